@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Where ROS 2 is installed (ROS_DISTRO is set, or rclpy imports), its rclpy is used and no
+# ros-* wheel is installed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+SYSTEM_ROS := $(shell [ -n "$$ROS_DISTRO" ] && echo yes || \
+	$(PYTHON) -c 'import rclpy' >/dev/null 2>&1 && echo yes)
+ifeq ($(SYSTEM_ROS),yes)
+VENV_FLAGS := --system-site-packages
+EXTRAS := test
+CONSTRAINTS := constraints-system-ros.txt
+else
+VENV_FLAGS :=
+EXTRAS := ros,test
+CONSTRAINTS := constraints.txt
+endif
+
+.PHONY: demo test lint doctor clean
+
+demo: $(STAMP)
+	$(BIN)/vlm-misalign demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy vlm_misalign_ros rosbag_tools
+
+doctor: $(STAMP)
+	$(BIN)/vlm-misalign doctor
+
+$(STAMP): setup.py $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'Python 3.10 or newer is needed; set PYTHON=/path/to/python3'; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+	@echo 'Installing into $(VENV) (PyTorch is large; a few minutes the first time) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		-c $(CONSTRAINTS) -e '.[$(EXTRAS)]'
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build install log .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,258 @@
+"""The command line: `vlm-misalign COMMAND ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.configuration import find_config, override, read_yaml
+
+    data = override(read_yaml(find_config(arguments.config)), arguments.overrides)
+    if arguments.name:
+        data['name'] = arguments.name
+    if arguments.out:
+        data['out'] = arguments.out
+    return start(data, arguments.overwrite, arguments.single_process)
+
+
+def start(data: dict[str, Any], overwrite: bool, single: bool) -> int:
+    """Run a configuration; print the table and the verdict; return the exit code."""
+    from vlm_misalign_ros.configuration import parse
+    from vlm_misalign_ros.corruptions import parse_conditions
+    from vlm_misalign_ros.graph import build_graph
+    from vlm_misalign_ros.runner import Runner
+    from vlm_misalign_ros.runs import create_run, expected_frames
+
+    configuration = parse(data)
+    if configuration.replay is not None:
+        parse_conditions(list(configuration.replay.conditions))
+    folder = create_run(configuration, overwrite)
+    total = expected_frames(configuration)
+    print(f'run {folder}: {total or "live, end with Ctrl-C"} '
+          f'{"frames" if total else ""}, {len(configuration.vlms)} VLMs', file=sys.stderr)
+    runner = Runner(build_graph(configuration, folder), folder, total, single)
+    code = runner.run()
+    _print_results(folder)
+    for failure in runner.failures:
+        print(f'vlm-misalign: error: {failure}', file=sys.stderr)
+    return code
+
+
+def _print_results(folder: Path) -> None:
+    from vlm_misalign_ros.results.store import read_records
+    from vlm_misalign_ros.results.summary import format_table, summarise
+
+    path = folder / 'records.jsonl'
+    if not path.is_file():
+        return
+    records = list(read_records(path))
+    frames = sum(record.get('kind') == 'frame' for record in records)
+    if frames:
+        print(format_table(summarise(records)))
+    for record in records:
+        if record.get('kind') == 'verdict':
+            reasons = '; '.join(record.get('reasons', []))
+            print(f'\nverdict: {record["status"]}' + (f' ({reasons})' if reasons else ''))
+    report = folder / 'report.html'
+    print(f'results: {report if report.is_file() else folder}')
+
+
+def _scenes(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.datasets.scenes import generate
+
+    with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
+        generate(
+            Path(arguments.out), arguments.frames, arguments.seed, width=arguments.width,
+            height=arguments.height, split=arguments.split, progress=lambda *_: bar.update(1))
+    print(f'{arguments.frames} frames in {arguments.out}')
+    return 0
+
+
+def _untrained(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.models.untrained import create_untrained
+
+    for name, path in create_untrained(Path(arguments.out), arguments.seed).items():
+        print(f'{name}: {path}')
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.configuration import find_config, override, read_yaml
+    from vlm_misalign_ros.datasets.scenes import generate
+    from vlm_misalign_ros.models.untrained import create_untrained
+
+    assets = Path(arguments.out) / '.demo'
+    scenes, models = assets / 'scenes', assets / 'models'
+    done = assets / f'made-{arguments.frames}-{arguments.seed}'
+    if not done.exists():
+        with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
+            generate(scenes, arguments.frames, arguments.seed,
+                     progress=lambda *_: bar.update(1))
+        create_untrained(models, arguments.seed)
+        done.touch()
+    data = override(read_yaml(find_config('demo.yaml')), [
+        f'out={arguments.out}', f'replay.dataset={scenes}', f'seed={arguments.seed}',
+        f'replay.limit={arguments.frames}',
+        f'segmentation.model=transformers:{models / "segformer"}',
+        f'vlms.clip.model=open_clip:local-dir:{models / "clip"}',
+        f'vlms.llava.model=transformers:{models / "llava"}', *arguments.overrides])
+    code = start(data, overwrite=True, single=arguments.single_process)
+    print("The demonstration's models are untrained: their answers mean nothing.")
+    return code
+
+
+def _analyse(arguments: argparse.Namespace) -> int:
+    from rosbag_tools.analyse import analyse
+    from vlm_misalign_ros.configuration import override, parse, read_yaml
+    from vlm_misalign_ros.node_parameters import EvaluationParameters
+    from vlm_misalign_ros.parameters import table
+
+    bag = Path(arguments.bag)
+    beside = bag.parent / 'config.yaml'
+    config = arguments.config or (str(beside) if beside.is_file() else '')
+    parameters, namespace = EvaluationParameters(), arguments.namespace
+    if config:
+        configuration = parse(override(read_yaml(Path(config)), arguments.overrides))
+        parameters = EvaluationParameters(**{
+            entry.name: getattr(configuration.monitor, entry.name)
+            for entry in table(EvaluationParameters)})
+        namespace = namespace or configuration.namespace
+    elif arguments.overrides:
+        raise ConfigurationError(
+            f'overrides {arguments.overrides} have no configuration to apply to',
+            'give --config')
+    out = Path(arguments.out) if arguments.out else bag.parent / 'analysis'
+    with tqdm(unit='frame', desc='analyse') as bar:
+        def progress(closed: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(closed - bar.n)
+
+        verdict = analyse(bag, out, parameters, namespace, progress)
+    _print_results(out)
+    return verdict.exit_code
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.configuration import parse, read_yaml
+    from vlm_misalign_ros.evaluation import parse_limits
+    from vlm_misalign_ros.results.finalise import finalise
+    from vlm_misalign_ros.runs import expected_frames
+
+    folder = Path(arguments.run)
+    configuration = parse(read_yaml(folder / 'config.yaml'))
+    verdict = finalise(
+        folder, minimum_coverage=configuration.monitor.minimum_coverage,
+        limits=parse_limits(configuration.monitor.limits),
+        expected_frames=expected_frames(configuration) or None, notes=[])
+    _print_results(folder)
+    return verdict.exit_code
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.results.store import difference
+
+    paths = [path / 'records.jsonl' if path.is_dir() else path
+             for path in (Path(arguments.first), Path(arguments.second))]
+    found = difference(*paths)
+    for line in found:
+        print(line)
+    if not found:
+        print('the records are identical but for times')
+    return 1 if found else 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.doctor import main as doctor
+
+    return doctor()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='vlm-misalign',
+        description='Measure how vision-language models misalign when the camera degrades.')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(function=function)
+        return added
+
+    run = command('run', _run, 'run an evaluation or a live monitor')
+    run.add_argument('config', help='configuration: a path, or a name in config/')
+    run.add_argument('overrides', nargs='*', metavar='key=value',
+                     help='overrides, such as replay.limit=3')
+    run.add_argument('--name', help='name of the run (default: the time of its start)')
+    run.add_argument('--out', help='folder that holds the run folders (default: runs)')
+    run.add_argument('--overwrite', action='store_true', help='replace a run of this name')
+    run.add_argument('--single-process', action='store_true',
+                     help='compose the nodes in one process')
+
+    demo = command('demo', _demo, 'make a small data set and untrained models, and run them')
+    demo.add_argument('overrides', nargs='*', metavar='key=value')
+    demo.add_argument('--out', default='runs')
+    demo.add_argument('--frames', type=int, default=8)
+    demo.add_argument('--seed', type=int, default=0)
+    demo.add_argument('--single-process', action='store_true')
+
+    command('doctor', _doctor, 'say what this machine has and lacks, and the remedies')
+
+    scenes = command('scenes', _scenes, 'write synthetic street scenes in Cityscapes layout')
+    scenes.add_argument('out')
+    scenes.add_argument('--frames', type=int, default=12)
+    scenes.add_argument('--seed', type=int, default=0)
+    scenes.add_argument('--width', type=int, default=1024)
+    scenes.add_argument('--height', type=int, default=512)
+    scenes.add_argument('--split', default='val')
+
+    untrained = command(
+        'untrained', _untrained, 'write small untrained checkpoints in the standard formats')
+    untrained.add_argument('out')
+    untrained.add_argument('--seed', type=int, default=0)
+
+    analyse = command('analyse', _analyse, 'score a recorded bag offline')
+    analyse.add_argument('bag', help='rosbag2 folder or .mcap file')
+    analyse.add_argument('overrides', nargs='*', metavar='key=value')
+    analyse.add_argument('--config', help="configuration (default: the recorded run's)")
+    analyse.add_argument('--out', help='folder of the results (default: analysis beside the bag)')
+    analyse.add_argument('--namespace', default='', help='namespace of the recorded topics')
+
+    report = command('report', _report, 'write tables, verdict and report of a run again')
+    report.add_argument('run', help='run folder')
+
+    compare = command('compare', _compare, 'compare the records of two runs, times aside')
+    compare.add_argument('first')
+    compare.add_argument('second')
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; errors a user can mend are one line on stderr."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    # argparse gives up positionals that follow an option: these are the overrides.
+    if rest and (any(word.startswith('-') for word in rest)
+                 or not hasattr(arguments, 'overrides')):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if rest:
+        arguments.overrides += rest
+    try:
+        return int(arguments.function(arguments))
+    except MisalignError as error:
+        print(f'vlm-misalign: error: {error}', file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""Occlusion: dirt or water drops on the lens, or a passing object, with the covered pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import cv2
+import numpy as np
+
+COVERAGES: tuple[float, ...] = (0.04, 0.08, 0.14, 0.22, 0.32)
+"""Fraction of the image that is covered, by severity 1-5."""
+
+_GRID = 384
+"""Shapes are drawn on a grid whose longer side has this many cells, then enlarged."""
+
+_TILE = (128, 256)
+"""Rows and columns that are blended at once; tiles without an occluder are copied."""
+
+_REACH = 2.2
+"""Radii from a blob's centre to the end of its cone, where even the highest has come to 0."""
+
+
+class Kind(IntEnum):
+    """What covers the lens; drawn for each frame, recorded as `kind`."""
+
+    DIRT = 0
+    WATER = 1
+    OBJECT = 2
+
+
+KIND_PROBABILITIES: tuple[float, ...] = (0.5, 0.3, 0.2)
+"""Chance of each Kind, in its order."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """
+    A height field, float32 (h, w): the pixels above a threshold are covered.
+
+    Lower thresholds cover more and never less, so that severities nest. `softness` is the rise in
+    height over which the edge turns opaque. `paint` gives the texture, BGR uint8 (h, w, 3), from
+    the rise above the threshold, float32 (h, w).
+    """
+
+    height: np.ndarray
+    softness: float
+    paint: Callable[[np.ndarray], np.ndarray]
+
+
+def apply(
+    image: np.ndarray, severity: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """
+    Cover part of BGR uint8 (H, W, 3).
+
+    Returns the image; the mask, uint8 (H, W), 255 wherever the occluder has any effect (its soft
+    edge included) and 0 elsewhere; and `kind` (see Kind), `coverage_target` and `coverage`
+    (fractions of the image).
+    """
+    kind = Kind(int(rng.choice(len(KIND_PROBABILITIES), p=KIND_PROBABILITIES)))
+    return cover(image, COVERAGES[severity - 1], kind, rng)
+
+
+def cover(
+    image: np.ndarray, coverage: float, kind: Kind, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Cover the fraction `coverage`, 0 to 1, of BGR uint8 (H, W, 3); returns as `apply` does."""
+    height, width = image.shape[:2]
+    scale = min(1.0, _GRID / max(height, width))
+    grid = (max(round(height * scale), 16), max(round(width * scale), 16))
+    if kind is Kind.DIRT:
+        shape = _dirt(grid, rng)
+    elif kind is Kind.WATER:
+        shape = _water(grid, rng, image)
+    else:
+        shape = _object(grid, rng)
+    rise = shape.height - np.quantile(shape.height[::2, ::2], 1 - coverage).astype(np.float32)
+    # 128 is the outline and 255 opaque: enlarging this keeps the outline between the cells.
+    level = np.clip(rise * (127 / shape.softness) + 128, 0, 255).astype(np.uint8)
+    level = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
+    texture = cv2.resize(shape.paint(rise), (width, height), interpolation=cv2.INTER_LINEAR)
+    _, mask = cv2.threshold(level, 128, 255, cv2.THRESH_BINARY)
+    covered = _blend(image, texture, level, mask)
+    return covered, mask, {
+        'kind': float(kind),
+        'coverage_target': coverage,
+        'coverage': cv2.countNonZero(mask) / mask.size,
+    }
+
+
+def _blend(
+    image: np.ndarray, texture: np.ndarray, level: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Lay `texture` over `image`: opaque where `level` is 255, untouched up to 128."""
+    result = np.empty_like(image)
+    opacity = np.rint(np.clip(np.arange(256) - 128, 0, 127) * (255 / 127)).astype(np.uint8)
+    over = cv2.LUT(level, opacity)
+    height, width = level.shape
+    for top in range(0, height, _TILE[0]):
+        for left in range(0, width, _TILE[1]):
+            tile = (slice(top, top + _TILE[0]), slice(left, left + _TILE[1]))
+            if not cv2.countNonZero(mask[tile]):
+                result[tile] = image[tile]
+                continue
+            weight = cv2.cvtColor(over[tile], cv2.COLOR_GRAY2BGR)
+            covering = cv2.multiply(texture[tile], weight, scale=1 / 255)
+            showing = cv2.multiply(image[tile], cv2.bitwise_not(weight), scale=1 / 255)
+            cv2.add(covering, showing, dst=result[tile])
+    return result
+
+
+def _noise(grid: tuple[int, int], cells: int, rng: np.random.Generator) -> np.ndarray:
+    """Return smooth noise, float32 `grid`, about normal, with `cells` bumps along the longer."""
+    coarse = tuple(max(2, round(cells * side / max(grid))) for side in grid)
+    bumps = rng.standard_normal(coarse, dtype=np.float32)
+    return cv2.resize(bumps, grid[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+@dataclass(frozen=True)
+class _Blobs:
+    """Cones: the height of the highest at each cell, which one it is, and their geometry."""
+
+    height: np.ndarray
+    owner: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    radius: np.ndarray
+
+
+def _blobs(
+    grid: tuple[int, int],
+    rng: np.random.Generator,
+    count: int,
+    radii: tuple[float, float],
+    rough: np.ndarray,
+) -> _Blobs:
+    """
+    Raise `count` cones at random places.
+
+    `radii` are the least and the greatest as fractions of the grid's mean side; small ones are
+    more frequent. `rough`, float32 `grid`, multiplies distances and makes the outline uneven.
+    """
+    rows, columns = grid
+    # Far below every cone, and never flat: a quantile of the height always exists.
+    height = 0.2 * _noise(grid, 24, rng) - 4
+    owner = np.zeros(grid, np.uint8)
+    ys, xs = rng.uniform(0, rows, count), rng.uniform(0, columns, count)
+    peaks = rng.uniform(0.45, 1.0, count)
+    least, most = radii
+    sizes = (rows * columns) ** 0.5 * least * (most / least) ** (rng.uniform(size=count) ** 1.6)
+    rough = np.maximum(rough, 1 / _REACH)
+    for index in range(count):
+        y, x, radius = ys[index], xs[index], sizes[index]
+        reach = int(_REACH * radius) + 1
+        top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
+        bottom, right = min(int(y) + reach + 1, rows), min(int(x) + reach + 1, columns)
+        part = (slice(top, bottom), slice(left, right))
+        dy = ((np.arange(top, bottom, dtype=np.float32) - y) / radius).astype(np.float32)
+        dx = ((np.arange(left, right, dtype=np.float32) - x) / radius).astype(np.float32)
+        cone = np.sqrt((dy * dy)[:, None] + (dx * dx)[None, :])
+        cone *= rough[part]
+        np.subtract(np.float32(peaks[index]), cone, out=cone)
+        np.copyto(owner[part], index, where=cone > height[part])
+        np.maximum(cone, height[part], out=height[part])
+    return _Blobs(height, owner, xs, ys, sizes)
+
+
+def _dirt(grid: tuple[int, int], rng: np.random.Generator) -> _Shape:
+    """Return splashes of mud: ragged, dark brown to grey, mottled."""
+    rough = 1 + 0.22 * _noise(grid, 40, rng) + 0.12 * _noise(grid, 110, rng)
+    blobs = _blobs(grid, rng, 48, (0.015, 0.18), rough)
+    color = rng.uniform(26, 46) * np.array([0.80, 0.97, 1.0], np.float32)
+    mottle = 1 + 0.16 * _noise(grid, 90, rng) + 0.16 * _noise(grid, 16, rng)
+
+    def paint(rise: np.ndarray) -> np.ndarray:
+        thick = 1.25 - 0.35 * np.clip(rise / 0.5, 0, 1)
+        return _to_bytes((mottle * thick)[..., None] * color)
+
+    return _Shape(blobs.height, 0.16, paint)
+
+
+def _water(grid: tuple[int, int], rng: np.random.Generator, image: np.ndarray) -> _Shape:
+    """Return drops: round, each showing the scene upside down and blurred, with a dark rim."""
+    blobs = _blobs(grid, rng, 44, (0.022, 0.16), 1 + 0.07 * _noise(grid, 14, rng))
+    every = max(1, min(image.shape[:2]) // 32)
+    sparse = np.ascontiguousarray(image[::every, ::every])
+    scene = cv2.resize(sparse, (16, 12), interpolation=cv2.INTER_AREA)
+
+    def paint(rise: np.ndarray) -> np.ndarray:
+        rows, columns = grid
+        across = (np.arange(columns)[None, :] - blobs.x[blobs.owner]) / blobs.radius[blobs.owner]
+        down = (np.arange(rows)[:, None] - blobs.y[blobs.owner]) / blobs.radius[blobs.owner]
+        seen = cv2.remap(
+            scene,
+            (7.5 - 7.5 * across).astype(np.float32),
+            (5.5 - 5.5 * down).astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        rim = 0.45 + 0.5 * np.clip(rise / 0.3, 0, 1)
+        return _to_bytes(seen * rim[..., None])
+
+    return _Shape(blobs.height, 0.10, paint)
+
+
+def _object(grid: tuple[int, int], rng: np.random.Generator) -> _Shape:
+    """Return something close that comes in from one side: dark, out of focus, slanted."""
+    rows, columns = grid
+    side = bool(rng.integers(2))
+    slant, bulge = rng.uniform(-0.25, 0.25), rng.uniform(0.05, 0.2)
+    middle = rng.uniform(0.35, 0.8)
+    x = np.linspace(0, 1, columns, dtype=np.float32)[None, :]
+    y = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
+    depth = (1 - x if side else x) + slant * (y - 0.5) + bulge * (2 * (y - middle)) ** 2
+    height = -depth + 0.012 * _noise(grid, 9, rng)
+    shade = rng.uniform(22, 50)
+    tint = 1 + 0.12 * rng.uniform(-1, 1, 3).astype(np.float32)
+    fold = 1 + 0.10 * _noise(grid, 7, rng) + 0.35 * (0.5 - y)
+
+    def paint(rise: np.ndarray) -> np.ndarray:
+        return _to_bytes((shade * fold)[..., None] * tint)
+
+    return _Shape(height.astype(np.float32), 0.03, paint)
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Round to uint8 within 0 to 255."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

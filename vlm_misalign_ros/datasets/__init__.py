@@ -1,0 +1,1 @@
+"""Frames from disk or from a generator."""

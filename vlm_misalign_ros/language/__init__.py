@@ -1,0 +1,1 @@
+"""From free text to mentions and a safety judgement."""

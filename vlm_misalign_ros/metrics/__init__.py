@@ -1,0 +1,1 @@
+"""Counts first, then rates: every number can be followed to its frames."""

@@ -1,0 +1,1 @@
+"""Segmentation, contrastive and generative models behind one factory."""

@@ -1,0 +1,1 @@
+"""One thin rclpy node a file; the only place where ROS is imported."""

@@ -1,0 +1,78 @@
+"""Several nodes in one process, each on an executor and thread of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import threading
+from typing import Any
+
+import rclpy
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from vlm_misalign_ros.errors import MisalignError
+from vlm_misalign_ros.nodes import runtime
+
+
+def build_node(spec: dict[str, Any], namespace: str, remappings: list[str]) -> Any:
+    """Return the node that a graph entry (a NodeSpec as a mapping) describes."""
+    kind = getattr(importlib.import_module(spec['module']), spec['class_name'])
+    overrides = [Parameter(name, value=value) for name, value in spec['parameters'].items()]
+    arguments = ['--ros-args', '-r', f'__node:={spec["name"]}']
+    for rule in remappings:
+        arguments += ['-r', rule]
+    return kind(namespace=namespace or None, parameter_overrides=overrides,
+                cli_args=arguments, use_global_arguments=False)
+
+
+def main() -> int:
+    """Run the graph in a JSON file until the node that ends the run has finished."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('graph', help='JSON: nodes, namespace, remappings')
+    with open(parser.parse_args().graph, encoding='utf-8') as stream:
+        graph = json.load(stream)
+    stop = runtime.catch_signals()
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    nodes: list[Any] = []
+    codes: dict[str, int] = {}
+    ending = threading.Event()
+
+    def run(node: Any, spec: dict[str, Any]) -> None:
+        code = 2
+        try:
+            code = runtime.spin(node, lambda: stop.is_set() or ending.is_set())
+        finally:
+            codes[spec['name']] = code
+            if spec['ends_run'] or code:
+                ending.set()
+
+    try:
+        # One after the other: importing transformers from several threads at once is not safe.
+        for spec in graph['nodes']:
+            nodes.append(build_node(
+                spec, graph['namespace'], [f'{a}:={b}' for a, b in graph['remappings']]))
+        threads = [threading.Thread(target=run, args=pair, name=pair[1]['name'])
+                   for pair in zip(nodes, graph['nodes'], strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    except MisalignError as error:
+        runtime.report_error('composed', error)
+        return error.exit_code
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    failed = [code for spec in graph['nodes']
+              if (code := codes[spec['name']]) and not spec['ends_run']]
+    last = [codes[spec['name']] for spec in graph['nodes'] if spec['ends_run']]
+    return failed[0] if failed else max(last, default=0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Corruption node: degrades the camera's pictures as the frame or a parameter asks."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+
+from vlm_misalign_ros import codec, topics
+from vlm_misalign_ros.corruptions import degrade, parse_conditions
+from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.evaluation import stamp_text
+from vlm_misalign_ros.node_parameters import CorruptionParameters
+from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.types import Condition, Source
+
+PENDING = 64
+"""Pictures or sources that may wait for their other half."""
+
+
+def single_condition(text: str) -> Condition:
+    """Return the one condition that `text` names; ConfigurationError when it names several."""
+    conditions = parse_conditions([text])
+    if len(conditions) != 1:
+        raise ConfigurationError(
+            f'condition {text!r} names {len(conditions)} conditions', 'give one, NAME:SEVERITY')
+    return conditions[0]
+
+
+class Corruption(runtime.MisalignNode):
+    """Publishes degraded pictures, what was done to each, and what covers the lens."""
+
+    def __init__(self, **kwargs: object) -> None:
+        """Start to listen."""
+        super().__init__('corruption', **kwargs)
+        self._chosen = chosen = self.read_parameters(CorruptionParameters)
+        self._condition = single_condition(chosen.condition)
+        self._plan = parse_conditions(list(chosen.schedule)) if chosen.schedule else []
+        self._plan_start: int | None = None
+        self.on_live_parameters(CorruptionParameters, self._changed)
+        self._pictures: dict[int, Image] = {}
+        self._sources: dict[int, Source] = {}
+        images = qos.image_qos(chosen.reliability)
+        results = qos.result_qos()
+        options = {'qos_overriding_options': qos.overridable()}
+        self._image = self.create_publisher(Image, topics.DEGRADED_IMAGE, images, **options)
+        self._occluder = self.create_publisher(
+            Image, topics.DEGRADED_OCCLUDER, images, **options)
+        self._applied = self.create_publisher(
+            DiagnosticArray, topics.DEGRADED_CONDITION, results)
+        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        if chosen.follow_source:
+            self.create_subscription(
+                DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results)
+        self.create_subscription(
+            Image, topics.CAMERA_IMAGE, self._on_image, images, **options)
+
+    def _changed(self, name: str, value: Any) -> None:
+        if name == 'condition':
+            self._condition = single_condition(value)
+            self.get_logger().info(f'condition is now {value}')
+
+    def _on_source(self, message: DiagnosticArray) -> None:
+        source, _ = codec.source_from_values(messages.values_of(message))
+        stamp = messages.stamp_of(message.header)
+        if stamp in self._pictures:
+            self._submit(self._pictures.pop(stamp), source.condition, source.key)
+        else:
+            self._sources[stamp] = source
+            while len(self._sources) > PENDING:
+                self._sources.pop(next(iter(self._sources)))
+
+    def _on_image(self, message: Image) -> None:
+        stamp = messages.stamp_of(message.header)
+        if not self._chosen.follow_source:
+            self._submit(message, self._scheduled(stamp), stamp_text(stamp))
+        elif stamp in self._sources:
+            source = self._sources.pop(stamp)
+            self._submit(message, source.condition, source.key)
+        else:
+            self._pictures[stamp] = message
+            while len(self._pictures) > PENDING:
+                self._pictures.pop(next(iter(self._pictures)))
+
+    def _scheduled(self, stamp: int) -> Condition:
+        if not self._plan:
+            return self._condition
+        if self._plan_start is None or stamp < self._plan_start:
+            self._plan_start = stamp
+        step = int((stamp - self._plan_start) / (self._chosen.hold * messages.NANO))
+        return self._plan[step % len(self._plan)]
+
+    def _submit(self, message: Image, condition: Condition, key: str) -> None:
+        self._worker.submit((message, condition, key))
+
+    def _work(self, item: tuple[Image, Condition, str]) -> None:
+        message, condition, key = item
+        picture = np.ascontiguousarray(messages.bgr_pixels(message))
+        degraded = degrade(picture, condition, self._chosen.seed, key)
+        self._applied.publish(messages.values_message(
+            'condition', codec.applied_to_values(degraded.applied), message.header))
+        if degraded.occluder is not None:
+            self._occluder.publish(
+                messages.image_message(degraded.occluder, message.header, 'mono8'))
+        if degraded.image is picture and message.encoding == 'bgr8':
+            self._image.publish(message)
+        else:
+            self._image.publish(
+                messages.image_message(degraded.image, message.header, 'bgr8'))
+
+
+def main() -> int:
+    """Run the node."""
+    return runtime.main(Corruption)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

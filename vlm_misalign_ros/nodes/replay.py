@@ -1,0 +1,179 @@
+"""Replay node: publishes the frames of a data set, in lockstep or in real time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import Trigger
+
+from vlm_misalign_ros import codec, topics
+from vlm_misalign_ros.corruptions import parse_conditions
+from vlm_misalign_ros.datasets import open_dataset
+from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.node_parameters import ReplayParameters
+from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.replaying import FrameCache, probe_frame, schedule
+from vlm_misalign_ros.types import Frame, Source
+
+NANO = messages.NANO
+
+
+class Replay(runtime.MisalignNode):
+    """Publishes image, camera info, source and ground truth of every frame and condition."""
+
+    def __init__(self, **kwargs: object) -> None:
+        """Open the data set; frames start to flow once every node answers."""
+        super().__init__('replay', **kwargs)
+        self._chosen = chosen = self.read_parameters(ReplayParameters)
+        if not chosen.dataset:
+            raise ConfigurationError("parameter 'dataset' of replay is empty",
+                                     'give the folder of a data set in Cityscapes layout')
+        self._dataset = open_dataset(
+            chosen.dataset, split=chosen.split, cities=chosen.cities, limit=chosen.limit,
+            sequences=chosen.sequences)
+        self._frames = FrameCache(self._dataset.read)
+        conditions = parse_conditions(list(chosen.conditions))
+        self._lockstep = chosen.mode == 'lockstep'
+        self._schedule: Iterator[tuple[int, Source]] = schedule(
+            self._dataset, conditions, loop=chosen.loop and not self._lockstep)
+        self._in_flight: set[int] = set()
+        self._sent = 0
+        self._probes: set[int] = set()
+        self._probe_wait = 0.5
+        self._probe_at = 0.0
+        self._started_at = time.monotonic()
+        self._ready = not self._lockstep
+        self._paused = chosen.start_paused
+        self._steps = 0
+        self._exhausted = False
+        images = qos.image_qos(chosen.reliability)
+        results = qos.result_qos()
+        options = {'qos_overriding_options': qos.overridable()}
+        self._image = self.create_publisher(Image, topics.CAMERA_IMAGE, images, **options)
+        self._info = self.create_publisher(CameraInfo, topics.CAMERA_INFO, results)
+        self._source = self.create_publisher(DiagnosticArray, topics.CAMERA_SOURCE, results)
+        self._labels = self.create_publisher(Image, topics.TRUTH_LABELS, images, **options)
+        self._instances = self.create_publisher(
+            Image, topics.TRUTH_INSTANCES, images, **options)
+        self._clock = (
+            self.create_publisher(Clock, '/clock', 10) if chosen.publish_clock else None)
+        if self._lockstep:
+            self.create_subscription(
+                DiagnosticArray, topics.MONITOR_FRAME, self._closed, results)
+        for name, action in (
+                ('start', self._resume), ('resume', self._resume), ('pause', self._pause),
+                ('step', self._step), ('play_next', self._step)):
+            self.create_service(Trigger, f'~/{name}', action)
+        period = 0.02 if self._lockstep else 1.0 / chosen.rate
+        self.create_timer(period, self._tick)
+        self.get_logger().info(
+            f'{len(self._dataset)} frames x {len(conditions)} conditions, {chosen.mode}')
+
+    def _resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused = False
+        response.success, response.message = True, 'running'
+        return response
+
+    def _pause(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused = True
+        response.success, response.message = True, 'paused'
+        return response
+
+    def _step(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._paused and not self._exhausted
+        response.message = 'one frame' if response.success else 'not paused, or at the end'
+        self._steps += int(response.success)
+        return response
+
+    def _closed(self, message: DiagnosticArray) -> None:
+        stamp = messages.stamp_of(message.header)
+        if stamp in self._probes:
+            self._ready = True
+        self._in_flight.discard(stamp)
+        self._tick()
+
+    def _tick(self) -> None:
+        if not self._ready:
+            self._probe()
+            return
+        if not self._lockstep:
+            if not self._paused or self._steps:
+                self._send_next()
+            return
+        while len(self._in_flight) < self._chosen.max_in_flight and not self._exhausted:
+            if self._paused and not self._steps:
+                return
+            self._send_next()
+        if self._exhausted and not self._in_flight:
+            self.finished = True
+
+    def _probe(self) -> None:
+        """Send a blank frame until one came back from the monitor with every answer."""
+        now = time.monotonic()
+        if now - self._started_at > self._chosen.startup_timeout:
+            raise MisalignError(
+                f'no probe frame came back within {self._chosen.startup_timeout:g} s',
+                'see the log of the node that did not start, or raise startup_timeout')
+        if now < self._probe_at:
+            return
+        if self._image.get_subscription_count() and self.count_publishers(
+                topics.CAMERA_IMAGE) > 1:
+            raise MisalignError(
+                f'another node publishes {self.resolve_topic_name(topics.CAMERA_IMAGE)}',
+                'end the other run, or set another ROS_DOMAIN_ID')
+        self._probe_wait = min(2 * self._probe_wait, 10.0)
+        self._probe_at = now + self._probe_wait
+        stamp = len(self._probes) + 1
+        self._probes.add(stamp)
+        self._publish(stamp, *probe_frame(self._frames.get(0), self._dataset))
+
+    def _send_next(self) -> None:
+        entry = next(self._schedule, None)
+        if entry is None:
+            self._exhausted = True
+            if not self._lockstep:
+                self.get_logger().info(f'{self._sent} frames sent')
+                self.finished = True
+            return
+        self._steps = max(0, self._steps - 1)
+        if self._lockstep:
+            offset = round(source_index(entry) * NANO / self._chosen.rate)
+            stamp = round(self._chosen.start_stamp * NANO) + offset
+            self._in_flight.add(stamp)
+        else:
+            stamp = self.get_clock().now().nanoseconds
+        self._publish(stamp, self._frames.get(entry[0]), entry[1])
+        self._sent += 1
+
+    def _publish(self, stamp: int, frame: Frame, source: Source) -> None:
+        header = messages.make_header(stamp, self._chosen.frame_id)
+        if self._clock is not None:
+            self._clock.publish(Clock(clock=header.stamp))
+        self._source.publish(messages.values_message(
+            'source', codec.source_to_values(source, frame.camera), header))
+        if frame.camera is not None:
+            self._info.publish(messages.camera_info(frame.camera, header))
+        if frame.labels is not None:
+            self._labels.publish(messages.image_message(frame.labels, header, 'mono8'))
+        if frame.instances is not None:
+            self._instances.publish(messages.image_message(frame.instances, header, 'mono16'))
+        self._image.publish(messages.image_message(frame.image, header, 'bgr8'))
+
+
+def source_index(entry: tuple[int, Source]) -> int:
+    """Return the position of a scheduled frame in the run."""
+    return entry[1].index
+
+
+def main() -> int:
+    """Run the node."""
+    return runtime.main(Replay)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

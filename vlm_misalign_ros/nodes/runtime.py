@@ -1,0 +1,179 @@
+"""What every node shares: parameters, the main loop, signals, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rclpy
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
+from rclpy.signals import SignalHandlerOptions
+
+from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.nodes.worker import Worker
+from vlm_misalign_ros.parameters import Parameter, check, table
+
+P = TypeVar('P')
+
+_TYPES = {
+    bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
+    tuple: ParameterType.PARAMETER_STRING_ARRAY}
+
+
+def _descriptor(entry: Parameter) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(
+        name=entry.name, type=_TYPES[entry.type], description=entry.description,
+        additional_constraints=', '.join(entry.choices), read_only=not entry.live)
+    low, high = entry.minimum, entry.maximum
+    if low is None and high is None:
+        return descriptor
+    if entry.type is int:
+        descriptor.integer_range = [IntegerRange(
+            from_value=int(low if low is not None else -2**62),
+            to_value=int(high if high is not None else 2**62), step=0)]
+    elif entry.type is float:
+        descriptor.floating_point_range = [FloatingPointRange(
+            from_value=float(low if low is not None else -1e300),
+            to_value=float(high if high is not None else 1e300), step=0.0)]
+    return descriptor
+
+
+class MisalignNode(Node):
+    """
+    A node whose parameters are one frozen dataclass.
+
+    `finished` ends the main loop with `exit_code`; errors of worker threads surface there too.
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        """Create the node; `kwargs` go to rclpy (parameter_overrides for composition)."""
+        super().__init__(name, **kwargs)
+        self.finished = False
+        self.exit_code = 0
+        self.workers: list[Worker] = []
+
+    def read_parameters(self, cls: type[P]) -> P:
+        """Declare every parameter of `cls` and return the typed object."""
+        values = {}
+        for entry in table(cls):
+            default = list(entry.default) if entry.type is tuple else entry.default
+            try:
+                value = self.declare_parameter(entry.name, default, _descriptor(entry)).value
+            except ParameterException as error:
+                raise ConfigurationError(
+                    f'parameter {entry.name!r} of {self.get_name()} cannot be set: {error}',
+                    f'it is a {entry.type.__name__}: {entry.description}') from error
+            values[entry.name] = check(
+                entry, [] if value is None else value, self.get_name())
+        return cls(**values)
+
+    def on_live_parameters(self, cls: type, apply: Callable[[str, Any], None]) -> None:
+        """Call `apply(name, value)` when a live parameter changes; its errors refuse it."""
+        entries = {entry.name: entry for entry in table(cls)}
+
+        def changed(parameters: list[RosParameter]) -> SetParametersResult:
+            try:
+                for parameter in parameters:
+                    if parameter.name in entries:
+                        entry = entries[parameter.name]
+                        apply(entry.name, check(entry, parameter.value, self.get_name()))
+            except MisalignError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            return SetParametersResult(successful=True)
+
+        self.add_on_set_parameters_callback(changed)
+
+    def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:
+        """Start a worker whose failure ends this node."""
+        worker: Worker = Worker(work, policy, capacity)
+        self.workers.append(worker)
+        return worker
+
+    def raise_worker_errors(self) -> None:
+        """Raise what a worker thread died of."""
+        for worker in self.workers:
+            if worker.error is not None:
+                raise worker.error
+
+    def on_stop(self) -> None:
+        """Release and write what is left; called once, when the loop has ended."""
+
+    def destroy_node(self) -> None:
+        """Stop the workers, then destroy the node."""
+        for worker in self.workers:
+            worker.stop()
+        super().destroy_node()
+
+
+def report_error(name: str, error: BaseException) -> None:
+    """Print the one line that a user needs."""
+    print(f'{name}: error: {error}', file=sys.stderr, flush=True)
+
+
+def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
+    """Run one node until it has finished, is stopped or fails; return its exit code."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    code = 0
+    try:
+        while rclpy.ok() and not node.finished and not stopped():
+            executor.spin_once(timeout_sec=0.1)
+            node.raise_worker_errors()
+    except ExternalShutdownException:
+        pass
+    except MisalignError as error:
+        report_error(node.get_name(), error)
+        code = error.exit_code
+    finally:
+        executor.remove_node(node)
+        executor.shutdown()
+    try:
+        node.on_stop()
+    except MisalignError as error:
+        report_error(node.get_name(), error)
+        code = code or error.exit_code
+    return code or node.exit_code
+
+
+def catch_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set; rclpy's own handlers stay out of it."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> int:
+    """Build a node, spin it, and return the process's exit code."""
+    stop = catch_signals()
+    name = build.__name__
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rcl raises bare RCLError kinds for broken --ros-args
+        report_error(name, error)
+        return 2
+    try:
+        node = build()
+    except MisalignError as error:
+        report_error(name, error)
+        rclpy.try_shutdown()
+        return error.exit_code
+    try:
+        return spin(node, stop.is_set)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()

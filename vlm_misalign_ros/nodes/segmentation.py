@@ -1,0 +1,56 @@
+"""Segmentation node: publishes train ids for every degraded picture."""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+
+from vlm_misalign_ros import topics
+from vlm_misalign_ros.labels import color_table
+from vlm_misalign_ros.models.factory import load_segmentation
+from vlm_misalign_ros.node_parameters import SegmentationParameters
+from vlm_misalign_ros.nodes import messages, qos, runtime
+
+
+class Segmentation(runtime.MisalignNode):
+    """Runs one segmentation model over degraded/image_raw."""
+
+    def __init__(self, **kwargs: object) -> None:
+        """Load the model, then start to listen."""
+        super().__init__('segmentation', **kwargs)
+        chosen = self.read_parameters(SegmentationParameters)
+        self._model = load_segmentation(
+            chosen.model, device=chosen.device, dtype=chosen.dtype,
+            input_height=chosen.input_height, threads=chosen.threads,
+            trust_remote_code=chosen.trust_remote_code)
+        images = qos.image_qos(chosen.reliability)
+        options = {'qos_overriding_options': qos.overridable()}
+        self._labels = self.create_publisher(
+            Image, topics.SEGMENTATION_LABELS, images, **options)
+        self._overlay = self.create_publisher(
+            Image, topics.SEGMENTATION_OVERLAY, images, **options)
+        self._colors = color_table()
+        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        self.create_subscription(
+            Image, topics.DEGRADED_IMAGE, self._worker.submit, images, **options)
+
+    def _work(self, message: Image) -> None:
+        picture = messages.bgr_pixels(message)
+        labels = self._model.predict(picture)
+        self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
+        if self._overlay.get_subscription_count():
+            rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
+            overlay = cv2.addWeighted(rgb, 0.5, self._colors[labels], 0.5, 0)
+            self._overlay.publish(messages.image_message(overlay, message.header, 'rgb8'))
+
+
+def main() -> int:
+    """Run the node."""
+    return runtime.main(Segmentation)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""VLM node: one vision-language model, one description for every degraded picture."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+
+from vlm_misalign_ros import codec, topics
+from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.models.factory import load_vlm
+from vlm_misalign_ros.node_parameters import VlmParameters
+from vlm_misalign_ros.nodes import messages, qos, runtime
+
+
+class Vlm(runtime.MisalignNode):
+    """Runs one VLM over degraded/image_raw."""
+
+    def __init__(self, **kwargs: object) -> None:
+        """Load the model, then start to listen."""
+        super().__init__('vlm', **kwargs)
+        self._chosen = chosen = self.read_parameters(VlmParameters)
+        if not chosen.name:
+            raise ConfigurationError("parameter 'name' of a vlm node is empty",
+                                     'give the model a name for topics and records')
+        self._model = load_vlm(
+            chosen.model, prompt_id=chosen.prompt, device=chosen.device, dtype=chosen.dtype,
+            threads=chosen.threads, max_new_tokens=chosen.max_new_tokens,
+            threshold=chosen.threshold, trust_remote_code=chosen.trust_remote_code)
+        images = qos.image_qos(chosen.reliability)
+        self._answers = self.create_publisher(
+            DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos())
+        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        self.create_subscription(
+            Image, topics.DEGRADED_IMAGE, self._worker.submit, images,
+            qos_overriding_options=qos.overridable())
+
+    def _work(self, message: Image) -> None:
+        answer = replace(
+            self._model.describe(messages.bgr_pixels(message)), model=self._chosen.name)
+        values = codec.description_to_values(answer)
+        values['dropped'] = str(self._worker.dropped)
+        self._answers.publish(messages.values_message(
+            f'vlm: {self._chosen.name}', values, message.header))
+
+
+def main() -> int:
+    """Run the node."""
+    return runtime.main(Vlm)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

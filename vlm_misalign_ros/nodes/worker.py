@@ -1,0 +1,64 @@
+"""A thread that works on frames one after the other, outside the subscription callback."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+class Worker(Generic[T]):
+    """
+    Hand items to `work` in a thread.
+
+    Policy `every_frame` keeps up to `capacity` waiting items and drops the oldest beyond that;
+    `latest` keeps only the newest. What is dropped is counted. The first exception of `work`
+    ends the thread and stays in `error` for the node to raise.
+    """
+
+    def __init__(self, work: Callable[[T], None], policy: str, capacity: int) -> None:
+        """Start the thread."""
+        self._work = work
+        self._capacity = 1 if policy == 'latest' else capacity
+        self._items: deque[T] = deque()
+        self._ready = threading.Condition()
+        self._stopping = False
+        self.dropped = 0
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name='worker', daemon=True)
+        self._thread.start()
+
+    def submit(self, item: T) -> None:
+        """Add an item; returns at once."""
+        with self._ready:
+            while len(self._items) >= self._capacity:
+                self._items.popleft()
+                self.dropped += 1
+            self._items.append(item)
+            self._ready.notify()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the thread after the item in hand."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                while not self._items and not self._stopping:
+                    self._ready.wait()
+                if self._stopping:
+                    return
+                item = self._items.popleft()
+            try:
+                self._work(item)
+            except BaseException as error:  # noqa: B036  (handed to the node's thread)
+                with self._ready:
+                    if not self._stopping:
+                        self.error = error
+                return

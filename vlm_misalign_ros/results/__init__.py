@@ -1,0 +1,1 @@
+"""Records, run folders, summaries and the report."""

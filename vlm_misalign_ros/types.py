@@ -1,0 +1,145 @@
+"""The types that cross module borders: frames, conditions, descriptions, judgements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+
+class Presence(str, Enum):
+    """What the ground truth says of a class in a frame (METRICS.md, section 1)."""
+
+    ABSENT = 'ABSENT'
+    TOLERATED = 'TOLERATED'
+    REQUIRED = 'REQUIRED'
+
+
+class Mention(str, Enum):
+    """What a description says of a class (METRICS.md, section 2); no entry means nothing said."""
+
+    ASSERTED = 'ASSERTED'
+    DENIED = 'DENIED'
+    HEDGED = 'HEDGED'
+    HYPOTHETICAL = 'HYPOTHETICAL'
+
+
+class Judgement(str, Enum):
+    """What a description says about going on."""
+
+    SAFE = 'SAFE'
+    UNSAFE = 'UNSAFE'
+    UNPARSED = 'UNPARSED'
+    REFUSED = 'REFUSED'
+
+
+class Hazard(str, Enum):
+    """What the ground truth says about going on (METRICS.md, section 5)."""
+
+    HAZARD = 'HAZARD'
+    CLEAR = 'CLEAR'
+    INDETERMINATE = 'INDETERMINATE'
+
+
+@dataclass(frozen=True)
+class Camera:
+    """
+    Pinhole camera above a flat road.
+
+    Focal lengths and principal point in pixels of `width` x `height`; `mount_height` in metres
+    above the road; `pitch` in radians, positive when the camera looks down.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    mount_height: float = 1.22
+    pitch: float = 0.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One labelled picture of a data set, decoded."""
+
+    dataset: str
+    sequence: str
+    """City (and sequence number) in Cityscapes' naming, e.g. `aachen_000000`."""
+    key: str
+    """The source frame's unique name, e.g. `aachen_000000_000019`; seeds the corruptions."""
+    image: np.ndarray
+    """BGR uint8 (H, W, 3)."""
+    labels: np.ndarray | None
+    """Cityscapes label ids, uint8 (H, W)."""
+    instances: np.ndarray | None
+    """Cityscapes instance ids, uint16 (H, W): label * 1000 + k, or a bare label id."""
+    camera: Camera | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A corruption asked for: `clean` (severity 0) or a corruption's name with severity 1-5."""
+
+    corruption: str = 'clean'
+    severity: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return `clean` or, for example, `motion_blur:3`."""
+        return self.corruption if self.severity == 0 else f'{self.corruption}:{self.severity}'
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A condition as it was applied to one frame: seed and drawn parameters."""
+
+    condition: Condition
+    seed: int
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one VLM says of one frame: the type every model family converts into."""
+
+    model: str
+    kind: str
+    """`contrastive` or `generative`."""
+    text: str
+    """Raw answer, bounded in length; for contrastive models empty."""
+    mentions: dict[str, Mention] = field(default_factory=dict)
+    """By name in labels.SCORED."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """Per-class score (contrastive: probability), empty for text without scores."""
+    judgement: Judgement = Judgement.UNPARSED
+    judgement_score: float | None = None
+    prompt_id: str = ''
+    truncated: bool = False
+    latency: float = 0.0
+    """Seconds spent in the model; never part of what is compared between runs."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a frame came from and what was asked of it (topic `camera/source`)."""
+
+    dataset: str
+    sequence: str
+    key: str
+    index: int
+    """Position in the run, from 0, over all conditions."""
+    total: int
+    """Frames in the whole run; 0 when the run has no end."""
+    cycle: int
+    """The pass over the data set, from 0 (topic key `pass`)."""
+    condition: Condition
+    probe: bool = False
+    """True for a start-up probe, which is never scored."""
+
+
+Record = dict[str, Any]
+"""One JSON-able line of `records.jsonl`."""
