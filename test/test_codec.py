@@ -107,7 +107,8 @@ def test_padded_rows_and_big_endian_values_are_read_right():
     ({'width': 0}, '0 x')])
 def test_an_image_that_lies_about_its_size_is_refused(change, word):
     with pytest.raises(RecordError, match=word):
-        images.to_bgr(picture(**{'encoding': 'bgr8', 'pixels': np.zeros((4, 6, 3), np.uint8), **change}))
+        images.to_bgr(picture(**{
+            'encoding': 'bgr8', 'pixels': np.zeros((4, 6, 3), np.uint8), **change}))
 
 
 def test_label_encodings_meet_in_cityscapes_label_ids():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from launch.action import Action
@@ -19,6 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext
+from vlm_misalign_ros import topics
 from vlm_misalign_ros.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.environment import process_environment
 from vlm_misalign_ros.errors import MisalignError
@@ -73,25 +75,21 @@ def live_arguments() -> list[DeclareLaunchArgument]:
 
 def _overrides(context: LaunchContext) -> list[str]:
     given = context.launch_configurations
-    plain = {
-        'name': 'name', 'out': 'out', 'seed': 'seed', 'record': 'record',
-        'dataset': 'replay.dataset', 'limit': 'replay.limit',
-        'condition': 'corruption.condition', 'duration': 'monitor.duration'}
+    plain = {'seed': 'seed', 'record': 'record', 'limit': 'replay.limit',
+             'duration': 'monitor.duration'}
     entries = [f'{key}={given[name]}' for name, key in plain.items() if given.get(name)]
-    if given.get('duration', '').isdigit():
-        entries.append(f'monitor.duration={given["duration"]}.0')
-    if given.get('conditions'):
-        entries.append(f'replay.conditions=[{_quoted(given["conditions"])}]')
-    topics = {
-        'image': 'camera/image_raw', 'camera_info': 'camera/camera_info',
-        'labels': 'ground_truth/labels', 'instances': 'ground_truth/instances'}
-    entries += [f'remap.{topic}={given[name]}' for name, topic in topics.items()
+    # Quoted, so that a run named 2026 or a folder named true stays text.
+    texts = {
+        'name': 'name', 'out': 'out', 'dataset': 'replay.dataset',
+        'condition': 'corruption.condition', 'image': f'remap.{topics.CAMERA_IMAGE}',
+        'camera_info': f'remap.{topics.CAMERA_INFO}', 'labels': f'remap.{topics.TRUTH_LABELS}',
+        'instances': f'remap.{topics.TRUTH_INSTANCES}'}
+    entries += [f'{key}={json.dumps(given[name])}' for name, key in texts.items()
                 if given.get(name)]
+    if given.get('conditions'):
+        conditions = [part.strip() for part in given['conditions'].split(';')]
+        entries.append(f'replay.conditions={json.dumps(conditions)}')
     return entries + [part.strip() for part in given.get('set', '').split(';') if part.strip()]
-
-
-def _quoted(text: str) -> str:
-    return ', '.join(f'"{part.strip()}"' for part in text.split(','))
 
 
 def _node(spec: NodeSpec, namespace: str, remappings: tuple[tuple[str, str], ...]) -> Node:

@@ -1,0 +1,62 @@
+"""The worker thread of model nodes."""
+
+import threading
+
+import pytest
+
+pytest.importorskip('vlm_misalign_ros.nodes.worker')
+from vlm_misalign_ros.nodes.worker import Worker  # noqa: E402
+
+
+class Gate:
+    """Work that stands still until the test opens it."""
+
+    def __init__(self):
+        self.started, self.open, self.done = threading.Event(), threading.Event(), []
+        self.finished = threading.Semaphore(0)
+
+    def __call__(self, item):
+        self.started.set()
+        assert self.open.wait(10)
+        self.done.append(item)
+        self.finished.release()
+
+
+def run(policy, capacity, items):
+    gate = Gate()
+    worker = Worker(gate, policy, capacity)
+    worker.submit(items[0])
+    assert gate.started.wait(10)
+    for item in items[1:]:
+        worker.submit(item)
+    gate.open.set()
+    for _ in range(len(items) - worker.dropped):
+        assert gate.finished.acquire(timeout=10)
+    worker.stop()
+    return gate.done, worker.dropped
+
+
+def test_every_frame_is_worked_on_in_order():
+    assert run('every_frame', 10, [1, 2, 3, 4]) == ([1, 2, 3, 4], 0)
+
+
+def test_latest_keeps_only_the_newest_and_counts_the_rest():
+    assert run('latest', 10, [1, 2, 3, 4]) == ([1, 4], 2)
+
+
+def test_a_full_queue_drops_the_oldest_and_counts_it():
+    assert run('every_frame', 2, [1, 2, 3, 4]) == ([1, 3, 4], 1)
+
+
+def test_an_error_is_kept_for_the_node():
+    failed = threading.Event()
+
+    def work(item):
+        failed.set()
+        raise ValueError(item)
+
+    worker = Worker(work, 'every_frame', 4)
+    worker.submit('broken')
+    assert failed.wait(10)
+    worker._thread.join(10)
+    assert isinstance(worker.error, ValueError)
