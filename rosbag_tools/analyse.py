@@ -122,7 +122,7 @@ def messages(
     wanted = [c for c in reader.connections if c.topic.removeprefix(prefix) in table
               and c.topic.startswith(prefix)]
     for connection, _, raw in reader.messages(connections=wanted):
-        message = reader.deserialize(raw, connection.msgtype)
+        message: Any = reader.deserialize(raw, connection.msgtype)
         part, convert = table[connection.topic.removeprefix(prefix)]
         stamp = message.header.stamp
         try:

@@ -46,7 +46,7 @@ def to_array(message: Any) -> np.ndarray:
             f'image of {width} x {height} {message.encoding} has {buffer.size} bytes with a '
             f'step of {step}', f'expected a step of at least {row}')
     pixels = buffer[:height * step].reshape(height, step)[:, :row]
-    array = pixels.view(dtype) if pixels.flags.c_contiguous else pixels.copy().view(dtype)
+    array: np.ndarray = np.ascontiguousarray(pixels).view(dtype)
     if size > 1 and bool(message.is_bigendian) != (sys.byteorder == 'big'):
         array = array.byteswap()
     return array.reshape((height, width) if channels == 1 else (height, width, channels))

@@ -43,20 +43,16 @@ class Corruption(runtime.MisalignNode):
         self.on_live_parameters(CorruptionParameters, self._changed)
         self._pictures: dict[int, Image] = {}
         self._sources: dict[int, Source] = {}
-        images = qos.image_qos(chosen.reliability)
         results = qos.result_qos()
-        options = {'qos_overriding_options': qos.overridable()}
-        self._image = self.create_publisher(Image, topics.DEGRADED_IMAGE, images, **options)
-        self._occluder = self.create_publisher(
-            Image, topics.DEGRADED_OCCLUDER, images, **options)
+        self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
+        self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(
             DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
         if chosen.follow_source:
             self.create_subscription(
                 DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results)
-        self.create_subscription(
-            Image, topics.CAMERA_IMAGE, self._on_image, images, **options)
+        self.receive_images(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
 
     def _changed(self, name: str, value: Any) -> None:
         if name == 'condition':

@@ -38,7 +38,7 @@ def image_message(pixels: np.ndarray, header: Header, encoding: str) -> Image:
     message.is_bigendian = int(sys.byteorder == 'big')
     # array.frombytes is a plain copy; assigning bytes or an ndarray walks every element.
     data = array('B')
-    data.frombytes(memoryview(pixels).cast('B'))
+    data.frombytes(pixels.data.cast('B'))
     message.data = data
     return message
 

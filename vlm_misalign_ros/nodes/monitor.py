@@ -26,7 +26,7 @@ class Monitor(runtime.MisalignNode):
         """Open the run and start to listen."""
         super().__init__('monitor', **kwargs)
         self._chosen = chosen = self.read_parameters(MonitorParameters)
-        self._session = Session(chosen, log=self.get_logger().warning)
+        self._session = Session(chosen, log=self._warn)
         self._began = time.monotonic()
         self._frame_id = 'camera'
         results = qos.result_qos()
@@ -37,20 +37,21 @@ class Monitor(runtime.MisalignNode):
         self.create_timer(min(0.1, chosen.deadline / 4), self._tick)
         self.create_timer(1.0, self._diagnose)
 
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text)
+
     def _listen(self) -> None:
         chosen = self._chosen
-        pictures = qos.image_qos(chosen.reliability)
-        # Truth and masks of an evaluation are never optional; live they follow the camera.
-        self._image(topics.TRUTH_LABELS, evaluation.LABELS, self._labels, pictures)
+        self._image(topics.TRUTH_LABELS, evaluation.LABELS, self._labels)
         if chosen.instances:
-            self._image(topics.TRUTH_INSTANCES, evaluation.INSTANCES, _instances, pictures)
-        self._image(topics.DEGRADED_OCCLUDER, evaluation.OCCLUDER, _mono8, pictures)
+            self._image(topics.TRUTH_INSTANCES, evaluation.INSTANCES, _instances)
+        self._image(topics.DEGRADED_OCCLUDER, evaluation.OCCLUDER, _mono8)
         if chosen.segmentation:
             self._image(
-                topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8, pictures)
+                topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8)
         if chosen.pictures:
             self._image(
-                topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels, pictures)
+                topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels)
         if chosen.source:
             self._values(
                 topics.CAMERA_SOURCE, evaluation.SOURCE, codec.source_from_values)
@@ -66,10 +67,10 @@ class Monitor(runtime.MisalignNode):
         if chosen.recorder:
             self._values(topics.RECORDER_FRAME, evaluation.RECORDER, dict)
 
-    def _image(self, topic: str, part: str, convert: Callable, profile: Any) -> None:
-        self.create_subscription(
-            Image, topic, lambda message: self._add(message, part, convert), profile,
-            qos_overriding_options=qos.overridable())
+    def _image(self, topic: str, part: str, convert: Callable) -> None:
+        self.receive_images(
+            topic, self._chosen.reliability,
+            lambda message: self._add(message, part, convert))
 
     def _values(self, topic: str, part: str, convert: Callable) -> None:
         self.create_subscription(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import Trigger
 
 from vlm_misalign_ros import codec, topics
@@ -51,16 +51,13 @@ class Replay(runtime.MisalignNode):
         self._paused = chosen.start_paused
         self._steps = 0
         self._exhausted = False
-        images = qos.image_qos(chosen.reliability)
         results = qos.result_qos()
-        options = {'qos_overriding_options': qos.overridable()}
-        self._image = self.create_publisher(Image, topics.CAMERA_IMAGE, images, **options)
+        self._image = self.publish_images(topics.CAMERA_IMAGE, chosen.reliability)
         self._info = self.create_publisher(CameraInfo, topics.CAMERA_INFO, results)
         self._source = self.create_publisher(DiagnosticArray, topics.CAMERA_SOURCE, results)
-        self._labels = self.create_publisher(Image, topics.TRUTH_LABELS, images, **options)
-        self._instances = self.create_publisher(
-            Image, topics.TRUTH_INSTANCES, images, **options)
-        self._clock = (
+        self._labels = self.publish_images(topics.TRUTH_LABELS, chosen.reliability)
+        self._instances = self.publish_images(topics.TRUTH_INSTANCES, chosen.reliability)
+        self._sim_clock = (
             self.create_publisher(Clock, '/clock', 10) if chosen.publish_clock else None)
         if self._lockstep:
             self.create_subscription(
@@ -152,8 +149,8 @@ class Replay(runtime.MisalignNode):
 
     def _publish(self, stamp: int, frame: Frame, source: Source) -> None:
         header = messages.make_header(stamp, self._chosen.frame_id)
-        if self._clock is not None:
-            self._clock.publish(Clock(clock=header.stamp))
+        if self._sim_clock is not None:
+            self._sim_clock.publish(Clock(clock=header.stamp))
         self._source.publish(messages.values_message(
             'source', codec.source_to_values(source, frame.camera), header))
         if frame.camera is not None:

@@ -21,8 +21,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
 from vlm_misalign_ros.parameters import Parameter, check, table
 
@@ -96,6 +98,19 @@ class MisalignNode(Node):
             return SetParametersResult(successful=True)
 
         self.add_on_set_parameters_callback(changed)
+
+    def publish_images(self, topic: str, reliability: str) -> Any:
+        """Return a publisher of images, its QoS open to `qos_overrides` parameters."""
+        return self.create_publisher(
+            Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable())
+
+    def receive_images(
+        self, topic: str, reliability: str, callback: Callable[[Image], None],
+    ) -> None:
+        """Subscribe to images, the QoS open to `qos_overrides` parameters."""
+        self.create_subscription(
+            Image, topic, callback, qos.image_qos(reliability),
+            qos_overriding_options=qos.overridable())
 
     def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:
         """Start a worker whose failure ends this node."""

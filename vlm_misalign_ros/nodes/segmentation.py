@@ -12,7 +12,7 @@ from vlm_misalign_ros import topics
 from vlm_misalign_ros.labels import color_table
 from vlm_misalign_ros.models.factory import load_segmentation
 from vlm_misalign_ros.node_parameters import SegmentationParameters
-from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes import messages, runtime
 
 
 class Segmentation(runtime.MisalignNode):
@@ -26,16 +26,12 @@ class Segmentation(runtime.MisalignNode):
             chosen.model, device=chosen.device, dtype=chosen.dtype,
             input_height=chosen.input_height, threads=chosen.threads,
             trust_remote_code=chosen.trust_remote_code)
-        images = qos.image_qos(chosen.reliability)
-        options = {'qos_overriding_options': qos.overridable()}
-        self._labels = self.create_publisher(
-            Image, topics.SEGMENTATION_LABELS, images, **options)
-        self._overlay = self.create_publisher(
-            Image, topics.SEGMENTATION_OVERLAY, images, **options)
+        self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
+        self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
         self._colors = color_table()
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
-        self.create_subscription(
-            Image, topics.DEGRADED_IMAGE, self._worker.submit, images, **options)
+        self.receive_images(
+            topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
         picture = messages.bgr_pixels(message)

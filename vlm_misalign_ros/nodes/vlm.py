@@ -29,13 +29,11 @@ class Vlm(runtime.MisalignNode):
             chosen.model, prompt_id=chosen.prompt, device=chosen.device, dtype=chosen.dtype,
             threads=chosen.threads, max_new_tokens=chosen.max_new_tokens,
             threshold=chosen.threshold, trust_remote_code=chosen.trust_remote_code)
-        images = qos.image_qos(chosen.reliability)
         self._answers = self.create_publisher(
             DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos())
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
-        self.create_subscription(
-            Image, topics.DEGRADED_IMAGE, self._worker.submit, images,
-            qos_overriding_options=qos.overridable())
+        self.receive_images(
+            topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
         answer = replace(
