@@ -18,8 +18,9 @@ from vlm_misalign_ros.join import Joined, Parts
 from vlm_misalign_ros.labels import CRITICAL
 from vlm_misalign_ros.metrics import confusion
 from vlm_misalign_ros.metrics.hazard import HazardSettings, hazard
-from vlm_misalign_ros.metrics.rates import Counts, rates, score
-from vlm_misalign_ros.metrics.truth import TruthSettings, presence
+from vlm_misalign_ros.metrics.objects import find_things
+from vlm_misalign_ros.metrics.rates import Counts, left_out, made_up, rates, score
+from vlm_misalign_ros.metrics.truth import TruthSettings, presence, visible_presence
 from vlm_misalign_ros.node_parameters import EvaluationParameters
 from vlm_misalign_ros.types import (
     Applied,
@@ -128,11 +129,12 @@ class Evaluator:
         visible: dict[str, Presence] | None = None
         verdict = Hazard.INDETERMINATE
         if labels is not None:
-            scene = presence(labels, instances, self._truth)
+            things = find_things(labels, instances)
+            scene = presence(labels, things, self._truth)
             if occluder is not None:
-                visible = presence(labels, instances, self._truth, visible=occluder == 0)
+                visible = visible_presence(labels, instances, occluder == 0, self._truth)
             used = self._camera(camera or default_camera, labels)
-            found = hazard(labels, instances, used, self._hazard)
+            found = hazard(things, labels.shape, used, self._hazard)
             verdict = found.verdict
             record['truth'] = {
                 'presence': {name: state.value for name, state in scene.items()},
@@ -155,10 +157,8 @@ class Evaluator:
                 else:
                     counts[name] = score(answer, scene, visible, verdict, critical=CRITICAL)
                     entry['counts'] = counts[name].to_dict()
-                    entry['hallucinated'] = sorted(
-                        n for n, m in answer.mentions.items()
-                        if m.value == 'ASSERTED' and scene.get(n) is Presence.ABSENT)
-                    entry['omitted'] = omitted(answer, scene)
+                    entry['hallucinated'] = made_up(answer.asserted, scene)
+                    entry['omitted'] = left_out(answer.asserted, scene, CRITICAL)
             elif scene is None:
                 entry['status'] = 'unmatched'
             record['models'][name] = entry
@@ -237,15 +237,3 @@ def _answer(answer: Description) -> dict[str, Any]:
         'judgement': answer.judgement.value, 'judgement_score': answer.judgement_score,
         'prompt_id': answer.prompt_id, 'truncated': answer.truncated}
 
-
-def omitted(answer: Description, scene: dict[str, Presence]) -> list[str]:
-    """Return the critical classes that are required and not asserted, as the rates count them."""
-    empty = Counts()
-    names = []
-    for name in CRITICAL:
-        only = {n: (p if n in (name, 'vehicle') else Presence.TOLERATED)
-                for n, p in scene.items()}
-        counted = score(answer, only, None, Hazard.INDETERMINATE, critical=(name,))
-        if counted.omitted > empty.omitted:
-            names.append(name)
-    return names

@@ -122,6 +122,11 @@ class Description:
     latency: float = 0.0
     """Seconds spent in the model; never part of what is compared between runs."""
 
+    @property
+    def asserted(self) -> set[str]:
+        """Return the classes that are said to be there."""
+        return {name for name, state in self.mentions.items() if state is Mention.ASSERTED}
+
 
 @dataclass(frozen=True)
 class Source:

@@ -1,1 +1,1 @@
-"""From free text to mentions and a safety judgement."""
+"""From text to mentions and judgements: deterministic, versioned, no second model."""

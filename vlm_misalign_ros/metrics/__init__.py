@@ -1,1 +1,1 @@
-"""Counts first, then rates: every number can be followed to its frames."""
+"""Confusion, three-state truth, hazard rule, rates: pure functions over arrays and counts."""

@@ -1,1 +1,1 @@
-"""Segmentation, contrastive and generative models behind one factory."""
+"""Adapters: every segmentation model, contrastive or generative VLM behind one small type."""
