@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,10 +59,11 @@ def _print_results(folder: Path) -> None:
     frames = sum(record.get('kind') == 'frame' for record in records)
     if frames:
         print(format_table(summarise(records)))
-    for record in records:
-        if record.get('kind') == 'verdict':
-            reasons = '; '.join(record.get('reasons', []))
-            print(f'\nverdict: {record["status"]}' + (f' ({reasons})' if reasons else ''))
+    verdict = folder / 'verdict.json'
+    if verdict.is_file():
+        found = json.loads(verdict.read_text(encoding='utf-8'))
+        reasons = '; '.join(found['reasons'])
+        print(f'\nverdict: {found["status"]}' + (f' ({reasons})' if reasons else ''))
     report = folder / 'report.html'
     print(f'results: {report if report.is_file() else folder}')
 

@@ -112,6 +112,8 @@ class Session:
             self._log('time has jumped back: the join and the rolling windows start again')
             self.counters['time_jumps'] += 1
             closed = self._join.reset()
+            for sums in (*self._rolling.values(), self._rolling_confusion):
+                sums.clear()
             self._newest = stamp
         self._newest = max(self._newest, stamp)
         more, late = self._join.add(stamp, part, value, now)
@@ -165,12 +167,12 @@ class Session:
                             (SEGMENTATION, record['segmentation'])):
             status = 'scored' if entry['status'] == 'ok' else entry['status']
             self.accounting[name][status] += 1
-        if self._pictures is not None and IMAGE in joined.parts:
-            self._pictures.consider(
-                evaluated.badness, f'{joined.stamp:020d}', joined.parts[IMAGE],
-                joined.parts.get(SEGMENTATION))
         if self._writer is not None:
             self._writer.write(record)
+        if self._pictures is not None and IMAGE in joined.parts:
+            self._pictures.consider(
+                evaluated.badness, joined.stamp, joined.parts[IMAGE],
+                joined.parts.get(SEGMENTATION))
         return Closed(joined.stamp, record, self.metrics())
 
     def _sum(self, stamp: int, evaluated: Evaluated) -> None:

@@ -199,8 +199,8 @@ def _truck(painter: Painter, paint: Color, load: Color) -> None:
 
     def paint_cab() -> None:
         painter.prism(seat, width * 0.97, (paint, paint, _GLASS, paint, paint, paint))
-        painter.on_side([(front - 1.35, 1.65), (front - 1.35, top - 0.25), (front - 0.4, top - 0.25),
-                         (front - 0.2, 1.65)], _GLASS, width * 0.97)
+        painter.on_side([(front - 1.35, 1.65), (front - 1.35, top - 0.25),
+                         (front - 0.4, top - 0.25), (front - 0.2, 1.65)], _GLASS, width * 0.97)
         painter.on_end(1, (-0.8, 0.7), (0.8, 1.35), _DARK)
 
     order = (paint_cab, paint_box) if cos(painter.body.heading) > 0 else (paint_box, paint_cab)

@@ -49,9 +49,17 @@ def place(reference: ModelReference) -> str:
     return str(reference.directory or reference.name)
 
 
+def _quiet() -> None:
+    """Keep progress bars out of the logs of nodes."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 @contextmanager
 def loading(text: str) -> Iterator[None]:
     """Turn whatever a library raises while it loads model `text` into one clear ModelError."""
+    _quiet()
     try:
         yield
     except MisalignError:

@@ -26,6 +26,9 @@ _FILLERS = ('there is a . there are two . i see the . it is safe to proceed . it
 
 def create_untrained(out: Path, seed: int = 0) -> dict[str, Path]:
     """Write a SegFormer, a CLIP, a LLaVA and a BLIP captioner under `out`; return their places."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     made = {}
     for name, create in (('segformer', _segformer), ('clip', _clip), ('llava', _llava),
                          ('captioner', _captioner)):

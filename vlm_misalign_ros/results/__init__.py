@@ -1,1 +1,1 @@
-"""Records, run folders, summaries and the report."""
+"""What a run leaves: records, manifest, summaries, verdict, report."""
