@@ -50,7 +50,7 @@ def presence(
     rows = settings.minimum_height * height / 1024
     required = {BY_ID[thing.label].name for thing in things
                 if not thing.group and thing.area >= area and thing.height >= rows}
-    counts = cv2.calcHist([np.ascontiguousarray(labels)], [0], None, [256], [0, 256])[:, 0]
+    counts = cv2.calcHist([np.ascontiguousarray(labels)], [0], None, [256], [0, 256]).ravel()
     present = {name for name, label in BY_NAME.items() if counts[label.id] > 0}
 
     def state(name: str) -> Presence:
