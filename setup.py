@@ -31,7 +31,7 @@ setup(
         'plotly>=5.15',
         'torch>=2.1',
         'torchvision>=0.16',
-        'transformers>=4.57',
+        'transformers>=5',
         'open_clip_torch>=2.24',
         'safetensors>=0.4',
         'rosbags>=0.10',

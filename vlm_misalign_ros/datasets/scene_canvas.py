@@ -197,7 +197,7 @@ class Canvas:
         x = (u - origins[:, 0][self.owner]) * per_pixel
         y = (v - origins[:, 1][self.owner]) * per_pixel
         change = sample_noise(np.mod(x, TILE), np.mod(y, TILE)) * rough[self.owner]
-        self.image = cv2.add(self.image, cv2.merge([change] * 3), dtype=cv2.CV_8U)
+        cv2.add(self.image, cv2.merge([change] * 3), dst=self.image, dtype=cv2.CV_8U)
 
     def labels(self) -> np.ndarray:
         """Return the label ids, uint8 (H, W)."""

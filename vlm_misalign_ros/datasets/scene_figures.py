@@ -156,8 +156,8 @@ def paint_rider(canvas: Canvas, x: float, z: float, looks: Looks, stride: float,
         angle = stride + (pi if sign < 0 else 0)
         foot = (0.2, 0.4) if motor else (
             -0.08 + 0.16 * float(np.cos(angle)), 0.32 + 0.16 * float(np.sin(angle)))
-        knee = ((hip[0] + foot[0]) / 2 + 0.22, (hip[1] + foot[1]) / 2 + 0.08)
-        figure.limb([hip, knee, foot], 0.15, looks.trousers)
+        bend = ((hip[0] + foot[0]) / 2 + 0.22, (hip[1] + foot[1]) / 2 + 0.08)
+        figure.limb([hip, bend, foot], 0.15, looks.trousers)
         figure.limb([(foot[0] - 0.05, foot[1] - 0.03), (foot[0] + 0.12, foot[1] - 0.03)], 0.08,
                     _SHOE)
     figure.fill([(-0.34, 0.9), (-0.2, 1.42), (-0.02, 1.52), (0.1, 1.42), (-0.04, 0.88)],

@@ -365,8 +365,9 @@ def _boundary(canvas: Canvas, lot: Fixture, z: float, light: Light) -> None:
         canvas.begin('fence', near, origin=(x, 0, max(z, 1.0)))
         canvas.polygon(face, (120, 128, 132), shade * 0.8)
         slats = np.arange(z, end, 0.8)
-        bars = np.stack([np.array([(x, 0.05, s), (x, 0.05, s + 0.3), (x, lot.height - 0.1, s + 0.3),
-                                   (x, lot.height - 0.1, s)]) for s in slats])
+        top = lot.height - 0.1
+        bars = np.array([[(x, 0.05, s), (x, 0.05, s + 0.3), (x, top, s + 0.3), (x, top, s)]
+                         for s in slats])
         canvas.polygons(bars, (85, 92, 98), shade)
     if lot.kind in ('lawn', 'hedge', 'wall'):
         rng = np.random.default_rng(lot.style)
@@ -570,7 +571,7 @@ def _write(path: Path, array: np.ndarray) -> None:
 
 def generate(
     out: Path, frames: int, seed: int, width: int = 1024, height: int = 512, split: str = 'val',
-    sequence_length: int = 4, progress: Callable[[int, int], None] | None = None,
+    sequence_length: int = 4, progress: Callable[[int, int], object] | None = None,
 ) -> list[Path]:
     """
     Write so many frames in Cityscapes layout under `out`; return the paths of the pictures.

@@ -1,4 +1,4 @@
-"""Hazard truth: is anything in the ego corridor nearer than the stopping distance?"""
+"""Hazard truth: whether anything in the ego corridor is nearer than the stopping distance."""
 
 from __future__ import annotations
 

@@ -84,8 +84,7 @@ def _instances(instances: np.ndarray) -> list[Thing]:
 
 
 def _outlined(labels: np.ndarray, label: int, group: bool) -> list[Thing]:
-    mask = cv2.compare(labels, label, cv2.CMP_EQ) if labels.dtype == np.uint8 else (
-        labels == label).astype(np.uint8)
+    mask = (labels == label).view(np.uint8)
     if not cv2.countNonZero(mask):
         return []
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)

@@ -59,7 +59,7 @@ class GenerativeModel:
                 'text to a picture', 'give an image-text-to-text model')
         self._processor = AutoProcessor.from_pretrained(place, **shared)
         model = AutoModelForImageTextToText.from_pretrained(place, dtype=self._dtype, **shared)
-        self._model = model.to(self._device).eval()
+        self._model: Any = model.eval().to(device=self._device)
         tokenizer = getattr(self._processor, 'tokenizer', self._processor)
         self._tokenizer = tokenizer
         self._template = bool(

@@ -59,7 +59,7 @@ class SegmentationModel:
         columns = reference.train_ids(config.id2label, place)
         processor = AutoImageProcessor.from_pretrained(place, **shared)
         model = loader.from_pretrained(place, dtype=self._dtype, **shared)
-        self._model = model.to(self._device).eval()
+        self._model: Any = model.eval().to(device=self._device)
         self._mean = np.array(getattr(processor, 'image_mean', None) or (0, 0, 0), np.float32)
         self._std = np.array(getattr(processor, 'image_std', None) or (1, 1, 1), np.float32)
         if not getattr(processor, 'do_normalize', True):

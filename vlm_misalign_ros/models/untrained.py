@@ -138,7 +138,7 @@ def _llava(folder: Path) -> None:
 
 def _captioner(folder: Path) -> None:
     from transformers import (
-        BertTokenizerFast,
+        BertTokenizer,
         BlipConfig,
         BlipForConditionalGeneration,
         BlipImageProcessor,
@@ -147,7 +147,7 @@ def _captioner(folder: Path) -> None:
 
     words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *_vocabulary()]
     (folder / 'vocab.txt').write_text('\n'.join(words) + '\n', encoding='utf-8')
-    tokenizer = BertTokenizerFast(vocab={word: index for index, word in enumerate(words)})
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
     model = BlipForConditionalGeneration(BlipConfig(
         text_config={
             'vocab_size': len(words), 'hidden_size': 48, 'encoder_hidden_size': 48,

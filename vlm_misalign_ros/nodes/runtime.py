@@ -72,7 +72,10 @@ class MisalignNode(Node):
         """Declare every parameter of `cls` and return the typed object."""
         values = {}
         for entry in table(cls):
-            default = list(entry.default) if entry.type is tuple else entry.default
+            default: Any = list(entry.default) if entry.type is tuple else entry.default
+            if default == []:
+                # rclpy would take an empty list for an array of bytes.
+                default = RosParameter.Type.STRING_ARRAY
             try:
                 value = self.declare_parameter(entry.name, default, _descriptor(entry)).value
             except ParameterException as error:

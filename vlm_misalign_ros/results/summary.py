@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
@@ -70,7 +70,7 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     return [*ordered, *totals.values()]
 
 
-def _place(rows: Iterable[Row]) -> object:
+def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
     corruptions: dict[str, int] = {'clean': -1}
     models: dict[str, int] = {}
     for row in rows:
