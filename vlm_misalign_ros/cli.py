@@ -106,7 +106,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         f'replay.limit={arguments.frames}',
         f'segmentation.model=transformers:{models / "segformer"}',
         f'vlms.clip.model=open_clip:local-dir:{models / "clip"}',
-        f'vlms.llava.model=transformers:{models / "llava"}', *arguments.overrides])
+        f'vlms.llava.model=transformers:{models / "llava"}',
+        f'vlms.captioner.model=transformers:{models / "captioner"}', *arguments.overrides])
     code = start(data, overwrite=True, single=arguments.single_process)
     print("The demonstration's models are untrained: their answers mean nothing.")
     return code
