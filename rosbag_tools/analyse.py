@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
+from vlm_misalign_ros.results.manifest import build_manifest, write_json
 from vlm_misalign_ros.results.verdict import Verdict
 
 from vlm_misalign_ros import codec, evaluation, images, topics
@@ -74,9 +75,11 @@ def _open(path: Path) -> AnyReader:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
     except (AnyReaderError, OSError, ValueError, KeyError) as error:
+        cut = 'magic' in str(error)
         raise RecordError(
-            f'bag {path} cannot be read: {error}', 'give a rosbag2 folder or an .mcap file',
-        ) from error
+            f'bag {path} cannot be read: {str(error).rstrip(".")}',
+            'its writer was killed: repair it with `mcap recover`' if cut
+            else 'give a rosbag2 folder or an .mcap file') from error
     return reader
 
 
@@ -158,6 +161,8 @@ def analyse(
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
         folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / 'manifest.json', build_manifest(
+            dataclasses.asdict(chosen), {}, {'bag': str(bag)}))
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
         for stamp, part, value in messages(reader, converters(chosen), namespace):
             session.add(stamp, part, value, now=0.0)

@@ -50,7 +50,7 @@ class BagWriter:
         try:
             folder.mkdir(parents=True)
             self._file = folder / f'{folder.name}_0.mcap'
-            self._stream = open(self._file, 'wb', buffering=0)
+            self._stream = open(self._file, 'wb')
         except FileExistsError as error:
             raise RecordError(f'bag {folder} exists', 'choose another folder') from error
         except OSError as error:
@@ -82,6 +82,8 @@ class BagWriter:
         self._counts[topic] += 1
         try:
             self._writer.add_message(self._channels[topic][0], time, data, time)
+            # A finished chunk leaves this process at once.
+            self._stream.flush()
         except OSError as error:
             raise self._failed(error) from error
 

@@ -58,7 +58,7 @@ def _segments(folder: Path) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
     try:
         manifest = json.loads((folder / 'manifest.json').read_text(encoding='utf-8'))
-        return manifest['configuration']['segmentation'] is not None
+        return manifest['configuration']['segmentation'] not in (None, False)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

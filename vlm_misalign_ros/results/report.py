@@ -118,7 +118,8 @@ def _plot(rows: Sequence[Row]) -> str:
     figure.update_layout(
         template='plotly_white', height=190 * len(lines) + 80, margin={'t': 50, 'r': 40},
         legend={'orientation': 'h', 'y': 1.08})
-    return str(figure.to_html(full_html=False, include_plotlyjs=True))
+    return str(figure.to_html(
+        full_html=False, include_plotlyjs=True, config={'displaylogo': False}))
 
 
 def _worst(folder: Path, frames: Sequence[Record]) -> list[dict[str, Any]]:
