@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
-from vlm_misalign_ros.results.manifest import build_manifest, write_json
-from vlm_misalign_ros.results.verdict import Verdict
 
 from vlm_misalign_ros import codec, evaluation, images, topics
 from vlm_misalign_ros.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.monitoring import Session
 from vlm_misalign_ros.node_parameters import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.parameters import table
+from vlm_misalign_ros.results.manifest import build_manifest, write_json
+from vlm_misalign_ros.results.verdict import Verdict
 
 NANO = 1_000_000_000
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))

@@ -38,8 +38,8 @@ def start(data: dict[str, Any], overwrite: bool, single: bool) -> int:
         parse_conditions(list(configuration.replay.conditions))
     folder = create_run(configuration, overwrite)
     total = expected_frames(configuration)
-    print(f'run {folder}: {total or "live, end with Ctrl-C"} '
-          f'{"frames" if total else ""}, {len(configuration.vlms)} VLMs', file=sys.stderr)
+    length = f'{total} frames' if total else 'live, end with Ctrl-C'
+    print(f'run {folder}: {length}, {len(configuration.vlms)} VLMs', file=sys.stderr)
     runner = Runner(build_graph(configuration, folder), folder, total, single)
     code = runner.run()
     _print_results(folder)

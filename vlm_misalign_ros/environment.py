@@ -14,6 +14,11 @@ ALLOCATOR = {
 }
 """glibc keeps frame-sized buffers instead of giving each back to the kernel."""
 
+PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+_PROFILE_VARIABLE = dict.fromkeys(
+    ('humble', 'iron', 'jazzy'), 'FASTRTPS_DEFAULT_PROFILES_FILE')
+"""Fast DDS before version 3 reads the older name; later ones warn of it."""
+
 
 def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """
@@ -26,8 +31,7 @@ def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     profile = str(config_path('fastdds.xml'))
     wanted = {
         **ALLOCATOR,
-        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
-        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+        _PROFILE_VARIABLE.get(base.get('ROS_DISTRO', ''), PROFILE_VARIABLE): profile,
         'OMP_NUM_THREADS': '1',
         'TOKENIZERS_PARALLELISM': 'false',
         'PYTHONUNBUFFERED': '1',

@@ -22,6 +22,9 @@ from vlm_misalign_ros.types import Frame, Source
 
 NANO = messages.NANO
 
+SETTLED = 1.5
+"""Seconds for which the listeners must be the same before a replay in real time begins."""
+
 
 class Replay(runtime.MisalignNode):
     """Publishes image, camera info, source and ground truth of every frame and condition."""
@@ -51,6 +54,9 @@ class Replay(runtime.MisalignNode):
         self._paused = chosen.start_paused
         self._steps = 0
         self._exhausted = False
+        self._listening = False
+        self._listeners: list[int] = []
+        self._listeners_since = 0.0
         results = qos.result_qos()
         self._image = self.publish_images(topics.CAMERA_IMAGE, chosen.reliability)
         self._info = self.create_publisher(CameraInfo, topics.CAMERA_INFO, results)
@@ -99,7 +105,7 @@ class Replay(runtime.MisalignNode):
             self._probe()
             return
         if not self._lockstep:
-            if not self._paused or self._steps:
+            if self._heard() and (not self._paused or self._steps):
                 self._send_next()
             return
         while len(self._in_flight) < self._chosen.max_in_flight and not self._exhausted:
@@ -108,6 +114,26 @@ class Replay(runtime.MisalignNode):
             self._send_next()
         if self._exhausted and not self._in_flight:
             self.finished = True
+
+    def _heard(self) -> bool:
+        """
+        Return whether, in real time, somebody listens; frames sent before are lost to all.
+
+        The number of listeners has to stand still for SETTLED seconds first.
+        """
+        if self._listening:
+            return True
+        listeners = [publisher.get_subscription_count()
+                     for publisher in (self._image, self._labels, self._instances)]
+        now = time.monotonic()
+        if listeners != self._listeners:
+            self._listeners, self._listeners_since = listeners, now
+        self._listening = listeners[0] > 0 and now - self._listeners_since >= SETTLED
+        if not self._listening:
+            self.get_logger().info(
+                f'no listener yet on {self.resolve_topic_name(topics.CAMERA_IMAGE)}',
+                throttle_duration_sec=10.0, skip_first=True)
+        return self._listening
 
     def _probe(self) -> None:
         """Send a blank frame until one came back from the monitor with every answer."""
@@ -134,7 +160,6 @@ class Replay(runtime.MisalignNode):
         if entry is None:
             self._exhausted = True
             if not self._lockstep:
-                self.get_logger().info(f'{self._sent} frames sent')
                 self.finished = True
             return
         self._steps = max(0, self._steps - 1)
@@ -160,6 +185,10 @@ class Replay(runtime.MisalignNode):
         if frame.instances is not None:
             self._instances.publish(messages.image_message(frame.instances, header, 'mono16'))
         self._image.publish(messages.image_message(frame.image, header, 'bgr8'))
+
+    def on_stop(self) -> None:
+        """Say how much was sent."""
+        self.get_logger().info(f'{self._sent} frames sent')
 
 
 def source_index(entry: tuple[int, Source]) -> int:
