@@ -138,10 +138,16 @@ def messages(
 def monitor_parameters(
     evaluation_parameters: EvaluationParameters, folder: Path,
 ) -> MonitorParameters:
-    """Return a session's parameters: the evaluation's, with no clock and no giving up."""
+    """
+    Return a session's parameters: the evaluation's, with no clock and no giving up.
+
+    A bag without camera/source was recorded live: its stamps may start anywhere and jump.
+    """
     shared = {entry.name: getattr(evaluation_parameters, entry.name)
               for entry in table(EvaluationParameters)}
-    return MonitorParameters(**shared, run_folder=str(folder), deadline=1e9, capacity=64)
+    return MonitorParameters(
+        **shared, run_folder=str(folder), lockstep=evaluation_parameters.source, deadline=1e9,
+        capacity=64)
 
 
 def analyse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from launch.action import Action
@@ -55,7 +56,7 @@ def evaluation_arguments() -> list[DeclareLaunchArgument]:
     return [
         *_common('evaluate'),
         _argument('dataset', '', 'folder of a data set in Cityscapes layout'),
-        _argument('conditions', '', "comma-separated conditions; empty: the configuration's"),
+        _argument('conditions', '', "conditions, separated by ; or ,; empty: the configuration's"),
         _argument('limit', '', "frames of each pass; empty: the configuration's"),
     ]
 
@@ -87,7 +88,7 @@ def _overrides(context: LaunchContext) -> list[str]:
     entries += [f'{key}={json.dumps(given[name])}' for name, key in texts.items()
                 if given.get(name)]
     if given.get('conditions'):
-        conditions = [part.strip() for part in given['conditions'].split(';')]
+        conditions = re.split(r'\s*[;,]\s*', given['conditions'].strip(' ;,'))
         entries.append(f'replay.conditions={json.dumps(conditions)}')
     return entries + [part.strip() for part in given.get('set', '').split(';') if part.strip()]
 

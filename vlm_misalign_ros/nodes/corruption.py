@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros import codec, topics
 from vlm_misalign_ros.corruptions import degrade, parse_conditions
-from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.evaluation import stamp_text
 from vlm_misalign_ros.node_parameters import CorruptionParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
@@ -60,7 +60,11 @@ class Corruption(runtime.MisalignNode):
             self.get_logger().info(f'condition is now {value}')
 
     def _on_source(self, message: DiagnosticArray) -> None:
-        source, _ = codec.source_from_values(messages.values_of(message))
+        try:
+            source, _ = codec.source_from_values(messages.values_of(message))
+        except RecordError as error:
+            self.get_logger().warning(f'camera/source: {error}', throttle_duration_sec=5.0)
+            return
         stamp = messages.stamp_of(message.header)
         if stamp in self._pictures:
             self._submit(self._pictures.pop(stamp), source.condition, source.key)
