@@ -22,3 +22,21 @@ def sample() -> Path:
         pytest.skip(f'no Cityscapes sample in {folder} (its licence forbids shipping it); '
                     'set VLM_MISALIGN_SAMPLE')
     return folder
+
+
+@pytest.fixture(scope='session')
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return {name: folder} of small untrained checkpoints; tests copy before they spoil."""
+    from vlm_misalign_ros.models.untrained import create_untrained
+
+    return create_untrained(tmp_path_factory.mktemp('checkpoints'), seed=0)
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of six small synthetic frames in Cityscapes layout."""
+    from vlm_misalign_ros.datasets.scenes import generate
+
+    out = tmp_path_factory.mktemp('data') / 'scenes'
+    generate(out, 6, seed=3, width=256, height=128, sequence_length=2)
+    return out
