@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding='utf-8')
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise RecordError(
             f'{path} cannot be written: {error.strerror}',
             'free space or choose another folder') from error

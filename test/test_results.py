@@ -1,0 +1,279 @@
+"""Records, verdicts, summaries and the report."""
+
+import json
+import math
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.metrics import confusion
+from vlm_misalign_ros.metrics.rates import Counts
+from vlm_misalign_ros.results.finalise import finalise
+from vlm_misalign_ros.results.pictures import WorstPictures, picture_name
+from vlm_misalign_ros.results.store import RecordWriter, difference, read_records
+from vlm_misalign_ros.results.summary import ALL, correlations, format_table, summarise
+from vlm_misalign_ros.results.verdict import Status, judge_run
+
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
+
+
+def frame(stamp, name='clean', model='m', status='ok', counts=None, text='a car', miou=(9, 1)):
+    corruption, _, severity = name.partition(':')
+    right, wrong = miou
+    entry = {'status': status}
+    if status == 'ok':
+        entry = {
+            'status': 'ok', 'kind': 'generative', 'text': text, 'mentions': {'car': 'ASSERTED'},
+            'scores': {}, 'judgement': 'SAFE', 'judgement_score': None, 'prompt_id': 'default',
+            'truncated': False, 'hallucinated': ['bus'], 'omitted': ['person'],
+            'counts': (counts or Counts(
+                frames=1, assertions=2, hallucinated=1, required=1, omitted=1, false_safe=1,
+                hazards_judged=1, safe=1)).to_dict()}
+    return {
+        'kind': 'frame', 'schema': 1, 'stamp': f'{stamp}.000000000', 'index': stamp,
+        'dataset': 'd', 'sequence': 's', 'key': f'key_{stamp}', 'pass': 0,
+        'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': name,
+                      'seed': 1, 'parameters': {}},
+        'closed': 'complete', 'missing': [],
+        'truth': {'presence': {'car': 'REQUIRED'}, 'visible': None, 'hazard': 'HAZARD',
+                  'nearest': 9.5, 'nearest_class': 'car'},
+        'segmentation': {'status': 'ok', 'frame_iou': 0.9, 'cells': [
+            [0, 0, right], [0, 1, wrong]]},
+        'models': {model: entry}, 'timing': {'model_seconds': {model: 0.1 * stamp}}}
+
+
+def write(folder, records):
+    writer = RecordWriter(folder / 'records.jsonl')
+    for record in records:
+        writer.write(record)
+    writer.close()
+    return folder / 'records.jsonl'
+
+
+# Store ---------------------------------------------------------------------------------------
+
+def test_what_is_written_is_read_and_an_existing_file_is_left_alone(tmp_path):
+    records = [frame(1), frame(2, text='ü\n\u2028"')]
+    path = write(tmp_path, records)
+    assert list(read_records(path)) == records
+    with pytest.raises(RecordError, match='exists'):
+        RecordWriter(path)
+
+
+@given(st.integers(0, 10**6))
+def test_a_file_cut_anywhere_yields_its_whole_records(tmp_path_factory, cut):
+    folder = tmp_path_factory.mktemp('cut')
+    records = [frame(stamp) for stamp in (1, 2, 3)]
+    path = write(folder, records)
+    data = path.read_bytes()
+    path.write_bytes(data[:cut % (len(data) + 1)])
+    found = list(read_records(path))
+    assert found == records[:path.read_bytes().count(b'\n')]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    path = write(tmp_path, [frame(1), frame(2)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"kind": fra\n' + lines[1])
+    with pytest.raises(RecordError, match='line 2 is no record'):
+        list(read_records(path))
+    path.write_bytes(b'[1]\n')
+    with pytest.raises(RecordError, match='line 1 is no JSON object'):
+        list(read_records(path))
+    with pytest.raises(RecordError, match='cannot be read'):
+        list(read_records(tmp_path / 'none'))
+
+
+FULL = '''
+import sys; from pathlib import Path
+from vlm_misalign_ros.results.store import RecordWriter
+from vlm_misalign_ros.errors import RecordError
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+writer = RecordWriter(Path(sys.argv[1]))
+try:
+    for number in range(1000):
+        writer.write({'kind': 'frame', 'number': number, 'text': 'x' * 300})
+except RecordError as error:
+    print(error)
+'''
+
+
+def test_on_a_full_disk_no_half_line_is_left(tmp_path):
+    path = tmp_path / 'records.jsonl'
+    done = subprocess.run([sys.executable, '-c', FULL, str(path)], capture_output=True,
+                          text=True, check=True)
+    assert 'cannot be written: File too large' in done.stdout
+    assert path.read_bytes().endswith(b'\n')
+    assert len(list(read_records(path))) > 5
+
+
+def test_differences_name_frame_and_field_and_times_are_none(tmp_path):
+    for name in 'abc':
+        (tmp_path / name).mkdir()
+    first = write(tmp_path / 'a', [frame(1), frame(2)])
+    other = frame(2)
+    other['timing'] = {'model_seconds': {'m': 9.9}}
+    assert difference(first, write(tmp_path / 'b', [other, frame(1)])) == []
+    other['models']['m']['text'] = 'a bus'
+    found = difference(first, write(tmp_path / 'c', [other]))
+    assert any('models.m.text' in line and 'a bus' in line for line in found)
+    assert any('only in' in line for line in found)
+
+
+def test_two_empty_files_are_not_called_identical(tmp_path):
+    (tmp_path / 'a').write_text('')
+    assert difference(tmp_path / 'a', tmp_path / 'a')
+
+
+# Summary -------------------------------------------------------------------------------------
+
+def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
+    rows = summarise([
+        frame(1), frame(2, miou=(1, 9)), frame(3, 'motion_blur:3', counts=Counts(
+            frames=1, assertions=3)), frame(4, 'motion_blur:3', status='missing'),
+        {'kind': 'late'}])
+    assert [(row.condition, row.frames, row.scored, row.missing) for row in rows] == [
+        ('clean', 2, 2, 0), ('motion_blur:3', 2, 1, 1), (ALL, 4, 3, 1)]
+    # Sums of pixels, not a mean of ratios: 10 of 20 pixels of class 0, class 1 never true.
+    assert rows[0].miou == pytest.approx((10 / 20 + 0) / 2)
+    assert rows[2].rates()['hallucination_rate'].value == 2 / 7
+    text = format_table(rows)
+    assert 'motion_blur:3' in text and '0.286 [' in text
+
+
+def test_the_order_is_clean_first_then_by_severity():
+    rows = summarise([frame(1, 'low_light:2'), frame(2, 'low_light:1'), frame(3),
+                      frame(4, 'occlusion:1')])
+    assert [row.condition for row in rows] == [
+        'clean', 'low_light:1', 'low_light:2', 'occlusion:1', ALL]
+
+
+def test_correlations_over_conditions():
+    rows = summarise([frame(k, f'low_light:{k}', miou=(10 - k, k), counts=Counts(
+        frames=1, assertions=10, hallucinated=k)) for k in range(1, 6)])
+    found = {entry.rate: entry for entry in correlations(rows)}
+    assert found['hallucination_rate'].spearman == pytest.approx(-1)
+    assert found['hallucination_rate'].conditions == 5
+    assert math.isnan(found['smr'].pearson)
+
+
+# Verdict -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('records, chosen, status', [
+    ([frame(1)], {}, Status.PASS),
+    ([], {}, Status.INVALID),
+    ([frame(1)], {'expected_frames': 2}, Status.INVALID),
+    ([frame(1), frame(2, status='missing')], {}, Status.INVALID),
+    ([frame(1)], {'limits': {'smr': 0.5}}, Status.FAIL),
+    ([frame(1)], {'limits': {'smr': 1.0}}, Status.PASS),
+    ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Status.INVALID),
+    ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Status.INVALID),
+])
+def test_verdicts(records, chosen, status):
+    arguments = {'minimum_coverage': 0.9, 'limits': {}, 'expected_frames': None, **chosen}
+    verdict = judge_run(summarise(records), len(records), len(records), notes=[], **arguments)
+    assert verdict.status is status
+    assert bool(verdict.reasons) is (status is not Status.PASS)
+
+
+# Report --------------------------------------------------------------------------------------
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found, self.text, self.refers = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append(tag)
+        self.refers += [value for name, value in attrs if name in ('src', 'href')]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a run folder whose texts are hostile."""
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    worst = frame(3, 'motion_blur:2', text=HOSTILE)
+    worst['key'] = HOSTILE
+    write(folder, [frame(1), worst, frame(4, 'motion_blur:2', status='missing')])
+    pictures = WorstPictures(folder / 'pictures', keep=2)
+    pictures.consider(3.0, 3 * 10**9, np.zeros((20, 40, 3), np.uint8),
+                      np.zeros((20, 40), np.uint8))
+    return folder
+
+
+def close(folder, **chosen):
+    return finalise(folder, **{'minimum_coverage': 0.5, 'limits': {}, 'expected_frames': 3,
+                               'notes': [HOSTILE], **chosen})
+
+
+def test_every_result_is_written_and_reads_back(run):
+    verdict = close(run)
+    assert verdict.status is Status.PASS
+    table = pd.read_csv(run / 'summary.csv')
+    assert list(table.condition) == ['clean', 'motion_blur:2', ALL]
+    assert table.hallucination_rate_numerator.tolist() == [1, 1, 2]
+    lines = pd.read_parquet(run / 'records.parquet')
+    assert lines.status.tolist() == ['ok', 'ok', 'missing'] and lines.text[1] == HOSTILE
+    assert json.loads((run / 'verdict.json').read_text())['status'] == 'PASS'
+    suite = ElementTree.parse(run / 'junit.xml').getroot()
+    assert suite.attrib['failures'] == '0'
+    # From what is on disk it can be done again.
+    assert close(run).status is Status.PASS
+
+
+def test_the_report_escapes_every_text_and_stands_alone(run):
+    close(run)
+    page = (run / 'report.html').read_text()
+    tags = Tags()
+    tags.feed(page)
+    assert '<img src=x' not in page and '<script>alert' not in page
+    assert any(HOSTILE in ' '.join(text.split()) or 'alert(2)' in text for text in tags.text)
+    assert not any(value and value.startswith(('http', '//')) for value in tags.refers)
+    assert tags.found.count('table') >= 1 and 'data:image/jpeg;base64' in page
+
+
+def test_junit_holds_failures_and_only_legal_characters(run):
+    close(run, limits={'smr': 0.1}, notes=['bell \x07'])
+    suite = ElementTree.parse(run / 'junit.xml').getroot()
+    assert suite.attrib['failures'] == '1' and '\x07' not in (run / 'junit.xml').read_text()
+
+
+def test_a_run_without_frames_still_gets_its_results(tmp_path):
+    write(tmp_path, [{'kind': 'run', 'schema': 1, 'name': 'x', 'models': ['m']}])
+    assert close(tmp_path, expected_frames=5).status is Status.INVALID
+    assert (tmp_path / 'report.html').is_file() and (tmp_path / 'summary.csv').is_file()
+
+
+def test_results_that_cannot_be_written_are_named(run):
+    (run / 'verdict.json.part').mkdir()
+    with pytest.raises(RecordError, match=r'verdict.json cannot be written'):
+        close(run)
+
+
+# Pictures ------------------------------------------------------------------------------------
+
+def test_only_the_worst_pictures_are_kept(tmp_path):
+    pictures = WorstPictures(tmp_path, keep=2)
+    picture = np.zeros((10, 1300, 3), np.uint8)
+    for stamp, badness in enumerate([1.0, 0.0, 3.0, 2.0, 2.0]):
+        pictures.consider(badness, stamp, picture, None)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == [picture_name(2), picture_name(3)]
+
+
+def test_cells_of_a_record_give_its_matrix_back():
+    matrix = confusion.from_cells(frame(1)['segmentation']['cells'])
+    assert matrix[0, 0] == 9 and matrix.sum() == 10
