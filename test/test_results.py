@@ -92,7 +92,7 @@ def test_a_damaged_line_is_named(tmp_path):
         list(read_records(tmp_path / 'none'))
 
 
-FULL = '''
+FULL = """
 import sys; from pathlib import Path
 from vlm_misalign_ros.results.store import RecordWriter
 from vlm_misalign_ros.errors import RecordError
@@ -105,7 +105,7 @@ try:
         writer.write({'kind': 'frame', 'number': number, 'text': 'x' * 300})
 except RecordError as error:
     print(error)
-'''
+"""
 
 
 def test_on_a_full_disk_no_half_line_is_left(tmp_path):

@@ -105,13 +105,17 @@ class Runner:
                 stderr=subprocess.STDOUT, start_new_session=True)
         self._processes.append(_Process(spec, popen, log))
 
-    def run(self, out: TextIO = sys.stderr) -> int:
-        """Run to the end; return the exit code: the verdict's, or of what went wrong."""
+    def run(self, out: TextIO | None = None) -> int:
+        """
+        Run to the end, with progress on `out` (stderr); return the exit code.
+
+        It is the verdict's, or that of what went wrong.
+        """
         previous = {number: signal.signal(number, self._interrupt)
                     for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._start()
-            return self._watch(out)
+            return self._watch(out or sys.stderr)
         except OSError as error:
             raise RecordError(
                 f'{self._folder} cannot be written: {error.strerror}',

@@ -13,6 +13,7 @@ from vlm_misalign_ros.configuration import Configuration
 from vlm_misalign_ros.corruptions import parse_conditions
 from vlm_misalign_ros.datasets import open_dataset
 from vlm_misalign_ros.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.evaluation import parse_limits
 from vlm_misalign_ros.models import reference
 from vlm_misalign_ros.results.manifest import build_manifest, write_json
 
@@ -23,6 +24,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 
     Raises a MisalignError that names the data set or model that will not do.
     """
+    parse_limits(configuration.monitor.limits)
     facts: dict[str, Any] = {}
     models: dict[str, dict[str, Any]] = {}
     named = {vlm.name: (vlm.model, 'vlm') for vlm in configuration.vlms}
@@ -61,6 +63,8 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
     if Path(name).name != name or name in ('.', '..'):
         raise ConfigurationError(f'run name {name!r} is no folder name', 'leave out slashes')
     folder = configuration.out / name
+    if folder.exists() and not folder.is_dir():
+        raise RecordError(f'{folder} is a file', 'give another --name')
     if folder.exists() and any(folder.iterdir()):
         if not overwrite:
             raise RecordError(
