@@ -140,8 +140,7 @@ def test_two_empty_files_are_not_called_identical(tmp_path):
 def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
     rows = summarise([
         frame(1), frame(2, miou=(1, 9)), frame(3, 'motion_blur:3', counts=Counts(
-            frames=1, assertions=3)), frame(4, 'motion_blur:3', status='missing'),
-        {'kind': 'late'}])
+            frames=1, assertions=3)), frame(4, 'motion_blur:3', status='missing')])
     assert [(row.condition, row.frames, row.scored, row.missing) for row in rows] == [
         ('clean', 2, 2, 0), ('motion_blur:3', 2, 1, 1), (ALL, 4, 3, 1)]
     # Sums of pixels, not a mean of ratios: 10 of 20 pixels of class 0, class 1 never true.
@@ -149,6 +148,21 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
     assert rows[2].rates()['hallucination_rate'].value == 2 / 7
     text = format_table(rows)
     assert 'motion_blur:3' in text and '0.286 [' in text
+
+
+def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
+    (row, total) = summarise([
+        frame(1), frame(2, status='missing'), frame(3, status='missing'),
+        frame(4, status='unmatched'),
+        {'kind': 'late', 'stamp': '3.000000000', 'part': 'vlm:m'},
+        {'kind': 'late', 'stamp': '2.000000000', 'part': 'vlm:other'}])
+    for entry in (row, total):
+        found = entry.scored, entry.missing, entry.late, entry.unmatched
+        assert found == (1, 1, 1, 1) and sum(found) == entry.frames
+    head = format_table([row]).splitlines()[0].split()
+    assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
+    # Columns for what did not happen would only be noise.
+    assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:4] == ['scored', 'mIoU']
 
 
 def test_the_order_is_clean_first_then_by_severity():

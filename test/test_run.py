@@ -1,5 +1,6 @@
 """Whole runs: real processes over real ROS, ended well and badly."""
 
+import csv
 import json
 import os
 import signal
@@ -12,9 +13,11 @@ import pytest
 import yaml
 
 from vlm_misalign_ros import cli
+from vlm_misalign_ros.environment import process_environment
 from vlm_misalign_ros.results.store import difference, read_records
 
 pytestmark = pytest.mark.timeout(180)
+SENT = 80
 CLI = [sys.executable, '-m', 'vlm_misalign_ros.cli']
 
 
@@ -211,6 +214,82 @@ def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
     assert time.monotonic() - begin < 60
     assert not Path(f'/proc/{hung}').exists()
     assert len(frames(started.folder)) == 96
+
+
+# Live ----------------------------------------------------------------------------------------
+
+def resume_when_described(models):
+    """Let the stand-in begin once every model is loaded."""
+    import rclpy
+    from std_srvs.srv import Trigger
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('director', context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        client = node.create_client(Trigger, '/replay/resume')
+        end = time.monotonic() + 100
+        wanted = [f'/vlm/{name}/description' for name in models]
+        while not (all(node.count_publishers(topic) for topic in wanted)
+                   and node.count_publishers('/segmentation/labels')
+                   and client.service_is_ready()):
+            assert time.monotonic() < end, 'the models do not load'
+            executor.spin_once(timeout_sec=0.05)
+        executor.spin_until_future_complete(client.call_async(Trigger.Request()), 20)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(
+        scenes, checkpoints, tmp_path):
+    """A stand-in sends the synthetic world at 10 Hz; it waits for no answer."""
+    config = tmp_path / 'live.yaml'
+    config.write_text(yaml.safe_dump({
+        'mode': 'live', 'corruption': {'schedule': ['clean', 'motion_blur:3'], 'hold': 2.0},
+        'segmentation': {'model': f'transformers:{checkpoints["segformer"]}',
+                         'input_height': 128},
+        'vlms': {
+            'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
+            # Too slow for 10 Hz, so that frames have to be dropped.
+            'captioner': {'model': f'transformers:{checkpoints["captioner"]}',
+                          'max_new_tokens': 200}},
+        'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0}}))
+    environment = {**os.environ, **process_environment()}
+    world = subprocess.Popen(
+        [sys.executable, '-m', 'vlm_misalign_ros.nodes.replay', '--ros-args',
+         '-p', f'dataset:={scenes}', '-p', 'mode:=real_time', '-p', 'rate:=10.0',
+         '-p', 'limit:=5', '-p', 'conditions:=[all]', '-p', 'reliability:=best_effort',
+         '-p', 'start_paused:=true'], env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        started = subprocess.Popen(
+            [*CLI, 'run', str(config), '--out', str(tmp_path), '--name', 'live'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        resume_when_described(['clip', 'captioner'])
+        out, error = started.communicate(timeout=150)
+        _, said = world.communicate(timeout=30)
+    finally:
+        world.kill()
+    assert f'{SENT} frames sent' in said and started.returncode == 0, error
+    records = list(read_records(tmp_path / 'live' / 'records.jsonl'))
+    accounting = records[-1]
+    assert accounting['kind'] == 'accounting' and accounting['frames']['deadline'] > 0
+    for name in ('clip', 'captioner', 'segmentation'):
+        counts = accounting['parts'][name]
+        assert sum(counts.values()) == SENT, counts
+        assert set(counts) <= {'scored', 'missing', 'late', 'unmatched'}
+    assert accounting['parts']['clip']['scored'] > 0
+    assert accounting['parts']['captioner']['missing'] > 0
+    conditions = {r['condition']['name'] for r in records if r['kind'] == 'frame'}
+    assert {'clean', 'motion_blur:3'} <= conditions
+    # The summary tells the same.
+    with open(tmp_path / 'live' / 'summary.csv') as stream:
+        rows = [row for row in csv.DictReader(stream) if row['condition'] == 'all']
+    for row in rows:
+        assert sum(int(row[key]) for key in ('scored', 'missing', 'late', 'unmatched')) == SENT
+    assert 'missing' in out
 
 
 # Bad input -----------------------------------------------------------------------------------

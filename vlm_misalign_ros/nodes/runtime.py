@@ -23,7 +23,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
 from vlm_misalign_ros.parameters import Parameter, check, table
@@ -116,8 +116,18 @@ class MisalignNode(Node):
             qos_overriding_options=qos.overridable())
 
     def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:
-        """Start a worker whose failure ends this node."""
-        worker: Worker = Worker(work, policy, capacity)
+        """
+        Start a worker whose failure ends this node.
+
+        A message that cannot be read (RecordError) is somebody else's and is passed over.
+        """
+        def guarded(item: Any) -> None:
+            try:
+                work(item)
+            except RecordError as error:
+                self.get_logger().warning(str(error), throttle_duration_sec=5.0)
+
+        worker: Worker = Worker(guarded, policy, capacity)
         self.workers.append(worker)
         return worker
 

@@ -31,7 +31,7 @@ def finalise(
     """
     records = list(read_records(folder / 'records.jsonl'))
     frames = [record for record in records if record.get('kind') == 'frame']
-    rows = summarise(frames)
+    rows = summarise(records)
     asked = any(record['segmentation']['status'] == 'ok' for record in frames) or _segments(folder)
     segmented = sum(record['segmentation']['status'] == 'ok' for record in frames)
     verdict = judge_run(

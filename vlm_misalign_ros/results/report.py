@@ -13,7 +13,14 @@ import jinja2
 
 from vlm_misalign_ros.results.manifest import write_text
 from vlm_misalign_ros.results.pictures import picture_name
-from vlm_misalign_ros.results.summary import ALL, HEADLINE, Row, correlations, show
+from vlm_misalign_ros.results.summary import (
+    ALL,
+    HEADLINE,
+    Row,
+    correlations,
+    lost_kinds,
+    show,
+)
 from vlm_misalign_ros.results.verdict import Verdict
 from vlm_misalign_ros.types import Record
 
@@ -28,9 +35,10 @@ def write_report(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     frames = [record for record in records if record.get('kind') == 'frame']
+    lost = lost_kinds(rows)
     page = environment.get_template('report.html.jinja').render(
         name=folder.resolve().name, verdict=verdict, manifest=_manifest(folder),
-        headline=list(HEADLINE.values()), table=[_line(row) for row in rows],
+        headline=list(HEADLINE.values()), table=[_line(row, lost) for row in rows], lost=lost,
         plot=_plot(rows), correlations=[{
             'model': entry.model, 'rate': HEADLINE[entry.rate],
             'pearson': _number(entry.pearson), 'spearman': _number(entry.spearman),
@@ -52,7 +60,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _line(row: Row) -> dict[str, Any]:
+def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
     found = row.rates()
 
     def cell(name: str) -> dict[str, str]:
@@ -62,7 +70,7 @@ def _line(row: Row) -> dict[str, Any]:
 
     return {
         'condition': row.condition, 'model': row.model, 'scored': row.scored,
-        'missing': row.frames - row.scored, 'total': row.condition == ALL,
+        'lost': [getattr(row, name) for name in lost], 'total': row.condition == ALL,
         'miou': '–' if isnan(row.miou) else f'{row.miou:.3f}',
         'rates': [cell(name) for name in HEADLINE],
         'mentions': '–' if isnan(found['mentions_per_frame'].value)

@@ -18,6 +18,8 @@ ALL = 'all'
 HEADLINE = {
     'hallucination_rate': 'hallucination', 'critical_omission_rate': 'omission', 'smr': 'SMR'}
 """The three rates that the table, the plot and the correlations show."""
+LOST = ('missing', 'late', 'unmatched')
+"""What can become of a frame that is not scored."""
 
 
 @dataclass
@@ -31,7 +33,11 @@ class Row:
     frames: int = 0
     scored: int = 0
     missing: int = 0
+    """Frames that the model never answered: dropped by its node, or lost with it."""
+    late: int = 0
+    """Frames answered after they were closed."""
     unmatched: int = 0
+    """Frames without ground truth."""
     truncated: int = 0
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
@@ -49,9 +55,16 @@ class Row:
 
 
 def summarise(records: Iterable[Record]) -> list[Row]:
-    """Return rows by condition in order of first sight, then the sums over all conditions."""
+    """
+    Return rows by condition in order of first sight, then the sums over all conditions.
+
+    Each frame of a model is scored, missing, late or unmatched.
+    """
     rows: dict[tuple[str, str], Row] = {}
     totals: dict[str, Row] = {}
+    records = list(records)
+    late = {(record['stamp'], record['part']) for record in records
+            if record.get('kind') == 'late'}
     for record in records:
         if record.get('kind') != 'frame':
             continue
@@ -64,8 +77,11 @@ def summarise(records: Iterable[Record]) -> list[Row]:
                 rows[key] = Row(
                     condition['name'], condition['corruption'], condition['severity'], model)
             total = totals.setdefault(model, Row(ALL, ALL, 0, model))
+            status = entry['status']
+            if status == 'missing' and (record['stamp'], f'vlm:{model}') in late:
+                status = 'late'
             for row in (rows[key], total):
-                _add(row, entry, matrix)
+                _add(row, entry, status, matrix)
     ordered = sorted(rows.values(), key=_place(rows.values()))
     return [*ordered, *totals.values()]
 
@@ -79,13 +95,16 @@ def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
     return lambda row: (corruptions[row.corruption], row.severity, models[row.model])
 
 
-def _add(row: Row, entry: dict[str, object], matrix: np.ndarray | None) -> None:
+def _add(
+    row: Row, entry: dict[str, object], status: str, matrix: np.ndarray | None,
+) -> None:
     row.frames += 1
-    row.scored += entry['status'] == 'ok'
-    row.missing += entry['status'] == 'missing'
-    row.unmatched += entry['status'] == 'unmatched'
+    row.scored += status == 'ok'
+    row.missing += status == 'missing'
+    row.late += status == 'late'
+    row.unmatched += status == 'unmatched'
     row.truncated += bool(entry.get('truncated'))
-    if entry['status'] == 'ok':
+    if status == 'ok':
         row.counts += Counts.from_dict(entry['counts'])  # type: ignore[arg-type]
     if matrix is not None:
         row.confusion += matrix
@@ -105,16 +124,26 @@ def show(rate: Rate) -> str:
     return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]'
 
 
+def lost_kinds(rows: Sequence[Row]) -> list[str]:
+    """Return those of LOST that befell any frame."""
+    return [name for name in LOST if any(getattr(row, name) for row in rows)]
+
+
 def format_table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table of text, rates with their 95 % intervals."""
-    head = ['condition', 'model', 'frames', 'missing', 'mIoU', *HEADLINE.values(), 'unparsed']
+    """
+    Return the rows as a table of text, rates with their 95 % intervals.
+
+    What became of frames that were not scored has columns only where there are such frames.
+    """
+    lost = lost_kinds(rows)
+    head = ['condition', 'model', 'scored', *lost, 'mIoU', *HEADLINE.values(), 'unparsed']
     lines = [head]
     previous = ''
     for row in rows:
         found = row.rates()
         lines.append([
             '' if row.condition == previous else row.condition, row.model, str(row.scored),
-            str(row.frames - row.scored), _number(row.miou),
+            *(str(getattr(row, name)) for name in lost), _number(row.miou),
             *(show(found[name]) for name in HEADLINE), _number(found['unparsed_rate'].value)])
         previous = row.condition
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
@@ -131,7 +160,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame([{
         'condition': row.condition, 'corruption': row.corruption, 'severity': row.severity,
         'model': row.model, 'frames': row.frames, 'scored': row.scored,
-        'missing': row.missing, 'unmatched': row.unmatched, 'truncated': row.truncated,
+        'missing': row.missing, 'late': row.late, 'unmatched': row.unmatched, 'truncated': row.truncated,
         'segmented': row.segmented, 'miou': row.miou,
         **{f'{name}{suffix}': value for name, rate in row.rates().items()
            for suffix, value in (('', rate.value), ('_low', rate.low), ('_high', rate.high),
