@@ -12,7 +12,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
@@ -553,6 +553,17 @@ def test_parameters_are_described_and_those_that_are_not_live_are_read_only(worl
     request = SetParameters.Request(parameters=[Parameter('seed', value=3).to_parameter_msg()])
     answer = world.call('/corruption/set_parameters', SetParameters, request).results[0]
     assert not answer.successful
+
+
+def test_every_parameter_has_a_value_that_can_be_asked_for(world):
+    # One parameter without a value would leave the whole answer empty (ros2 param dump).
+    world.start(Corruption, follow_source=False)
+    names = world.call('/corruption/list_parameters', ListParameters,
+                       ListParameters.Request()).result.names
+    answer = world.call('/corruption/get_parameters', GetParameters,
+                        GetParameters.Request(names=names))
+    assert {'schedule', 'seed', 'condition'} <= set(names)
+    assert len(answer.values) == len(names) and all(value.type for value in answer.values)
 
 
 def test_quality_of_service_can_be_overridden(world):

@@ -1,11 +1,13 @@
 """Parameter tables and configurations: what is refused, and in which words."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from vlm_misalign_ros import configuration
 from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.node_parameters import document
 from vlm_misalign_ros.parameters import build, parameter, table
 
 
@@ -111,3 +113,8 @@ def test_the_shipped_configurations_are_valid():
 def test_an_unknown_configuration_names_itself():
     with pytest.raises(ConfigurationError, match='nowhere'):
         configuration.read_yaml(configuration.find_config('nowhere'))
+
+
+def test_the_table_in_the_docs_is_what_the_nodes_declare():
+    docs = Path(__file__).parent.parent / 'docs' / 'parameters.md'
+    assert docs.read_text() == document()

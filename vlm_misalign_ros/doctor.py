@@ -15,7 +15,7 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
-from vlm_misalign_ros.environment import ALLOCATOR, process_environment
+from vlm_misalign_ros.environment import ALLOCATOR, process_environment, profile_variable
 from vlm_misalign_ros.errors import MisalignError
 
 
@@ -93,17 +93,18 @@ def _ros() -> Iterator[Finding]:
 
 def _transport() -> Iterator[Finding]:
     try:
-        profile = process_environment({})['FASTDDS_DEFAULT_PROFILES_FILE']
+        name = profile_variable()
+        profile = process_environment({'ROS_DISTRO': os.environ.get('ROS_DISTRO', '')})[name]
     except MisalignError as error:
         yield Finding('transport profile', Level.BAD, str(error))
         return
-    own = os.environ.get('FASTDDS_DEFAULT_PROFILES_FILE')
+    own = os.environ.get(name)
     yield Finding('transport profile', Level.OK,
                   f'{own or profile} ({"yours" if own else "set for the processes of a run"})')
     if not own:
-        yield Finding('this shell', Level.NOTE, 'has no FASTDDS_DEFAULT_PROFILES_FILE',
-                      f'for nodes you start yourself: export '
-                      f'FASTDDS_DEFAULT_PROFILES_FILE={profile} '
+        yield Finding('this shell', Level.NOTE, f'has no {name}',
+                      'this package sets it for its own nodes; for yours, such as a camera '
+                      f'driver: export {name}={profile} '
                       + ' '.join(f'{key}={value}' for key, value in ALLOCATOR.items()))
     libc = platform.libc_ver()[0]
     yield Finding('allocator', Level.OK if libc == 'glibc' else Level.NOTE,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 from collections.abc import Mapping
 
 from vlm_misalign_ros.resources import config_path
@@ -14,10 +16,18 @@ ALLOCATOR = {
 }
 """glibc keeps frame-sized buffers instead of giving each back to the kernel."""
 
-PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-_PROFILE_VARIABLE = dict.fromkeys(
-    ('humble', 'iron', 'jazzy'), 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""Fast DDS before version 3 reads the older name; later ones warn of it."""
+_MALLOPT = {'MALLOC_TRIM_THRESHOLD_': -1, 'MALLOC_TOP_PAD_': -2, 'MALLOC_MMAP_THRESHOLD_': -3}
+"""The same settings as parameters of glibc's mallopt, for a process that has begun."""
+
+
+def profile_variable(base: Mapping[str, str] = os.environ) -> str:
+    """
+    Return the name of the variable that Fast DDS reads its profile from.
+
+    Before version 3 (Humble to Jazzy) it was FASTRTPS_..., of which later ones warn.
+    """
+    older = base.get('ROS_DISTRO', '') in ('humble', 'iron', 'jazzy')
+    return f'{"FASTRTPS" if older else "FASTDDS"}_DEFAULT_PROFILES_FILE'
 
 
 def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -31,7 +41,7 @@ def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     profile = str(config_path('fastdds.xml'))
     wanted = {
         **ALLOCATOR,
-        _PROFILE_VARIABLE.get(base.get('ROS_DISTRO', ''), PROFILE_VARIABLE): profile,
+        profile_variable(base): profile,
         'OMP_NUM_THREADS': '1',
         'TOKENIZERS_PARALLELISM': 'false',
         'PYTHONUNBUFFERED': '1',
@@ -39,3 +49,19 @@ def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     if not base.get('ROS_LOCALHOST_ONLY'):
         wanted['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     return {key: value for key, value in wanted.items() if not base.get(key)}
+
+
+def prepare_process() -> None:
+    """
+    Give this process what `process_environment` gives a child: for nodes of `ros2 run`.
+
+    Has to come before rclpy.init and before torch is loaded. glibc reads MALLOC_* only as a
+    process begins, so the allocator is told by mallopt(3) instead.
+    """
+    wanted = process_environment()
+    if platform.libc_ver()[0] == 'glibc':
+        mallopt = ctypes.CDLL(None).mallopt
+        for name, number in _MALLOPT.items():
+            if name in wanted:
+                mallopt(number, int(wanted[name]))
+    os.environ.update(wanted)

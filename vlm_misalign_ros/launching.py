@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from launch.action import Action
@@ -23,6 +22,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext
 from vlm_misalign_ros import topics
 from vlm_misalign_ros.configuration import find_config, override, parse, read_yaml
+from vlm_misalign_ros.corruptions import parse_conditions
 from vlm_misalign_ros.environment import process_environment
 from vlm_misalign_ros.errors import MisalignError
 from vlm_misalign_ros.graph import PACKAGE, NodeSpec, build_graph
@@ -88,7 +88,7 @@ def _overrides(context: LaunchContext) -> list[str]:
     entries += [f'{key}={json.dumps(given[name])}' for name, key in texts.items()
                 if given.get(name)]
     if given.get('conditions'):
-        conditions = re.split(r'\s*[;,]\s*', given['conditions'].strip(' ;,'))
+        conditions = [condition.name for condition in parse_conditions(given['conditions'])]
         entries.append(f'replay.conditions={json.dumps(conditions)}')
     return entries + [part.strip() for part in given.get('set', '').split(';') if part.strip()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_misalign_ros.parameters import parameter
+from vlm_misalign_ros.parameters import parameter, to_markdown
 
 RELIABILITY = ('reliable', 'best_effort')
 POLICY = ('every_frame', 'latest')
@@ -169,3 +169,25 @@ class RecorderParameters:
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd'))
     reliability: str = parameter(
         'reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+DOCUMENTED: tuple[tuple[str, type], ...] = (
+    ('replay', ReplayParameters), ('corruption', CorruptionParameters),
+    ('segmentation', SegmentationParameters), ('vlm', VlmParameters),
+    ('monitor', MonitorParameters), ('recorder', RecorderParameters))
+"""The nodes in the order of docs/parameters.md."""
+
+
+def document() -> str:
+    """Return docs/parameters.md, which is made by `python -m vlm_misalign_ros.node_parameters`."""
+    head = ('# Parameters of the nodes\n\nMade from the tables in '
+            '`vlm_misalign_ros/node_parameters.py`, which also make the ROS declarations and\n'
+            'the check of every configuration. Where nothing else is said, a parameter is read '
+            'once, at the start;\n`(live)` ones change with `ros2 param set`. An empty list is '
+            "`['']` in ROS.\n")
+    return head + ''.join(
+        f'\n## {name}\n{to_markdown(kind)}' for name, kind in DOCUMENTED)
+
+
+if __name__ == '__main__':
+    print(document(), end='')

@@ -99,3 +99,24 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
                 f'{owner} has no parameter {name!r}', 'known: ' + ', '.join(sorted(entries)))
     return cls(**{
         name: check(entries[name], value, owner) for name, value in values.items()})
+
+
+def to_markdown(cls: type) -> str:
+    """Return the parameters of `cls` as a Markdown table, for docs/parameters.md."""
+    lines = ['| parameter | type | default | allowed | meaning |', '|---|---|---|---|---|']
+    for entry in table(cls):
+        kind = 'list of str' if entry.type is tuple else entry.type.__name__
+        default = list(entry.default) if entry.type is tuple else entry.default
+        meaning = entry.description + (' (live)' if entry.live else '')
+        lines.append(f'| `{entry.name}` | {kind} | `{default!r}` | {_allowed(entry)} '
+                     f'| {meaning.replace("|", "&#124;")} |')
+    return '\n'.join(lines) + '\n'
+
+
+def _allowed(entry: Parameter) -> str:
+    if entry.choices:
+        return ', '.join(f'`{choice}`' for choice in entry.choices)
+    low, high = entry.minimum, entry.maximum
+    if low is None and high is None:
+        return ''
+    return f'from {low:g}' if high is None else f'{low:g} to {high:g}'

@@ -23,12 +23,15 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
+from vlm_misalign_ros.environment import prepare_process
 from vlm_misalign_ros.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
 from vlm_misalign_ros.parameters import Parameter, check, table
 
 P = TypeVar('P')
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _TYPES = {
     bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
@@ -74,16 +77,18 @@ class MisalignNode(Node):
         for entry in table(cls):
             default: Any = list(entry.default) if entry.type is tuple else entry.default
             if default == []:
-                # rclpy would take an empty list for an array of bytes.
-                default = RosParameter.Type.STRING_ARRAY
+                # rclpy takes an empty list for an array of bytes, and a parameter without a
+                # value spoils every answer that it is part of: one empty string stands for none.
+                default = ['']
             try:
                 value = self.declare_parameter(entry.name, default, _descriptor(entry)).value
             except ParameterException as error:
                 raise ConfigurationError(
                     f'parameter {entry.name!r} of {self.get_name()} cannot be set: {error}',
                     f'it is a {entry.type.__name__}: {entry.description}') from error
-            values[entry.name] = check(
-                entry, [] if value is None else value, self.get_name())
+            if entry.type is tuple:
+                value = [text for text in value if text]
+            values[entry.name] = check(entry, value, self.get_name())
         return cls(**values)
 
     def on_live_parameters(self, cls: type, apply: Callable[[str, Any], None]) -> None:
@@ -180,7 +185,7 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
 def catch_signals() -> threading.Event:
     """Return an event that SIGINT and SIGTERM set; rclpy's own handlers stay out of it."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop
 
@@ -189,6 +194,7 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
     """Build a node, spin it, and return the process's exit code."""
     stop = catch_signals()
     name = build.__name__
+    prepare_process()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl raises bare RCLError kinds for broken --ros-args
@@ -205,3 +211,6 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+        # Python restores the default handlers as it ends; a second Ctrl-C would kill it then.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)

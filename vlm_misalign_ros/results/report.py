@@ -68,14 +68,16 @@ def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
         return {'text': show(rate).replace('-', '–') if isnan(rate.value) else show(rate),
                 'counts': f'{rate.numerator}/{rate.denominator}'}
 
+    def plain(value: float, digits: int = 3) -> str:
+        return '–' if isnan(value) else f'{value:.{digits}f}'
+
     return {
         'condition': row.condition, 'model': row.model, 'scored': row.scored,
         'lost': [getattr(row, name) for name in lost], 'total': row.condition == ALL,
-        'miou': '–' if isnan(row.miou) else f'{row.miou:.3f}',
-        'rates': [cell(name) for name in HEADLINE],
-        'mentions': '–' if isnan(found['mentions_per_frame'].value)
-        else f'{found["mentions_per_frame"].value:.1f}',
-        'unparsed': cell('unparsed_rate')['text'], 'safe': cell('safe_answer_rate')['text']}
+        'miou': plain(row.miou), 'rates': [cell(name) for name in HEADLINE],
+        'mentions': plain(found['mentions_per_frame'].value, 1),
+        'safe': plain(found['safe_answer_rate'].value, 2),
+        'unparsed': plain(found['unparsed_rate'].value, 2)}
 
 
 def _plot(rows: Sequence[Row]) -> str:

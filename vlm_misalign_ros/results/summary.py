@@ -160,8 +160,8 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame([{
         'condition': row.condition, 'corruption': row.corruption, 'severity': row.severity,
         'model': row.model, 'frames': row.frames, 'scored': row.scored,
-        'missing': row.missing, 'late': row.late, 'unmatched': row.unmatched, 'truncated': row.truncated,
-        'segmented': row.segmented, 'miou': row.miou,
+        'missing': row.missing, 'late': row.late, 'unmatched': row.unmatched,
+        'truncated': row.truncated, 'segmented': row.segmented, 'miou': row.miou,
         **{f'{name}{suffix}': value for name, rate in row.rates().items()
            for suffix, value in (('', rate.value), ('_low', rate.low), ('_high', rate.high),
                                  ('_numerator', rate.numerator),
