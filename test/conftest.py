@@ -38,5 +38,5 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from vlm_misalign_ros.datasets.scenes import generate
 
     out = tmp_path_factory.mktemp('data') / 'scenes'
-    generate(out, 6, seed=3, width=256, height=128, sequence_length=2)
+    generate(out, 6, seed=3, width=256, height=128)
     return out

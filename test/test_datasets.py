@@ -20,7 +20,7 @@ from vlm_misalign_ros.errors import DatasetError
 def made(tmp_path_factory):
     """Return a small generated data set; tests copy it before they spoil it."""
     out = tmp_path_factory.mktemp('made') / 'scenes'
-    generate(out, 6, seed=3, width=128, height=64, sequence_length=2)
+    generate(out, 6, seed=3, width=128, height=64, cities=['altenmark', 'brunnhafen'])
     return out
 
 

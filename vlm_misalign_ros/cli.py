@@ -74,7 +74,9 @@ def _scenes(arguments: argparse.Namespace) -> int:
     with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
         generate(
             Path(arguments.out), arguments.frames, arguments.seed, width=arguments.width,
-            height=arguments.height, split=arguments.split, progress=lambda *_: bar.update(1))
+            height=arguments.height, split=arguments.split,
+            sequence_length=arguments.sequence_length, cities=arguments.cities,
+            progress=lambda *_: bar.update(1))
     print(f'{arguments.frames} frames in {arguments.out}')
     return 0
 
@@ -215,7 +217,11 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument('--seed', type=int, default=0)
     scenes.add_argument('--width', type=int, default=1024)
     scenes.add_argument('--height', type=int, default=512)
-    scenes.add_argument('--split', default='val')
+    scenes.add_argument('--split', default='val',
+                        help='train, val and test have cities of their own (default: val)')
+    scenes.add_argument('--cities', nargs='*', default=[], help="cities (default: the split's)")
+    scenes.add_argument('--sequence-length', type=int, default=1,
+                        help='frames of a sequence, 0.1 s apart (default: 1; Cityscapes: 30)')
 
     untrained = command(
         'untrained', _untrained, 'write small untrained checkpoints in the standard formats')

@@ -109,9 +109,12 @@ class Canvas:
         depth = z * self._cos + down * self._sin
         below = down * self._cos - z * self._sin
         safe = np.maximum(depth, 1e-3)
-        u = self.camera.fx * (x + 0.5 * self.curvature * z * z) / safe + self.camera.cx
-        v = self.camera.fy * below / safe + self.camera.cy
-        return np.stack((u, v, depth), 1)
+        projected = np.empty((len(points), 3))
+        projected[:, 0] = (self.camera.fx * (x + 0.5 * self.curvature * z * z) / safe
+                           + self.camera.cx)
+        projected[:, 1] = self.camera.fy * below / safe + self.camera.cy
+        projected[:, 2] = depth
+        return projected
 
     def lit(self, color: Color, shade: float = 1.0) -> Color:
         """Return a colour shaded and seen through the haze before the current thing."""

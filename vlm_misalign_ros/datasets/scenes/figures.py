@@ -8,7 +8,7 @@ from math import pi, sin
 
 import numpy as np
 
-from vlm_misalign_ros.datasets.scene_canvas import Canvas, Color
+from vlm_misalign_ros.datasets.scenes.canvas import Canvas, Color
 
 _SHOE: Color = (30, 30, 34)
 _TYRE: Color = (30, 30, 30)
@@ -167,7 +167,7 @@ def paint_rider(canvas: Canvas, x: float, z: float, looks: Looks, stride: float,
 
 
 def paint_pole(canvas: Canvas, x: float, z: float, height: float, reach: float,
-               color: Color) -> None:
+               color: Color, lit: bool = False) -> None:
     """Paint a pole, with `reach` other than 0 a lamp at the end of an arm to that side."""
     figure = Figure(canvas, x, z)
     figure.limb([(0, 0), (0, height * 0.5)], 0.17, color)
@@ -175,7 +175,8 @@ def paint_pole(canvas: Canvas, x: float, z: float, height: float, reach: float,
     if reach:
         figure.limb([(0, height), (reach, height + 0.35)], 0.1, color)
         tip = reach + (0.6 if reach > 0 else -0.6)
-        figure.limb([(reach, height + 0.35), (tip, height + 0.33)], 0.2, (165, 170, 170))
+        figure.limb([(reach, height + 0.35), (tip, height + 0.33)], 0.2,
+                    (190, 235, 255) if lit else (165, 170, 170))
 
 
 def paint_signal(canvas: Canvas, x: float, z: float, lit: int, height: float) -> None:

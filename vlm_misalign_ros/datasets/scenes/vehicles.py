@@ -8,7 +8,7 @@ from math import cos, sin
 
 import numpy as np
 
-from vlm_misalign_ros.datasets.scene_canvas import Canvas, Color
+from vlm_misalign_ros.datasets.scenes.canvas import Canvas, Color
 
 _TYRE: Color = (28, 27, 27)
 _HUB: Color = (120, 120, 122)
@@ -37,7 +37,11 @@ class Body:
         """Return world points (..., 3) of local ones: along, to the right, up."""
         along, right, up = local[..., 0], local[..., 1], local[..., 2]
         c, s = cos(self.heading), sin(self.heading)
-        return np.stack((self.x + along * s + right * c, up, self.z + along * c - right * s), -1)
+        placed = np.empty(local.shape)
+        placed[..., 0] = self.x + along * s + right * c
+        placed[..., 1] = up
+        placed[..., 2] = self.z + along * c - right * s
+        return placed
 
     def footprint(self) -> np.ndarray:
         """Return the world corners of the footprint, (4, 3), on the road."""
@@ -132,6 +136,10 @@ class Painter:
                 inner, outer = side * (half - 0.24), side * half
                 for end in self.ends:
                     self.on_end(end, (inner, 0), (outer, up), _TYRE, place + end * radius)
+
+
+SMALL = 11.0
+"""Vehicles lower than this many pixels are painted without their details."""
 
 
 def _lamps(painter: Painter, low: float, high: float, size: float = 0.3) -> None:
@@ -246,13 +254,43 @@ def _bus(painter: Painter, paint: Color, trim: Color, rail: bool) -> None:
     painter.on_end(-1, (-0.26, 0.5), (0.26, 0.62), _PLATE)
 
 
+def _shine(painter: Painter) -> None:
+    """Switch the lamps on: bright discs in front, red ones behind."""
+    half = painter.body.width / 2
+    for end, color in ((1, (200.0, 240.0, 255.0)), (-1, (60.0, 60.0, 255.0))):
+        if end in painter.ends:
+            at = np.array([(end * (painter.body.length / 2 + 0.02), side * half * 0.8, 0.72)
+                           for side in (-1, 1)])
+            painter.canvas.discs(painter.body.place(at), np.array([0.13, 0.13]), [color] * 2)
+
+
+def _silhouette(painter: Painter, label: str, paint: Color, trim: Color) -> None:
+    """Paint what is left of a vehicle a few pixels high."""
+    length, width, height = painter.body.length, painter.body.width, painter.body.height
+    if label == 'car':
+        half, waist = length / 2, height * 0.6
+        painter.prism([(-half, 0.1), (-half, waist), (half, waist), (half, 0.1)], width, paint)
+        painter.prism([(-half * 0.8, waist), (-half * 0.5, height), (half * 0.3, height),
+                       (half * 0.55, waist)], width * 0.88, (_GLASS, paint, _GLASS, paint, _GLASS))
+        return
+    half = length / 2
+    painter.prism([(-half, 0.4), (-half, height), (half, height), (half, 0.4)], width,
+                  trim if label == 'truck' else paint)
+    for end in (-1, 1):
+        painter.on_end(end, (-width * 0.4, height * 0.45), (width * 0.4, height * 0.8), _GLASS)
+
+
 def paint_vehicle(canvas: Canvas, label: str, body: Body, paint: Color, trim: Color,
-                  boxy: float) -> None:
+                  boxy: float, lit: bool = False) -> None:
     """Paint a car, truck, bus or train (by Cityscapes' name) as part of the current thing."""
     painter = Painter(canvas, body)
-    if label == 'car':
+    if canvas.camera.fx * body.height / max(body.z - body.length / 2, 1.0) < SMALL:
+        _silhouette(painter, label, paint, trim)
+    elif label == 'car':
         _car(painter, paint, boxy)
     elif label == 'truck':
         _truck(painter, paint, trim)
     else:
         _bus(painter, paint, trim, label == 'train')
+    if lit:
+        _shine(painter)
