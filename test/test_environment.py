@@ -39,8 +39,8 @@ if sys.argv[1] == 'prepared':
     from vlm_misalign_ros.environment import prepare_process
     prepare_process()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(25):
-    held = [b'x' * 6_291_456 for _ in range(4)]
+for _ in range(20):
+    held = [b'x' * 6_291_456 for _ in range(10)]
     del held
 print(json.dumps({
     'faults': resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before,
@@ -59,8 +59,8 @@ def test_a_process_prepares_itself_when_nobody_else_did():
             check=True).stdout)
 
     before, after = run('plain'), run('prepared')
-    # Each of the 100 frames is 1,536 pages, faulted in every time; or four of them, once.
-    assert before['faults'] > 100_000 and after['faults'] < 20_000
+    # Ten frames of 1,536 pages are faulted in twenty times, but for what glibc keeps; or once.
+    assert before['faults'] > 5 * after['faults'] and after['faults'] < 20_000
     assert not before['profile'] and Path(after['profile']).is_file()
 
 
