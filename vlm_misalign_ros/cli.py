@@ -81,6 +81,22 @@ def _scenes(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _train(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.training.miniatures import MINIATURES, train
+    from vlm_misalign_ros.training.samples import make_samples
+
+    data, work = Path(arguments.data), Path(arguments.work or Path(arguments.data) / 'work')
+    if arguments.name == 'samples':
+        for split, frames, seed in (('val', arguments.frames // 15, arguments.seed + 1),
+                                    ('train', arguments.frames, arguments.seed)):
+            with tqdm(total=frames, unit='frame', desc=f'samples {split}') as bar:
+                make_samples(data, split, frames, seed, arguments.threads, bar.update)
+        return 0
+    for name in MINIATURES if arguments.name == 'all' else (arguments.name,):
+        print(train(name, data, Path(arguments.out), work, arguments.seed, arguments.threads))
+    return 0
+
+
 def _untrained(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.models.untrained import create_untrained
 
@@ -222,6 +238,16 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument('--cities', nargs='*', default=[], help="cities (default: the split's)")
     scenes.add_argument('--sequence-length', type=int, default=1,
                         help='frames of a sequence, 0.1 s apart (default: 1; Cityscapes: 30)')
+
+    train = command(
+        'train', _train, 'train the miniature models on the synthetic world (hours)')
+    train.add_argument('name', help='samples (first), then the name of a miniature, or all')
+    train.add_argument('--data', default='runs/.training', help='folder of the samples')
+    train.add_argument('--out', default='runs/.training/models')
+    train.add_argument('--work', help='folder of checkpoints (default: work in the data)')
+    train.add_argument('--frames', type=int, default=12000, help='frames to learn from')
+    train.add_argument('--seed', type=int, default=20)
+    train.add_argument('--threads', type=int, default=1)
 
     untrained = command(
         'untrained', _untrained, 'write small untrained checkpoints in the standard formats')

@@ -1,0 +1,1 @@
+"""Trains the miniature models on the synthetic world: data, loops, recipes."""

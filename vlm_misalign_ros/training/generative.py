@@ -1,0 +1,251 @@
+"""
+Trains the miniature generative models in transformers' formats.
+
+`llava`: a decoder that reads projected cells before the question (FastVLM, of the LLaVA family),
+with a chat template. `florence`: an encoder and a decoder with a plain prompt (Florence-2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from vlm_misalign_ros.models.prompts import generative_prompt
+from vlm_misalign_ros.training.captions import Scene, as_json, caption, narrate, read_scene
+from vlm_misalign_ros.training.features import VARIANTS
+from vlm_misalign_ros.training.loop import Recipe, fit
+from vlm_misalign_ros.training.samples import SMALL, open_samples
+from vlm_misalign_ros.training.tokenizer import train_tokenizer
+from vlm_misalign_ros.training.towers import STRIDE, Tower, davit_config
+
+CELLS = SMALL[0] // STRIDE, SMALL[1] // STRIDE
+TOKENS = CELLS[0] * CELLS[1]
+WIDTH = 192
+RECIPE = Recipe(steps=12000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300)
+IGNORED = -100
+
+_CHAT = ("{% for message in messages %}{% if message['role'] == 'user' %}USER: "
+         "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n"
+         "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}"
+         "{% if add_generation_prompt %} ASSISTANT:{% endif %}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question, what answers it, and how often it is put."""
+
+    prompt: str
+    answer: Callable[[Scene], str]
+    share: float
+
+
+TASKS: dict[str, tuple[Task, ...]] = {
+    'llava': (Task('default', narrate, 0.8), Task('json', as_json, 0.2)),
+    'florence': (Task('default', caption, 1.0),)}
+TOWERS = {'llava': 'regnetx', 'florence': 'davit'}
+
+
+def build_llava(tokenizer: Any) -> tuple[Any, Any]:
+    """Return an untrained FastVLM and its processor."""
+    from transformers import (
+        CLIPImageProcessor,
+        FastVlmConfig,
+        FastVlmForConditionalGeneration,
+        GenerationConfig,
+        LlamaConfig,
+        LlavaProcessor,
+        TimmWrapperConfig,
+    )
+
+    more: dict[str, Any] = {'hidden_size': 368, 'num_labels': 1}
+    vision = TimmWrapperConfig(architecture='regnetx_002', do_pooling=False, **more)
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH,
+        num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=4,
+        max_position_embeddings=640, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        tie_word_embeddings=True)
+    model = FastVlmForConditionalGeneration(FastVlmConfig(
+        vision_config=vision, text_config=text, image_token_index=tokenizer.image_token_id,
+        image_seq_length=TOKENS, tie_word_embeddings=True))
+    model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    processor = LlavaProcessor(
+        _images(CLIPImageProcessor), tokenizer, patch_size=STRIDE,
+        vision_feature_select_strategy='full', num_additional_image_tokens=0,
+        image_token='<image>', chat_template=_CHAT)
+    return model, processor
+
+
+def build_florence(tokenizer: Any) -> tuple[Any, Any]:
+    """Return an untrained Florence-2 and its processor."""
+    from transformers import (
+        BartConfig,
+        CLIPImageProcessor,
+        Florence2Config,
+        Florence2ForConditionalGeneration,
+        Florence2Processor,
+        GenerationConfig,
+    )
+
+    text = BartConfig(
+        vocab_size=len(tokenizer), d_model=WIDTH, encoder_layers=2, decoder_layers=3,
+        encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=2 * WIDTH,
+        decoder_ffn_dim=2 * WIDTH, max_position_embeddings=384, dropout=0.0, bos_token_id=1,
+        eos_token_id=2, pad_token_id=0, decoder_start_token_id=2, forced_eos_token_id=None)
+    ends: dict[str, Any] = {'bos_token_id': 1, 'eos_token_id': 2, 'pad_token_id': 0}
+    model = Florence2ForConditionalGeneration(Florence2Config(
+        vision_config=davit_config(), text_config=text,
+        image_token_id=tokenizer.image_token_id, **ends))
+    model.generation_config = GenerationConfig(
+        bos_token_id=1, eos_token_id=2, pad_token_id=0, decoder_start_token_id=2)
+    processor = Florence2Processor(
+        _images(CLIPImageProcessor, image_seq_length=TOKENS + 1), tokenizer)
+    return model, processor
+
+
+def _images(kind: Any, **more: Any) -> Any:
+    return kind(
+        size={'height': SMALL[0], 'width': SMALL[1]}, do_center_crop=False, do_resize=True,
+        resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3, **more)
+
+
+BUILD = {'llava': build_llava, 'florence': build_florence}
+
+
+def ask(processor: Any, prompt: str) -> list[int]:
+    """Return the token ids of a question with the places of the image, as at inference."""
+    from PIL import Image
+
+    text = prompt
+    if getattr(processor, 'chat_template', None):
+        text = processor.apply_chat_template(
+            [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}],
+            tokenize=False, add_generation_prompt=True)
+    blank = Image.new('RGB', SMALL[::-1])
+    ids: list[int] = processor(images=blank, text=text, return_tensors='pt').input_ids[0].tolist()
+    return ids
+
+
+class Exercises:
+    """Questions and answers of every training frame as token ids."""
+
+    def __init__(self, name: str, folder: Path, tokenizer: Any, processor: Any) -> None:
+        """Write and tokenise every answer once."""
+        samples = open_samples(folder, 'train')
+        scenes = [read_scene(samples, index) for index in range(len(samples))]
+        self.tasks = TASKS[name]
+        self.questions = [ask(processor, generative_prompt(task.prompt)) for task in self.tasks]
+        self.answers = []
+        for task in self.tasks:
+            # A decoder goes on from the question's last word.
+            space = ' ' if name == 'llava' else ''
+            texts = [space + task.answer(scene) for scene in scenes]
+            self.answers.append([
+                ids + [tokenizer.eos_token_id]
+                for ids in tokenizer(texts, add_special_tokens=False).input_ids])
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return the number of the task of a batch."""
+        shares = np.array([task.share for task in self.tasks])
+        return int(rng.choice(len(shares), p=shares / shares.sum()))
+
+
+def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
+    length = max(map(len, rows))
+    return torch.tensor([[*row, *[fill] * (length - len(row))] for row in rows])
+
+
+def _llava_loss(
+    model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]],
+) -> torch.Tensor:
+    """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
+    inner = model.model
+    given = torch.tensor(question, device=seen.device)
+    answer = _padded(answers, 0).to(seen.device)
+    labels = _padded(answers, IGNORED).to(seen.device)
+    tokens = torch.cat([given.expand(len(answers), -1), answer[:, :-1]], 1)
+    embedded = inner.get_input_embeddings()(tokens)
+    place = int((given == model.config.image_token_index).nonzero()[0])
+    projected = inner.multi_modal_projector(seen)
+    embedded = torch.cat(
+        [embedded[:, :place], projected, embedded[:, place + TOKENS:]], 1)
+    hidden = inner.language_model(inputs_embeds=embedded).last_hidden_state
+    logits = model.lm_head(hidden[:, len(question) - 1:])
+    return functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def _florence_loss(
+    model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]],
+) -> torch.Tensor:
+    """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
+    inner = model.model
+    cells = seen.transpose(1, 2).unflatten(2, CELLS)
+    projected = inner.multi_modal_projector(cells)
+    given = torch.tensor(question, device=seen.device).expand(len(answers), -1)
+    embedded = inner.get_input_embeddings()(given[:, TOKENS + 1:])
+    labels = _padded(answers, IGNORED).to(seen.device)
+    start = torch.full((len(answers), 1), 2, device=seen.device)
+    before = torch.cat([start, labels[:, :-1].clamp(min=0)], 1)
+    output = inner.language_model(
+        inputs_embeds=torch.cat([projected, embedded], 1), decoder_input_ids=before)
+    logits = model.lm_head(output.last_hidden_state)
+    return functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+LOSS = {'llava': _llava_loss, 'florence': _florence_loss}
+
+
+def corpus(folder: Path) -> list[str]:
+    """Return the texts from which the tokenizers learn."""
+    samples = open_samples(folder, 'train')
+    scenes = [read_scene(samples, index) for index in range(0, len(samples), 5)]
+    prompts = [generative_prompt(name) for name in ('default', 'json', 'caption')] * 40
+    return [*prompts, *(answer(scene) for scene in scenes
+                        for answer in (narrate, caption, as_json))]
+
+
+def train(
+    name: str, tower: Tower, features: np.ndarray, folder: Path, out: Path, work: Path,
+    seed: int, recipe: Recipe = RECIPE,
+) -> None:
+    """Train the language side of model `name` on a tower's features and save it to `out`."""
+    torch.manual_seed(seed)
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    tokenizer = train_tokenizer(corpus(folder))
+    model, processor = BUILD[name](tokenizer)
+    _put_tower(name, model, tower)
+    vision = model.model.vision_tower
+    vision.requires_grad_(False)
+    model = model.to(device)
+    exercises = Exercises(name, folder, tokenizer, processor)
+    count = features.shape[1]
+
+    def loss(model: nn.Module, rng: np.random.Generator, batch: int) -> torch.Tensor:
+        task = exercises.draw(rng)
+        indices = rng.integers(0, count, batch)
+        variants = rng.integers(0, VARIANTS, batch)
+        seen = np.stack([features[v, i] for v, i in zip(variants, indices, strict=True)])
+        answers = [exercises.answers[task][index] for index in indices]
+        return LOSS[name](model, torch.from_numpy(seen.astype(np.float32)).to(device),
+                          exercises.questions[task], answers)
+
+    trained: Any = fit(model, loss, recipe, work / f'{name}.pt', seed, name)
+    out.mkdir(parents=True, exist_ok=True)
+    trained.half().save_pretrained(out)
+    processor.save_pretrained(out)
+
+
+def _put_tower(name: str, model: Any, tower: Tower) -> None:
+    """Give the model the trained tower."""
+    inside = model.model.vision_tower
+    if name == 'llava':
+        inside = inside.timm_model
+    inside.load_state_dict(tower.trunk.state_dict())

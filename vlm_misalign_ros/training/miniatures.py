@@ -1,0 +1,42 @@
+"""Trains a miniature by name: its tower, what the tower sees, the language on top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.training import contrastive, features, generative, segmentation, towers
+
+MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS)
+"""Names of the models that are trained and shipped."""
+
+
+def train(
+    name: str, data: Path, out: Path, work: Path, seed: int = 0, threads: int = 1,
+) -> Path:
+    """
+    Train miniature `name` on the samples under `data`; return its folder, `out`/NAME.
+
+    Checkpoints in `work` let a training that was cut off go on, and let models share a tower.
+    """
+    if name not in MINIATURES:
+        raise ConfigurationError(
+            f'there is no miniature {name!r}', 'known: ' + ', '.join(MINIATURES))
+    torch.set_num_threads(threads)
+    work.mkdir(parents=True, exist_ok=True)
+    place = out / name
+    if name == 'segformer':
+        segmentation.train(data, place, work, seed)
+    else:
+        kind = (contrastive.KINDS[name].tower if name in contrastive.KINDS
+                else generative.TOWERS[name])
+        tower = towers.train(kind, data, work, seed)
+        seen = features.tower_features(tower, data, work / f'features-{kind}.npy')
+        head = contrastive.train if name in contrastive.KINDS else generative.train
+        head(name, tower, seen, data, place, work, seed)
+    for path in place.rglob('*'):
+        if path.is_file():
+            path.chmod(0o644)
+    return place
