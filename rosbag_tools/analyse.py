@@ -58,8 +58,14 @@ def converters(
             evaluation.SOURCE, lambda m: codec.source_from_values(_values(m)))
     if parameters.instances:
         table[topics.TRUTH_INSTANCES] = (evaluation.INSTANCES, _mask)
+    if parameters.depth or parameters.source:
+        table[topics.TRUTH_DEPTH] = (
+            evaluation.DEPTH, lambda m: images.to_millimetres(images.to_array(m)))
     if parameters.segmentation:
         table[topics.SEGMENTATION_LABELS] = (evaluation.SEGMENTATION, _mask)
+        if parameters.confidence:
+            table[topics.SEGMENTATION_CONFIDENCE] = (
+                evaluation.CONFIDENCE, lambda m: codec.confidence_from_values(_values(m)))
     if parameters.pictures:
         table[topics.DEGRADED_IMAGE] = (evaluation.IMAGE, images.to_bgr)
     for name in parameters.models:
@@ -113,7 +119,9 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
         parameters, models=chosen,
         source=topics.CAMERA_SOURCE in found,
         instances=parameters.instances and topics.TRUTH_INSTANCES in found,
+        depth=parameters.depth and topics.TRUTH_DEPTH in found,
         segmentation=topics.SEGMENTATION_LABELS in found,
+        confidence=parameters.confidence and topics.SEGMENTATION_CONFIDENCE in found,
         pictures=parameters.pictures if topics.DEGRADED_IMAGE in found else 0)
 
 

@@ -1,5 +1,6 @@
 """Core types through the strings of a DiagnosticArray, and pixels through an Image."""
 
+import json
 import math
 import string
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from vlm_misalign_ros import codec, images
 from vlm_misalign_ros.errors import RecordError
 from vlm_misalign_ros.labels import BY_NAME, CLASSES, SCORED
 from vlm_misalign_ros.types import (
+    WHOLE,
     Applied,
     Camera,
     Condition,
@@ -25,15 +27,16 @@ from vlm_misalign_ros.types import (
 
 names = st.text(string.printable, max_size=40)
 finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(1e-6, 1e6)
 conditions = st.builds(
     Condition, st.sampled_from(['clean', 'motion_blur', 'occlusion']), st.integers(0, 5))
 
 
 @given(st.builds(
     Source, names, names, names, st.integers(-1, 10**6), st.integers(0, 10**6),
-    st.integers(-1, 99), conditions, st.booleans()), st.none() | st.builds(
-        Camera, st.integers(1, 9999), st.integers(1, 9999), finite, finite, finite, finite,
-        finite, finite))
+    st.integers(-1, 99), conditions, st.booleans(), st.booleans()), st.none() | st.builds(
+        Camera, st.integers(1, 9999), st.integers(1, 9999), positive, positive, finite, finite,
+        finite, finite, finite))
 def test_a_source_comes_back_as_it_was(source, camera):
     assert codec.source_from_values(codec.source_to_values(source, camera)) == (source, camera)
 
@@ -50,7 +53,8 @@ def test_a_condition_comes_back_as_it_was(applied):
     mentions=st.dictionaries(st.sampled_from(SCORED), st.sampled_from(Mention)),
     scores=st.dictionaries(st.sampled_from(CLASSES), finite),
     judgement=st.sampled_from(Judgement), judgement_score=st.none() | finite,
-    prompt_id=names, truncated=st.booleans(), latency=finite))
+    prompt_id=names, truncated=st.booleans(), latency=finite,
+    view=st.sampled_from([WHOLE, (0.25, 0.0, 0.75, 1.0)])))
 def test_a_description_comes_back_to_the_last_digit(description):
     values = codec.description_to_values(description)
     assert all(isinstance(value, str) for value in values.values())
@@ -60,6 +64,9 @@ def test_a_description_comes_back_to_the_last_digit(description):
 @pytest.mark.parametrize('change, word', [
     ({'mentions': '{"unicorn": "ASSERTED"}'}, 'unicorn'),
     ({'mentions': '{"car": "MAYBE"}'}, 'MAYBE'),
+    ({'view': '[0.5, 0, 0.5, 1]'}, 'view'),
+    ({'view': '[0, 0, 2]'}, 'view'),
+    ({'view': '"whole"'}, 'view'),
     ({'mentions': '[1, 2]'}, 'mentions'),
     ({'mentions': '{"car"'}, 'mentions'),
     ({'scores': '{"car": NaN}'}, 'finite'),
@@ -109,6 +116,26 @@ def test_an_image_that_lies_about_its_size_is_refused(change, word):
     with pytest.raises(RecordError, match=word):
         images.to_bgr(picture(**{
             'encoding': 'bgr8', 'pixels': np.zeros((4, 6, 3), np.uint8), **change}))
+
+
+@pytest.mark.parametrize('camera', [
+    {'width': 4}, {'width': 4, 'height': 4, 'fx': 0.0, 'fy': 1.0, 'cx': 1.0, 'cy': 1.0},
+    {'width': 4, 'height': 4, 'fx': 'far', 'fy': 1.0, 'cx': 1.0, 'cy': 1.0},
+    {'width': 4, 'height': 4, 'fx': 1.0, 'fy': 1.0, 'cx': 1.0, 'cy': 1.0, 'pitch': [1]}, [1, 2]])
+def test_a_camera_that_cannot_be_is_refused(camera):
+    values = codec.source_to_values(Source('d', 's', 'k', 0, 1, 0, Condition()))
+    with pytest.raises(RecordError, match='camera'):
+        codec.source_from_values({**values, 'camera': json.dumps(camera)})
+
+
+def test_depth_images_become_millimetres():
+    metres = np.array([[1.2345, np.nan, np.inf, -1, 0, 99]], np.float32)
+    assert images.to_millimetres(metres).tolist() == [[1234, 0, 0, 0, 0, 65535]]
+    whole = np.array([[0, 7, 65535]], np.uint16)
+    assert images.to_millimetres(whole) is whole
+    for wrong in (np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32)):
+        with pytest.raises(RecordError, match='16UC1'):
+            images.to_millimetres(wrong)
 
 
 def test_label_encodings_meet_in_cityscapes_label_ids():

@@ -116,7 +116,7 @@ def test_masks_equal_those_of_transformers_own_processing(checkpoints, picture):
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
     folder = checkpoints['segformer']
-    ours = load_segmentation(f'transformers:{folder}', input_height=128).predict(picture)
+    ours = load_segmentation(f'transformers:{folder}', input_height=128).segment(picture).labels
     processor = SegformerImageProcessor.from_pretrained(folder)
     model = SegformerForSemanticSegmentation.from_pretrained(folder).eval()
     inputs = processor(
@@ -130,13 +130,13 @@ def test_masks_equal_those_of_transformers_own_processing(checkpoints, picture):
 
 def test_class_names_are_mapped_whatever_their_order(checkpoints, tmp_path, picture):
     plain = load_segmentation(
-        f'transformers:{checkpoints["segformer"]}', input_height=128).predict(picture)
+        f'transformers:{checkpoints["segformer"]}', input_height=128).segment(picture).labels
     folder = shutil.copytree(checkpoints['segformer'], tmp_path / 'turned')
     config = json.loads((folder / 'config.json').read_text())
     config['id2label'] = {str(i): CLASSES[-1 - i].title().replace(' ', '_') for i in range(19)}
     config['label2id'] = {name: int(index) for index, name in config['id2label'].items()}
     (folder / 'config.json').write_text(json.dumps(config))
-    turned = load_segmentation(f'transformers:{folder}', input_height=128).predict(picture)
+    turned = load_segmentation(f'transformers:{folder}', input_height=128).segment(picture).labels
     assert (turned == 18 - plain).all()
 
 
@@ -160,7 +160,7 @@ def test_a_universal_model_segments_too(tmp_path, picture):
     Mask2FormerForUniversalSegmentation(config).save_pretrained(tmp_path)
     processor = Mask2FormerImageProcessor(do_resize=False)
     processor.save_pretrained(tmp_path)
-    ours = load_segmentation(f'transformers:{tmp_path}', input_height=128).predict(picture)
+    ours = load_segmentation(f'transformers:{tmp_path}', input_height=128).segment(picture).labels
     model = Mask2FormerForUniversalSegmentation.from_pretrained(tmp_path).eval()
     inputs = processor(Image.fromarray(picture[:, :, ::-1]), return_tensors='pt')
     with torch.inference_mode():
@@ -303,7 +303,7 @@ def test_any_size_and_a_blank_picture_are_answered(checkpoints):
             assert all(state in Mention for state in model.describe(blank).mentions.values())
     segmentation = load_segmentation(f'transformers:{checkpoints["segformer"]}')
     for shape in ((8, 8), (33, 77)):
-        assert segmentation.predict(np.zeros((*shape, 3), np.uint8)).shape == shape
+        assert segmentation.segment(np.zeros((*shape, 3), np.uint8)).labels.shape == shape
 
 
 def test_untrained_checkpoints_are_the_same_from_the_same_seed(checkpoints, tmp_path):

@@ -332,13 +332,18 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
         world, picture, checkpoints):
     model = f'transformers:{checkpoints["segformer"]}'
     labels = world.listen(topics.SEGMENTATION_LABELS, Image)
+    certainty = world.listen(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
     degraded = world.talk(topics.DEGRADED_IMAGE, Image)
     world.start(Segmentation, model=model, input_height=64)
     world.meet()
     degraded.publish(picture_message(picture, 2 * NANO))
     wait_for(lambda: labels)
-    expected = load_segmentation(model, input_height=64).predict(picture)
+    found = load_segmentation(model, input_height=64).segment(picture)
+    expected = found.labels
     assert np.array_equal(images.to_array(labels[0]), expected)
+    wait_for(lambda: certainty)
+    assert codec.confidence_from_values(messages.values_of(certainty[0])) == {
+        'entropy': found.entropy, 'confidence': found.confidence}
     assert labels[0].header == messages.make_header(2 * NANO, 'front')
     overlay = world.listen(topics.SEGMENTATION_OVERLAY, Image)
     world.meet()
@@ -395,6 +400,8 @@ def parts_of(stamp, answer=None, condition='clean'):
             'condition', codec.applied_to_values(applied), header),
         topics.SEGMENTATION_LABELS: messages.image_message(
             np.zeros_like(LABELS), header, 'mono8'),
+        topics.SEGMENTATION_CONFIDENCE: messages.values_message(
+            'confidence', {'entropy': '0.25', 'confidence': '0.5'}, header),
         topics.vlm_description('m'): messages.values_message(
             'vlm', codec.description_to_values(answer), header)}
 
@@ -432,6 +439,7 @@ def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path)
     assert record['models']['m']['hallucinated'] == ['bus']
     assert record['models']['m']['omitted'] == []
     assert record['truth']['hazard'] == 'HAZARD'
+    assert record['segmentation']['confidence'] == {'entropy': 0.25, 'confidence': 0.5}
     named = {status.name: {pair.key: pair.value for pair in status.values}
              for status in metrics[1].status}
     # Of two assertions each one is made up: 2 of 4; both SAFE answers are wrong.

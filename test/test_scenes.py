@@ -19,8 +19,13 @@ from vlm_misalign_ros.datasets.scenes import (
 from vlm_misalign_ros.datasets.scenes.street import make_street
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.labels import BY_NAME, CLASSES, LABELS
-from vlm_misalign_ros.metrics.hazard import HazardSettings, ground_distance, hazard
-from vlm_misalign_ros.metrics.objects import find_things
+from vlm_misalign_ros.metrics.hazard import (
+    HazardSettings,
+    approaches,
+    ground_distance,
+    hazard,
+)
+from vlm_misalign_ros.metrics.objects import take_inventory
 from vlm_misalign_ros.types import Hazard
 
 ID = {label.name: label.id for label in LABELS}
@@ -103,9 +108,9 @@ def test_about_half_of_the_scenes_are_hazards():
     verdicts = []
     for index in range(80):
         frame = render_scene(1, index, **SIZE)
-        things = find_things(frame.labels, frame.instances)
-        verdicts.append(hazard(
-            things, frame.labels.shape, frame.camera, HazardSettings()).verdict)
+        verdicts.append(hazard(approaches(
+            take_inventory(frame.labels, frame.instances), frame.camera),
+            HazardSettings()).verdict)
     share = verdicts.count(Hazard.HAZARD) / len(verdicts)
     assert 0.3 < share < 0.7
 

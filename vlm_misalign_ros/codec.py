@@ -15,6 +15,7 @@ from typing import Any
 from vlm_misalign_ros.errors import RecordError
 from vlm_misalign_ros.labels import SCORED
 from vlm_misalign_ros.types import (
+    WHOLE,
     Applied,
     Camera,
     Condition,
@@ -22,6 +23,7 @@ from vlm_misalign_ros.types import (
     Judgement,
     Mention,
     Source,
+    View,
 )
 
 MAX_TEXT = 20_000
@@ -81,7 +83,7 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'dataset': source.dataset, 'sequence': source.sequence, 'frame': source.key,
         'index': str(source.index), 'total': str(source.total), 'pass': str(source.cycle),
         'corruption': source.condition.corruption, 'severity': str(source.condition.severity),
-        'probe': str(int(source.probe))}
+        'depth': str(int(source.depth)), 'probe': str(int(source.probe))}
     if camera is not None:
         values['camera'] = json.dumps(camera.__dict__)
     return values
@@ -93,15 +95,25 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         dataset=values.get('dataset', '')[:256], sequence=values.get('sequence', '')[:256],
         key=values.get('frame', '')[:256], index=_integer(values, 'index'),
         total=_integer(values, 'total', 0), cycle=_integer(values, 'pass', 0),
-        condition=_condition(values), probe=values.get('probe') == '1')
+        condition=_condition(values), depth=values.get('depth') == '1',
+        probe=values.get('probe') == '1')
     fields = _loads(values, 'camera', None)
     if fields is None:
         return source, None
+    return source, _camera(fields)
+
+
+def _camera(fields: Any) -> Camera:
     try:
         camera = Camera(**fields)
     except TypeError as error:
         raise RecordError(f"message value 'camera' has other fields: {error}") from error
-    return source, camera
+    numbers = list(camera.__dict__.values())
+    if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers) or min(
+            camera.width, camera.height, camera.fx, camera.fy) <= 0:
+        raise RecordError(f"message value 'camera' is {str(fields)[:200]}",
+                          'expected finite numbers, sizes and focal lengths above 0')
+    return camera
 
 
 def applied_to_values(applied: Applied) -> Values:
@@ -120,6 +132,14 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
                    {str(k)[:64]: float(v) for k, v in parameters.items()})
 
 
+def confidence_from_values(values: Mapping[str, str]) -> dict[str, float]:
+    """Read a `segmentation/confidence` message; RecordError names a value that is no number."""
+    found = {name: _number(values.get(name, ''), name) for name in ('entropy', 'confidence')}
+    if not all(map(math.isfinite, found.values())):
+        raise RecordError(f'segmentation confidence is not finite: {found}')
+    return found
+
+
 def description_to_values(description: Description) -> Values:
     """Return the pairs of a `vlm/NAME/description` message."""
     score = description.judgement_score
@@ -130,7 +150,20 @@ def description_to_values(description: Description) -> Values:
         'judgement': description.judgement.value,
         'judgement_score': '' if score is None else repr(score),
         'prompt_id': description.prompt_id, 'truncated': str(int(description.truncated)),
+        'view': json.dumps(description.view),
         'latency': repr(description.latency)}
+
+
+def _view(value: Any) -> View:
+    try:
+        left, top, right, bottom = (float(number) for number in value)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"message value 'view' is {str(value)[:80]}",
+                          'expected [left, top, right, bottom]') from error
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise RecordError(f"message value 'view' is {str(value)[:80]}",
+                          'expected parts of width and height, 0 to 1')
+    return left, top, right, bottom
 
 
 def description_from_values(values: Mapping[str, str]) -> Description:
@@ -156,4 +189,5 @@ def description_from_values(values: Mapping[str, str]) -> Description:
         judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
         judgement_score=_number(score, 'judgement_score') if score else None,
         prompt_id=values.get('prompt_id', '')[:256], truncated=values.get('truncated') == '1',
+        view=_view(_loads(values, 'view', WHOLE)),
         latency=_number(values.get('latency', '0'), 'latency'))

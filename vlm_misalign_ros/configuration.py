@@ -196,7 +196,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         chosen = _section(data, 'recorder')
         _reject(chosen, 'recorder', ('path', 'models', 'segmentation', 'source'))
         recorder = build(RecorderParameters, {
-            'reliability': reliability, 'instances': monitor.get('instances', True), **chosen,
+            'reliability': reliability, 'instances': monitor.get('instances', True),
+            'confidence': monitor.get('confidence', True), **chosen,
             'models': names, 'segmentation': segmentation is not None, 'source': not live},
             'recorder')
     return Configuration(

@@ -7,6 +7,7 @@ here, so the same frame gives the same record whichever way it came.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,27 @@ from vlm_misalign_ros.errors import ConfigurationError
 from vlm_misalign_ros.join import Joined, Parts
 from vlm_misalign_ros.labels import CRITICAL
 from vlm_misalign_ros.metrics import confusion
-from vlm_misalign_ros.metrics.hazard import HazardSettings, hazard
-from vlm_misalign_ros.metrics.objects import find_things
-from vlm_misalign_ros.metrics.rates import Counts, left_out, made_up, rates, score
-from vlm_misalign_ros.metrics.truth import TruthSettings, presence, visible_presence
+from vlm_misalign_ros.metrics.hazard import (
+    HazardResult,
+    HazardSettings,
+    approaches,
+    ground_distance,
+    hazard,
+    scaled,
+    sweep,
+)
+from vlm_misalign_ros.metrics.objects import Inventory, take_inventory
+from vlm_misalign_ros.metrics.rates import Counts, Expected, left_out, made_up, rates, score
+from vlm_misalign_ros.metrics.truth import (
+    Needed,
+    TruthSettings,
+    presence,
+    required,
+    visible_inventory,
+)
 from vlm_misalign_ros.node_parameters import EvaluationParameters
 from vlm_misalign_ros.types import (
+    WHOLE,
     Applied,
     Camera,
     Condition,
@@ -31,13 +47,15 @@ from vlm_misalign_ros.types import (
     Presence,
     Record,
     Source,
+    View,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 
 SOURCE, LABELS, INSTANCES = 'source', 'labels', 'instances'
 CONDITION, OCCLUDER, IMAGE, SEGMENTATION = 'condition', 'occluder', 'image', 'segmentation'
-RECORDER = 'recorder'
+RECORDER, DEPTH, CONFIDENCE = 'recorder', 'depth', 'confidence'
+CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 
 
 def vlm_part(name: str) -> str:
@@ -80,14 +98,47 @@ class Evaluated:
     """How wrong the frame was: wrong mentions, omissions and judgements over all models."""
 
 
+@dataclass(frozen=True)
+class _Maps:
+    """The ground truth of a frame, or of the part of it that a model saw."""
+
+    labels: np.ndarray
+    instances: np.ndarray | None
+    depth: np.ndarray | None
+    visible: np.ndarray | None
+
+    def part(self, view: View) -> _Maps:
+        """Return what lies in a view."""
+        height, width = self.labels.shape
+        rows = slice(round(view[1] * height), max(round(view[3] * height), 1))
+        columns = slice(round(view[0] * width), max(round(view[2] * width), 1))
+
+        def cut(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(array[rows, columns])
+
+        return _Maps(np.ascontiguousarray(self.labels[rows, columns]), cut(self.instances),
+                     cut(self.depth), cut(self.visible))
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What `_Maps` come to."""
+
+    inventory: Inventory
+    needed: dict[str, Needed]
+    scene: dict[str, Presence]
+    visible: dict[str, Presence] | None
+
+
 class Evaluator:
     """Turns joined frames into records; holds settings, no state."""
 
     def __init__(self, parameters: EvaluationParameters) -> None:
-        """Keep the settings."""
+        """Keep the settings; ConfigurationError for a class that does not exist."""
         self._parameters = parameters
-        self._truth = TruthSettings(
-            minimum_area=parameters.minimum_area, minimum_height=parameters.minimum_height)
+        self._critical = check_critical(parameters.critical)
+        self._settings = TruthSettings(
+            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance)
         self._hazard = HazardSettings(
             corridor_width=parameters.corridor_width,
             stopping_distance=parameters.stopping_distance)
@@ -100,8 +151,13 @@ class Evaluator:
             needed.append(SOURCE)
         if chosen.instances:
             needed.append(INSTANCES)
+        source: tuple[Source, Camera | None] | None = parts.get(SOURCE)
+        if chosen.depth or source is not None and source[0].depth:
+            needed.append(DEPTH)
         if chosen.segmentation:
             needed.append(SEGMENTATION)
+            if chosen.confidence:
+                needed.append(CONFIDENCE)
         if chosen.pictures:
             needed.append(IMAGE)
         applied: Applied | None = parts.get(CONDITION)
@@ -119,53 +175,66 @@ class Evaluator:
         parts = joined.parts
         source, camera = parts.get(SOURCE, (None, None))
         labels: np.ndarray | None = parts.get(LABELS)
-        instances: np.ndarray | None = parts.get(INSTANCES)
         occluder: np.ndarray | None = parts.get(OCCLUDER)
-        problem = _misfit(labels, instances, occluder)
-        if problem:
-            labels = None
+        problem = _misfit(labels, parts)
         record = self._frame(joined, source, parts.get(CONDITION), problem)
-        scene: dict[str, Presence] | None = None
-        visible: dict[str, Presence] | None = None
+        maps = truth = None
         verdict = Hazard.INDETERMINATE
-        if labels is not None:
-            things = find_things(labels, instances)
-            scene = presence(labels, things, self._truth)
-            if occluder is not None:
-                visible = visible_presence(labels, instances, occluder == 0, self._truth)
-            used = self._camera(camera or default_camera, labels)
-            found = hazard(things, labels.shape, used, self._hazard)
+        distances: dict[str, float] = {}
+        if labels is not None and not problem:
+            maps = _Maps(labels, parts.get(INSTANCES), parts.get(DEPTH),
+                         None if occluder is None else occluder == 0)
+            truth = self._read(maps)
+            used = scaled(self._camera(camera or default_camera, labels),
+                          labels.shape[1], labels.shape[0])
+            things = approaches(truth.inventory, used)
+            found = hazard(things, self._hazard)
             verdict = found.verdict
-            record['truth'] = {
-                'presence': {name: state.value for name, state in scene.items()},
-                'visible': None if visible is None else {
-                    name: state.value for name, state in visible.items()},
-                'hazard': verdict.value, 'nearest': found.nearest,
-                'nearest_class': found.nearest_class}
-        segmentation, matrix = self._segmentation(labels, parts.get(SEGMENTATION))
+            distances = {name: _distance(entry, used) for name, entry in truth.needed.items()}
+            record['truth'] = _shown(truth, found, sweep(things, self._hazard), distances)
+        segmentation, matrix = self._segmentation(
+            None if maps is None else maps.labels, parts.get(SEGMENTATION),
+            parts.get(CONFIDENCE))
         record['segmentation'] = segmentation
         counts: dict[str, Counts] = {}
         latencies = {}
+        seen: dict[View, _Truth] = {}
         for name in self._parameters.models:
             answer: Description | None = parts.get(vlm_part(name))
             entry: dict[str, Any] = {'status': 'missing'}
             if answer is not None:
                 latencies[name] = answer.latency
                 entry = _answer(answer)
-                if scene is None:
-                    entry['status'] = 'unmatched'
-                else:
-                    counts[name] = score(answer, scene, visible, verdict, critical=CRITICAL)
-                    entry['counts'] = counts[name].to_dict()
-                    entry['hallucinated'] = made_up(answer.asserted, scene)
-                    entry['omitted'] = left_out(answer.asserted, scene, CRITICAL)
-            elif scene is None:
+            if truth is None or maps is None:
                 entry['status'] = 'unmatched'
+            elif answer is not None:
+                if answer.view not in seen:
+                    seen[answer.view] = (truth if answer.view == WHOLE
+                                         else self._read(maps.part(answer.view)))
+                own = seen[answer.view]
+                counts[name] = score(answer, Expected(
+                    own.scene, own.visible, verdict,
+                    {name: needed.area for name, needed in own.needed.items()},
+                    distances), self._critical)
+                entry['counts'] = counts[name].to_dict()
+                entry['hallucinated'] = made_up(answer.asserted, own.scene)
+                entry['omitted'] = left_out(answer.asserted, own.scene, self._critical)
+                if answer.view != WHOLE:
+                    entry['truth'] = {key: state.value for key, state in own.scene.items()}
             record['models'][name] = entry
         record['timing'] = {'model_seconds': latencies}
         badness = float(sum(
             c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values()))
         return Evaluated(record, counts, matrix, badness)
+
+    def _read(self, maps: _Maps) -> _Truth:
+        inventory = take_inventory(maps.labels, maps.instances, maps.depth)
+        needed = required(inventory, self._settings)
+        visible = None
+        if maps.visible is not None:
+            left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
+            visible = presence(left, required(left, self._settings))
+        return _Truth(inventory, needed, presence(inventory, needed), visible)
 
     def _frame(
         self, joined: Joined, source: Source | None, applied: Applied | None, problem: str,
@@ -202,10 +271,12 @@ class Evaluator:
 
     def _segmentation(
         self, labels: np.ndarray | None, predicted: np.ndarray | None,
+        confidence: dict[str, float] | None,
     ) -> tuple[dict[str, Any], np.ndarray | None]:
         if predicted is None or labels is None:
             status = 'missing' if predicted is None else 'unmatched'
-            return {'status': status, 'frame_iou': None, 'cells': []}, None
+            return {'status': status, 'frame_iou': None, 'confidence': confidence,
+                    'cells': []}, None
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
             predicted = cv2.resize(
@@ -214,19 +285,56 @@ class Evaluator:
         value = confusion.miou(matrix)
         return {
             'status': 'ok', 'frame_iou': None if np.isnan(value) else float(value),
-            'cells': confusion.to_cells(matrix)}, matrix
+            'confidence': confidence, 'cells': confusion.to_cells(matrix)}, matrix
 
 
-def _misfit(
-    labels: np.ndarray | None, instances: np.ndarray | None, occluder: np.ndarray | None,
-) -> str:
+def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the critical classes; ConfigurationError names one that cannot be."""
+    for name in names:
+        if name not in CAN_BE_CRITICAL:
+            raise ConfigurationError(
+                f"parameter 'critical' names the class {name!r}",
+                'allowed: ' + ', '.join(CAN_BE_CRITICAL))
+    if not names:
+        raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
+    return names
+
+
+def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
     """Say which of the maps has another size than the labels; empty when they fit."""
     if labels is not None:
-        for name, other in ((INSTANCES, instances), (OCCLUDER, occluder)):
+        for name in (INSTANCES, OCCLUDER, DEPTH):
+            other: np.ndarray | None = parts.get(name)
             if other is not None and other.shape != labels.shape:
                 return (f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
                         f'{labels.shape[1]} x {labels.shape[0]}')
     return ''
+
+
+def _distance(needed: Needed, camera: Camera) -> float:
+    """Return how far the nearest required thing of a class is, metres, as hazard does."""
+    if needed.depth is None:
+        return ground_distance(camera, needed.bottom + 0.5)
+    return max((needed.depth - camera.mount_height * math.sin(camera.pitch))
+               / math.cos(camera.pitch), 0.0)
+
+
+def _shown(
+    truth: _Truth, found: HazardResult, swept: dict[str, Hazard], distances: dict[str, float],
+) -> dict[str, Any]:
+    """Return the truth as a record shows it."""
+    return {
+        'presence': {name: state.value for name, state in truth.scene.items()},
+        'visible': None if truth.visible is None else {
+            name: state.value for name, state in truth.visible.items()},
+        'required': {name: {
+            'area': round(needed.area, 1),
+            'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None}
+            for name, needed in sorted(truth.needed.items())},
+        'objects': sum(not thing.group for thing in truth.inventory.things),
+        'hazard': found.verdict.value, 'nearest': found.nearest,
+        'nearest_class': found.nearest_class, 'distance_source': found.source,
+        'sweep': {name: verdict.value for name, verdict in swept.items()}}
 
 
 def _answer(answer: Description) -> dict[str, Any]:
@@ -235,5 +343,6 @@ def _answer(answer: Description) -> dict[str, Any]:
         'mentions': {name: answer.mentions[name].value for name in sorted(answer.mentions)},
         'scores': {name: answer.scores[name] for name in sorted(answer.scores)},
         'judgement': answer.judgement.value, 'judgement_score': answer.judgement_score,
-        'prompt_id': answer.prompt_id, 'truncated': answer.truncated}
+        'prompt_id': answer.prompt_id, 'truncated': answer.truncated,
+        'view': list(answer.view)}
 

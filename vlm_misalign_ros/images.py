@@ -15,7 +15,7 @@ _LAYOUT: dict[str, tuple[type, int]] = {
     'bgr8': (np.uint8, 3), 'rgb8': (np.uint8, 3), 'bgra8': (np.uint8, 4),
     'rgba8': (np.uint8, 4), 'mono8': (np.uint8, 1), 'mono16': (np.uint16, 1),
     '8UC1': (np.uint8, 1), '8UC3': (np.uint8, 3), '8UC4': (np.uint8, 4),
-    '16UC1': (np.uint16, 1)}
+    '16UC1': (np.uint16, 1), '32FC1': (np.float32, 1)}
 
 _TO_BGR = {
     'rgb8': cv2.COLOR_RGB2BGR, 'bgra8': cv2.COLOR_BGRA2BGR, '8UC4': cv2.COLOR_BGRA2BGR,
@@ -29,8 +29,8 @@ def to_array(message: Any) -> np.ndarray:
     """
     Return the pixels of an Image-like message without copying where possible.
 
-    `message` has the fields of sensor_msgs/Image. The array is uint8 or uint16, (H, W) or
-    (H, W, C). Raises RecordError for an unknown encoding or a buffer of another size.
+    `message` has the fields of sensor_msgs/Image. The array is uint8, uint16 or float32, (H, W)
+    or (H, W, C). Raises RecordError for an unknown encoding or a buffer of another size.
     """
     if message.encoding not in _LAYOUT:
         raise RecordError(
@@ -60,6 +60,24 @@ def to_bgr(message: Any) -> np.ndarray:
             f'image encoding {message.encoding!r} is no colour picture', 'publish bgr8 or rgb8')
     code = _TO_BGR.get(message.encoding)
     return array if code is None else cv2.cvtColor(np.ascontiguousarray(array), code)
+
+
+def to_millimetres(array: np.ndarray) -> np.ndarray:
+    """
+    Return depth in millimetres, uint16 (H, W), from a depth image as REP 118 has it.
+
+    uint16 is millimetres already; float32 metres, where what is not finite or not above 0 is not
+    known and becomes 0. RecordError for another type.
+    """
+    if array.ndim != 2 or array.dtype not in (np.uint16, np.float32):
+        raise RecordError(f'a depth image of {array.dtype} with {array.ndim} dimensions',
+                          'publish 16UC1 (millimetres) or 32FC1 (metres)')
+    if array.dtype == np.uint16:
+        return array
+    known = np.isfinite(array) & (array > 0)
+    millimetres = np.rint(np.where(known, array, 0) * 1000).clip(0, 65535)
+    found: np.ndarray = millimetres.astype(np.uint16)
+    return found
 
 
 def _label_tables() -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vlm_misalign_ros.labels import CRITICAL
 from vlm_misalign_ros.parameters import parameter, to_markdown
 
 RELIABILITY = ('reliable', 'best_effort')
@@ -30,6 +31,8 @@ class ReplayParameters:
         10.0, 'Hz of the stamps, and of the pictures in real time', minimum=0.01, maximum=1000)
     loop: bool = parameter(False, 'start again at the end (real time only)')
     start_paused: bool = parameter(False, 'wait for the resume service')
+    depth: bool = parameter(
+        True, 'publish ground_truth/depth where the data set has disparity and cameras')
     publish_clock: bool = parameter(False, 'publish /clock with the stamp of each frame')
     start_stamp: float = parameter(
         1.0, 'lockstep: header time of the first frame, seconds', minimum=1.0, maximum=2e9)
@@ -109,6 +112,9 @@ class EvaluationParameters:
     segmentation: bool = parameter(True, 'expect segmentation/labels')
     source: bool = parameter(True, 'expect camera/source with every frame')
     instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
+    depth: bool = parameter(
+        False, 'expect ground_truth/depth with every frame; camera/source says so itself')
+    confidence: bool = parameter(True, 'expect segmentation/confidence with every mask')
     pictures: int = parameter(
         24, 'worst frames kept with picture and mask; 0: none, and no picture is received',
         minimum=0, maximum=1000)
@@ -120,6 +126,10 @@ class EvaluationParameters:
         1000.0, 'pixels at 2048x1024 from which an instance is required', minimum=0)
     minimum_height: float = parameter(
         50.0, 'rows at 2048x1024 from which an instance is required', minimum=0)
+    maximum_distance: float = parameter(
+        50.0, 'metres up to which an instance is required, where its depth is known', minimum=1)
+    critical: tuple[str, ...] = parameter(
+        CRITICAL, 'classes whose omission is critical; traffic light and sign may join them')
     corridor_width: float = parameter(3.0, 'ego corridor, metres', minimum=0.5, maximum=20)
     stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
     camera_height: float = parameter(
@@ -164,7 +174,9 @@ class RecorderParameters:
     images: bool = parameter(True, 'record degraded/image_raw too')
     source_images: bool = parameter(False, 'record camera/image_raw too')
     segmentation: bool = parameter(True, 'record segmentation/labels')
+    confidence: bool = parameter(True, 'record segmentation/confidence')
     instances: bool = parameter(True, 'record ground_truth/instances')
+    depth: bool = parameter(True, 'record ground_truth/depth, where there is any')
     compression: str = parameter(
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd'))
     reliability: str = parameter(

@@ -14,6 +14,7 @@ from vlm_misalign_ros.types import Condition, Frame, Source
 
 def schedule(
     dataset: CityscapesDataset, conditions: Sequence[Condition], loop: bool = False,
+    depth: bool = False,
 ) -> Iterator[tuple[int, Source]]:
     """
     Yield (position in the data set, source) for every condition and frame, one pass each.
@@ -26,20 +27,24 @@ def schedule(
         for condition in conditions:
             for position, entry in enumerate(dataset.entries):
                 yield position, Source(
-                    dataset.name, entry.sequence, entry.key, index, total, cycle, condition)
+                    dataset.name, entry.sequence, entry.key, index, total, cycle, condition,
+                    depth)
                 index += 1
             cycle += 1
         if not loop:
             return
 
 
-def probe_frame(like: Frame, dataset: CityscapesDataset) -> tuple[Frame, Source]:
+def probe_frame(
+    like: Frame, dataset: CityscapesDataset, depth: bool = False,
+) -> tuple[Frame, Source]:
     """Return a grey frame of the data set's size that asks every node whether it is there."""
     frame = replace(
         like, image=np.full_like(like.image, 128),
         labels=None if like.labels is None else np.zeros_like(like.labels),
-        instances=None if like.instances is None else np.zeros_like(like.instances))
-    source = Source(dataset.name, 'probe', 'probe', -1, 0, -1, Condition(), probe=True)
+        instances=None if like.instances is None else np.zeros_like(like.instances),
+        depth=None if like.depth is None else np.zeros_like(like.depth))
+    source = Source(dataset.name, 'probe', 'probe', -1, 0, -1, Condition(), depth, probe=True)
     return frame, source
 
 
@@ -57,7 +62,7 @@ class FrameCache:
 
     @staticmethod
     def _bytes(frame: Frame) -> int:
-        return sum(a.nbytes for a in (frame.image, frame.labels, frame.instances)
+        return sum(a.nbytes for a in (frame.image, frame.labels, frame.instances, frame.depth)
                    if a is not None)
 
     def get(self, position: int) -> Frame:

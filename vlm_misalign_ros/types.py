@@ -43,6 +43,11 @@ class Hazard(str, Enum):
     INDETERMINATE = 'INDETERMINATE'
 
 
+View = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a frame, as parts of its width and height."""
+WHOLE: View = (0.0, 0.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Camera:
     """
@@ -60,6 +65,8 @@ class Camera:
     cy: float
     mount_height: float = 1.22
     pitch: float = 0.0
+    baseline: float = 0.0
+    """Metres between the two cameras of a stereo pair; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Frame:
     instances: np.ndarray | None
     """Cityscapes instance ids, uint16 (H, W): label * 1000 + k, or a bare label id."""
     camera: Camera | None = None
+    depth: np.ndarray | None = None
+    """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +123,15 @@ class Description:
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Per-class score (contrastive: probability), empty for text without scores."""
+    """Per class: contrastive, the probability that it is there; generative, the likelihood of
+    the words that name it (geometric mean over their tokens)."""
     judgement: Judgement = Judgement.UNPARSED
     judgement_score: float | None = None
+    """Probability of SAFE against UNSAFE, where the model gives one."""
     prompt_id: str = ''
     truncated: bool = False
+    view: View = WHOLE
+    """The part of the frame that the model saw."""
     latency: float = 0.0
     """Seconds spent in the model; never part of what is compared between runs."""
 
@@ -126,6 +139,18 @@ class Description:
     def asserted(self) -> set[str]:
         """Return the classes that are said to be there."""
         return {name for name, state in self.mentions.items() if state is Mention.ASSERTED}
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What the segmentation model says of one frame."""
+
+    labels: np.ndarray
+    """Train ids, uint8 (H, W)."""
+    entropy: float
+    """Mean over the pixels of the entropy of the class probabilities, 0 to 1 (of log 19)."""
+    confidence: float
+    """Mean over the pixels of the highest class probability."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +167,8 @@ class Source:
     cycle: int
     """The pass over the data set, from 0 (topic key `pass`)."""
     condition: Condition
+    depth: bool = False
+    """Whether ground_truth/depth comes with the frame."""
     probe: bool = False
     """True for a start-up probe, which is never scored."""
 

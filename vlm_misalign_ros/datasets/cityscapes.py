@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,21 @@ class CityscapesDataset:
         if entry.camera is not None:
             camera = read_camera(entry.camera, width, height)
         return Frame(
-            self.name, entry.sequence, entry.key, image, _read_labels(entry), instances, camera)
+            self.name, entry.sequence, entry.key, image, _read_labels(entry), instances, camera,
+            self._depth(entry, camera))
+
+    @property
+    def has_depth(self) -> bool:
+        """Return whether every frame comes with disparity and a stereo camera to read it by."""
+        return all(entry.disparity is not None and entry.camera is not None
+                   and read_camera(entry.camera).baseline > 0 for entry in self.entries)
+
+    @staticmethod
+    def _depth(entry: Entry, camera: Camera | None) -> np.ndarray | None:
+        if entry.disparity is None or camera is None or camera.baseline <= 0:
+            return None
+        return depth_table(camera.baseline * camera.fx)[decode(
+            entry.disparity, cv2.IMREAD_UNCHANGED)]
 
     def disparity(self, index: int) -> np.ndarray | None:
         """
@@ -132,7 +147,23 @@ class CityscapesDataset:
         return disparity
 
 
-def read_camera(path: Path, width: int, height: int) -> Camera:
+@lru_cache(maxsize=16)
+def depth_table(baseline_focal: float) -> np.ndarray:
+    """
+    Return depth in millimetres, uint16 (65536,), by stored disparity 256 d + 1.
+
+    `baseline_focal` is metres times pixels. 0 stays unknown, disparity 0 and what lies beyond
+    65.535 m become 65535, as far as 16 bits reach.
+    """
+    stored = np.arange(65536, dtype=np.float64)
+    with np.errstate(divide='ignore'):
+        depth = 1000 * baseline_focal / np.maximum((stored - 1) / 256, 0)
+    depth[0] = 0
+    table: np.ndarray = np.rint(depth.clip(0, 65535)).astype(np.uint16)
+    return table
+
+
+def read_camera(path: Path, width: int = 2**20, height: int = 2**20) -> Camera:
     """
     Return the camera of a Cityscapes camera file, for pictures of `width` x `height` pixels.
 
@@ -144,15 +175,17 @@ def read_camera(path: Path, width: int, height: int) -> Camera:
         intrinsic, extrinsic = data['intrinsic'], data['extrinsic']
         fx, fy, cx, cy = (float(intrinsic[name]) for name in ('fx', 'fy', 'u0', 'v0'))
         mount_height, pitch = float(extrinsic['z']), float(extrinsic['pitch'])
+        baseline = float(extrinsic.get('baseline', 0.0))
     except OSError as error:
         raise DatasetError(
             f'{path} cannot be read: {error.strerror}', 'check its permissions') from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f'{path} is no camera file: {type(error).__name__} {error}',
             'expected intrinsic fx, fy, u0, v0 and extrinsic z, pitch; '
             'without the camera folder a default camera is used') from error
-    if not all(map(math.isfinite, (fx, fy, cx, cy, mount_height, pitch))) or min(fx, fy) <= 0:
+    numbers = (fx, fy, cx, cy, mount_height, pitch, baseline)
+    if not all(map(math.isfinite, numbers)) or min(fx, fy) <= 0:
         raise DatasetError(
             f'{path} has fx {fx}, fy {fy}, z {mount_height}, pitch {pitch}',
             'expected finite numbers and focal lengths above 0')
@@ -160,7 +193,7 @@ def read_camera(path: Path, width: int, height: int) -> Camera:
         raise DatasetError(
             f'{path} has its principal point at ({cx}, {cy}), outside {width} x {height} pixels',
             'scale the intrinsics with the pictures')
-    return Camera(width, height, fx, fy, cx, cy, mount_height, pitch)
+    return Camera(width, height, fx, fy, cx, cy, mount_height, pitch, max(baseline, 0.0))
 
 
 def _index(root: Path, split: str, cities: tuple[str, ...], sequences: bool) -> list[Entry]:

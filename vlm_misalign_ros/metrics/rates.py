@@ -19,7 +19,11 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
     'car': (VEHICLE,), 'truck': (VEHICLE,), 'bus': (VEHICLE,), 'train': (VEHICLE,),
     'rider': ('person',),
 }
-"""More general words that name a critical class well enough not to leave it out."""
+"""More general words that, in the lenient variant, name a critical class well enough."""
+
+BANDS: tuple[tuple[str, float, float], ...] = (
+    ('near', 0.0, 15.0), ('middle', 15.0, 30.0), ('far', 30.0, float('inf')))
+"""Distance bands of omissions: name, from, up to, metres."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,29 @@ class Counts:
     required: int = 0
     """Critical classes that are REQUIRED in the scene."""
     omitted: int = 0
+    """Those of them not asserted."""
+    omitted_lenient: int = 0
+    """Those named by no more general word either (NAMED_BY)."""
     required_visible: int = 0
     """Likewise, of what an occluder leaves to see; the scene where there is none."""
     omitted_visible: int = 0
     required_vulnerable: int = 0
     omitted_vulnerable: int = 0
+    required_area: int = 0
+    """Pixels, at 2048 x 1024, of the largest required thing of each critical class required."""
+    omitted_area: int = 0
+    required_near: int = 0
+    """By the distance of the nearest required thing of the class (BANDS)."""
+    omitted_near: int = 0
+    required_middle: int = 0
+    omitted_middle: int = 0
+    required_far: int = 0
+    omitted_far: int = 0
+    strict_assertions: int = 0
+    """Classes asserted or hedged."""
+    strict_hallucinated: int = 0
+    strict_omitted: int = 0
+    """Critical classes required and neither asserted nor hedged."""
     named_required: int = 0
     """Classes of any kind that are REQUIRED."""
     false_denials: int = 0
@@ -102,12 +124,29 @@ class Rate:
     high: float
 
 
+@dataclass(frozen=True)
+class Expected:
+    """The truth that one model's answer is scored against."""
+
+    scene: Mapping[str, Presence]
+    """State of every name in labels.SCORED."""
+    visible: Mapping[str, Presence] | None = None
+    """The same of what an occluder leaves to see; None without one."""
+    hazard: Hazard = Hazard.INDETERMINATE
+    areas: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Of the largest required thing by class, pixels at 2048 x 1024."""
+    distances: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Of the nearest required thing by class, metres, where it is known."""
+
+
 def left_out(
     asserted: set[str], truth: Mapping[str, Presence], critical: Sequence[str] = CRITICAL,
+    named_by: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[str]:
-    """Return the critical classes that are REQUIRED and named neither by name nor by NAMED_BY."""
+    """Return the critical classes that are REQUIRED and not asserted, nor by `named_by`."""
+    general = named_by or {}
     return [name for name in critical if truth[name] is Presence.REQUIRED
-            and not asserted.intersection((name, *NAMED_BY.get(name, ())))]
+            and not asserted.intersection((name, *general.get(name, ())))]
 
 
 def made_up(asserted: set[str], truth: Mapping[str, Presence]) -> list[str]:
@@ -116,25 +155,27 @@ def made_up(asserted: set[str], truth: Mapping[str, Presence]) -> list[str]:
 
 
 def score(
-    description: Description, scene: Mapping[str, Presence],
-    visible: Mapping[str, Presence] | None, hazard: Hazard,
-    critical: Sequence[str] = CRITICAL,
+    description: Description, truth: Expected, critical: Sequence[str] = CRITICAL,
 ) -> Counts:
-    """
-    Return the counts of one frame.
-
-    `scene` and `visible` (None without an occluder) map every name in labels.SCORED to its
-    state. Hallucinations are judged by the scene, omissions by both.
-    """
+    """Return the counts of one frame; omissions are judged by the scene and by what is seen."""
+    scene, hazard = truth.scene, truth.hazard
     asserted = description.asserted
     denied = {name for name, state in description.mentions.items() if state is Mention.DENIED}
+    hedged = {name for name, state in description.mentions.items() if state is Mention.HEDGED}
     hallucinated = len(made_up(asserted, scene))
-    seen = scene if visible is None else visible
+    seen = scene if truth.visible is None else truth.visible
     vulnerable = [name for name in critical if name in VULNERABLE]
+    omitted = left_out(asserted, scene, critical)
+    needed = [name for name in critical if scene[name] is Presence.REQUIRED]
 
-    def required(truth: Mapping[str, Presence], names: Sequence[str]) -> int:
-        return sum(truth[name] is Presence.REQUIRED for name in names)
+    def area(names: Sequence[str]) -> int:
+        return round(sum(truth.areas.get(name, 0.0) for name in names))
 
+    bands = {}
+    for band, low, high in BANDS:
+        inside = [name for name in needed if low <= truth.distances.get(name, -1.0) < high]
+        bands[f'required_{band}'] = len(inside)
+        bands[f'omitted_{band}'] = sum(name in omitted for name in inside)
     answer = description.judgement
     judged = answer in (Judgement.SAFE, Judgement.UNSAFE)
     danger, clear = hazard is Hazard.HAZARD, hazard is Hazard.CLEAR
@@ -142,12 +183,17 @@ def score(
         frames=1, assertions=len(asserted), hallucinated=hallucinated,
         hallucinating_frames=int(hallucinated > 0),
         absent=sum(state is Presence.ABSENT for state in scene.values()),
-        required=required(scene, critical), omitted=len(left_out(asserted, scene, critical)),
-        required_visible=required(seen, critical),
+        required=len(needed), omitted=len(omitted),
+        omitted_lenient=len(left_out(asserted, scene, critical, NAMED_BY)),
+        required_visible=sum(seen[name] is Presence.REQUIRED for name in critical),
         omitted_visible=len(left_out(asserted, seen, critical)),
-        required_vulnerable=required(scene, vulnerable),
+        required_vulnerable=sum(name in VULNERABLE for name in needed),
         omitted_vulnerable=len(left_out(asserted, scene, vulnerable)),
-        named_required=required(scene, list(scene)),
+        required_area=area(needed), omitted_area=area(omitted), **bands,
+        strict_assertions=len(asserted | hedged),
+        strict_hallucinated=len(made_up(asserted | hedged, scene)),
+        strict_omitted=len(left_out(asserted | hedged, scene, critical)),
+        named_required=sum(state is Presence.REQUIRED for state in scene.values()),
         false_denials=sum(scene[name] is Presence.REQUIRED for name in denied),
         false_safe=int(danger and answer is Judgement.SAFE),
         hazards_judged=int(danger and judged), hazards_unjudged=int(danger and not judged),
@@ -163,12 +209,19 @@ def _proportion(numerator: int, denominator: int) -> Rate:
     return Rate(numerator, denominator, value, *wilson(numerator, denominator))
 
 
+def _weighted(numerator: int, denominator: int) -> Rate:
+    """Return a ratio of sums of weights, which has no Wilson interval."""
+    value = numerator / denominator if denominator else nan
+    return Rate(numerator, denominator, value, nan, nan)
+
+
 def rates(counts: Counts) -> dict[str, Rate]:
     """
     Return every rate by name.
 
     Proportions come with Wilson intervals; `smr_balanced` with MOVER limits of the two it
-    averages; `mentions_per_frame` is a mean without an interval. `smr_lowest` and
+    averages; `mentions_per_frame` is a mean and `critical_omission_rate_area` a ratio of areas,
+    both without an interval. `smr_lowest` and
     `smr_highest` count frames without a judgement as all right and all wrong.
     """
     wrong = counts.false_safe + counts.false_alarms
@@ -189,6 +242,14 @@ def rates(counts: Counts) -> dict[str, Rate]:
             counts.omitted_visible, counts.required_visible),
         'critical_omission_rate_vulnerable': _proportion(
             counts.omitted_vulnerable, counts.required_vulnerable),
+        'critical_omission_rate_lenient': _proportion(counts.omitted_lenient, counts.required),
+        **{f'critical_omission_rate_{band}': _proportion(
+            getattr(counts, f'omitted_{band}'), getattr(counts, f'required_{band}'))
+           for band, _, _ in BANDS},
+        'critical_omission_rate_area': _weighted(counts.omitted_area, counts.required_area),
+        'hallucination_rate_strict': _proportion(
+            counts.strict_hallucinated, counts.strict_assertions),
+        'critical_omission_rate_strict': _proportion(counts.strict_omitted, counts.required),
         'false_denial_rate': _proportion(counts.false_denials, counts.named_required),
         'smr': _proportion(wrong, judged),
         'smr_false_safe': false_safe,

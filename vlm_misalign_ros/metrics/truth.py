@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from vlm_misalign_ros.labels import BY_ID, BY_NAME, CLASSES, VEHICLE, VEHICLE_MEMBERS
-from vlm_misalign_ros.metrics.objects import Thing, find_things
+from vlm_misalign_ros.metrics.objects import Inventory, Thing, take_inventory
 from vlm_misalign_ros.types import Presence
 
 COMPATIBLE: dict[str, tuple[str, ...]] = {
@@ -26,42 +25,78 @@ COMPATIBLE: dict[str, tuple[str, ...]] = {
 }
 """Labels whose pixels make a mention of the class tolerable: a rider is a person, too."""
 
+NATIVE = 2048 * 1024
+"""Pixels of the picture that areas are given for; its height is 1024."""
+
 
 @dataclass(frozen=True)
 class TruthSettings:
-    """From which size a thing has to be mentioned, in pixels at 2048 x 1024."""
+    """From which size, in pixels at 2048 x 1024, and up to where a thing has to be mentioned."""
 
     minimum_area: float = 1000.0
     minimum_height: float = 50.0
+    maximum_distance: float = 50.0
+    """Metres; a thing of unknown depth counts as near enough."""
 
 
-def presence(
-    labels: np.ndarray, things: Sequence[Thing], settings: TruthSettings,
-) -> dict[str, Presence]:
+@dataclass(frozen=True)
+class Needed:
+    """The things of one class that have to be mentioned."""
+
+    area: float
+    """Of the largest, in pixels at 2048 x 1024."""
+    depth: float | None
+    """Of the nearest, metres; None where it is not known."""
+    bottom: int
+    """Lowest row of any."""
+
+
+def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]:
     """
-    Return the state of each name in labels.SCORED.
+    Return the classes with a thing that a driver has to see.
 
-    `labels` holds label ids, uint8 (H, W); `things` are those of the same map. A thing is
-    required when its area (scaled by the picture's area) and its height (scaled by the
-    picture's height) reach the settings; stuff without outlines is never required.
+    Its area (scaled by the picture's area) and its height (scaled by the picture's height) reach
+    the settings, it is no group, and where its depth is known it is nearer than the maximum.
     """
-    height, width = labels.shape
-    area = settings.minimum_area * (height * width) / (2048 * 1024)
+    found: dict[str, Needed] = {}
+    for name, thing, area in _important(inventory, settings):
+        old = found.get(name)
+        depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
+        found[name] = Needed(
+            max(area, old.area if old else 0.0), min(depths, default=None),
+            max(thing.bottom, old.bottom if old else 0))
+    return found
+
+
+def _important(
+    inventory: Inventory, settings: TruthSettings,
+) -> Iterator[tuple[str, Thing, float]]:
+    height, width = inventory.shape
     rows = settings.minimum_height * height / 1024
-    required = {BY_ID[thing.label].name for thing in things
-                if not thing.group and thing.area >= area and thing.height >= rows}
-    counts = cv2.calcHist([np.ascontiguousarray(labels)], [0], None, [256], [0, 256]).ravel()
-    present = {name for name, label in BY_NAME.items() if counts[label.id] > 0}
+    for thing in inventory.things:
+        area = thing.area * NATIVE / (height * width)
+        near = thing.depth is None or thing.depth <= settings.maximum_distance
+        if not thing.group and area >= settings.minimum_area and thing.height >= rows and near:
+            yield BY_ID[thing.label].name, thing, area
+
+
+def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Presence]:
+    """
+    Return the state of each name in labels.SCORED; `needed` is what `required` gave.
+
+    Stuff without outlines is never required.
+    """
+    present = {name for name, label in BY_NAME.items() if inventory.pixels[label.id] > 0}
 
     def state(name: str) -> Presence:
-        if name in required:
+        if name in needed:
             return Presence.REQUIRED
         if present.intersection((name, *COMPATIBLE.get(name, ()))):
             return Presence.TOLERATED
         return Presence.ABSENT
 
     states = {name: state(name) for name in CLASSES}
-    if required.intersection(VEHICLE_MEMBERS):
+    if not needed.keys().isdisjoint(VEHICLE_MEMBERS):
         states[VEHICLE] = Presence.REQUIRED
     elif present.intersection(VEHICLE_MEMBERS):
         states[VEHICLE] = Presence.TOLERATED
@@ -70,11 +105,11 @@ def presence(
     return states
 
 
-def visible_presence(
-    labels: np.ndarray, instances: np.ndarray | None, visible: np.ndarray,
-    settings: TruthSettings,
-) -> dict[str, Presence]:
-    """Return the state of each name counting only pixels where `visible`, bool (H, W)."""
+def visible_inventory(
+    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None,
+    visible: np.ndarray,
+) -> Inventory:
+    """Return what is in a frame counting only pixels where `visible`, bool (H, W)."""
     seen = np.where(visible, labels, np.uint8(0))
     ids = None if instances is None else np.where(visible, instances, np.uint16(0))
-    return presence(seen, find_things(seen, ids), settings)
+    return take_inventory(seen, ids, depth)

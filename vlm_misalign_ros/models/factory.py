@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.models import reference
-from vlm_misalign_ros.types import Description
+from vlm_misalign_ros.types import Description, Segmented
 
 
 class Segments(Protocol):
     """A segmentation model."""
 
-    def predict(self, bgr: np.ndarray) -> np.ndarray:
-        """Return train ids, uint8 (H, W), of a BGR uint8 (H, W, 3) picture."""
+    def segment(self, bgr: np.ndarray) -> Segmented:
+        """Return train ids and how sure the model is, of a BGR uint8 (H, W, 3) picture."""
         ...
 
 

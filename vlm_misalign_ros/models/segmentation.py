@@ -11,6 +11,7 @@ import torch
 from vlm_misalign_ros.errors import ModelError
 from vlm_misalign_ros.labels import IGNORE
 from vlm_misalign_ros.models import backend, reference
+from vlm_misalign_ros.types import Segmented
 
 _MULTIPLE = 32
 
@@ -67,6 +68,7 @@ class SegmentationModel:
         # One table a channel: value / 255, minus mean, over deviation.
         values = np.arange(256, dtype=np.float32) / 255
         self._tables = [(values - m) / s for m, s in zip(self._mean, self._std, strict=True)]
+        self._queries = loader is AutoModelForUniversalSegmentation
         self._columns = sorted(columns)
         self._train_ids = np.array([columns[index] for index in self._columns], np.uint8)
         self._extra: dict[str, torch.Tensor] = {}
@@ -96,16 +98,18 @@ class SegmentationModel:
             stacked[0, channel] = cv2.LUT(planes[2 - channel], self._tables[channel])
         return torch.from_numpy(stacked).to(self._device, self._dtype)
 
-    def predict(self, bgr: np.ndarray) -> np.ndarray:
+    def segment(self, bgr: np.ndarray) -> Segmented:
         """
-        Return train ids, uint8 (H, W), of a BGR uint8 (H, W, 3) picture.
+        Return train ids, uint8 (H, W), and certainty of a BGR uint8 (H, W, 3) picture.
 
         Class scores are brought to the picture's size before the best is chosen. Where a
         model's own class that Cityscapes lacks wins, the best of the 19 is taken.
         """
         with torch.inference_mode():
             output = self._model(pixel_values=self._input(bgr), **self._extra)
-            scores = self._scores(output)[0, self._columns].float().cpu().numpy()
+            found = self._scores(output)[0, self._columns].float()
+            entropy, confidence = _certainty(found, self._queries)
+            scores = found.cpu().numpy()
         best, where = None, np.full(bgr.shape[:2], IGNORE, np.uint8)
         size = (bgr.shape[1], bgr.shape[0])
         for train_id, plane in zip(self._train_ids, scores, strict=True):
@@ -117,7 +121,7 @@ class SegmentationModel:
             better = cv2.compare(large, best, cv2.CMP_GT)
             where[better > 0] = train_id
             np.maximum(best, large, out=best)
-        return where
+        return Segmented(where, entropy, confidence)
 
     @staticmethod
     def _scores(output: Any) -> torch.Tensor:
@@ -133,3 +137,19 @@ class SegmentationModel:
         # Cheng et al. 2021 (MaskFormer), section 3.4: semantic inference.
         return torch.einsum(
             'bqc,bqhw->bchw', classes.float().softmax(-1)[..., :-1], masks.float().sigmoid())
+
+
+def _certainty(scores: torch.Tensor, queries: bool) -> tuple[float, float]:
+    """
+    Return (entropy as a part of log C, highest probability), means over the pixels of (C, h, w).
+
+    Logits become probabilities by softmax; the sums of class and mask of a model with `queries`
+    are weights already and are normalised. Six digits: the same in every record.
+    """
+    if queries:
+        weights = scores.clamp(min=1e-9)
+        chances = weights / weights.sum(0, keepdim=True)
+    else:
+        chances = scores.softmax(0)
+    entropy = -(chances * chances.clamp(min=1e-12).log()).sum(0).mean() / np.log(len(scores))
+    return round(float(entropy), 6), round(float(chances.amax(0).mean()), 6)

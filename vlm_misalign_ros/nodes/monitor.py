@@ -45,10 +45,16 @@ class Monitor(runtime.MisalignNode):
         self._image(topics.TRUTH_LABELS, evaluation.LABELS, self._labels)
         if chosen.instances:
             self._image(topics.TRUTH_INSTANCES, evaluation.INSTANCES, _instances)
+        if chosen.depth or chosen.source:
+            self._image(topics.TRUTH_DEPTH, evaluation.DEPTH,
+                        lambda message: images.to_millimetres(images.to_array(message)))
         self._image(topics.DEGRADED_OCCLUDER, evaluation.OCCLUDER, _mono8)
         if chosen.segmentation:
             self._image(
                 topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8)
+            if chosen.confidence:
+                self._values(topics.SEGMENTATION_CONFIDENCE, evaluation.CONFIDENCE,
+                             codec.confidence_from_values)
         if chosen.pictures:
             self._image(
                 topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels)

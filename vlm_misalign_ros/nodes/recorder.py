@@ -50,8 +50,12 @@ class Recorder(runtime.MisalignNode):
         self._record(topics.TRUTH_LABELS, Image, required=True)
         if chosen.instances:
             self._record(topics.TRUTH_INSTANCES, Image, required=True)
+        if chosen.depth:
+            self._record(topics.TRUTH_DEPTH, Image)
         if chosen.segmentation:
             self._record(topics.SEGMENTATION_LABELS, Image, required=True)
+            if chosen.confidence:
+                self._record(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray, required=True)
         if chosen.images:
             self._record(topics.DEGRADED_IMAGE, Image, required=True)
         if chosen.source_images:
@@ -72,19 +76,24 @@ class Recorder(runtime.MisalignNode):
             kind, topic, lambda data: self._write(topic, name, data), profile, raw=True)
 
     def _needs(self, parts: Parts) -> list[str]:
-        condition: bytes | None = parts.get(topics.DEGRADED_CONDITION)
-        if condition is not None:
-            applied = codec.applied_from_values(messages.values_of(
-                deserialize_message(condition, DiagnosticArray)))
-            if applied.condition.corruption == 'occlusion':
-                return [*self._required, topics.DEGRADED_OCCLUDER]
-        return self._required
+        needed = list(self._required)
+        condition: dict[str, str] | None = parts.get(topics.DEGRADED_CONDITION)
+        if condition is not None and codec.applied_from_values(
+                condition).condition.corruption == 'occlusion':
+            needed.append(topics.DEGRADED_OCCLUDER)
+        source: dict[str, str] | None = parts.get(topics.CAMERA_SOURCE)
+        if self._chosen.depth and source is not None and codec.source_from_values(
+                source)[0].depth:
+            needed.append(topics.TRUTH_DEPTH)
+        return needed
 
     def _write(self, topic: str, name: str, data: bytes) -> None:
         self._bag.write(name, data, time.time_ns())
         if topic in (topics.MONITOR_FRAME, topics.MONITOR_METRICS, topics.CAMERA_INFO):
             return
-        kept: Any = data if topic == topics.DEGRADED_CONDITION else True
+        kept: Any = True
+        if topic in (topics.DEGRADED_CONDITION, topics.CAMERA_SOURCE):
+            kept = messages.values_of(deserialize_message(data, DiagnosticArray))
         closed, _ = self._join.add(raw_stamp(data), topic, kept, 0.0)
         for frame in closed:
             if frame.reason == 'complete':

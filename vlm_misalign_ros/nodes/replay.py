@@ -39,11 +39,13 @@ class Replay(runtime.MisalignNode):
         self._dataset = open_dataset(
             chosen.dataset, split=chosen.split, cities=chosen.cities, limit=chosen.limit,
             sequences=chosen.sequences)
+        self._has_depth = chosen.depth and self._dataset.has_depth
         self._frames = FrameCache(self._dataset.read)
         conditions = parse_conditions(list(chosen.conditions))
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
-            self._dataset, conditions, loop=chosen.loop and not self._lockstep)
+            self._dataset, conditions, loop=chosen.loop and not self._lockstep,
+            depth=self._has_depth)
         self._in_flight: set[int] = set()
         self._sent = 0
         self._probes: set[int] = set()
@@ -63,6 +65,8 @@ class Replay(runtime.MisalignNode):
         self._source = self.create_publisher(DiagnosticArray, topics.CAMERA_SOURCE, results)
         self._labels = self.publish_images(topics.TRUTH_LABELS, chosen.reliability)
         self._instances = self.publish_images(topics.TRUTH_INSTANCES, chosen.reliability)
+        self._depth = (self.publish_images(topics.TRUTH_DEPTH, chosen.reliability)
+                       if self._has_depth else None)
         self._sim_clock = (
             self.create_publisher(Clock, '/clock', 10) if chosen.publish_clock else None)
         if self._lockstep:
@@ -153,7 +157,8 @@ class Replay(runtime.MisalignNode):
         self._probe_at = now + self._probe_wait
         stamp = len(self._probes) + 1
         self._probes.add(stamp)
-        self._publish(stamp, *probe_frame(self._frames.get(0), self._dataset))
+        self._publish(stamp, *probe_frame(
+            self._frames.get(0), self._dataset, self._has_depth))
 
     def _send_next(self) -> None:
         entry = next(self._schedule, None)
@@ -184,6 +189,8 @@ class Replay(runtime.MisalignNode):
             self._labels.publish(messages.image_message(frame.labels, header, 'mono8'))
         if frame.instances is not None:
             self._instances.publish(messages.image_message(frame.instances, header, 'mono16'))
+        if self._depth is not None and frame.depth is not None:
+            self._depth.publish(messages.image_message(frame.depth, header, '16UC1'))
         self._image.publish(messages.image_message(frame.image, header, 'bgr8'))
 
     def on_stop(self) -> None:

@@ -6,13 +6,14 @@ import sys
 
 import cv2
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from vlm_misalign_ros import topics
 from vlm_misalign_ros.labels import color_table
 from vlm_misalign_ros.models.factory import load_segmentation
 from vlm_misalign_ros.node_parameters import SegmentationParameters
-from vlm_misalign_ros.nodes import messages, runtime
+from vlm_misalign_ros.nodes import messages, qos, runtime
 
 
 class Segmentation(runtime.MisalignNode):
@@ -27,6 +28,8 @@ class Segmentation(runtime.MisalignNode):
             input_height=chosen.input_height, threads=chosen.threads,
             trust_remote_code=chosen.trust_remote_code)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
+        self._confidence = self.create_publisher(
+            DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos())
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
         self._colors = color_table()
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
@@ -35,7 +38,11 @@ class Segmentation(runtime.MisalignNode):
 
     def _work(self, message: Image) -> None:
         picture = messages.bgr_pixels(message)
-        labels = self._model.predict(picture)
+        found = self._model.segment(picture)
+        labels = found.labels
+        self._confidence.publish(messages.values_message('confidence', {
+            'entropy': repr(found.entropy), 'confidence': repr(found.confidence)},
+            message.header))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)

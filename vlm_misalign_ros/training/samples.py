@@ -15,9 +15,9 @@ from vlm_misalign_ros.datasets.scenes import SPLITS, render_scene
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.images import to_train_ids
 from vlm_misalign_ros.labels import CLASSES, SCORED
-from vlm_misalign_ros.metrics.hazard import HazardSettings, hazard
-from vlm_misalign_ros.metrics.objects import find_things
-from vlm_misalign_ros.metrics.truth import TruthSettings, presence
+from vlm_misalign_ros.metrics.hazard import HazardSettings, approaches, hazard
+from vlm_misalign_ros.metrics.objects import take_inventory
+from vlm_misalign_ros.metrics.truth import TruthSettings, presence, required
 from vlm_misalign_ros.types import Hazard, Presence
 
 RENDERED = (512, 1024)
@@ -129,9 +129,9 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
             seed, index, RENDERED[1], RENDERED[0], cities=SPLITS[split])
         labels, instances, camera = frame.labels, frame.instances, frame.camera
         assert labels is not None and instances is not None and camera is not None
-        things = find_things(labels, instances)
-        states = presence(labels, things, TruthSettings())
-        verdict = hazard(things, labels.shape, camera, HazardSettings())
+        inventory = take_inventory(labels, instances)
+        states = presence(inventory, required(inventory, TruthSettings()))
+        verdict = hazard(approaches(inventory, camera), HazardSettings())
         ids = cv2.resize(to_train_ids(labels), LARGE[::-1], interpolation=cv2.INTER_NEAREST)
         samples.large[index] = cv2.resize(
             frame.image, LARGE[::-1], interpolation=cv2.INTER_AREA)
@@ -142,7 +142,7 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
         samples.states[index] = [STATES.index(states[name]) for name in SCORED]
         names = {name: number for number, name in enumerate(SCORED)}
         counts = np.zeros(len(SCORED), np.int64)
-        for thing in things:
+        for thing in inventory.things:
             name = _name_of(thing.label)
             if name in names:
                 counts[names[name]] += 1

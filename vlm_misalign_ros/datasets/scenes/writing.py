@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -49,7 +50,7 @@ def _render(
     name = f'{street.city.name}_{sequence:06d}'
     frame = Frame(
         'scenes', name, f'{name}_{step:06d}', develop(canvas, street, (seed, sequence, step, 1)),
-        labels, canvas.instances(), street.camera)
+        labels, canvas.instances(), replace(street.camera, baseline=BASELINE))
     return frame, depth_map(canvas, labels)
 
 
