@@ -62,3 +62,51 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> tuple[float, int]:
 def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, int]:
     """Return Spearman's correlation and the number of pairs; NaN below 3 or without spread."""
     return _correlation(x, y, stats.spearmanr)
+
+
+def partial_spearman(
+    x: Sequence[float], y: Sequence[float], given: Sequence[float],
+) -> tuple[float, int]:
+    """
+    Return Spearman's correlation of x and y with `given` held fixed, and the number of triples.
+
+    The partial correlation of the ranks: (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)).
+    NaN below 4 triples or without spread.
+    """
+    a, b, c = (np.asarray(values, np.float64) for values in (x, y, given))
+    known = ~(np.isnan(a) | np.isnan(b) | np.isnan(c))
+    a, b, c = (stats.rankdata(values[known]) for values in (a, b, c))
+    if len(a) < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return nan, len(a)
+    if np.ptp(c) == 0:
+        return spearman(a, b)
+    xy, xz, yz = (float(np.corrcoef(*pair)[0, 1]) for pair in ((a, b), (a, c), (b, c)))
+    spread = (1 - xz ** 2) * (1 - yz ** 2)
+    return ((xy - xz * yz) / sqrt(spread) if spread > 1e-12 else nan), len(a)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """
+    Return p values adjusted for a family of tests (Holm 1979); NaN stays and is no test.
+
+    The k-th smallest of m is multiplied by m - k + 1, never falls below a smaller one's, and is
+    1 at most.
+    """
+    given = np.asarray(values, np.float64)
+    order = [place for place in np.argsort(given, kind='stable') if not isnan(given[place])]
+    adjusted = given.copy()
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * given[place]))
+        adjusted[place] = highest
+    return [float(value) for value in adjusted]
+
+
+def spearman_p(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return the two-sided p value of Spearman's correlation; NaN where there is none."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return nan
+    return float(stats.spearmanr(a, b).pvalue)

@@ -1,0 +1,114 @@
+"""
+Intervals by resampling whole source frames: answers to one scene are not independent.
+
+A cluster is everything that was said of one source frame under whatever conditions; clusters are
+drawn with replacement (the cluster bootstrap, Cameron, Gelbach and Miller 2008), statistics are
+ratios of sums, intervals are percentiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+
+RESAMPLES = 2000
+SEED = 20260108
+"""Resampling is part of the result, so it is the same every time."""
+_BLOCK = 4_000_000
+"""Weights drawn at once."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval; NaN where there is nothing to estimate."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Return whether the interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+
+NOTHING = Interval(nan, nan, nan)
+
+
+def weights(clusters: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+    """Return how often each cluster is drawn, int64 (resamples, clusters), by row."""
+    rng = np.random.default_rng((seed, clusters))
+    drawn = np.empty((resamples, clusters), np.int64)
+    step = max(1, _BLOCK // max(clusters, 1))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn[start:start + rows] = rng.multinomial(
+            clusters, np.full(clusters, 1 / clusters), size=rows)
+    return drawn
+
+
+def percentile_interval(value: float, drawn: np.ndarray) -> Interval:
+    """Return the interval of resampled values, NaN among them left out."""
+    known = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not known.size:
+        return NOTHING if np.isnan(value) else Interval(value, nan, nan)
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Interval(float(value), float(low), float(high))
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, where=denominator != 0,
+                     out=np.full(np.broadcast(numerator, denominator).shape, nan))
+
+
+def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Interval:
+    """Return the ratio of the sums of two counts given by cluster, each (clusters,)."""
+    numerators = np.asarray(numerators, np.float64)
+    denominators = np.asarray(denominators, np.float64)
+    if not len(numerators):
+        return NOTHING
+    drawn = weights(len(numerators))
+    value = _ratio(numerators.sum(keepdims=True), denominators.sum(keepdims=True))[0]
+    return percentile_interval(value, _ratio(drawn @ numerators, drawn @ denominators))
+
+
+def difference(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray],
+) -> Interval:
+    """
+    Return the second ratio minus the first over the same clusters, paired by cluster.
+
+    Each is (numerators, denominators) by cluster; both belong to the same clusters in the same
+    order, so what makes a scene hard drops out.
+    """
+    a, b, c, d = (np.asarray(array, np.float64) for array in (*first, *second))
+    if not len(a):
+        return NOTHING
+    drawn = weights(len(a))
+    value = (_ratio(c.sum(keepdims=True), d.sum(keepdims=True))
+             - _ratio(a.sum(keepdims=True), b.sum(keepdims=True)))[0]
+    return percentile_interval(
+        value, _ratio(drawn @ c, drawn @ d) - _ratio(drawn @ a, drawn @ b))
+
+
+def statistic(
+    clusters: np.ndarray, function: Callable[[np.ndarray], float], resamples: int = 400,
+) -> Interval:
+    """
+    Return the interval of any statistic of rows, resampled by cluster.
+
+    `clusters` names the cluster of each row, (rows,); `function` takes row indices, repeated as
+    drawn, and returns a number.
+    """
+    names, of_row = np.unique(np.asarray(clusters), return_inverse=True)
+    if not len(names):
+        return NOTHING
+    members = np.split(np.argsort(of_row, kind='stable'), np.cumsum(np.bincount(of_row))[:-1])
+    value = function(np.arange(len(of_row)))
+    drawn = [function(np.concatenate([np.repeat(members[place], count) for place, count in
+                                      enumerate(row) if count]))
+             for row in weights(len(names), resamples)]
+    return percentile_interval(value, np.array(drawn))
