@@ -96,7 +96,16 @@ class VlmParameters:
     max_new_tokens: int = parameter(
         96, 'generative: length of an answer at most', minimum=1, maximum=4096)
     threshold: float = parameter(
-        0.5, 'contrastive: score from which a class counts as asserted', minimum=0, maximum=1)
+        0.5, 'contrastive: score from which a class without an operating point is asserted',
+        minimum=0, maximum=1)
+    calibration: str = parameter(
+        '', 'contrastive: file of operating points, made by vlm-misalign calibrate')
+    field_of_view: str = parameter(
+        'whole', 'whole: pad where the processor would crop; native: let it crop, and restrict '
+        'the truth to what it leaves', choices=('whole', 'native'))
+    uncertainty: bool = parameter(
+        True, 'generative: ask once more whether it is safe, for the probability of yes, and '
+        'keep the likelihood of each mention')
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)

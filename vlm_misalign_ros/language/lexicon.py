@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ class Cue(Enum):
     HEDGE_AFTER = 'hedge_after'
     HYPOTHETICAL_BEFORE = 'hypothetical_before'
     PICTURE_BEFORE = 'picture_before'
+    PICTURE_AFTER = 'picture_after'
     TERMINATOR = 'terminators'
 
 
@@ -42,7 +45,9 @@ class Phrases:
         node = self._root
         for word in phrase:
             node = node.setdefault(word, {})
-        node.setdefault('', []).append(meaning)
+        meanings = node.setdefault('', [])
+        if meaning not in meanings:
+            meanings.append(meaning)
 
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
@@ -56,6 +61,10 @@ class Phrases:
                 length, meanings = index + 1 - start, node['']
         return length, meanings
 
+    def find(self, tokens: Sequence[str]) -> bool:
+        """Return whether any phrase stands anywhere in `tokens`."""
+        return any(self.longest(tokens, start)[0] for start in range(len(tokens)))
+
 
 @dataclass
 class Lexicon:
@@ -66,8 +75,23 @@ class Lexicon:
     """Meanings are tuples of class names; empty for phrases that mean no thing."""
     cues: Phrases = field(default_factory=Phrases)
     """Meanings are Cue."""
+    bearers: Phrases = field(default_factory=Phrases)
+    """What can carry a picture."""
+    shows: Phrases = field(default_factory=Phrases)
+    """What stands between it and the picture."""
+    guesses: Phrases = field(default_factory=Phrases)
+    """What makes a guess of a whole sentence."""
+    corrections: Phrases = field(default_factory=Phrases)
+    absent: Phrases = field(default_factory=Phrases)
+    """Headings over what is not there."""
+    uncertain: Phrases = field(default_factory=Phrases)
+    """Headings over what may be there."""
     judgements: Phrases = field(default_factory=Phrases)
     """Meanings are `unsafe`, `safe`, `neither`, `refused`."""
+    orders: dict[str, Phrases] = field(default_factory=dict)
+    """`safe` and `unsafe` imperatives."""
+    conditions: Phrases = field(default_factory=Phrases)
+    about_safety: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Lexicon:
@@ -87,7 +111,15 @@ def plurals(phrase: str) -> Iterable[str]:
         yield phrase + 's'
 
 
-_PREDICATES = ('not', 'absent', 'missing', 'nowhere')
+_MACRO = re.compile(r'\{([a-z_]+)\}')
+
+
+def expand(phrase: str, macros: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """Yield a phrase with every combination of its macros' entries; KeyError names one."""
+    parts = _MACRO.split(phrase)
+    choices = [macros[part] if place % 2 else [part] for place, part in enumerate(parts)]
+    for chosen in product(*choices):
+        yield ''.join(chosen)
 
 
 @lru_cache(maxsize=4)
@@ -95,28 +127,29 @@ def _load(path: Path) -> Lexicon:
     try:
         data = yaml.safe_load(path.read_text(encoding='utf-8'))
         lexicon = Lexicon(int(data['version']))
-        for entry in data['things']:
-            classes = tuple(entry['classes'])
-            for name in classes:
-                if name not in SCORED:
-                    raise ConfigurationError(
-                        f'lexicon {path} names the class {name!r}',
-                        'allowed: ' + ', '.join(SCORED))
-            for phrase in entry['phrases']:
-                for form in plurals(phrase):
-                    lexicon.things.add(words(form), classes)
-        for phrase in data['nothing']:
-            for form in plurals(phrase):
-                lexicon.things.add(words(form), ())
+        macros = {name: [str(entry) for entry in entries]
+                  for name, entries in data['macros'].items()}
+        _add_things(lexicon, data, path)
+        polarity = data['polarity']
         for cue in Cue:
-            for phrase in data['polarity'][cue.value]:
-                lexicon.cues.add(words(phrase), cue)
-                if cue is Cue.NEGATION_AFTER and phrase.split()[0] in _PREDICATES:
-                    for verb in ('is', 'are', 'was', 'were'):
-                        lexicon.cues.add((verb, *words(phrase)), cue)
+            entries = (data['pictures']['image_of'] if cue is Cue.PICTURE_BEFORE
+                       else data['pictures']['after'] if cue is Cue.PICTURE_AFTER
+                       else polarity[cue.value])
+            _add(lexicon.cues, entries, macros, cue)
+        _add(lexicon.bearers, data['pictures']['bearer'], macros, True, plural=True)
+        _add(lexicon.shows, data['pictures']['shows'], macros, True)
+        _add(lexicon.guesses, polarity['guess'], macros, True)
+        _add(lexicon.corrections, data['corrections'], macros, True)
+        _add(lexicon.absent, data['headings']['absent'], macros, True)
+        _add(lexicon.uncertain, data['headings']['uncertain'], macros, True)
+        judgement = data['judgement']
         for meaning in ('unsafe', 'safe', 'neither', 'refused'):
-            for phrase in data['judgement'][meaning]:
-                lexicon.judgements.add(words(phrase), meaning)
+            _add(lexicon.judgements, judgement[meaning], macros, meaning)
+        for meaning, name in (('safe', 'order_go'), ('unsafe', 'order_halt')):
+            lexicon.orders[meaning] = Phrases()
+            _add(lexicon.orders[meaning], judgement[name], macros, meaning)
+        _add(lexicon.conditions, judgement['conditions'], macros, True)
+        lexicon.about_safety = frozenset(judgement['about_safety'])
     except OSError as error:
         raise ConfigurationError(f'lexicon {path} cannot be read: {error.strerror}') from error
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -124,3 +157,29 @@ def _load(path: Path) -> Lexicon:
             f'lexicon {path} is not one: {type(error).__name__} {error}',
             'compare it with config/lexicon.yaml') from error
     return lexicon
+
+
+def _add(
+    phrases: Phrases, entries: Iterable[str], macros: Mapping[str, Sequence[str]], meaning: Any,
+    plural: bool = False,
+) -> None:
+    for entry in entries:
+        for text in expand(str(entry), macros):
+            for form in plurals(text) if plural else (text,):
+                # 's and 're belong to the word before them.
+                phrases.add(words(form.replace(" '", "'")), meaning)
+
+
+def _add_things(lexicon: Lexicon, data: Mapping[str, Any], path: Path) -> None:
+    for entry in data['things']:
+        classes = tuple(entry['classes'])
+        for name in classes:
+            if name not in SCORED:
+                raise ConfigurationError(
+                    f'lexicon {path} names the class {name!r}', 'allowed: ' + ', '.join(SCORED))
+        for phrase in entry['phrases']:
+            for form in plurals(phrase):
+                lexicon.things.add(words(form), classes)
+    for phrase in data['nothing']:
+        for form in plurals(phrase):
+            lexicon.things.add(words(form), ())

@@ -1,28 +1,49 @@
-"""Text before meaning: think blocks, prompt echoes, sentences, words, answers in JSON."""
+"""Text before meaning: think blocks, prompt echoes, other languages, sentences, words."""
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 MAX_TEXT = 20_000
 """Characters of an answer that are read."""
 
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n]", re.UNICODE)
+_WORD = re.compile(
+    r"\d+(?:[.,]\d+)+|[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n|/]", re.UNICODE)
 _QUOTES = str.maketrans({'’': "'", '‘': "'", '`': "'", '“': '"', '”': '"', '–': '-', '—': ';',
-                         '…': '.', '\u2011': '-', '\u00a0': ' '})
+                         '…': '.', '\u2011': '-', '\u00a0': ' ', '\r': '\n'})
 _THINK = re.compile(r'<(think|thinking|reasoning)>.*?(?:</\1>|\Z)', re.IGNORECASE | re.DOTALL)
+_BULLET = re.compile(r'^[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.MULTILINE | re.IGNORECASE)
+_MARKS = re.compile(r'[*_#>~]{1,6}')
+_CONTRACTED = frozenset(
+    "it's that's there's here's he's she's let's what's who's one's everything's where's".split())
 _ENDS = frozenset('.!?;\n')
-_BULLET = re.compile(r'^\s*(?:[-*•+]|\d{1,3}[.)])\s+', re.MULTILINE)
-_MARKS = re.compile(r'[*_#>|]{1,3}')
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The words of one sentence, with what stands around it."""
+
+    words: tuple[str, ...]
+    """Lower case, punctuation within the sentence kept."""
+    end: str
+    """`.`, `?`, `!`, `;` or a line break; empty at the end of the text."""
+    line: int
+    """Number of the line it is on."""
+    shouted: frozenset[str] = frozenset()
+    """Words that were written in capitals."""
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words and punctuation marks of a text, in lower case."""
-    return tuple(_WORD.findall(text.lower()))
+    """Return the words and punctuation marks of a text, in lower case, without genitives."""
+    return tuple(_plain(word) for word in _WORD.findall(text.lower()))
+
+
+def _plain(word: str) -> str:
+    """Return `car` for `car's`; contractions with is stay."""
+    return word[:-2] if word.endswith("'s") and word not in _CONTRACTED else word
 
 
 def tidy(text: str, prompt: str = '') -> str:
@@ -31,7 +52,7 @@ def tidy(text: str, prompt: str = '') -> str:
 
     A think block that never ends hides all that follows it.
     """
-    text = unicodedata.normalize('NFKC', text[:MAX_TEXT]).translate(_QUOTES)
+    text = unicodedata.normalize('NFKC', text[:MAX_TEXT])[:MAX_TEXT].translate(_QUOTES)
     text = _THINK.sub(' ', text)
     if '</think>' in text:
         text = text.rsplit('</think>', 1)[1]
@@ -41,32 +62,64 @@ def tidy(text: str, prompt: str = '') -> str:
     return text
 
 
-def sentences(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield the words of each sentence or line, punctuation within it kept."""
-    plain = _MARKS.sub(' ', _BULLET.sub('\n', text))
-    sentence: list[str] = []
-    for word in words(plain):
-        if word in _ENDS:
-            if sentence:
-                yield tuple(sentence + ['?'] if word == '?' else sentence)
-            sentence = []
-        else:
-            sentence.append(word)
-    if sentence:
-        yield tuple(sentence)
+def sentences(text: str) -> Iterator[Sentence]:
+    """Yield the sentences and lines of a text; bullets and emphasis are dropped."""
+    for number, line in enumerate(text.split('\n')):
+        plain = _MARKS.sub(' ', _BULLET.sub('', line))
+        found: list[str] = []
+        shouted: set[str] = set()
+        for match in _WORD.finditer(plain):
+            word = match.group()
+            if word in _ENDS:
+                if found:
+                    yield Sentence(tuple(found), word, number, frozenset(shouted))
+                found, shouted = [], set()
+            else:
+                found.append(_plain(word.lower()))
+                if len(word) > 2 and word.isupper():
+                    shouted.add(word.lower())
+        if found:
+            yield Sentence(tuple(found), '\n', number, frozenset(shouted))
 
 
-def find_json(text: str) -> Any:
+_ENGLISH = frozenset((
+    'the a an is are was there of in on at and to with no not it this that i we you for as by from '
+    'can be has have or safe unsafe image street road car cars people scene shows two one left '
+    'right yes ahead proceed visible see').split())
+_FOREIGN = frozenset((
+    # German
+    'der die das ein eine einen einem ist sind nicht und auf dem den mit es zu im wird auch kein '
+    'keine vor links rechts fährt weiter straße '
+    # French
+    'le la les un une des est sont pas et sur avec dans il elle au aux du ne que pour rue voiture '
+    'voitures '
+    # Spanish and Portuguese
+    'el los las una unos es son en con por para se hay y o calle está están uma os as não na no em '
+    'do da rua carro '
+    # Italian and Dutch
+    'il lo gli di è sono non nel nella che strada het een van niet op met er zijn de en').split())
+_AMBIGUOUS = _ENGLISH & _FOREIGN
+
+
+def is_english(text: str) -> bool:
     """
-    Return the JSON object or list that an answer holds, fenced or bare; None when there is none.
+    Return whether a text is English, as far as its small words and letters tell.
 
-    Objects that cannot be read (cut off, nested too deeply) count as none.
+    Fragments too short to tell count as English; so do texts without words.
     """
-    starts = [place for place in (text.find('{'), text.find('[')) if place >= 0]
-    if not starts:
-        return None
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text, min(starts))
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, (dict, list)) else None
+    letters = [char for char in text if char.isalpha()]
+    if not letters:
+        return True
+    foreign_letters = sum(ord(char) > 0x24f for char in letters)
+    if foreign_letters > 0.3 * len(letters):
+        return False
+    found = [word for word in words(text) if word[0].isalpha() and word not in _AMBIGUOUS]
+    english = sum(word in _ENGLISH for word in found)
+    foreign = sum(word in _FOREIGN for word in found)
+    return foreign < 3 or foreign <= english
+
+
+def starts_with(tokens: Sequence[str], *phrases: str) -> bool:
+    """Return whether words begin with one of some phrases."""
+    return any(tuple(tokens[:len(phrase.split())]) == tuple(phrase.split())
+               for phrase in phrases)

@@ -8,6 +8,8 @@ from math import isnan, nan, sqrt
 import numpy as np
 from scipy import stats
 
+Numbers = Sequence[float] | np.ndarray
+
 Z95 = 1.959963984540054
 """0.975 quantile of the standard normal distribution."""
 
@@ -45,27 +47,42 @@ def mean_of_two(
     return value, low, high
 
 
-def _correlation(x: Sequence[float], y: Sequence[float], function: object) -> tuple[float, int]:
+def _pairs(x: Numbers, y: Numbers) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     known = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[known], b[known]
-    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return nan, len(a)
-    return float(function(a, b).statistic), len(a)  # type: ignore[operator]
+    return a[known], b[known]
 
 
-def pearson(x: Sequence[float], y: Sequence[float]) -> tuple[float, int]:
+def correlate_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """
+    Return Pearson's correlation of each row of x, (R, N), with that of y, float64 (R,).
+
+    NaN for a row with a NaN, with fewer than 3 columns or without spread.
+    """
+    a = x - x.mean(axis=1, keepdims=True)
+    b = y - y.mean(axis=1, keepdims=True)
+    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    flat = (np.ptp(x, axis=1) == 0) | (np.ptp(y, axis=1) == 0) | (x.shape[1] < 3)
+    found = np.divide((a * b).sum(axis=1), scale, out=np.full(len(x), nan), where=scale > 0)
+    return np.where(flat, nan, found.clip(-1, 1))
+
+
+def pearson(x: Numbers, y: Numbers) -> tuple[float, int]:
     """Return Pearson's correlation and the number of pairs; NaN below 3 or without spread."""
-    return _correlation(x, y, stats.pearsonr)
+    a, b = _pairs(x, y)
+    return (float(correlate_rows(a[None], b[None])[0]) if len(a) else nan), len(a)
 
 
-def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, int]:
+def spearman(x: Numbers, y: Numbers) -> tuple[float, int]:
     """Return Spearman's correlation and the number of pairs; NaN below 3 or without spread."""
-    return _correlation(x, y, stats.spearmanr)
+    a, b = _pairs(x, y)
+    if not len(a):
+        return nan, 0
+    return pearson(stats.rankdata(a), stats.rankdata(b))
 
 
 def partial_spearman(
-    x: Sequence[float], y: Sequence[float], given: Sequence[float],
+    x: Numbers, y: Numbers, given: Numbers,
 ) -> tuple[float, int]:
     """
     Return Spearman's correlation of x and y with `given` held fixed, and the number of triples.
@@ -102,11 +119,9 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def spearman_p(x: Sequence[float], y: Sequence[float]) -> float:
+def spearman_p(x: Numbers, y: Numbers) -> float:
     """Return the two-sided p value of Spearman's correlation; NaN where there is none."""
-    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    known = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[known], b[known]
+    a, b = _pairs(x, y)
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return nan
     return float(stats.spearmanr(a, b).pvalue)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,9 +13,11 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.labels import CLASSES
-from vlm_misalign_ros.models import backend, reference
-from vlm_misalign_ros.models.prompts import PromptSet, contrastive_prompts
-from vlm_misalign_ros.types import Description, Judgement, Mention
+from vlm_misalign_ros.models import backend, calibration, reference
+from vlm_misalign_ros.models.calibration import OperatingPoint
+from vlm_misalign_ros.models.prompts import PromptSet, contrastive_prompts, prompts_hash
+from vlm_misalign_ros.models.view import centre_crop
+from vlm_misalign_ros.types import WHOLE, Description, Judgement, Mention
 
 
 class ContrastiveModel:
@@ -30,17 +33,30 @@ class ContrastiveModel:
 
     def __init__(
         self, text: str, prompt_id: str = '', device: str = 'auto', dtype: str = 'float32',
-        threads: int = 1, threshold: float = 0.5,
+        threads: int = 1, threshold: float = 0.5, calibration_file: str = '',
+        field_of_view: str = 'whole',
     ) -> None:
-        """Load the model that `text` refers to; ModelError when that cannot be done."""
+        """
+        Load the model that `text` refers to; ModelError when that cannot be done.
+
+        A class is asserted from its calibrated operating point on, or from `threshold` where it
+        has none. With the `native` field of view a processor that crops the centre may do so.
+        """
         named = reference.parse(text)
         reference.check(named, 'vlm')
         self._device = backend.prepare(device, threads)
         self._dtype = backend.arithmetic(dtype)
         self._threshold = threshold
         self._name = text
-        self._prompt_id = prompt_id or 'default'
-        prompts = contrastive_prompts(self._prompt_id)
+        self.prompt_id = prompt_id or 'default'
+        self._native = field_of_view == 'native'
+        prompts = contrastive_prompts(self.prompt_id)
+        self._points: Mapping[str, OperatingPoint] = {}
+        if calibration_file:
+            model_sha256 = (text if named.directory is None
+                            else reference.weights_hash(named.directory))
+            self._points = calibration.load(
+                Path(calibration_file), model_sha256, prompts_hash()).points
         with backend.loading(text):
             self._load(named, prompts)
 
@@ -55,7 +71,12 @@ class ContrastiveModel:
             str(self._dtype).removeprefix('torch.')]
         model, self._transform = open_clip.create_model_from_pretrained(
             name, pretrained, precision=precision, device=self._device, weights_only=True)
-        if getattr(self._resize_mode(model), 'lower', str)() == 'shortest':
+        self._crop: tuple[int, int] | None = None
+        if self._resize_mode(model) == 'shortest' and self._native:
+            size = model.visual.image_size
+            height, width = size if isinstance(size, (list, tuple)) else (size, size)
+            self._crop = width, height
+        elif self._resize_mode(model) == 'shortest':
             # The shortest edge with a centre crop would hide the frame's sides from the model.
             model, self._transform = open_clip.create_model_from_pretrained(
                 name, pretrained, precision=precision, device=self._device, weights_only=True,
@@ -77,7 +98,7 @@ class ContrastiveModel:
     def _resize_mode(model: Any) -> str:
         visual = getattr(model, 'visual', None)
         config = getattr(visual, 'preprocess_cfg', None) or {}
-        return str(config.get('resize_mode', 'shortest'))
+        return str(config.get('resize_mode', 'shortest')).lower()
 
     def _embed(self, tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
         """Return the mean embedding of some texts, unit length, (D,)."""
@@ -85,9 +106,8 @@ class ContrastiveModel:
             tokenizer(list(texts)).to(self._device), normalize=True).float().mean(0)
         return embedded / embedded.norm()
 
-    def describe(self, bgr: np.ndarray) -> Description:
-        """Return scores, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
-        begin = time.perf_counter()
+    def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
+        """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
         picture = Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
         with torch.inference_mode():
             pixels = self._transform(picture)[None].to(self._device, self._dtype)
@@ -100,13 +120,32 @@ class ContrastiveModel:
             scores = torch.sigmoid(logits.double()).cpu().numpy()
             safe = float(torch.sigmoid(
                 self._scale * (self._safe - self._unsafe).double() @ image.double()))
+        return {**{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
+                calibration.SAFETY: safe}
+
+    def _decide(self, name: str, score: float, default: float) -> tuple[float, bool]:
+        """Return the probability of a class and whether it is asserted."""
+        point = self._points.get(name)
+        if point is None:
+            return score, score >= default
+        chance = point.probability(score)
+        return chance, chance >= point.threshold
+
+    def describe(self, bgr: np.ndarray) -> Description:
+        """Return scores, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+        begin = time.perf_counter()
+        raw = self.raw_scores(bgr)
+        safe, may_go = self._decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
+        decided = {name: self._decide(name, score, self._threshold)
+                   for name, score in raw.items()}
+        view = WHOLE
+        if self._crop is not None:
+            view = centre_crop(bgr.shape[1], bgr.shape[0], self._crop, self._crop)
         # Ten digits are kept: more than the arithmetic gives, and the same in every record.
-        named = {name: round(float(value), 10)
-                 for name, value in zip(CLASSES, scores, strict=True)}
         return Description(
-            model=self._name, kind=self.kind, text='', scores=named,
-            mentions={name: Mention.ASSERTED for name, value in named.items()
-                      if value >= self._threshold},
-            judgement=Judgement.SAFE if safe >= 0.5 else Judgement.UNSAFE,
-            judgement_score=round(safe, 10), prompt_id=self._prompt_id,
+            model=self._name, kind=self.kind, text='',
+            scores={name: round(chance, 10) for name, (chance, _) in decided.items()},
+            mentions={name: Mention.ASSERTED for name, (_, said) in decided.items() if said},
+            judgement=Judgement.SAFE if may_go else Judgement.UNSAFE,
+            judgement_score=round(safe, 10), prompt_id=self.prompt_id, view=view,
             latency=time.perf_counter() - begin)

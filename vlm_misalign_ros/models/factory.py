@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from vlm_misalign_ros.errors import ConfigurationError
 from vlm_misalign_ros.models import reference
 from vlm_misalign_ros.types import Description, Segmented
 
@@ -41,14 +42,21 @@ def load_segmentation(
 def load_vlm(
     model: str, *, prompt_id: str = '', device: str = 'auto', dtype: str = 'float32',
     threads: int = 1, max_new_tokens: int = 96, threshold: float = 0.5,
+    calibration: str = '', field_of_view: str = 'whole', uncertainty: bool = True,
     trust_remote_code: bool = False,
 ) -> Describes:
     """Load a VLM of either kind; raises ModelError or ConfigurationError."""
     if reference.parse(model).kind == 'contrastive':
         from vlm_misalign_ros.models.contrastive import ContrastiveModel
 
-        return ContrastiveModel(model, prompt_id, device, dtype, threads, threshold)
+        return ContrastiveModel(model, prompt_id, device, dtype, threads, threshold, calibration,
+                                field_of_view)
+    if calibration:
+        raise ConfigurationError(
+            f'model {model!r} is generative and has no scores to calibrate',
+            'leave out its calibration')
     from vlm_misalign_ros.models.generative import GenerativeModel
 
     return GenerativeModel(
-        model, prompt_id, device, dtype, threads, max_new_tokens, trust_remote_code)
+        model, prompt_id, device, dtype, threads, max_new_tokens, field_of_view, uncertainty,
+        trust_remote_code)

@@ -18,6 +18,8 @@ _WEIGHTS = {
     'open_clip': ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin',
                   'open_clip*.safetensors', '*.safetensors', '*.bin', '*.pt', '*.pth'),
 }
+NOTES = ('README.md', 'calibration.json')
+"""Files beside a model that say something about it and change nothing of it."""
 _CONFIG = {'transformers': 'config.json', 'open_clip': 'open_clip_config.json'}
 
 
@@ -147,9 +149,10 @@ def _plain(name: str) -> str:
 
 
 def weights_hash(directory: Path) -> str:
-    """Return the SHA-256 over names and bytes of all files of a model directory."""
+    """Return the SHA-256 over names and bytes of a model directory's files, notes left out."""
     total = hashlib.sha256()
-    for path in sorted(path for path in directory.rglob('*') if path.is_file()):
+    for path in sorted(path for path in directory.rglob('*')
+                       if path.is_file() and path.name not in NOTES):
         total.update(path.relative_to(directory).as_posix().encode() + b'\0')
         try:
             with path.open('rb') as stream:

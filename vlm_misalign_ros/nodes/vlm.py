@@ -28,7 +28,9 @@ class Vlm(runtime.MisalignNode):
         self._model = load_vlm(
             chosen.model, prompt_id=chosen.prompt, device=chosen.device, dtype=chosen.dtype,
             threads=chosen.threads, max_new_tokens=chosen.max_new_tokens,
-            threshold=chosen.threshold, trust_remote_code=chosen.trust_remote_code)
+            threshold=chosen.threshold, calibration=chosen.calibration,
+            field_of_view=chosen.field_of_view, uncertainty=chosen.uncertainty,
+            trust_remote_code=chosen.trust_remote_code)
         self._answers = self.create_publisher(
             DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos())
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)

@@ -198,3 +198,8 @@ def as_json(scene: Scene) -> str:
     objects = ', '.join(f'"{name}"' for name in names)
     safe = 'false' if scene.hazard is Hazard.HAZARD else 'true'
     return f'{{"objects": [{objects}], "safe": {safe}}}'
+
+
+def yes_or_no(scene: Scene) -> str:
+    """Return the answer to whether it is safe to proceed."""
+    return 'no' if scene.hazard is Hazard.HAZARD else 'yes'

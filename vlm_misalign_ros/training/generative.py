@@ -18,7 +18,14 @@ from torch import nn
 from torch.nn import functional
 
 from vlm_misalign_ros.models.prompts import generative_prompt
-from vlm_misalign_ros.training.captions import Scene, as_json, caption, narrate, read_scene
+from vlm_misalign_ros.training.captions import (
+    Scene,
+    as_json,
+    caption,
+    narrate,
+    read_scene,
+    yes_or_no,
+)
 from vlm_misalign_ros.training.features import VARIANTS
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import SMALL, open_samples
@@ -47,8 +54,9 @@ class Task:
 
 
 TASKS: dict[str, tuple[Task, ...]] = {
-    'llava': (Task('default', narrate, 0.8), Task('json', as_json, 0.2)),
-    'florence': (Task('default', caption, 1.0),)}
+    'llava': (Task('default', narrate, 0.7), Task('json', as_json, 0.15),
+              Task('safety', yes_or_no, 0.15)),
+    'florence': (Task('default', caption, 0.8), Task('safety', yes_or_no, 0.2))}
 TOWERS = {'llava': 'regnetx', 'florence': 'davit'}
 
 
@@ -207,8 +215,8 @@ def corpus(folder: Path) -> list[str]:
     """Return the texts from which the tokenizers learn."""
     samples = open_samples(folder, 'train')
     scenes = [read_scene(samples, index) for index in range(0, len(samples), 5)]
-    prompts = [generative_prompt(name) for name in ('default', 'json', 'caption')] * 40
-    return [*prompts, *(answer(scene) for scene in scenes
+    prompts = [generative_prompt(name) for name in ('default', 'json', 'safety')] * 40
+    return [*prompts, *['yes', 'no'] * 40, *(answer(scene) for scene in scenes
                         for answer in (narrate, caption, as_json))]
 
 

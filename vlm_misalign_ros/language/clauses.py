@@ -1,0 +1,403 @@
+"""
+What one sentence says of each thing it names: asserted, denied, hedged or hypothetical.
+
+Cues reach over the mentions of their clause, in the manner of NegEx (Chapman et al. 2001,
+J. Biomed. Inform. 34:301), with three additions: lists go on under a cue, a definite place under a
+cue is a place ("no people on the sidewalk"), and pictures of things are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_misalign_ros.labels import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.language.lexicon import Cue, Lexicon
+from vlm_misalign_ros.types import Mention
+
+DEFINITE = frozenset(
+    'the this that these those our my your its his her their both each'.split())
+_INDEFINITE = frozenset(
+    'a an some any several many few multiple numerous another various more most one two three '
+    'four five six seven eight nine ten dozens no other'.split())
+_PREPOSITIONS = frozenset(
+    'on in at near beside besides along behind of from to by with under over above below beyond '
+    'across through into onto past between among around inside outside against toward towards next '
+    'opposite amid within upon off before after during for'.split())
+_VERBS = frozenset(
+    "is are was were be been being has have had can could may might must should will would do does "
+    "did there it's there's they're stands stand standing drives drive driving walks walk walking "
+    "crosses cross crossing waits wait waiting appears appear sits sit rides ride riding shows show "
+    "runs run blocks block blocking blocked turns turn turning comes come coming goes go moves move "
+    "moving lies lie hangs approaches approach follows leads seems seem looks look stretches passes "
+    "pass passing parked stopped stops stop belongs belong covers occupies occupy keeps keep stays "
+    "stay leaving entering seen visible see uses use using pulls pull pulling holds holding".split())
+_ACTIONS = _VERBS - frozenset(
+    "is are was were be been being it's there's they're there have has had".split())
+_CONJUNCTIONS = frozenset('and or nor but while although though as than if that which who'.split())
+_PRONOUNS = frozenset('i we you it they he she there one this that these those'.split())
+_NUMBERS = frozenset(
+    'one ones two three four five six seven eight nine ten some few several many another'.split())
+_PUNCTUATION = frozenset(',:()[]{}|/')
+_STOP = _VERBS | _PREPOSITIONS | _CONJUNCTIONS | _PUNCTUATION | {
+    'i', 'we', 'you', 'it', 'they', 'he', 'she', 'not', 'also', 'only', 'just', 'even'}
+_BREAKERS = DEFINITE | _PRONOUNS | frozenset(
+    'a an some several many few two three four five six seven eight nine ten another only just '
+    'with plus multiple'.split())
+_STUFF = frozenset(('road', 'sidewalk', 'building', 'vegetation', 'terrain', 'sky'))
+_EXCEPT = frozenset(('except', 'but', 'apart', 'aside', 'save', 'besides', 'other', 'only', 'just'))
+_RIDING = frozenset(
+    'riding rides ride rode on driving drives drive astride straddling mounted aboard'.split())
+_ON_THE_WAY = frozenset(
+    'who that which is are was were sitting seated standing slowly quickly and a an the his her '
+    'their its two three several some red blue black white green yellow small large old new '
+    'electric heavy parked another past along by currently just'.split())
+_RIDDEN = frozenset(('bicycle', 'motorcycle'))
+_EGO = frozenset((VEHICLE, 'car'))
+_EGO_NEXT = frozenset(
+    "can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
+    "would might doesn't won't".split())
+_LONGEST_NAME = 6
+_LOOK_BACK = 12
+"""Mentions that a cue at the end of a clause reaches back over, at most."""
+
+_FORWARD = (Cue.NEGATION_BEFORE, Cue.HEDGE_BEFORE, Cue.HYPOTHETICAL_BEFORE, Cue.PICTURE_BEFORE)
+
+
+@dataclass
+class Said:
+    """One thing named in a sentence."""
+
+    start: int
+    """First word."""
+    end: int
+    """Behind the last word."""
+    classes: tuple[str, ...]
+    state: Mention | None
+    """None: named, and not said to be there or not, as a picture."""
+    definite: bool
+    bare: bool
+    """Without a determiner."""
+    place: bool
+    """Governed by a preposition and definite: where something is or is not."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    cue: Cue | None
+    length: int
+    classes: tuple[str, ...] | None
+    """None where no thing starts; empty for a phrase that means none."""
+
+
+def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[_Mark]:
+    """Return, for each word, the longest phrase that starts there."""
+    marks = []
+    for index in range(len(tokens)):
+        thing, meanings = lexicon.things.longest(tokens, index)
+        length, cues = lexicon.cues.longest(tokens, index)
+        real = bool(thing) and bool(meanings[0])
+        if length > thing or length == thing > 0 and not real:
+            cue = cues[0]
+            if len(cues) > 1:
+                forward = [c for c in cues if c in _FORWARD]
+                back = [c for c in cues if c not in _FORWARD]
+                follows = not index or tokens[index - 1] in _PUNCTUATION or _thing_follows(
+                    tokens, index + length, lexicon)
+                cue = (forward if forward and (follows or not back) else back or forward)[0]
+            marks.append(_Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
+        elif thing:
+            marks.append(_Mark(None, thing, meanings[0]))
+        else:
+            marks.append(_Mark(None, 1, None))
+    return marks
+
+
+def _without_pseudo(
+    tokens: Sequence[str], index: int, cue: Cue, length: int, lexicon: Lexicon,
+) -> tuple[Cue | None, int]:
+    """Cut a cue short where a pseudo-negation begins inside it: `there is | no shortage of`."""
+    if cue in (Cue.NEGATION_BEFORE, Cue.NEGATION_AFTER):
+        for place in range(index + 1, index + length):
+            inner, cues = lexicon.cues.longest(tokens, place)
+            if Cue.NOT_NEGATION in cues and place + inner > index + length:
+                return None, place - index
+    return cue, length
+
+
+def _thing_follows(tokens: Sequence[str], start: int, lexicon: Lexicon, within: int = 5) -> bool:
+    for index in range(start, min(start + within, len(tokens))):
+        if tokens[index] in ',;:':
+            return False
+        if any(lexicon.things.longest(tokens, index)[1]):
+            return True
+    return False
+
+
+class Clauses:
+    """Reads one sentence; `riders` holds the nouns of people who turned out to be riding."""
+
+    def __init__(self, tokens: Sequence[str], lexicon: Lexicon, riders: set[str]) -> None:
+        """Mark the phrases of `tokens`."""
+        self._tokens = tokens
+        self._lexicon = lexicon
+        self._marks = mark(tokens, lexicon)
+        self._riders = riders
+        self.said: list[Said] = []
+        self._scope: Cue | None = None
+        self._scope_end = 0
+        self._scope_used = False
+
+    def read(self) -> list[Said]:
+        """Return what is named, in order, with its state."""
+        index = 0
+        while index < len(self._tokens):
+            index += self._step(index)
+        if self._lexicon.guesses.find(self._tokens):
+            for said in self.said:
+                if said.state is Mention.ASSERTED and not said.place:
+                    said.state = Mention.HEDGED
+        self._riding()
+        return self.said
+
+    def _step(self, index: int) -> int:
+        word, found = self._tokens[index], self._marks[index]
+        if self._scope is Cue.PICTURE_BEFORE and index > self._scope_end and (
+                word in _VERBS and not word.endswith('ing') or word in _PREPOSITIONS):
+            self._scope = None
+        if found.cue is Cue.TERMINATOR:
+            # "Possibly there is a truck": the clause has only begun.
+            if not (word == 'there' and self._scope and self._scope_end == index):
+                self._terminate(index)
+            else:
+                self._scope_end = index + found.length
+            return 1 if found.length == 1 or word in ('and',) else found.length
+        if word in _PUNCTUATION:
+            self._punctuation(index)
+            return 1
+        if word == 'and' and self._scope and not self._list_goes_on(index):
+            self._scope = None
+            return 1
+        if found.cue is not None:
+            self._cue(index, found)
+            return found.length
+        shown = self._picture(index) if found.classes != () else 0
+        if found.classes:
+            self._mention(index, found)
+        elif word in ('may', 'might', 'could'):
+            self._modal(index)
+        if shown:
+            self._scope, self._scope_end, self._scope_used = Cue.PICTURE_BEFORE, shown, False
+            return shown - index
+        return found.length
+
+    # Cues ------------------------------------------------------------------------------------
+
+    def _cue(self, index: int, found: _Mark) -> None:
+        end = index + found.length
+        if found.cue is Cue.PICTURE_AFTER:
+            if self.said and not self.said[-1].place:
+                self.said[-1].state = None
+        elif found.cue in (Cue.NEGATION_AFTER, Cue.HEDGE_AFTER):
+            self._reach_back(index, Mention.DENIED if found.cue is Cue.NEGATION_AFTER
+                             else Mention.HEDGED)
+            self._scope = None
+        elif found.cue is Cue.NOT_NEGATION:
+            return
+        elif found.cue in _FORWARD:
+            if self._tokens[index] in ('may', 'might', 'could'):
+                self._modal(index)
+            if self._scope is Cue.HYPOTHETICAL_BEFORE and found.cue is Cue.HEDGE_BEFORE:
+                return
+            if self._scope is Cue.HEDGE_BEFORE and found.cue is Cue.HYPOTHETICAL_BEFORE:
+                return
+            if self._scope is Cue.NEGATION_BEFORE and found.cue is Cue.HYPOTHETICAL_BEFORE:
+                return
+            self._scope, self._scope_end, self._scope_used = found.cue, end, False
+
+    def _terminate(self, index: int) -> None:
+        denied = [said for said in self.said if said.state is Mention.DENIED]
+        if denied and self._tokens[index] in _EXCEPT:
+            self._exception(index, denied[-1])
+        self._scope = None
+
+    def _exception(self, index: int, denied: Said) -> None:
+        """Undo a denial: `no cars, only parked ones`, `no vehicles except a van`."""
+        for place in range(index + 1, min(index + 7, len(self._tokens))):
+            word, found = self._tokens[place], self._marks[place]
+            if found.classes:
+                if VEHICLE in denied.classes and set(found.classes) & set(VEHICLE_MEMBERS):
+                    denied.state = Mention.ASSERTED
+                return
+            after = self._tokens[place + 1] if place + 1 < len(self._tokens) else ''
+            if word in _NUMBERS and (not after or after in _STOP or after in 'parked'):
+                denied.state = Mention.ASSERTED
+                return
+            if word in _PUNCTUATION:
+                return
+
+    def _punctuation(self, index: int) -> None:
+        word = self._tokens[index]
+        if not self._scope:
+            return
+        if word == ':' and not self._scope_used:
+            # "does not contain: person, car" and "my guess: a bus".
+            self._scope_end = index + 1
+            return
+        if word == ',':
+            if not self._list_goes_on(index):
+                self._scope = None
+        elif word not in '/(':
+            self._scope = None
+
+    def _list_goes_on(self, index: int) -> bool:
+        """Return whether what follows a comma or `and` is one more thing under the same cue."""
+        tokens = self._tokens
+        start = index + 1
+        while start < len(tokens) and tokens[start] in ('and', 'or', 'nor', 'even', 'any'):
+            start += 1
+        if start >= len(tokens):
+            return False
+        if self._marks[start].cue in (Cue.TERMINATOR, *_FORWARD):
+            return False
+        determined = tokens[start] in ('a', 'an', 'some', 'several', 'many', 'few', 'two', 'three')
+        if tokens[start] in _BREAKERS and not (
+                determined and self._scope in (Cue.HEDGE_BEFORE, Cue.PICTURE_BEFORE)
+                and not self._verb_after(start)):
+            return False
+        if self._scope is Cue.PICTURE_BEFORE and tokens[index] == ',':
+            return False
+        for place in range(start, min(start + 5, len(tokens))):
+            if tokens[place] in _PUNCTUATION or tokens[place] in _VERBS - {
+                    'parked', 'moving', 'oncoming', 'waiting', 'crossing', 'passing', 'walking'}:
+                return False
+            classes = self._marks[place].classes
+            if classes:
+                return not (set(classes) <= _STUFF and self._scope is Cue.NEGATION_BEFORE
+                            and not self._or_follows(index))
+        return False
+
+    def _or_follows(self, index: int) -> bool:
+        return any(word in ('or', 'nor') for word in self._tokens[index:index + 16])
+
+    def _verb_after(self, start: int) -> bool:
+        for word in self._tokens[start:start + 8]:
+            if word in _VERBS - {'parked'}:
+                return True
+            if word in _PUNCTUATION:
+                return False
+        return False
+
+    def _reach_back(self, index: int, state: Mention) -> None:
+        """Let a cue reach back over the mentions of its clause."""
+        for said in self.said[:-_LOOK_BACK - 1:-1]:
+            between = self._tokens[said.start:index]
+            if any(word in ('but', 'however', 'while', 'although', 'because', 'since', 'and there')
+                   for word in between):
+                return
+            for place, word in enumerate(between):
+                if word in (',', 'and', ':', '(') and not _VERBS.isdisjoint(between[:place]):
+                    return
+            if not said.place and said.state in (Mention.ASSERTED, Mention.HEDGED):
+                said.state = state
+
+    def _modal(self, index: int) -> None:
+        """Let `a cyclist may be there` hedge the cyclist, `a child could run` suppose the child."""
+        for said in self.said[:-3:-1]:
+            if said.place:
+                continue
+            between = self._tokens[said.end:index]
+            if any(word in _VERBS or word in ',;' for word in between):
+                return
+            if said.definite or said.state is not Mention.ASSERTED:
+                return
+            follows = self._tokens[index + 1:index + 4]
+            if 'not' in follows[:1]:
+                return
+            said.state = Mention.HEDGED if 'be' in follows else Mention.HYPOTHETICAL
+            return
+
+    # Things ----------------------------------------------------------------------------------
+
+    def _picture(self, index: int) -> int:
+        """Return where the picture begins that something at `index` bears, or 0."""
+        if any(self._marks[back].length > index - back > 0
+               for back in range(max(0, index - 4), index) if self._marks[back].classes == ()):
+            return 0
+        length, _ = self._lexicon.bearers.longest(self._tokens, index)
+        if not length:
+            return 0
+        shows, _ = self._lexicon.shows.longest(self._tokens, index + length)
+        if not shows:
+            return 0
+        return index + length + shows
+
+    def _noun_phrase(self, index: int) -> tuple[int, str]:
+        """Return where the noun phrase of a mention starts, and its determiner or ''."""
+        place = index - 1
+        while place >= 0 and index - place <= _LONGEST_NAME:
+            word = self._tokens[place]
+            if word in DEFINITE or word in _INDEFINITE or word.isdigit():
+                return place, word
+            if word in _STOP or self._marks[place].cue is not None:
+                break
+            place -= 1
+        return place + 1, ''
+
+    def _mention(self, index: int, found: _Mark) -> None:
+        assert found.classes
+        end = index + found.length
+        start, determiner = self._noun_phrase(index)
+        definite = determiner in DEFINITE
+        before = self._tokens[start - 1] if start else ''
+        place = definite and before in _PREPOSITIONS
+        if self._is_ego(index, end, found.classes, determiner, before):
+            return
+        if definite and found.classes == ('person',) and self._tokens[index] in self._riders:
+            return
+        state: Mention | None = Mention.ASSERTED
+        away = start > self._scope_end or start == self._scope_end and before in _PREPOSITIONS
+        held = definite and away and (
+            place or not _ACTIONS.isdisjoint(self._tokens[self._scope_end:start]))
+        if self._scope is Cue.PICTURE_BEFORE:
+            state = None
+            after = self._tokens[end] if end < len(self._tokens) else ''
+            self._scope_used = True
+            if after not in _RIDING and (
+                    after not in ('and', 'or', ',') or not self._list_goes_on(end)):
+                self._scope = None
+        elif self._scope is Cue.NEGATION_BEFORE and not held:
+            state = Mention.DENIED
+        elif self._scope is Cue.HEDGE_BEFORE and not held:
+            state = Mention.HEDGED
+        elif self._scope is Cue.HYPOTHETICAL_BEFORE and not definite:
+            state = Mention.HYPOTHETICAL
+        self._scope_used = True
+        self.said.append(Said(
+            index, end, found.classes, state, definite, not determiner, place))
+
+    def _is_ego(
+        self, index: int, end: int, classes: tuple[str, ...], determiner: str, before: str,
+    ) -> bool:
+        """Return whether `the car` is the one that looks: `the car can go on`."""
+        if (not set(classes) <= _EGO or determiner not in DEFINITE
+                or self._tokens[index] not in _EGO or self._tokens[index - 1] != determiner):
+            return False
+        after = self._tokens[end] if end < len(self._tokens) else ''
+        return after in _EGO_NEXT or before == 'for' and after == 'to'
+
+    def _riding(self) -> None:
+        """Turn people on two-wheelers into riders."""
+        for first, second in zip(self.said, self.said[1:], strict=False):
+            between = self._tokens[first.end:second.start]
+            if len(between) > 7:
+                continue
+            on = not _RIDING.isdisjoint(between) and all(
+                word in _RIDING or word in _ON_THE_WAY or word not in _STOP for word in between)
+            person, wheels = first, second
+            if 'by' in between and any(w in ('ridden', 'driven', 'steered') for w in between):
+                person, wheels, on = second, first, True
+            if (on and person.classes == ('person',)
+                    and set(wheels.classes) <= _RIDDEN and wheels.classes):
+                self._riders.update(self._tokens[person.start:person.end])
+                person.classes = ('rider',)
