@@ -328,3 +328,55 @@ def test_colours_reach_the_models_in_the_right_order(checkpoints):
     scores, _ = by_hand(checkpoints['clip'], red, 'softmax')
     np.testing.assert_allclose(
         [model.describe(red).scores[name] for name in CLASSES], scores, atol=1e-5)
+
+
+# Certainty -----------------------------------------------------------------------------------
+
+def test_the_probability_of_yes_is_that_of_the_models_own_logits(checkpoints, picture):
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    model = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=4)
+    found = model.describe(picture).judgement_score
+    folder = checkpoints['llava']
+    processor = AutoProcessor.from_pretrained(folder)
+    network = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    prompt = processor.apply_chat_template(
+        [{'role': 'user', 'content': [{'type': 'image'}, {
+            'type': 'text', 'text': generative_prompt('safety')}]}], add_generation_prompt=True)
+    inputs = processor(images=model._picture(picture), text=prompt, return_tensors='pt')
+    with torch.inference_mode():
+        chances = network(**inputs).logits[0, -1].double().softmax(-1)
+    vocabulary = processor.tokenizer.get_vocab()
+    yes, no = vocabulary.get('yes'), vocabulary.get('no')
+    if yes is None or no is None:
+        assert found is None
+    else:
+        assert found == pytest.approx(float(chances[yes] / (chances[yes] + chances[no])), abs=1e-5)
+
+
+def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture):
+    """Teacher forcing over the whole answer gives the same probabilities."""
+    model = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=24)
+    answer = model.describe(picture)
+    inputs = model._inputs(model._picture(picture), model._asked)
+    with torch.inference_mode():
+        tokens, _ = model._generate(inputs, 24)
+        whole = {**inputs, 'input_ids': tokens[None],
+                 'attention_mask': torch.ones_like(tokens)[None]}
+        chances = model._model(**whole).logits[0].float().log_softmax(-1)
+    asked = inputs['input_ids'].shape[1]
+    words = model._tokenizer.convert_ids_to_tokens(tokens[asked:])
+    forced = [float(chances[asked + k - 1, tokens[asked + k]]) for k in range(len(words))]
+    assert answer.scores and set(answer.scores) <= answer.asserted
+    for name, likelihood in answer.scores.items():
+        phrase = next(words for key, words in model._reading(answer.text).phrases.items()
+                      if key == name)
+        start = next(k for k in range(len(words)) if words[k:k + len(phrase)] == list(phrase))
+        expected = np.exp(np.mean(forced[start:start + len(phrase)]))
+        assert likelihood == pytest.approx(expected, abs=2e-5), name
+
+
+def test_certainty_can_be_left_out(checkpoints, picture):
+    answer = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=4,
+                      uncertainty=False).describe(picture)
+    assert answer.scores == {} and answer.judgement_score is None

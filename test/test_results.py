@@ -1,7 +1,6 @@
 """Records, verdicts, summaries and the report."""
 
 import json
-import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -14,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.labels import SCORED
 from vlm_misalign_ros.metrics import confusion
 from vlm_misalign_ros.metrics.rates import Counts
 from vlm_misalign_ros.results.finalise import finalise
 from vlm_misalign_ros.results.pictures import WorstPictures, picture_name
 from vlm_misalign_ros.results.store import RecordWriter, difference, read_records
-from vlm_misalign_ros.results.summary import ALL, correlations, format_table, summarise
+from vlm_misalign_ros.results.summary import ALL, format_table, summarise
 from vlm_misalign_ros.results.verdict import Status, judge_run
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
@@ -43,8 +43,9 @@ def frame(stamp, name='clean', model='m', status='ok', counts=None, text='a car'
         'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': name,
                       'seed': 1, 'parameters': {}},
         'closed': 'complete', 'missing': [],
-        'truth': {'presence': {'car': 'REQUIRED'}, 'visible': None, 'hazard': 'HAZARD',
-                  'nearest': 9.5, 'nearest_class': 'car'},
+        'truth': {'presence': {**dict.fromkeys(SCORED, 'ABSENT'), 'car': 'REQUIRED'},
+                  'visible': None, 'hazard': 'HAZARD', 'nearest': 9.5, 'nearest_class': 'car',
+                  'objects': 3, 'sweep': {'3.00 m x 20.0 m': 'HAZARD'}},
         'segmentation': {'status': 'ok', 'frame_iou': 0.9, 'cells': [
             [0, 0, right], [0, 1, wrong]]},
         'models': {model: entry}, 'timing': {'model_seconds': {model: 0.1 * stamp}}}
@@ -96,6 +97,7 @@ FULL = """
 import sys; from pathlib import Path
 from vlm_misalign_ros.results.store import RecordWriter
 from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.labels import SCORED
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -170,15 +172,6 @@ def test_the_order_is_clean_first_then_by_severity():
                       frame(4, 'occlusion:1')])
     assert [row.condition for row in rows] == [
         'clean', 'low_light:1', 'low_light:2', 'occlusion:1', ALL]
-
-
-def test_correlations_over_conditions():
-    rows = summarise([frame(k, f'low_light:{k}', miou=(10 - k, k), counts=Counts(
-        frames=1, assertions=10, hallucinated=k)) for k in range(1, 6)])
-    found = {entry.rate: entry for entry in correlations(rows)}
-    assert found['hallucination_rate'].spearman == pytest.approx(-1)
-    assert found['hallucination_rate'].conditions == 5
-    assert math.isnan(found['smr'].pearson)
 
 
 # Verdict -------------------------------------------------------------------------------------

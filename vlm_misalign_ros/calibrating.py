@@ -1,9 +1,8 @@
-"""Calibrates a contrastive model on the clean frames of a data set, in one process, without ROS."""
+"""Calibrates a contrastive model on the clean frames of a data set, without ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from vlm_misalign_ros.datasets import open_dataset
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError, ModelError

@@ -191,6 +191,41 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _mentions(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.language.lexicon import Lexicon
+    from vlm_misalign_ros.language.reading import read, to_plain
+
+    lexicon = Lexicon.load(Path(arguments.lexicon) if arguments.lexicon else None)
+    sys.stdin.reconfigure(encoding='utf-8', errors='replace')  # type: ignore[union-attr]
+    for line in sys.stdin:
+        text = line.rstrip('\n').replace('\\n', '\n')
+        print(json.dumps(to_plain(read(text, lexicon))), flush=True)
+    return 0
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.calibrating import calibrate_model
+
+    with tqdm(unit='frame', desc='calibrate') as bar:
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = calibrate_model(
+            arguments.model, arguments.dataset, arguments.split, tuple(arguments.cities),
+            arguments.limit, arguments.prompt, progress=progress)
+    found.save(Path(arguments.out))
+    print(f'{"class":<14} {"AUROC":>6} {"AP":>6} {"from":>6} {"there":>6} {"absent":>6}')
+    for name, point in found.points.items():
+        print(f'{name:<14} {point.auroc:6.3f} {point.average_precision:6.3f} '
+              f'{point.threshold:6.3f} {point.positives:6d} {point.negatives:6d}')
+    missing = found.content()['without_point']
+    if missing:
+        print('too few frames for a point of its own: ' + ', '.join(missing))
+    print(f'operating points: {arguments.out}')
+    return 0
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.doctor import main as doctor
 
@@ -263,6 +298,22 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command('report', _report, 'write tables, verdict and report of a run again')
     report.add_argument('run', help='run folder')
+
+    mentions = command(
+        'mentions', _mentions,
+        'read texts, one a line (\\n is a line break), and print what each says as JSON')
+    mentions.add_argument('--lexicon', help='another lexicon (default: config/lexicon.yaml)')
+
+    calibrate = command(
+        'calibrate', _calibrate, 'set the operating points of a contrastive model on clean frames')
+    calibrate.add_argument('model', help='open_clip:NAME/PRETRAINED or open_clip:local-dir:DIR')
+    calibrate.add_argument('--dataset', required=True, help='labelled data in Cityscapes layout')
+    calibrate.add_argument('--split', default='')
+    calibrate.add_argument('--cities', nargs='*', default=[],
+                           help='cities (default: all; take others than those you evaluate on)')
+    calibrate.add_argument('--limit', type=int, default=0)
+    calibrate.add_argument('--prompt', default='', help='prompt set in config/prompts.yaml')
+    calibrate.add_argument('--out', default='calibration.json')
 
     compare = command('compare', _compare, 'compare the records of two runs, times aside')
     compare.add_argument('first')

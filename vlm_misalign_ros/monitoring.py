@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.corruptions.conditions import BLANK
 from vlm_misalign_ros.evaluation import (
     IMAGE,
     RECORDER,
@@ -162,7 +163,8 @@ class Session:
         record = evaluated.record
         self.closed += 1
         self.counters[joined.reason] += 1
-        self._sum(joined.stamp, evaluated)
+        if record['condition']['corruption'] != BLANK:
+            self._sum(joined.stamp, evaluated)
         for name, entry in (*record['models'].items(),
                             (SEGMENTATION, record['segmentation'])):
             status = 'scored' if entry['status'] == 'ok' else entry['status']

@@ -1,4 +1,4 @@
-"""Conditions written as text: `clean`, `motion_blur:1-5`, `occlusion:1,3,5`, `all`."""
+"""Conditions as text: `clean`, `blank`, `motion_blur:1-5`, `occlusion:1,3,5`, `all`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from vlm_misalign_ros.types import Condition
 CORRUPTIONS: tuple[str, ...] = ('motion_blur', 'low_light', 'occlusion')
 """Names of the corruptions."""
 
+BLANK = 'blank'
+"""The control: a grey picture, which shows how much of an answer comes from no picture at all."""
+
 SEVERITIES = range(1, 6)
 """Severities of every corruption; `clean` has severity 0."""
 
 ALLOWED_FORM = (
-    f"'clean', 'all', or one of {', '.join(CORRUPTIONS)} with severities 1 to 5, "
+    f"'clean', 'all', 'blank', or one of {', '.join(CORRUPTIONS)} with severities 1 to 5, "
     "such as 'motion_blur:1-5', 'low_light:3' or 'occlusion:1,3,5'"
 )
 """What an entry may look like, for messages."""
@@ -28,9 +31,9 @@ def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
     Return the conditions asked for, in the order written.
 
     `conditions` is a list of entries, or one text with entries separated by commas, semicolons or
-    spaces. `all` stands for clean and every corruption at severities 1 to 5. Raises
-    ConfigurationError for an entry of another form, for a condition asked for twice and for no
-    entry at all.
+    spaces. `all` stands for clean and every corruption at severities 1 to 5, `blank` for the grey
+    control. Raises ConfigurationError for an entry of another form, for a condition asked for
+    twice and for no entry at all.
     """
     entries = _split(conditions) if isinstance(conditions, str) else conditions
     if not isinstance(entries, Sequence) or not entries:
@@ -61,6 +64,8 @@ def _parse_entry(entry: object) -> list[Condition]:
     words = entry.strip() if isinstance(entry, str) else ''
     if words == 'clean':
         return [Condition()]
+    if words == BLANK:
+        return [Condition(BLANK)]
     if words == 'all':
         return [Condition()] + [Condition(name, k) for name in CORRUPTIONS for k in SEVERITIES]
     name, _, severities = (word.strip() for word in words.partition(':'))

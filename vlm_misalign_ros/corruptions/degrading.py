@@ -9,10 +9,12 @@ from hashlib import blake2b
 import numpy as np
 
 from vlm_misalign_ros.corruptions import low_light, motion_blur, occlusion
-from vlm_misalign_ros.corruptions.conditions import CORRUPTIONS, SEVERITIES
+from vlm_misalign_ros.corruptions.conditions import BLANK, CORRUPTIONS, SEVERITIES
 from vlm_misalign_ros.errors import ConfigurationError
 from vlm_misalign_ros.types import Applied, Condition
 
+GREY = 128
+"""Every value of a blank picture."""
 LEAST_SIDE = 16
 """Smallest height and width, in pixels, that is degraded."""
 
@@ -52,6 +54,8 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
     _check_image(image)
     name, severity = condition.corruption, condition.severity
     seed = seed_of(run_seed, frame_key, name)
+    if name == BLANK:
+        return Degraded(np.full_like(image, GREY), None, Applied(condition, seed))
     if severity == 0:
         return Degraded(image, None, Applied(condition, seed))
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -68,13 +72,13 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
 def _check_condition(condition: Condition) -> None:
     """Refuse an unknown corruption or severity."""
     name, severity = condition.corruption, condition.severity
-    if name == 'clean':
+    if name in ('clean', BLANK):
         if severity != 0:
-            raise ConfigurationError(f'severity {severity!r} of clean is unknown', 'Allowed: 0')
+            raise ConfigurationError(f'severity {severity!r} of {name} is unknown', 'Allowed: 0')
         return
     if name not in CORRUPTIONS:
         raise ConfigurationError(
-            f'corruption {name!r} is unknown', f'Allowed: clean, {", ".join(CORRUPTIONS)}'
+            f'corruption {name!r} is unknown', f'Allowed: clean, blank, {", ".join(CORRUPTIONS)}'
         )
     if isinstance(severity, bool) or not isinstance(severity, int) or severity not in SEVERITIES:
         raise ConfigurationError(

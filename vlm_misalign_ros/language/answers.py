@@ -18,7 +18,8 @@ _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(
     '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split())
 _YES = frozenset('yes true present visible y several many multiple some one two three'.split())
-_MAYBE = frozenset('maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split())
+_MAYBE = frozenset(
+    'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split())
 _ATTEMPTS = 24
 """Places at which an answer is tried as JSON."""
 

@@ -22,16 +22,17 @@ _INDEFINITE = frozenset(
     'four five six seven eight nine ten dozens no other'.split())
 _PREPOSITIONS = frozenset(
     'on in at near beside besides along behind of from to by with under over above below beyond '
-    'across through into onto past between among around inside outside against toward towards next '
-    'opposite amid within upon off before after during for'.split())
+    'across through into onto past between among around inside outside against toward towards '
+    'next opposite amid within upon off before after during for'.split())
 _VERBS = frozenset(
-    "is are was were be been being has have had can could may might must should will would do does "
-    "did there it's there's they're stands stand standing drives drive driving walks walk walking "
-    "crosses cross crossing waits wait waiting appears appear sits sit rides ride riding shows show "
-    "runs run blocks block blocking blocked turns turn turning comes come coming goes go moves move "
-    "moving lies lie hangs approaches approach follows leads seems seem looks look stretches passes "
-    "pass passing parked stopped stops stop belongs belong covers occupies occupy keeps keep stays "
-    "stay leaving entering seen visible see uses use using pulls pull pulling holds holding".split())
+    "is are was were be been being has have had can could may might must should will would do "
+    "does did there it's there's they're stands stand standing drives drive driving walks walk "
+    "walking crosses cross crossing waits wait waiting appears appear sits sit rides ride "
+    "riding shows show runs run blocks block blocking blocked turns turn turning comes come "
+    "coming goes go moves move moving lies lie hangs approaches approach follows leads seems "
+    "seem looks look stretches passes pass passing parked stopped stops stop belongs belong "
+    "covers occupies occupy keeps keep stays stay leaving entering seen visible see uses use "
+    "using pulls pull pulling holds holding".split())
 _ACTIONS = _VERBS - frozenset(
     "is are was were be been being it's there's they're there have has had".split())
 _CONJUNCTIONS = frozenset('and or nor but while although though as than if that which who'.split())
@@ -45,7 +46,7 @@ _BREAKERS = DEFINITE | _PRONOUNS | frozenset(
     'a an some several many few two three four five six seven eight nine ten another only just '
     'with plus multiple'.split())
 _STUFF = frozenset(('road', 'sidewalk', 'building', 'vegetation', 'terrain', 'sky'))
-_EXCEPT = frozenset(('except', 'but', 'apart', 'aside', 'save', 'besides', 'other', 'only', 'just'))
+_EXCEPT = frozenset('except but apart aside save besides other only just'.split())
 _RIDING = frozenset(
     'riding rides ride rode on driving drives drive astride straddling mounted aboard'.split())
 _ON_THE_WAY = frozenset(
@@ -302,7 +303,7 @@ class Clauses:
                 said.state = state
 
     def _modal(self, index: int) -> None:
-        """Let `a cyclist may be there` hedge the cyclist, `a child could run` suppose the child."""
+        """Let `a cyclist may be there` hedge, `a child could run` suppose what goes before."""
         for said in self.said[:-3:-1]:
             if said.place:
                 continue

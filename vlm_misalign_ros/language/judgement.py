@@ -22,17 +22,17 @@ _YES = ('yes', 'true', '1', 'y')
 _NO = ('no', 'false', '0', 'n')
 _DEPTH = 32
 _SAFE_SUBJECTS = frozenset(
-    'it this that situation scene everything all way road path lane street environment conditions '
-    'verdict judgement judgment conclusion assessment answer safety decision status overall result '
-    "it's that's which so therefore passage looks seems appears seem considered deemed be is drive "
-    'driving proceeding intersection area route crossing'.split())
+    "it this that situation scene everything all way road path lane street environment "
+    "conditions verdict judgement judgment conclusion assessment answer safety decision status "
+    "overall result it's that's which so therefore passage looks seems appears seem considered "
+    "deemed be is drive driving proceeding intersection area route crossing".split())
 _ABOUT = frozenset(
-    'cyclist cyclists pedestrian pedestrians person people child children man woman he she they cat '
-    'dog them him her rider riders driver kids boy girl passengers everyone'.split())
+    'cyclist cyclists pedestrian pedestrians person people child children man woman he she they '
+    'cat dog them him her rider riders driver kids boy girl passengers everyone'.split())
 _LEADS = frozenset(
-    'verdict judgement judgment conclusion answer decision safety assessment action status overall '
-    'final result recommendation so therefore thus hence and then please just please therefore now '
-    'advice summary'.split())
+    'verdict judgement judgment conclusion answer decision safety assessment action status '
+    'overall final result recommendation so therefore thus hence and then please just please '
+    'therefore now advice summary'.split())
 
 
 def judge_sentences(
@@ -78,7 +78,8 @@ def _yes_or_no(tokens: Sequence[str]) -> Judgement | None:
             return Judgement.UNSAFE
         if word in ('yes', 'yeah', 'yep', 'sure'):
             return Judgement.SAFE
-        if word not in ('a', ':', 'definitely', 'answer', 'absolutely', 'clearly', 'certainly', ','):
+        if word not in (
+                'a', ':', 'definitely', 'answer', 'absolutely', 'clearly', 'certainly', ','):
             return None
     return None
 

@@ -36,7 +36,8 @@ _NO = ('no', 'none', 'nope', "there isn't", "there aren't", 'there is no', 'ther
 _MAYBE = ('maybe', 'possibly', 'perhaps', 'hard to tell', 'hard to say', 'unclear', 'probably',
           'not sure', "i can't tell", 'i cannot tell', "can't tell", 'cannot tell', 'unsure',
           'difficult to say', 'difficult to tell', 'could be', 'might be', 'impossible to tell',
-          'impossible to say', "i'm not sure", 'i am not sure', 'uncertain', 'likely', 'not certain')
+          'impossible to say', "i'm not sure", 'i am not sure', 'uncertain', 'likely',
+          'not certain')
 _NAMES = ('name', 'type', 'class', 'label', 'object', 'category', 'kind', 'item', 'entity')
 _COUNTS = ('count', 'number', 'present', 'visible', 'detected', 'quantity', 'amount', 'exists',
            'seen', 'in_scene')

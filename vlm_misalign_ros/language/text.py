@@ -83,19 +83,19 @@ def sentences(text: str) -> Iterator[Sentence]:
 
 
 _ENGLISH = frozenset((
-    'the a an is are was there of in on at and to with no not it this that i we you for as by from '
-    'can be has have or safe unsafe image street road car cars people scene shows two one left '
-    'right yes ahead proceed visible see').split())
+    'the a an is are was there of in on at and to with no not it this that i we you for as by '
+    'from can be has have or safe unsafe image street road car cars people scene shows two one '
+    'left right yes ahead proceed visible see').split())
 _FOREIGN = frozenset((
     # German
     'der die das ein eine einen einem ist sind nicht und auf dem den mit es zu im wird auch kein '
     'keine vor links rechts fährt weiter straße '
     # French
-    'le la les un une des est sont pas et sur avec dans il elle au aux du ne que pour rue voiture '
-    'voitures '
+    'le la les un une des est sont pas et sur avec dans il elle au aux du ne que pour rue '
+    'voiture voitures '
     # Spanish and Portuguese
-    'el los las una unos es son en con por para se hay y o calle está están uma os as não na no em '
-    'do da rua carro '
+    'el los las una unos es son en con por para se hay y o calle está están uma os as não na no '
+    'em do da rua carro '
     # Italian and Dutch
     'il lo gli di è sono non nel nella che strada het een van niet op met er zijn de en').split())
 _AMBIGUOUS = _ENGLISH & _FOREIGN

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from vlm_misalign_ros.corruptions.conditions import BLANK
 from vlm_misalign_ros.labels import SCORED
 from vlm_misalign_ros.metrics import bootstrap, prediction
 from vlm_misalign_ros.metrics.bootstrap import NOTHING, Interval
@@ -43,7 +44,6 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'smr_false_alarm': (('false_alarms',), ('clear_judged',))}
 """Rates that are compared, as sums of counts: numerators, denominators."""
 HEADLINES = ('hallucination_rate', 'critical_omission_rate', 'smr')
-BLANK = 'blank'
 LEAST = 20
 """Fewer positives or negatives give no AUROC."""
 _RESAMPLES = 1000
@@ -60,7 +60,8 @@ def analyse_records(
         'kind': table.kind, 'frames': len(table),
         'source_frames': len(np.unique(table.clusters)),
         'overall': _overall(table, quality), 'differences': _differences(table),
-        'miou_warns': warning, 'sweep': _sweep(table), 'certainty': _certainty(table)}
+        'blank': _blank(table), 'miou_warns': warning, 'sweep': _sweep(table),
+        'certainty': _certainty(table)}
         for table, warning in zip(found, warns, strict=True)}}
 
 
@@ -117,6 +118,21 @@ def _differences(table: Table) -> dict[str, dict[str, Any]]:
             result[condition][rate] = _plain(bootstrap.difference(
                 (first[0], first[1]), (second[0], second[1])))
     return result
+
+
+def _blank(table: Table) -> dict[str, Any]:
+    """Return what the model says of a grey picture; empty where it was shown none."""
+    chosen = table.of(BLANK)
+    if not chosen.any():
+        return {}
+    names = [name for place, name in enumerate(SCORED)
+             if table.asserted[chosen, place].mean() >= 0.5]
+    return {
+        'frames': int(chosen.sum()), 'asserted': names,
+        'mentions_per_frame': float(table.count('assertions')[chosen].mean()),
+        'safe': float(np.mean(table.judgements[chosen] == 'SAFE')),
+        'unsafe': float(np.mean(table.judgements[chosen] == 'UNSAFE')),
+        **{rate: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in RATES}}
 
 
 def _warning(table: Table) -> dict[str, Any]:

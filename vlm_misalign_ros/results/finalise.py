@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.metrics.extractor import ExtractorQuality
 from vlm_misalign_ros.metrics.rates import FIELDS
+from vlm_misalign_ros.resources import config_path
+from vlm_misalign_ros.results.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.results.manifest import write_json
 from vlm_misalign_ros.results.report import write_report
 from vlm_misalign_ros.results.store import read_records
@@ -24,7 +28,7 @@ def finalise(
     expected_frames: int | None, notes: Sequence[str],
 ) -> Verdict:
     """
-    Write summary.csv, records.parquet, verdict.json, junit.xml and report.html of a run folder.
+    Write the tables, analysis.json, verdict.json, junit.xml and report.html of a run folder.
 
     Everything is made from records.jsonl, so it works again on what a killed run has left.
     Raises RecordError.
@@ -50,8 +54,20 @@ def finalise(
         raise RecordError(
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER') from error
-    write_report(folder, records, rows, verdict)
+    analysis = analyse_records(frames, extractor_quality())
+    write_analysis(folder, analysis)
+    write_report(folder, records, rows, verdict, analysis)
     return verdict
+
+
+def extractor_quality() -> ExtractorQuality | None:
+    """Return the measured error of the lexicon in use; None where it was never measured."""
+    try:
+        quality = ExtractorQuality.load(config_path('extractor_quality.json'))
+        lexicon = hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest()
+    except ConfigurationError:
+        return None
+    return quality if quality.lexicon_sha256 == lexicon else None
 
 
 def _segments(folder: Path) -> bool:

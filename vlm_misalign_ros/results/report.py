@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from math import isnan
+from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from vlm_misalign_ros.corruptions.conditions import BLANK
 from vlm_misalign_ros.results.manifest import write_text
 from vlm_misalign_ros.results.pictures import picture_name
 from vlm_misalign_ros.results.summary import (
     ALL,
     HEADLINE,
     Row,
-    correlations,
     lost_kinds,
     show,
 )
@@ -29,27 +29,38 @@ _COLORS = ('#0b6bcb', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#117a8b')
 
 def write_report(
     folder: Path, records: Sequence[Record], rows: Sequence[Row], verdict: Verdict,
+    analysis: Mapping[str, Any],
 ) -> None:
     """Write report.html into a run folder; RecordError when the disk refuses."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(interval=show_interval, value=show_value)
     frames = [record for record in records if record.get('kind') == 'frame']
     lost = lost_kinds(rows)
     page = environment.get_template('report.html.jinja').render(
         name=folder.resolve().name, verdict=verdict, manifest=_manifest(folder),
         headline=list(HEADLINE.values()), table=[_line(row, lost) for row in rows], lost=lost,
-        plot=_plot(rows), correlations=[{
-            'model': entry.model, 'rate': HEADLINE[entry.rate],
-            'pearson': _number(entry.pearson), 'spearman': _number(entry.spearman),
-            'conditions': entry.conditions} for entry in correlations(rows)],
+        plot=_plot(rows), models=analysis['models'], short=HEADLINE,
         worst=_worst(folder, frames), frames=len(frames),
         late=sum(record.get('kind') == 'late' for record in records))
     write_text(folder / 'report.html', page)
 
 
-def _number(value: float) -> str:
-    return 'n/a' if isnan(value) else f'{value:+.2f}'
+def show_interval(entry: Mapping[str, float], sign: bool = True) -> str:
+    """Return `+0.12 [+0.03, +0.20]`, or a dash where there is nothing."""
+    value, low, high = entry['value'], entry.get('low', nan), entry.get('high', nan)
+    if isnan(value):
+        return '–'
+    form = '+.2f' if sign else '.3f'
+    if isnan(low):
+        return format(value, form)
+    return f'{value:{form}} [{low:{form}}, {high:{form}}]'
+
+
+def show_value(value: float | None, digits: int = 3) -> str:
+    """Return a number, or a dash where there is none."""
+    return '–' if value is None or isnan(value) else f'{value:.{digits}f}'
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -85,6 +96,7 @@ def _plot(rows: Sequence[Row]) -> str:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
+    rows = [row for row in rows if row.corruption != BLANK]
     clean = [row for row in rows if row.corruption == 'clean']
     corruptions = list(dict.fromkeys(
         row.corruption for row in rows if row.corruption not in ('clean', ALL)))

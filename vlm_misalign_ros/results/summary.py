@@ -9,15 +9,15 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
+from vlm_misalign_ros.corruptions.conditions import BLANK
 from vlm_misalign_ros.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.metrics.rates import Counts, Rate, rates
-from vlm_misalign_ros.metrics.statistics import pearson, spearman
 from vlm_misalign_ros.types import Record
 
 ALL = 'all'
 HEADLINE = {
     'hallucination_rate': 'hallucination', 'critical_omission_rate': 'omission', 'smr': 'SMR'}
-"""The three rates that the table, the plot and the correlations show."""
+"""The three rates that the table and the plot show."""
 LOST = ('missing', 'late', 'unmatched')
 """What can become of a frame that is not scored."""
 
@@ -80,14 +80,16 @@ def summarise(records: Iterable[Record]) -> list[Row]:
             status = entry['status']
             if status == 'missing' and (record['stamp'], f'vlm:{model}') in late:
                 status = 'late'
-            for row in (rows[key], total):
-                _add(row, entry, status, matrix)
+            _add(rows[key], entry, status, matrix)
+            # The control is no condition of the road: it stands apart from the sums.
+            if condition['corruption'] != BLANK:
+                _add(total, entry, status, matrix)
     ordered = sorted(rows.values(), key=_place(rows.values()))
     return [*ordered, *totals.values()]
 
 
 def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
-    corruptions: dict[str, int] = {'clean': -1}
+    corruptions: dict[str, int] = {'clean': -1, BLANK: 10 ** 6}
     models: dict[str, int] = {}
     for row in rows:
         corruptions.setdefault(row.corruption, len(corruptions))
@@ -169,28 +171,3 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
         **{f'count_{name}': value for name, value in zip(
             row.counts.__dataclass_fields__, row.counts.values(), strict=True)},
     } for row in rows])
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """How far mIoU goes along with a rate over the conditions of a run."""
-
-    model: str
-    rate: str
-    pearson: float
-    spearman: float
-    conditions: int
-    """Conditions in which both are known."""
-
-
-def correlations(rows: Sequence[Row]) -> list[Correlation]:
-    """Return the correlation of mIoU and each headline rate over conditions, by model."""
-    found = []
-    for model in dict.fromkeys(row.model for row in rows):
-        own = [row for row in rows if row.model == model and row.condition != ALL]
-        quality = [row.miou for row in own]
-        for name in HEADLINE:
-            values = [row.rates()[name].value for row in own]
-            linear, count = pearson(quality, values)
-            found.append(Correlation(model, name, linear, spearman(quality, values)[0], count))
-    return found
