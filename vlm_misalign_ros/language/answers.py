@@ -58,7 +58,7 @@ def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
 
 
 def _cut_off(text: str) -> Any:
-    """Return the value of JSON that ends too early, without its last, unfinished part."""
+    """Return the value of JSON that ends too early: a text that was cut off counts as far as it goes."""
     stack: list[str] = []
     quoted = escaped = False
     ends: list[tuple[int, str]] = []
@@ -84,6 +84,8 @@ def _cut_off(text: str) -> Any:
             ends.append((place, ''.join(reversed(stack))))
     if not stack:
         return None
+    if quoted:
+        ends.append((len(text), '"' + ''.join(reversed(stack))))
     for place, closing in ends[:-7:-1]:
         try:
             return json.loads(text[:place] + closing)
@@ -125,7 +127,7 @@ def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
         return Mention.ASSERTED if value else Mention.DENIED
     tokens = words(value) if isinstance(value, str) else tuple(value)
     first = tokens[0] if tokens else ''
-    if not first or first in _NO:
+    if not first or first in _NO or tokens in (('[', ']'), ('{', '}'), ('-',)):
         return Mention.DENIED if first else None
     if first in _MAYBE:
         return Mention.HEDGED
@@ -172,7 +174,7 @@ def pairs(
 
 def cells(line: str) -> list[str]:
     """Return the cells of a table's row; empty for a line that is none, or a rule."""
-    if line.count('|') < 2:
+    if '|' not in line:
         return []
     found = [cell.strip(' *_`') for cell in line.strip().strip('|').split('|')]
     return [] if all(not cell.strip('-: ') for cell in found) else found

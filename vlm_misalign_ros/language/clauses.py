@@ -44,21 +44,27 @@ _STOP = _VERBS | _PREPOSITIONS | _CONJUNCTIONS | _PUNCTUATION | {
     'i', 'we', 'you', 'it', 'they', 'he', 'she', 'not', 'also', 'only', 'just', 'even'}
 _BREAKERS = DEFINITE | _PRONOUNS | frozenset(
     'a an some several many few two three four five six seven eight nine ten another only just '
-    'with plus multiple'.split())
-_STUFF = frozenset(('road', 'sidewalk', 'building', 'vegetation', 'terrain', 'sky'))
+    'with plus multiple dozens hundreds lots plenty numerous'.split())
 _EXCEPT = frozenset('except but apart aside save besides other only just'.split())
 _RIDING = frozenset(
-    'riding rides ride rode on driving drives drive astride straddling mounted aboard'.split())
+    'riding rides ride rode on driving drives drive astride straddling mounted aboard pedal '
+    'pedals pedalling pedaling cycling cycles steering'.split())
 _ON_THE_WAY = frozenset(
     'who that which is are was were sitting seated standing slowly quickly and a an the his her '
     'their its two three several some red blue black white green yellow small large old new '
-    'electric heavy parked another past along by currently just'.split())
+    'electric heavy parked another past along by currently just off away around about'.split())
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
 _EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
     "can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
-    "would might doesn't won't".split())
-_LONGEST_NAME = 6
+    "would might doesn't won't be not".split())
+_EGO_STATE = frozenset('cleared free safe able allowed permitted clear to not ready'.split())
+_BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you'))
+_PARTS = frozenset(
+    'stretch part side edge section middle end half corner row line front back strip piece patch '
+    'group pair number couple kind sort sides edges parts'.split())
+_NOBODY = frozenset(('nobody', 'no', 'no-one', 'not'))
+_LONGEST_NAME = 7
 _LOOK_BACK = 12
 """Mentions that a cue at the end of a clause reaches back over, at most."""
 
@@ -103,8 +109,11 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[_Mark]:
             if len(cues) > 1:
                 forward = [c for c in cues if c in _FORWARD]
                 back = [c for c in cues if c not in _FORWARD]
-                follows = not index or tokens[index - 1] in _PUNCTUATION or _thing_follows(
-                    tokens, index + length, lexicon)
+                end = index + length
+                closes = end == len(tokens) or tokens[end] in _PUNCTUATION
+                follows = not closes and (
+                    not index or tokens[index - 1] in _PUNCTUATION or Cue.HEDGE_AFTER in back
+                    or _thing_follows(tokens, end, lexicon))
                 cue = (forward if forward and (follows or not back) else back or forward)[0]
             marks.append(_Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
         elif thing:
@@ -148,12 +157,14 @@ class Clauses:
         self._scope: Cue | None = None
         self._scope_end = 0
         self._scope_used = False
+        self._pictured_from = -1
 
     def read(self) -> list[Said]:
         """Return what is named, in order, with its state."""
         index = 0
         while index < len(self._tokens):
             index += self._step(index)
+        self._exceptions_before()
         if self._lexicon.guesses.find(self._tokens):
             for said in self.said:
                 if said.state is Mention.ASSERTED and not said.place:
@@ -163,12 +174,14 @@ class Clauses:
 
     def _step(self, index: int) -> int:
         word, found = self._tokens[index], self._marks[index]
+        if index == self._pictured_from:
+            self._scope, self._scope_end, self._scope_used = Cue.PICTURE_BEFORE, index, False
         if self._scope is Cue.PICTURE_BEFORE and index > self._scope_end and (
                 word in _VERBS and not word.endswith('ing') or word in _PREPOSITIONS):
             self._scope = None
         if found.cue is Cue.TERMINATOR:
             # "Possibly there is a truck": the clause has only begun.
-            if not (word == 'there' and self._scope and self._scope_end == index):
+            if not (word in _BEGINNINGS and self._scope and self._scope_end == index):
                 self._terminate(index)
             else:
                 self._scope_end = index + found.length
@@ -197,8 +210,10 @@ class Clauses:
     def _cue(self, index: int, found: _Mark) -> None:
         end = index + found.length
         if found.cue is Cue.PICTURE_AFTER:
-            if self.said and not self.said[-1].place:
-                self.said[-1].state = None
+            for said in self.said[:-4:-1]:
+                if not said.place:
+                    said.state = None
+                    break
         elif found.cue in (Cue.NEGATION_AFTER, Cue.HEDGE_AFTER):
             self._reach_back(index, Mention.DENIED if found.cue is Cue.NEGATION_AFTER
                              else Mention.HEDGED)
@@ -214,7 +229,20 @@ class Clauses:
                 return
             if self._scope is Cue.NEGATION_BEFORE and found.cue is Cue.HYPOTHETICAL_BEFORE:
                 return
+            if (self._scope is Cue.HYPOTHETICAL_BEFORE and found.cue is Cue.NEGATION_BEFORE
+                    and not self._scope_used):
+                return
             self._scope, self._scope_end, self._scope_used = found.cue, end, False
+
+    def _exceptions_before(self) -> None:
+        """Undo a denial whose exception goes before: `except for a tram, no vehicles`."""
+        if self._tokens and self._tokens[0] in _EXCEPT and self._marks[0].cue is Cue.TERMINATOR:
+            named = {name for said in self.said if said.state is Mention.ASSERTED
+                     for name in said.classes}
+            for said in self.said:
+                if (said.state is Mention.DENIED and VEHICLE in said.classes
+                        and named & set(VEHICLE_MEMBERS)):
+                    said.state = Mention.ASSERTED
 
     def _terminate(self, index: int) -> None:
         denied = [said for said in self.said if said.state is Mention.DENIED]
@@ -246,7 +274,9 @@ class Clauses:
             self._scope_end = index + 1
             return
         if word == ',':
-            if not self._list_goes_on(index):
+            unused = not self._scope_used and (
+                index != self._scope_end or self._scope is Cue.NEGATION_BEFORE)
+            if unused or not self._list_goes_on(index) and index != self._scope_end:
                 self._scope = None
         elif word not in '/(':
             self._scope = None
@@ -274,9 +304,16 @@ class Clauses:
                 return False
             classes = self._marks[place].classes
             if classes:
-                return not (set(classes) <= _STUFF and self._scope is Cue.NEGATION_BEFORE
-                            and not self._or_follows(index))
+                return (self._scope is not Cue.NEGATION_BEFORE or tokens[index] != ','
+                        or self._or_follows(index) or self._bare_list(index, start, place))
         return False
+
+    def _bare_list(self, comma: int, start: int, place: int) -> bool:
+        """Return whether names alone stand before and behind a comma: `no cars, trucks`."""
+        end = place + self._marks[place].length
+        closed = end >= len(self._tokens) or self._tokens[end] in ',)'
+        return (place - start <= 1 and closed and bool(self.said)
+                and self.said[-1].end == comma)
 
     def _or_follows(self, index: int) -> bool:
         return any(word in ('or', 'nor') for word in self._tokens[index:index + 16])
@@ -301,6 +338,8 @@ class Clauses:
                     return
             if not said.place and said.state in (Mention.ASSERTED, Mention.HEDGED):
                 said.state = state
+            if '(' in between:
+                return
 
     def _modal(self, index: int) -> None:
         """Let `a cyclist may be there` hedge, `a child could run` suppose what goes before."""
@@ -322,16 +361,24 @@ class Clauses:
 
     def _picture(self, index: int) -> int:
         """Return where the picture begins that something at `index` bears, or 0."""
-        if any(self._marks[back].length > index - back > 0
-               for back in range(max(0, index - 4), index) if self._marks[back].classes == ()):
-            return 0
         length, _ = self._lexicon.bearers.longest(self._tokens, index)
         if not length:
             return 0
-        shows, _ = self._lexicon.shows.longest(self._tokens, index + length)
-        if not shows:
+        if any(self._marks[back].length > index - back > 0
+               for back in range(max(0, index - 4), index) if self._marks[back].classes == ()):
             return 0
-        return index + length + shows
+        end = index + length
+        shows, _ = self._lexicon.shows.longest(self._tokens, end)
+        if shows:
+            return end + shows
+        for place in range(end, min(end + 7, len(self._tokens))):
+            shows, _ = self._lexicon.showing.longest(self._tokens, place)
+            if shows and self._tokens[index] not in ('one', 'sign', 'signs', 'board'):
+                self._pictured_from = place + shows
+                return 0
+            if self._tokens[place] in _VERBS or self._tokens[place] in _PUNCTUATION:
+                break
+        return 0
 
     def _noun_phrase(self, index: int) -> tuple[int, str]:
         """Return where the noun phrase of a mention starts, and its determiner or ''."""
@@ -339,8 +386,14 @@ class Clauses:
         while place >= 0 and index - place <= _LONGEST_NAME:
             word = self._tokens[place]
             if word in DEFINITE or word in _INDEFINITE or word.isdigit():
+                if place and self._tokens[place - 1] in DEFINITE - {'that'}:
+                    return place - 1, self._tokens[place - 1]
                 return place, word
-            if word in _STOP or self._marks[place].cue is not None:
+            if word == 'of' and place and self._tokens[place - 1] in _PARTS:
+                place -= 2
+                continue
+            if (word in _STOP and not (word in _VERBS and word.endswith(('ed', 'ing')))
+                    or self._marks[place].cue is not None):
                 break
             place -= 1
         return place + 1, ''
@@ -355,6 +408,9 @@ class Clauses:
         if self._is_ego(index, end, found.classes, determiner, before):
             return
         if definite and found.classes == ('person',) and self._tokens[index] in self._riders:
+            return
+        if found.classes == ('person',) and self._tokens[index] in _NOBODY:
+            self.said.append(Said(index, end, found.classes, Mention.DENIED, False, True, False))
             return
         state: Mention | None = Mention.ASSERTED
         away = start > self._scope_end or start == self._scope_end and before in _PREPOSITIONS
@@ -385,7 +441,22 @@ class Clauses:
                 or self._tokens[index] not in _EGO or self._tokens[index - 1] != determiner):
             return False
         after = self._tokens[end] if end < len(self._tokens) else ''
-        return after in _EGO_NEXT or before == 'for' and after == 'to'
+        state = self._tokens[end + 1] if end + 1 < len(self._tokens) else ''
+        return (after in _EGO_NEXT or before == 'for' and after == 'to'
+                or after == 'is' and state in _EGO_STATE)
+
+    @staticmethod
+    def _rides(between: Sequence[str]) -> bool:
+        """Return whether what stands between somebody and a two-wheeler is riding it."""
+        places = [place for place, word in enumerate(between) if word in _RIDING]
+        if not places:
+            return False
+        head, tail = between[:places[-1]], list(between[places[-1] + 1:])
+        if tail and (tail[0] in DEFINITE or tail[0] in _INDEFINITE):
+            tail = tail[1:]
+        return (len(tail) <= 3 and not (DEFINITE | _INDEFINITE | _STOP).intersection(tail)
+                and all(word in _RIDING or word in _ON_THE_WAY or word not in _STOP
+                        for word in head))
 
     def _riding(self) -> None:
         """Turn people on two-wheelers into riders."""
@@ -393,8 +464,7 @@ class Clauses:
             between = self._tokens[first.end:second.start]
             if len(between) > 7:
                 continue
-            on = not _RIDING.isdisjoint(between) and all(
-                word in _RIDING or word in _ON_THE_WAY or word not in _STOP for word in between)
+            on = self._rides(between)
             person, wheels = first, second
             if 'by' in between and any(w in ('ridden', 'driven', 'steered') for w in between):
                 person, wheels, on = second, first, True

@@ -33,6 +33,13 @@ class Cue(Enum):
     TERMINATOR = 'terminators'
 
 
+SIDE = ('flip_before', 'flip_after', 'good', 'bad', 'scale_risk', 'scale_safety', 'low', 'high')
+"""Parts of judgements in the lexicon."""
+
+
+_NONE: tuple[int, list[Any]] = (0, [])
+
+
 class Phrases:
     """Phrases as a tree of words; finds the longest that starts at a place."""
 
@@ -51,15 +58,22 @@ class Phrases:
 
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
-        node, length, meanings = self._root, 0, []
-        for index in range(start, len(tokens)):
-            found = node.get(tokens[index])
-            if found is None:
-                break
-            node = found
+        node = self._root.get(tokens[start]) if start < len(tokens) else None
+        if node is None:
+            return _NONE
+        length, meanings = _NONE
+        index = start + 1
+        while node is not None:
             if '' in node:
-                length, meanings = index + 1 - start, node['']
+                length, meanings = index - start, node['']
+            node = node.get(tokens[index]) if index < len(tokens) else None
+            index += 1
         return length, meanings
+
+    @property
+    def first(self) -> frozenset[str]:
+        """Return the words that phrases begin with."""
+        return frozenset(self._root)
 
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""
@@ -79,6 +93,8 @@ class Lexicon:
     """What can carry a picture."""
     shows: Phrases = field(default_factory=Phrases)
     """What stands between it and the picture."""
+    showing: Phrases = field(default_factory=Phrases)
+    """Verbs by which it shows it."""
     guesses: Phrases = field(default_factory=Phrases)
     """What makes a guess of a whole sentence."""
     corrections: Phrases = field(default_factory=Phrases)
@@ -90,6 +106,10 @@ class Lexicon:
     """Meanings are `unsafe`, `safe`, `neither`, `refused`."""
     orders: dict[str, Phrases] = field(default_factory=dict)
     """`safe` and `unsafe` imperatives."""
+    side: dict[str, Phrases] = field(default_factory=dict)
+    """What judgements are composed of, by SIDE; `going` and `halting` are what is judged."""
+    composing: frozenset[str] = frozenset()
+    """Words that scales, and what is good or bad of a subject, begin with."""
     conditions: Phrases = field(default_factory=Phrases)
     about_safety: frozenset[str] = frozenset()
 
@@ -138,6 +158,7 @@ def _load(path: Path) -> Lexicon:
             _add(lexicon.cues, entries, macros, cue)
         _add(lexicon.bearers, data['pictures']['bearer'], macros, True, plural=True)
         _add(lexicon.shows, data['pictures']['shows'], macros, True)
+        _add(lexicon.showing, data['pictures']['showing'], macros, True)
         _add(lexicon.guesses, polarity['guess'], macros, True)
         _add(lexicon.corrections, data['corrections'], macros, True)
         _add(lexicon.absent, data['headings']['absent'], macros, True)
@@ -148,6 +169,14 @@ def _load(path: Path) -> Lexicon:
         for meaning, name in (('safe', 'order_go'), ('unsafe', 'order_halt')):
             lexicon.orders[meaning] = Phrases()
             _add(lexicon.orders[meaning], judgement[name], macros, meaning)
+        for name in SIDE:
+            lexicon.side[name] = Phrases()
+            _add(lexicon.side[name], judgement[name], macros, True)
+        lexicon.composing = frozenset().union(*(
+            lexicon.side[name].first for name in ('scale_risk', 'scale_safety', 'good', 'bad')))
+        for name in ('going', 'halting'):
+            lexicon.side[name] = Phrases()
+            _add(lexicon.side[name], macros[name], macros, True)
         _add(lexicon.conditions, judgement['conditions'], macros, True)
         lexicon.about_safety = frozenset(judgement['about_safety'])
     except OSError as error:

@@ -172,7 +172,11 @@ class _Reader:
         found = answers.pairs(tokens, self._lexicon)
         for classes, value, _ in found:
             stated = answers.polarity(value, self._lexicon)
-            self._reading.note(classes, self._in_section(stated or Mention.ASSERTED), classes)
+            if stated is None:
+                said = Clauses(value, self._lexicon, set()).read()
+                again = any(set(classes) & set(entry.classes) for entry in said)
+                stated = None if again else Mention.ASSERTED
+            self._reading.note(classes, self._in_section(stated), classes)
             if stated is not Mention.DENIED and value:
                 self._clauses(value)
             elif value:
@@ -208,6 +212,13 @@ class _Reader:
     def _question(self, tokens: Sequence[str]) -> None:
         """Keep what is asked for; a question says nothing itself, but its places are there."""
         self._asked = []
+        tail = max((place + 1 for place, word in enumerate(tokens)
+                    if word in (',', 'and', 'but')), default=0)
+        if tail and len(tokens) > 4 and answers.named_alone(
+                tokens[tail:], self._lexicon) and not any(
+                    starts_with(tokens[place:], *_ASKS) for place in range(tail)):
+            self._clauses(tokens[:tail])
+            tokens = tokens[tail:]
         said = Clauses(tuple(tokens), self._lexicon, self._riders).read()
         for entry in said:
             if entry.place:

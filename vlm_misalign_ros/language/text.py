@@ -6,19 +6,30 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_TEXT = 20_000
 """Characters of an answer that are read."""
+
+MAX_SENTENCE = 200
+"""Words of a sentence; a longer one is cut, which keeps the work linear in the text."""
 
 _WORD = re.compile(
     r"\d+(?:[.,]\d+)+|[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n|/]", re.UNICODE)
 _QUOTES = str.maketrans({'’': "'", '‘': "'", '`': "'", '“': '"', '”': '"', '–': '-', '—': ';',
                          '…': '.', '\u2011': '-', '\u00a0': ' ', '\r': '\n'})
 _THINK = re.compile(r'<(think|thinking|reasoning)>.*?(?:</\1>|\Z)', re.IGNORECASE | re.DOTALL)
+_DASH = re.compile(r'(?<=\S) +-{1,3} +(?=\S)')
+"""A dash between clauses; one at the head of a line is a bullet."""
+_KEY_DASH = re.compile(
+    r'^([^\n\w]*(?:\d{1,2}[.)] *)?\w+(?: \w+){0,2}) +-{1,3} +(?=\S)', re.MULTILINE)
+"""`Trains - none` on a line of its own is a key with its value."""
+_EQUALS = re.compile(r'(?<=[^\W\d_]) ?= ?(?=\w)')
 _BULLET = re.compile(r'^[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.MULTILINE | re.IGNORECASE)
 _MARKS = re.compile(r'[*_#>~]{1,6}')
 _CONTRACTED = frozenset(
-    "it's that's there's here's he's she's let's what's who's one's everything's where's".split())
+    "it's that's there's here's he's she's let's what's who's one's everything's where's "
+    "somebody's someone's anyone's nobody's".split())
 _ENDS = frozenset('.!?;\n')
 
 
@@ -29,7 +40,7 @@ class Sentence:
     words: tuple[str, ...]
     """Lower case, punctuation within the sentence kept."""
     end: str
-    """`.`, `?`, `!`, `;` or a line break; empty at the end of the text."""
+    """`.`, `?`, `!`, `;` or a line break; empty where it was cut."""
     line: int
     """Number of the line it is on."""
     shouted: frozenset[str] = frozenset()
@@ -54,6 +65,7 @@ def tidy(text: str, prompt: str = '') -> str:
     """
     text = unicodedata.normalize('NFKC', text[:MAX_TEXT])[:MAX_TEXT].translate(_QUOTES)
     text = _THINK.sub(' ', text)
+    text = _EQUALS.sub(': ', _DASH.sub('; ', _KEY_DASH.sub(r'\1: ', text)))
     if '</think>' in text:
         text = text.rsplit('</think>', 1)[1]
     echo = unicodedata.normalize('NFKC', prompt[:MAX_TEXT]).translate(_QUOTES).strip()
@@ -70,11 +82,12 @@ def sentences(text: str) -> Iterator[Sentence]:
         shouted: set[str] = set()
         for match in _WORD.finditer(plain):
             word = match.group()
-            if word in _ENDS:
+            if word in _ENDS or len(found) >= MAX_SENTENCE:
                 if found:
-                    yield Sentence(tuple(found), word, number, frozenset(shouted))
+                    yield Sentence(tuple(found), word if word in _ENDS else '', number,
+                                   frozenset(shouted))
                 found, shouted = [], set()
-            else:
+            if word not in _ENDS:
                 found.append(_plain(word.lower()))
                 if len(word) > 2 and word.isupper():
                     shouted.add(word.lower())
@@ -107,12 +120,10 @@ def is_english(text: str) -> bool:
 
     Fragments too short to tell count as English; so do texts without words.
     """
-    letters = [char for char in text if char.isalpha()]
-    if not letters:
-        return True
-    foreign_letters = sum(ord(char) > 0x24f for char in letters)
-    if foreign_letters > 0.3 * len(letters):
-        return False
+    if not text.isascii():
+        letters = [char for char in text if char.isalpha()]
+        if sum(ord(char) > 0x24f for char in letters) > 0.3 * len(letters):
+            return False
     found = [word for word in words(text) if word[0].isalpha() and word not in _AMBIGUOUS]
     english = sum(word in _ENGLISH for word in found)
     foreign = sum(word in _FOREIGN for word in found)
@@ -121,5 +132,17 @@ def is_english(text: str) -> bool:
 
 def starts_with(tokens: Sequence[str], *phrases: str) -> bool:
     """Return whether words begin with one of some phrases."""
-    return any(tuple(tokens[:len(phrase.split())]) == tuple(phrase.split())
-               for phrase in phrases)
+    if not tokens:
+        return False
+    return any(tuple(tokens[:len(sought)]) == sought for sought in _by_first(phrases).get(
+        tokens[0], ()))
+
+
+@lru_cache(maxsize=256)
+def _by_first(phrases: tuple[str, ...]) -> dict[str, list[tuple[str, ...]]]:
+    """Return phrases as words, by their first."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        sought = tuple(phrase.split())
+        found.setdefault(sought[0], []).append(sought)
+    return found

@@ -16,32 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.language.labelled import Score
 from vlm_misalign_ros.metrics.bootstrap import RESAMPLES, SEED, Interval, weights
 
 
 @dataclass(frozen=True)
-class ExtractorQuality:
-    """Counts on held-out texts: mentions of classes as ASSERTED, and judgements."""
+class ExtractorQuality(Score):
+    """Counts on held-out texts, and the lexicon they were measured with."""
 
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    true_negatives: int
-    """Classes that a text does not assert and that were not taken for asserted."""
-    judgements_right: int
-    judgements: int
-    lexicon_sha256: str
-    """Of the lexicon that was measured."""
-
-    @property
-    def precision(self) -> float:
-        """Return the share of the assertions found that are right."""
-        return self.true_positives / (self.true_positives + self.false_positives)
-
-    @property
-    def recall(self) -> float:
-        """Return the share of the assertions made that are found."""
-        return self.true_positives / (self.true_positives + self.false_negatives)
+    lexicon_sha256: str = ''
 
     @classmethod
     def load(cls, path: Path) -> ExtractorQuality:
@@ -81,7 +64,7 @@ def _means(quality: ExtractorQuality) -> _Errors:
     negatives = quality.false_positives + quality.true_negatives
     return _Errors(*(np.array([value]) for value in (
         quality.precision, quality.recall, quality.false_positives / negatives,
-        quality.judgements_right / quality.judgements)))
+        quality.judgement_accuracy)))
 
 
 def correct(rate: str, observed: np.ndarray, errors: _Errors, absent: float) -> np.ndarray | None:
