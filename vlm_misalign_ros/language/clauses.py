@@ -63,6 +63,7 @@ _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you'))
 _PARTS = frozenset(
     'stretch part side edge section middle end half corner row line front back strip piece patch '
     'group pair number couple kind sort sides edges parts'.split())
+_WHOEVER = frozenset('somebody someone anybody anyone nobody'.split())
 _NOBODY = frozenset(('nobody', 'no', 'no-one', 'not'))
 _LONGEST_NAME = 7
 _LOOK_BACK = 12
@@ -401,7 +402,8 @@ class Clauses:
     def _mention(self, index: int, found: _Mark) -> None:
         assert found.classes
         end = index + found.length
-        start, determiner = self._noun_phrase(index)
+        start, determiner = ((index, '') if self._tokens[index] in _WHOEVER
+                             else self._noun_phrase(index))
         definite = determiner in DEFINITE
         before = self._tokens[start - 1] if start else ''
         place = definite and before in _PREPOSITIONS
@@ -430,6 +432,8 @@ class Clauses:
         elif self._scope is Cue.HYPOTHETICAL_BEFORE and not definite:
             state = Mention.HYPOTHETICAL
         self._scope_used = True
+        if state is Mention.ASSERTED and self._tokens[index] in ('anybody', 'anyone'):
+            return
         self.said.append(Said(
             index, end, found.classes, state, definite, not determiner, place))
 
@@ -442,7 +446,8 @@ class Clauses:
             return False
         after = self._tokens[end] if end < len(self._tokens) else ''
         state = self._tokens[end + 1] if end + 1 < len(self._tokens) else ''
-        return (after in _EGO_NEXT or before == 'for' and after == 'to'
+        return (after in _EGO_NEXT or before in _EGO_NEXT or before == 'does'
+                or before == 'for' and after == 'to' or after == 'from'
                 or after == 'is' and state in _EGO_STATE)
 
     @staticmethod
@@ -454,7 +459,7 @@ class Clauses:
         head, tail = between[:places[-1]], list(between[places[-1] + 1:])
         if tail and (tail[0] in DEFINITE or tail[0] in _INDEFINITE):
             tail = tail[1:]
-        return (len(tail) <= 3 and not (DEFINITE | _INDEFINITE | _STOP).intersection(tail)
+        return (len(tail) <= 3 and not (DEFINITE | _INDEFINITE | _STOP - {'parked', 'moving'}).intersection(tail)
                 and all(word in _RIDING or word in _ON_THE_WAY or word not in _STOP
                         for word in head))
 

@@ -276,6 +276,10 @@ class _Reader:
         counted = [keys[key] for key in _COUNTS if key in keys]
         stated = answers.polarity(counted[0], self._lexicon) if counted else Mention.ASSERTED
         self._reading.note(classes, state or stated or Mention.ASSERTED, words(names[0]))
+        if stated is not Mention.DENIED:
+            for key, entry in keys.items():
+                if isinstance(entry, str) and key not in _NAMES + _COUNTS + _PICTURED:
+                    self._in_value(entry, state)
         return True
 
     def _pair(self, key: str, entry: Any, depth: int, state: Mention | None) -> None:
