@@ -58,7 +58,7 @@ def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
 
 
 def _cut_off(text: str) -> Any:
-    """Return the value of JSON that ends too early: a text that was cut off counts as far as it goes."""
+    """Return the value of JSON that ends too early; a text cut off counts as far as it goes."""
     stack: list[str] = []
     quoted = escaped = False
     ends: list[tuple[int, str]] = []

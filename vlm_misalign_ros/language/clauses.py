@@ -53,6 +53,7 @@ _ON_THE_WAY = frozenset(
     'who that which is are was were sitting seated standing slowly quickly and a an the his her '
     'their its two three several some red blue black white green yellow small large old new '
     'electric heavy parked another past along by currently just off away around about'.split())
+_BETWEEN = DEFINITE | _INDEFINITE | _STOP - {'parked', 'moving'}
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
 _EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
@@ -459,7 +460,7 @@ class Clauses:
         head, tail = between[:places[-1]], list(between[places[-1] + 1:])
         if tail and (tail[0] in DEFINITE or tail[0] in _INDEFINITE):
             tail = tail[1:]
-        return (len(tail) <= 3 and not (DEFINITE | _INDEFINITE | _STOP - {'parked', 'moving'}).intersection(tail)
+        return (len(tail) <= 3 and _BETWEEN.isdisjoint(tail)
                 and all(word in _RIDING or word in _ON_THE_WAY or word not in _STOP
                         for word in head))
 

@@ -25,7 +25,8 @@ _NO = ('no', 'false', '0', 'n')
 _DEPTH = 32
 _SAFE_SUBJECTS = frozenset(
     "it this that situation scene everything all way road path lane street environment "
-    "yes yeah yep clear totally perfectly conditions verdict judgement judgment conclusion assessment answer safety decision status "
+    "yes yeah yep clear totally perfectly conditions verdict judgement judgment conclusion "
+    "assessment answer safety decision status "
     "overall result it's that's which so therefore passage looks seems appears seem considered "
     "deemed be is drive driving proceeding intersection area route crossing".split())
 _ABOUT = frozenset(
