@@ -36,6 +36,7 @@ from vlm_misalign_ros.metrics.rates import (
     score,
 )
 from vlm_misalign_ros.metrics.rolling import RollingCounts
+from vlm_misalign_ros.metrics.spans import lengths_of_runs, starts_of_runs
 from vlm_misalign_ros.metrics.statistics import mean_of_two, pearson, spearman, wilson
 from vlm_misalign_ros.metrics.truth import (
     TruthSettings,
@@ -112,6 +113,32 @@ def test_a_large_frame_is_counted_to_the_last_pixel():
     # float32 counts alone would stick at 2 ** 24.
     truth = np.full((4400, 4000), ID['road'], np.uint8)
     assert confusion.confusion(truth, np.zeros_like(truth))[0, 0] == truth.size
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.integers(1, 12))
+def test_counting_runs_equals_counting_pixels(seed, height, width, patch):
+    rng = np.random.default_rng(seed)
+    small = (2, (height - 1) // patch + 1, (width - 1) // patch + 1)
+    truth, predicted = (np.kron(values, np.ones((patch, patch), np.uint8))[:height, :width]
+                        for values in rng.integers(0, 256, small, np.uint8))
+    expected = np.zeros((256, 256), np.int64)
+    np.add.at(expected, (truth, predicted), 1)
+    rows = [BY_NAME[name].id for name in CLASSES]
+    found = confusion.confusion(truth, predicted)
+    assert np.array_equal(found[:, :19], expected[rows, :19])
+    assert np.array_equal(found[:, 19], expected[rows, 19:].sum(axis=1))
+    starts = starts_of_runs(truth, predicted)
+    lengths = lengths_of_runs(starts, truth.size)
+    assert np.array_equal(np.repeat(truth.ravel()[starts], lengths), truth.ravel())
+    assert np.array_equal(np.repeat(predicted.ravel()[starts], lengths), predicted.ravel())
+
+
+def test_noise_has_as_many_things_as_parts():
+    # More parts than sixteen bits can number.
+    labels = np.full((1100, 600), ID['sky'], np.uint8)
+    labels[::3, ::3] = ID['traffic sign']
+    assert len(take_inventory(labels, None).things) == 367 * 200
 
 
 def test_confusion_refuses_what_does_not_match():

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.labels import BY_NAME, CLASSES
+from vlm_misalign_ros.metrics.spans import lengths_of_runs, starts_of_runs
 
 VOID = len(CLASSES)
 SHAPE = (VOID, VOID + 1)
@@ -22,6 +23,8 @@ _ROWS = np.array([BY_NAME[name].id for name in CLASSES])
 _LABELS = int(_ROWS.max()) + 1
 _COLUMN = np.full(256, VOID, np.uint8)
 _COLUMN[:VOID] = np.arange(VOID)
+_FEW = 1 / 8
+"""Runs to a pixel up to which runs are counted, not pixels."""
 _EXACT = 2 ** 24
 """calcHist counts in float32, which is exact up to here."""
 
@@ -40,8 +43,15 @@ def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     total = np.zeros(SHAPE, np.int64)
     if not truth.size:
         return total
-    columns = cv2.LUT(np.ascontiguousarray(predicted), _COLUMN)
     truth = np.ascontiguousarray(truth)
+    predicted = np.ascontiguousarray(predicted)
+    starts = starts_of_runs(truth, predicted)
+    if starts.size <= _FEW * truth.size:
+        pairs = truth.ravel()[starts].astype(np.int64) * (VOID + 1) + _COLUMN[
+            predicted.ravel()[starts]]
+        by_pair = np.bincount(pairs, lengths_of_runs(starts, truth.size), 256 * (VOID + 1))
+        return by_pair.reshape(256, VOID + 1)[_ROWS].astype(np.int64)
+    columns = cv2.LUT(predicted, _COLUMN)
     rows = max(1, _EXACT // truth.shape[1])
     for start in range(0, len(truth), rows):
         counted = cv2.calcHist(

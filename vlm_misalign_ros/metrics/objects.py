@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.labels import BY_NAME, LABELS
+from vlm_misalign_ros.metrics.spans import lengths_of_runs, starts_of_runs
 
 INSTANCE = 1000
 """Instance ids are label * 1000 + k; a bare label id is a group (Cityscapes' convention)."""
@@ -68,44 +69,79 @@ def take_inventory(
     outlines.
     """
     labels = np.ascontiguousarray(labels)
-    pixels = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    runs = _Runs.of(labels)
+    pixels = np.bincount(runs.values, runs.lengths, 256).astype(np.int64)
     things: list[Thing] = []
     alone = pixels.copy()
     if instances is not None:
-        things = list(_instances(np.ascontiguousarray(instances), depth))
+        instances = np.ascontiguousarray(instances)
+        numbered = _Runs.of(instances)
+        things = list(_instances(instances, numbered, depth))
         for thing in things:
             alone[thing.label] -= thing.area
     for label in (*_THINGS, *_OUTLINED):
         if alone[label] <= 0:
             continue
-        group = label in _THINGS and instances is not None
-        mask = cv2.inRange(labels if instances is None or not group else instances, label, label)
-        things.extend(_outlined(mask, label, group, depth))
+        if instances is None or label in _OUTLINED:
+            things.extend(_outlined(labels, runs, label, False, depth))
+        else:
+            things.extend(_outlined(instances, numbered, label, True, depth))
     return Inventory(labels.shape, pixels, tuple(things))
 
 
-def _instances(instances: np.ndarray, depth: np.ndarray | None) -> Iterator[Thing]:
+@dataclass(frozen=True)
+class _Runs:
+    """A map as runs; the arrays are (n,)."""
+
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    width: int
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> _Runs:
+        starts = starts_of_runs(array)
+        return cls(array.ravel()[starts], starts, lengths_of_runs(starts, array.size),
+                   array.shape[1])
+
+    def only(self, chosen: np.ndarray) -> _Runs:
+        """Return the runs where `chosen`, bool (n,), is true."""
+        return _Runs(self.values[chosen], self.starts[chosen], self.lengths[chosen], self.width)
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.starts // self.width
+
+    def box(self) -> tuple[slice, slice]:
+        """Return the rows and columns around all of them; there has to be one."""
+        columns = self.starts % self.width
+        rows = self.rows
+        return (slice(int(rows[0]), int(rows[-1]) + 1),
+                slice(int(columns.min()), int((columns + self.lengths).max())))
+
+    def sampled(self, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (values, indices into the map) of evenly spread pixels, about `most`."""
+        ends = np.cumsum(self.lengths)
+        picked = np.arange(0, ends[-1], max(1, int(ends[-1]) // most))
+        run = np.searchsorted(ends, picked, 'right')
+        return self.values[run], self.starts[run] + picked - (ends - self.lengths)[run]
+
+
+def _instances(instances: np.ndarray, runs: _Runs, depth: np.ndarray | None) -> Iterator[Thing]:
     """Yield the things of an instance map."""
-    width = instances.shape[1]
-    numbered = cv2.inRange(instances, INSTANCE, 65535)
-    x, y, columns, rows = cv2.boundingRect(numbered)
-    if not columns:
+    runs = runs.only(runs.values >= INSTANCE)
+    if not runs.values.size:
         return
-    part = instances[y:y + rows, x:x + columns].ravel()
-    inside = np.flatnonzero(numbered[y:y + rows, x:x + columns])
-    ids = part[inside]
-    row = inside // columns + y
-    areas = np.bincount(ids)
+    areas = np.bincount(runs.values, runs.lengths).astype(np.int64)
     # Rows ascend, and of equal indices numpy keeps the last value assigned.
-    last = np.zeros(len(areas), np.int64)
-    last[ids] = row
-    first = np.zeros(len(areas), np.int64)
-    first[ids[::-1]] = row[::-1]
+    first, last = np.zeros((2, len(areas)), np.int64)
+    rows = runs.rows
+    last[runs.values] = rows
+    first[runs.values[::-1]] = rows[::-1]
     depths = {}
     if depth is not None:
-        step = max(1, len(ids) // _DEPTHS)
-        places = row[::step] * width + inside[::step] % columns + x
-        depths = _near_sides(ids[::step], depth.ravel()[places])
+        ids, places = runs.sampled(_DEPTHS)
+        depths = _near_sides(ids, depth.ravel()[places])
     for number in np.flatnonzero(areas):
         label = int(number) // INSTANCE
         if label in _THINGS:
@@ -130,26 +166,29 @@ def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
 
 
 def _outlined(
-    mask: np.ndarray, label: int, group: bool, depth: np.ndarray | None,
+    array: np.ndarray, runs: _Runs, value: int, group: bool, depth: np.ndarray | None,
 ) -> Iterator[Thing]:
-    """Yield the connected parts of a mask, uint8 (H, W)."""
-    x, y, columns, rows = cv2.boundingRect(mask)
-    if not columns:
+    """Yield the connected parts of a map where it has a value."""
+    runs = runs.only(runs.values == value)
+    if not runs.values.size:
         return
+    rows, columns = runs.box()
+    # No more parts than runs: sixteen bits are enough for all but noise, and three times faster.
+    kind = cv2.CV_16U if runs.values.size < 2**16 - 2 else cv2.CV_32S
     count, parts, stats, _ = cv2.connectedComponentsWithStats(
-        mask[y:y + rows, x:x + columns], connectivity=8)
+        (array[rows, columns] == value).view(np.uint8), connectivity=8, ltype=kind)
     depths = {}
     if depth is not None:
-        marks = parts.ravel()
-        inside = np.flatnonzero(marks)
-        inside = inside[::max(1, len(inside) // _DEPTHS)]
-        depths = _near_sides(marks[inside], depth[y:y + rows, x:x + columns].ravel()[inside])
+        _, places = runs.sampled(_DEPTHS)
+        down, across = np.divmod(places, runs.width)
+        depths = _near_sides(parts[down - rows.start, across - columns.start],
+                             depth.ravel()[places])
     for number in range(1, count):
         top = int(stats[number, cv2.CC_STAT_TOP])
         bottom = top + int(stats[number, cv2.CC_STAT_HEIGHT]) - 1
-        foot = _foot(parts, number, top, bottom) + x
-        yield Thing(label, int(stats[number, cv2.CC_STAT_AREA]), top + y, bottom + y, foot, group,
-                    depths.get(number))
+        foot = _foot(parts, number, top, bottom) + columns.start
+        yield Thing(value, int(stats[number, cv2.CC_STAT_AREA]), top + rows.start,
+                    bottom + rows.start, foot, group, depths.get(number))
 
 
 def _foot(marks: np.ndarray, mark: int, top: int, bottom: int) -> np.ndarray:
