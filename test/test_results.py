@@ -9,17 +9,19 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.errors import MisalignError, RecordError
 from vlm_misalign_ros.labels import SCORED
 from vlm_misalign_ros.metrics import confusion
 from vlm_misalign_ros.metrics.rates import Counts
+from vlm_misalign_ros.results.analysis import analyse_records
 from vlm_misalign_ros.results.finalise import finalise
+from vlm_misalign_ros.results.merge import is_merged, merge
 from vlm_misalign_ros.results.pictures import WorstPictures, picture_name
 from vlm_misalign_ros.results.store import RecordWriter, difference, read_records
-from vlm_misalign_ros.results.summary import ALL, format_table, summarise
+from vlm_misalign_ros.results.summary import ALL, format_table, summarise, to_frame
 from vlm_misalign_ros.results.verdict import Status, judge_run
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
@@ -96,7 +98,7 @@ def test_a_damaged_line_is_named(tmp_path):
 FULL = """
 import sys; from pathlib import Path
 from vlm_misalign_ros.results.store import RecordWriter
-from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.errors import MisalignError, RecordError
 from vlm_misalign_ros.labels import SCORED
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
@@ -165,6 +167,117 @@ def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
     assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
     # Columns for what did not happen would only be noise.
     assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:4] == ['scored', 'mIoU']
+
+
+KINDS = ['clean', 'motion_blur:1', 'motion_blur:5', 'low_light:2']
+SEVERAL = st.lists(st.tuples(
+    st.sampled_from(KINDS), st.sampled_from(['ok', 'ok', 'missing', 'unmatched']),
+    st.integers(0, 3), st.integers(0, 4), st.integers(0, 30)), min_size=2, max_size=12)
+
+
+def several(entries):
+    """Return records of frames drawn by SEVERAL, one source frame each."""
+    return [frame(number + 1, name, status=status, miou=(50, wrong), counts=Counts(
+        frames=1, assertions=made_up + 1, hallucinated=made_up, required=omitted + 2,
+        omitted=omitted, false_safe=1, hazards_judged=2, safe=1))
+        for number, (name, status, made_up, omitted, wrong) in enumerate(entries)]
+
+
+def numbers(rows):
+    """Return rows as a table without times, in one order."""
+    table = to_frame(rows)
+    table = table[[name for name in table.columns if 'seconds' not in name]]
+    return table.sort_values(['model', 'condition']).reset_index(drop=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEVERAL, st.randoms(use_true_random=False))
+def test_the_order_of_frames_changes_no_number(entries, random):
+    records = several(entries)
+    shuffled = list(records)
+    random.shuffle(shuffled)
+    pd.testing.assert_frame_equal(numbers(summarise(records)), numbers(summarise(shuffled)))
+    one, other = (analyse_records(each, None) for each in (records, shuffled))
+    assert one.keys() == other.keys()
+    assert_close(one, other)
+
+
+def assert_close(one, other):
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_close(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for first, second in zip(one, other, strict=True):
+            assert_close(first, second)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, nan_ok=True, abs=1e-9)
+    else:
+        assert one == other
+
+
+def a_run(folder, records, **changes):
+    folder.mkdir()
+    write(folder, records)
+    manifest = {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '1'}},
+                'configuration': {'corruption': {'seed': 0}, 'monitor': {'minimum_area': 1000.0}}}
+    manifest.update(changes)
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    (folder / 'config.yaml').write_text('{}')
+    return folder
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEVERAL, st.integers(1, 11))
+def test_merged_runs_equal_one_run(tmp_path_factory, entries, cut):
+    folder = tmp_path_factory.mktemp('merge')
+    records = several(entries)
+    cut = min(cut, len(records) - 1)
+    first, second = records[:cut], records[cut:]
+    # A run of its own starts its clock anew.
+    again = [{**record, 'stamp': f'{number + 1}.000000000'}
+             for number, record in enumerate(second)]
+    parts = [a_run(folder / 'a', first), a_run(folder / 'b', again)]
+    merge(folder / 'both', parts)
+    merged = list(read_records(folder / 'both' / 'records.jsonl'))
+    assert len({record['stamp'] for record in merged}) == len(first) + len(second)
+    pd.testing.assert_frame_equal(
+        numbers(summarise(first + second)), numbers(summarise(merged)))
+
+
+def test_pictures_follow_their_frames(run, tmp_path):
+    a_run(tmp_path / 'first', [frame(7)])
+    (run / 'manifest.json').write_text((tmp_path / 'first' / 'manifest.json').read_text())
+    (run / 'config.yaml').write_text('{}')
+    merge(tmp_path / 'both', [tmp_path / 'first', run])
+    assert is_merged(tmp_path / 'both') and not is_merged(run) and not is_merged(tmp_path)
+    moved = {record['key']: record['stamp']
+             for record in read_records(tmp_path / 'both' / 'records.jsonl')}
+    seconds = int(moved[HOSTILE].partition('.')[0])
+    assert seconds == 7 + 1 + 3
+    assert (tmp_path / 'both' / 'pictures' / f'{picture_name(seconds * 10**9)}.jpg').is_file()
+    assert close(tmp_path / 'both', expected_frames=None).status is Status.PASS
+
+
+@pytest.mark.parametrize('records, changes, words', [
+    ([frame(1)], {}, 'key_1 under clean is in'),
+    ([frame(2)], {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '2'}}},
+     'another model m'),
+    ([frame(2)], {'language': {'lexicon_version': 9}}, 'another language'),
+    ([frame(2)], {'configuration': {'monitor': {'minimum_area': 5.0}}}, 'corruption seed'),
+])
+def test_runs_that_do_not_belong_together_are_not_merged(tmp_path, records, changes, words):
+    parts = [a_run(tmp_path / 'a', [frame(1)]), a_run(tmp_path / 'b', records, **changes)]
+    with pytest.raises(MisalignError, match=words):
+        merge(tmp_path / 'out', parts)
+    assert not (tmp_path / 'out').exists()
+    with pytest.raises(MisalignError, match='two or more'):
+        merge(tmp_path / 'out', parts[:1])
+    with pytest.raises(MisalignError, match='exists'):
+        merge(tmp_path / 'a', parts)
+    with pytest.raises(MisalignError, match='cannot be read'):
+        merge(tmp_path / 'out', [tmp_path / 'a', tmp_path / 'none'])
 
 
 def test_the_order_is_clean_first_then_by_severity():

@@ -166,6 +166,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.configuration import parse, read_yaml
     from vlm_misalign_ros.evaluation import parse_limits
     from vlm_misalign_ros.results.finalise import finalise
+    from vlm_misalign_ros.results.merge import is_merged
     from vlm_misalign_ros.runs import expected_frames
 
     folder = Path(arguments.run)
@@ -173,8 +174,25 @@ def _report(arguments: argparse.Namespace) -> int:
     verdict = finalise(
         folder, minimum_coverage=configuration.monitor.minimum_coverage,
         limits=parse_limits(configuration.monitor.limits),
-        expected_frames=expected_frames(configuration) or None, notes=[])
+        expected_frames=None if is_merged(folder) else expected_frames(configuration) or None,
+        notes=[])
     _print_results(folder)
+    return verdict.exit_code
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from vlm_misalign_ros.configuration import parse, read_yaml
+    from vlm_misalign_ros.evaluation import parse_limits
+    from vlm_misalign_ros.results.finalise import finalise
+    from vlm_misalign_ros.results.merge import merge
+
+    out = Path(arguments.out)
+    merge(out, [Path(folder) for folder in arguments.runs])
+    monitor = parse(read_yaml(out / 'config.yaml')).monitor
+    verdict = finalise(
+        out, minimum_coverage=monitor.minimum_coverage, limits=parse_limits(monitor.limits),
+        expected_frames=None, notes=[])
+    _print_results(out)
     return verdict.exit_code
 
 
@@ -298,6 +316,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command('report', _report, 'write tables, verdict and report of a run again')
     report.add_argument('run', help='run folder')
+
+    merge = command('merge', _merge, 'join runs over different frames into one run')
+    merge.add_argument('out', help='folder of the new run')
+    merge.add_argument('runs', nargs='+', help='run folders of one evaluation')
 
     mentions = command(
         'mentions', _mentions,

@@ -14,7 +14,8 @@ from vlm_misalign_ros.corruptions import parse_conditions
 from vlm_misalign_ros.datasets import open_dataset
 from vlm_misalign_ros.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.evaluation import parse_limits
-from vlm_misalign_ros.models import reference
+from vlm_misalign_ros.models import calibration, reference
+from vlm_misalign_ros.models.prompts import prompts_hash
 from vlm_misalign_ros.results.manifest import build_manifest, write_json
 
 
@@ -36,6 +37,11 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
         models[name] = {'model': text, 'role': role}
         if model.directory is not None:
             models[name]['sha256'] = reference.weights_hash(model.directory)
+    for vlm in configuration.vlms:
+        if vlm.calibration:
+            found = calibration.load(
+                Path(vlm.calibration), models[vlm.name].get('sha256', vlm.model), prompts_hash())
+            models[vlm.name]['calibration'] = {'file': vlm.calibration, 'sha256': found.sha256}
     facts['models'] = models
     replay = configuration.replay
     if replay is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 import numpy as np
 
@@ -87,9 +88,9 @@ def tables(records: Iterable[Record]) -> list[Table]:
     """Return one table for each model, of the frames on which it was scored."""
     lines: dict[str, list[Record]] = {}
     clusters: dict[tuple[str, str], int] = {}
-    for record in records:
-        if record.get('kind') != 'frame':
-            continue
+    # In one order whatever order they came in, so that resampling draws the same frames.
+    for record in sorted((record for record in records if record.get('kind') == 'frame'),
+                         key=_place):
         clusters.setdefault((record['dataset'], record['key']), len(clusters))
         for model, entry in record['models'].items():
             lines.setdefault(model, [])
@@ -98,11 +99,19 @@ def tables(records: Iterable[Record]) -> list[Table]:
     return [_table(model, found, clusters) for model, found in lines.items()]
 
 
+def _place(record: Record) -> tuple[Any, ...]:
+    condition = record['condition']
+    return (record['dataset'], record['key'], condition['corruption'] != CLEAN,
+            condition['corruption'], condition['severity'], record['pass'], record['stamp'])
+
+
 def _table(
     model: str, records: list[Record], clusters: dict[tuple[str, str], int],
 ) -> Table:
     entries = [record['models'][model] for record in records]
-    names = list(dict.fromkeys(record['condition']['name'] for record in records))
+    names = [name for _, _, _, name in sorted({
+        (condition['corruption'] != CLEAN, condition['corruption'], condition['severity'],
+         condition['name']) for condition in (record['condition'] for record in records)})]
     corruption = {record['condition']['name']: record['condition']['corruption']
                   for record in records}
     cells = np.zeros((len(records), SHAPE[0] * SHAPE[1]), np.int64)
