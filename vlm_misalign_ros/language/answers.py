@@ -11,7 +11,7 @@ from vlm_misalign_ros.language.text import words
 from vlm_misalign_ros.types import Mention
 
 _MODIFIERS = frozenset(
-    'other parked oncoming visible moving nearby the any all stationary number of count total '
+    'a an other parked oncoming visible moving nearby the any all stationary number of count total '
     'detected present main additional seen key approaching passing notable large small'.split())
 _TRAILING = frozenset('count counts present visible detected status number seen ahead'.split())
 _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
@@ -138,7 +138,7 @@ def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
         return Mention.HEDGED
     if Cue.NEGATION_AFTER in cues:
         return Mention.DENIED
-    if first in ('no', 'not', 'without') and Cue.NOT_NEGATION not in cues and (
+    if first in ('no', 'not', 'without', "can't", 'cannot') and Cue.NOT_NEGATION not in cues and (
             first == 'no' or Cue.NEGATION_BEFORE in cues):
         return Mention.DENIED
     return None

@@ -54,18 +54,25 @@ _ON_THE_WAY = frozenset(
     'their its two three several some red blue black white green yellow small large old new '
     'electric heavy parked another past along by currently just off away around about'.split())
 _BETWEEN = DEFINITE | _INDEFINITE | _STOP - {'parked', 'moving'}
+_RIDDEN_WORDS = frozenset('bicycle bike scooter moped motorcycle motorbike horse'.split())
+_LISTING = frozenset(', and or a an other another even'.split())
+_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS))
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
 _EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
     "can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
     "would might doesn't won't be not".split())
+_LETTING = frozenset(
+    'for require requires requiring allow allows force forces permit permits enable cause'.split())
 _EGO_STATE = frozenset('cleared free safe able allowed permitted clear to not ready'.split())
 _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you'))
 _PARTS = frozenset(
     'stretch part side edge section middle end half corner row line front back strip piece patch '
     'group pair number couple kind sort sides edges parts'.split())
-_WHOEVER = frozenset('somebody someone anybody anyone nobody'.split())
-_NOBODY = frozenset(('nobody', 'no', 'no-one', 'not'))
+_PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
+"""What is told of a thing without a word on whether it is there."""
+_WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
+_NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _LONGEST_NAME = 7
 _LOOK_BACK = 12
 """Mentions that a cue at the end of a clause reaches back over, at most."""
@@ -130,6 +137,9 @@ def _without_pseudo(
 ) -> tuple[Cue | None, int]:
     """Cut a cue short where a pseudo-negation begins inside it: `there is | no shortage of`."""
     if cue in (Cue.NEGATION_BEFORE, Cue.NEGATION_AFTER):
+        end = index + length
+        if length > 1 and tokens[end - 1] == 'no' and tokens[end:end + 1] == ('one',):
+            return None, length - 1
         for place in range(index + 1, index + length):
             inner, cues = lexicon.cues.longest(tokens, place)
             if Cue.NOT_NEGATION in cues and place + inner > index + length:
@@ -179,7 +189,8 @@ class Clauses:
         if index == self._pictured_from:
             self._scope, self._scope_end, self._scope_used = Cue.PICTURE_BEFORE, index, False
         if self._scope is Cue.PICTURE_BEFORE and index > self._scope_end and (
-                word in _VERBS and not word.endswith('ing') or word in _PREPOSITIONS):
+                word in _VERBS and not word.endswith('ing')
+                or word in _PREPOSITIONS and not self._in_picture(index)):
             self._scope = None
         if found.cue is Cue.TERMINATOR:
             # "Possibly there is a truck": the clause has only begun.
@@ -206,6 +217,12 @@ class Clauses:
             self._scope, self._scope_end, self._scope_used = Cue.PICTURE_BEFORE, shown, False
             return shown - index
         return found.length
+
+    def _in_picture(self, index: int) -> bool:
+        """Return whether a preposition goes on within what a picture shows."""
+        word, after = self._tokens[index], self._tokens[index + 1:index + 4]
+        return (word in ('of', 'with') or word == 'in' and after[:1] == ('front',)
+                or word == 'on' and not _RIDDEN_WORDS.isdisjoint(after))
 
     # Cues ------------------------------------------------------------------------------------
 
@@ -271,7 +288,8 @@ class Clauses:
         word = self._tokens[index]
         if not self._scope:
             return
-        if word == ':' and not self._scope_used:
+        if word == ':' and not self._scope_used and (
+                index == self._scope_end or self._scope is not Cue.HYPOTHETICAL_BEFORE):
             # "does not contain: person, car" and "my guess: a bus".
             self._scope_end = index + 1
             return
@@ -312,6 +330,11 @@ class Clauses:
 
     def _bare_list(self, comma: int, start: int, place: int) -> bool:
         """Return whether names alone stand before and behind a comma: `no cars, trucks`."""
+        first, second = (bool(_ON_THE_ROAD.intersection(classes)) for classes in (
+            self.said[-1].classes if self.said else (), self._marks[place].classes or ()))
+        if first is not second and ':' not in self._tokens[:comma]:
+            # "no cars, houses, a fence": the houses are there.
+            return False
         end = place + self._marks[place].length
         closed = end >= len(self._tokens) or self._tokens[end] in ',)'
         return (place - start <= 1 and closed and bool(self.said)
@@ -338,26 +361,31 @@ class Clauses:
             for place, word in enumerate(between):
                 if word in (',', 'and', ':', '(') and not _VERBS.isdisjoint(between[:place]):
                     return
-            if not said.place and said.state in (Mention.ASSERTED, Mention.HEDGED):
+            if not said.place and said.state in (Mention.ASSERTED, Mention.HEDGED) and (
+                    self._tokens[said.end] not in _PROPERTIES):
                 said.state = state
             if '(' in between:
                 return
 
     def _modal(self, index: int) -> None:
         """Let `a cyclist may be there` hedge, `a child could run` suppose what goes before."""
-        for said in self.said[:-3:-1]:
-            if said.place:
-                continue
-            between = self._tokens[said.end:index]
-            if any(word in _VERBS or word in ',;' for word in between):
+        follows = self._tokens[index + 1:index + 4]
+        if 'not' in follows[:1]:
+            return
+        state = Mention.HEDGED if 'be' in follows else Mention.HYPOTHETICAL
+        end = index
+        for said in self.said[:-5:-1]:
+            between = self._tokens[said.end:end]
+            if end != index and not set(between) <= _LISTING:
                 return
+            if any(word in _VERBS or word in ',;' and end == index for word in between):
+                return
+            if said.place and end == index:
+                continue
             if said.definite or said.state is not Mention.ASSERTED:
                 return
-            follows = self._tokens[index + 1:index + 4]
-            if 'not' in follows[:1]:
-                return
-            said.state = Mention.HEDGED if 'be' in follows else Mention.HYPOTHETICAL
-            return
+            said.state = state
+            end = said.start
 
     # Things ----------------------------------------------------------------------------------
 
@@ -378,7 +406,8 @@ class Clauses:
             if shows and self._tokens[index] not in ('one', 'sign', 'signs', 'board'):
                 self._pictured_from = place + shows
                 return 0
-            if self._tokens[place] in _VERBS or self._tokens[place] in _PUNCTUATION:
+            if self._tokens[place] in _VERBS or self._tokens[place] in _PUNCTUATION and (
+                    self._tokens[place + 1:place + 2] not in (('which',), ('that',))):
                 break
         return 0
 
@@ -408,7 +437,7 @@ class Clauses:
         definite = determiner in DEFINITE
         before = self._tokens[start - 1] if start else ''
         place = definite and before in _PREPOSITIONS
-        if self._is_ego(index, end, found.classes, determiner, before):
+        if self._is_ego(index, end, found.classes, determiner, before, start):
             return
         if definite and found.classes == ('person',) and self._tokens[index] in self._riders:
             return
@@ -418,14 +447,10 @@ class Clauses:
         state: Mention | None = Mention.ASSERTED
         away = start > self._scope_end or start == self._scope_end and before in _PREPOSITIONS
         held = definite and away and (
-            place or not _ACTIONS.isdisjoint(self._tokens[self._scope_end:start]))
+            place or 'that' in self._tokens[self._scope_end:start]
+            or not _ACTIONS.isdisjoint(self._tokens[self._scope_end:start]))
         if self._scope is Cue.PICTURE_BEFORE:
             state = None
-            after = self._tokens[end] if end < len(self._tokens) else ''
-            self._scope_used = True
-            if after not in _RIDING and (
-                    after not in ('and', 'or', ',') or not self._list_goes_on(end)):
-                self._scope = None
         elif self._scope is Cue.NEGATION_BEFORE and not held:
             state = Mention.DENIED
         elif self._scope is Cue.HEDGE_BEFORE and not held:
@@ -434,12 +459,13 @@ class Clauses:
             state = Mention.HYPOTHETICAL
         self._scope_used = True
         if state is Mention.ASSERTED and self._tokens[index] in ('anybody', 'anyone'):
-            return
+            state = None
         self.said.append(Said(
             index, end, found.classes, state, definite, not determiner, place))
 
     def _is_ego(
         self, index: int, end: int, classes: tuple[str, ...], determiner: str, before: str,
+        start: int,
     ) -> bool:
         """Return whether `the car` is the one that looks: `the car can go on`."""
         if (not set(classes) <= _EGO or determiner not in DEFINITE
@@ -448,7 +474,9 @@ class Clauses:
         after = self._tokens[end] if end < len(self._tokens) else ''
         state = self._tokens[end + 1] if end + 1 < len(self._tokens) else ''
         return (after in _EGO_NEXT or before in _EGO_NEXT or before == 'does'
-                or before == 'for' and after == 'to' or after == 'from'
+                or before in _LETTING and after == 'to' or after == 'from'
+                or self._tokens[start - 2:start] == ('front', 'of')
+                and self._tokens[index] == VEHICLE
                 or after == 'is' and state in _EGO_STATE)
 
     @staticmethod

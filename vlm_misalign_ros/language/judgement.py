@@ -321,7 +321,8 @@ class _Judge:
         condition, _ = self._lexicon.conditions.longest(self._tokens, index)
         if condition and not length and not starts_with(self._tokens[index + 1:], *_WEIGHING):
             self._conditional = True
-            self._begins = index == 0 or self._tokens[index - 1] in (',', ':', ';', 'and', 'but')
+            self._begins = index == 0 or self._tokens[index - 1] in (
+                ',', ':', ';', 'and', 'but', 'that')
         elif word in (':', ';', ')', '-', 'so', 'therefore', 'but') or (
                 word == ',' and not self._begins):
             self._conditional = False

@@ -102,6 +102,8 @@ class Lexicon:
     """Headings over what is not there."""
     uncertain: Phrases = field(default_factory=Phrases)
     """Headings over what may be there."""
+    hypothetical: Phrases = field(default_factory=Phrases)
+    """Headings over what could come."""
     judgements: Phrases = field(default_factory=Phrases)
     """Meanings are `unsafe`, `safe`, `neither`, `refused`."""
     orders: dict[str, Phrases] = field(default_factory=dict)
@@ -162,6 +164,7 @@ def _load(path: Path) -> Lexicon:
         _add(lexicon.guesses, polarity['guess'], macros, True)
         _add(lexicon.corrections, data['corrections'], macros, True)
         _add(lexicon.absent, data['headings']['absent'], macros, True)
+        _add(lexicon.hypothetical, data['headings']['hypothetical'], macros, True)
         _add(lexicon.uncertain, data['headings']['uncertain'], macros, True)
         judgement = data['judgement']
         for meaning in ('unsafe', 'safe', 'neither', 'refused'):

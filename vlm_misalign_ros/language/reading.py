@@ -26,7 +26,7 @@ _RANK = {Mention.HYPOTHETICAL: 0, Mention.HEDGED: 1, Mention.DENIED: 2, Mention.
 """Of several mentions of one class the strongest counts."""
 _DEPTH = 32
 _HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
-_ASKS = ('is there', 'are there', 'do you see', 'can you see', 'any', 'could there be', 'is that',
+_ASKS = ('anyone', 'anybody', 'is there', 'are there', 'do you see', 'can you see', 'any', 'could there be', 'is that',
          'are those', 'was there', 'were there', 'might there be', 'is it', 'do i see', 'does it')
 _YES = ('yes', 'yeah', 'yep', 'correct', 'indeed', 'true', 'certainly',
         'definitely', 'sure', 'right', 'of course', 'a yes', 'several', 'many', 'one', 'two')
@@ -138,13 +138,17 @@ class _Reader:
 
     def _heading(self, tokens: Sequence[str]) -> None:
         self._asked = []
-        self._section = (
-            Mention.DENIED if self._lexicon.absent.find(tokens)
-            else Mention.HEDGED if self._lexicon.uncertain.find(tokens) else None)
+        self._section = self._headed(tokens)
         plain = [word for word in tokens if word != ':']
         self._topic = answers.named_alone(plain, self._lexicon)
         if not self._topic and self._section is None and 'safe' not in plain:
             self._clauses(plain)
+
+    def _headed(self, tokens: Sequence[str]) -> Mention | None:
+        """Return what a heading says of all that stands under it."""
+        return (Mention.DENIED if self._lexicon.absent.find(tokens)
+                else Mention.HYPOTHETICAL if self._lexicon.hypothetical.find(tokens)
+                else Mention.HEDGED if self._lexicon.uncertain.find(tokens) else None)
 
     def _row(self, row: Sequence[str]) -> None:
         classes = answers.named_alone(words(row[0]), self._lexicon)
@@ -167,11 +171,23 @@ class _Reader:
             return
         if self._answered(tokens):
             tokens = tokens[1:]
+        if ':' in tokens[1:5]:
+            colon = tokens.index(':')
+            headed = self._headed(tokens[:colon])
+            if headed is not None and not any(
+                    self._lexicon.things.longest(tokens, place)[0] for place in range(colon)):
+                before, self._section = self._section, headed
+                self._clauses(tokens[colon + 1:])
+                self._section = before
+                return
         if self._topic:
             self._follow_topic(tokens)
         found = answers.pairs(tokens, self._lexicon)
         for classes, value, _ in found:
             stated = answers.polarity(value, self._lexicon)
+            if len(value) > 1 and value[0] == 'no' and value[1] not in ',;:(':
+                # "Pedestrians: no pedestrian is near" is a sentence of its own.
+                stated = None
             if stated is None:
                 said = Clauses(value, self._lexicon, set()).read()
                 again = any(set(classes) & set(entry.classes) for entry in said)

@@ -24,6 +24,10 @@ _DASH = re.compile(r'(?<=\S) +-{1,3} +(?=\S)')
 _KEY_DASH = re.compile(
     r'^([^\n\w]*(?:\d{1,2}[.)] *)?\w+(?: \w+){0,2}) +-{1,3} +(?=\S)', re.MULTILINE)
 """`Trains - none` on a line of its own is a key with its value."""
+_ANSWER_DASH = re.compile(
+    r"(\w+(?: \w+){0,2}) +-{1,3} +(?=(?:no|none|nope|yes|zero|absent|can't find|cannot find|one|two"
+    r"|three|several|many)\b)", re.IGNORECASE)
+"""`A bus - no.` within a line is one, too."""
 _EQUALS = re.compile(r'(?<=[^\W\d_]) ?= ?(?=\w)')
 _BULLET = re.compile(r'^[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.MULTILINE | re.IGNORECASE)
 _MARKS = re.compile(r'[*_#>~]{1,6}')
@@ -65,7 +69,8 @@ def tidy(text: str, prompt: str = '') -> str:
     """
     text = unicodedata.normalize('NFKC', text[:MAX_TEXT])[:MAX_TEXT].translate(_QUOTES)
     text = _THINK.sub(' ', text)
-    text = _EQUALS.sub(': ', _DASH.sub('; ', _KEY_DASH.sub(r'\1: ', text)))
+    text = _EQUALS.sub(': ', _DASH.sub('; ', _ANSWER_DASH.sub(
+        r'\1: ', _KEY_DASH.sub(r'\1: ', text))))
     if '</think>' in text:
         text = text.rsplit('</think>', 1)[1]
     echo = unicodedata.normalize('NFKC', prompt[:MAX_TEXT]).translate(_QUOTES).strip()
