@@ -33,7 +33,7 @@ def record(key, condition='clean', wrong=0, said=4, omitted=0, required=2, judge
              'mentions': {name: 'ASSERTED' for name in asserted}, 'scores': scores or {},
              'judgement_score': safe, 'counts': counts.to_dict()}
     return {
-        'kind': 'frame', 'dataset': 'd', 'key': key, 'stamp': f'{key}.0',
+        'kind': 'frame', 'dataset': 'd', 'key': key, 'pass': 0, 'stamp': f'{key}.0',
         'condition': {'corruption': corruption, 'severity': int(severity or 0),
                       'name': condition},
         'truth': {'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},

@@ -25,8 +25,8 @@ _KEY_DASH = re.compile(
     r'^([^\n\w]*(?:\d{1,2}[.)] *)?\w+(?: \w+){0,2}) +-{1,3} +(?=\S)', re.MULTILINE)
 """`Trains - none` on a line of its own is a key with its value."""
 _ANSWER_DASH = re.compile(
-    r"(\w+(?: \w+){0,2}) +-{1,3} +(?=(?:no|none|nope|yes|zero|absent|can't find|cannot find|one|two"
-    r"|three|several|many)\b)", re.IGNORECASE)
+    r"(\w+(?: \w+){0,2}) +-{1,3} +(?=(?:no|none|nope|yes|zero|absent|can't find|cannot find|one"
+    r"|two|three|several|many)\b)", re.IGNORECASE)
 """`A bus - no.` within a line is one, too."""
 _EQUALS = re.compile(r'(?<=[^\W\d_]) ?= ?(?=\w)')
 _BULLET = re.compile(r'^[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.MULTILINE | re.IGNORECASE)
