@@ -12,7 +12,8 @@ from vlm_misalign_ros.types import Mention
 
 _MODIFIERS = frozenset(
     'a an other parked oncoming visible moving nearby the any all stationary number of count '
-    'total detected present main additional seen key approaching passing notable large small'.split())
+    'total detected present main additional seen key approaching passing notable large '
+    'small'.split())
 _TRAILING = frozenset('count counts present visible detected status number seen ahead'.split())
 _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(

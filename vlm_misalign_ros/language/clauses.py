@@ -106,10 +106,17 @@ class _Mark:
     """None where no thing starts; empty for a phrase that means none."""
 
 
+_PLAIN = _Mark(None, 1, None)
+
+
 def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[_Mark]:
     """Return, for each word, the longest phrase that starts there."""
     marks = []
-    for index in range(len(tokens)):
+    things, phrases = lexicon.things.begins, lexicon.cues.begins
+    for index, word in enumerate(tokens):
+        if word not in things and word not in phrases:
+            marks.append(_PLAIN)
+            continue
         thing, meanings = lexicon.things.longest(tokens, index)
         length, cues = lexicon.cues.longest(tokens, index)
         real = bool(thing) and bool(meanings[0])
@@ -128,7 +135,7 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[_Mark]:
         elif thing:
             marks.append(_Mark(None, thing, meanings[0]))
         else:
-            marks.append(_Mark(None, 1, None))
+            marks.append(_PLAIN)
     return marks
 
 
@@ -391,6 +398,8 @@ class Clauses:
 
     def _picture(self, index: int) -> int:
         """Return where the picture begins that something at `index` bears, or 0."""
+        if self._tokens[index] not in self._lexicon.bearers.begins:
+            return 0
         length, _ = self._lexicon.bearers.longest(self._tokens, index)
         if not length:
             return 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from vlm_misalign_ros.language.lexicon import Lexicon
+from vlm_misalign_ros.language.lexicon import NOTHING, Lexicon
 from vlm_misalign_ros.language.text import Sentence, sentences, starts_with, words
 from vlm_misalign_ros.types import Judgement
 
@@ -199,9 +199,11 @@ class _Judge:
     def read(self) -> tuple[Judgement | None, bool]:
         """Return what the sentence judges, and whether it declines to."""
         index, order = 0, True
+        phrases = self._lexicon.judgements
         while index < len(self._tokens):
             word = self._tokens[index]
-            length, meanings = self._lexicon.judgements.longest(self._tokens, index)
+            length, meanings = (phrases.longest(self._tokens, index) if word in phrases.begins
+                                else NOTHING)
             step = max(length, 1)
             if length and 'neither' not in meanings:
                 step = self._phrase(index, length, meanings)
@@ -318,7 +320,8 @@ class _Judge:
 
     def _conditions(self, index: int, length: int) -> None:
         word = self._tokens[index]
-        condition, _ = self._lexicon.conditions.longest(self._tokens, index)
+        condition = word in self._lexicon.conditions.begins and (
+            self._lexicon.conditions.longest(self._tokens, index)[0])
         if condition and not length and not starts_with(self._tokens[index + 1:], *_WEIGHING):
             self._conditional = True
             self._begins = index == 0 or self._tokens[index - 1] in (

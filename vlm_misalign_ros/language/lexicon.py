@@ -37,7 +37,8 @@ SIDE = ('flip_before', 'flip_after', 'good', 'bad', 'scale_risk', 'scale_safety'
 """Parts of judgements in the lexicon."""
 
 
-_NONE: tuple[int, list[Any]] = (0, [])
+NOTHING: tuple[int, list[Any]] = (0, [])
+"""What `Phrases.longest` returns where no phrase starts."""
 
 
 class Phrases:
@@ -45,11 +46,12 @@ class Phrases:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._root: dict[str, Any] = {}
+        self.begins: dict[str, Any] = {}
+        """By the words that phrases begin with: `in` tells fast whether one may."""
 
     def add(self, phrase: Sequence[str], meaning: Any) -> None:
         """Add a phrase; a later meaning of the same phrase joins the earlier ones."""
-        node = self._root
+        node = self.begins
         for word in phrase:
             node = node.setdefault(word, {})
         meanings = node.setdefault('', [])
@@ -58,10 +60,10 @@ class Phrases:
 
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
-        node = self._root.get(tokens[start]) if start < len(tokens) else None
+        node = self.begins.get(tokens[start]) if start < len(tokens) else None
         if node is None:
-            return _NONE
-        length, meanings = _NONE
+            return NOTHING
+        length, meanings = NOTHING
         index = start + 1
         while node is not None:
             if '' in node:
@@ -70,14 +72,10 @@ class Phrases:
             index += 1
         return length, meanings
 
-    @property
-    def first(self) -> frozenset[str]:
-        """Return the words that phrases begin with."""
-        return frozenset(self._root)
-
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""
-        return any(self.longest(tokens, start)[0] for start in range(len(tokens)))
+        return any(word in self.begins and self.longest(tokens, start)[0]
+                   for start, word in enumerate(tokens))
 
 
 @dataclass
@@ -176,7 +174,7 @@ def _load(path: Path) -> Lexicon:
             lexicon.side[name] = Phrases()
             _add(lexicon.side[name], judgement[name], macros, True)
         lexicon.composing = frozenset().union(*(
-            lexicon.side[name].first for name in ('scale_risk', 'scale_safety', 'good', 'bad')))
+            lexicon.side[name].begins for name in ('scale_risk', 'scale_safety', 'good', 'bad')))
         for name in ('going', 'halting'):
             lexicon.side[name] = Phrases()
             _add(lexicon.side[name], macros[name], macros, True)

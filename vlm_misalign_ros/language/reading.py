@@ -27,7 +27,8 @@ _RANK = {Mention.HYPOTHETICAL: 0, Mention.HEDGED: 1, Mention.DENIED: 2, Mention.
 _DEPTH = 32
 _HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
 _ASKS = ('anyone', 'anybody', 'is there', 'are there', 'do you see', 'can you see', 'any',
-         'could there be', 'is that', 'are those', 'was there', 'were there', 'might there be', 'is it', 'do i see', 'does it')
+         'could there be', 'is that', 'are those', 'was there', 'were there', 'might there be',
+         'is it', 'do i see', 'does it')
 _YES = ('yes', 'yeah', 'yep', 'correct', 'indeed', 'true', 'certainly',
         'definitely', 'sure', 'right', 'of course', 'a yes', 'several', 'many', 'one', 'two')
 _NO = ('no', 'none', 'nope', "there isn't", "there aren't", 'there is no', 'there are no', 'not',

@@ -68,9 +68,13 @@ def tidy(text: str, prompt: str = '') -> str:
     A think block that never ends hides all that follows it.
     """
     text = unicodedata.normalize('NFKC', text[:MAX_TEXT])[:MAX_TEXT].translate(_QUOTES)
-    text = _THINK.sub(' ', text)
-    text = _EQUALS.sub(': ', _DASH.sub('; ', _ANSWER_DASH.sub(
-        r'\1: ', _KEY_DASH.sub(r'\1: ', text))))
+    if '<' in text:
+        text = _THINK.sub(' ', text)
+    if ' -' in text:
+        text = _KEY_DASH.sub(r'\1: ', text)
+        text = _DASH.sub('; ', _ANSWER_DASH.sub(r'\1: ', text))
+    if '=' in text:
+        text = _EQUALS.sub(': ', text)
     if '</think>' in text:
         text = text.rsplit('</think>', 1)[1]
     echo = unicodedata.normalize('NFKC', prompt[:MAX_TEXT]).translate(_QUOTES).strip()
@@ -85,8 +89,7 @@ def sentences(text: str) -> Iterator[Sentence]:
         plain = _MARKS.sub(' ', _BULLET.sub('', line))
         found: list[str] = []
         shouted: set[str] = set()
-        for match in _WORD.finditer(plain):
-            word = match.group()
+        for word in _WORD.findall(plain):
             if word in _ENDS or len(found) >= MAX_SENTENCE:
                 if found:
                     yield Sentence(tuple(found), word if word in _ENDS else '', number,
