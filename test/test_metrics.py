@@ -44,7 +44,16 @@ from vlm_misalign_ros.metrics.truth import (
     required,
     visible_inventory,
 )
-from vlm_misalign_ros.types import Camera, Description, Hazard, Judgement, Mention, Presence
+from vlm_misalign_ros.results.drawing import draw_truth, project
+from vlm_misalign_ros.types import (
+    Camera,
+    Description,
+    Frame,
+    Hazard,
+    Judgement,
+    Mention,
+    Presence,
+)
 
 ID = {label.name: label.id for label in LABELS}
 TRAIN_TO_ID = {label.train_id: label.id for label in LABELS if label.train_id != 255}
@@ -347,6 +356,32 @@ def test_hazards_by_distance_and_side(distance, sideways, expected):
     if expected is not Hazard.CLEAR:
         assert found.nearest == pytest.approx(distance, rel=0.02)
         assert found.nearest_class == 'person'
+
+
+@pytest.mark.parametrize('offset, distance, pitch', [
+    (0.0, 5.0, 0.0), (1.5, 20.0, 0.04), (-4.0, 60.0, -0.01)])
+def test_points_are_projected_to_where_their_distance_is_read(offset, distance, pitch):
+    camera = Camera(2048, 1024, 2000.0, 2000.0, 1024.0, 512.0, mount_height=1.3, pitch=pitch)
+    column, row = project(camera, offset, distance)
+    assert ground_distance(camera, row) == pytest.approx(distance)
+    depth = distance * math.cos(pitch) + 1.3 * math.sin(pitch)
+    assert (column - camera.cx) / camera.fx * depth == pytest.approx(offset)
+
+
+def test_a_drawing_shows_verdict_corridor_and_states():
+    labels, instances = street()
+    put(labels, instances, 'car', 1, 560, 960, 120, 120)
+    image = np.full((*labels.shape, 3), 90, np.uint8)
+    frame = Frame('d', 's', 'k', image, labels, instances, CAMERA)
+    drawn = draw_truth(frame, CAMERA, TruthSettings(), HazardSettings())
+    assert drawn.shape[1:] == image.shape[1:] and drawn.shape[0] > image.shape[0]
+    changed = (drawn[:1024] != 90).any(axis=2)
+    # The corridor is in front of the car, and the sky beside it is left alone.
+    assert changed[900, 1024] and not changed[300, 300:1800].any()
+    red = drawn[900, 1024]
+    assert red[2] > red[1] and red[2] > red[0]
+    clear = draw_truth(frame, CAMERA, TruthSettings(), HazardSettings(stopping_distance=3.0))
+    assert (clear[1000, 1024] != drawn[1000, 1024]).any()
 
 
 def test_only_road_users_are_hazards_and_the_corridor_is_adjustable():

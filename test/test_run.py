@@ -304,6 +304,7 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(
     (['vlms.clip.threshold=2'], "'threshold'"),
     (['vlms.clip.model=open_clip:ViT-Q/openai'], "no model 'ViT-Q'"),
     (['vlms.clip.model=transformers:/no/where'], '/no/where does not exist'),
+    (['vlms.clip.calibration=/no/file'], 'calibration /no/file cannot be read'),
     (['vlms={}'], "'vlms' is empty"),
     (['monitor.limits=[smr]'], "'smr' is not of the form"),
     (['monitor.limits=["luck=1"]'], "'luck'"),
@@ -322,12 +323,23 @@ def test_bad_input_is_one_clear_line(config, tmp_path, capsys, overrides, words)
     (['analyse', '/no/bag'], '/no/bag'),
     (['report', '/no/run'], '/no/run'),
     (['compare', '/no/a', '/no/b'], '/no/a'),
+    (['merge', '/no/out', '/no/a', '/no/b'], '/no/a'),
+    (['truth', '/no/data'], '/no/data'),
     (['scenes', '/dev/null/x', '--frames', '1'], 'cannot be written'),
 ])
 def test_commands_name_what_is_not_there(capsys, arguments, words):
     assert cli.main(arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert words in error and error.startswith('vlm-misalign: error: ')
+
+
+def test_truth_is_drawn_for_every_frame(scenes, tmp_path, capsys):
+    assert cli.main(['truth', str(scenes), 'stopping_distance=12', '--out', str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob('*.jpg'))) == 6 and '6 pictures' in capsys.readouterr().out
+    assert cli.main(['truth', str(scenes), 'stopping=12', '--out', str(tmp_path)]) == 2
+    assert "'stopping'" in capsys.readouterr().err
+    assert cli.main(['truth', str(scenes), '--out', '/dev/null/x']) == 2
+    assert 'cannot be written' in capsys.readouterr().err
 
 
 def test_a_run_of_the_same_name_is_not_overwritten_by_accident(recorded, config, capsys):

@@ -16,7 +16,10 @@ from vlm_misalign_ros.datasets.scenes import (
     generate,
     render_scene,
 )
+from vlm_misalign_ros.datasets.scenes.canvas import Canvas, Light
+from vlm_misalign_ros.datasets.scenes.painting import depth_map
 from vlm_misalign_ros.datasets.scenes.street import make_street
+from vlm_misalign_ros.datasets.scenes.vehicles import Body, paint_vehicle
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.labels import BY_NAME, CLASSES, LABELS
 from vlm_misalign_ros.metrics.hazard import (
@@ -26,7 +29,7 @@ from vlm_misalign_ros.metrics.hazard import (
     hazard,
 )
 from vlm_misalign_ros.metrics.objects import take_inventory
-from vlm_misalign_ros.types import Hazard
+from vlm_misalign_ros.types import Camera, Hazard
 
 ID = {label.name: label.id for label in LABELS}
 SIZE = {'width': 256, 'height': 128}
@@ -127,6 +130,22 @@ def test_the_disparity_is_that_of_a_flat_road_under_the_camera(tmp_path):
     depth = distance * np.cos(camera.pitch) + camera.mount_height * np.sin(camera.pitch)
     measured = np.median(BASELINE * camera.fx / disparity[row][road])
     assert measured == pytest.approx(depth, rel=0.08)
+
+
+@pytest.mark.parametrize('x, z', [(3.2, 8.0), (-3.0, 9.0), (4.5, 12.0), (1.2, 20.0)])
+def test_a_car_is_as_far_to_the_side_as_it_stands(x, z):
+    camera = Camera(1024, 512, 1131.0, 1132.0, 512.0, 256.0, mount_height=1.3, pitch=0.03)
+    canvas = Canvas(camera, Light((0.0, 1.0), 0.0, (200.0, 200.0, 200.0), 1e6))
+    body = Body(x, z, 0.0, 4.4, 1.8, 1.5)
+    canvas.begin('road', 10.0)
+    canvas.polygon([(-9, 0, 1), (9, 0, 1), (9, 0, 90), (-9, 0, 90)], (90, 90, 90))
+    canvas.begin('car', z - 2.2, 0, faces=True)
+    paint_vehicle(canvas, 'car', body, (90, 60, 40), (40, 40, 40), 1.0)
+    labels, instances = canvas.labels(), canvas.instances()
+    millimetres = np.rint(1000 * np.minimum(depth_map(canvas, labels), 60)).astype(np.uint16)
+    found, = approaches(take_inventory(labels, instances, millimetres), camera)
+    assert found.offset == pytest.approx(max(abs(x) - 0.9, 0.0), abs=0.15)
+    assert found.distance == pytest.approx(z - 2.2, abs=0.6)
 
 
 def test_a_sequence_is_written_as_cityscapes_writes_it(tmp_path):

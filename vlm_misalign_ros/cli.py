@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vlm_misalign_ros.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.errors import ConfigurationError, MisalignError, RecordError
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -180,6 +180,41 @@ def _report(arguments: argparse.Namespace) -> int:
     return verdict.exit_code
 
 
+def _truth(arguments: argparse.Namespace) -> int:
+    import cv2
+
+    from vlm_misalign_ros.configuration import override
+    from vlm_misalign_ros.datasets import open_dataset
+    from vlm_misalign_ros.evaluation import nominal_camera
+    from vlm_misalign_ros.metrics.hazard import HazardSettings
+    from vlm_misalign_ros.metrics.truth import TruthSettings
+    from vlm_misalign_ros.node_parameters import EvaluationParameters
+    from vlm_misalign_ros.parameters import build
+    from vlm_misalign_ros.results.drawing import draw_truth
+
+    chosen = build(EvaluationParameters, override({}, arguments.overrides), 'monitor')
+    settings = TruthSettings(
+        chosen.minimum_area, chosen.minimum_height, chosen.maximum_distance)
+    corridor = HazardSettings(chosen.corridor_width, chosen.stopping_distance)
+    dataset = open_dataset(arguments.dataset, split=arguments.split,
+                           cities=tuple(arguments.cities), limit=arguments.limit)
+    out = Path(arguments.out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for frame in tqdm(dataset, unit='frame', desc='truth'):
+            assert frame.labels is not None
+            camera = frame.camera or nominal_camera(
+                frame.labels.shape, chosen.camera_height, chosen.camera_pitch)
+            drawn = draw_truth(frame, camera, settings, corridor)
+            (out / f'{frame.key}.jpg').write_bytes(
+                cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    except OSError as error:
+        raise RecordError(f'{out} cannot be written: {error.strerror}',
+                          'free space or choose another folder') from error
+    print(f'{len(dataset)} pictures are in {out}')
+    return 0
+
+
 def _merge(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.configuration import parse, read_yaml
     from vlm_misalign_ros.evaluation import parse_limits
@@ -316,6 +351,16 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command('report', _report, 'write tables, verdict and report of a run again')
     report.add_argument('run', help='run folder')
+
+    truth = command(
+        'truth', _truth, 'draw what has to be said of labelled frames, and the ego corridor')
+    truth.add_argument('dataset', help='labelled data in Cityscapes layout')
+    truth.add_argument('overrides', nargs='*', metavar='key=value',
+                       help='settings of the monitor, e.g. stopping_distance=30')
+    truth.add_argument('--out', default='truth')
+    truth.add_argument('--split', default='')
+    truth.add_argument('--cities', nargs='*', default=[])
+    truth.add_argument('--limit', type=int, default=0)
 
     merge = command('merge', _merge, 'join runs over different frames into one run')
     merge.add_argument('out', help='folder of the new run')

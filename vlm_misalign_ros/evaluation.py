@@ -185,8 +185,9 @@ class Evaluator:
             maps = _Maps(labels, parts.get(INSTANCES), parts.get(DEPTH),
                          None if occluder is None else occluder == 0)
             truth = self._read(maps)
-            used = scaled(self._camera(camera or default_camera, labels),
-                          labels.shape[1], labels.shape[0])
+            used = scaled(camera or default_camera or nominal_camera(
+                labels.shape, self._parameters.camera_height, self._parameters.camera_pitch),
+                labels.shape[1], labels.shape[0])
             things = approaches(truth.inventory, used)
             found = hazard(things, self._hazard)
             verdict = found.verdict
@@ -259,16 +260,6 @@ class Evaluator:
             record['problem'] = problem
         return record
 
-    def _camera(self, camera: Camera | None, labels: np.ndarray) -> Camera:
-        height, width = labels.shape
-        if camera is not None:
-            return camera
-        # Cityscapes' nominal intrinsics, scaled; source: the data set's camera files.
-        scale_x, scale_y = width / 2048, height / 1024
-        return Camera(
-            width, height, 2262.52 * scale_x, 2265.30 * scale_y, 1096.98 * scale_x,
-            513.137 * scale_y, self._parameters.camera_height, self._parameters.camera_pitch)
-
     def _segmentation(
         self, labels: np.ndarray | None, predicted: np.ndarray | None,
         confidence: dict[str, float] | None,
@@ -286,6 +277,18 @@ class Evaluator:
         return {
             'status': 'ok', 'frame_iou': None if np.isnan(value) else float(value),
             'confidence': confidence, 'cells': confusion.to_cells(matrix)}, matrix
+
+
+def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camera:
+    """
+    Return a camera with Cityscapes' nominal intrinsics, scaled to pictures of `shape`, (H, W).
+
+    Source: the data set's camera files. `height` is in metres above the road, `pitch` in radians.
+    """
+    rows, columns = shape[:2]
+    x, y = columns / 2048, rows / 1024
+    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y,
+                  height, pitch)
 
 
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -72,7 +72,8 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
     Return where every person, rider, two-wheeler and vehicle of a frame stands.
 
     The distance is the depth of its near side, projected onto the road, where it is known, else
-    that of flat road at its lowest row. The corridor is straight ahead; `camera` is scaled to the
+    that of flat road at its lowest row; how far it is to the side is told by the depth of each
+    column of its foot. The corridor is straight ahead; `camera` is scaled to the
     map when it was made for another size.
     """
     height, width = inventory.shape
@@ -81,10 +82,13 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
     for thing in inventory.things:
         if thing.label not in _DANGERS:
             continue
+        depth: float | np.ndarray
         if thing.depth is not None:
             depth = thing.depth
             distance = max(
                 (depth - camera.mount_height * sin(camera.pitch)) / cos(camera.pitch), 0.0)
+            if thing.foot_depth is not None:
+                depth = np.where(thing.foot_depth > 0, thing.foot_depth, depth)
         else:
             # The lower edge of the lowest row touches the road.
             distance = ground_distance(camera, thing.bottom + 0.5)

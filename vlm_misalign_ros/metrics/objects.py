@@ -39,6 +39,10 @@ class Thing:
     """True where single instances could not be told apart."""
     depth: float | None = None
     """Depth of its near side along the optical axis, metres; None where it is not known."""
+    foot_depth: np.ndarray | None = None
+    """Depth of each column of `foot` (lower median), metres; 0 where it is not known."""
+    number: int = 0
+    """Instance id; 0 where it has none of its own."""
 
     @property
     def height(self) -> int:
@@ -146,8 +150,10 @@ def _instances(instances: np.ndarray, runs: _Runs, depth: np.ndarray | None) -> 
         label = int(number) // INSTANCE
         if label in _THINGS:
             top, bottom = int(first[number]), int(last[number])
-            yield Thing(label, int(areas[number]), top, bottom,
-                        _foot(instances, int(number), top, bottom), depth=depths.get(int(number)))
+            foot, foot_depth = _foot(instances, int(number), top, bottom, depth)
+            yield Thing(label, int(areas[number]), top, bottom, foot,
+                        depth=depths.get(int(number)), foot_depth=foot_depth,
+                        number=int(number))
 
 
 def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
@@ -186,11 +192,26 @@ def _outlined(
     for number in range(1, count):
         top = int(stats[number, cv2.CC_STAT_TOP])
         bottom = top + int(stats[number, cv2.CC_STAT_HEIGHT]) - 1
-        foot = _foot(parts, number, top, bottom) + columns.start
+        foot, foot_depth = _foot(parts, number, top, bottom,
+                                 None if depth is None else depth[rows, columns])
         yield Thing(value, int(stats[number, cv2.CC_STAT_AREA]), top + rows.start,
-                    bottom + rows.start, foot, group, depths.get(number))
+                    bottom + rows.start, foot + columns.start, group, depths.get(number),
+                    foot_depth)
 
 
-def _foot(marks: np.ndarray, mark: int, top: int, bottom: int) -> np.ndarray:
-    rows = max(1, (bottom - top + 1) // 20)
-    return np.flatnonzero((marks[bottom - rows + 1:bottom + 1] == mark).any(axis=0))
+def _foot(
+    marks: np.ndarray, mark: int, top: int, bottom: int, depth: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the columns of the lowest rows of a mark, and their depths in metres."""
+    rows = slice(bottom - max(1, (bottom - top + 1) // 20) + 1, bottom + 1)
+    inside = marks[rows] == mark
+    foot = np.flatnonzero(inside.any(axis=0))
+    if depth is None:
+        return foot, None
+    # Unknown ones sort behind the others, so that half the known ones is where the median is.
+    values = np.where(inside[:, foot], depth[rows, foot], 0).astype(np.float64)
+    known = (values > 0).sum(axis=0)
+    values[values == 0] = np.inf
+    values.sort(axis=0)
+    middle = values[np.maximum(known - 1, 0) // 2, np.arange(len(foot))]
+    return foot, np.where(known > 0, middle, 0.0) / 1000

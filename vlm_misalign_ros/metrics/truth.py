@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +58,10 @@ def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]
     the settings, it is no group, and where its depth is known it is nearer than the maximum.
     """
     found: dict[str, Needed] = {}
-    for name, thing, area in _important(inventory, settings):
+    for thing in inventory.things:
+        if not is_required(thing, inventory.shape, settings):
+            continue
+        name, area = BY_ID[thing.label].name, _native_area(thing, inventory.shape)
         old = found.get(name)
         depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
         found[name] = Needed(
@@ -68,16 +70,15 @@ def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]
     return found
 
 
-def _important(
-    inventory: Inventory, settings: TruthSettings,
-) -> Iterator[tuple[str, Thing, float]]:
-    height, width = inventory.shape
-    rows = settings.minimum_height * height / 1024
-    for thing in inventory.things:
-        area = thing.area * NATIVE / (height * width)
-        near = thing.depth is None or thing.depth <= settings.maximum_distance
-        if not thing.group and area >= settings.minimum_area and thing.height >= rows and near:
-            yield BY_ID[thing.label].name, thing, area
+def is_required(thing: Thing, shape: tuple[int, int], settings: TruthSettings) -> bool:
+    """Return whether a driver has to see a thing of a picture of this shape, (H, W)."""
+    near = thing.depth is None or thing.depth <= settings.maximum_distance
+    return (not thing.group and _native_area(thing, shape) >= settings.minimum_area and near
+            and thing.height >= settings.minimum_height * shape[0] / 1024)
+
+
+def _native_area(thing: Thing, shape: tuple[int, int]) -> float:
+    return thing.area * NATIVE / (shape[0] * shape[1])
 
 
 def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Presence]:

@@ -56,13 +56,17 @@ def sample_noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cv2.remap(noise_tile(), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
+FACETED = 60.0
+"""Things farther than this many metres have one depth."""
+
+
 class Canvas:
     """
     A picture (BGR uint8) and its owner map (uint16), drawn by the same polygons.
 
     The world's axes are X to the right, Y up from the road and Z ahead of the camera, in metres;
     the road bends with `curvature` (1 / m), as seen from a camera that follows it. An owner is a
-    thing with one label id, one instance id and one depth.
+    thing, or one face of it, with one label id, one instance id and one depth or plane.
     """
 
     def __init__(self, camera: Camera, light: Light, curvature: float = 0.0) -> None:
@@ -77,19 +81,24 @@ class Canvas:
         self._depths = [np.inf]
         self._origins = [(0.0, 0.0)]
         self._roughness = [0.0]
-        self._current = 0
+        self._planes: dict[int, tuple[np.ndarray, float, float]] = {}
+        """By owner: (a, b, c) of 1 / depth = a u + b v + c, and the depths it lies between."""
+        self._thing = self._current = 0
+        self._faces = False
         self._clear = 1.0
         self._cos, self._sin = cos(camera.pitch), sin(camera.pitch)
 
     def begin(
         self, label: str, depth: float, instance: int | None = None,
         origin: tuple[float, float, float] = (0.0, 0.0, 1.0), roughness: float = 0.03,
+        faces: bool = False,
     ) -> int:
         """
         Start a thing: what is painted from here on belongs to it; return its owner number.
 
         `instance` is its number k among its label's instances, None for a label without
-        instances or a group. Its surface noise is anchored at `origin` (X, Y, Z).
+        instances or a group. Its surface noise is anchored at `origin` (X, Y, Z). With `faces`
+        each call of `polygon` or `polygons` is a plane of its own in the depth map.
         """
         label_id = BY_NAME[label].id
         self._labels.append(label_id)
@@ -98,7 +107,8 @@ class Canvas:
         u, v, _ = self.project(np.array([origin]))[0]
         self._origins.append((u, v))
         self._roughness.append(roughness)
-        self._current = len(self._labels) - 1
+        self._thing = self._current = len(self._labels) - 1
+        self._faces = faces and depth < FACETED
         self._clear = float(np.exp(-max(depth, 0.0) / self.light.visibility))
         return self._current
 
@@ -143,7 +153,29 @@ class Canvas:
         shapes = list(flat[seen])
         for index in np.flatnonzero(ahead.any(1) & ~whole):
             shapes.append(self._clipped(points[index]))
+        if self._faces and shapes:
+            self._face(points)
         self._fill(shapes, color, shade)
+        self._current = self._thing
+
+    def _face(self, points: np.ndarray) -> None:
+        """Begin a face of the current thing: the plane of world points (M, N, 3)."""
+        projected = self.project(points.reshape(-1, 3))
+        ahead = projected[projected[:, 2] >= NEAR]
+        if len(ahead) < 3:
+            return
+        system = np.column_stack([ahead[:, :2], np.ones(len(ahead))])
+        plane, _, rank, _ = np.linalg.lstsq(system, 1 / ahead[:, 2], rcond=1e-9)
+        if rank < 3:
+            return
+        self._labels.append(self._labels[self._thing])
+        self._instances.append(self._instances[self._thing])
+        self._depths.append(self._depths[self._thing])
+        self._origins.append(self._origins[self._thing])
+        self._roughness.append(self._roughness[self._thing])
+        self._current = len(self._labels) - 1
+        nearest = float(ahead[:, 2].min()) if len(ahead) == len(projected) else NEAR
+        self._planes[self._current] = plane, nearest, float(ahead[:, 2].max())
 
     def _clipped(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels of the part of a polygon that is far enough ahead."""
@@ -211,5 +243,14 @@ class Canvas:
         return np.array(self._instances, np.uint16)[self.owner]
 
     def depths(self) -> np.ndarray:
-        """Return the depth of each pixel's owner, float32 (H, W), metres."""
-        return np.array(self._depths, np.float32)[self.owner]
+        """Return the depth of each pixel, float32 (H, W), metres: of its owner or its plane."""
+        found = np.array(self._depths, np.float32)[self.owner]
+        planes = np.zeros((len(self._labels), 5), np.float32)
+        for number, (plane, near, far) in self._planes.items():
+            planes[number] = *plane, near, far
+        inside = np.flatnonzero((planes[:, 4] > 0)[self.owner])
+        a, b, c, near, far = planes[self.owner.ravel()[inside]].T
+        v, u = np.divmod(inside, self.camera.width)
+        inverse = np.maximum(a * u + b * v + c, 1e-3)
+        found.ravel()[inside] = np.clip(1 / inverse, near, far)
+        return found

@@ -89,7 +89,7 @@ def _building(canvas: Canvas, street: Street, lot: Fixture, z: float) -> None:
     light, city = street.weather.light, street.city
     side = 1 if lot.x > 0 else -1
     canvas.begin('building', max(z + lot.length / 3, 3.0),
-                 origin=(lot.x, 0.0, max(z, 1.0)), roughness=0.05)
+                 origin=(lot.x, 0.0, max(z, 1.0)), roughness=0.05, faces=True)
     end, back, top = z + lot.length, lot.x + side * 14, lot.height
     rng = np.random.default_rng(lot.style)
     if rng.random() < city.gables:
@@ -133,13 +133,14 @@ def _boundary(canvas: Canvas, street: Street, lot: Fixture, z: float) -> None:
     face = [(x, 0, z), (x, 0, end), (x, lot.height, end), (x, lot.height, z)]
     shade = light.shade(-side, 0)
     if lot.kind == 'hedge':
-        canvas.begin('vegetation', near, origin=(x, 0, max(z, 1.0)), roughness=0.12)
+        canvas.begin('vegetation', near, origin=(x, 0, max(z, 1.0)), roughness=0.12,
+                     faces=True)
         canvas.polygon(face, street.city.leaves, shade * 0.9)
     elif lot.kind == 'wall':
-        canvas.begin('wall', near, origin=(x, 0, max(z, 1.0)), roughness=0.06)
+        canvas.begin('wall', near, origin=(x, 0, max(z, 1.0)), roughness=0.06, faces=True)
         canvas.polygon(face, lot.color, shade * 0.9)
     elif lot.kind == 'fence':
-        canvas.begin('fence', near, origin=(x, 0, max(z, 1.0)))
+        canvas.begin('fence', near, origin=(x, 0, max(z, 1.0)), faces=True)
         canvas.polygon(face, (120, 128, 132), shade * 0.8)
         slats = np.arange(z, end, 0.8)
         top = lot.height - 0.1
@@ -215,7 +216,8 @@ def _someone(canvas: Canvas, street: Street, actor: Actor, z: float, time: float
         if z - length / 2 < 1.0:
             return
         _shadow(canvas, street, x, z, length, width, 0.6)
-        canvas.begin(label, z - length / 2, actor.numbers[label], origin=(x, 0, z - length / 2))
+        canvas.begin(label, z - length / 2, actor.numbers[label], origin=(x, 0, z - length / 2),
+                     faces=True)
         paint_vehicle(canvas, label, Body(x, z, heading, length, width, height), actor.paint,
                       actor.trim, actor.boxy, street.weather.lamps)
         return
