@@ -93,7 +93,8 @@ def _train(arguments: argparse.Namespace) -> int:
                 make_samples(data, split, frames, seed, arguments.threads, bar.update)
         return 0
     for name in MINIATURES if arguments.name == 'all' else (arguments.name,):
-        print(train(name, data, Path(arguments.out), work, arguments.seed, arguments.threads))
+        print(train(name, data, Path(arguments.out), work, arguments.seed, arguments.threads,
+                    arguments.share))
     return 0
 
 
@@ -336,6 +337,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument('--frames', type=int, default=12000, help='frames to learn from')
     train.add_argument('--seed', type=int, default=20)
     train.add_argument('--threads', type=int, default=1)
+    train.add_argument('--share', type=float, default=1.0,
+                       help="part of the recipe's steps, to try things out")
 
     untrained = command(
         'untrained', _untrained, 'write small untrained checkpoints in the standard formats')

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,11 @@ class Recipe:
     """Decay of the moving average of the weights."""
     clip: float = 1.0
     """Highest norm of the gradient."""
+
+    def part(self, share: float) -> Recipe:
+        """Return the recipe with a share of its steps, at least one."""
+        return replace(self, steps=max(round(self.steps * share), 1),
+                       warmup=max(round(self.warmup * share), 1))
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate: linear warm-up, then half a cosine to a hundredth."""

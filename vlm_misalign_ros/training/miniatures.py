@@ -15,11 +15,13 @@ MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWE
 
 def train(
     name: str, data: Path, out: Path, work: Path, seed: int = 0, threads: int = 1,
+    share: float = 1.0,
 ) -> Path:
     """
     Train miniature `name` on the samples under `data`; return its folder, `out`/NAME.
 
     Checkpoints in `work` let a training that was cut off go on, and let models share a tower.
+    `share` is the part of the recipes' steps that is trained, to try things out.
     """
     if name not in MINIATURES:
         raise ConfigurationError(
@@ -28,14 +30,17 @@ def train(
     work.mkdir(parents=True, exist_ok=True)
     place = out / name
     if name == 'segformer':
-        segmentation.train(data, place, work, seed)
+        segmentation.train(data, place, work, seed, segmentation.RECIPE.part(share))
     else:
         kind = (contrastive.KINDS[name].tower if name in contrastive.KINDS
                 else generative.TOWERS[name])
-        tower = towers.train(kind, data, work, seed)
+        first, second = towers.RECIPES[kind]
+        tower = towers.train(
+            kind, data, work, seed, (first.part(share), second.part(share)))
         seen = features.tower_features(tower, data, work / f'features-{kind}.npy')
-        head = contrastive.train if name in contrastive.KINDS else generative.train
-        head(name, tower, seen, data, place, work, seed)
+        language = contrastive if name in contrastive.KINDS else generative
+        language.train(
+            name, tower, seen, data, place, work, seed, language.RECIPE.part(share))
     for path in place.rglob('*'):
         if path.is_file():
             path.chmod(0o644)
