@@ -73,7 +73,9 @@ def draw_truth(
     verdict = found.verdict.value if found.nearest is None else (
         f'{found.verdict.value}: {found.nearest_class} at {found.nearest:.1f} m '
         f'({found.source})')
-    _write(image, verdict, (round(20 * unit), round(50 * unit)),
+    wide = cv2.getTextSize(verdict, _FONT, 1.1 * unit, 1)[0][0]
+    cv2.rectangle(image, (0, 0), (wide + round(50 * unit), round(70 * unit)), (24, 24, 24), -1)
+    _write(image, verdict, (round(20 * unit), round(48 * unit)),
            _VERDICTS[found.verdict], 1.6 * unit)
     lines = [(state, ', '.join(name for name in SCORED if states[name] is state))
              for state in Presence]
