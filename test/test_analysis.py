@@ -12,7 +12,10 @@ from vlm_misalign_ros.metrics import confusion
 from vlm_misalign_ros.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.metrics.rates import FIELDS, Counts
 from vlm_misalign_ros.results.analysis import analyse_records, write_analysis
+from vlm_misalign_ros.results.report import write_report
+from vlm_misalign_ros.results.summary import summarise
 from vlm_misalign_ros.results.table import tables
+from vlm_misalign_ros.results.verdict import judge_run
 
 QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
 
@@ -164,6 +167,32 @@ def test_likely_words_are_told_from_unlikely_ones():
     # The surer half is right: the risk is 0 up to half of the coverage, then rises.
     rising = np.concatenate([np.zeros(30), np.arange(1, 31) / np.arange(31, 61)])
     assert found['risk_coverage_area'] == pytest.approx(rising.mean())
+
+
+@pytest.mark.parametrize('kind', ['contrastive', 'generative'])
+def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
+    records = []
+    for number, condition in enumerate(['clean', 'low_light:1', 'motion_blur:3', 'blank'] * 30):
+        there = number % 3 == 0
+        entry = record(
+            f'{number // 4}', condition, kind=kind, wrong=number % 2, omitted=int(there),
+            hazard='HAZARD' if there else 'CLEAR', safe=0.2 + 0.6 * (number % 5 == 0),
+            asserted=('car',), scores={'car': 0.9 if there else 0.4},
+            presence={'car': 'REQUIRED' if there else 'ABSENT'}, right=80 + number % 7)
+        entry |= {'closed': 'complete', 'missing': [], 'timing': {'model_seconds': {'m': 0.1}}}
+        entry['models']['m'] |= {'hallucinated': [], 'omitted': [], 'truncated': False,
+                                 'prompt_id': 'default'}
+        entry['truth'] |= {'visible': None, 'nearest': None, 'nearest_class': None}
+        records.append(entry)
+    analysis = analyse_records(records, QUALITY)
+    write_report(tmp_path, records, summarise(records), judge_run(
+        [], len(records), None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]),
+        analysis)
+    page = (tmp_path / 'report.html').read_text()
+    for part in ('Does mIoU warn', 'Of a blank picture', 'How sure', 'corridor'):
+        assert part in page
+    assert ('corrected' in page) == (kind == 'generative')
+    assert ('mean AUROC of the classes' in page) == (kind == 'contrastive')
 
 
 def test_missing_answers_and_truth_are_left_out():

@@ -191,7 +191,7 @@ class GenerativeModel:
         found = {}
         for name, phrase in phrases.items():
             pattern = r'[\W_]+'.join(re.escape(word) for word in phrase)
-            match = re.search(pattern, answer, re.IGNORECASE)
+            match = re.search(rf'(?<!\w){pattern}(?!\w)', answer, re.IGNORECASE)
             if match is None:
                 continue
             inside = [place for place in range(count)

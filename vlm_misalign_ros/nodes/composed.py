@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 import threading
+import traceback
 from typing import Any
 
 import rclpy
@@ -44,6 +45,9 @@ def main() -> int:
         code = 2
         try:
             code = runtime.spin(node, lambda: stop.is_set() or ending.is_set())
+        except Exception as error:
+            traceback.print_exc()
+            runtime.report_error(spec['name'], error)
         finally:
             codes[spec['name']] = code
             if spec['ends_run'] or code:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -208,6 +209,11 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
         return error.exit_code
     try:
         return spin(node, stop.is_set)
+    except Exception as error:
+        # Python would exit with 1, which says that a limit was exceeded.
+        traceback.print_exc()
+        report_error(node.get_name(), error)
+        return MisalignError.exit_code
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
