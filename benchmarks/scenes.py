@@ -1,4 +1,4 @@
-"""Time of a synthetic frame by size, its share for drawing and writing, and the memory it takes."""
+"""Time of a synthetic frame by size, drawn and written, and the memory that it takes."""
 
 from __future__ import annotations
 

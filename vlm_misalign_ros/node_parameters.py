@@ -67,7 +67,7 @@ class CorruptionParameters:
 class SegmentationParameters:
     """Parameters of the segmentation node."""
 
-    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY')
+    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter(
         'float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
@@ -87,7 +87,8 @@ class VlmParameters:
 
     name: str = parameter('', 'name of the model in topics and records')
     model: str = parameter(
-        '', 'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR')
+        '', 'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
+        'miniature:NAME')
     prompt: str = parameter('', 'id of a prompt (set) in prompts.yaml; empty: the default')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter(
@@ -99,7 +100,8 @@ class VlmParameters:
         0.5, 'contrastive: score from which a class without an operating point is asserted',
         minimum=0, maximum=1)
     calibration: str = parameter(
-        '', 'contrastive: file of operating points, made by vlm-misalign calibrate')
+        '', 'contrastive: file of operating points, made by vlm-misalign calibrate; own: '
+        'calibration.json beside the model')
     field_of_view: str = parameter(
         'whole', 'whole: pad where the processor would crop; native: let it crop, and restrict '
         'the truth to what it leaves', choices=('whole', 'native'))

@@ -40,7 +40,8 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     for vlm in configuration.vlms:
         if vlm.calibration:
             found = calibration.load(
-                Path(vlm.calibration), models[vlm.name].get('sha256', vlm.model), prompts_hash())
+                calibration.path_of(vlm.calibration, reference.parse(vlm.model).directory),
+                models[vlm.name].get('sha256', vlm.model), prompts_hash())
             models[vlm.name]['calibration'] = {'file': vlm.calibration, 'sha256': found.sha256}
     facts['models'] = models
     replay = configuration.replay

@@ -166,6 +166,21 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+OWN = 'own'
+"""In place of a file: the calibration that lies beside the model."""
+
+
+def path_of(value: str, directory: Path | None) -> Path:
+    """Return the file that the parameter `calibration` names; ModelError for OWN without one."""
+    if value != OWN:
+        return Path(value).expanduser()
+    if directory is None:
+        raise ModelError(
+            'a model that is not a local directory has no calibration of its own',
+            'make one with vlm-misalign calibrate and give its path')
+    return directory / 'calibration.json'
+
+
 def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
     """
     Read a calibration and refuse it unless it is whole and for this very model and prompts.

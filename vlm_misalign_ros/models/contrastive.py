@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -56,7 +55,8 @@ class ContrastiveModel:
             model_sha256 = (text if named.directory is None
                             else reference.weights_hash(named.directory))
             self._points = calibration.load(
-                Path(calibration_file), model_sha256, prompts_hash()).points
+                calibration.path_of(calibration_file, named.directory), model_sha256,
+                prompts_hash()).points
         with backend.loading(text):
             self._load(named, prompts)
 

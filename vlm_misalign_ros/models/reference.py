@@ -11,8 +11,10 @@ from typing import Any
 from vlm_misalign_ros.errors import ModelError
 from vlm_misalign_ros.labels import CLASSES
 
-FORMS = ('open_clip:NAME/PRETRAINED, open_clip:local-dir:DIRECTORY or '
-         'transformers:NAME_OR_DIRECTORY')
+FORMS = ('open_clip:NAME/PRETRAINED, open_clip:local-dir:DIRECTORY, '
+         'transformers:NAME_OR_DIRECTORY or miniature:NAME')
+MINIATURES = Path(__file__).resolve().parents[1] / 'miniatures'
+"""The trained miniature models that this package brings along, a folder each."""
 _WEIGHTS = {
     'transformers': ('model*.safetensors', 'pytorch_model*.bin'),
     'open_clip': ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin',
@@ -44,6 +46,8 @@ class ModelReference:
 def parse(text: str) -> ModelReference:
     """Return the reference in a string of one of FORMS; ModelError names what is wrong."""
     family, colon, rest = text.partition(':')
+    if family == 'miniature':
+        return _miniature(rest)
     if family not in _CONFIG or not colon or not rest:
         raise ModelError(f'model {text!r} is not understood', f'give {FORMS}')
     if family == 'transformers':
@@ -65,6 +69,16 @@ def parse(text: str) -> ModelReference:
             f'model {text!r} names no pretrained weights',
             'give open_clip:NAME/PRETRAINED, for example open_clip:ViT-B-32/laion2b_s34b_b79k')
     return ModelReference(family, name, pretrained)
+
+
+def _miniature(name: str) -> ModelReference:
+    known = sorted(path.parent.name for path in MINIATURES.glob('*/*config.json')
+                   if path.name in _CONFIG.values())
+    if name not in known:
+        raise ModelError(f'there is no miniature {name!r}', 'known: ' + ', '.join(known))
+    directory = MINIATURES / name
+    family = ('open_clip' if (directory / _CONFIG['open_clip']).is_file() else 'transformers')
+    return ModelReference(family, name, directory=directory)
 
 
 def read_config(reference: ModelReference) -> dict[str, Any]:
