@@ -72,6 +72,7 @@ _PARTS = frozenset(
 _PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
 """What is told of a thing without a word on whether it is there."""
 _WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
+_NONE = frozenset(('0', 'x0', 'zero', 'none', 'no', 'absent', 'nil'))
 _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _LONGEST_NAME = 7
 _LOOK_BACK = 12
@@ -296,7 +297,9 @@ class Clauses:
         if not self._scope:
             return
         if word == ':' and not self._scope_used and (
-                index == self._scope_end or self._scope is not Cue.HYPOTHETICAL_BEFORE):
+                index == self._scope_end or self._scope is not Cue.HYPOTHETICAL_BEFORE) and not (
+                index > self._scope_end and self._tokens[index + 1:index + 2]
+                and self._tokens[index + 1] in _NUMBERS):
             # "does not contain: person, car" and "my guess: a bus".
             self._scope_end = index + 1
             return
@@ -469,6 +472,9 @@ class Clauses:
         self._scope_used = True
         if state is Mention.ASSERTED and self._tokens[index] in ('anybody', 'anyone'):
             state = None
+        if self._tokens[end:end + 1] == ('(',) and self._tokens[end + 2:end + 3] == (')',) and (
+                self._tokens[end + 1] in _NONE):
+            state = Mention.DENIED
         self.said.append(Said(
             index, end, found.classes, state, definite, not determiner, place))
 

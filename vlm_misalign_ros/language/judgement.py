@@ -29,6 +29,9 @@ _SAFE_SUBJECTS = frozenset(
     "assessment answer safety decision status "
     "overall result it's that's which so therefore passage looks seems appears seem considered "
     "deemed be is drive driving proceeding intersection area route crossing".split())
+_DEGREES = frozenset(
+    'relatively fairly mostly pretty quite very perfectly generally reasonably somewhat overall '
+    'probably likely basically largely completely entirely definitely currently'.split())
 _ABOUT = frozenset(
     'cyclist cyclists pedestrian pedestrians person people child children man woman he she they '
     'cat dog them him her rider riders driver kids boy girl passengers everyone who'.split())
@@ -372,7 +375,7 @@ def _bare_safe(sentence: Sentence, index: int) -> Judgement | None:
     start = max((place + 1 for place, word in enumerate(before) if word in (',', ':', ';', 'but')),
                 default=0)
     clause = before[start:]
-    if not clause:
+    if _DEGREES.issuperset(clause):
         return Judgement.SAFE
     if not _ABOUT.isdisjoint(clause):
         return None
