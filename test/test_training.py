@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError
@@ -17,12 +18,16 @@ from vlm_misalign_ros.language.reading import read
 from vlm_misalign_ros.models.factory import load_segmentation, load_vlm
 from vlm_misalign_ros.models.prompts import generative_prompt
 from vlm_misalign_ros.training import loop
+from vlm_misalign_ros.training.augment import HALF, IMAGENET, normalised
 from vlm_misalign_ros.training.captions import Scene, as_json, caption, narrate, yes_or_no
+from vlm_misalign_ros.training.generative import BUILD, TOWERS, answer_loss, ask, put_tower
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.miniatures import MINIATURES, train
 from vlm_misalign_ros.training.samples import make_samples, open_samples
-from vlm_misalign_ros.training.segmentation import class_weights
+from vlm_misalign_ros.training.segmentation import build, class_weights
 from vlm_misalign_ros.training.tokenizer import train_tokenizer
+from vlm_misalign_ros.training.towers import KINDS as TOWER_KINDS
+from vlm_misalign_ros.training.towers import start_from
 from vlm_misalign_ros.types import Hazard, Judgement, Mention
 
 LEXICON = Lexicon.load()
@@ -177,6 +182,10 @@ def test_the_tokenizer_gives_every_text_back():
 
 @pytest.mark.parametrize('name', MINIATURES)
 def test_a_miniature_is_loaded_by_the_code_that_loads_any_model(name, data, tmp_path):
+    if name == 'paligemma':
+        with pytest.raises(ConfigurationError, match='train segformer first'):
+            train(name, data, tmp_path, data / 'work', share=1e-6)
+        train('segformer', data, tmp_path, data / 'work', share=1e-6)
     out = train(name, data, tmp_path, data / 'work', share=1e-6)
     size = sum(path.stat().st_size for path in out.rglob('*') if path.is_file())
     assert size < 15e6
@@ -193,6 +202,53 @@ def test_a_miniature_is_loaded_by_the_code_that_loads_any_model(name, data, tmp_
     else:
         assert set(answer.scores) >= {'car', 'person'}
         assert json.loads((out / 'open_clip_config.json').read_text())['model_cfg']
+
+
+@pytest.mark.parametrize('name', TOWERS)
+def test_the_loss_in_training_is_that_of_the_model_as_it_will_be_asked(name):
+    torch.manual_seed(3)
+    tokenizer = train_tokenizer(['Is it safe to proceed? Answer yes or no.', 'a car; safe'])
+    model, processor = BUILD[name](tokenizer)
+    model = model.eval()
+    tower = TOWER_KINDS[TOWERS[name]]().eval()
+    put_tower(name, model, tower)
+    picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
+    prompt, answer = generative_prompt('safety'), tokenizer(
+        'a car; safe', add_special_tokens=False).input_ids
+    question = ask(processor, prompt)
+    text = prompt if name == 'paligemma' else processor.apply_chat_template(
+        [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}],
+        tokenize=False, add_generation_prompt=True)
+    inputs = dict(processor(images=Image.fromarray(picture), text=text, return_tensors='pt'))
+    inputs.pop('labels', None)
+    ids = torch.tensor([[*question, *answer]])
+    assert inputs['input_ids'][0].tolist() == question
+    inputs['attention_mask'] = torch.ones_like(ids)
+    if 'token_type_ids' in inputs:
+        inputs['token_type_ids'] = torch.tensor([[0] * len(question) + [1] * len(answer)])
+    with torch.no_grad():
+        given = model(**{**inputs, 'input_ids': ids}).logits[0, len(question) - 1:-1]
+        whole = torch.nn.functional.cross_entropy(given, torch.tensor(answer))
+        pixels = torch.from_numpy(normalised(picture[None, :, :, ::-1], *HALF))
+        seen = tower.features(pixels).flatten(2).transpose(1, 2)
+        assert float(answer_loss(model, seen, question, [answer])) == pytest.approx(
+            float(whole), rel=1e-4)
+
+
+def test_an_encoder_trained_before_sees_the_same_in_a_tower(tmp_path):
+    torch.manual_seed(4)
+    model = build().eval()
+    model.save_pretrained(tmp_path)
+    tower = TOWER_KINDS['mit']().eval()
+    start_from(tower, tmp_path)
+    picture = np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    with torch.no_grad():
+        wanted = model.segformer(
+            torch.from_numpy(normalised(picture, *IMAGENET))).last_hidden_state
+        found = tower.features(torch.from_numpy(normalised(picture, *HALF)))
+    assert found.shape == wanted.shape == (1, 160, 2, 3)
+    # The border differs: zero means another grey.
+    assert float((found - wanted).abs().mean()) < 0.1 * float(wanted.abs().mean())
 
 
 def test_an_unknown_miniature_is_named(tmp_path):

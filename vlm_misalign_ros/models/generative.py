@@ -125,7 +125,7 @@ class GenerativeModel:
         inputs = self._processor(images=picture, text=asked, return_tensors='pt')
         return {name: value.to(self._device, self._dtype) if value.is_floating_point()
                 else value.to(self._device) for name, value in inputs.items()
-                if isinstance(value, torch.Tensor)}
+                if isinstance(value, torch.Tensor) and name != 'labels'}
 
     def _generate(
         self, inputs: Mapping[str, torch.Tensor], length: int,

@@ -23,7 +23,7 @@ from vlm_misalign_ros.training.tokenizer import train_tokenizer
 from vlm_misalign_ros.training.towers import Tower, presence_targets
 
 CONTEXT = 48
-RECIPE = Recipe(steps=6000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200)
+RECIPE = Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200)
 
 
 @dataclass(frozen=True)

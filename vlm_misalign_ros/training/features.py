@@ -11,8 +11,8 @@ from tqdm import tqdm
 from vlm_misalign_ros.training.samples import SMALL
 from vlm_misalign_ros.training.towers import STRIDE, Batches, Tower
 
-VARIANTS = 4
-"""As it is, flipped, and two more with other light; the last is flipped too."""
+VARIANTS = 2
+"""As it is, and flipped with other light."""
 BLOCK = 25
 
 
@@ -46,7 +46,7 @@ def tower_features(tower: Tower, folder: Path, path: Path, split: str = 'train')
 
 
 def _variant(batches: Batches, indices: np.ndarray, variant: int) -> np.ndarray:
-    rng = np.random.default_rng((variant, int(indices[0]))) if variant >= 2 else None
+    rng = np.random.default_rng((variant, int(indices[0]))) if variant else None
     pixels, flipped = batches.pictures(indices, rng)
     if rng is not None:
         pixels[flipped] = pixels[flipped, :, :, ::-1]

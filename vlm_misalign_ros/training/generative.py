@@ -2,7 +2,8 @@
 Trains the miniature generative models in transformers' formats.
 
 `llava`: a decoder that reads projected cells before the question (FastVLM, of the LLaVA family),
-with a chat template. `florence`: an encoder and a decoder with a plain prompt (Florence-2).
+with a chat template. `paligemma`: a prefix language model, which sees picture and question both
+ways, with a plain prompt (PaliGemma), over SegFormer's encoder.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from vlm_misalign_ros.training.features import VARIANTS
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import SMALL, open_samples
 from vlm_misalign_ros.training.tokenizer import train_tokenizer
-from vlm_misalign_ros.training.towers import STRIDE, Tower, davit_config
+from vlm_misalign_ros.training.towers import STRIDE, Tower, mit_config
 
 CELLS = SMALL[0] // STRIDE, SMALL[1] // STRIDE
 TOKENS = CELLS[0] * CELLS[1]
 WIDTH = 192
-RECIPE = Recipe(steps=12000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300)
+RECIPE = Recipe(steps=4000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300)
 IGNORED = -100
 
 _CHAT = ("{% for message in messages %}{% if message['role'] == 'user' %}USER: "
@@ -56,8 +57,8 @@ class Task:
 TASKS: dict[str, tuple[Task, ...]] = {
     'llava': (Task('default', narrate, 0.7), Task('json', as_json, 0.15),
               Task('safety', yes_or_no, 0.15)),
-    'florence': (Task('default', caption, 0.8), Task('safety', yes_or_no, 0.2))}
-TOWERS = {'llava': 'regnetx', 'florence': 'davit'}
+    'paligemma': (Task('default', caption, 0.8), Task('safety', yes_or_no, 0.2))}
+TOWERS = {'llava': 'regnetx', 'paligemma': 'mit'}
 
 
 def build_llava(tokenizer: Any) -> tuple[Any, Any]:
@@ -90,30 +91,27 @@ def build_llava(tokenizer: Any) -> tuple[Any, Any]:
     return model, processor
 
 
-def build_florence(tokenizer: Any) -> tuple[Any, Any]:
-    """Return an untrained Florence-2 and its processor."""
+def build_paligemma(tokenizer: Any) -> tuple[Any, Any]:
+    """Return an untrained PaliGemma and its processor."""
     from transformers import (
-        BartConfig,
         CLIPImageProcessor,
-        Florence2Config,
-        Florence2ForConditionalGeneration,
-        Florence2Processor,
+        GemmaConfig,
         GenerationConfig,
+        PaliGemmaConfig,
+        PaliGemmaForConditionalGeneration,
+        PaliGemmaProcessor,
     )
 
-    text = BartConfig(
-        vocab_size=len(tokenizer), d_model=WIDTH, encoder_layers=2, decoder_layers=3,
-        encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=2 * WIDTH,
-        decoder_ffn_dim=2 * WIDTH, max_position_embeddings=384, dropout=0.0, bos_token_id=1,
-        eos_token_id=2, pad_token_id=0, decoder_start_token_id=2, forced_eos_token_id=None)
-    ends: dict[str, Any] = {'bos_token_id': 1, 'eos_token_id': 2, 'pad_token_id': 0}
-    model = Florence2ForConditionalGeneration(Florence2Config(
-        vision_config=davit_config(), text_config=text,
-        image_token_id=tokenizer.image_token_id, **ends))
-    model.generation_config = GenerationConfig(
-        bos_token_id=1, eos_token_id=2, pad_token_id=0, decoder_start_token_id=2)
-    processor = Florence2Processor(
-        _images(CLIPImageProcessor, image_seq_length=TOKENS + 1), tokenizer)
+    text = GemmaConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH,
+        num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=4, head_dim=WIDTH // 4,
+        max_position_embeddings=640, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    model = PaliGemmaForConditionalGeneration(PaliGemmaConfig(
+        vision_config=mit_config(), text_config=text, projection_dim=WIDTH, hidden_size=WIDTH,
+        image_token_index=tokenizer.image_token_id, vocab_size=len(tokenizer)))
+    model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    processor = PaliGemmaProcessor(
+        _images(CLIPImageProcessor, image_seq_length=TOKENS), tokenizer)
     return model, processor
 
 
@@ -123,7 +121,7 @@ def _images(kind: Any, **more: Any) -> Any:
         resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3, **more)
 
 
-BUILD = {'llava': build_llava, 'florence': build_florence}
+BUILD = {'llava': build_llava, 'paligemma': build_paligemma}
 
 
 def ask(processor: Any, prompt: str) -> list[int]:
@@ -169,7 +167,7 @@ def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
     return torch.tensor([[*row, *[fill] * (length - len(row))] for row in rows])
 
 
-def _llava_loss(
+def answer_loss(
     model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]],
 ) -> torch.Tensor:
     """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
@@ -183,32 +181,16 @@ def _llava_loss(
     projected = inner.multi_modal_projector(seen)
     embedded = torch.cat(
         [embedded[:, :place], projected, embedded[:, place + TOKENS:]], 1)
-    hidden = inner.language_model(inputs_embeds=embedded).last_hidden_state
+    if model.config.model_type == 'paligemma':
+        # The question is seen both ways, the answer from behind.
+        kinds = torch.ones_like(tokens)
+        kinds[:, :len(question)] = 0
+        hidden = inner(inputs_embeds=embedded, token_type_ids=kinds).last_hidden_state
+    else:
+        hidden = inner.language_model(inputs_embeds=embedded).last_hidden_state
     logits = model.lm_head(hidden[:, len(question) - 1:])
     return functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
-
-
-def _florence_loss(
-    model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]],
-) -> torch.Tensor:
-    """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
-    inner = model.model
-    cells = seen.transpose(1, 2).unflatten(2, CELLS)
-    projected = inner.multi_modal_projector(cells)
-    given = torch.tensor(question, device=seen.device).expand(len(answers), -1)
-    embedded = inner.get_input_embeddings()(given[:, TOKENS + 1:])
-    labels = _padded(answers, IGNORED).to(seen.device)
-    start = torch.full((len(answers), 1), 2, device=seen.device)
-    before = torch.cat([start, labels[:, :-1].clamp(min=0)], 1)
-    output = inner.language_model(
-        inputs_embeds=torch.cat([projected, embedded], 1), decoder_input_ids=before)
-    logits = model.lm_head(output.last_hidden_state)
-    return functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
-
-
-LOSS = {'llava': _llava_loss, 'florence': _florence_loss}
 
 
 def corpus(folder: Path) -> list[str]:
@@ -229,7 +211,7 @@ def train(
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     tokenizer = train_tokenizer(corpus(folder))
     model, processor = BUILD[name](tokenizer)
-    _put_tower(name, model, tower)
+    put_tower(name, model, tower)
     vision = model.model.vision_tower
     vision.requires_grad_(False)
     model = model.to(device)
@@ -242,8 +224,8 @@ def train(
         variants = rng.integers(0, VARIANTS, batch)
         seen = np.stack([features[v, i] for v, i in zip(variants, indices, strict=True)])
         answers = [exercises.answers[task][index] for index in indices]
-        return LOSS[name](model, torch.from_numpy(seen.astype(np.float32)).to(device),
-                          exercises.questions[task], answers)
+        return answer_loss(model, torch.from_numpy(seen.astype(np.float32)).to(device),
+                           exercises.questions[task], answers)
 
     trained: Any = fit(model, loss, recipe, work / f'{name}.pt', seed, name)
     out.mkdir(parents=True, exist_ok=True)
@@ -251,7 +233,7 @@ def train(
     processor.save_pretrained(out)
 
 
-def _put_tower(name: str, model: Any, tower: Tower) -> None:
+def put_tower(name: str, model: Any, tower: Tower) -> None:
     """Give the model the trained tower."""
     inside = model.model.vision_tower
     if name == 'llava':

@@ -35,8 +35,13 @@ def train(
         kind = (contrastive.KINDS[name].tower if name in contrastive.KINDS
                 else generative.TOWERS[name])
         first, second = towers.RECIPES[kind]
+        start = out / 'segformer' if kind == 'mit' else None
+        if start is not None and not (start / 'config.json').is_file():
+            raise ConfigurationError(
+                f'miniature {name!r} starts from the encoder of a trained segformer, '
+                f'and {start} holds none', 'train segformer first')
         tower = towers.train(
-            kind, data, work, seed, (first.part(share), second.part(share)))
+            kind, data, work, seed, (first.part(share), second.part(share)), start)
         seen = features.tower_features(tower, data, work / f'features-{kind}.npy')
         language = contrastive if name in contrastive.KINDS else generative
         language.train(

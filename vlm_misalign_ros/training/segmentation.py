@@ -17,7 +17,7 @@ from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import LARGE, open_samples
 
 CROP = (256, 512)
-RECIPE = Recipe(steps=7500, batch=8, rate=1.2e-3, weight_decay=0.02, warmup=300)
+RECIPE = Recipe(steps=4650, batch=8, rate=1.2e-3, weight_decay=0.02, warmup=300)
 
 
 def build() -> Any:

@@ -18,7 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from vlm_misalign_ros.labels import CLASSES, SCORED
-from vlm_misalign_ros.training.augment import HALF, normalised, photometric
+from vlm_misalign_ros.training import segmentation
+from vlm_misalign_ros.training.augment import HALF, IMAGENET, normalised, photometric
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import CELLS, LARGE, SMALL, STATES, VERDICTS, open_samples
 from vlm_misalign_ros.types import Hazard, Presence
@@ -28,12 +29,12 @@ COARSE = (192, 384)
 """Size of the pictures in the first stage, which sees more of them."""
 RECIPES = {
     'regnetx': (Recipe(steps=6000, batch=16, rate=2e-3, warmup=300),
-                Recipe(steps=3500, batch=16, rate=6e-4, warmup=100)),
-    'regnety': (Recipe(steps=6000, batch=16, rate=2e-3, warmup=300),
-                Recipe(steps=3500, batch=16, rate=6e-4, warmup=100)),
-    'davit': (Recipe(steps=4500, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300),
-              Recipe(steps=1800, batch=16, rate=5e-4, weight_decay=0.05, warmup=100))}
-"""Two stages by tower."""
+                Recipe(steps=2400, batch=16, rate=6e-4, warmup=100)),
+    'regnety': (Recipe(steps=1800, batch=16, rate=2e-3, warmup=200),
+                Recipe(steps=350, batch=16, rate=6e-4, warmup=50)),
+    'mit': (Recipe(steps=250, batch=16, rate=8e-4, warmup=50),
+            Recipe(steps=1300, batch=16, rate=1e-3, warmup=50))}
+"""Two stages by tower; `mit` starts from the trained SegFormer."""
 STUFF = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'vegetation', 'terrain', 'sky')
 """Classes without outlines, which are never required."""
 STUFF_SHARE = 0.005
@@ -54,7 +55,8 @@ class Tower(nn.Module):
         """Return the feature map (B, C, H / 32, W / 32)."""
         found: Any = self.trunk(pixels)
         if not isinstance(found, torch.Tensor):
-            found = found.last_hidden_state
+            size = pixels.shape[2] // STRIDE, pixels.shape[3] // STRIDE
+            found = found.last_hidden_state.transpose(1, 2).unflatten(2, size)
         return found
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,25 +73,47 @@ def regnet(name: str) -> Tower:
     return Tower(trunk, int(trunk.num_features))  # type: ignore[arg-type]
 
 
-def davit() -> Tower:
-    """Return an untrained tower over Florence-2's vision encoder, small."""
-    from transformers.models.florence2.modeling_florence2 import Florence2VisionBackbone
+def mit() -> Tower:
+    """Return an untrained tower over SegFormer's encoder (Mix Transformer)."""
+    from transformers import SegformerModel
 
-    config = davit_config()
-    return Tower(Florence2VisionBackbone(config), config.embed_dim[-1])
+    config = mit_config()
+    return Tower(SegformerModel(config), config.hidden_sizes[-1])
 
 
-def davit_config() -> Any:
-    """Return the configuration of the small DaViT."""
-    from transformers import Florence2VisionConfig
+def mit_config() -> Any:
+    """Return the configuration of SegFormer's encoder with a sequence of cells as output."""
+    config = segmentation.build().config
+    config.reshape_last_stage = False
+    # What PaliGemma asks of a vision tower.
+    config.hidden_size, config.image_size, config.patch_size = config.hidden_sizes[-1], 384, 32
+    return config
 
-    return Florence2VisionConfig(
-        embed_dim=(32, 64, 128, 256), depths=(1, 1, 3, 1), num_heads=(1, 2, 4, 8),
-        num_groups=(1, 2, 4, 8), window_size=8, projection_dim=192, drop_path_rate=0.02)
+
+def start_from(tower: Tower, segformer: Path) -> None:
+    """
+    Give the trunk of a `mit` tower the weights of the encoder of a trained SegFormer.
+
+    The first layer is changed so that it takes pictures normalised as those of all towers.
+    """
+    from transformers import SegformerForSemanticSegmentation
+
+    trained: Any = SegformerForSemanticSegmentation.from_pretrained(
+        segformer, local_files_only=True).float()
+    tower.trunk.load_state_dict(trained.segformer.state_dict())
+    trunk: Any = tower.trunk
+    first = trunk.get_submodule(next(
+        name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)))
+    (mean, deviation), (middle, spread) = (
+        (torch.from_numpy(array) for array in pair) for pair in (IMAGENET, HALF))
+    with torch.no_grad():
+        shift = ((middle - mean) / deviation)[None, :, None, None]
+        first.bias += (first.weight * shift).sum((1, 2, 3))
+        first.weight *= (spread / deviation)[None, :, None, None]
 
 
 KINDS = {'regnetx': lambda: regnet('regnetx_002'), 'regnety': lambda: regnet('regnety_002'),
-         'davit': davit}
+         'mit': mit}
 """Towers by name."""
 
 
@@ -173,13 +197,20 @@ class Batches:
 
 def train(
     kind: str, folder: Path, work: Path, seed: int,
-    recipes: tuple[Recipe, Recipe] | None = None,
+    recipes: tuple[Recipe, Recipe] | None = None, segformer: Path | None = None,
 ) -> Tower:
-    """Train a tower in two stages, small pictures first; return it."""
+    """
+    Train a tower in two stages, small pictures first; return it.
+
+    With the folder of a trained SegFormer a `mit` tower starts from its encoder.
+    """
     recipes = recipes or RECIPES[kind]
     torch.manual_seed(seed)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    tower: nn.Module = KINDS[kind]().to(device)
+    made = KINDS[kind]()
+    if segformer is not None:
+        start_from(made, segformer)
+    tower: nn.Module = made.to(device)
     for number, (size, recipe) in enumerate(zip((COARSE, SMALL), recipes, strict=True)):
         batches = Batches(folder, size)
 
@@ -195,7 +226,7 @@ def train(
                 presence, targets, weights, reduction='sum') / weights.sum()
             return 2 * dense + whole
 
-        if device.type == 'cpu' and kind != 'davit':
+        if device.type == 'cpu' and kind != 'mit':
             tower = tower.to(memory_format=torch.channels_last)
         tower = fit(tower, loss, recipe, work / f'{kind}-{number}.pt', seed + number,
                     f'{kind} {size[0]} x {size[1]}')
