@@ -298,6 +298,8 @@ def test_the_order_is_clean_first_then_by_severity():
     ([frame(1)], {'limits': {'smr': 1.0}}, Status.PASS),
     ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Status.INVALID),
     ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Status.INVALID),
+    ([frame(1), frame(2, 'blank')], {}, Status.PASS),
+    ([frame(1), frame(2, 'blank', status='missing')], {}, Status.INVALID),
 ])
 def test_verdicts(records, chosen, status):
     arguments = {'minimum_coverage': 0.9, 'limits': {}, 'expected_frames': None, **chosen}

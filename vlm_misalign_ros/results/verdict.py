@@ -76,7 +76,9 @@ def judge_run(
     elif not frames:
         check('frames', False, Status.INVALID, 'no frame was closed')
     totals = [row for row in rows if row.condition == ALL]
-    coverage = {row.model: row.scored for row in totals}
+    # The blank control is left out of the totals, but its frames have to be scored too.
+    coverage = {total.model: sum(row.scored for row in rows if row.model == total.model
+                                 and row.condition != ALL) for total in totals}
     if segmented is not None:
         coverage['segmentation'] = segmented
     for name, scored in coverage.items():

@@ -23,7 +23,9 @@ from vlm_misalign_ros.training.tokenizer import train_tokenizer
 from vlm_misalign_ros.training.towers import Tower, presence_targets
 
 CONTEXT = 48
-RECIPE = Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200)
+RECIPES = {
+    'clip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200),
+    'siglip': Recipe(steps=1200, batch=192, rate=1e-3, weight_decay=0.05, warmup=100)}
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class _Head(nn.Module):
 
 def train(
     name: str, tower: Tower, features: np.ndarray, folder: Path, out: Path, work: Path,
-    seed: int, recipe: Recipe = RECIPE,
+    seed: int, recipe: Recipe,
 ) -> None:
     """Train the language side of model `name` on a tower's features and save it to `out`."""
     import open_clip

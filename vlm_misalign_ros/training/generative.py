@@ -36,7 +36,9 @@ from vlm_misalign_ros.training.towers import STRIDE, Tower, mit_config
 CELLS = SMALL[0] // STRIDE, SMALL[1] // STRIDE
 TOKENS = CELLS[0] * CELLS[1]
 WIDTH = 192
-RECIPE = Recipe(steps=4000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300)
+RECIPES = {
+    'llava': Recipe(steps=4000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300),
+    'paligemma': Recipe(steps=3000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=200)}
 IGNORED = -100
 
 _CHAT = ("{% for message in messages %}{% if message['role'] == 'user' %}USER: "
@@ -204,7 +206,7 @@ def corpus(folder: Path) -> list[str]:
 
 def train(
     name: str, tower: Tower, features: np.ndarray, folder: Path, out: Path, work: Path,
-    seed: int, recipe: Recipe = RECIPE,
+    seed: int, recipe: Recipe,
 ) -> None:
     """Train the language side of model `name` on a tower's features and save it to `out`."""
     torch.manual_seed(seed)

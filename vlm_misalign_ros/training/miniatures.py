@@ -45,7 +45,7 @@ def train(
         seen = features.tower_features(tower, data, work / f'features-{kind}.npy')
         language = contrastive if name in contrastive.KINDS else generative
         language.train(
-            name, tower, seen, data, place, work, seed, language.RECIPE.part(share))
+            name, tower, seen, data, place, work, seed, language.RECIPES[name].part(share))
     for path in place.rglob('*'):
         if path.is_file():
             path.chmod(0o644)
