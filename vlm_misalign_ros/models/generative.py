@@ -94,7 +94,9 @@ class GenerativeModel:
 
     def _ask(self, prompt: str) -> str:
         if not self._template:
-            return prompt
+            # PaliGemma's processor wants the place of the picture named, and warns at every call.
+            named = self._model.config.model_type == 'paligemma'
+            return f'{self._processor.image_token}{prompt}' if named else prompt
         messages = [{'role': 'user', 'content': [
             {'type': 'image'}, {'type': 'text', 'text': prompt}]}]
         asked = self._processor.apply_chat_template(
