@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 
 import cv2
 import numpy as np
+from timing import median_ms
 
 from vlm_misalign_ros.corruptions import SEVERITIES, degrade, low_light, motion_blur, occlusion
 from vlm_misalign_ros.types import Condition
-
-
-def median_ms(function: Callable[[], object], repeats: int) -> float:
-    """Return the median time of a call in milliseconds, after one call to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
 
 
 def picture(height: int, width: int) -> np.ndarray:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import median_ms
 
 from vlm_misalign_ros.datasets.cityscapes import CityscapesDataset
 from vlm_misalign_ros.datasets.scenes import generate
@@ -46,17 +44,6 @@ from vlm_misalign_ros.types import (
 )
 
 MODELS = ('first', 'second', 'third')
-
-
-def median_ms(function: Callable[[], object], repeats: int) -> float:
-    """Return the median time of a call in milliseconds, after one call to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
 
 
 def to_train_ids(labels: np.ndarray) -> np.ndarray:

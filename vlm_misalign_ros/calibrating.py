@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from vlm_misalign_ros.datasets import open_dataset
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError, ModelError
-from vlm_misalign_ros.labels import BY_NAME, CLASSES
+from vlm_misalign_ros.labels import BY_NAME, CLASSES, STUFF, STUFF_SHARE
 from vlm_misalign_ros.metrics.hazard import HazardSettings, approaches, hazard
 from vlm_misalign_ros.metrics.objects import Inventory, take_inventory
 from vlm_misalign_ros.metrics.truth import TruthSettings, presence, required
@@ -14,10 +14,6 @@ from vlm_misalign_ros.models import calibration, reference
 from vlm_misalign_ros.models.contrastive import ContrastiveModel
 from vlm_misalign_ros.models.prompts import prompts_hash
 from vlm_misalign_ros.types import Camera, Frame, Hazard, Presence
-
-STUFF = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'vegetation', 'terrain', 'sky')
-"""Classes without outlines: never required, so a share of the picture has to do."""
-STUFF_SHARE = 0.005
 
 
 def calibrate_model(

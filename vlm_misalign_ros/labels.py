@@ -86,6 +86,12 @@ CRITICAL: tuple[str, ...] = (
     'person', 'rider', 'bicycle', 'motorcycle', 'car', 'truck', 'bus', 'train')
 """Classes whose omission is critical (METRICS.md, section 4)."""
 
+STUFF: tuple[str, ...] = (
+    'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'vegetation', 'terrain', 'sky')
+"""Classes without outlines: never required."""
+STUFF_SHARE = 0.005
+"""Share of the picture from which stuff counts as there, where that has to be decided."""
+
 
 def train_id_table() -> np.ndarray:
     """Return the look-up table, uint8 (256,), from label id to train id (255 = ignored)."""

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vlm_misalign_ros.labels import CLASSES, SCORED
+from vlm_misalign_ros.labels import CLASSES, SCORED, STUFF, STUFF_SHARE
 from vlm_misalign_ros.training import segmentation
 from vlm_misalign_ros.training.augment import HALF, IMAGENET, normalised, photometric
 from vlm_misalign_ros.training.loop import Recipe, fit
@@ -35,10 +35,6 @@ RECIPES = {
     'mit': (Recipe(steps=250, batch=16, rate=8e-4, warmup=50),
             Recipe(steps=1300, batch=16, rate=1e-3, warmup=50))}
 """Two stages by tower; `mit` starts from the trained SegFormer."""
-STUFF = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'vegetation', 'terrain', 'sky')
-"""Classes without outlines, which are never required."""
-STUFF_SHARE = 0.005
-"""Share of the picture from which stuff counts as there."""
 
 
 class Tower(nn.Module):
