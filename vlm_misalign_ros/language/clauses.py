@@ -12,37 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_misalign_ros.labels import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.language.grammar import (
+    ACTIONS,
+    DEFINITE,
+    INDEFINITE,
+    NUMBERS,
+    PREPOSITIONS,
+    PRONOUNS,
+    PUNCTUATION,
+    STOP,
+    VERBS,
+)
 from vlm_misalign_ros.language.lexicon import Cue, Lexicon
+from vlm_misalign_ros.language.marks import FORWARD, Mark, mark
 from vlm_misalign_ros.types import Mention
 
-DEFINITE = frozenset(
-    'the this that these those our my your its his her their both each'.split())
-_INDEFINITE = frozenset(
-    'a an some any several many few multiple numerous another various more most one two three '
-    'four five six seven eight nine ten dozens no other'.split())
-_PREPOSITIONS = frozenset(
-    'on in at near beside besides along behind of from to by with under over above below beyond '
-    'across through into onto past between among around inside outside against toward towards '
-    'next opposite amid within upon off before after during for'.split())
-_VERBS = frozenset(
-    "is are was were be been being has have had can could may might must should will would do "
-    "does did there it's there's they're stands stand standing drives drive driving walks walk "
-    "walking crosses cross crossing waits wait waiting appears appear sits sit rides ride "
-    "riding shows show runs run blocks block blocking blocked turns turn turning comes come "
-    "coming goes go moves move moving lies lie hangs approaches approach follows leads seems "
-    "seem looks look stretches passes pass passing parked stopped stops stop belongs belong "
-    "covers occupies occupy keeps keep stays stay leaving entering seen visible see uses use "
-    "using pulls pull pulling holds holding".split())
-_ACTIONS = _VERBS - frozenset(
-    "is are was were be been being it's there's they're there have has had".split())
-_CONJUNCTIONS = frozenset('and or nor but while although though as than if that which who'.split())
-_PRONOUNS = frozenset('i we you it they he she there one this that these those'.split())
-_NUMBERS = frozenset(
-    'one ones two three four five six seven eight nine ten some few several many another'.split())
-_PUNCTUATION = frozenset(',:()[]{}|/')
-_STOP = _VERBS | _PREPOSITIONS | _CONJUNCTIONS | _PUNCTUATION | {
-    'i', 'we', 'you', 'it', 'they', 'he', 'she', 'not', 'also', 'only', 'just', 'even'}
-_BREAKERS = DEFINITE | _PRONOUNS | frozenset(
+_BREAKERS = DEFINITE | PRONOUNS | frozenset(
     'a an some several many few two three four five six seven eight nine ten another only just '
     'with plus multiple dozens hundreds lots plenty numerous'.split())
 _EXCEPT = frozenset('except but apart aside save besides other only just'.split())
@@ -53,7 +38,7 @@ _ON_THE_WAY = frozenset(
     'who that which is are was were sitting seated standing slowly quickly and a an the his her '
     'their its two three several some red blue black white green yellow small large old new '
     'electric heavy parked another past along by currently just off away around about'.split())
-_BETWEEN = DEFINITE | _INDEFINITE | _STOP - {'parked', 'moving'}
+_BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
 _RIDDEN_WORDS = frozenset('bicycle bike scooter moped motorcycle motorbike horse'.split())
 _LISTING = frozenset(', and or a an other another even'.split())
 _ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS))
@@ -78,8 +63,6 @@ _LONGEST_NAME = 7
 _LOOK_BACK = 12
 """Mentions that a cue at the end of a clause reaches back over, at most."""
 
-_FORWARD = (Cue.NEGATION_BEFORE, Cue.HEDGE_BEFORE, Cue.HYPOTHETICAL_BEFORE, Cue.PICTURE_BEFORE)
-
 
 @dataclass
 class Said:
@@ -97,71 +80,6 @@ class Said:
     """Without a determiner."""
     place: bool
     """Governed by a preposition and definite: where something is or is not."""
-
-
-@dataclass(frozen=True)
-class _Mark:
-    cue: Cue | None
-    length: int
-    classes: tuple[str, ...] | None
-    """None where no thing starts; empty for a phrase that means none."""
-
-
-_PLAIN = _Mark(None, 1, None)
-
-
-def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[_Mark]:
-    """Return, for each word, the longest phrase that starts there."""
-    marks = []
-    things, phrases = lexicon.things.begins, lexicon.cues.begins
-    for index, word in enumerate(tokens):
-        if word not in things and word not in phrases:
-            marks.append(_PLAIN)
-            continue
-        thing, meanings = lexicon.things.longest(tokens, index)
-        length, cues = lexicon.cues.longest(tokens, index)
-        real = bool(thing) and bool(meanings[0])
-        if length > thing or length == thing > 0 and not real:
-            cue = cues[0]
-            if len(cues) > 1:
-                forward = [c for c in cues if c in _FORWARD]
-                back = [c for c in cues if c not in _FORWARD]
-                end = index + length
-                closes = end == len(tokens) or tokens[end] in _PUNCTUATION
-                follows = not closes and (
-                    not index or tokens[index - 1] in _PUNCTUATION or Cue.HEDGE_AFTER in back
-                    or _thing_follows(tokens, end, lexicon))
-                cue = (forward if forward and (follows or not back) else back or forward)[0]
-            marks.append(_Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
-        elif thing:
-            marks.append(_Mark(None, thing, meanings[0]))
-        else:
-            marks.append(_PLAIN)
-    return marks
-
-
-def _without_pseudo(
-    tokens: Sequence[str], index: int, cue: Cue, length: int, lexicon: Lexicon,
-) -> tuple[Cue | None, int]:
-    """Cut a cue short where a pseudo-negation begins inside it: `there is | no shortage of`."""
-    if cue in (Cue.NEGATION_BEFORE, Cue.NEGATION_AFTER):
-        end = index + length
-        if length > 1 and tokens[end - 1] == 'no' and tokens[end:end + 1] == ('one',):
-            return None, length - 1
-        for place in range(index + 1, index + length):
-            inner, cues = lexicon.cues.longest(tokens, place)
-            if Cue.NOT_NEGATION in cues and place + inner > index + length:
-                return None, place - index
-    return cue, length
-
-
-def _thing_follows(tokens: Sequence[str], start: int, lexicon: Lexicon, within: int = 5) -> bool:
-    for index in range(start, min(start + within, len(tokens))):
-        if tokens[index] in ',;:':
-            return False
-        if any(lexicon.things.longest(tokens, index)[1]):
-            return True
-    return False
 
 
 class Clauses:
@@ -197,8 +115,8 @@ class Clauses:
         if index == self._pictured_from:
             self._scope, self._scope_end, self._scope_used = Cue.PICTURE_BEFORE, index, False
         if self._scope is Cue.PICTURE_BEFORE and index > self._scope_end and (
-                word in _VERBS and not word.endswith('ing')
-                or word in _PREPOSITIONS and not self._in_picture(index)):
+                word in VERBS and not word.endswith('ing')
+                or word in PREPOSITIONS and not self._in_picture(index)):
             self._scope = None
         if found.cue is Cue.TERMINATOR:
             # "Possibly there is a truck": the clause has only begun.
@@ -207,7 +125,7 @@ class Clauses:
             else:
                 self._scope_end = index + found.length
             return 1 if found.length == 1 or word in ('and',) else found.length
-        if word in _PUNCTUATION:
+        if word in PUNCTUATION:
             self._punctuation(index)
             return 1
         if word == 'and' and self._scope and not self._list_goes_on(index):
@@ -234,7 +152,7 @@ class Clauses:
 
     # Cues ------------------------------------------------------------------------------------
 
-    def _cue(self, index: int, found: _Mark) -> None:
+    def _cue(self, index: int, found: Mark) -> None:
         end = index + found.length
         if found.cue is Cue.PICTURE_AFTER:
             for said in self.said[:-4:-1]:
@@ -247,7 +165,7 @@ class Clauses:
             self._scope = None
         elif found.cue is Cue.NOT_NEGATION:
             return
-        elif found.cue in _FORWARD:
+        elif found.cue in FORWARD:
             if self._tokens[index] in ('may', 'might', 'could'):
                 self._modal(index)
             if self._scope is Cue.HYPOTHETICAL_BEFORE and found.cue is Cue.HEDGE_BEFORE:
@@ -286,10 +204,10 @@ class Clauses:
                     denied.state = Mention.ASSERTED
                 return
             after = self._tokens[place + 1] if place + 1 < len(self._tokens) else ''
-            if word in _NUMBERS and (not after or after in _STOP or after in 'parked'):
+            if word in NUMBERS and (not after or after in STOP or after in 'parked'):
                 denied.state = Mention.ASSERTED
                 return
-            if word in _PUNCTUATION:
+            if word in PUNCTUATION:
                 return
 
     def _punctuation(self, index: int) -> None:
@@ -299,7 +217,7 @@ class Clauses:
         if word == ':' and not self._scope_used and (
                 index == self._scope_end or self._scope is not Cue.HYPOTHETICAL_BEFORE) and not (
                 index > self._scope_end and self._tokens[index + 1:index + 2]
-                and self._tokens[index + 1] in _NUMBERS):
+                and self._tokens[index + 1] in NUMBERS):
             # "does not contain: person, car" and "my guess: a bus".
             self._scope_end = index + 1
             return
@@ -319,7 +237,7 @@ class Clauses:
             start += 1
         if start >= len(tokens):
             return False
-        if self._marks[start].cue in (Cue.TERMINATOR, *_FORWARD):
+        if self._marks[start].cue in (Cue.TERMINATOR, *FORWARD):
             return False
         determined = tokens[start] in ('a', 'an', 'some', 'several', 'many', 'few', 'two', 'three')
         if tokens[start] in _BREAKERS and not (
@@ -329,7 +247,7 @@ class Clauses:
         if self._scope is Cue.PICTURE_BEFORE and tokens[index] == ',':
             return False
         for place in range(start, min(start + 5, len(tokens))):
-            if tokens[place] in _PUNCTUATION or tokens[place] in _VERBS - {
+            if tokens[place] in PUNCTUATION or tokens[place] in VERBS - {
                     'parked', 'moving', 'oncoming', 'waiting', 'crossing', 'passing', 'walking'}:
                 return False
             classes = self._marks[place].classes
@@ -355,9 +273,9 @@ class Clauses:
 
     def _verb_after(self, start: int) -> bool:
         for word in self._tokens[start:start + 8]:
-            if word in _VERBS - {'parked'}:
+            if word in VERBS - {'parked'}:
                 return True
-            if word in _PUNCTUATION:
+            if word in PUNCTUATION:
                 return False
         return False
 
@@ -369,7 +287,7 @@ class Clauses:
                    for word in between):
                 return
             for place, word in enumerate(between):
-                if word in (',', 'and', ':', '(') and not _VERBS.isdisjoint(between[:place]):
+                if word in (',', 'and', ':', '(') and not VERBS.isdisjoint(between[:place]):
                     return
             if not said.place and said.state in (Mention.ASSERTED, Mention.HEDGED) and (
                     self._tokens[said.end] not in _PROPERTIES):
@@ -388,7 +306,7 @@ class Clauses:
             between = self._tokens[said.end:end]
             if end != index and not set(between) <= _LISTING:
                 return
-            if any(word in _VERBS or word in ',;' and end == index for word in between):
+            if any(word in VERBS or word in ',;' and end == index for word in between):
                 return
             if said.place and end == index:
                 continue
@@ -418,7 +336,7 @@ class Clauses:
             if shows and self._tokens[index] not in ('one', 'sign', 'signs', 'board'):
                 self._pictured_from = place + shows
                 return 0
-            if self._tokens[place] in _VERBS or self._tokens[place] in _PUNCTUATION and (
+            if self._tokens[place] in VERBS or self._tokens[place] in PUNCTUATION and (
                     self._tokens[place + 1:place + 2] not in (('which',), ('that',))):
                 break
         return 0
@@ -428,27 +346,27 @@ class Clauses:
         place = index - 1
         while place >= 0 and index - place <= _LONGEST_NAME:
             word = self._tokens[place]
-            if word in DEFINITE or word in _INDEFINITE or word.isdigit():
+            if word in DEFINITE or word in INDEFINITE or word.isdigit():
                 if place and self._tokens[place - 1] in DEFINITE - {'that'}:
                     return place - 1, self._tokens[place - 1]
                 return place, word
             if word == 'of' and place and self._tokens[place - 1] in _PARTS:
                 place -= 2
                 continue
-            if (word in _STOP and not (word in _VERBS and word.endswith(('ed', 'ing')))
+            if (word in STOP and not (word in VERBS and word.endswith(('ed', 'ing')))
                     or self._marks[place].cue is not None):
                 break
             place -= 1
         return place + 1, ''
 
-    def _mention(self, index: int, found: _Mark) -> None:
+    def _mention(self, index: int, found: Mark) -> None:
         assert found.classes
         end = index + found.length
         start, determiner = ((index, '') if self._tokens[index] in _WHOEVER
                              else self._noun_phrase(index))
         definite = determiner in DEFINITE
         before = self._tokens[start - 1] if start else ''
-        place = definite and before in _PREPOSITIONS
+        place = definite and before in PREPOSITIONS
         if self._is_ego(index, end, found.classes, determiner, before, start):
             return
         if definite and found.classes == ('person',) and self._tokens[index] in self._riders:
@@ -457,10 +375,10 @@ class Clauses:
             self.said.append(Said(index, end, found.classes, Mention.DENIED, False, True, False))
             return
         state: Mention | None = Mention.ASSERTED
-        away = start > self._scope_end or start == self._scope_end and before in _PREPOSITIONS
+        away = start > self._scope_end or start == self._scope_end and before in PREPOSITIONS
         held = definite and away and (
             place or 'that' in self._tokens[self._scope_end:start]
-            or not _ACTIONS.isdisjoint(self._tokens[self._scope_end:start]))
+            or not ACTIONS.isdisjoint(self._tokens[self._scope_end:start]))
         if self._scope is Cue.PICTURE_BEFORE:
             state = None
         elif self._scope is Cue.NEGATION_BEFORE and not held:
@@ -501,10 +419,10 @@ class Clauses:
         if not places:
             return False
         head, tail = between[:places[-1]], list(between[places[-1] + 1:])
-        if tail and (tail[0] in DEFINITE or tail[0] in _INDEFINITE):
+        if tail and (tail[0] in DEFINITE or tail[0] in INDEFINITE):
             tail = tail[1:]
         return (len(tail) <= 3 and _BETWEEN.isdisjoint(tail)
-                and all(word in _RIDING or word in _ON_THE_WAY or word not in _STOP
+                and all(word in _RIDING or word in _ON_THE_WAY or word not in STOP
                         for word in head))
 
     def _riding(self) -> None:

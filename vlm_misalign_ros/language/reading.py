@@ -10,8 +10,9 @@ from typing import Any
 from vlm_misalign_ros.labels import SCORED
 from vlm_misalign_ros.language import answers
 from vlm_misalign_ros.language.clauses import Clauses, Said
-from vlm_misalign_ros.language.judgement import judge_json, judge_sentences
+from vlm_misalign_ros.language.judgement import judge_sentences
 from vlm_misalign_ros.language.lexicon import Lexicon
+from vlm_misalign_ros.language.structured import judge_json
 from vlm_misalign_ros.language.text import (
     Sentence,
     is_english,
