@@ -8,8 +8,12 @@ from math import cos, floor, prod, radians, sin
 import cv2
 import numpy as np
 
-LENGTHS: tuple[float, ...] = (9 / 2048, 15 / 2048, 27 / 2048, 45 / 2048, 75 / 2048)
-"""Length of the line by severity 1-5, as a fraction of the image width (9 to 75 px at 2048)."""
+LENGTHS: tuple[float, ...] = (15 / 2048, 30 / 2048, 48 / 2048, 66 / 2048, 91 / 2048)
+"""
+Length of the line by severity 1-5, as a fraction of the image width (15 to 91 px at 2048).
+
+How they were chosen is in docs/miniatures.md.
+"""
 
 _FACTORS = (3, 5, 7, 11, 13)
 _MOST_POINTS = 225

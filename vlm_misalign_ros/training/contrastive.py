@@ -25,7 +25,7 @@ from vlm_misalign_ros.training.towers import Tower, presence_targets
 CONTEXT = 48
 RECIPES = {
     'clip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200),
-    'siglip': Recipe(steps=1200, batch=192, rate=1e-3, weight_decay=0.05, warmup=100)}
+    'siglip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200)}
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ TOKENS = CELLS[0] * CELLS[1]
 WIDTH = 192
 RECIPES = {
     'llava': Recipe(steps=4000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300),
-    'paligemma': Recipe(steps=3000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=200)}
+    'paligemma': Recipe(steps=4500, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=200)}
 IGNORED = -100
 
 _CHAT = ("{% for message in messages %}{% if message['role'] == 'user' %}USER: "

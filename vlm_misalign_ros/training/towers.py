@@ -31,9 +31,9 @@ RECIPES = {
     'regnetx': (Recipe(steps=6000, batch=16, rate=2e-3, warmup=300),
                 Recipe(steps=2400, batch=16, rate=6e-4, warmup=100)),
     'regnety': (Recipe(steps=1500, batch=16, rate=2e-3, warmup=200),
-                Recipe(steps=300, batch=16, rate=6e-4, warmup=50)),
+                Recipe(steps=2700, batch=16, rate=1.5e-3, warmup=50)),
     'mit': (Recipe(steps=250, batch=16, rate=8e-4, warmup=50),
-            Recipe(steps=1300, batch=16, rate=1e-3, warmup=50))}
+            Recipe(steps=3700, batch=16, rate=1e-3, warmup=50))}
 """Two stages by tower; `mit` starts from the trained SegFormer."""
 
 
