@@ -10,8 +10,10 @@ setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(include=['vlm_misalign_ros*', 'rosbag_tools*']),
-    package_data={'vlm_misalign_ros.results': ['*.jinja'],
-                  'vlm_misalign_ros': ['miniatures/*/*', 'miniatures/*/*/*']},
+    package_data={
+        'vlm_misalign_ros.results': ['*.jinja'],
+        'vlm_misalign_ros': ['miniatures/*/*', 'miniatures/*/*/*'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -76,6 +78,6 @@ setup(
             'vlm = vlm_misalign_ros.nodes.vlm:main',
             'monitor = vlm_misalign_ros.nodes.monitor:main',
             'recorder = vlm_misalign_ros.nodes.recorder:main',
-        ],
+        ]
     },
 )

@@ -49,8 +49,10 @@ def main() -> None:
     image = picture(options.height, options.width)
     repeats = options.repeats
     copy = median_ms(image.copy, repeats)
-    print(f'{options.width}x{options.height}, OpenCV {cv2.__version__}, numpy {np.__version__}, '
-          f'{cv2.getNumThreads()} threads; copy {copy:.2f} ms')
+    print(
+        f'{options.width}x{options.height}, OpenCV {cv2.__version__}, numpy {np.__version__}, '
+        f'{cv2.getNumThreads()} threads; copy {copy:.2f} ms'
+    )
     print(f'{"":<22}{"ms":>8}  {"of copy":>10}  {"plain ms":>9}  {"speed-up":>10}')
 
     for severity in SEVERITIES:

@@ -53,9 +53,11 @@ def per_text(function: object, texts: list[str], repeats: int) -> float:
 
 def show(name: str, texts: list[Labelled], lexicon: Lexicon) -> None:
     found = score(texts, lexicon)
-    parts = [(found.true_positives, found.true_positives + found.false_positives),
-             (found.true_positives, found.true_positives + found.false_negatives),
-             (found.judgements_right, found.judgements)]
+    parts = [
+        (found.true_positives, found.true_positives + found.false_positives),
+        (found.true_positives, found.true_positives + found.false_negatives),
+        (found.judgements_right, found.judgements),
+    ]
     cells = []
     for right, total in parts:
         low, high = wilson(right, total)
@@ -66,8 +68,7 @@ def show(name: str, texts: list[Labelled], lexicon: Lexicon) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--repeats', type=int, default=5)
-    parser.add_argument('--write', action='store_true',
-                        help=f'write {QUALITY.relative_to(ROOT)}')
+    parser.add_argument('--write', action='store_true', help=f'write {QUALITY.relative_to(ROOT)}')
     arguments = parser.parse_args()
     lexicon = Lexicon.load()
     development, held_out = load(TEXTS / 'dev.jsonl'), load(TEXTS / 'heldout.jsonl')
@@ -79,13 +80,16 @@ def main() -> None:
     expression = names()
     ours = per_text(lambda text: read(text, lexicon), texts, arguments.repeats)
     search = per_text(lambda text: expression.findall(text.lower()), texts, arguments.repeats)
-    print(f'\n{sum(map(len, texts)) / len(texts):.0f} characters a text: {ours:.0f} us, '
-          f'100,000 texts in {ours / 10:.1f} s; names alone, by one regular expression: '
-          f'{search:.0f} us ({ours / search:.1f} x)')
+    print(
+        f'\n{sum(map(len, texts)) / len(texts):.0f} characters a text: {ours:.0f} us, '
+        f'100,000 texts in {ours / 10:.1f} s; names alone, by one regular expression: '
+        f'{search:.0f} us ({ours / search:.1f} x)'
+    )
     if arguments.write:
         quality = ExtractorQuality(
             **dataclasses.asdict(score(held_out, lexicon)),
-            lexicon_sha256=hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest())
+            lexicon_sha256=hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest(),
+        )
         QUALITY.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + '\n')
         print(f'wrote {QUALITY.relative_to(ROOT)}')
 

@@ -60,7 +60,7 @@ def disturbed(labels: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(0)
     for _ in range(40):
         top, left = rng.integers(0, labels.shape[0]), rng.integers(0, labels.shape[1])
-        wrong[top:top + 60, left:left + 90] = rng.integers(0, 19)
+        wrong[top : top + 60, left : left + 90] = rng.integers(0, 19)
     return wrong
 
 
@@ -80,15 +80,42 @@ def unique(truth: np.ndarray, predicted: np.ndarray) -> dict[int, int]:
 def joined(frame: Frame, predicted: np.ndarray) -> Joined:
     """Return the frame as the join hands it to the evaluation."""
     condition = Condition('clean')
-    answers = {vlm_part(name): Description(
-        name, 'generative', 'a car and a person', {'car': Mention.ASSERTED,
-                                                    'person': Mention.ASSERTED},
-        judgement=Judgement.SAFE) for name in MODELS}
-    return Joined(0, {
-        SOURCE: (Source(frame.dataset, frame.sequence, frame.key, 0, 1, 0, condition,
-                        frame.depth is not None), frame.camera),
-        CONDITION: Applied(condition, 0), LABELS: frame.labels, INSTANCES: frame.instances,
-        DEPTH: frame.depth, SEGMENTATION: predicted, **answers}, (), 'complete')
+    answers = {
+        vlm_part(name): Description(
+            name,
+            'generative',
+            'a car and a person',
+            {'car': Mention.ASSERTED, 'person': Mention.ASSERTED},
+            judgement=Judgement.SAFE,
+        )
+        for name in MODELS
+    }
+    return Joined(
+        0,
+        {
+            SOURCE: (
+                Source(
+                    frame.dataset,
+                    frame.sequence,
+                    frame.key,
+                    0,
+                    1,
+                    0,
+                    condition,
+                    frame.depth is not None,
+                ),
+                frame.camera,
+            ),
+            CONDITION: Applied(condition, 0),
+            LABELS: frame.labels,
+            INSTANCES: frame.instances,
+            DEPTH: frame.depth,
+            SEGMENTATION: predicted,
+            **answers,
+        },
+        (),
+        'complete',
+    )
 
 
 def measure(name: str, frame: Frame, repeats: int) -> None:
@@ -105,18 +132,25 @@ def measure(name: str, frame: Frame, repeats: int) -> None:
     mask = median_ms(lambda: confusion(labels, predicted), repeats)
     whole = median_ms(lambda: evaluator.evaluate(parts), repeats)
     found = take_inventory(labels, frame.instances, frame.depth)
-    print(f'{name}: {labels.shape[1]} x {labels.shape[0]}, {len(found.things)} things, depth: '
-          f'{"measured" if frame.depth is not None else "flat ground"}')
+    print(
+        f'{name}: {labels.shape[1]} x {labels.shape[0]}, {len(found.things)} things, depth: '
+        f'{"measured" if frame.depth is not None else "flat ground"}'
+    )
     rows = [
         ('copy of both masks', median_ms(copy, repeats)),
         ('mask comparison', mask),
         ('  numpy.bincount', median_ms(lambda: bincount(labels, predicted), repeats)),
-        ('  numpy.unique, as cityscapesScripts', median_ms(
-            lambda: unique(labels, predicted), max(3, repeats // 5))),
-        ('inventory of things', median_ms(
-            lambda: take_inventory(labels, frame.instances, frame.depth), repeats)),
+        (
+            '  numpy.unique, as cityscapesScripts',
+            median_ms(lambda: unique(labels, predicted), max(3, repeats // 5)),
+        ),
+        (
+            'inventory of things',
+            median_ms(lambda: take_inventory(labels, frame.instances, frame.depth), repeats),
+        ),
         ('all of a frame', whole),
-        ('all beyond the mask comparison', whole - mask)]
+        ('all beyond the mask comparison', whole - mask),
+    ]
     for label, took in rows:
         print(f'  {label:<38}{took:8.2f} ms{took / mask:8.1f} x the mask comparison')
 

@@ -19,8 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / 'docs' / 'miniatures.csv'
 START, END = '<!-- results -->', '<!-- /results -->'
 RATES = ('hallucination_rate', 'critical_omission_rate', 'smr')
-SHOWN = ('clean', *(f'{name}:{severity}' for name in ('motion_blur', 'low_light', 'occlusion')
-                    for severity in (1, 3, 5)), 'blank')
+SHOWN = (
+    'clean',
+    *(
+        f'{name}:{severity}'
+        for name in ('motion_blur', 'low_light', 'occlusion')
+        for severity in (1, 3, 5)
+    ),
+    'blank',
+)
 PLAIN = {'blank': 'grey picture'}
 
 
@@ -32,8 +39,10 @@ def table(summary: pd.DataFrame) -> str:
     """
     models = list(dict.fromkeys(summary['model']))
     found = summary.set_index(['condition', 'model'])
-    lines = ['| condition | mIoU | ' + ' | '.join(models) + ' |',
-             '|---|---|' + '---|' * len(models)]
+    lines = [
+        '| condition | mIoU | ' + ' | '.join(models) + ' |',
+        '|---|---|' + '---|' * len(models),
+    ]
     for condition in SHOWN:
         if (condition, models[0]) not in found.index:
             continue

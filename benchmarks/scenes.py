@@ -33,8 +33,10 @@ def main() -> None:
             generate(Path(folder), arguments.frames, seed=1, width=width, height=height)
             written = (time.perf_counter() - start) / arguments.frames
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f'{f"{width} x {height}":<14}{1e3 * drawn:>7.0f} ms{1 / drawn:>10.1f}'
-              f'{1e3 * written:>13.0f} ms{peak:>10.0f} MiB')
+        print(
+            f'{f"{width} x {height}":<14}{1e3 * drawn:>7.0f} ms{1 / drawn:>10.1f}'
+            f'{1e3 * written:>13.0f} ms{peak:>10.0f} MiB'
+        )
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """An evaluation in lockstep: replayed frames, degraded, segmented, described, scored."""
 
 from launch import LaunchDescription
+
 from vlm_misalign_ros.launching import evaluation_arguments, start_graph
 
 

@@ -1,6 +1,7 @@
 """Live: camera and ground truth come from outside; degradation, models and monitor run here."""
 
 from launch import LaunchDescription
+
 from vlm_misalign_ros.launching import live_arguments, start_graph
 
 

@@ -41,10 +41,9 @@ def _mask(message: Any) -> np.ndarray:
     return array
 
 
-def converters(
-    parameters: EvaluationParameters,
-) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+def converters(parameters: EvaluationParameters) -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """Return {relative topic: (part, conversion)} of everything the evaluation takes."""
+
     def labels(message: Any) -> np.ndarray:
         return images.decode_labels(images.to_array(message), parameters.label_encoding)
 
@@ -52,25 +51,36 @@ def converters(
         topics.TRUTH_LABELS: (evaluation.LABELS, labels),
         topics.DEGRADED_OCCLUDER: (evaluation.OCCLUDER, _mask),
         topics.DEGRADED_CONDITION: (
-            evaluation.CONDITION, lambda m: codec.applied_from_values(_values(m)))}
+            evaluation.CONDITION,
+            lambda m: codec.applied_from_values(_values(m)),
+        ),
+    }
     if parameters.source:
         table[topics.CAMERA_SOURCE] = (
-            evaluation.SOURCE, lambda m: codec.source_from_values(_values(m)))
+            evaluation.SOURCE,
+            lambda m: codec.source_from_values(_values(m)),
+        )
     if parameters.instances:
         table[topics.TRUTH_INSTANCES] = (evaluation.INSTANCES, _mask)
     if parameters.depth or parameters.source:
         table[topics.TRUTH_DEPTH] = (
-            evaluation.DEPTH, lambda m: images.to_millimetres(images.to_array(m)))
+            evaluation.DEPTH,
+            lambda m: images.to_millimetres(images.to_array(m)),
+        )
     if parameters.segmentation:
         table[topics.SEGMENTATION_LABELS] = (evaluation.SEGMENTATION, _mask)
         if parameters.confidence:
             table[topics.SEGMENTATION_CONFIDENCE] = (
-                evaluation.CONFIDENCE, lambda m: codec.confidence_from_values(_values(m)))
+                evaluation.CONFIDENCE,
+                lambda m: codec.confidence_from_values(_values(m)),
+            )
     if parameters.pictures:
         table[topics.DEGRADED_IMAGE] = (evaluation.IMAGE, images.to_bgr)
     for name in parameters.models:
         table[topics.vlm_description(name)] = (
-            evaluation.vlm_part(name), lambda m: codec.description_from_values(_values(m)))
+            evaluation.vlm_part(name),
+            lambda m: codec.description_from_values(_values(m)),
+        )
     return table
 
 
@@ -84,16 +94,21 @@ def _open(path: Path) -> AnyReader:
         cut = 'magic' in str(error)
         raise RecordError(
             f'bag {path} cannot be read: {str(error).rstrip(".")}',
-            'its writer was killed: repair it with `mcap recover`' if cut
-            else 'give a rosbag2 folder or an .mcap file') from error
+            'its writer was killed: repair it with `mcap recover`'
+            if cut
+            else 'give a rosbag2 folder or an .mcap file',
+        ) from error
     return reader
 
 
 def recorded_topics(reader: AnyReader, namespace: str) -> set[str]:
     """Return the names of the topics in a bag, relative to `namespace`."""
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
-    return {connection.topic.removeprefix(prefix) for connection in reader.connections
-            if connection.topic.startswith(prefix)}
+    return {
+        connection.topic.removeprefix(prefix)
+        for connection in reader.connections
+        if connection.topic.startswith(prefix)
+    }
 
 
 def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParameters:
@@ -106,32 +121,38 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
     if topics.TRUTH_LABELS not in found:
         raise RecordError(
             f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
-            'record ground truth too, or give the namespace of the run')
-    models = tuple(sorted(
-        match[1] for topic in found if (match := _DESCRIPTION.fullmatch(topic))))
+            'record ground truth too, or give the namespace of the run',
+        )
+    models = tuple(sorted(match[1] for topic in found if (match := _DESCRIPTION.fullmatch(topic))))
     chosen = parameters.models or models
     absent = [name for name in chosen if name not in models]
     if absent or not chosen:
         raise RecordError(
             f'the bag has no answers of {", ".join(absent) or "any model"}',
-            'recorded: ' + (', '.join(models) or 'none'))
+            'recorded: ' + (', '.join(models) or 'none'),
+        )
     return dataclasses.replace(
-        parameters, models=chosen,
+        parameters,
+        models=chosen,
         source=topics.CAMERA_SOURCE in found,
         instances=parameters.instances and topics.TRUTH_INSTANCES in found,
         depth=parameters.depth and topics.TRUTH_DEPTH in found,
         segmentation=topics.SEGMENTATION_LABELS in found,
         confidence=parameters.confidence and topics.SEGMENTATION_CONFIDENCE in found,
-        pictures=parameters.pictures if topics.DEGRADED_IMAGE in found else 0)
+        pictures=parameters.pictures if topics.DEGRADED_IMAGE in found else 0,
+    )
 
 
 def messages(
-    reader: AnyReader, table: dict[str, tuple[str, Callable[[Any], Any]]], namespace: str,
+    reader: AnyReader, table: dict[str, tuple[str, Callable[[Any], Any]]], namespace: str
 ) -> Iterator[tuple[int, str, Any]]:
     """Yield (stamp, part, value) of the messages in the bag, in recorded order."""
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
-    wanted = [c for c in reader.connections if c.topic.removeprefix(prefix) in table
-              and c.topic.startswith(prefix)]
+    wanted = [
+        c
+        for c in reader.connections
+        if c.topic.removeprefix(prefix) in table and c.topic.startswith(prefix)
+    ]
     for connection, _, raw in reader.messages(connections=wanted):
         message: Any = reader.deserialize(raw, connection.msgtype)
         part, convert = table[connection.topic.removeprefix(prefix)]
@@ -144,22 +165,31 @@ def messages(
 
 
 def monitor_parameters(
-    evaluation_parameters: EvaluationParameters, folder: Path,
+    evaluation_parameters: EvaluationParameters, folder: Path
 ) -> MonitorParameters:
     """
     Return a session's parameters: the evaluation's, with no clock and no giving up.
 
     A bag without camera/source was recorded live: its stamps may start anywhere and jump.
     """
-    shared = {entry.name: getattr(evaluation_parameters, entry.name)
-              for entry in table(EvaluationParameters)}
+    shared = {
+        entry.name: getattr(evaluation_parameters, entry.name)
+        for entry in table(EvaluationParameters)
+    }
     return MonitorParameters(
-        **shared, run_folder=str(folder), lockstep=evaluation_parameters.source, deadline=1e9,
-        capacity=64)
+        **shared,
+        run_folder=str(folder),
+        lockstep=evaluation_parameters.source,
+        deadline=1e9,
+        capacity=64,
+    )
 
 
 def analyse(
-    bag: Path, folder: Path, parameters: EvaluationParameters, namespace: str = '',
+    bag: Path,
+    folder: Path,
+    parameters: EvaluationParameters,
+    namespace: str = '',
     progress: Callable[[int, int], None] | None = None,
 ) -> Verdict:
     """
@@ -170,13 +200,16 @@ def analyse(
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
-            f'{folder} holds a run already', 'give another folder for the analysis')
+            f'{folder} holds a run already', 'give another folder for the analysis'
+        )
     reader = _open(bag)
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / 'manifest.json', build_manifest(
-            dataclasses.asdict(chosen), {}, {'bag': str(bag)}))
+        write_json(
+            folder / 'manifest.json',
+            build_manifest(dataclasses.asdict(chosen), {}, {'bag': str(bag)}),
+        )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
         for stamp, part, value in messages(reader, converters(chosen), namespace):
             session.add(stamp, part, value, now=0.0)
@@ -185,7 +218,8 @@ def analyse(
         _, verdict = session.end(now=0.0)
     except OSError as error:
         raise RecordError(
-            f'{folder} cannot be written: {error.strerror}', 'choose another folder') from error
+            f'{folder} cannot be written: {error.strerror}', 'choose another folder'
+        ) from error
     finally:
         reader.close()
     assert verdict is not None

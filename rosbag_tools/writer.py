@@ -32,7 +32,10 @@ RELIABLE = """- history: keep_last
 """
 
 _COMPRESSION = {
-    'none': CompressionType.NONE, 'lz4': CompressionType.LZ4, 'zstd': CompressionType.ZSTD}
+    'none': CompressionType.NONE,
+    'lz4': CompressionType.LZ4,
+    'zstd': CompressionType.ZSTD,
+}
 
 
 class BagWriter:
@@ -57,22 +60,26 @@ class BagWriter:
             raise self._failed(error) from error
         # Chunked, so that readers need not sort the whole bag in memory.
         self._writer = Writer(
-            self._stream, chunk_size=1 << 20, compression=_COMPRESSION[compression])
+            self._stream, chunk_size=1 << 20, compression=_COMPRESSION[compression]
+        )
         self._writer.start(profile='ros2', library='vlm_misalign_ros')
 
     def _failed(self, error: OSError) -> RecordError:
         return RecordError(
             f'bag {self._folder} cannot be written: {error.strerror}',
-            'free space, or record elsewhere; what was written stays readable')
+            'free space, or record elsewhere; what was written stays readable',
+        )
 
     def add_topic(self, topic: str, type_name: str) -> None:
         """Announce a topic (absolute name) of a message type such as sensor_msgs/msg/Image."""
         if type_name not in self._schemas:
             definition, _ = self._types.generate_msgdef(type_name, ros_version=2)
             self._schemas[type_name] = self._writer.register_schema(
-                type_name, 'ros2msg', definition.encode())
+                type_name, 'ros2msg', definition.encode()
+            )
         channel = self._writer.register_channel(
-            topic, 'cdr', self._schemas[type_name], {'offered_qos_profiles': RELIABLE})
+            topic, 'cdr', self._schemas[type_name], {'offered_qos_profiles': RELIABLE}
+        )
         self._channels[topic] = channel, type_name
 
     def write(self, topic: str, data: bytes, time: int) -> None:
@@ -93,24 +100,38 @@ class BagWriter:
         times = {
             'starting_time': {'nanoseconds_since_epoch': start},
             'duration': {'nanoseconds': max(0, self._last - start)},
-            'message_count': sum(self._counts.values())}
+            'message_count': sum(self._counts.values()),
+        }
         information = {
-            'version': VERSION, 'storage_identifier': 'mcap',
-            'relative_file_paths': [self._file.name], **times,
+            'version': VERSION,
+            'storage_identifier': 'mcap',
+            'relative_file_paths': [self._file.name],
+            **times,
             'topics_with_message_count': [
-                {'topic_metadata': {
-                    'name': topic, 'type': type_name, 'serialization_format': 'cdr',
-                    'offered_qos_profiles': RELIABLE,
-                    'type_description_hash': self._types.hash_rihs01(type_name)},
-                 'message_count': self._counts[topic]}
-                for topic, (_, type_name) in self._channels.items()],
-            'compression_format': '', 'compression_mode': '',
+                {
+                    'topic_metadata': {
+                        'name': topic,
+                        'type': type_name,
+                        'serialization_format': 'cdr',
+                        'offered_qos_profiles': RELIABLE,
+                        'type_description_hash': self._types.hash_rihs01(type_name),
+                    },
+                    'message_count': self._counts[topic],
+                }
+                for topic, (_, type_name) in self._channels.items()
+            ],
+            'compression_format': '',
+            'compression_mode': '',
             'files': [{'path': self._file.name, **times}],
-            'custom_data': None, 'ros_distro': 'jazzy'}
+            'custom_data': None,
+            'ros_distro': 'jazzy',
+        }
         try:
             self._writer.finish()
             self._stream.close()
-            (self._folder / 'metadata.yaml').write_text(yaml.safe_dump(
-                {'rosbag2_bagfile_information': information}, sort_keys=False), encoding='utf-8')
+            (self._folder / 'metadata.yaml').write_text(
+                yaml.safe_dump({'rosbag2_bagfile_information': information}, sort_keys=False),
+                encoding='utf-8',
+            )
         except OSError as error:
             raise self._failed(error) from error

@@ -19,8 +19,10 @@ def sample() -> Path:
     default = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'cityscapes_sample'
     folder = Path(os.environ.get('VLM_MISALIGN_SAMPLE', default))
     if not (folder / 'leftImg8bit').is_dir():
-        pytest.skip(f'no Cityscapes sample in {folder} (its licence forbids shipping it); '
-                    'set VLM_MISALIGN_SAMPLE')
+        pytest.skip(
+            f'no Cityscapes sample in {folder} (its licence forbids shipping it); '
+            'set VLM_MISALIGN_SAMPLE'
+        )
     return folder
 
 

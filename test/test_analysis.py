@@ -20,31 +20,75 @@ from vlm_misalign_ros.results.verdict import judge_run
 QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
 
 
-def record(key, condition='clean', wrong=0, said=4, omitted=0, required=2, judgement='SAFE',
-           hazard='CLEAR', right=90, missed=10, kind='generative', scores=None, safe=None,
-           presence=None, asserted=(), entropy=0.2, objects=3, status='ok'):
+def record(
+    key,
+    condition='clean',
+    wrong=0,
+    said=4,
+    omitted=0,
+    required=2,
+    judgement='SAFE',
+    hazard='CLEAR',
+    right=90,
+    missed=10,
+    kind='generative',
+    scores=None,
+    safe=None,
+    presence=None,
+    asserted=(),
+    entropy=0.2,
+    objects=3,
+    status='ok',
+):
     corruption, _, severity = condition.partition(':')
     false_safe = int(judgement == 'SAFE' and hazard == 'HAZARD')
     alarm = int(judgement == 'UNSAFE' and hazard == 'CLEAR')
     counts = Counts(
-        frames=1, assertions=said, hallucinated=wrong, hallucinating_frames=int(wrong > 0),
-        absent=10, required=required, omitted=omitted, false_safe=false_safe, false_alarms=alarm,
-        hazards_judged=int(hazard == 'HAZARD'), clear_judged=int(hazard == 'CLEAR'))
+        frames=1,
+        assertions=said,
+        hallucinated=wrong,
+        hallucinating_frames=int(wrong > 0),
+        absent=10,
+        required=required,
+        omitted=omitted,
+        false_safe=false_safe,
+        false_alarms=alarm,
+        hazards_judged=int(hazard == 'HAZARD'),
+        clear_judged=int(hazard == 'CLEAR'),
+    )
     matrix = np.zeros(confusion.SHAPE, np.int64)
     matrix[0, 0], matrix[0, 1] = right, missed
-    entry = {'status': status, 'kind': kind, 'text': '', 'judgement': judgement,
-             'mentions': {name: 'ASSERTED' for name in asserted}, 'scores': scores or {},
-             'judgement_score': safe, 'counts': counts.to_dict()}
+    entry = {
+        'status': status,
+        'kind': kind,
+        'text': '',
+        'judgement': judgement,
+        'mentions': {name: 'ASSERTED' for name in asserted},
+        'scores': scores or {},
+        'judgement_score': safe,
+        'counts': counts.to_dict(),
+    }
     return {
-        'kind': 'frame', 'dataset': 'd', 'key': key, 'pass': 0, 'stamp': f'{key}.0',
-        'condition': {'corruption': corruption, 'severity': int(severity or 0),
-                      'name': condition},
-        'truth': {'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},
-                  'hazard': hazard, 'objects': objects, 'sweep': {'3.00 m x 20.0 m': hazard}},
-        'segmentation': {'status': 'ok', 'frame_iou': float(confusion.miou(matrix)),
-                         'confidence': {'entropy': entropy, 'confidence': 0.8},
-                         'cells': confusion.to_cells(matrix)},
-        'models': {'m': entry}}
+        'kind': 'frame',
+        'dataset': 'd',
+        'key': key,
+        'pass': 0,
+        'stamp': f'{key}.0',
+        'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': condition},
+        'truth': {
+            'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},
+            'hazard': hazard,
+            'objects': objects,
+            'sweep': {'3.00 m x 20.0 m': hazard},
+        },
+        'segmentation': {
+            'status': 'ok',
+            'frame_iou': float(confusion.miou(matrix)),
+            'confidence': {'entropy': entropy, 'confidence': 0.8},
+            'cells': confusion.to_cells(matrix),
+        },
+        'models': {'m': entry},
+    }
 
 
 def analysed(records, quality=None):
@@ -72,10 +116,20 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     for severity in range(1, 6):
         wrong = rng.integers(0, severity + 1, 40)
         missed = 10 * severity
-        records += [record(f'{k}', f'low_light:{severity}', wrong=int(w), right=100 - missed,
-                           missed=missed) for k, w in enumerate(wrong)]
-        quality.append(confusion.miou(np.sum(
-            [confusion.from_cells(r['segmentation']['cells']) for r in records[-40:]], axis=0)))
+        records += [
+            record(
+                f'{k}', f'low_light:{severity}', wrong=int(w), right=100 - missed, missed=missed
+            )
+            for k, w in enumerate(wrong)
+        ]
+        quality.append(
+            confusion.miou(
+                np.sum(
+                    [confusion.from_cells(r['segmentation']['cells']) for r in records[-40:]],
+                    axis=0,
+                )
+            )
+        )
         rate.append(wrong.sum() / (40 * 4))
     warns = analysed(records)['miou_warns']
     entry = warns['rates']['hallucination_rate']
@@ -98,8 +152,9 @@ def test_the_auroc_of_a_low_iou_is_that_of_scipy():
     for k in range(120):
         missed = int(rng.integers(5, 60))
         bad = bool(rng.random() < missed / 80)
-        records.append(record(f'{k}', 'low_light:2', wrong=int(bad), right=100 - missed,
-                              missed=missed))
+        records.append(
+            record(f'{k}', 'low_light:2', wrong=int(bad), right=100 - missed, missed=missed)
+        )
         iou.append(records[-1]['segmentation']['frame_iou'])
         wrong.append(bad)
     found = analysed(records)['miou_warns']['auroc']['hallucination']
@@ -114,8 +169,10 @@ def test_the_auroc_of_a_low_iou_is_that_of_scipy():
 
 def test_the_blank_control_stands_apart():
     records = [record(f'{k}', wrong=0, asserted=('car',)) for k in range(5)]
-    records += [record(f'{k}', 'blank', wrong=4, judgement='UNSAFE', asserted=('bus', 'road'))
-                for k in range(5)]
+    records += [
+        record(f'{k}', 'blank', wrong=4, judgement='UNSAFE', asserted=('bus', 'road'))
+        for k in range(5)
+    ]
     found = analysed(records)
     assert found['blank']['asserted'] == ['road', 'bus'] and found['blank']['unsafe'] == 1
     assert found['blank']['hallucination_rate']['value'] == 1
@@ -126,10 +183,12 @@ def test_the_blank_control_stands_apart():
 
 
 def test_the_sweep_counts_by_each_verdict():
-    records = [record('1', judgement='SAFE', hazard='HAZARD'),
-               record('2', judgement='UNSAFE', hazard='HAZARD'),
-               record('3', judgement='UNSAFE', hazard='CLEAR'),
-               record('4', judgement='REFUSED', hazard='CLEAR')]
+    records = [
+        record('1', judgement='SAFE', hazard='HAZARD'),
+        record('2', judgement='UNSAFE', hazard='HAZARD'),
+        record('3', judgement='UNSAFE', hazard='CLEAR'),
+        record('4', judgement='REFUSED', hazard='CLEAR'),
+    ]
     found = analysed(records)['sweep']['3.00 m x 20.0 m']
     assert found['smr_false_safe']['numerator'] == 1
     assert found['smr_false_safe']['denominator'] == 2
@@ -140,11 +199,17 @@ def test_certainty_of_judgements_and_classes():
     records = []
     for k in range(60):
         danger = k % 2 == 0
-        records.append(record(
-            f'{k}', hazard='HAZARD' if danger else 'CLEAR', kind='contrastive',
-            judgement='UNSAFE' if danger else 'SAFE', safe=0.1 if danger else 0.9,
-            scores={'car': 0.8 if danger else 0.2},
-            presence={'car': 'REQUIRED' if danger else 'ABSENT'}))
+        records.append(
+            record(
+                f'{k}',
+                hazard='HAZARD' if danger else 'CLEAR',
+                kind='contrastive',
+                judgement='UNSAFE' if danger else 'SAFE',
+                safe=0.1 if danger else 0.9,
+                scores={'car': 0.8 if danger else 0.2},
+                presence={'car': 'REQUIRED' if danger else 'ABSENT'},
+            )
+        )
     found = analysed(records)['certainty']
     assert found['judgement']['brier'] == pytest.approx(0.01)
     assert found['judgement']['calibration_error'] == pytest.approx(0.1)
@@ -159,9 +224,14 @@ def test_likely_words_are_told_from_unlikely_ones():
     records = []
     for k in range(60):
         there = k % 2 == 0
-        records.append(record(
-            f'{k}', asserted=('car',), scores={'car': 0.9 if there else 0.4},
-            presence={'car': 'REQUIRED' if there else 'ABSENT'}))
+        records.append(
+            record(
+                f'{k}',
+                asserted=('car',),
+                scores={'car': 0.9 if there else 0.4},
+                presence={'car': 'REQUIRED' if there else 'ABSENT'},
+            )
+        )
     found = analysed(records)['certainty']['mentions']
     assert found['auroc'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
     # The surer half is right: the risk is 0 up to half of the coverage, then rises.
@@ -175,19 +245,37 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
     for number, condition in enumerate(['clean', 'low_light:1', 'motion_blur:3', 'blank'] * 30):
         there = number % 3 == 0
         entry = record(
-            f'{number // 4}', condition, kind=kind, wrong=number % 2, omitted=int(there),
-            hazard='HAZARD' if there else 'CLEAR', safe=0.2 + 0.6 * (number % 5 == 0),
-            asserted=('car',), scores={'car': 0.9 if there else 0.4},
-            presence={'car': 'REQUIRED' if there else 'ABSENT'}, right=80 + number % 7)
+            f'{number // 4}',
+            condition,
+            kind=kind,
+            wrong=number % 2,
+            omitted=int(there),
+            hazard='HAZARD' if there else 'CLEAR',
+            safe=0.2 + 0.6 * (number % 5 == 0),
+            asserted=('car',),
+            scores={'car': 0.9 if there else 0.4},
+            presence={'car': 'REQUIRED' if there else 'ABSENT'},
+            right=80 + number % 7,
+        )
         entry |= {'closed': 'complete', 'missing': [], 'timing': {'model_seconds': {'m': 0.1}}}
-        entry['models']['m'] |= {'hallucinated': [], 'omitted': [], 'truncated': False,
-                                 'prompt_id': 'default'}
+        entry['models']['m'] |= {
+            'hallucinated': [],
+            'omitted': [],
+            'truncated': False,
+            'prompt_id': 'default',
+        }
         entry['truth'] |= {'visible': None, 'nearest': None, 'nearest_class': None}
         records.append(entry)
     analysis = analyse_records(records, QUALITY)
-    write_report(tmp_path, records, summarise(records), judge_run(
-        [], len(records), None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]),
-        analysis)
+    write_report(
+        tmp_path,
+        records,
+        summarise(records),
+        judge_run(
+            [], len(records), None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
+        ),
+        analysis,
+    )
     page = (tmp_path / 'report.html').read_text()
     for part in ('Does mIoU warn', 'Of a blank picture', 'How sure', 'corridor'):
         assert part in page
@@ -208,11 +296,16 @@ def test_missing_answers_and_truth_are_left_out():
 
 # The extractor's error -----------------------------------------------------------------------
 
+
 def test_a_perfect_extractor_changes_next_to_nothing():
     perfect = ExtractorQuality(10**6, 0, 0, 10**7, 10**5, 10**5, 'x')
     numerators, denominators = np.full(50, 1.0), np.full(50, 4.0)
-    for rate in ('hallucination_rate', 'critical_omission_rate', 'smr',
-                 'hallucination_opportunity_rate'):
+    for rate in (
+        'hallucination_rate',
+        'critical_omission_rate',
+        'smr',
+        'hallucination_opportunity_rate',
+    ):
         found = carried(rate, numerators, denominators, 0.5, perfect)
         assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3, abs=1e-3)
     assert carried('mentions_per_frame', numerators, denominators, 0.5, perfect) is None

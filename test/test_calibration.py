@@ -77,7 +77,8 @@ def test_too_few_frames_give_no_operating_point():
 def some(sha='m', prompts='p'):
     point = OperatingPoint(1.25, -0.5, 0.4, 30, 40, 0.9, 0.8)
     return Calibration(
-        'open_clip:local-dir:x', sha, 'default', prompts, {'car': point}, {'frames': 7})
+        'open_clip:local-dir:x', sha, 'default', prompts, {'car': point}, {'frames': 7}
+    )
 
 
 def test_a_calibration_comes_back_as_it_was_saved(tmp_path):
@@ -88,8 +89,9 @@ def test_a_calibration_comes_back_as_it_was_saved(tmp_path):
     assert len(json.loads(path.read_text())['without_point']) == 19
 
 
-@pytest.mark.parametrize('model, prompts, words', [('other', 'p', 'other model'),
-                                                   ('m', 'other', 'other prompts')])
+@pytest.mark.parametrize(
+    'model, prompts, words', [('other', 'p', 'other model'), ('m', 'other', 'other prompts')]
+)
 def test_it_is_refused_for_another_model_or_other_prompts(tmp_path, model, prompts, words):
     some().save(tmp_path / 'c.json')
     with pytest.raises(ModelError, match=words):
@@ -117,7 +119,8 @@ def frames(tmp_path_factory):
 
 
 def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
-        checkpoints, frames, tmp_path, capsys):
+    checkpoints, frames, tmp_path, capsys
+):
     folder = shutil.copytree(checkpoints['clip'], tmp_path / 'clip')
     text, path = f'open_clip:local-dir:{folder}', folder / 'calibration.json'
     assert cli.main(['calibrate', text, '--dataset', str(frames), '--out', str(path)]) == 0
@@ -140,7 +143,8 @@ def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
     assert answer.scores['sky'] == pytest.approx(raw['sky'], abs=1e-9)
     with pytest.raises(ModelError, match='other model'):
         (folder / 'open_clip_config.json').write_text(
-            (folder / 'open_clip_config.json').read_text() + '\n')
+            (folder / 'open_clip_config.json').read_text() + '\n'
+        )
         load_vlm(text, calibration=str(path))
 
 
@@ -155,6 +159,7 @@ def test_only_contrastive_models_are_calibrated(checkpoints, frames, tmp_path):
 
 # What a model sees ---------------------------------------------------------------------------
 
+
 def test_a_centre_crop_of_a_wide_frame_leaves_its_middle_half():
     assert centre_crop(2048, 1024, (224, 224), (224, 224)) == (0.25, 0.0, 0.75, 1.0)
     assert centre_crop(512, 512, (224, 224), (224, 224)) == (0.0, 0.0, 1.0, 1.0)
@@ -163,7 +168,8 @@ def test_a_centre_crop_of_a_wide_frame_leaves_its_middle_half():
 
 @pytest.mark.parametrize('name', ['clip', 'llava'])
 def test_with_the_native_field_of_view_the_model_sees_no_more_than_it_says(
-        checkpoints, tmp_path, name):
+    checkpoints, tmp_path, name
+):
     if name == 'clip':
         folder = shutil.copytree(checkpoints['clip'], tmp_path / 'clip')
         config = json.loads((folder / 'open_clip_config.json').read_text())
@@ -171,8 +177,9 @@ def test_with_the_native_field_of_view_the_model_sees_no_more_than_it_says(
         (folder / 'open_clip_config.json').write_text(json.dumps(config))
         model = load_vlm(f'open_clip:local-dir:{folder}', field_of_view='native')
     else:
-        model = load_vlm(f'transformers:{checkpoints["llava"]}', field_of_view='native',
-                         max_new_tokens=6)
+        model = load_vlm(
+            f'transformers:{checkpoints["llava"]}', field_of_view='native', max_new_tokens=6
+        )
     picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
     answer = model.describe(picture)
     assert answer.view == (0.25, 0.0, 0.75, 1.0)

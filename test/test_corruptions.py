@@ -79,7 +79,10 @@ def test_same_result_in_another_process_and_order() -> None:
         environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONHASHSEED': hash_seed}
         done = subprocess.run(
             [sys.executable, '-c', DIGEST_SCRIPT, order],
-            env=environment, capture_output=True, text=True, check=True,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return sorted(done.stdout.splitlines())
 
@@ -201,8 +204,9 @@ def test_blur_equals_a_dense_convolution(angle: float, length: float) -> None:
 @pytest.mark.parametrize('severity', SEVERITIES)
 def test_blur_keeps_a_flat_picture_and_the_mean_brightness(severity: int) -> None:
     flat = np.full((200, 400, 3), 255, np.uint8)
-    np.testing.assert_array_equal(degrade(flat, Condition('motion_blur', severity), 0, 'k').image,
-                                  flat)
+    np.testing.assert_array_equal(
+        degrade(flat, Condition('motion_blur', severity), 0, 'k').image, flat
+    )
     image = natural()
     blurred = degrade(image, Condition('motion_blur', severity), 0, 'k').image
     assert abs(blurred.mean() - image.mean()) < 0.5
@@ -219,6 +223,7 @@ def test_blur_keeps_its_angle_over_severities_and_scales_with_the_width() -> Non
 
 
 # Low light
+
 
 @pytest.mark.parametrize('severity', SEVERITIES)
 @pytest.mark.parametrize('value', [150, 200, 250])
@@ -238,7 +243,8 @@ def test_noise_has_the_mean_and_variance_of_the_formula(severity: int, value: in
     # Five standard errors, and 1 or 2 % for the finite table and the curvature of gamma.
     assert abs(measured.mean() - mean) < sigma * (5 / image.size**0.5 + 0.01)
     assert measured.var() == pytest.approx(
-        variance + step**2 / 12, rel=5 * (2 / image.size) ** 0.5 + 0.02)
+        variance + step**2 / 12, rel=5 * (2 / image.size) ** 0.5 + 0.02
+    )
 
 
 def test_shot_noise_doubles_its_variance_where_the_light_doubles() -> None:
@@ -284,6 +290,7 @@ def test_without_noise_low_light_is_the_exposure() -> None:
 
 # Occlusion
 
+
 @pytest.mark.parametrize('kind', list(occlusion.Kind), ids=lambda kind: kind.name)
 @pytest.mark.parametrize('seed', range(6))
 def test_mask_holds_every_changed_pixel_and_nests(kind: occlusion.Kind, seed: int) -> None:
@@ -326,6 +333,7 @@ def test_every_kind_of_occluder_is_drawn() -> None:
 
 # Refusals
 
+
 @pytest.mark.parametrize(
     ('condition', 'named'),
     [
@@ -361,6 +369,7 @@ def test_other_images_are_refused_by_what_is_wrong(image: np.ndarray, named: str
 
 # Conditions as text
 
+
 def test_conditions_in_the_documented_forms() -> None:
     assert parse_conditions(['clean', 'motion_blur:1-5', 'low_light:3', 'occlusion:1,3,5']) == [
         Condition(),
@@ -373,13 +382,19 @@ def test_conditions_in_the_documented_forms() -> None:
 
 @pytest.mark.parametrize(
     'text',
-    ['clean,occlusion:1,3-4,low_light:2', 'clean occlusion:1,3-4 low_light:2',
-     ' clean ; occlusion: 1, 3-4; low_light : 2 '],
+    [
+        'clean,occlusion:1,3-4,low_light:2',
+        'clean occlusion:1,3-4 low_light:2',
+        ' clean ; occlusion: 1, 3-4; low_light : 2 ',
+    ],
 )
 def test_one_text_is_split_into_entries(text: str) -> None:
     assert parse_conditions(text) == [
-        Condition(), Condition('occlusion', 1), Condition('occlusion', 3),
-        Condition('occlusion', 4), Condition('low_light', 2),
+        Condition(),
+        Condition('occlusion', 1),
+        Condition('occlusion', 3),
+        Condition('occlusion', 4),
+        Condition('low_light', 2),
     ]
 
 
@@ -420,9 +435,24 @@ def test_any_text_parses_or_is_refused_with_a_message(text: str | list[str]) -> 
 
 @pytest.mark.parametrize(
     'entry',
-    ['', 'fog:1', 'motion_blur', 'motion_blur:', 'motion_blur:0', 'motion_blur:6',
-     'motion_blur:5-1', 'motion_blur:1-', 'motion_blur:1,,2', 'clean:0', 'all:1',
-     'Motion_blur:1', 'low_light:1.5', 'low_light:\u0663', 3, None],
+    [
+        '',
+        'fog:1',
+        'motion_blur',
+        'motion_blur:',
+        'motion_blur:0',
+        'motion_blur:6',
+        'motion_blur:5-1',
+        'motion_blur:1-',
+        'motion_blur:1,,2',
+        'clean:0',
+        'all:1',
+        'Motion_blur:1',
+        'low_light:1.5',
+        'low_light:\u0663',
+        3,
+        None,
+    ],
 )
 def test_rubbish_is_refused_with_the_entry_and_the_allowed_form(entry: object) -> None:
     with pytest.raises(ConfigurationError) as refusal:

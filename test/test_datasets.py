@@ -30,8 +30,9 @@ def scenes(made, tmp_path):
 
 
 def files(scenes, name):
-    folder = {'leftImg8bit': 'leftImg8bit', 'camera': 'camera',
-              'disparity': 'disparity'}.get(name.split('.')[0], 'gtFine')
+    folder = {'leftImg8bit': 'leftImg8bit', 'camera': 'camera', 'disparity': 'disparity'}.get(
+        name.split('.')[0], 'gtFine'
+    )
     return sorted((scenes / folder).rglob(f'*_{name}'))
 
 
@@ -55,12 +56,15 @@ def test_selections(made):
     assert [entry.city for entry in one.entries] == [cities[0]]
 
 
-@pytest.mark.parametrize('chosen, words', [
-    ({'split': 'test'}, "no split 'test'.*val"),
-    ({'cities': ('atlantis',)}, "no city 'atlantis'"),
-    ({'limit': -1}, 'limit -1'),
-    ({'sequences': True}, 'leftImg8bit_sequence.*set sequences to false'),
-])
+@pytest.mark.parametrize(
+    'chosen, words',
+    [
+        ({'split': 'test'}, "no split 'test'.*val"),
+        ({'cities': ('atlantis',)}, "no city 'atlantis'"),
+        ({'limit': -1}, 'limit -1'),
+        ({'sequences': True}, 'leftImg8bit_sequence.*set sequences to false'),
+    ],
+)
 def test_an_empty_selection_is_named(made, chosen, words):
     with pytest.raises(DatasetError, match=words):
         open_dataset(made, **chosen)
@@ -77,8 +81,10 @@ def test_a_missing_folder_and_an_empty_one(tmp_path):
 
 
 def test_an_image_without_labels_is_named(scenes):
-    for path in (*files(scenes, 'gtFine_labelIds.png')[2:3],
-                 *files(scenes, 'gtFine_labelTrainIds.png')[2:3]):
+    for path in (
+        *files(scenes, 'gtFine_labelIds.png')[2:3],
+        *files(scenes, 'gtFine_labelTrainIds.png')[2:3],
+    ):
         path.unlink()
     with pytest.raises(DatasetError, match=r'1 of 6 frames have no labels.*_gtFine_labelIds'):
         open_dataset(scenes)
@@ -93,13 +99,14 @@ def test_train_ids_stand_in_for_label_ids(scenes):
     assert evaluated.any() and (after[evaluated] == before[evaluated]).all()
 
 
-@pytest.mark.parametrize('name', ['leftImg8bit.png', 'gtFine_labelIds.png',
-                                  'gtFine_instanceIds.png', 'disparity.png'])
+@pytest.mark.parametrize(
+    'name', ['leftImg8bit.png', 'gtFine_labelIds.png', 'gtFine_instanceIds.png', 'disparity.png']
+)
 @pytest.mark.parametrize('left', [0, 5, 20, 0.5, -1])
 def test_a_truncated_png_is_refused_before_the_run(scenes, name, left):
     path = files(scenes, name)[1]
     data = path.read_bytes()
-    path.write_bytes(data[:int(left * len(data)) if isinstance(left, float) else left])
+    path.write_bytes(data[: int(left * len(data)) if isinstance(left, float) else left])
     with pytest.raises(DatasetError, match=path.name):
         open_dataset(scenes)
 
@@ -110,8 +117,11 @@ def test_a_damaged_png_never_passes_for_whole(made, tmp_path_factory, data):
     original = files(made, 'gtFine_labelIds.png')[0].read_bytes()
     place = data.draw(st.integers(8, len(original) - 1))
     path = tmp_path_factory.mktemp('png') / 'a.png'
-    path.write_bytes(original[:place] + bytes([original[place] ^ data.draw(
-        st.integers(1, 255))]) + original[place + 1:])
+    path.write_bytes(
+        original[:place]
+        + bytes([original[place] ^ data.draw(st.integers(1, 255))])
+        + original[place + 1 :]
+    )
     with pytest.raises(DatasetError, match='a.png'):
         read_header(path)
         decode(path, cv2.IMREAD_UNCHANGED)
@@ -124,21 +134,28 @@ def test_a_label_map_of_another_size_is_named(scenes):
         open_dataset(scenes)
 
 
-@pytest.mark.parametrize('name, pixels, words', [
-    ('gtFine_labelIds.png', np.zeros((64, 128, 3), np.uint8), 'expected 8-bit grey'),
-    ('gtFine_labelIds.png', np.zeros((64, 128), np.uint16), 'expected 8-bit grey'),
-    ('gtFine_instanceIds.png', np.zeros((64, 128), np.uint8), 'expected 16-bit grey'),
-    ('leftImg8bit.png', np.zeros((64, 128, 3), np.uint16), 'expected an 8-bit colour'),
-])
+@pytest.mark.parametrize(
+    'name, pixels, words',
+    [
+        ('gtFine_labelIds.png', np.zeros((64, 128, 3), np.uint8), 'expected 8-bit grey'),
+        ('gtFine_labelIds.png', np.zeros((64, 128), np.uint16), 'expected 8-bit grey'),
+        ('gtFine_instanceIds.png', np.zeros((64, 128), np.uint8), 'expected 16-bit grey'),
+        ('leftImg8bit.png', np.zeros((64, 128, 3), np.uint16), 'expected an 8-bit colour'),
+    ],
+)
 def test_pictures_of_another_kind_are_named(scenes, name, pixels, words):
     cv2.imwrite(str(files(scenes, name)[0]), pixels)
     with pytest.raises(DatasetError, match=words):
         open_dataset(scenes)
 
 
-@pytest.mark.parametrize('name, value, words', [
-    ('gtFine_labelIds.png', 200, 'value 200 at row 7, column 9'),
-    ('gtFine_instanceIds.png', 60000, 'value 60000')])
+@pytest.mark.parametrize(
+    'name, value, words',
+    [
+        ('gtFine_labelIds.png', 200, 'value 200 at row 7, column 9'),
+        ('gtFine_instanceIds.png', 60000, 'value 60000'),
+    ],
+)
 def test_ids_that_do_not_exist_are_named(scenes, name, value, words):
     path = files(scenes, name)[0]
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -148,12 +165,17 @@ def test_ids_that_do_not_exist_are_named(scenes, name, value, words):
         open_dataset(scenes).read(0)
 
 
-@pytest.mark.parametrize('change, words', [
-    ('{', 'no camera file'), ('[]', 'no camera file'), ('{"intrinsic": {}}', 'no camera file'),
-    ({'intrinsic': {'fx': 0.0}}, 'focal lengths above 0'),
-    ({'extrinsic': {'z': float('nan')}}, 'finite'),
-    ({'intrinsic': {'u0': 1000.0}}, 'principal point'),
-])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        ('{', 'no camera file'),
+        ('[]', 'no camera file'),
+        ('{"intrinsic": {}}', 'no camera file'),
+        ({'intrinsic': {'fx': 0.0}}, 'focal lengths above 0'),
+        ({'extrinsic': {'z': float('nan')}}, 'finite'),
+        ({'intrinsic': {'u0': 1000.0}}, 'principal point'),
+    ],
+)
 def test_camera_files_are_checked(scenes, change, words):
     path = files(scenes, 'camera.json')[0]
     if isinstance(change, dict):

@@ -15,17 +15,25 @@ from vlm_misalign_ros.environment import ALLOCATOR, process_environment
 
 
 def test_what_the_user_has_set_stays():
-    mine = {'FASTDDS_DEFAULT_PROFILES_FILE': '/mine.xml',
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    mine = {
+        'FASTDDS_DEFAULT_PROFILES_FILE': '/mine.xml',
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
+    }
     added = process_environment(mine)
     assert not set(added) & set(mine) and added['MALLOC_TRIM_THRESHOLD_']
     assert process_environment({})['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert 'ROS_AUTOMATIC_DISCOVERY_RANGE' not in process_environment({'ROS_LOCALHOST_ONLY': '0'})
 
 
-@pytest.mark.parametrize('distro, name', [
-    ('', 'FASTDDS_DEFAULT_PROFILES_FILE'), ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
-    ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE')])
+@pytest.mark.parametrize(
+    'distro, name',
+    [
+        ('', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+    ],
+)
 def test_the_profile_is_named_as_the_distro_reads_it_and_holds_a_frame(distro, name):
     path = process_environment({'ROS_DISTRO': distro})[name]
     space = '{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}'
@@ -50,13 +58,22 @@ print(json.dumps({
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='mallopt is glibc')
 def test_a_process_prepares_itself_when_nobody_else_did():
-    plain = {key: value for key, value in os.environ.items()
-             if key not in (*ALLOCATOR, 'FASTDDS_DEFAULT_PROFILES_FILE')}
+    plain = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in (*ALLOCATOR, 'FASTDDS_DEFAULT_PROFILES_FILE')
+    }
 
     def run(how):
-        return json.loads(subprocess.run(
-            [sys.executable, '-c', PAGE_FAULTS, how], env=plain, capture_output=True, text=True,
-            check=True).stdout)
+        return json.loads(
+            subprocess.run(
+                [sys.executable, '-c', PAGE_FAULTS, how],
+                env=plain,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
 
     before, after = run('plain'), run('prepared')
     # Ten frames of 1,536 pages are faulted in twenty times, but for what glibc keeps; or once.
@@ -67,19 +84,35 @@ def test_a_process_prepares_itself_when_nobody_else_did():
 def test_the_doctor_finds_this_machine_ready_and_says_where_ros_comes_from(capsys):
     assert doctor.main() == 0
     text = capsys.readouterr().out
-    for item in ('interpreter', 'ROS 2', 'RMW', 'transport profile', 'allocator', 'discovery',
-                 'NumPy', 'OpenCV', 'cv_bridge', 'torch', 'device', 'ready'):
+    for item in (
+        'interpreter',
+        'ROS 2',
+        'RMW',
+        'transport profile',
+        'allocator',
+        'discovery',
+        'NumPy',
+        'OpenCV',
+        'cv_bridge',
+        'torch',
+        'device',
+        'ready',
+    ):
         assert item in text
     assert 'wheels from the package index' in text or 'system' in text
 
 
 def test_the_doctor_names_what_is_missing_and_the_remedy(monkeypatch, capsys):
     find = doctor.importlib.util.find_spec
-    monkeypatch.setattr(doctor.importlib.util, 'find_spec',
-                        lambda name: None if name in ('rclpy', 'cv2') else find(name))
+    monkeypatch.setattr(
+        doctor.importlib.util,
+        'find_spec',
+        lambda name: None if name in ('rclpy', 'cv2') else find(name),
+    )
     version = doctor.version_of
-    monkeypatch.setattr(doctor, 'version_of',
-                        lambda name: '' if name == 'transformers' else version(name))
+    monkeypatch.setattr(
+        doctor, 'version_of', lambda name: '' if name == 'transformers' else version(name)
+    )
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
     assert doctor.main() == 1
     text = capsys.readouterr().out

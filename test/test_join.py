@@ -84,8 +84,7 @@ def test_every_order_of_arrival_gives_the_same_complete_frames(order):
     assert all(frame.parts == {p: (frame.stamp, p) for p in NEEDED} for frame in closed)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(NEEDED), st.booleans()),
-                max_size=60))
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(NEEDED), st.booleans()), max_size=60))
 def test_every_part_received_is_accounted_for(events):
     join = make(deadline=1.0, capacity=3)
     now, closed = 0.0, []

@@ -38,22 +38,9 @@ from vlm_misalign_ros.metrics.rates import (
 from vlm_misalign_ros.metrics.rolling import RollingCounts
 from vlm_misalign_ros.metrics.spans import lengths_of_runs, starts_of_runs
 from vlm_misalign_ros.metrics.statistics import mean_of_two, pearson, spearman, wilson
-from vlm_misalign_ros.metrics.truth import (
-    TruthSettings,
-    presence,
-    required,
-    visible_inventory,
-)
+from vlm_misalign_ros.metrics.truth import TruthSettings, presence, required, visible_inventory
 from vlm_misalign_ros.results.drawing import draw_truth, project
-from vlm_misalign_ros.types import (
-    Camera,
-    Description,
-    Frame,
-    Hazard,
-    Judgement,
-    Mention,
-    Presence,
-)
+from vlm_misalign_ros.types import Camera, Description, Frame, Hazard, Judgement, Mention, Presence
 
 ID = {label.name: label.id for label in LABELS}
 TRAIN_TO_ID = {label.train_id: label.id for label in LABELS if label.train_id != 255}
@@ -76,16 +63,22 @@ def official_counts(truth, predicted):
 
 
 def official_miou(matrix):
-    scores = {name: official.getIouScoreForLabel(
-        official_labels.name2label[name].id, matrix, ARGUMENTS) for name in CLASSES}
+    scores = {
+        name: official.getIouScoreForLabel(official_labels.name2label[name].id, matrix, ARGUMENTS)
+        for name in CLASSES
+    }
     return scores, official.getScoreAverage(scores, ARGUMENTS)
 
 
 def test_the_label_table_is_the_official_one():
-    for ours, theirs in zip(LABELS, (x for x in official_labels.labels if x.id >= 0),
-                            strict=True):
+    for ours, theirs in zip(LABELS, (x for x in official_labels.labels if x.id >= 0), strict=True):
         assert (ours.name, ours.id, ours.train_id, ours.has_instances, ours.color) == (
-            theirs.name, theirs.id, theirs.trainId, theirs.hasInstances, theirs.color)
+            theirs.name,
+            theirs.id,
+            theirs.trainId,
+            theirs.hasInstances,
+            theirs.color,
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -106,7 +99,8 @@ def compare_with_official(truth, predicted):
         assert ours[row, 19] == theirs[ID[name], 0]
     scores, mean = official_miou(theirs)
     np.testing.assert_allclose(
-        confusion.ious(ours), [scores[name] for name in CLASSES], rtol=1e-12)
+        confusion.ious(ours), [scores[name] for name in CLASSES], rtol=1e-12
+    )
     np.testing.assert_allclose(confusion.miou(ours), mean, rtol=1e-12)
 
 
@@ -129,8 +123,10 @@ def test_a_large_frame_is_counted_to_the_last_pixel():
 def test_counting_runs_equals_counting_pixels(seed, height, width, patch):
     rng = np.random.default_rng(seed)
     small = (2, (height - 1) // patch + 1, (width - 1) // patch + 1)
-    truth, predicted = (np.kron(values, np.ones((patch, patch), np.uint8))[:height, :width]
-                        for values in rng.integers(0, 256, small, np.uint8))
+    truth, predicted = (
+        np.kron(values, np.ones((patch, patch), np.uint8))[:height, :width]
+        for values in rng.integers(0, 256, small, np.uint8)
+    )
     expected = np.zeros((256, 256), np.int64)
     np.add.at(expected, (truth, predicted), 1)
     rows = [BY_NAME[name].id for name in CLASSES]
@@ -159,8 +155,12 @@ def test_confusion_refuses_what_does_not_match():
     assert math.isnan(confusion.miou(confusion.confusion(a, a)))
 
 
-@given(st.lists(st.tuples(st.integers(0, 18), st.integers(0, 19), st.integers(1, 10**12)),
-                unique_by=lambda cell: cell[:2]))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 18), st.integers(0, 19), st.integers(1, 10**12)),
+        unique_by=lambda cell: cell[:2],
+    )
+)
 def test_cells_hold_the_whole_matrix(cells):
     matrix = confusion.from_cells(cells)
     assert sorted(map(tuple, confusion.to_cells(matrix))) == sorted(cells)
@@ -180,8 +180,9 @@ def test_wilson_equals_scipy(k, n):
 
 
 def test_intervals_without_anything_to_count_are_nan():
-    assert all(math.isnan(x) for x in (*wilson(0, 0), *mean_of_two(
-        (math.nan,) * 3, (0.5, 0.4, 0.6))))
+    assert all(
+        math.isnan(x) for x in (*wilson(0, 0), *mean_of_two((math.nan,) * 3, (0.5, 0.4, 0.6)))
+    )
 
 
 def test_the_interval_of_a_mean_of_two_proportions_covers_it_about_95_times_in_100():
@@ -207,9 +208,10 @@ def test_correlations_equal_scipy_and_leave_out_what_is_unknown():
 
 # Truth ---------------------------------------------------------------------------------------
 
+
 def street(width=2048, height=1024):
     labels = np.full((height, width), ID['road'], np.uint8)
-    labels[:height // 2] = ID['building']
+    labels[: height // 2] = ID['building']
     return labels, labels.astype(np.uint16)
 
 
@@ -224,11 +226,14 @@ def states(labels, instances, **chosen):
     return presence(inventory, required(inventory, TruthSettings(**chosen)))
 
 
-@pytest.mark.parametrize('rows, columns, expected', [
-    (50, 20, Presence.REQUIRED),      # exactly 1000 pixels and 50 rows
-    (50, 19, Presence.TOLERATED),     # 950 pixels
-    (49, 100, Presence.TOLERATED),    # 49 rows
-])
+@pytest.mark.parametrize(
+    'rows, columns, expected',
+    [
+        (50, 20, Presence.REQUIRED),  # exactly 1000 pixels and 50 rows
+        (50, 19, Presence.TOLERATED),  # 950 pixels
+        (49, 100, Presence.TOLERATED),  # 49 rows
+    ],
+)
 def test_a_person_is_required_from_its_size_on(rows, columns, expected):
     labels, instances = street()
     put(labels, instances, 'person', 0, 600, 700, rows, columns)
@@ -288,7 +293,7 @@ def test_visible_truth_leaves_out_what_an_occluder_covers():
     visible[:, 690:760] = False
     found = seen(labels, instances, visible)
     assert found['person'] is Presence.ABSENT and found['road'] is not Presence.ABSENT
-    visible[600:600 + 10] = True
+    visible[600 : 600 + 10] = True
     found = seen(labels, instances, visible)
     assert found['person'] is Presence.TOLERATED
 
@@ -300,8 +305,16 @@ def test_things_agree_with_the_plain_definition(seed):
     labels, instances = street(96, 64)
     for number in range(int(rng.integers(0, 6))):
         name = str(rng.choice(['person', 'car', 'bus', 'rider']))
-        put(labels, instances, name, number, int(rng.integers(0, 50)),
-            int(rng.integers(0, 80)), int(rng.integers(1, 30)), int(rng.integers(1, 30)))
+        put(
+            labels,
+            instances,
+            name,
+            number,
+            int(rng.integers(0, 50)),
+            int(rng.integers(0, 80)),
+            int(rng.integers(1, 30)),
+            int(rng.integers(1, 30)),
+        )
     inventory = take_inventory(labels, instances)
     found = {(t.label, t.area, t.top, t.bottom) for t in inventory.things}
     assert inventory.pixels.tolist() == np.bincount(labels.ravel(), minlength=256).tolist()
@@ -341,15 +354,22 @@ def verdict(name, distance, sideways, camera=CAMERA, width=40, **chosen):
     row = round(camera.cy + camera.fy * camera.mount_height / distance - 0.5)
     column = round(camera.cx + camera.fx * sideways / distance)
     put(labels, instances, name, 0, row - 60, column - width // 2, 61, width)
-    return hazard(approaches(take_inventory(labels, instances), camera),
-                  HazardSettings(**chosen))
+    return hazard(approaches(take_inventory(labels, instances), camera), HazardSettings(**chosen))
 
 
-@pytest.mark.parametrize('distance, sideways, expected', [
-    (10, 0, Hazard.HAZARD), (19, 0, Hazard.HAZARD), (21, 0, Hazard.INDETERMINATE),
-    (29, 0, Hazard.INDETERMINATE), (31, 0, Hazard.CLEAR), (10, 3.0, Hazard.CLEAR),
-    (10, -3.0, Hazard.CLEAR), (10, 1.55, Hazard.HAZARD),
-])
+@pytest.mark.parametrize(
+    'distance, sideways, expected',
+    [
+        (10, 0, Hazard.HAZARD),
+        (19, 0, Hazard.HAZARD),
+        (21, 0, Hazard.INDETERMINATE),
+        (29, 0, Hazard.INDETERMINATE),
+        (31, 0, Hazard.CLEAR),
+        (10, 3.0, Hazard.CLEAR),
+        (10, -3.0, Hazard.CLEAR),
+        (10, 1.55, Hazard.HAZARD),
+    ],
+)
 def test_hazards_by_distance_and_side(distance, sideways, expected):
     found = verdict('person', distance, sideways)
     assert found.verdict is expected
@@ -358,8 +378,9 @@ def test_hazards_by_distance_and_side(distance, sideways, expected):
         assert found.nearest_class == 'person'
 
 
-@pytest.mark.parametrize('offset, distance, pitch', [
-    (0.0, 5.0, 0.0), (1.5, 20.0, 0.04), (-4.0, 60.0, -0.01)])
+@pytest.mark.parametrize(
+    'offset, distance, pitch', [(0.0, 5.0, 0.0), (1.5, 20.0, 0.04), (-4.0, 60.0, -0.01)]
+)
 def test_points_are_projected_to_where_their_distance_is_read(offset, distance, pitch):
     camera = Camera(2048, 1024, 2000.0, 2000.0, 1024.0, 512.0, mount_height=1.3, pitch=pitch)
     column, row = project(camera, offset, distance)
@@ -387,8 +408,10 @@ def test_a_drawing_shows_verdict_corridor_and_states():
 def test_only_road_users_are_hazards_and_the_corridor_is_adjustable():
     labels, instances = street()
     labels[700:900, 1000:1050] = ID['pole']
-    assert hazard(approaches(take_inventory(labels, instances), CAMERA),
-                  HazardSettings()).verdict is Hazard.CLEAR
+    assert (
+        hazard(approaches(take_inventory(labels, instances), CAMERA), HazardSettings()).verdict
+        is Hazard.CLEAR
+    )
     assert verdict('bicycle', 10, 3.0, corridor_width=7.0).verdict is Hazard.HAZARD
     assert verdict('car', 25, 0, stopping_distance=30.0).verdict is Hazard.HAZARD
 
@@ -426,7 +449,8 @@ def test_measured_depth_decides_over_flat_ground():
     # Where the car's own depth is not known, flat ground has to do.
     depth[640:740, 980:1070] = 0
     unknown = hazard(
-        approaches(take_inventory(labels, instances, depth), CAMERA), HazardSettings())
+        approaches(take_inventory(labels, instances, depth), CAMERA), HazardSettings()
+    )
     assert unknown == by_ground
 
 
@@ -436,8 +460,8 @@ def test_depth_over_flat_ground_agrees_with_the_estimate():
     put(labels, instances, 'person', 0, 600, 1000, 60, 40)
     depth = flat_depth(camera, labels.shape)
     depth[instances == 24000] = depth[659, 0]
-    measured, = approaches(take_inventory(labels, instances, depth), camera)
-    estimated, = approaches(take_inventory(labels, instances), camera)
+    (measured,) = approaches(take_inventory(labels, instances, depth), camera)
+    (estimated,) = approaches(take_inventory(labels, instances), camera)
     assert measured.distance == pytest.approx(estimated.distance, rel=1e-3)
     assert measured.offset == pytest.approx(estimated.offset, rel=1e-3)
 
@@ -448,8 +472,16 @@ def test_a_thing_is_as_far_as_the_near_quarter_of_its_depths(seed):
     rng = np.random.default_rng(seed)
     labels, instances = street(96, 64)
     for number in range(3):
-        put(labels, instances, 'car', number, int(rng.integers(0, 40)), int(rng.integers(0, 60)),
-            int(rng.integers(2, 20)), int(rng.integers(2, 30)))
+        put(
+            labels,
+            instances,
+            'car',
+            number,
+            int(rng.integers(0, 40)),
+            int(rng.integers(0, 60)),
+            int(rng.integers(2, 20)),
+            int(rng.integers(2, 30)),
+        )
     put(labels, instances, 'traffic sign', 0, 2, 2, 5, 5)
     instances[2:7, 2:7] = ID['traffic sign']
     depth = rng.integers(0, 60_000, labels.shape).astype(np.uint16)
@@ -495,43 +527,91 @@ def test_real_frames_give_plausible_truth(sample):
     for frame in open_dataset(sample):
         found = states(frame.labels, frame.instances)
         assert found['road'] is Presence.TOLERATED and found['train'] is Presence.ABSENT
-        assert all((found[name] is Presence.ABSENT) == (
-            not (frame.labels == BY_NAME[name].id).any()
-            and not (name == 'person' and (frame.labels == ID['rider']).any()))
-            for name in ('person', 'bicycle', 'bus', 'motorcycle'))
+        assert all(
+            (found[name] is Presence.ABSENT)
+            == (
+                not (frame.labels == BY_NAME[name].id).any()
+                and not (name == 'person' and (frame.labels == ID['rider']).any())
+            )
+            for name in ('person', 'bicycle', 'bus', 'motorcycle')
+        )
 
 
 # Rates ---------------------------------------------------------------------------------------
 
+
 def truth_of(required=(), tolerated=()):
-    return {name: Presence.REQUIRED if name in required
-            else Presence.TOLERATED if name in tolerated else Presence.ABSENT
-            for name in SCORED}
+    return {
+        name: Presence.REQUIRED
+        if name in required
+        else Presence.TOLERATED
+        if name in tolerated
+        else Presence.ABSENT
+        for name in SCORED
+    }
 
 
 def says(*names, judgement=Judgement.UNPARSED, denied=(), hedged=()):
-    return Description('m', 'generative', '', judgement=judgement, mentions={
-        **{n: Mention.ASSERTED for n in names}, **{n: Mention.DENIED for n in denied},
-        **{n: Mention.HEDGED for n in hedged}})
+    return Description(
+        'm',
+        'generative',
+        '',
+        judgement=judgement,
+        mentions={
+            **{n: Mention.ASSERTED for n in names},
+            **{n: Mention.DENIED for n in denied},
+            **{n: Mention.HEDGED for n in hedged},
+        },
+    )
 
 
 def test_a_frame_by_hand():
     scene = truth_of(('person', 'car', 'vehicle', 'traffic light'), ('road', 'sky'))
     counts = score(
-        says('person', 'bus', 'road', judgement=Judgement.SAFE, denied=('car',),
-             hedged=('train',)),
-        Expected(scene, None, Hazard.HAZARD, {'person': 2000.4, 'car': 6000.0},
-                 {'person': 14.0, 'car': 42.0}))
+        says(
+            'person', 'bus', 'road', judgement=Judgement.SAFE, denied=('car',), hedged=('train',)
+        ),
+        Expected(
+            scene,
+            None,
+            Hazard.HAZARD,
+            {'person': 2000.4, 'car': 6000.0},
+            {'person': 14.0, 'car': 42.0},
+        ),
+    )
     assert counts.to_dict() == {
-        'frames': 1, 'assertions': 3, 'hallucinated': 1, 'hallucinating_frames': 1,
-        'absent': 20 - 6, 'required': 2, 'omitted': 1, 'omitted_lenient': 1,
-        'required_visible': 2, 'omitted_visible': 1, 'required_vulnerable': 1,
-        'required_area': 8000, 'omitted_area': 6000, 'required_near': 1, 'required_far': 1,
-        'omitted_far': 1, 'strict_assertions': 4, 'strict_hallucinated': 2, 'strict_omitted': 1,
-        'named_required': 4, 'false_denials': 1, 'false_safe': 1, 'hazards_judged': 1, 'safe': 1}
+        'frames': 1,
+        'assertions': 3,
+        'hallucinated': 1,
+        'hallucinating_frames': 1,
+        'absent': 20 - 6,
+        'required': 2,
+        'omitted': 1,
+        'omitted_lenient': 1,
+        'required_visible': 2,
+        'omitted_visible': 1,
+        'required_vulnerable': 1,
+        'required_area': 8000,
+        'omitted_area': 6000,
+        'required_near': 1,
+        'required_far': 1,
+        'omitted_far': 1,
+        'strict_assertions': 4,
+        'strict_hallucinated': 2,
+        'strict_omitted': 1,
+        'named_required': 4,
+        'false_denials': 1,
+        'false_safe': 1,
+        'hazards_judged': 1,
+        'safe': 1,
+    }
     found = rates(counts)
-    assert (found['hallucination_rate'].value, found['critical_omission_rate'].value,
-            found['smr'].value, found['false_denial_rate'].value) == (1 / 3, 0.5, 1.0, 0.25)
+    assert (
+        found['hallucination_rate'].value,
+        found['critical_omission_rate'].value,
+        found['smr'].value,
+        found['false_denial_rate'].value,
+    ) == (1 / 3, 0.5, 1.0, 0.25)
     assert found['critical_omission_rate_area'].value == 0.75
     assert found['critical_omission_rate_far'].value == 1
     assert math.isnan(found['critical_omission_rate_middle'].value)
@@ -559,7 +639,10 @@ def test_hedges_count_in_the_strict_variant_alone():
     counts = score(says(hedged=('person', 'bus')), Expected(scene))
     assert (counts.assertions, counts.omitted, counts.hallucinated) == (0, 1, 0)
     assert (counts.strict_assertions, counts.strict_omitted, counts.strict_hallucinated) == (
-        2, 0, 1)
+        2,
+        0,
+        1,
+    )
 
 
 def test_what_is_asserted_and_absent_is_made_up():
@@ -568,36 +651,56 @@ def test_what_is_asserted_and_absent_is_made_up():
     assert made_up({'car', 'vehicle'}, scene) == ['car']
 
 
-@pytest.mark.parametrize('truth, answer, expected', [
-    (Hazard.HAZARD, Judgement.SAFE, ('false_safe', 'hazards_judged', 'safe')),
-    (Hazard.HAZARD, Judgement.UNSAFE, ('hazards_judged', 'unsafe')),
-    (Hazard.HAZARD, Judgement.UNPARSED, ('hazards_unjudged', 'unparsed')),
-    (Hazard.HAZARD, Judgement.REFUSED, ('hazards_unjudged', 'refused')),
-    (Hazard.CLEAR, Judgement.SAFE, ('clear_judged', 'safe')),
-    (Hazard.CLEAR, Judgement.UNSAFE, ('false_alarms', 'clear_judged', 'unsafe')),
-    (Hazard.CLEAR, Judgement.UNPARSED, ('clear_unjudged', 'unparsed')),
-    (Hazard.INDETERMINATE, Judgement.SAFE, ('indeterminate', 'safe')),
-])
+@pytest.mark.parametrize(
+    'truth, answer, expected',
+    [
+        (Hazard.HAZARD, Judgement.SAFE, ('false_safe', 'hazards_judged', 'safe')),
+        (Hazard.HAZARD, Judgement.UNSAFE, ('hazards_judged', 'unsafe')),
+        (Hazard.HAZARD, Judgement.UNPARSED, ('hazards_unjudged', 'unparsed')),
+        (Hazard.HAZARD, Judgement.REFUSED, ('hazards_unjudged', 'refused')),
+        (Hazard.CLEAR, Judgement.SAFE, ('clear_judged', 'safe')),
+        (Hazard.CLEAR, Judgement.UNSAFE, ('false_alarms', 'clear_judged', 'unsafe')),
+        (Hazard.CLEAR, Judgement.UNPARSED, ('clear_unjudged', 'unparsed')),
+        (Hazard.INDETERMINATE, Judgement.SAFE, ('indeterminate', 'safe')),
+    ],
+)
 def test_judgements_by_hand(truth, answer, expected):
-    counts = score(
-        says(judgement=answer), Expected(truth_of(('car',)), None, truth)).to_dict()
-    about = ('false_safe', 'false_alarms', 'hazards_judged', 'hazards_unjudged',
-             'clear_judged', 'clear_unjudged', 'indeterminate', 'safe', 'unsafe', 'unparsed',
-             'refused')
+    counts = score(says(judgement=answer), Expected(truth_of(('car',)), None, truth)).to_dict()
+    about = (
+        'false_safe',
+        'false_alarms',
+        'hazards_judged',
+        'hazards_unjudged',
+        'clear_judged',
+        'clear_unjudged',
+        'indeterminate',
+        'safe',
+        'unsafe',
+        'unparsed',
+        'refused',
+    )
     assert sorted(name for name in counts if name in about) == sorted(expected)
 
 
 def test_under_an_occluder_omissions_are_counted_twice():
-    counts = score(
-        says(), Expected(truth_of(('person', 'car')), truth_of(('car',)), Hazard.CLEAR))
+    counts = score(says(), Expected(truth_of(('person', 'car')), truth_of(('car',)), Hazard.CLEAR))
     found = rates(counts)
-    assert (found['critical_omission_rate'].denominator,
-            found['critical_omission_rate_visible'].denominator) == (2, 1)
+    assert (
+        found['critical_omission_rate'].denominator,
+        found['critical_omission_rate_visible'].denominator,
+    ) == (2, 1)
 
 
 def test_bounds_count_frames_without_a_judgement_as_right_and_as_wrong():
-    counts = Counts(frames=10, false_safe=2, hazards_judged=4, hazards_unjudged=1,
-                    false_alarms=1, clear_judged=4, clear_unjudged=1)
+    counts = Counts(
+        frames=10,
+        false_safe=2,
+        hazards_judged=4,
+        hazards_unjudged=1,
+        false_alarms=1,
+        clear_judged=4,
+        clear_unjudged=1,
+    )
     found = rates(counts)
     assert found['smr'].value == 3 / 8 and found['smr_balanced'].value == (2 / 4 + 1 / 4) / 2
     assert (found['smr_lowest'].value, found['smr_highest'].value) == (3 / 10, 5 / 10)
@@ -610,9 +713,12 @@ def test_rates_of_nothing_are_nan():
 names = st.sampled_from(SCORED)
 
 
-@given(st.dictionaries(names, st.sampled_from(Mention)),
-       st.fixed_dictionaries({name: st.sampled_from(Presence) for name in SCORED}),
-       st.sampled_from(Hazard), st.sampled_from(Judgement))
+@given(
+    st.dictionaries(names, st.sampled_from(Mention)),
+    st.fixed_dictionaries({name: st.sampled_from(Presence) for name in SCORED}),
+    st.sampled_from(Hazard),
+    st.sampled_from(Judgement),
+)
 def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
     description = Description('m', 'generative', '', mentions=mentions, judgement=answer)
     counts = score(description, Expected(scene, None, truth))
@@ -622,8 +728,13 @@ def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
     assert counts.omitted_visible == counts.omitted
     assert counts.strict_omitted <= counts.omitted and counts.omitted_lenient <= counts.omitted
     assert counts.strict_assertions >= counts.assertions
-    assert (counts.hazards_judged + counts.hazards_unjudged + counts.clear_judged
-            + counts.clear_unjudged + counts.indeterminate) == 1
+    assert (
+        counts.hazards_judged
+        + counts.hazards_unjudged
+        + counts.clear_judged
+        + counts.clear_unjudged
+        + counts.indeterminate
+    ) == 1
     assert counts.safe + counts.unsafe + counts.unparsed + counts.refused == 1
     assert Counts.from_dict(counts.to_dict()) == counts
     for name, rate in rates(counts).items():
@@ -631,16 +742,20 @@ def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
             assert 0 <= rate.low <= rate.value <= rate.high <= 1
     # To assert one required thing more never adds an omission or a hallucination.
     for name in [n for n, state in scene.items() if state is Presence.REQUIRED]:
-        more = score(Description('m', 'g', '', mentions={**mentions, name: Mention.ASSERTED},
-                                 judgement=answer), Expected(scene, None, truth))
+        more = score(
+            Description(
+                'm', 'g', '', mentions={**mentions, name: Mention.ASSERTED}, judgement=answer
+            ),
+            Expected(scene, None, truth),
+        )
         assert more.omitted <= counts.omitted and more.hallucinated == counts.hallucinated
 
 
 # Rolling -------------------------------------------------------------------------------------
 
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=40),
-       st.integers(1, 20))
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=40), st.integers(1, 20))
 def test_a_rolling_window_equals_the_sum_of_what_lies_in_it(entries, window):
     rolling, newest, kept = RollingCounts(window), 0, []
     for second, value in entries:

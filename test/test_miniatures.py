@@ -38,7 +38,8 @@ FRAMES = 12
 
 def test_every_miniature_is_there_and_all_are_small():
     assert {path.name for path in reference.MINIATURES.iterdir() if path.is_dir()} == set(
-        MINIATURES)
+        MINIATURES
+    )
     files = [path for path in reference.MINIATURES.rglob('*') if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 40e6
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in files), 'not readable by all'
@@ -50,9 +51,10 @@ def test_weights_are_safetensors_of_half_precision(name):
     (path,) = folder.rglob('*.safetensors')
     data = path.read_bytes()
     length = int.from_bytes(data[:8], 'little')
-    header = json.loads(data[8:8 + length])
-    kinds = {entry['dtype'] for key, entry in header.items() if key != '__metadata__'
-             if entry['shape']}
+    header = json.loads(data[8 : 8 + length])
+    kinds = {
+        entry['dtype'] for key, entry in header.items() if key != '__metadata__' if entry['shape']
+    }
     assert kinds == {'F16'}
     assert not {path.suffix for path in folder.rglob('*')} & {'.bin', '.pt', '.py', '.pkl'}
 
@@ -69,7 +71,8 @@ def test_cards_say_what_a_user_has_to_know(name):
 def test_operating_points_are_of_this_model_and_of_another_city(name):
     folder = reference.parse(f'miniature:{name}').directory
     found = calibration.load(
-        folder / 'calibration.json', reference.weights_hash(folder), prompts_hash())
+        folder / 'calibration.json', reference.weights_hash(folder), prompts_hash()
+    )
     assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
     assert calibration.SAFETY in found.points
     assert np.mean([point.auroc for point in found.points.values()]) > 0.9
@@ -79,8 +82,14 @@ def test_operating_points_are_of_this_model_and_of_another_city(name):
 def rows():
     """Return {(condition, model): row} of frames of a city not trained on."""
     segmentation = load_segmentation('miniature:segformer')
-    vlms = {name: load_vlm(f'miniature:{name}', prompt_id='default',
-                           calibration='own' if name in CONTRASTIVE else '') for name in VLMS}
+    vlms = {
+        name: load_vlm(
+            f'miniature:{name}',
+            prompt_id='default',
+            calibration='own' if name in CONTRASTIVE else '',
+        )
+        for name in VLMS
+    }
     evaluator = Evaluator(EvaluationParameters(models=VLMS))
     records = []
     for number in range(FRAMES):
@@ -88,14 +97,27 @@ def rows():
         for condition in parse_conditions(['clean', 'low_light:5']):
             picture = degrade(frame.image, condition, 0, frame.key).image
             parts = {
-                SOURCE: (Source(frame.dataset, frame.sequence, frame.key, number, FRAMES, 0,
-                                condition, frame.depth is not None), frame.camera),
-                CONDITION: Applied(condition, 0), LABELS: frame.labels,
-                INSTANCES: frame.instances, DEPTH: frame.depth,
+                SOURCE: (
+                    Source(
+                        frame.dataset,
+                        frame.sequence,
+                        frame.key,
+                        number,
+                        FRAMES,
+                        0,
+                        condition,
+                        frame.depth is not None,
+                    ),
+                    frame.camera,
+                ),
+                CONDITION: Applied(condition, 0),
+                LABELS: frame.labels,
+                INSTANCES: frame.instances,
+                DEPTH: frame.depth,
                 SEGMENTATION: segmentation.segment(picture).labels,
-                **{vlm_part(name): model.describe(picture) for name, model in vlms.items()}}
-            records.append(evaluator.evaluate(
-                Joined(len(records), parts, (), 'complete')).record)
+                **{vlm_part(name): model.describe(picture) for name, model in vlms.items()},
+            }
+            records.append(evaluator.evaluate(Joined(len(records), parts, (), 'complete')).record)
     return {(row.condition, row.model): row for row in summarise(records)}
 
 
@@ -112,8 +134,10 @@ def test_clean_scenes_are_described_and_judged_rightly(rows, name):
 @pytest.mark.parametrize('name', VLMS)
 def test_in_the_dark_language_goes_wrong(rows, name):
     clean, dark = (rows[condition, name].rates() for condition in ('clean', 'low_light:5'))
-    assert any(dark[rate].value > clean[rate].value + 0.05 for rate in (
-        'hallucination_rate', 'critical_omission_rate', 'smr'))
+    assert any(
+        dark[rate].value > clean[rate].value + 0.05
+        for rate in ('hallucination_rate', 'critical_omission_rate', 'smr')
+    )
 
 
 def test_unknown_miniatures_are_named():

@@ -25,40 +25,65 @@ def picture():
 
 # References ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('text, family, name, kind', [
-    ('open_clip:ViT-B-32/laion2b_s34b_b79k', 'open_clip', 'ViT-B-32', 'contrastive'),
-    ('open_clip:hf-hub:timm/ViT-B-16-SigLIP', 'open_clip', 'hf-hub:timm/ViT-B-16-SigLIP',
-     'contrastive'),
-    ('transformers:org/model', 'transformers', 'org/model', 'generative')])
+
+@pytest.mark.parametrize(
+    'text, family, name, kind',
+    [
+        ('open_clip:ViT-B-32/laion2b_s34b_b79k', 'open_clip', 'ViT-B-32', 'contrastive'),
+        (
+            'open_clip:hf-hub:timm/ViT-B-16-SigLIP',
+            'open_clip',
+            'hf-hub:timm/ViT-B-16-SigLIP',
+            'contrastive',
+        ),
+        ('transformers:org/model', 'transformers', 'org/model', 'generative'),
+    ],
+)
 def test_references(text, family, name, kind):
     found = reference.parse(text)
     assert (found.family, found.name, found.kind, found.directory) == (family, name, kind, None)
 
 
-@pytest.mark.parametrize('text, words', [
-    ('', 'is not understood'), ('clip', 'is not understood'), ('vllm:x', 'is not understood'),
-    ('open_clip:ViT-B-32', 'no pretrained weights'), ('open_clip:local-dir:', 'no directory'),
-    ('transformers:', 'is not understood')])
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('', 'is not understood'),
+        ('clip', 'is not understood'),
+        ('vllm:x', 'is not understood'),
+        ('open_clip:ViT-B-32', 'no pretrained weights'),
+        ('open_clip:local-dir:', 'no directory'),
+        ('transformers:', 'is not understood'),
+    ],
+)
 def test_references_that_are_none(text, words):
     with pytest.raises(ModelError, match=words):
         reference.parse(text)
 
 
-@pytest.mark.parametrize('text, role, words', [
-    ('open_clip:No-Such-Model/x', 'vlm', "no model 'No-Such-Model'"),
-    ('open_clip:ViT-B-32/nothing', 'vlm', "no weights 'nothing'.*laion2b"),
-    ('open_clip:ViT-B-32/openai', 'segmentation', 'no segmentation models'),
-    ('transformers:/no/such/folder', 'vlm', 'does not exist')])
+@pytest.mark.parametrize(
+    'text, role, words',
+    [
+        ('open_clip:No-Such-Model/x', 'vlm', "no model 'No-Such-Model'"),
+        ('open_clip:ViT-B-32/nothing', 'vlm', "no weights 'nothing'.*laion2b"),
+        ('open_clip:ViT-B-32/openai', 'segmentation', 'no segmentation models'),
+        ('transformers:/no/such/folder', 'vlm', 'does not exist'),
+    ],
+)
 def test_what_can_be_known_before_loading(text, role, words):
     with pytest.raises(ModelError, match=words):
         reference.check(reference.parse(text), role)
 
 
-@pytest.mark.parametrize('name, family, weights', [
-    ('segformer', 'transformers:', 'model.safetensors'),
-    ('clip', 'open_clip:local-dir:', 'open_clip_model.safetensors')])
+@pytest.mark.parametrize(
+    'name, family, weights',
+    [
+        ('segformer', 'transformers:', 'model.safetensors'),
+        ('clip', 'open_clip:local-dir:', 'open_clip_model.safetensors'),
+    ],
+)
 def test_directories_without_weights_or_configuration(
-        checkpoints, tmp_path, name, family, weights):
+    checkpoints, tmp_path, name, family, weights
+):
     folder = shutil.copytree(checkpoints[name], tmp_path / name)
     role = 'segmentation' if name == 'segformer' else 'vlm'
     parsed = reference.parse(f'{family}{folder}')
@@ -112,6 +137,7 @@ def test_wrong_devices_are_named(checkpoints):
 
 # Segmentation --------------------------------------------------------------------------------
 
+
 def test_masks_equal_those_of_transformers_own_processing(checkpoints, picture):
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
@@ -119,18 +145,21 @@ def test_masks_equal_those_of_transformers_own_processing(checkpoints, picture):
     ours = load_segmentation(f'transformers:{folder}', input_height=128).segment(picture).labels
     processor = SegformerImageProcessor.from_pretrained(folder)
     model = SegformerForSemanticSegmentation.from_pretrained(folder).eval()
-    inputs = processor(
-        Image.fromarray(picture[:, :, ::-1]), do_resize=False, return_tensors='pt')
+    inputs = processor(Image.fromarray(picture[:, :, ::-1]), do_resize=False, return_tensors='pt')
     with torch.inference_mode():
         theirs = processor.post_process_semantic_segmentation(
-            model(**inputs), [picture.shape[:2]])[0].numpy()
+            model(**inputs), [picture.shape[:2]]
+        )[0].numpy()
     assert ours.dtype == np.uint8 and ours.shape == picture.shape[:2]
     assert (ours == theirs).mean() > 0.999
 
 
 def test_class_names_are_mapped_whatever_their_order(checkpoints, tmp_path, picture):
-    plain = load_segmentation(
-        f'transformers:{checkpoints["segformer"]}', input_height=128).segment(picture).labels
+    plain = (
+        load_segmentation(f'transformers:{checkpoints["segformer"]}', input_height=128)
+        .segment(picture)
+        .labels
+    )
     folder = shutil.copytree(checkpoints['segformer'], tmp_path / 'turned')
     config = json.loads((folder / 'config.json').read_text())
     config['id2label'] = {str(i): CLASSES[-1 - i].title().replace(' ', '_') for i in range(19)}
@@ -151,12 +180,25 @@ def test_a_universal_model_segments_too(tmp_path, picture):
     torch.manual_seed(0)
     config = Mask2FormerConfig(
         backbone_config=SwinConfig(
-            image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
-            window_size=4, out_features=['stage1', 'stage2', 'stage3', 'stage4']),
-        hidden_dim=32, mask_feature_size=32, feature_size=32, encoder_feedforward_dim=16,
-        dim_feedforward=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2,
-        num_queries=5, id2label=dict(enumerate(CLASSES)),
-        label2id={name: i for i, name in enumerate(CLASSES)})
+            image_size=64,
+            embed_dim=8,
+            depths=[1, 1, 1, 1],
+            num_heads=[1, 1, 1, 1],
+            window_size=4,
+            out_features=['stage1', 'stage2', 'stage3', 'stage4'],
+        ),
+        hidden_dim=32,
+        mask_feature_size=32,
+        feature_size=32,
+        encoder_feedforward_dim=16,
+        dim_feedforward=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_attention_heads=2,
+        num_queries=5,
+        id2label=dict(enumerate(CLASSES)),
+        label2id={name: i for i, name in enumerate(CLASSES)},
+    )
     Mask2FormerForUniversalSegmentation(config).save_pretrained(tmp_path)
     processor = Mask2FormerImageProcessor(do_resize=False)
     processor.save_pretrained(tmp_path)
@@ -165,31 +207,34 @@ def test_a_universal_model_segments_too(tmp_path, picture):
     inputs = processor(Image.fromarray(picture[:, :, ::-1]), return_tensors='pt')
     with torch.inference_mode():
         output = model(pixel_values=inputs['pixel_values'])
-    theirs = processor.post_process_semantic_segmentation(
-        output, [picture.shape[:2]])[0].numpy()
+    theirs = processor.post_process_semantic_segmentation(output, [picture.shape[:2]])[0].numpy()
     # transformers brings the masks to 384 x 384 on the way; the borders differ by that.
     assert (ours == theirs).mean() > 0.9
 
 
 # Contrastive ---------------------------------------------------------------------------------
 
+
 def by_hand(folder, picture, kind):
     """Return class scores and the safety score computed with open_clip alone."""
     model, transform = open_clip.create_model_from_pretrained(
-        f'local-dir:{folder}', image_resize_mode='longest')
+        f'local-dir:{folder}', image_resize_mode='longest'
+    )
     tokenizer = open_clip.get_tokenizer(f'local-dir:{folder}')
     prompts = contrastive_prompts('default')
     with torch.inference_mode():
         image = model.encode_image(
-            transform(Image.fromarray(picture[:, :, ::-1]))[None], normalize=True)[0]
+            transform(Image.fromarray(picture[:, :, ::-1]))[None], normalize=True
+        )[0]
 
         def mean(texts):
             embedded = model.encode_text(tokenizer(list(texts)), normalize=True).mean(0)
             return embedded / embedded.norm()
 
         scale = model.logit_scale.exp()
-        classes = torch.stack([mean(t.format(prompts.classes[n]) for t in prompts.templates)
-                               for n in CLASSES])
+        classes = torch.stack(
+            [mean(t.format(prompts.classes[n]) for t in prompts.templates) for n in CLASSES]
+        )
         if kind == 'softmax':
             logits = scale * (classes @ image - mean(prompts.neutral) @ image)
         else:
@@ -219,23 +264,31 @@ def test_a_model_with_a_bias_is_scored_by_its_sigmoid(checkpoints, tmp_path, pic
     from safetensors.torch import save_file
 
     model = open_clip.CLIP(**config['model_cfg'], output_dict=False)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()},
-              folder / 'open_clip_model.safetensors')
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()},
+        folder / 'open_clip_model.safetensors',
+    )
     answer = load_vlm(f'open_clip:local-dir:{folder}').describe(picture)
     scores, _ = by_hand(folder, picture, 'sigmoid')
     np.testing.assert_allclose([answer.scores[name] for name in CLASSES], scores, atol=1e-5)
 
 
 def test_the_sides_of_a_wide_frame_reach_the_model(checkpoints, picture):
-    for text in (f'open_clip:local-dir:{checkpoints["clip"]}',
-                 f'transformers:{checkpoints["llava"]}'):
+    for text in (
+        f'open_clip:local-dir:{checkpoints["clip"]}',
+        f'transformers:{checkpoints["llava"]}',
+    ):
         model = load_vlm(text, max_new_tokens=2)
         seen = []
-        inner = (model._model.visual if model.kind == 'contrastive'
-                 else model._model.model.vision_tower)
+        inner = (
+            model._model.visual if model.kind == 'contrastive' else model._model.model.vision_tower
+        )
         hook = inner.register_forward_pre_hook(
             lambda module, args, kwargs, seen=seen: seen.append(
-                args[0] if args else kwargs['pixel_values']), with_kwargs=True)
+                args[0] if args else kwargs['pixel_values']
+            ),
+            with_kwargs=True,
+        )
         changed = picture.copy()
         changed[:, :20] = 255 - changed[:, :20]
         model.describe(picture)
@@ -254,13 +307,15 @@ def test_the_threshold_decides_what_is_asserted(checkpoints, picture):
 
 # Generative ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('name, prompt', [('llava', 'default'), ('captioner', 'caption')])
 def test_generation_is_deterministic_and_bounded(checkpoints, picture, name, prompt):
     model = load_vlm(f'transformers:{checkpoints[name]}', max_new_tokens=6)
     first, second = model.describe(picture), model.describe(picture)
     assert first.text and first.text == second.text and first.prompt_id == prompt
     assert first.truncated and len(first.text.split()) <= 6 + len(
-        generative_prompt(prompt).split()) * (name == 'captioner')
+        generative_prompt(prompt).split()
+    ) * (name == 'captioner')
     assert set(first.mentions) <= set(SCORED) and first.kind == 'generative'
 
 
@@ -275,14 +330,22 @@ def test_text_equals_transformers_own_generation(checkpoints, picture, name):
     rgb = np.ascontiguousarray(picture[:, :, ::-1])
     if name == 'llava':
         prompt = processor.apply_chat_template(
-            [{'role': 'user', 'content': [{'type': 'image'}, {
-                'type': 'text', 'text': generative_prompt('default')}]}],
-            add_generation_prompt=True)
+            [
+                {
+                    'role': 'user',
+                    'content': [
+                        {'type': 'image'},
+                        {'type': 'text', 'text': generative_prompt('default')},
+                    ],
+                }
+            ],
+            add_generation_prompt=True,
+        )
         fill = [round(255 * x) for x in processor.image_processor.image_mean]
         side = max(rgb.shape)
         square = np.full((side, side, 3), fill, np.uint8)
         top = (side - rgb.shape[0]) // 2
-        square[top:top + rgb.shape[0]] = rgb
+        square[top : top + rgb.shape[0]] = rgb
         rgb = square
     else:
         prompt = generative_prompt('caption')
@@ -290,7 +353,7 @@ def test_text_equals_transformers_own_generation(checkpoints, picture, name):
     with torch.inference_mode():
         out = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0]
     if name == 'llava':
-        out = out[inputs['input_ids'].shape[1]:]
+        out = out[inputs['input_ids'].shape[1] :]
     text = processor.decode(out, skip_special_tokens=True).strip()
     assert ours == text
 
@@ -315,6 +378,7 @@ def test_untrained_checkpoints_are_the_same_from_the_same_seed(checkpoints, tmp_
 
 # Prompts -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('kind', [generative_prompt, contrastive_prompts])
 def test_unknown_prompts_are_named(kind):
     with pytest.raises(ConfigurationError, match="prompt 'nonsense'.*default"):
@@ -327,10 +391,12 @@ def test_colours_reach_the_models_in_the_right_order(checkpoints):
     model = load_vlm(f'open_clip:local-dir:{checkpoints["clip"]}')
     scores, _ = by_hand(checkpoints['clip'], red, 'softmax')
     np.testing.assert_allclose(
-        [model.describe(red).scores[name] for name in CLASSES], scores, atol=1e-5)
+        [model.describe(red).scores[name] for name in CLASSES], scores, atol=1e-5
+    )
 
 
 # Certainty -----------------------------------------------------------------------------------
+
 
 def test_the_probability_of_yes_is_that_of_the_models_own_logits(checkpoints, picture):
     from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -341,8 +407,17 @@ def test_the_probability_of_yes_is_that_of_the_models_own_logits(checkpoints, pi
     processor = AutoProcessor.from_pretrained(folder)
     network = AutoModelForImageTextToText.from_pretrained(folder).eval()
     prompt = processor.apply_chat_template(
-        [{'role': 'user', 'content': [{'type': 'image'}, {
-            'type': 'text', 'text': generative_prompt('safety')}]}], add_generation_prompt=True)
+        [
+            {
+                'role': 'user',
+                'content': [
+                    {'type': 'image'},
+                    {'type': 'text', 'text': generative_prompt('safety')},
+                ],
+            }
+        ],
+        add_generation_prompt=True,
+    )
     inputs = processor(images=model._picture(picture), text=prompt, return_tensors='pt')
     with torch.inference_mode():
         chances = network(**inputs).logits[0, -1].double().softmax(-1)
@@ -361,22 +436,27 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
     inputs = model._inputs(model._picture(picture), model._asked)
     with torch.inference_mode():
         tokens, _ = model._generate(inputs, 24)
-        whole = {**inputs, 'input_ids': tokens[None],
-                 'attention_mask': torch.ones_like(tokens)[None]}
+        whole = {
+            **inputs,
+            'input_ids': tokens[None],
+            'attention_mask': torch.ones_like(tokens)[None],
+        }
         chances = model._model(**whole).logits[0].float().log_softmax(-1)
     asked = inputs['input_ids'].shape[1]
     words = model._tokenizer.convert_ids_to_tokens(tokens[asked:])
     forced = [float(chances[asked + k - 1, tokens[asked + k]]) for k in range(len(words))]
     assert answer.scores and set(answer.scores) <= answer.asserted
     for name, likelihood in answer.scores.items():
-        phrase = next(words for key, words in model._reading(answer.text).phrases.items()
-                      if key == name)
-        start = next(k for k in range(len(words)) if words[k:k + len(phrase)] == list(phrase))
-        expected = np.exp(np.mean(forced[start:start + len(phrase)]))
+        phrase = next(
+            words for key, words in model._reading(answer.text).phrases.items() if key == name
+        )
+        start = next(k for k in range(len(words)) if words[k : k + len(phrase)] == list(phrase))
+        expected = np.exp(np.mean(forced[start : start + len(phrase)]))
         assert likelihood == pytest.approx(expected, abs=2e-5), name
 
 
 def test_certainty_can_be_left_out(checkpoints, picture):
-    answer = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=4,
-                      uncertainty=False).describe(picture)
+    answer = load_vlm(
+        f'transformers:{checkpoints["llava"]}', max_new_tokens=4, uncertainty=False
+    ).describe(picture)
     assert answer.scores == {} and answer.judgement_score is None

@@ -82,8 +82,12 @@ class World:
                 return
 
     def start(self, kind, namespace=None, **parameters):
-        node = kind(namespace=namespace, parameter_overrides=[
-            Parameter(name, value=value) for name, value in parameters.items()])
+        node = kind(
+            namespace=namespace,
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in parameters.items()
+            ],
+        )
         self.nodes.append(node)
         self.executor.add_node(node)
         return node
@@ -101,8 +105,12 @@ class World:
 
     def meet(self):
         """Wait until everybody that talks has a listener, and everybody that listens a talker."""
-        wait_for(lambda: all(p.get_subscription_count() for p in self.publishers.values())
-                 and all(self.node.count_publishers(topic) for topic in self.heard))
+        wait_for(
+            lambda: (
+                all(p.get_subscription_count() for p in self.publishers.values())
+                and all(self.node.count_publishers(topic) for topic in self.heard)
+            )
+        )
 
     def call(self, service, kind, request):
         client = self.node.create_client(kind, service)
@@ -150,6 +158,7 @@ def picture():
 
 # Replay --------------------------------------------------------------------------------------
 
+
 def credit(world, publisher, stamp):
     publisher.publish(messages.values_message('frame', {}, messages.make_header(stamp, '')))
 
@@ -161,8 +170,15 @@ def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes)
     labels = world.listen(topics.TRUTH_LABELS, Image)
     instances = world.listen(topics.TRUTH_INSTANCES, Image)
     closed = world.talk(topics.MONITOR_FRAME, DiagnosticArray)
-    replay = world.start(Replay, dataset=str(scenes), conditions=['clean', 'low_light:2'],
-                         limit=3, max_in_flight=2, rate=4.0, start_stamp=5.0)
+    replay = world.start(
+        Replay,
+        dataset=str(scenes),
+        conditions=['clean', 'low_light:2'],
+        limit=3,
+        max_in_flight=2,
+        rate=4.0,
+        start_stamp=5.0,
+    )
     world.meet()
     # First come probes, below one second and marked; one that comes back opens the way.
     wait_for(lambda: pictures)
@@ -176,12 +192,16 @@ def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes)
     for done in range(6):
         outside = min(2, 6 - done)
         wait_for(lambda n=done + outside: len(sent_of(pictures)) == n)
-        assert sent_of(pictures) == expected[:done + outside] and not replay.finished
+        assert sent_of(pictures) == expected[: done + outside] and not replay.finished
         credit(world, closed, expected[done])
     wait_for(lambda: replay.finished)
     dataset = open_dataset(scenes, limit=3)
-    wait_for(lambda: all(stamps(heard)[-1] == expected[-1]
-                         for heard in (source, pictures, infos, labels, instances)))
+    wait_for(
+        lambda: all(
+            stamps(heard)[-1] == expected[-1]
+            for heard in (source, pictures, infos, labels, instances)
+        )
+    )
     for number, stamp in enumerate(expected):
         frame = dataset.read(number % 3)
         found, camera = codec.source_from_values(messages.values_of(at(source, stamp)))
@@ -206,8 +226,15 @@ def at(heard, stamp):
 def test_replay_can_be_started_stepped_resumed_and_paused(world, scenes):
     pictures = world.listen(topics.CAMERA_IMAGE, Image)
     clock = world.listen('/clock', Clock)
-    replay = world.start(Replay, dataset=str(scenes), mode='real_time', rate=100.0, loop=True,
-                         start_paused=True, publish_clock=True)
+    replay = world.start(
+        Replay,
+        dataset=str(scenes),
+        mode='real_time',
+        rate=100.0,
+        loop=True,
+        start_paused=True,
+        publish_clock=True,
+    )
     world.meet()
     assert not world.call('/replay/step', Trigger, Trigger.Request()).message.startswith('not')
     wait_for(lambda: len(pictures) == 1)
@@ -235,14 +262,24 @@ def test_replay_names_what_does_not_answer(world, scenes):
 
 # Corruption ----------------------------------------------------------------------------------
 
+
 def source_message(stamp, condition, key='k_000000_000000'):
-    return messages.values_message('source', codec.source_to_values(Source(
-        'd', 's', key, 0, 1, 0, condition)), messages.make_header(stamp, 'front'))
+    return messages.values_message(
+        'source',
+        codec.source_to_values(Source('d', 's', key, 0, 1, 0, condition)),
+        messages.make_header(stamp, 'front'),
+    )
 
 
-@pytest.mark.parametrize('name, severity, first', [
-    ('motion_blur', 3, 'image'), ('low_light', 2, 'source'), ('occlusion', 4, 'image'),
-    ('clean', 0, 'source')])
+@pytest.mark.parametrize(
+    'name, severity, first',
+    [
+        ('motion_blur', 3, 'image'),
+        ('low_light', 2, 'source'),
+        ('occlusion', 4, 'image'),
+        ('clean', 0, 'source'),
+    ],
+)
 def test_the_frame_says_how_it_is_degraded(world, picture, name, severity, first):
     degraded = world.listen(topics.DEGRADED_IMAGE, Image)
     conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
@@ -252,8 +289,10 @@ def test_the_frame_says_how_it_is_degraded(world, picture, name, severity, first
     world.start(Corruption, seed=11)
     world.meet()
     condition = Condition(name, severity)
-    send = [lambda: source.publish(source_message(7 * NANO, condition)),
-            lambda: camera.publish(picture_message(picture, 7 * NANO))]
+    send = [
+        lambda: source.publish(source_message(7 * NANO, condition)),
+        lambda: camera.publish(picture_message(picture, 7 * NANO)),
+    ]
     for action in send if first == 'source' else reversed(send):
         action()
     wait_for(lambda: degraded and conditions)
@@ -278,14 +317,14 @@ def test_live_the_condition_changes_by_parameter_and_a_wrong_one_is_refused(worl
 
     def set_condition(text):
         request = SetParameters.Request(
-            parameters=[Parameter('condition', value=text).to_parameter_msg()])
+            parameters=[Parameter('condition', value=text).to_parameter_msg()]
+        )
         return world.call('/corruption/set_parameters', SetParameters, request).results[0]
 
     def applied(stamp):
         camera.publish(picture_message(picture, stamp))
         wait_for(lambda: stamp in stamps(conditions))
-        return codec.applied_from_values(
-            messages.values_of(at(conditions, stamp))).condition.name
+        return codec.applied_from_values(messages.values_of(at(conditions, stamp))).condition.name
 
     assert applied(2 * NANO) == 'low_light:1'
     assert set_condition('motion_blur:5').successful
@@ -299,16 +338,18 @@ def test_live_the_condition_changes_by_parameter_and_a_wrong_one_is_refused(worl
 def test_live_a_schedule_goes_by_header_time(world, picture):
     conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
     camera = world.talk(topics.CAMERA_IMAGE, Image)
-    world.start(Corruption, follow_source=False, hold=2.0,
-                schedule=['clean', 'occlusion:1', 'low_light:5'])
+    world.start(
+        Corruption, follow_source=False, hold=2.0, schedule=['clean', 'occlusion:1', 'low_light:5']
+    )
     world.meet()
     times = [10.0, 11.9, 12.0, 13.9, 14.0, 15.9, 16.0]
     for count, seconds in enumerate(times, 1):
         camera.publish(picture_message(picture, round(seconds * NANO)))
         wait_for(lambda n=count: len(conditions) == n)
-    assert [codec.applied_from_values(messages.values_of(message)).condition.name
-            for message in conditions] == [
-        'clean', 'clean', 'occlusion:1', 'occlusion:1', 'low_light:5', 'low_light:5', 'clean']
+    assert [
+        codec.applied_from_values(messages.values_of(message)).condition.name
+        for message in conditions
+    ] == ['clean', 'clean', 'occlusion:1', 'occlusion:1', 'low_light:5', 'low_light:5', 'clean']
 
 
 def test_a_picture_that_cannot_be_read_is_passed_over(world, picture):
@@ -328,8 +369,10 @@ def test_a_picture_that_cannot_be_read_is_passed_over(world, picture):
 
 # Models --------------------------------------------------------------------------------------
 
+
 def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_listens(
-        world, picture, checkpoints):
+    world, picture, checkpoints
+):
     model = f'transformers:{checkpoints["segformer"]}'
     labels = world.listen(topics.SEGMENTATION_LABELS, Image)
     certainty = world.listen(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
@@ -343,7 +386,9 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
     assert np.array_equal(images.to_array(labels[0]), expected)
     wait_for(lambda: certainty)
     assert codec.confidence_from_values(messages.values_of(certainty[0])) == {
-        'entropy': found.entropy, 'confidence': found.confidence}
+        'entropy': found.entropy,
+        'confidence': found.confidence,
+    }
     assert labels[0].header == messages.make_header(2 * NANO, 'front')
     overlay = world.listen(topics.SEGMENTATION_OVERLAY, Image)
     world.meet()
@@ -361,8 +406,11 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
 
 @pytest.mark.parametrize('kind', ['clip', 'llava', 'captioner'])
 def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, kind):
-    model = (f'open_clip:local-dir:{checkpoints[kind]}' if kind == 'clip'
-             else f'transformers:{checkpoints[kind]}')
+    model = (
+        f'open_clip:local-dir:{checkpoints[kind]}'
+        if kind == 'clip'
+        else f'transformers:{checkpoints[kind]}'
+    )
     answers = world.listen(topics.vlm_description('tested'), DiagnosticArray)
     degraded = world.talk(topics.DEGRADED_IMAGE, Image)
     world.start(Vlm, name='tested', model=model, max_new_tokens=8)
@@ -372,8 +420,16 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
     found = codec.description_from_values(messages.values_of(answers[0]))
     expected = load_vlm(model, max_new_tokens=8).describe(picture)
     assert found.model == 'tested' and found.latency > 0
-    for name in ('kind', 'text', 'mentions', 'scores', 'judgement', 'judgement_score',
-                 'prompt_id', 'truncated'):
+    for name in (
+        'kind',
+        'text',
+        'mentions',
+        'scores',
+        'judgement',
+        'judgement_score',
+        'prompt_id',
+        'truncated',
+    ):
         assert getattr(found, name) == getattr(expected, name), name
     assert answers[0].header == messages.make_header(2 * NANO, 'front')
 
@@ -391,19 +447,27 @@ def parts_of(stamp, answer=None, condition='clean'):
     header = messages.make_header(stamp, 'front')
     name, _, severity = condition.partition(':')
     applied = Applied(Condition(name, int(severity or 0)), 1)
-    answer = answer or Description('m', 'generative', 'a person', {
-        'person': Mention.ASSERTED, 'bus': Mention.ASSERTED}, judgement=Judgement.SAFE)
+    answer = answer or Description(
+        'm',
+        'generative',
+        'a person',
+        {'person': Mention.ASSERTED, 'bus': Mention.ASSERTED},
+        judgement=Judgement.SAFE,
+    )
     return {
         topics.TRUTH_LABELS: messages.image_message(LABELS, header, 'mono8'),
         topics.TRUTH_INSTANCES: messages.image_message(INSTANCES, header, 'mono16'),
         topics.DEGRADED_CONDITION: messages.values_message(
-            'condition', codec.applied_to_values(applied), header),
-        topics.SEGMENTATION_LABELS: messages.image_message(
-            np.zeros_like(LABELS), header, 'mono8'),
+            'condition', codec.applied_to_values(applied), header
+        ),
+        topics.SEGMENTATION_LABELS: messages.image_message(np.zeros_like(LABELS), header, 'mono8'),
         topics.SEGMENTATION_CONFIDENCE: messages.values_message(
-            'confidence', {'entropy': '0.25', 'confidence': '0.5'}, header),
+            'confidence', {'entropy': '0.25', 'confidence': '0.5'}, header
+        ),
         topics.vlm_description('m'): messages.values_message(
-            'vlm', codec.description_to_values(answer), header)}
+            'vlm', codec.description_to_values(answer), header
+        ),
+    }
 
 
 def start_monitor(world, folder='', **parameters):
@@ -412,8 +476,15 @@ def start_monitor(world, folder='', **parameters):
     for topic, message in parts_of(NANO).items():
         world.talk(topic, type(message))
     monitor = world.start(
-        Monitor, run_folder=str(folder), models=['m'], lockstep=False, source=False, pictures=0,
-        camera_height=1.5, **parameters)
+        Monitor,
+        run_folder=str(folder),
+        models=['m'],
+        lockstep=False,
+        source=False,
+        pictures=0,
+        camera_height=1.5,
+        **parameters,
+    )
     world.meet()
     return monitor, frames, metrics
 
@@ -440,8 +511,10 @@ def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path)
     assert record['models']['m']['omitted'] == []
     assert record['truth']['hazard'] == 'HAZARD'
     assert record['segmentation']['confidence'] == {'entropy': 0.25, 'confidence': 0.5}
-    named = {status.name: {pair.key: pair.value for pair in status.values}
-             for status in metrics[1].status}
+    named = {
+        status.name: {pair.key: pair.value for pair in status.values}
+        for status in metrics[1].status
+    }
     # Of two assertions each one is made up: 2 of 4; both SAFE answers are wrong.
     for span in ('rolling', 'total'):
         values = named[f'monitor: {span}: m']
@@ -477,10 +550,12 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     monitor, frames, _ = start_monitor(world, deadline=60.0)
     parts = parts_of(100 * NANO)
     answer = parts[topics.vlm_description('m')]
-    bad = messages.values_message('vlm', {
-        **messages.values_of(answer), 'mentions': '{"martian": "ASSERTED"}'}, answer.header)
+    bad = messages.values_message(
+        'vlm', {**messages.values_of(answer), 'mentions': '{"martian": "ASSERTED"}'}, answer.header
+    )
     wide = messages.image_message(
-        np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8')
+        np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8'
+    )
     send(world, {topics.vlm_description('m'): bad})
     send(world, {topics.TRUTH_INSTANCES: wide, topics.SEGMENTATION_LABELS: wide})
     send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
@@ -489,9 +564,13 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     assert json.loads(messages.values_of(frames[0])['record'])['closed'] == 'complete'
 
     def joined():
-        return [status for message in diagnostics for status in message.status
-                if status.name == 'monitor: join'
-                and {p.key: p.value for p in status.values}.get('malformed') == '4']
+        return [
+            status
+            for message in diagnostics
+            for status in message.status
+            if status.name == 'monitor: join'
+            and {p.key: p.value for p in status.values}.get('malformed') == '4'
+        ]
 
     wait_for(joined)
 
@@ -504,12 +583,14 @@ def test_a_run_that_never_begins_names_who_does_not_answer(world):
 
 # Recorder ------------------------------------------------------------------------------------
 
+
 def test_the_bag_of_the_recorder_can_be_analysed(world, tmp_path):
     done = world.listen(topics.RECORDER_FRAME, DiagnosticArray)
     for topic, message in parts_of(NANO).items():
         world.talk(topic, type(message))
-    recorder = world.start(Recorder, path=str(tmp_path / 'bag'), models=['m'], source=False,
-                           images=False)
+    recorder = world.start(
+        Recorder, path=str(tmp_path / 'bag'), models=['m'], source=False, images=False
+    )
     world.meet()
     for second in range(100, 104):
         send(world, parts_of(second * NANO, condition='low_light:2'))
@@ -517,8 +598,11 @@ def test_the_bag_of_the_recorder_can_be_analysed(world, tmp_path):
     assert stamps(done) == [second * NANO for second in range(100, 104)]
     recorder.on_stop()
     analyse(tmp_path / 'bag', tmp_path / 'out', EvaluationParameters(camera_height=1.5))
-    records = [record for record in read_records(tmp_path / 'out' / 'records.jsonl')
-               if record['kind'] == 'frame']
+    records = [
+        record
+        for record in read_records(tmp_path / 'out' / 'records.jsonl')
+        if record['kind'] == 'frame'
+    ]
     assert [record['closed'] for record in records] == ['complete'] * 4
     assert {record['condition']['name'] for record in records} == {'low_light:2'}
     assert records[0]['models']['m']['hallucinated'] == ['bus']
@@ -534,19 +618,23 @@ def test_the_stamp_is_read_from_raw_messages():
 
 # Parameters ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('kind, parameters, words', [
-    (Replay, {}, "'dataset'"),
-    (Replay, {'dataset': '/no/such/data'}, '/no/such/data'),
-    (Replay, {'dataset': 7}, "'dataset'"),
-    (Corruption, {'condition': 'fog:2'}, 'fog:2'),
-    (Corruption, {'policy': 'some'}, "'policy'"),
-    (Corruption, {'queue_size': 0}, "'queue_size'"),
-    (Vlm, {'model': 'open_clip:local-dir:/no/such'}, "'name'"),
-    (Vlm, {'name': 'm', 'model': 'open_clip:local-dir:/no/such'}, '/no/such'),
-    (Segmentation, {'model': ''}, "model ''"),
-    (Monitor, {'deadline': -1.0}, "'deadline'"),
-    (Monitor, {'limits': ['luck=1']}, "'luck'"),
-])
+
+@pytest.mark.parametrize(
+    'kind, parameters, words',
+    [
+        (Replay, {}, "'dataset'"),
+        (Replay, {'dataset': '/no/such/data'}, '/no/such/data'),
+        (Replay, {'dataset': 7}, "'dataset'"),
+        (Corruption, {'condition': 'fog:2'}, 'fog:2'),
+        (Corruption, {'policy': 'some'}, "'policy'"),
+        (Corruption, {'queue_size': 0}, "'queue_size'"),
+        (Vlm, {'model': 'open_clip:local-dir:/no/such'}, "'name'"),
+        (Vlm, {'name': 'm', 'model': 'open_clip:local-dir:/no/such'}, '/no/such'),
+        (Segmentation, {'model': ''}, "model ''"),
+        (Monitor, {'deadline': -1.0}, "'deadline'"),
+        (Monitor, {'limits': ['luck=1']}, "'luck'"),
+    ],
+)
 def test_a_node_refuses_wrong_parameters_by_name(kind, parameters, words):
     with pytest.raises(MisalignError) as caught:
         kind(parameter_overrides=[Parameter(n, value=v) for n, v in parameters.items()])
@@ -566,17 +654,20 @@ def test_parameters_are_described_and_those_that_are_not_live_are_read_only(worl
 def test_every_parameter_has_a_value_that_can_be_asked_for(world):
     # One parameter without a value would leave the whole answer empty (ros2 param dump).
     world.start(Corruption, follow_source=False)
-    names = world.call('/corruption/list_parameters', ListParameters,
-                       ListParameters.Request()).result.names
-    answer = world.call('/corruption/get_parameters', GetParameters,
-                        GetParameters.Request(names=names))
+    names = world.call(
+        '/corruption/list_parameters', ListParameters, ListParameters.Request()
+    ).result.names
+    answer = world.call(
+        '/corruption/get_parameters', GetParameters, GetParameters.Request(names=names)
+    )
     assert {'schedule', 'seed', 'condition'} <= set(names)
     assert len(answer.values) == len(names) and all(value.type for value in answer.values)
 
 
 def test_quality_of_service_can_be_overridden(world):
-    node = world.start(Corruption, **{
-        f'qos_overrides./{topics.CAMERA_IMAGE}.subscription.depth': 3})
+    node = world.start(
+        Corruption, **{f'qos_overrides./{topics.CAMERA_IMAGE}.subscription.depth': 3}
+    )
     wait_for(lambda: node.get_subscriptions_info_by_topic(f'/{topics.CAMERA_IMAGE}'))
     name = f'qos_overrides./{topics.CAMERA_IMAGE}.subscription.depth'
     assert node.get_parameter(name).value == 3
@@ -601,4 +692,8 @@ def test_only_nodes_and_tools_import_ros():
             words = line.split()
             if words[:1] in (['import'], ['from']):
                 assert words[1].split('.')[0] not in (
-                    'rclpy', 'sensor_msgs', 'diagnostic_msgs', 'std_msgs'), path
+                    'rclpy',
+                    'sensor_msgs',
+                    'diagnostic_msgs',
+                    'std_msgs',
+                ), path

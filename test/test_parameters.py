@@ -31,17 +31,20 @@ def test_integers_pass_as_floats_and_a_string_as_a_list_of_one():
     assert build(Sample, {'rate': 3, 'names': 'one'}, 'x') == Sample(rate=3.0, names=('one',))
 
 
-@pytest.mark.parametrize('values, words', [
-    ({'rates': 1.0}, ("no parameter 'rates'", 'rate')),
-    ({'rate': 1000.0}, ("'rate'", '1000.0', '0.1 to 100')),
-    ({'rate': float('nan')}, ("'rate'", 'nan')),
-    ({'depth': 0}, ("'depth'", 'from 1')),
-    ({'depth': True}, ("'depth'", 'int')),
-    ({'depth': 1.5}, ("'depth'", 'int')),
-    ({'mode': 'c'}, ("'mode'", "'c'", 'a, b')),
-    ({'loop': 1}, ("'loop'", 'bool')),
-    ({'names': [1]}, ("'names'", 'list of strings')),
-])
+@pytest.mark.parametrize(
+    'values, words',
+    [
+        ({'rates': 1.0}, ("no parameter 'rates'", 'rate')),
+        ({'rate': 1000.0}, ("'rate'", '1000.0', '0.1 to 100')),
+        ({'rate': float('nan')}, ("'rate'", 'nan')),
+        ({'depth': 0}, ("'depth'", 'from 1')),
+        ({'depth': True}, ("'depth'", 'int')),
+        ({'depth': 1.5}, ("'depth'", 'int')),
+        ({'mode': 'c'}, ("'mode'", "'c'", 'a, b')),
+        ({'loop': 1}, ("'loop'", 'bool')),
+        ({'names': [1]}, ("'names'", 'list of strings')),
+    ],
+)
 def test_a_wrong_value_is_refused_by_name(values, words):
     with pytest.raises(ConfigurationError) as caught:
         build(Sample, values, 'the sample')
@@ -71,20 +74,23 @@ def test_a_live_run_takes_the_newest_frame_and_waits_for_no_source():
     assert chosen.monitor.reliability == 'best_effort'
 
 
-@pytest.mark.parametrize('change, words', [
-    ({'mode': 'fast'}, ("'mode'", "'fast'")),
-    ({'seed': -1}, ("'seed'", '-1')),
-    ({'seed': True}, ("'seed'",)),
-    ({'vlms': {}}, ("'vlms'",)),
-    ({'vlms': {'a b': {'model': 'x'}}}, ("'a b'",)),
-    ({'vlms': {'a': {'modle': 'x'}}}, ("'modle'", 'vlms.a')),
-    ({'speling': 1}, ("'speling'",)),
-    ({'replay': {'conditions': ['fog:3']}}, ('fog',)),
-    ({'replay': {'mode': 'real_time'}}, ('lockstep',)),
-    ({'monitor': {'deadline': 'soon'}}, ("'deadline'", "'soon'")),
-    ({'monitor': {'models': ['x']}}, ("'models'", 'set by the run itself')),
-    ({'corruption': ['x']}, ("'corruption'", 'mapping')),
-])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        ({'mode': 'fast'}, ("'mode'", "'fast'")),
+        ({'seed': -1}, ("'seed'", '-1')),
+        ({'seed': True}, ("'seed'",)),
+        ({'vlms': {}}, ("'vlms'",)),
+        ({'vlms': {'a b': {'model': 'x'}}}, ("'a b'",)),
+        ({'vlms': {'a': {'modle': 'x'}}}, ("'modle'", 'vlms.a')),
+        ({'speling': 1}, ("'speling'",)),
+        ({'replay': {'conditions': ['fog:3']}}, ('fog',)),
+        ({'replay': {'mode': 'real_time'}}, ('lockstep',)),
+        ({'monitor': {'deadline': 'soon'}}, ("'deadline'", "'soon'")),
+        ({'monitor': {'models': ['x']}}, ("'models'", 'set by the run itself')),
+        ({'corruption': ['x']}, ("'corruption'", 'mapping')),
+    ],
+)
 def test_a_wrong_configuration_is_refused_by_name(change, words):
     with pytest.raises(ConfigurationError) as caught:
         configuration.parse({**GOOD, **change})

@@ -33,24 +33,66 @@ def frame(stamp, name='clean', model='m', status='ok', counts=None, text='a car'
     entry = {'status': status}
     if status == 'ok':
         entry = {
-            'status': 'ok', 'kind': 'generative', 'text': text, 'mentions': {'car': 'ASSERTED'},
-            'scores': {}, 'judgement': 'SAFE', 'judgement_score': None, 'prompt_id': 'default',
-            'truncated': False, 'hallucinated': ['bus'], 'omitted': ['person'],
-            'counts': (counts or Counts(
-                frames=1, assertions=2, hallucinated=1, required=1, omitted=1, false_safe=1,
-                hazards_judged=1, safe=1)).to_dict()}
+            'status': 'ok',
+            'kind': 'generative',
+            'text': text,
+            'mentions': {'car': 'ASSERTED'},
+            'scores': {},
+            'judgement': 'SAFE',
+            'judgement_score': None,
+            'prompt_id': 'default',
+            'truncated': False,
+            'hallucinated': ['bus'],
+            'omitted': ['person'],
+            'counts': (
+                counts
+                or Counts(
+                    frames=1,
+                    assertions=2,
+                    hallucinated=1,
+                    required=1,
+                    omitted=1,
+                    false_safe=1,
+                    hazards_judged=1,
+                    safe=1,
+                )
+            ).to_dict(),
+        }
     return {
-        'kind': 'frame', 'schema': 1, 'stamp': f'{stamp}.000000000', 'index': stamp,
-        'dataset': 'd', 'sequence': 's', 'key': f'key_{stamp}', 'pass': 0,
-        'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': name,
-                      'seed': 1, 'parameters': {}},
-        'closed': 'complete', 'missing': [],
-        'truth': {'presence': {**dict.fromkeys(SCORED, 'ABSENT'), 'car': 'REQUIRED'},
-                  'visible': None, 'hazard': 'HAZARD', 'nearest': 9.5, 'nearest_class': 'car',
-                  'objects': 3, 'sweep': {'3.00 m x 20.0 m': 'HAZARD'}},
-        'segmentation': {'status': 'ok', 'frame_iou': 0.9, 'cells': [
-            [0, 0, right], [0, 1, wrong]]},
-        'models': {model: entry}, 'timing': {'model_seconds': {model: 0.1 * stamp}}}
+        'kind': 'frame',
+        'schema': 1,
+        'stamp': f'{stamp}.000000000',
+        'index': stamp,
+        'dataset': 'd',
+        'sequence': 's',
+        'key': f'key_{stamp}',
+        'pass': 0,
+        'condition': {
+            'corruption': corruption,
+            'severity': int(severity or 0),
+            'name': name,
+            'seed': 1,
+            'parameters': {},
+        },
+        'closed': 'complete',
+        'missing': [],
+        'truth': {
+            'presence': {**dict.fromkeys(SCORED, 'ABSENT'), 'car': 'REQUIRED'},
+            'visible': None,
+            'hazard': 'HAZARD',
+            'nearest': 9.5,
+            'nearest_class': 'car',
+            'objects': 3,
+            'sweep': {'3.00 m x 20.0 m': 'HAZARD'},
+        },
+        'segmentation': {
+            'status': 'ok',
+            'frame_iou': 0.9,
+            'cells': [[0, 0, right], [0, 1, wrong]],
+        },
+        'models': {model: entry},
+        'timing': {'model_seconds': {model: 0.1 * stamp}},
+    }
 
 
 def write(folder, records):
@@ -62,6 +104,7 @@ def write(folder, records):
 
 
 # Store ---------------------------------------------------------------------------------------
+
 
 def test_what_is_written_is_read_and_an_existing_file_is_left_alone(tmp_path):
     records = [frame(1), frame(2, text='ü\n\u2028"')]
@@ -77,9 +120,9 @@ def test_a_file_cut_anywhere_yields_its_whole_records(tmp_path_factory, cut):
     records = [frame(stamp) for stamp in (1, 2, 3)]
     path = write(folder, records)
     data = path.read_bytes()
-    path.write_bytes(data[:cut % (len(data) + 1)])
+    path.write_bytes(data[: cut % (len(data) + 1)])
     found = list(read_records(path))
-    assert found == records[:path.read_bytes().count(b'\n')]
+    assert found == records[: path.read_bytes().count(b'\n')]
 
 
 def test_a_damaged_line_is_named(tmp_path):
@@ -114,8 +157,9 @@ except RecordError as error:
 
 def test_on_a_full_disk_no_half_line_is_left(tmp_path):
     path = tmp_path / 'records.jsonl'
-    done = subprocess.run([sys.executable, '-c', FULL, str(path)], capture_output=True,
-                          text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, '-c', FULL, str(path)], capture_output=True, text=True, check=True
+    )
     assert 'cannot be written: File too large' in done.stdout
     assert path.read_bytes().endswith(b'\n')
     assert len(list(read_records(path))) > 5
@@ -141,12 +185,21 @@ def test_two_empty_files_are_not_called_identical(tmp_path):
 
 # Summary -------------------------------------------------------------------------------------
 
+
 def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
-    rows = summarise([
-        frame(1), frame(2, miou=(1, 9)), frame(3, 'motion_blur:3', counts=Counts(
-            frames=1, assertions=3)), frame(4, 'motion_blur:3', status='missing')])
+    rows = summarise(
+        [
+            frame(1),
+            frame(2, miou=(1, 9)),
+            frame(3, 'motion_blur:3', counts=Counts(frames=1, assertions=3)),
+            frame(4, 'motion_blur:3', status='missing'),
+        ]
+    )
     assert [(row.condition, row.frames, row.scored, row.missing) for row in rows] == [
-        ('clean', 2, 2, 0), ('motion_blur:3', 2, 1, 1), (ALL, 4, 3, 1)]
+        ('clean', 2, 2, 0),
+        ('motion_blur:3', 2, 1, 1),
+        (ALL, 4, 3, 1),
+    ]
     # Sums of pixels, not a mean of ratios: 10 of 20 pixels of class 0, class 1 never true.
     assert rows[0].miou == pytest.approx((10 / 20 + 0) / 2)
     assert rows[2].rates()['hallucination_rate'].value == 2 / 7
@@ -155,11 +208,16 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
 
 
 def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
-    (row, total) = summarise([
-        frame(1), frame(2, status='missing'), frame(3, status='missing'),
-        frame(4, status='unmatched'),
-        {'kind': 'late', 'stamp': '3.000000000', 'part': 'vlm:m'},
-        {'kind': 'late', 'stamp': '2.000000000', 'part': 'vlm:other'}])
+    (row, total) = summarise(
+        [
+            frame(1),
+            frame(2, status='missing'),
+            frame(3, status='missing'),
+            frame(4, status='unmatched'),
+            {'kind': 'late', 'stamp': '3.000000000', 'part': 'vlm:m'},
+            {'kind': 'late', 'stamp': '2.000000000', 'part': 'vlm:other'},
+        ]
+    )
     for entry in (row, total):
         found = entry.scored, entry.missing, entry.late, entry.unmatched
         assert found == (1, 1, 1, 1) and sum(found) == entry.frames
@@ -170,17 +228,40 @@ def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
 
 
 KINDS = ['clean', 'motion_blur:1', 'motion_blur:5', 'low_light:2']
-SEVERAL = st.lists(st.tuples(
-    st.sampled_from(KINDS), st.sampled_from(['ok', 'ok', 'missing', 'unmatched']),
-    st.integers(0, 3), st.integers(0, 4), st.integers(0, 30)), min_size=2, max_size=12)
+SEVERAL = st.lists(
+    st.tuples(
+        st.sampled_from(KINDS),
+        st.sampled_from(['ok', 'ok', 'missing', 'unmatched']),
+        st.integers(0, 3),
+        st.integers(0, 4),
+        st.integers(0, 30),
+    ),
+    min_size=2,
+    max_size=12,
+)
 
 
 def several(entries):
     """Return records of frames drawn by SEVERAL, one source frame each."""
-    return [frame(number + 1, name, status=status, miou=(50, wrong), counts=Counts(
-        frames=1, assertions=made_up + 1, hallucinated=made_up, required=omitted + 2,
-        omitted=omitted, false_safe=1, hazards_judged=2, safe=1))
-        for number, (name, status, made_up, omitted, wrong) in enumerate(entries)]
+    return [
+        frame(
+            number + 1,
+            name,
+            status=status,
+            miou=(50, wrong),
+            counts=Counts(
+                frames=1,
+                assertions=made_up + 1,
+                hallucinated=made_up,
+                required=omitted + 2,
+                omitted=omitted,
+                false_safe=1,
+                hazards_judged=2,
+                safe=1,
+            ),
+        )
+        for number, (name, status, made_up, omitted, wrong) in enumerate(entries)
+    ]
 
 
 def numbers(rows):
@@ -220,8 +301,10 @@ def assert_close(one, other):
 def a_run(folder, records, **changes):
     folder.mkdir()
     write(folder, records)
-    manifest = {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '1'}},
-                'configuration': {'corruption': {'seed': 0}, 'monitor': {'minimum_area': 1000.0}}}
+    manifest = {
+        'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '1'}},
+        'configuration': {'corruption': {'seed': 0}, 'monitor': {'minimum_area': 1000.0}},
+    }
     manifest.update(changes)
     (folder / 'manifest.json').write_text(json.dumps(manifest))
     (folder / 'config.yaml').write_text('{}')
@@ -236,14 +319,14 @@ def test_merged_runs_equal_one_run(tmp_path_factory, entries, cut):
     cut = min(cut, len(records) - 1)
     first, second = records[:cut], records[cut:]
     # A run of its own starts its clock anew.
-    again = [{**record, 'stamp': f'{number + 1}.000000000'}
-             for number, record in enumerate(second)]
+    again = [
+        {**record, 'stamp': f'{number + 1}.000000000'} for number, record in enumerate(second)
+    ]
     parts = [a_run(folder / 'a', first), a_run(folder / 'b', again)]
     merge(folder / 'both', parts)
     merged = list(read_records(folder / 'both' / 'records.jsonl'))
     assert len({record['stamp'] for record in merged}) == len(first) + len(second)
-    pd.testing.assert_frame_equal(
-        numbers(summarise(first + second)), numbers(summarise(merged)))
+    pd.testing.assert_frame_equal(numbers(summarise(first + second)), numbers(summarise(merged)))
 
 
 def test_pictures_follow_their_frames(run, tmp_path):
@@ -252,21 +335,29 @@ def test_pictures_follow_their_frames(run, tmp_path):
     (run / 'config.yaml').write_text('{}')
     merge(tmp_path / 'both', [tmp_path / 'first', run])
     assert is_merged(tmp_path / 'both') and not is_merged(run) and not is_merged(tmp_path)
-    moved = {record['key']: record['stamp']
-             for record in read_records(tmp_path / 'both' / 'records.jsonl')}
+    moved = {
+        record['key']: record['stamp']
+        for record in read_records(tmp_path / 'both' / 'records.jsonl')
+    }
     seconds = int(moved[HOSTILE].partition('.')[0])
     assert seconds == 7 + 1 + 3
     assert (tmp_path / 'both' / 'pictures' / f'{picture_name(seconds * 10**9)}.jpg').is_file()
     assert close(tmp_path / 'both', expected_frames=None).status is Status.PASS
 
 
-@pytest.mark.parametrize('records, changes, words', [
-    ([frame(1)], {}, 'key_1 under clean is in'),
-    ([frame(2)], {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '2'}}},
-     'another model m'),
-    ([frame(2)], {'language': {'lexicon_version': 9}}, 'another language'),
-    ([frame(2)], {'configuration': {'monitor': {'minimum_area': 5.0}}}, 'corruption seed'),
-])
+@pytest.mark.parametrize(
+    'records, changes, words',
+    [
+        ([frame(1)], {}, 'key_1 under clean is in'),
+        (
+            [frame(2)],
+            {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '2'}}},
+            'another model m',
+        ),
+        ([frame(2)], {'language': {'lexicon_version': 9}}, 'another language'),
+        ([frame(2)], {'configuration': {'monitor': {'minimum_area': 5.0}}}, 'corruption seed'),
+    ],
+)
 def test_runs_that_do_not_belong_together_are_not_merged(tmp_path, records, changes, words):
     parts = [a_run(tmp_path / 'a', [frame(1)]), a_run(tmp_path / 'b', records, **changes)]
     with pytest.raises(MisalignError, match=words):
@@ -281,26 +372,36 @@ def test_runs_that_do_not_belong_together_are_not_merged(tmp_path, records, chan
 
 
 def test_the_order_is_clean_first_then_by_severity():
-    rows = summarise([frame(1, 'low_light:2'), frame(2, 'low_light:1'), frame(3),
-                      frame(4, 'occlusion:1')])
+    rows = summarise(
+        [frame(1, 'low_light:2'), frame(2, 'low_light:1'), frame(3), frame(4, 'occlusion:1')]
+    )
     assert [row.condition for row in rows] == [
-        'clean', 'low_light:1', 'low_light:2', 'occlusion:1', ALL]
+        'clean',
+        'low_light:1',
+        'low_light:2',
+        'occlusion:1',
+        ALL,
+    ]
 
 
 # Verdict -------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('records, chosen, status', [
-    ([frame(1)], {}, Status.PASS),
-    ([], {}, Status.INVALID),
-    ([frame(1)], {'expected_frames': 2}, Status.INVALID),
-    ([frame(1), frame(2, status='missing')], {}, Status.INVALID),
-    ([frame(1)], {'limits': {'smr': 0.5}}, Status.FAIL),
-    ([frame(1)], {'limits': {'smr': 1.0}}, Status.PASS),
-    ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Status.INVALID),
-    ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Status.INVALID),
-    ([frame(1), frame(2, 'blank')], {}, Status.PASS),
-    ([frame(1), frame(2, 'blank', status='missing')], {}, Status.INVALID),
-])
+
+@pytest.mark.parametrize(
+    'records, chosen, status',
+    [
+        ([frame(1)], {}, Status.PASS),
+        ([], {}, Status.INVALID),
+        ([frame(1)], {'expected_frames': 2}, Status.INVALID),
+        ([frame(1), frame(2, status='missing')], {}, Status.INVALID),
+        ([frame(1)], {'limits': {'smr': 0.5}}, Status.FAIL),
+        ([frame(1)], {'limits': {'smr': 1.0}}, Status.PASS),
+        ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Status.INVALID),
+        ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Status.INVALID),
+        ([frame(1), frame(2, 'blank')], {}, Status.PASS),
+        ([frame(1), frame(2, 'blank', status='missing')], {}, Status.INVALID),
+    ],
+)
 def test_verdicts(records, chosen, status):
     arguments = {'minimum_coverage': 0.9, 'limits': {}, 'expected_frames': None, **chosen}
     verdict = judge_run(summarise(records), len(records), len(records), notes=[], **arguments)
@@ -309,6 +410,7 @@ def test_verdicts(records, chosen, status):
 
 
 # Report --------------------------------------------------------------------------------------
+
 
 class Tags(HTMLParser):
     def __init__(self):
@@ -332,14 +434,23 @@ def run(tmp_path):
     worst['key'] = HOSTILE
     write(folder, [frame(1), worst, frame(4, 'motion_blur:2', status='missing')])
     pictures = WorstPictures(folder / 'pictures', keep=2)
-    pictures.consider(3.0, 3 * 10**9, np.zeros((20, 40, 3), np.uint8),
-                      np.zeros((20, 40), np.uint8))
+    pictures.consider(
+        3.0, 3 * 10**9, np.zeros((20, 40, 3), np.uint8), np.zeros((20, 40), np.uint8)
+    )
     return folder
 
 
 def close(folder, **chosen):
-    return finalise(folder, **{'minimum_coverage': 0.5, 'limits': {}, 'expected_frames': 3,
-                               'notes': [HOSTILE], **chosen})
+    return finalise(
+        folder,
+        **{
+            'minimum_coverage': 0.5,
+            'limits': {},
+            'expected_frames': 3,
+            'notes': [HOSTILE],
+            **chosen,
+        },
+    )
 
 
 def test_every_result_is_written_and_reads_back(run):
@@ -387,6 +498,7 @@ def test_results_that_cannot_be_written_are_named(run):
 
 
 # Pictures ------------------------------------------------------------------------------------
+
 
 def test_only_the_worst_pictures_are_kept(tmp_path):
     pictures = WorstPictures(tmp_path, keep=2)

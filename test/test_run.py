@@ -25,17 +25,32 @@ CLI = [sys.executable, '-m', 'vlm_misalign_ros.cli']
 def config(scenes, checkpoints, tmp_path_factory):
     """Return the path of a small configuration with every kind of model."""
     path = tmp_path_factory.mktemp('config') / 'small.yaml'
-    path.write_text(yaml.safe_dump({
-        'mode': 'evaluation', 'seed': 7,
-        'replay': {'dataset': str(scenes), 'conditions': ['clean', 'low_light:4', 'occlusion:3'],
-                   'max_in_flight': 3, 'startup_timeout': 120.0},
-        'segmentation': {'model': f'transformers:{checkpoints["segformer"]}',
-                         'input_height': 128},
-        'vlms': {
-            'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
-            'captioner': {'model': f'transformers:{checkpoints["captioner"]}',
-                          'max_new_tokens': 12}},
-        'monitor': {'deadline': 20.0, 'startup_timeout': 120.0, 'pictures': 4}}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'evaluation',
+                'seed': 7,
+                'replay': {
+                    'dataset': str(scenes),
+                    'conditions': ['clean', 'low_light:4', 'occlusion:3'],
+                    'max_in_flight': 3,
+                    'startup_timeout': 120.0,
+                },
+                'segmentation': {
+                    'model': f'transformers:{checkpoints["segformer"]}',
+                    'input_height': 128,
+                },
+                'vlms': {
+                    'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
+                    'captioner': {
+                        'model': f'transformers:{checkpoints["captioner"]}',
+                        'max_new_tokens': 12,
+                    },
+                },
+                'monitor': {'deadline': 20.0, 'startup_timeout': 120.0, 'pictures': 4},
+            }
+        )
+    )
     return path
 
 
@@ -63,12 +78,24 @@ def test_a_run_scores_every_frame_and_leaves_everything(recorded):
     for record in found:
         assert record['segmentation']['status'] == 'ok'
         assert {m: e['status'] for m, e in record['models'].items()} == {
-            'clip': 'ok', 'captioner': 'ok'}
+            'clip': 'ok',
+            'captioner': 'ok',
+        }
         occluded = record['condition']['corruption'] == 'occlusion'
         assert (record['truth']['visible'] is not None) is occluded
     names = {path.name for path in folder.iterdir()}
-    assert {'manifest.json', 'config.yaml', 'records.jsonl', 'records.parquet', 'summary.csv',
-            'report.html', 'verdict.json', 'junit.xml', 'bag', 'log'} <= names
+    assert {
+        'manifest.json',
+        'config.yaml',
+        'records.jsonl',
+        'records.parquet',
+        'summary.csv',
+        'report.html',
+        'verdict.json',
+        'junit.xml',
+        'bag',
+        'log',
+    } <= names
     assert 'occlusion:3' in done.stdout and 'verdict: PASS' in done.stdout
     assert '18/18' in done.stderr
     manifest = json.loads((folder / 'manifest.json').read_text())
@@ -80,8 +107,7 @@ def test_one_process_gives_the_same_records(config, recorded):
     folder, _ = recorded
     done = run('run', config, '--out', folder.parent, '--name', 'single', '--single-process')
     assert done.returncode == 0, done.stderr
-    assert difference(folder / 'records.jsonl',
-                      folder.parent / 'single' / 'records.jsonl') == []
+    assert difference(folder / 'records.jsonl', folder.parent / 'single' / 'records.jsonl') == []
 
 
 def test_the_bag_gives_the_same_records_offline_and_without_ros(recorded, tmp_path):
@@ -96,10 +122,21 @@ def test_the_bag_gives_the_same_records_offline_and_without_ros(recorded, tmp_pa
         '            raise ImportError("no ROS here: " + name)\n'
         'sys.meta_path.insert(0, No())\n'
         'from vlm_misalign_ros.cli import main\n'
-        'sys.exit(main(sys.argv[1:]))\n')
+        'sys.exit(main(sys.argv[1:]))\n'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', code, 'analyse', str(folder / 'bag'), '--out',
-         str(tmp_path / 'offline')], capture_output=True, text=True)
+        [
+            sys.executable,
+            '-c',
+            code,
+            'analyse',
+            str(folder / 'bag'),
+            '--out',
+            str(tmp_path / 'offline'),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert difference(folder / 'records.jsonl', tmp_path / 'offline' / 'records.jsonl') == []
     assert (tmp_path / 'offline' / 'report.html').is_file()
@@ -117,15 +154,29 @@ def test_a_bag_cut_short_is_named(recorded, tmp_path):
 
 # Runs that end badly -------------------------------------------------------------------------
 
+
 class Started:
     """A long run in the background."""
 
     def __init__(self, config, out, *overrides):
         self.folder = out / 'long'
         self.process = subprocess.Popen(
-            [*CLI, 'run', str(config), '--out', str(out), '--name', 'long',
-             'segmentation=false', 'replay.conditions=[all]', *overrides],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [
+                *CLI,
+                'run',
+                str(config),
+                '--out',
+                str(out),
+                '--name',
+                'long',
+                'segmentation=false',
+                'replay.conditions=[all]',
+                *overrides,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def wait_for(self, count):
         end = time.monotonic() + 100
@@ -218,6 +269,7 @@ def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
 
 # Live ----------------------------------------------------------------------------------------
 
+
 def resume_when_described(models):
     """Let the stand-in begin once every model is loaded."""
     import rclpy
@@ -232,9 +284,11 @@ def resume_when_described(models):
         client = node.create_client(Trigger, '/replay/resume')
         end = time.monotonic() + 100
         wanted = [f'/vlm/{name}/description' for name in models]
-        while not (all(node.count_publishers(topic) for topic in wanted)
-                   and node.count_publishers('/segmentation/labels')
-                   and client.service_is_ready()):
+        while not (
+            all(node.count_publishers(topic) for topic in wanted)
+            and node.count_publishers('/segmentation/labels')
+            and client.service_is_ready()
+        ):
             assert time.monotonic() < end, 'the models do not load'
             executor.spin_once(timeout_sec=0.05)
         executor.spin_until_future_complete(client.call_async(Trigger.Request()), 20)
@@ -243,30 +297,63 @@ def resume_when_described(models):
         rclpy.try_shutdown(context=context)
 
 
-def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(
-        scenes, checkpoints, tmp_path):
+def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, checkpoints, tmp_path):
     """A stand-in sends the synthetic world at 10 Hz; it waits for no answer."""
     config = tmp_path / 'live.yaml'
-    config.write_text(yaml.safe_dump({
-        'mode': 'live', 'corruption': {'schedule': ['clean', 'motion_blur:3'], 'hold': 2.0},
-        'segmentation': {'model': f'transformers:{checkpoints["segformer"]}',
-                         'input_height': 128},
-        'vlms': {
-            'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
-            # Too slow for 10 Hz, so that frames have to be dropped.
-            'captioner': {'model': f'transformers:{checkpoints["captioner"]}',
-                          'max_new_tokens': 200}},
-        'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0}}))
+    config.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'live',
+                'corruption': {'schedule': ['clean', 'motion_blur:3'], 'hold': 2.0},
+                'segmentation': {
+                    'model': f'transformers:{checkpoints["segformer"]}',
+                    'input_height': 128,
+                },
+                'vlms': {
+                    'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
+                    # Too slow for 10 Hz, so that frames have to be dropped.
+                    'captioner': {
+                        'model': f'transformers:{checkpoints["captioner"]}',
+                        'max_new_tokens': 200,
+                    },
+                },
+                'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0},
+            }
+        )
+    )
     environment = {**os.environ, **process_environment()}
     world = subprocess.Popen(
-        [sys.executable, '-m', 'vlm_misalign_ros.nodes.replay', '--ros-args',
-         '-p', f'dataset:={scenes}', '-p', 'mode:=real_time', '-p', 'rate:=10.0',
-         '-p', 'limit:=5', '-p', 'conditions:=[all]', '-p', 'reliability:=best_effort',
-         '-p', 'start_paused:=true'], env=environment, stderr=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            '-m',
+            'vlm_misalign_ros.nodes.replay',
+            '--ros-args',
+            '-p',
+            f'dataset:={scenes}',
+            '-p',
+            'mode:=real_time',
+            '-p',
+            'rate:=10.0',
+            '-p',
+            'limit:=5',
+            '-p',
+            'conditions:=[all]',
+            '-p',
+            'reliability:=best_effort',
+            '-p',
+            'start_paused:=true',
+        ],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         started = subprocess.Popen(
             [*CLI, 'run', str(config), '--out', str(tmp_path), '--name', 'live'],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         resume_when_described(['clip', 'captioner'])
         out, error = started.communicate(timeout=150)
         _, said = world.communicate(timeout=30)
@@ -294,23 +381,27 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(
 
 # Bad input -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('overrides, words', [
-    (['replay.dataset=/no/such/data'], 'data set folder /no/such/data does not exist'),
-    (['replay.split=train'], "no split 'train'"),
-    (['replay.cities=[atlantis]'], "no city 'atlantis'"),
-    (['replay.conditions=["fog:2"]'], "'fog:2' is not a condition"),
-    (['replay.limit=-2'], "'limit'"),
-    (['replay.limt=2'], "'limt'"),
-    (['vlms.clip.threshold=2'], "'threshold'"),
-    (['vlms.clip.model=open_clip:ViT-Q/openai'], "no model 'ViT-Q'"),
-    (['vlms.clip.model=transformers:/no/where'], '/no/where does not exist'),
-    (['vlms.clip.calibration=/no/file'], 'calibration /no/file cannot be read'),
-    (['vlms={}'], "'vlms' is empty"),
-    (['monitor.limits=[smr]'], "'smr' is not of the form"),
-    (['monitor.limits=["luck=1"]'], "'luck'"),
-    (['no-equals-sign'], 'KEY=VALUE'),
-    (['seed=-1'], "'seed' is -1"),
-])
+
+@pytest.mark.parametrize(
+    'overrides, words',
+    [
+        (['replay.dataset=/no/such/data'], 'data set folder /no/such/data does not exist'),
+        (['replay.split=train'], "no split 'train'"),
+        (['replay.cities=[atlantis]'], "no city 'atlantis'"),
+        (['replay.conditions=["fog:2"]'], "'fog:2' is not a condition"),
+        (['replay.limit=-2'], "'limit'"),
+        (['replay.limt=2'], "'limt'"),
+        (['vlms.clip.threshold=2'], "'threshold'"),
+        (['vlms.clip.model=open_clip:ViT-Q/openai'], "no model 'ViT-Q'"),
+        (['vlms.clip.model=transformers:/no/where'], '/no/where does not exist'),
+        (['vlms.clip.calibration=/no/file'], 'calibration /no/file cannot be read'),
+        (['vlms={}'], "'vlms' is empty"),
+        (['monitor.limits=[smr]'], "'smr' is not of the form"),
+        (['monitor.limits=["luck=1"]'], "'luck'"),
+        (['no-equals-sign'], 'KEY=VALUE'),
+        (['seed=-1'], "'seed' is -1"),
+    ],
+)
 def test_bad_input_is_one_clear_line(config, tmp_path, capsys, overrides, words):
     code = cli.main(['run', str(config), '--out', str(tmp_path), *overrides])
     error = capsys.readouterr().err
@@ -318,15 +409,18 @@ def test_bad_input_is_one_clear_line(config, tmp_path, capsys, overrides, words)
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (['run', 'nowhere.yaml'], 'nowhere'),
-    (['analyse', '/no/bag'], '/no/bag'),
-    (['report', '/no/run'], '/no/run'),
-    (['compare', '/no/a', '/no/b'], '/no/a'),
-    (['merge', '/no/out', '/no/a', '/no/b'], '/no/a'),
-    (['truth', '/no/data'], '/no/data'),
-    (['scenes', '/dev/null/x', '--frames', '1'], 'cannot be written'),
-])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['run', 'nowhere.yaml'], 'nowhere'),
+        (['analyse', '/no/bag'], '/no/bag'),
+        (['report', '/no/run'], '/no/run'),
+        (['compare', '/no/a', '/no/b'], '/no/a'),
+        (['merge', '/no/out', '/no/a', '/no/b'], '/no/a'),
+        (['truth', '/no/data'], '/no/data'),
+        (['scenes', '/dev/null/x', '--frames', '1'], 'cannot be written'),
+    ],
+)
 def test_commands_name_what_is_not_there(capsys, arguments, words):
     assert cli.main(arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
@@ -345,8 +439,7 @@ def test_truth_is_drawn_for_every_frame(scenes, tmp_path, capsys):
 def test_a_run_of_the_same_name_is_not_overwritten_by_accident(recorded, config, capsys):
     folder, _ = recorded
     before = (folder / 'records.jsonl').read_bytes()
-    assert cli.main(['run', str(config), '--out', str(folder.parent), '--name',
-                     folder.name]) == 2
+    assert cli.main(['run', str(config), '--out', str(folder.parent), '--name', folder.name]) == 2
     assert '--overwrite' in capsys.readouterr().err
     assert (folder / 'records.jsonl').read_bytes() == before
 

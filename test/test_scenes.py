@@ -9,25 +9,14 @@ import numpy as np
 import pytest
 
 from vlm_misalign_ros.datasets import open_dataset
-from vlm_misalign_ros.datasets.scenes import (
-    BASELINE,
-    CITIES,
-    SPLITS,
-    generate,
-    render_scene,
-)
+from vlm_misalign_ros.datasets.scenes import BASELINE, CITIES, SPLITS, generate, render_scene
 from vlm_misalign_ros.datasets.scenes.canvas import Canvas, Light
 from vlm_misalign_ros.datasets.scenes.painting import depth_map
 from vlm_misalign_ros.datasets.scenes.street import make_street
 from vlm_misalign_ros.datasets.scenes.vehicles import Body, paint_vehicle
 from vlm_misalign_ros.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.labels import BY_NAME, CLASSES, LABELS
-from vlm_misalign_ros.metrics.hazard import (
-    HazardSettings,
-    approaches,
-    ground_distance,
-    hazard,
-)
+from vlm_misalign_ros.metrics.hazard import HazardSettings, approaches, ground_distance, hazard
 from vlm_misalign_ros.metrics.objects import take_inventory
 from vlm_misalign_ros.types import Camera, Hazard
 
@@ -49,11 +38,16 @@ def frames():
 
 def test_a_frame_is_the_same_alone_and_in_another_process(frames):
     assert digest(render_scene(5, 17, **SIZE)) == digest(frames[17])
-    code = ('import sys; sys.path.insert(0, sys.argv[1]); import test_scenes as t;'
-            'print(t.digest(t.render_scene(5, 17, **t.SIZE)))')
+    code = (
+        'import sys; sys.path.insert(0, sys.argv[1]); import test_scenes as t;'
+        'print(t.digest(t.render_scene(5, 17, **t.SIZE)))'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', code, os.path.dirname(__file__)], capture_output=True, text=True,
-        check=True)
+        [sys.executable, '-c', code, os.path.dirname(__file__)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == digest(frames[17])
 
 
@@ -73,16 +67,23 @@ def test_labels_and_instances_agree(frames):
 
 def test_all_kinds_of_things_come_up(frames):
     """Every class is seen in some frames, and all but the always present missing in others."""
-    present = {name: sum(bool((frame.labels == ID[name]).any()) for frame in frames)
-               for name in CLASSES}
+    present = {
+        name: sum(bool((frame.labels == ID[name]).any()) for frame in frames) for name in CLASSES
+    }
     assert all(present.values()), present
     assert {name for name, count in present.items() if count == len(frames)} <= {
-        'road', 'sky', 'pole', 'vegetation', 'terrain'}
+        'road',
+        'sky',
+        'pole',
+        'vegetation',
+        'terrain',
+    }
 
 
 def test_sequences_move_and_keep_their_instances():
-    first, second, last = (render_scene(5, index, sequence_length=30, **SIZE)
-                           for index in (30, 31, 59))
+    first, second, last = (
+        render_scene(5, index, sequence_length=30, **SIZE) for index in (30, 31, 59)
+    )
     assert first.sequence == second.sequence == last.sequence
     assert first.key.endswith('_000000') and last.key.endswith('_000029')
     near, far = ((first.labels != other.labels).mean() for other in (second, last))
@@ -94,8 +95,12 @@ def test_sequences_move_and_keep_their_instances():
 def test_somebody_walks_across_the_street():
     """A pedestrian's lowest pixels move sideways while the car drives straight on."""
     street = make_street(3, 0, CITIES, 512, 256, 3.0)
-    walker = next(actor for k in range(40) for actor in make_street(
-        k, 0, CITIES, 512, 256, 3.0).actors if actor.label == 'person' and actor.speed_x)
+    walker = next(
+        actor
+        for k in range(40)
+        for actor in make_street(k, 0, CITIES, 512, 256, 3.0).actors
+        if actor.label == 'person' and actor.speed_x
+    )
     assert 0.25 < abs(walker.speed_x) < 2.0
     assert any(actor.speed_z < 0 or street.one_way for actor in street.actors)
 
@@ -111,9 +116,12 @@ def test_about_half_of_the_scenes_are_hazards():
     verdicts = []
     for index in range(80):
         frame = render_scene(1, index, **SIZE)
-        verdicts.append(hazard(approaches(
-            take_inventory(frame.labels, frame.instances), frame.camera),
-            HazardSettings()).verdict)
+        verdicts.append(
+            hazard(
+                approaches(take_inventory(frame.labels, frame.instances), frame.camera),
+                HazardSettings(),
+            ).verdict
+        )
     share = verdicts.count(Hazard.HAZARD) / len(verdicts)
     assert 0.3 < share < 0.7
 
@@ -143,7 +151,7 @@ def test_a_car_is_as_far_to_the_side_as_it_stands(x, z):
     paint_vehicle(canvas, 'car', body, (90, 60, 40), (40, 40, 40), 1.0)
     labels, instances = canvas.labels(), canvas.instances()
     millimetres = np.rint(1000 * np.minimum(depth_map(canvas, labels), 60)).astype(np.uint16)
-    found, = approaches(take_inventory(labels, instances, millimetres), camera)
+    (found,) = approaches(take_inventory(labels, instances, millimetres), camera)
     assert found.offset == pytest.approx(max(abs(x) - 0.9, 0.0), abs=0.15)
     assert found.distance == pytest.approx(z - 2.2, abs=0.6)
 
@@ -168,11 +176,16 @@ def test_the_files_are_the_frames(tmp_path, frames):
         assert frame.camera == expected.camera
 
 
-@pytest.mark.parametrize('chosen, words', [
-    ({'frames': 0}, '0 frames'), ({'frames': 1, 'width': 10}, '10 x 512'),
-    ({'frames': 1, 'height': 100000}, '1024 x 100000'),
-    ({'frames': 1, 'cities': ['atlantis']}, "no city 'atlantis'"),
-    ({'frames': 1, 'seed': -3}, 'seed -3')])
+@pytest.mark.parametrize(
+    'chosen, words',
+    [
+        ({'frames': 0}, '0 frames'),
+        ({'frames': 1, 'width': 10}, '10 x 512'),
+        ({'frames': 1, 'height': 100000}, '1024 x 100000'),
+        ({'frames': 1, 'cities': ['atlantis']}, "no city 'atlantis'"),
+        ({'frames': 1, 'seed': -3}, 'seed -3'),
+    ],
+)
 def test_sizes_that_cannot_be_are_refused(tmp_path, chosen, words):
     with pytest.raises(ConfigurationError, match=words):
         generate(tmp_path, **{'seed': 0, **chosen})

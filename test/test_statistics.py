@@ -13,11 +13,13 @@ from vlm_misalign_ros.metrics.statistics import holm, partial_spearman, spearman
 
 # Bootstrap -----------------------------------------------------------------------------------
 
+
 def test_the_interval_of_a_mean_is_scipys_percentile_bootstrap():
     values = np.random.default_rng(4).normal(3, 1, 60)
     ours = bootstrap.ratio(values, np.ones(60))
-    theirs = stats.bootstrap((values,), np.mean, method='percentile', n_resamples=20_000,
-                             rng=np.random.default_rng(1)).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, method='percentile', n_resamples=20_000, rng=np.random.default_rng(1)
+    ).confidence_interval
     assert ours.value == pytest.approx(values.mean())
     # Two bootstraps of one sample differ by the noise of their resamples.
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
@@ -37,7 +39,8 @@ def test_clustered_intervals_cover_the_truth_about_95_times_in_100(spread):
         found = bootstrap.ratio(wrong, np.full(scenes, answers))
         covered += found.low <= truth <= found.high
         interval = stats.binomtest(int(wrong.sum()), scenes * answers).proportion_ci(
-            method='wilson')
+            method='wilson'
+        )
         alone += interval.low <= truth <= interval.high
     assert 0.90 <= covered / runs <= 0.98
     if spread:
@@ -61,8 +64,9 @@ def test_nothing_to_count_is_nan():
     assert math.isnan(bootstrap.ratio(np.zeros(5), np.zeros(5)).value)
     assert math.isnan(bootstrap.ratio(np.zeros(0), np.zeros(0)).value)
     assert math.isnan(bootstrap.statistic(np.zeros(0), lambda rows: 1.0).value)
-    assert math.isnan(bootstrap.difference((np.ones(3), np.zeros(3)),
-                                           (np.ones(3), np.ones(3))).value)
+    assert math.isnan(
+        bootstrap.difference((np.ones(3), np.zeros(3)), (np.ones(3), np.ones(3))).value
+    )
 
 
 @given(st.integers(1, 40), st.integers(1, 50))
@@ -117,13 +121,13 @@ def test_average_precision_by_its_definition(pairs):
 def test_average_precision_of_a_known_case():
     # scikit-learn's documentation: y = 0 0 1 1, scores .1 .4 .35 .8 give 0.83.
     assert prediction.average_precision([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]) == pytest.approx(
-        0.8333333)
+        0.8333333
+    )
 
 
 def test_brier_and_calibration_by_hand():
     chances, truth = [0.9, 0.9, 0.1, 0.6], [True, False, False, True]
-    assert prediction.brier(chances, truth) == pytest.approx(
-        (0.01 + 0.81 + 0.01 + 0.16) / 4)
+    assert prediction.brier(chances, truth) == pytest.approx((0.01 + 0.81 + 0.01 + 0.16) / 4)
     # Bins: 0.9 twice, half true: |1 - 1.8|; 0.1: |0 - 0.1|; 0.6: |1 - 0.6|; over 4.
     assert prediction.calibration_error(chances, truth) == pytest.approx((0.8 + 0.1 + 0.4) / 4)
     rng = np.random.default_rng(0)
@@ -139,8 +143,9 @@ def test_risk_falls_with_coverage_when_confidence_knows():
     assert curve.risk.tolist() == pytest.approx([0, 0, 1 / 3, 0.5])
     assert curve.area == pytest.approx((0 + 0 + 1 / 3 + 0.5) / 4)
     # A confidence that is always the same tells nothing: the risk is the mean everywhere.
-    assert prediction.risk_coverage([0.5] * 4, [True, False, False, True]).risk.tolist() == [
-        0.5] * 4
+    assert (
+        prediction.risk_coverage([0.5] * 4, [True, False, False, True]).risk.tolist() == [0.5] * 4
+    )
     assert math.isnan(prediction.risk_coverage([], []).area)
 
 
@@ -150,6 +155,7 @@ def test_lengths_that_differ_are_refused():
 
 
 # Tests ---------------------------------------------------------------------------------------
+
 
 def test_holm_by_hand():
     # Holm's procedure on four tests: 4 p1, 3 p2, 2 p3, p4, never falling.
@@ -180,8 +186,10 @@ def test_partial_correlation_is_that_of_the_residuals(seed):
 
 def test_partial_correlation_without_spread():
     assert math.isnan(partial_spearman([1, 2, 3], [1, 2, 3], [1, 2, 3])[0])
-    assert partial_spearman([1, 2, 3, 4], [4, 3, 2, 1], [5, 5, 5, 5])[0] == spearman(
-        [1, 2, 3, 4], [4, 3, 2, 1])[0]
+    assert (
+        partial_spearman([1, 2, 3, 4], [4, 3, 2, 1], [5, 5, 5, 5])[0]
+        == spearman([1, 2, 3, 4], [4, 3, 2, 1])[0]
+    )
 
 
 def test_p_values_are_scipys():

@@ -51,10 +51,14 @@ def scenes(draw):
     hazard = draw(st.sampled_from([Hazard.HAZARD, Hazard.CLEAR])) if near else Hazard.CLEAR
     some = st.sets(st.sampled_from(sorted(chosen['r'] | chosen['t'])))
     return Scene(
-        chosen['r'], chosen['a'], frozenset(draw(some)),
+        chosen['r'],
+        chosen['a'],
+        frozenset(draw(some)),
         frozenset(STUFF) & frozenset(draw(some)),
-        frozenset(draw(some)) & chosen['t'], hazard,
-        draw(st.sampled_from(near)) if hazard is Hazard.HAZARD else '')
+        frozenset(draw(some)) & chosen['t'],
+        hazard,
+        draw(st.sampled_from(near)) if hazard is Hazard.HAZARD else '',
+    )
 
 
 def asserted(reading):
@@ -71,7 +75,8 @@ def test_what_the_miniatures_learn_is_read_as_it_is_meant(words, scene):
         assert 'rider' in said
     assert not said & (scene.absent - {'road'})
     assert reading.judgement is (
-        Judgement.UNSAFE if scene.hazard is Hazard.HAZARD else Judgement.SAFE)
+        Judgement.UNSAFE if scene.hazard is Hazard.HAZARD else Judgement.SAFE
+    )
 
 
 @given(scenes())
@@ -91,6 +96,7 @@ def test_json_and_single_words_are_read_too(scene):
 
 
 # Loop ----------------------------------------------------------------------------------------
+
 
 def test_the_rate_warms_up_and_falls_to_a_hundredth():
     recipe = Recipe(steps=100, batch=1, rate=2.0, warmup=10)
@@ -127,11 +133,14 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, mon
         fit(little(), until, recipe, tmp_path / 'b.pt', seed=1)
     again = fit(little(), loss, recipe, tmp_path / 'b.pt', seed=1)
     assert torch.equal(whole.weight, again.weight) and torch.equal(whole.bias, again.bias)
-    assert loss(whole, np.random.default_rng(9), 64) < loss(little(), np.random.default_rng(9),
-                                                            64) / 4
+    assert (
+        loss(whole, np.random.default_rng(9), 64)
+        < loss(little(), np.random.default_rng(9), 64) / 4
+    )
 
 
 # Data ----------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
@@ -151,8 +160,7 @@ def test_samples_are_the_frames_of_their_seed_however_often_they_were_cut_off(da
     before = {path.name: path.read_bytes() for path in (data / 'train').glob('*.npy')}
     (data / 'train' / 'done-0').unlink()
     make_samples(data, 'train', 6, seed=2, workers=1)
-    assert all((data / 'train' / name).read_bytes() == content
-               for name, content in before.items())
+    assert all((data / 'train' / name).read_bytes() == content for name, content in before.items())
     with pytest.raises(ConfigurationError, match='other samples'):
         make_samples(data, 'train', 6, seed=3)
     with pytest.raises(ConfigurationError, match="'trian'"):
@@ -166,7 +174,7 @@ def test_rare_classes_weigh_more():
     labels[0, 5, 5:] = 0
     weights = class_weights(labels)
     # Ten times rarer than its neighbours.
-    assert weights[5] / weights[4] == pytest.approx(10 ** 0.5, rel=0.02)
+    assert weights[5] / weights[4] == pytest.approx(10**0.5, rel=0.02)
     assert weights[0] < weights[4] and weights.max() <= 3.0
 
 
@@ -179,6 +187,7 @@ def test_the_tokenizer_gives_every_text_back():
 
 
 # Models --------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('name', MINIATURES)
 def test_a_miniature_is_loaded_by_the_code_that_loads_any_model(name, data, tmp_path):
@@ -213,12 +222,20 @@ def test_the_loss_in_training_is_that_of_the_model_as_it_will_be_asked(name):
     tower = TOWER_KINDS[TOWERS[name]]().eval()
     put_tower(name, model, tower)
     picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
-    prompt, answer = generative_prompt('safety'), tokenizer(
-        'a car; safe', add_special_tokens=False).input_ids
+    prompt, answer = (
+        generative_prompt('safety'),
+        tokenizer('a car; safe', add_special_tokens=False).input_ids,
+    )
     question = ask(processor, prompt)
-    text = prompt if name == 'paligemma' else processor.apply_chat_template(
-        [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}],
-        tokenize=False, add_generation_prompt=True)
+    text = (
+        prompt
+        if name == 'paligemma'
+        else processor.apply_chat_template(
+            [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+    )
     inputs = dict(processor(images=Image.fromarray(picture), text=text, return_tensors='pt'))
     inputs.pop('labels', None)
     ids = torch.tensor([[*question, *answer]])
@@ -227,12 +244,13 @@ def test_the_loss_in_training_is_that_of_the_model_as_it_will_be_asked(name):
     if 'token_type_ids' in inputs:
         inputs['token_type_ids'] = torch.tensor([[0] * len(question) + [1] * len(answer)])
     with torch.no_grad():
-        given = model(**{**inputs, 'input_ids': ids}).logits[0, len(question) - 1:-1]
+        given = model(**{**inputs, 'input_ids': ids}).logits[0, len(question) - 1 : -1]
         whole = torch.nn.functional.cross_entropy(given, torch.tensor(answer))
         pixels = torch.from_numpy(normalised(picture[None, :, :, ::-1], *HALF))
         seen = tower.features(pixels).flatten(2).transpose(1, 2)
         assert float(answer_loss(model, seen, question, [answer])) == pytest.approx(
-            float(whole), rel=1e-4)
+            float(whole), rel=1e-4
+        )
 
 
 def test_an_encoder_trained_before_sees_the_same_in_a_tower(tmp_path):
@@ -244,7 +262,8 @@ def test_an_encoder_trained_before_sees_the_same_in_a_tower(tmp_path):
     picture = np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3), np.uint8)
     with torch.no_grad():
         wanted = model.segformer(
-            torch.from_numpy(normalised(picture, *IMAGENET))).last_hidden_state
+            torch.from_numpy(normalised(picture, *IMAGENET))
+        ).last_hidden_state
         found = tower.features(torch.from_numpy(normalised(picture, *HALF)))
     assert found.shape == wanted.shape == (1, 160, 2, 3)
     # The border differs: zero means another grey.

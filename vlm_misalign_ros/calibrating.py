@@ -17,8 +17,14 @@ from vlm_misalign_ros.types import Camera, Frame, Hazard, Presence
 
 
 def calibrate_model(
-    model: str, dataset: str, split: str = '', cities: tuple[str, ...] = (), limit: int = 0,
-    prompt_id: str = '', device: str = 'auto', threads: int = 1,
+    model: str,
+    dataset: str,
+    split: str = '',
+    cities: tuple[str, ...] = (),
+    limit: int = 0,
+    prompt_id: str = '',
+    device: str = 'auto',
+    threads: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> calibration.Calibration:
     """
@@ -30,8 +36,10 @@ def calibrate_model(
     """
     named = reference.parse(model)
     if named.kind != 'contrastive':
-        raise ModelError(f'model {model!r} is generative and has no scores to calibrate',
-                         'give an open_clip: model')
+        raise ModelError(
+            f'model {model!r} is generative and has no scores to calibrate',
+            'give an open_clip: model',
+        )
     frames = open_dataset(dataset, split=split, cities=cities, limit=limit)
     network = ContrastiveModel(model, prompt_id, device, threads=threads)
     scores, truths = [], []
@@ -44,11 +52,21 @@ def calibrate_model(
     if not points:
         raise DatasetError(
             f'{dataset} has no class with {calibration.LEAST} positives and negatives',
-            'calibrate on more frames')
+            'calibrate on more frames',
+        )
     return calibration.Calibration(
-        model, model_hash(model), network.prompt_id, prompts_hash(), points, {
-            'dataset': frames.name, 'split': split, 'frames': len(frames),
-            'cities': sorted({entry.city for entry in frames.entries})})
+        model,
+        model_hash(model),
+        network.prompt_id,
+        prompts_hash(),
+        points,
+        {
+            'dataset': frames.name,
+            'split': split,
+            'frames': len(frames),
+            'cities': sorted({entry.city for entry in frames.entries}),
+        },
+    )
 
 
 def model_hash(model: str) -> str:
@@ -66,8 +84,9 @@ def _truth(frame: Frame) -> dict[str, bool | None]:
     height, width = frame.labels.shape
     camera = frame.camera or Camera(width, height, 1.1 * width, 1.1 * width, width / 2, height / 2)
     verdict = hazard(approaches(inventory, camera), HazardSettings()).verdict
-    truth[calibration.SAFETY] = None if verdict is Hazard.INDETERMINATE else (
-        verdict is Hazard.CLEAR)
+    truth[calibration.SAFETY] = (
+        None if verdict is Hazard.INDETERMINATE else (verdict is Hazard.CLEAR)
+    )
     return truth
 
 

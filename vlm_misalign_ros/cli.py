@@ -73,10 +73,16 @@ def _scenes(arguments: argparse.Namespace) -> int:
 
     with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
         generate(
-            Path(arguments.out), arguments.frames, arguments.seed, width=arguments.width,
-            height=arguments.height, split=arguments.split,
-            sequence_length=arguments.sequence_length, cities=arguments.cities,
-            progress=lambda *_: bar.update(1))
+            Path(arguments.out),
+            arguments.frames,
+            arguments.seed,
+            width=arguments.width,
+            height=arguments.height,
+            split=arguments.split,
+            sequence_length=arguments.sequence_length,
+            cities=arguments.cities,
+            progress=lambda *_: bar.update(1),
+        )
     print(f'{arguments.frames} frames in {arguments.out}')
     return 0
 
@@ -87,14 +93,25 @@ def _train(arguments: argparse.Namespace) -> int:
 
     data, work = Path(arguments.data), Path(arguments.work or Path(arguments.data) / 'work')
     if arguments.name == 'samples':
-        for split, frames, seed in (('val', arguments.frames // 15, arguments.seed + 1),
-                                    ('train', arguments.frames, arguments.seed)):
+        for split, frames, seed in (
+            ('val', arguments.frames // 15, arguments.seed + 1),
+            ('train', arguments.frames, arguments.seed),
+        ):
             with tqdm(total=frames, unit='frame', desc=f'samples {split}') as bar:
                 make_samples(data, split, frames, seed, arguments.threads, bar.update)
         return 0
     for name in MINIATURES if arguments.name == 'all' else (arguments.name,):
-        print(train(name, data, Path(arguments.out), work, arguments.seed, arguments.threads,
-                    arguments.share))
+        print(
+            train(
+                name,
+                data,
+                Path(arguments.out),
+                work,
+                arguments.seed,
+                arguments.threads,
+                arguments.share,
+            )
+        )
     return 0
 
 
@@ -114,15 +131,28 @@ def _demo(arguments: argparse.Namespace) -> int:
     done = scenes / 'done'
     if not done.exists():
         with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
-            generate(scenes, arguments.frames, arguments.seed, split='test',
-                     progress=lambda *_: bar.update(1))
+            generate(
+                scenes,
+                arguments.frames,
+                arguments.seed,
+                split='test',
+                progress=lambda *_: bar.update(1),
+            )
         done.touch()
-    data = override(read_yaml(find_config('demo.yaml')), [
-        f'out={arguments.out}', f'replay.dataset={scenes}', f'seed={arguments.seed}',
-        *arguments.overrides])
+    data = override(
+        read_yaml(find_config('demo.yaml')),
+        [
+            f'out={arguments.out}',
+            f'replay.dataset={scenes}',
+            f'seed={arguments.seed}',
+            *arguments.overrides,
+        ],
+    )
     code = start(data, overwrite=True, single=arguments.single_process)
-    print('Miniature models on synthetic streets: the effect is theirs, measured; '
-          'the size of it says nothing of other models.')
+    print(
+        'Miniature models on synthetic streets: the effect is theirs, measured; '
+        'the size of it says nothing of other models.'
+    )
     return code
 
 
@@ -138,16 +168,20 @@ def _analyse(arguments: argparse.Namespace) -> int:
     parameters, namespace = EvaluationParameters(), arguments.namespace
     if config:
         configuration = parse(override(read_yaml(Path(config)), arguments.overrides))
-        parameters = EvaluationParameters(**{
-            entry.name: getattr(configuration.monitor, entry.name)
-            for entry in table(EvaluationParameters)})
+        parameters = EvaluationParameters(
+            **{
+                entry.name: getattr(configuration.monitor, entry.name)
+                for entry in table(EvaluationParameters)
+            }
+        )
         namespace = namespace or configuration.namespace
     elif arguments.overrides:
         raise ConfigurationError(
-            f'overrides {arguments.overrides} have no configuration to apply to',
-            'give --config')
+            f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'
+        )
     out = Path(arguments.out) if arguments.out else bag.parent / 'analysis'
     with tqdm(unit='frame', desc='analyse') as bar:
+
         def progress(closed: int, total: int) -> None:
             bar.total = total or None
             bar.update(closed - bar.n)
@@ -167,10 +201,12 @@ def _report(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.run)
     configuration = parse(read_yaml(folder / 'config.yaml'))
     verdict = finalise(
-        folder, minimum_coverage=configuration.monitor.minimum_coverage,
+        folder,
+        minimum_coverage=configuration.monitor.minimum_coverage,
         limits=parse_limits(configuration.monitor.limits),
         expected_frames=None if is_merged(folder) else expected_frames(configuration) or None,
-        notes=[])
+        notes=[],
+    )
     _print_results(folder)
     return verdict.exit_code
 
@@ -188,24 +224,30 @@ def _truth(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.results.drawing import draw_truth
 
     chosen = build(EvaluationParameters, override({}, arguments.overrides), 'monitor')
-    settings = TruthSettings(
-        chosen.minimum_area, chosen.minimum_height, chosen.maximum_distance)
+    settings = TruthSettings(chosen.minimum_area, chosen.minimum_height, chosen.maximum_distance)
     corridor = HazardSettings(chosen.corridor_width, chosen.stopping_distance)
-    dataset = open_dataset(arguments.dataset, split=arguments.split,
-                           cities=tuple(arguments.cities), limit=arguments.limit)
+    dataset = open_dataset(
+        arguments.dataset,
+        split=arguments.split,
+        cities=tuple(arguments.cities),
+        limit=arguments.limit,
+    )
     out = Path(arguments.out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for frame in tqdm(dataset, unit='frame', desc='truth'):
             assert frame.labels is not None
             camera = frame.camera or nominal_camera(
-                frame.labels.shape, chosen.camera_height, chosen.camera_pitch)
+                frame.labels.shape, chosen.camera_height, chosen.camera_pitch
+            )
             drawn = draw_truth(frame, camera, settings, corridor)
             (out / f'{frame.key}.jpg').write_bytes(
-                cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+                cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+            )
     except OSError as error:
-        raise RecordError(f'{out} cannot be written: {error.strerror}',
-                          'free space or choose another folder') from error
+        raise RecordError(
+            f'{out} cannot be written: {error.strerror}', 'free space or choose another folder'
+        ) from error
     print(f'{len(dataset)} pictures are in {out}')
     return 0
 
@@ -220,8 +262,12 @@ def _merge(arguments: argparse.Namespace) -> int:
     merge(out, [Path(folder) for folder in arguments.runs])
     monitor = parse(read_yaml(out / 'config.yaml')).monitor
     verdict = finalise(
-        out, minimum_coverage=monitor.minimum_coverage, limits=parse_limits(monitor.limits),
-        expected_frames=None, notes=[])
+        out,
+        minimum_coverage=monitor.minimum_coverage,
+        limits=parse_limits(monitor.limits),
+        expected_frames=None,
+        notes=[],
+    )
     _print_results(out)
     return verdict.exit_code
 
@@ -229,8 +275,10 @@ def _merge(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.results.store import difference
 
-    paths = [path / 'records.jsonl' if path.is_dir() else path
-             for path in (Path(arguments.first), Path(arguments.second))]
+    paths = [
+        path / 'records.jsonl' if path.is_dir() else path
+        for path in (Path(arguments.first), Path(arguments.second))
+    ]
     found = difference(*paths)
     for line in found:
         print(line)
@@ -255,18 +303,27 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.calibrating import calibrate_model
 
     with tqdm(unit='frame', desc='calibrate') as bar:
+
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
         found = calibrate_model(
-            arguments.model, arguments.dataset, arguments.split, tuple(arguments.cities),
-            arguments.limit, arguments.prompt, progress=progress)
+            arguments.model,
+            arguments.dataset,
+            arguments.split,
+            tuple(arguments.cities),
+            arguments.limit,
+            arguments.prompt,
+            progress=progress,
+        )
     found.save(Path(arguments.out))
     print(f'{"class":<14} {"AUROC":>6} {"AP":>6} {"from":>6} {"there":>6} {"absent":>6}')
     for name, point in found.points.items():
-        print(f'{name:<14} {point.auroc:6.3f} {point.average_precision:6.3f} '
-              f'{point.threshold:6.3f} {point.positives:6d} {point.negatives:6d}')
+        print(
+            f'{name:<14} {point.auroc:6.3f} {point.average_precision:6.3f} '
+            f'{point.threshold:6.3f} {point.positives:6d} {point.negatives:6d}'
+        )
     missing = found.content()['without_point']
     if missing:
         print('too few frames for a point of its own: ' + ', '.join(missing))
@@ -283,7 +340,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='vlm-misalign',
-        description='Measure how vision-language models misalign when the camera degrades.')
+        description='Measure how vision-language models misalign when the camera degrades.',
+    )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
     def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
@@ -293,13 +351,15 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command('run', _run, 'run an evaluation or a live monitor')
     run.add_argument('config', help='configuration: a path, or a name in config/')
-    run.add_argument('overrides', nargs='*', metavar='key=value',
-                     help='overrides, such as replay.limit=3')
+    run.add_argument(
+        'overrides', nargs='*', metavar='key=value', help='overrides, such as replay.limit=3'
+    )
     run.add_argument('--name', help='name of the run (default: the time of its start)')
     run.add_argument('--out', help='folder that holds the run folders (default: runs)')
     run.add_argument('--overwrite', action='store_true', help='replace a run of this name')
-    run.add_argument('--single-process', action='store_true',
-                     help='compose the nodes in one process')
+    run.add_argument(
+        '--single-process', action='store_true', help='compose the nodes in one process'
+    )
 
     demo = command('demo', _demo, 'draw street scenes and run the miniature models over them')
     demo.add_argument('overrides', nargs='*', metavar='key=value')
@@ -316,14 +376,20 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument('--seed', type=int, default=0)
     scenes.add_argument('--width', type=int, default=1024)
     scenes.add_argument('--height', type=int, default=512)
-    scenes.add_argument('--split', default='val',
-                        help='train, val and test have cities of their own (default: val)')
+    scenes.add_argument(
+        '--split',
+        default='val',
+        help='train, val and test have cities of their own (default: val)',
+    )
     scenes.add_argument('--cities', nargs='*', default=[], help="cities (default: the split's)")
-    scenes.add_argument('--sequence-length', type=int, default=1,
-                        help='frames of a sequence, 0.1 s apart (default: 1; Cityscapes: 30)')
+    scenes.add_argument(
+        '--sequence-length',
+        type=int,
+        default=1,
+        help='frames of a sequence, 0.1 s apart (default: 1; Cityscapes: 30)',
+    )
 
-    train = command(
-        'train', _train, 'train the miniature models on the synthetic world (hours)')
+    train = command('train', _train, 'train the miniature models on the synthetic world (hours)')
     train.add_argument('name', help='samples (first), then the name of a miniature, or all')
     train.add_argument('--data', default='runs/.training', help='folder of the samples')
     train.add_argument('--out', default='runs/.training/models')
@@ -331,11 +397,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument('--frames', type=int, default=12000, help='frames to learn from')
     train.add_argument('--seed', type=int, default=20)
     train.add_argument('--threads', type=int, default=1)
-    train.add_argument('--share', type=float, default=1.0,
-                       help="part of the recipe's steps, to try things out")
+    train.add_argument(
+        '--share', type=float, default=1.0, help="part of the recipe's steps, to try things out"
+    )
 
     untrained = command(
-        'untrained', _untrained, 'write small untrained checkpoints in the standard formats')
+        'untrained', _untrained, 'write small untrained checkpoints in the standard formats'
+    )
     untrained.add_argument('out')
     untrained.add_argument('--seed', type=int, default=0)
 
@@ -350,10 +418,15 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument('run', help='run folder')
 
     truth = command(
-        'truth', _truth, 'draw what has to be said of labelled frames, and the ego corridor')
+        'truth', _truth, 'draw what has to be said of labelled frames, and the ego corridor'
+    )
     truth.add_argument('dataset', help='labelled data in Cityscapes layout')
-    truth.add_argument('overrides', nargs='*', metavar='key=value',
-                       help='settings of the monitor, e.g. stopping_distance=30')
+    truth.add_argument(
+        'overrides',
+        nargs='*',
+        metavar='key=value',
+        help='settings of the monitor, e.g. stopping_distance=30',
+    )
     truth.add_argument('--out', default='truth')
     truth.add_argument('--split', default='')
     truth.add_argument('--cities', nargs='*', default=[])
@@ -364,17 +437,24 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument('runs', nargs='+', help='run folders of one evaluation')
 
     mentions = command(
-        'mentions', _mentions,
-        'read texts, one a line (\\n is a line break), and print what each says as JSON')
+        'mentions',
+        _mentions,
+        'read texts, one a line (\\n is a line break), and print what each says as JSON',
+    )
     mentions.add_argument('--lexicon', help='another lexicon (default: config/lexicon.yaml)')
 
     calibrate = command(
-        'calibrate', _calibrate, 'set the operating points of a contrastive model on clean frames')
+        'calibrate', _calibrate, 'set the operating points of a contrastive model on clean frames'
+    )
     calibrate.add_argument('model', help='open_clip:NAME/PRETRAINED or open_clip:local-dir:DIR')
     calibrate.add_argument('--dataset', required=True, help='labelled data in Cityscapes layout')
     calibrate.add_argument('--split', default='')
-    calibrate.add_argument('--cities', nargs='*', default=[],
-                           help='cities (default: all; take others than those you evaluate on)')
+    calibrate.add_argument(
+        '--cities',
+        nargs='*',
+        default=[],
+        help='cities (default: all; take others than those you evaluate on)',
+    )
     calibrate.add_argument('--limit', type=int, default=0)
     calibrate.add_argument('--prompt', default='', help='prompt set in config/prompts.yaml')
     calibrate.add_argument('--out', default='calibration.json')
@@ -390,8 +470,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     # argparse gives up positionals that follow an option: these are the overrides.
-    if rest and (any(word.startswith('-') for word in rest)
-                 or not hasattr(arguments, 'overrides')):
+    if rest and (
+        any(word.startswith('-') for word in rest) or not hasattr(arguments, 'overrides')
+    ):
         parser.error(f'unrecognized arguments: {" ".join(rest)}')
     if rest:
         arguments.overrides += rest

@@ -26,8 +26,21 @@ from vlm_misalign_ros.resources import config_path
 
 MODES = ('evaluation', 'live')
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
-SECTIONS = ('mode', 'seed', 'name', 'out', 'namespace', 'remap', 'replay', 'corruption',
-            'segmentation', 'vlms', 'monitor', 'record', 'recorder')
+SECTIONS = (
+    'mode',
+    'seed',
+    'name',
+    'out',
+    'namespace',
+    'remap',
+    'replay',
+    'corruption',
+    'segmentation',
+    'vlms',
+    'monitor',
+    'record',
+    'recorder',
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise ConfigurationError(
-            f'configuration {path} holds a {type(data).__name__}', 'expected a mapping')
+            f'configuration {path} holds a {type(data).__name__}', 'expected a mapping'
+        )
     return data
 
 
@@ -93,7 +107,8 @@ def override(data: dict[str, Any], entries: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigurationError(
                 f'override {entry!r} is not of the form KEY=VALUE',
-                'for example replay.limit=3 or vlms.clip.threshold=0.4')
+                'for example replay.limit=3 or vlms.clip.threshold=0.4',
+            )
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -122,7 +137,8 @@ def _scalar(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any
     value = data.get(name, default)
     if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
         raise ConfigurationError(
-            f'parameter {name!r} is {value!r}', f'give a value of type {kind.__name__}')
+            f'parameter {name!r} is {value!r}', f'give a value of type {kind.__name__}'
+        )
     return value
 
 
@@ -130,7 +146,8 @@ def _reject(section: dict[str, Any], where: str, taken: Sequence[str]) -> None:
     for name in taken:
         if name in section:
             raise ConfigurationError(
-                f'parameter {name!r} of {where} is set by the run itself', 'leave it out')
+                f'parameter {name!r} of {where} is set by the run itself', 'leave it out'
+            )
 
 
 def parse(data: Mapping[str, Any]) -> Configuration:
@@ -142,11 +159,13 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     for name in data:
         if name not in SECTIONS:
             raise ConfigurationError(
-                f'the configuration has no section {name!r}', 'known: ' + ', '.join(SECTIONS))
+                f'the configuration has no section {name!r}', 'known: ' + ', '.join(SECTIONS)
+            )
     mode = _scalar(data, 'mode', str, 'evaluation')
     if mode not in MODES:
         raise ConfigurationError(
-            f"parameter 'mode' is {mode!r}", 'choose one of ' + ', '.join(MODES))
+            f"parameter 'mode' is {mode!r}", 'choose one of ' + ', '.join(MODES)
+        )
     live = mode == 'live'
     seed = _scalar(data, 'seed', int, 0)
     if seed < 0:
@@ -156,7 +175,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     for name, values in _section(data, 'vlms').items():
         if not NAME.fullmatch(name):
             raise ConfigurationError(
-                f'vlm name {name!r} is no ROS name', 'use letters, digits and _')
+                f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
+            )
         chosen = _section({name: values}, name)
         _reject(chosen, f'vlms.{name}', ('name',))
         defaults = {'policy': 'latest' if live else 'every_frame', 'reliability': reliability}
@@ -175,40 +195,71 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         if replay.mode != 'lockstep':
             raise ConfigurationError(
                 f"parameter 'mode' of replay is {replay.mode!r}",
-                'an evaluation runs in lockstep; for real time use mode: live')
+                'an evaluation runs in lockstep; for real time use mode: live',
+            )
         parse_conditions(list(replay.conditions))
     elif 'replay' in data:
         raise ConfigurationError(
-            "a live run has no section 'replay'", 'its frames come from outside')
+            "a live run has no section 'replay'", 'its frames come from outside'
+        )
     corruption = _section(data, 'corruption')
     _reject(corruption, 'corruption', ('seed', 'follow_source'))
     record = _scalar(data, 'record', bool, False)
     monitor = _section(data, 'monitor')
-    _reject(monitor, 'monitor', ('models', 'lockstep', 'source', 'recorder', 'run_folder',
-                                 'segmentation'))
+    _reject(
+        monitor,
+        'monitor',
+        ('models', 'lockstep', 'source', 'recorder', 'run_folder', 'segmentation'),
+    )
     evaluation = {
         **({'deadline': 2.0, 'minimum_coverage': 0.0} if live else {}),
-        'reliability': reliability, **monitor, 'models': names, 'lockstep': not live,
-        'source': not live, 'recorder': record and not live,
-        'segmentation': segmentation is not None}
+        'reliability': reliability,
+        **monitor,
+        'models': names,
+        'lockstep': not live,
+        'source': not live,
+        'recorder': record and not live,
+        'segmentation': segmentation is not None,
+    }
     recorder = None
     if record:
         chosen = _section(data, 'recorder')
         _reject(chosen, 'recorder', ('path', 'models', 'segmentation', 'source'))
-        recorder = build(RecorderParameters, {
-            'reliability': reliability, 'instances': monitor.get('instances', True),
-            'confidence': monitor.get('confidence', True), **chosen,
-            'models': names, 'segmentation': segmentation is not None, 'source': not live},
-            'recorder')
+        recorder = build(
+            RecorderParameters,
+            {
+                'reliability': reliability,
+                'instances': monitor.get('instances', True),
+                'confidence': monitor.get('confidence', True),
+                **chosen,
+                'models': names,
+                'segmentation': segmentation is not None,
+                'source': not live,
+            },
+            'recorder',
+        )
     return Configuration(
-        mode=mode, seed=seed, name=_scalar(data, 'name', str, ''),
+        mode=mode,
+        seed=seed,
+        name=_scalar(data, 'name', str, ''),
         out=Path(_scalar(data, 'out', str, 'runs')).expanduser(),
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
         replay=replay,
-        corruption=build(CorruptionParameters, {
-            'reliability': reliability, 'policy': 'latest' if live else 'every_frame',
-            **corruption, 'seed': seed, 'follow_source': not live}, 'corruption'),
-        segmentation=segmentation, vlms=tuple(vlms),
+        corruption=build(
+            CorruptionParameters,
+            {
+                'reliability': reliability,
+                'policy': 'latest' if live else 'every_frame',
+                **corruption,
+                'seed': seed,
+                'follow_source': not live,
+            },
+            'corruption',
+        ),
+        segmentation=segmentation,
+        vlms=tuple(vlms),
         monitor=build(MonitorParameters, evaluation, 'monitor'),
-        recorder=recorder, raw=dict(data))
+        recorder=recorder,
+        raw=dict(data),
+    )

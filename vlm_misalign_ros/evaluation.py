@@ -74,10 +74,12 @@ def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
         except ValueError as error:
             raise ConfigurationError(
                 f'limit {entry!r} is not of the form RATE=VALUE',
-                'for example critical_omission_rate=0.2') from error
+                'for example critical_omission_rate=0.2',
+            ) from error
         if name not in known:
             raise ConfigurationError(
-                f'limit names the rate {name!r}', 'known: ' + ', '.join(known))
+                f'limit names the rate {name!r}', 'known: ' + ', '.join(known)
+            )
         limits[name] = value
     return limits
 
@@ -116,8 +118,12 @@ class _Maps:
         def cut(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else np.ascontiguousarray(array[rows, columns])
 
-        return _Maps(np.ascontiguousarray(self.labels[rows, columns]), cut(self.instances),
-                     cut(self.depth), cut(self.visible))
+        return _Maps(
+            np.ascontiguousarray(self.labels[rows, columns]),
+            cut(self.instances),
+            cut(self.depth),
+            cut(self.visible),
+        )
 
 
 @dataclass(frozen=True)
@@ -138,10 +144,12 @@ class Evaluator:
         self._parameters = parameters
         self._critical = check_critical(parameters.critical)
         self._settings = TruthSettings(
-            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance)
+            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance
+        )
         self._hazard = HazardSettings(
             corridor_width=parameters.corridor_width,
-            stopping_distance=parameters.stopping_distance)
+            stopping_distance=parameters.stopping_distance,
+        )
 
     def needs(self, parts: Parts) -> list[str]:
         """Return the names of the parts that a frame needs, given those it has."""
@@ -182,20 +190,30 @@ class Evaluator:
         verdict = Hazard.INDETERMINATE
         distances: dict[str, float] = {}
         if labels is not None and not problem:
-            maps = _Maps(labels, parts.get(INSTANCES), parts.get(DEPTH),
-                         None if occluder is None else occluder == 0)
+            maps = _Maps(
+                labels,
+                parts.get(INSTANCES),
+                parts.get(DEPTH),
+                None if occluder is None else occluder == 0,
+            )
             truth = self._read(maps)
-            used = scaled(camera or default_camera or nominal_camera(
-                labels.shape, self._parameters.camera_height, self._parameters.camera_pitch),
-                labels.shape[1], labels.shape[0])
+            used = scaled(
+                camera
+                or default_camera
+                or nominal_camera(
+                    labels.shape, self._parameters.camera_height, self._parameters.camera_pitch
+                ),
+                labels.shape[1],
+                labels.shape[0],
+            )
             things = approaches(truth.inventory, used)
             found = hazard(things, self._hazard)
             verdict = found.verdict
             distances = {name: _distance(entry, used) for name, entry in truth.needed.items()}
             record['truth'] = _shown(truth, found, sweep(things, self._hazard), distances)
         segmentation, matrix = self._segmentation(
-            None if maps is None else maps.labels, parts.get(SEGMENTATION),
-            parts.get(CONFIDENCE))
+            None if maps is None else maps.labels, parts.get(SEGMENTATION), parts.get(CONFIDENCE)
+        )
         record['segmentation'] = segmentation
         counts: dict[str, Counts] = {}
         latencies = {}
@@ -210,13 +228,21 @@ class Evaluator:
                 entry['status'] = 'unmatched'
             elif answer is not None:
                 if answer.view not in seen:
-                    seen[answer.view] = (truth if answer.view == WHOLE
-                                         else self._read(maps.part(answer.view)))
+                    seen[answer.view] = (
+                        truth if answer.view == WHOLE else self._read(maps.part(answer.view))
+                    )
                 own = seen[answer.view]
-                counts[name] = score(answer, Expected(
-                    own.scene, own.visible, verdict,
-                    {name: needed.area for name, needed in own.needed.items()},
-                    distances), self._critical)
+                counts[name] = score(
+                    answer,
+                    Expected(
+                        own.scene,
+                        own.visible,
+                        verdict,
+                        {name: needed.area for name, needed in own.needed.items()},
+                        distances,
+                    ),
+                    self._critical,
+                )
                 entry['counts'] = counts[name].to_dict()
                 entry['hallucinated'] = made_up(answer.asserted, own.scene)
                 entry['omitted'] = left_out(answer.asserted, own.scene, self._critical)
@@ -224,8 +250,9 @@ class Evaluator:
                     entry['truth'] = {key: state.value for key, state in own.scene.items()}
             record['models'][name] = entry
         record['timing'] = {'model_seconds': latencies}
-        badness = float(sum(
-            c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values()))
+        badness = float(
+            sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values())
+        )
         return Evaluated(record, counts, matrix, badness)
 
     def _read(self, maps: _Maps) -> _Truth:
@@ -238,13 +265,15 @@ class Evaluator:
         return _Truth(inventory, needed, presence(inventory, needed), visible)
 
     def _frame(
-        self, joined: Joined, source: Source | None, applied: Applied | None, problem: str,
+        self, joined: Joined, source: Source | None, applied: Applied | None, problem: str
     ) -> Record:
         if applied is None:
             applied = Applied(source.condition if source else Condition('unknown'), 0)
         stamp = stamp_text(joined.stamp)
         record: Record = {
-            'kind': 'frame', 'schema': SCHEMA, 'stamp': stamp,
+            'kind': 'frame',
+            'schema': SCHEMA,
+            'stamp': stamp,
             'index': source.index if source else None,
             'dataset': source.dataset if source else '',
             'sequence': source.sequence if source else '',
@@ -252,31 +281,46 @@ class Evaluator:
             'pass': source.cycle if source else 0,
             'condition': {
                 'corruption': applied.condition.corruption,
-                'severity': applied.condition.severity, 'name': applied.condition.name,
-                'seed': applied.seed, 'parameters': applied.parameters},
-            'closed': joined.reason, 'missing': list(joined.missing),
-            'truth': None, 'segmentation': None, 'models': {}}
+                'severity': applied.condition.severity,
+                'name': applied.condition.name,
+                'seed': applied.seed,
+                'parameters': applied.parameters,
+            },
+            'closed': joined.reason,
+            'missing': list(joined.missing),
+            'truth': None,
+            'segmentation': None,
+            'models': {},
+        }
         if problem:
             record['problem'] = problem
         return record
 
     def _segmentation(
-        self, labels: np.ndarray | None, predicted: np.ndarray | None,
+        self,
+        labels: np.ndarray | None,
+        predicted: np.ndarray | None,
         confidence: dict[str, float] | None,
     ) -> tuple[dict[str, Any], np.ndarray | None]:
         if predicted is None or labels is None:
             status = 'missing' if predicted is None else 'unmatched'
-            return {'status': status, 'frame_iou': None, 'confidence': confidence,
-                    'cells': []}, None
+            return {
+                'status': status,
+                'frame_iou': None,
+                'confidence': confidence,
+                'cells': [],
+            }, None
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
-            predicted = cv2.resize(
-                predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
         matrix = confusion.confusion(labels, predicted)
         value = confusion.miou(matrix)
         return {
-            'status': 'ok', 'frame_iou': None if np.isnan(value) else float(value),
-            'confidence': confidence, 'cells': confusion.to_cells(matrix)}, matrix
+            'status': 'ok',
+            'frame_iou': None if np.isnan(value) else float(value),
+            'confidence': confidence,
+            'cells': confusion.to_cells(matrix),
+        }, matrix
 
 
 def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camera:
@@ -287,8 +331,7 @@ def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camer
     """
     rows, columns = shape[:2]
     x, y = columns / 2048, rows / 1024
-    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y,
-                  height, pitch)
+    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y, height, pitch)
 
 
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -297,7 +340,8 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in CAN_BE_CRITICAL:
             raise ConfigurationError(
                 f"parameter 'critical' names the class {name!r}",
-                'allowed: ' + ', '.join(CAN_BE_CRITICAL))
+                'allowed: ' + ', '.join(CAN_BE_CRITICAL),
+            )
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
@@ -309,8 +353,10 @@ def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
         for name in (INSTANCES, OCCLUDER, DEPTH):
             other: np.ndarray | None = parts.get(name)
             if other is not None and other.shape != labels.shape:
-                return (f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
-                        f'{labels.shape[1]} x {labels.shape[0]}')
+                return (
+                    f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
+                    f'{labels.shape[1]} x {labels.shape[0]}'
+                )
     return ''
 
 
@@ -318,34 +364,46 @@ def _distance(needed: Needed, camera: Camera) -> float:
     """Return how far the nearest required thing of a class is, metres, as hazard does."""
     if needed.depth is None:
         return ground_distance(camera, needed.bottom + 0.5)
-    return max((needed.depth - camera.mount_height * math.sin(camera.pitch))
-               / math.cos(camera.pitch), 0.0)
+    return max(
+        (needed.depth - camera.mount_height * math.sin(camera.pitch)) / math.cos(camera.pitch), 0.0
+    )
 
 
 def _shown(
-    truth: _Truth, found: HazardResult, swept: dict[str, Hazard], distances: dict[str, float],
+    truth: _Truth, found: HazardResult, swept: dict[str, Hazard], distances: dict[str, float]
 ) -> dict[str, Any]:
     """Return the truth as a record shows it."""
     return {
         'presence': {name: state.value for name, state in truth.scene.items()},
-        'visible': None if truth.visible is None else {
-            name: state.value for name, state in truth.visible.items()},
-        'required': {name: {
-            'area': round(needed.area, 1),
-            'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None}
-            for name, needed in sorted(truth.needed.items())},
+        'visible': None
+        if truth.visible is None
+        else {name: state.value for name, state in truth.visible.items()},
+        'required': {
+            name: {
+                'area': round(needed.area, 1),
+                'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None,
+            }
+            for name, needed in sorted(truth.needed.items())
+        },
         'objects': sum(not thing.group for thing in truth.inventory.things),
-        'hazard': found.verdict.value, 'nearest': found.nearest,
-        'nearest_class': found.nearest_class, 'distance_source': found.source,
-        'sweep': {name: verdict.value for name, verdict in swept.items()}}
+        'hazard': found.verdict.value,
+        'nearest': found.nearest,
+        'nearest_class': found.nearest_class,
+        'distance_source': found.source,
+        'sweep': {name: verdict.value for name, verdict in swept.items()},
+    }
 
 
 def _answer(answer: Description) -> dict[str, Any]:
     return {
-        'status': 'ok', 'kind': answer.kind, 'text': answer.text,
+        'status': 'ok',
+        'kind': answer.kind,
+        'text': answer.text,
         'mentions': {name: answer.mentions[name].value for name in sorted(answer.mentions)},
         'scores': {name: answer.scores[name] for name in sorted(answer.scores)},
-        'judgement': answer.judgement.value, 'judgement_score': answer.judgement_score,
-        'prompt_id': answer.prompt_id, 'truncated': answer.truncated,
-        'view': list(answer.view)}
-
+        'judgement': answer.judgement.value,
+        'judgement_score': answer.judgement_score,
+        'prompt_id': answer.prompt_id,
+        'truncated': answer.truncated,
+        'view': list(answer.view),
+    }

@@ -47,15 +47,19 @@ def _changed(parameters: Any) -> dict[str, Any]:
     return {
         entry.name: list(value) if isinstance(value, tuple) else value
         for entry in table(type(parameters))
-        if (value := getattr(parameters, entry.name)) != entry.default}
+        if (value := getattr(parameters, entry.name)) != entry.default
+    }
 
 
-def _spec(
-    kind: str, parameters: Any, name: str = '', ends_run: bool = False,
-) -> NodeSpec:
+def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) -> NodeSpec:
     return NodeSpec(
-        name or kind, kind, f'{PACKAGE}.nodes.{kind}', kind.capitalize(), _changed(parameters),
-        ends_run)
+        name or kind,
+        kind,
+        f'{PACKAGE}.nodes.{kind}',
+        kind.capitalize(),
+        _changed(parameters),
+        ends_run,
+    )
 
 
 def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
@@ -64,8 +68,12 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
     monitor = dataclasses.replace(chosen.monitor, run_folder=str(run_folder.absolute()))
     nodes = [_spec('monitor', monitor, ends_run=True), _spec('corruption', chosen.corruption)]
     if chosen.recorder is not None:
-        nodes.append(_spec('recorder', dataclasses.replace(
-            chosen.recorder, path=str(run_folder.absolute() / 'bag'))))
+        nodes.append(
+            _spec(
+                'recorder',
+                dataclasses.replace(chosen.recorder, path=str(run_folder.absolute() / 'bag')),
+            )
+        )
     if chosen.segmentation is not None:
         nodes.append(_spec('segmentation', chosen.segmentation))
     nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)

@@ -12,14 +12,27 @@ from vlm_misalign_ros.errors import RecordError
 from vlm_misalign_ros.labels import LABELS, train_id_table
 
 _LAYOUT: dict[str, tuple[type, int]] = {
-    'bgr8': (np.uint8, 3), 'rgb8': (np.uint8, 3), 'bgra8': (np.uint8, 4),
-    'rgba8': (np.uint8, 4), 'mono8': (np.uint8, 1), 'mono16': (np.uint16, 1),
-    '8UC1': (np.uint8, 1), '8UC3': (np.uint8, 3), '8UC4': (np.uint8, 4),
-    '16UC1': (np.uint16, 1), '32FC1': (np.float32, 1)}
+    'bgr8': (np.uint8, 3),
+    'rgb8': (np.uint8, 3),
+    'bgra8': (np.uint8, 4),
+    'rgba8': (np.uint8, 4),
+    'mono8': (np.uint8, 1),
+    'mono16': (np.uint16, 1),
+    '8UC1': (np.uint8, 1),
+    '8UC3': (np.uint8, 3),
+    '8UC4': (np.uint8, 4),
+    '16UC1': (np.uint16, 1),
+    '32FC1': (np.float32, 1),
+}
 
 _TO_BGR = {
-    'rgb8': cv2.COLOR_RGB2BGR, 'bgra8': cv2.COLOR_BGRA2BGR, '8UC4': cv2.COLOR_BGRA2BGR,
-    'rgba8': cv2.COLOR_RGBA2BGR, 'mono8': cv2.COLOR_GRAY2BGR, '8UC1': cv2.COLOR_GRAY2BGR}
+    'rgb8': cv2.COLOR_RGB2BGR,
+    'bgra8': cv2.COLOR_BGRA2BGR,
+    '8UC4': cv2.COLOR_BGRA2BGR,
+    'rgba8': cv2.COLOR_RGBA2BGR,
+    'mono8': cv2.COLOR_GRAY2BGR,
+    '8UC1': cv2.COLOR_GRAY2BGR,
+}
 
 ENCODINGS = tuple(_LAYOUT)
 """Encodings read without cv_bridge."""
@@ -35,7 +48,8 @@ def to_array(message: Any) -> np.ndarray:
     if message.encoding not in _LAYOUT:
         raise RecordError(
             f'image encoding {message.encoding[:40]!r} is not supported',
-            'publish one of ' + ', '.join(ENCODINGS))
+            'publish one of ' + ', '.join(ENCODINGS),
+        )
     dtype, channels = _LAYOUT[message.encoding]
     height, width, step = int(message.height), int(message.width), int(message.step)
     size = np.dtype(dtype).itemsize
@@ -44,8 +58,10 @@ def to_array(message: Any) -> np.ndarray:
     if not height or not width or step < row or buffer.size < height * step:
         raise RecordError(
             f'image of {width} x {height} {message.encoding} has {buffer.size} bytes with a '
-            f'step of {step}', f'expected a step of at least {row}')
-    pixels = buffer[:height * step].reshape(height, step)[:, :row]
+            f'step of {step}',
+            f'expected a step of at least {row}',
+        )
+    pixels = buffer[: height * step].reshape(height, step)[:, :row]
     array: np.ndarray = np.ascontiguousarray(pixels).view(dtype)
     if size > 1 and bool(message.is_bigendian) != (sys.byteorder == 'big'):
         array = array.byteswap()
@@ -57,7 +73,8 @@ def to_bgr(message: Any) -> np.ndarray:
     array = to_array(message)
     if array.dtype != np.uint8:
         raise RecordError(
-            f'image encoding {message.encoding!r} is no colour picture', 'publish bgr8 or rgb8')
+            f'image encoding {message.encoding!r} is no colour picture', 'publish bgr8 or rgb8'
+        )
     code = _TO_BGR.get(message.encoding)
     return array if code is None else cv2.cvtColor(np.ascontiguousarray(array), code)
 
@@ -70,8 +87,10 @@ def to_millimetres(array: np.ndarray) -> np.ndarray:
     known and becomes 0. RecordError for another type.
     """
     if array.ndim != 2 or array.dtype not in (np.uint16, np.float32):
-        raise RecordError(f'a depth image of {array.dtype} with {array.ndim} dimensions',
-                          'publish 16UC1 (millimetres) or 32FC1 (metres)')
+        raise RecordError(
+            f'a depth image of {array.dtype} with {array.ndim} dimensions',
+            'publish 16UC1 (millimetres) or 32FC1 (metres)',
+        )
     if array.dtype == np.uint16:
         return array
     known = np.isfinite(array) & (array > 0)
@@ -109,8 +128,8 @@ def decode_labels(array: np.ndarray, encoding: str) -> np.ndarray:
     if array.ndim == 3:
         if encoding != 'carla_tags' or array.shape[2] < 3:
             raise RecordError(
-                f'a label image with {array.shape[2]} channels is not {encoding}',
-                'publish mono8')
+                f'a label image with {array.shape[2]} channels is not {encoding}', 'publish mono8'
+            )
         array = array[:, :, 2]
     if array.dtype != np.uint8:
         raise RecordError(f'a label image of {array.dtype} is not {encoding}', 'publish mono8')

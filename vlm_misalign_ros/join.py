@@ -73,8 +73,9 @@ class StampJoin:
     @property
     def silent(self) -> tuple[str, ...]:
         """Return the parts that are no longer waited for."""
-        return tuple(sorted(
-            name for name, count in self._misses.items() if count >= self._patience))
+        return tuple(
+            sorted(name for name, count in self._misses.items() if count >= self._patience)
+        )
 
     def waiting_for(self) -> tuple[str, ...]:
         """Return the parts that the oldest open frame lacks."""
@@ -134,8 +135,10 @@ class StampJoin:
     def expire(self, now: float) -> list[Joined]:
         """Close the frames whose deadline has passed, and those that wait for silent parts."""
         closed = [
-            self._close(stamp, 'deadline') for stamp in list(self._open)
-            if now - self._open[stamp].since >= self._deadline]
+            self._close(stamp, 'deadline')
+            for stamp in list(self._open)
+            if now - self._open[stamp].since >= self._deadline
+        ]
         if closed:
             for stamp in list(self._open):
                 closed.extend(self._close_complete(stamp))

@@ -68,7 +68,8 @@ BY_NAME: dict[str, Label] = {label.name: label for label in LABELS}
 BY_ID: dict[int, Label] = {label.id: label for label in LABELS}
 
 CLASSES: tuple[str, ...] = tuple(
-    label.name for label in sorted(LABELS, key=lambda entry: entry.train_id)
+    label.name
+    for label in sorted(LABELS, key=lambda entry: entry.train_id)
     if label.train_id != IGNORE
 )
 """The 19 evaluated classes; the position is the train id."""
@@ -77,17 +78,42 @@ VEHICLE = 'vehicle'
 """The super-class: satisfied by any member, hallucinated only when no member is there."""
 
 VEHICLE_MEMBERS: tuple[str, ...] = (
-    'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle', 'caravan', 'trailer')
+    'car',
+    'truck',
+    'bus',
+    'train',
+    'motorcycle',
+    'bicycle',
+    'caravan',
+    'trailer',
+)
 
 SCORED: tuple[str, ...] = (*CLASSES, VEHICLE)
 """Every name that a description can be scored on."""
 
 CRITICAL: tuple[str, ...] = (
-    'person', 'rider', 'bicycle', 'motorcycle', 'car', 'truck', 'bus', 'train')
+    'person',
+    'rider',
+    'bicycle',
+    'motorcycle',
+    'car',
+    'truck',
+    'bus',
+    'train',
+)
 """Classes whose omission is critical (METRICS.md, section 4)."""
 
 STUFF: tuple[str, ...] = (
-    'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'vegetation', 'terrain', 'sky')
+    'road',
+    'sidewalk',
+    'building',
+    'wall',
+    'fence',
+    'pole',
+    'vegetation',
+    'terrain',
+    'sky',
+)
 """Classes without outlines: never required."""
 STUFF_SHARE = 0.005
 """Share of the picture from which stuff counts as there, where that has to be decided."""

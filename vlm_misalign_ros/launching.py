@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from launch import LaunchContext
 from launch.action import Action
 from launch.actions import (
     DeclareLaunchArgument,
@@ -19,7 +20,6 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from launch import LaunchContext
 from vlm_misalign_ros import topics
 from vlm_misalign_ros.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.corruptions import parse_conditions
@@ -42,11 +42,17 @@ def _common(config: str) -> list[DeclareLaunchArgument]:
         _argument('out', 'runs', 'folder that holds the run folders'),
         _argument('seed', '', "run seed; empty: the configuration's"),
         DeclareLaunchArgument(
-            'overwrite', default_value='false', choices=['true', 'false'],
-            description='replace a run of the same name'),
+            'overwrite',
+            default_value='false',
+            choices=['true', 'false'],
+            description='replace a run of the same name',
+        ),
         DeclareLaunchArgument(
-            'record', default_value='', choices=['', 'true', 'false'],
-            description='record a bag; empty: as the configuration says'),
+            'record',
+            default_value='',
+            choices=['', 'true', 'false'],
+            description='record a bag; empty: as the configuration says',
+        ),
         _argument('set', '', 'further KEY=VALUE overrides, separated by ;'),
     ]
 
@@ -76,17 +82,27 @@ def live_arguments() -> list[DeclareLaunchArgument]:
 
 def _overrides(context: LaunchContext) -> list[str]:
     given = context.launch_configurations
-    plain = {'seed': 'seed', 'record': 'record', 'limit': 'replay.limit',
-             'duration': 'monitor.duration'}
+    plain = {
+        'seed': 'seed',
+        'record': 'record',
+        'limit': 'replay.limit',
+        'duration': 'monitor.duration',
+    }
     entries = [f'{key}={given[name]}' for name, key in plain.items() if given.get(name)]
     # Quoted, so that a run named 2026 or a folder named true stays text.
     texts = {
-        'name': 'name', 'out': 'out', 'dataset': 'replay.dataset',
-        'condition': 'corruption.condition', 'image': f'remap.{topics.CAMERA_IMAGE}',
-        'camera_info': f'remap.{topics.CAMERA_INFO}', 'labels': f'remap.{topics.TRUTH_LABELS}',
-        'instances': f'remap.{topics.TRUTH_INSTANCES}'}
-    entries += [f'{key}={json.dumps(given[name])}' for name, key in texts.items()
-                if given.get(name)]
+        'name': 'name',
+        'out': 'out',
+        'dataset': 'replay.dataset',
+        'condition': 'corruption.condition',
+        'image': f'remap.{topics.CAMERA_IMAGE}',
+        'camera_info': f'remap.{topics.CAMERA_INFO}',
+        'labels': f'remap.{topics.TRUTH_LABELS}',
+        'instances': f'remap.{topics.TRUTH_INSTANCES}',
+    }
+    entries += [
+        f'{key}={json.dumps(given[name])}' for name, key in texts.items() if given.get(name)
+    ]
     if given.get('conditions'):
         conditions = [condition.name for condition in parse_conditions(given['conditions'])]
         entries.append(f'replay.conditions={json.dumps(conditions)}')
@@ -95,9 +111,15 @@ def _overrides(context: LaunchContext) -> list[str]:
 
 def _node(spec: NodeSpec, namespace: str, remappings: tuple[tuple[str, str], ...]) -> Node:
     return Node(
-        package=PACKAGE, executable=spec.executable, name=spec.name, namespace=namespace,
+        package=PACKAGE,
+        executable=spec.executable,
+        name=spec.name,
+        namespace=namespace,
         parameters=[{key: value for key, value in spec.parameters.items() if value != []}],
-        remappings=list(remappings), output='screen', sigterm_timeout='30')
+        remappings=list(remappings),
+        output='screen',
+        sigterm_timeout='30',
+    )
 
 
 def start_graph(mode: str) -> OpaqueFunction:
@@ -110,16 +132,22 @@ def start_graph(mode: str) -> OpaqueFunction:
         if configuration.mode != mode:
             raise MisalignError(
                 f'configuration {configured!r} is for mode {configuration.mode!r}',
-                f'this launch file needs {mode!r}')
+                f'this launch file needs {mode!r}',
+            )
         overwrite = LaunchConfiguration('overwrite').perform(context) == 'true'
         folder = create_run(configuration, overwrite)
         graph = build_graph(configuration, folder)
         actions: list[Action] = [
-            SetEnvironmentVariable(key, value) for key, value in process_environment().items()]
+            SetEnvironmentVariable(key, value) for key, value in process_environment().items()
+        ]
         for spec in graph.nodes:
             node = _node(spec, graph.namespace, graph.remappings)
-            actions += [node, RegisterEventHandler(
-                OnProcessExit(target_action=node, on_exit=_on_exit(spec, str(folder))))]
+            actions += [
+                node,
+                RegisterEventHandler(
+                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, str(folder)))
+                ),
+            ]
         return actions
 
     return OpaqueFunction(function=start)
@@ -133,15 +161,16 @@ def _on_exit(spec: NodeSpec, folder: str) -> Any:
                 return [Shutdown(reason=f'the run is complete: {folder}')]
             # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
             raise RuntimeError(
-                f'{spec.name} ended with {EXIT_CODES.get(code, f"exit code {code}")}; '
-                f'see {folder}')
+                f'{spec.name} ended with {EXIT_CODES.get(code, f"exit code {code}")}; see {folder}'
+            )
         if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:
             return [Shutdown(reason=f'{spec.name} ended with exit code {code}')]
         if code and not context.is_shutdown:
-            return [LogInfo(msg=f'{spec.name} ended with exit code {code}; '
-                                'its answers count as missing')]
+            return [
+                LogInfo(
+                    msg=f'{spec.name} ended with exit code {code}; its answers count as missing'
+                )
+            ]
         return []
 
     return handle
-
-

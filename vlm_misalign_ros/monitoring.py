@@ -58,8 +58,7 @@ class Session:
     """Joins parts into frames, frames into records, records into rolling and total rates."""
 
     def __init__(
-        self, parameters: MonitorParameters, name: str = '',
-        log: Callable[[str], None] = print,
+        self, parameters: MonitorParameters, name: str = '', log: Callable[[str], None] = print
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
@@ -68,8 +67,7 @@ class Session:
         self._evaluator = Evaluator(parameters)
         # Live, nothing is waited for beyond its deadline, so nobody is given up either.
         patience = parameters.patience if parameters.lockstep else 2**62
-        self._join = StampJoin(
-            self._needs, parameters.deadline, parameters.capacity, patience)
+        self._join = StampJoin(self._needs, parameters.deadline, parameters.capacity, patience)
         self._probes = StampJoin(self._needs, float('inf'), capacity=16, patience=2**62)
         self._rolling = {n: RollingCounts(parameters.window) for n in parameters.models}
         self._totals = {n: Counts() for n in parameters.models}
@@ -78,7 +76,8 @@ class Session:
         self._newest = 0
         self._given_up: set[str] = set()
         self.accounting: dict[str, Counter[str]] = {
-            n: Counter() for n in (*parameters.models, SEGMENTATION)}
+            n: Counter() for n in (*parameters.models, SEGMENTATION)
+        }
         self.counters: Counter[str] = Counter()
         self.closed = 0
         self.total = 0
@@ -91,12 +90,16 @@ class Session:
         self._pictures: WorstPictures | None = None
         if self.folder is not None:
             self._writer = RecordWriter(self.folder / 'records.jsonl')
-            self._writer.write({
-                'kind': 'run', 'schema': SCHEMA, 'name': name or self.folder.name,
-                'models': list(parameters.models)})
+            self._writer.write(
+                {
+                    'kind': 'run',
+                    'schema': SCHEMA,
+                    'name': name or self.folder.name,
+                    'models': list(parameters.models),
+                }
+            )
             if parameters.pictures:
-                self._pictures = WorstPictures(
-                    self.folder / 'pictures', keep=parameters.pictures)
+                self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
 
     def _needs(self, parts: Parts) -> list[str]:
         needed = self._evaluator.needs(parts)
@@ -106,8 +109,7 @@ class Session:
         """Add one part of a frame (`now` in seconds of a steady clock); return what closed."""
         if self._chosen.lockstep and stamp < NANO:
             closed, _ = self._probes.add(stamp, part, value, now)
-            return [Closed(joined.stamp, None) for joined in closed
-                    if joined.reason == 'complete']
+            return [Closed(joined.stamp, None) for joined in closed if joined.reason == 'complete']
         closed = []
         if not self._chosen.lockstep and stamp < self._newest - JUMP_BACK:
             self._log('time has jumped back: the join and the rolling windows start again')
@@ -130,8 +132,10 @@ class Session:
         for name in self._join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
-                note = (f'{name} did not answer {self._chosen.patience} frames in a row within '
-                        f'{self._chosen.deadline:g} s; it is no longer waited for')
+                note = (
+                    f'{name} did not answer {self._chosen.patience} frames in a row within '
+                    f'{self._chosen.deadline:g} s; it is no longer waited for'
+                )
                 self._log(note)
                 self.notes.append(note)
         return closed
@@ -165,16 +169,18 @@ class Session:
         self.counters[joined.reason] += 1
         if record['condition']['corruption'] != BLANK:
             self._sum(joined.stamp, evaluated)
-        for name, entry in (*record['models'].items(),
-                            (SEGMENTATION, record['segmentation'])):
+        for name, entry in (*record['models'].items(), (SEGMENTATION, record['segmentation'])):
             status = 'scored' if entry['status'] == 'ok' else entry['status']
             self.accounting[name][status] += 1
         if self._writer is not None:
             self._writer.write(record)
         if self._pictures is not None and IMAGE in joined.parts:
             self._pictures.consider(
-                evaluated.badness, joined.stamp, joined.parts[IMAGE],
-                joined.parts.get(SEGMENTATION))
+                evaluated.badness,
+                joined.stamp,
+                joined.parts[IMAGE],
+                joined.parts.get(SEGMENTATION),
+            )
         return Closed(joined.stamp, record, self.metrics())
 
     def _sum(self, stamp: int, evaluated: Evaluated) -> None:
@@ -205,8 +211,11 @@ class Session:
             value = float('nan') if matrix is None else float(miou(matrix))
             result[f'{span}: segmentation'] = {
                 'miou/metric_value': repr(value),
-                **{key: str(self.accounting[SEGMENTATION][key])
-                   for key in ('scored', 'missing', 'late', 'unmatched')}}
+                **{
+                    key: str(self.accounting[SEGMENTATION][key])
+                    for key in ('scored', 'missing', 'late', 'unmatched')
+                },
+            }
         return result
 
     def coverage(self, name: str) -> float:
@@ -218,12 +227,20 @@ class Session:
         closed = [self._finish(joined, now) for joined in self._join.flush('end')]
         if self._writer is None or self.folder is None:
             return closed, None
-        self._writer.write({
-            'kind': 'accounting',
-            'parts': {name: dict(counter) for name, counter in self.accounting.items()},
-            'join': dict(self._join.counters), 'frames': dict(self.counters)})
+        self._writer.write(
+            {
+                'kind': 'accounting',
+                'parts': {name: dict(counter) for name, counter in self.accounting.items()},
+                'join': dict(self._join.counters),
+                'frames': dict(self.counters),
+            }
+        )
         self._writer.close()
         verdict = finalise(
-            self.folder, minimum_coverage=self._chosen.minimum_coverage, limits=self._limits,
-            expected_frames=self.total or None, notes=self.notes)
+            self.folder,
+            minimum_coverage=self._chosen.minimum_coverage,
+            limits=self._limits,
+            expected_frames=self.total or None,
+            notes=self.notes,
+        )
         return closed, verdict

@@ -45,8 +45,12 @@ def parameter(
 ) -> Any:
     """Return a dataclass field that carries a parameter's description and range."""
     metadata = {
-        'description': description, 'minimum': minimum, 'maximum': maximum,
-        'choices': choices, 'live': live}
+        'description': description,
+        'minimum': minimum,
+        'maximum': maximum,
+        'choices': choices,
+        'live': live,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -73,8 +77,7 @@ def check(entry: Parameter, value: Any, owner: str) -> Any:
         return tuple(value)
     if entry.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if not isinstance(value, entry.type) or (
-            entry.type is not bool and isinstance(value, bool)):
+    if not isinstance(value, entry.type) or (entry.type is not bool and isinstance(value, bool)):
         raise ConfigurationError(where, f'give a value of type {entry.type.__name__}')
     if entry.choices and value not in entry.choices:
         raise ConfigurationError(where, 'choose one of ' + ', '.join(entry.choices))
@@ -96,9 +99,9 @@ def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
     for name in values:
         if name not in entries:
             raise ConfigurationError(
-                f'{owner} has no parameter {name!r}', 'known: ' + ', '.join(sorted(entries)))
-    return cls(**{
-        name: check(entries[name], value, owner) for name, value in values.items()})
+                f'{owner} has no parameter {name!r}', 'known: ' + ', '.join(sorted(entries))
+            )
+    return cls(**{name: check(entries[name], value, owner) for name, value in values.items()})
 
 
 def to_markdown(cls: type) -> str:
@@ -108,8 +111,10 @@ def to_markdown(cls: type) -> str:
         kind = 'list of str' if entry.type is tuple else entry.type.__name__
         default = list(entry.default) if entry.type is tuple else entry.default
         meaning = entry.description + (' (live)' if entry.live else '')
-        lines.append(f'| `{entry.name}` | {kind} | `{default!r}` | {_allowed(entry)} '
-                     f'| {meaning.replace("|", "&#124;")} |')
+        lines.append(
+            f'| `{entry.name}` | {kind} | `{default!r}` | {_allowed(entry)} '
+            f'| {meaning.replace("|", "&#124;")} |'
+        )
     return '\n'.join(lines) + '\n'
 
 

@@ -13,7 +13,9 @@ from vlm_misalign_ros.types import Condition, Frame, Source
 
 
 def schedule(
-    dataset: CityscapesDataset, conditions: Sequence[Condition], loop: bool = False,
+    dataset: CityscapesDataset,
+    conditions: Sequence[Condition],
+    loop: bool = False,
     depth: bool = False,
 ) -> Iterator[tuple[int, Source]]:
     """
@@ -26,9 +28,19 @@ def schedule(
     while True:
         for condition in conditions:
             for position, entry in enumerate(dataset.entries):
-                yield position, Source(
-                    dataset.name, entry.sequence, entry.key, index, total, cycle, condition,
-                    depth)
+                yield (
+                    position,
+                    Source(
+                        dataset.name,
+                        entry.sequence,
+                        entry.key,
+                        index,
+                        total,
+                        cycle,
+                        condition,
+                        depth,
+                    ),
+                )
                 index += 1
             cycle += 1
         if not loop:
@@ -36,14 +48,16 @@ def schedule(
 
 
 def probe_frame(
-    like: Frame, dataset: CityscapesDataset, depth: bool = False,
+    like: Frame, dataset: CityscapesDataset, depth: bool = False
 ) -> tuple[Frame, Source]:
     """Return a grey frame of the data set's size that asks every node whether it is there."""
     frame = replace(
-        like, image=np.full_like(like.image, 128),
+        like,
+        image=np.full_like(like.image, 128),
         labels=None if like.labels is None else np.zeros_like(like.labels),
         instances=None if like.instances is None else np.zeros_like(like.instances),
-        depth=None if like.depth is None else np.zeros_like(like.depth))
+        depth=None if like.depth is None else np.zeros_like(like.depth),
+    )
     source = Source(dataset.name, 'probe', 'probe', -1, 0, -1, Condition(), depth, probe=True)
     return frame, source
 
@@ -62,8 +76,11 @@ class FrameCache:
 
     @staticmethod
     def _bytes(frame: Frame) -> int:
-        return sum(a.nbytes for a in (frame.image, frame.labels, frame.instances, frame.depth)
-                   if a is not None)
+        return sum(
+            a.nbytes
+            for a in (frame.image, frame.labels, frame.instances, frame.depth)
+            if a is not None
+        )
 
     def get(self, position: int) -> Frame:
         """Return a frame, decoded now or before."""

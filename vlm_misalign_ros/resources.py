@@ -34,4 +34,5 @@ def config_path(name: str) -> Path:
             return candidate
     raise ConfigurationError(
         f'config file {name!r} is not installed',
-        'install the package again, or give the full path of a file of your own')
+        'install the package again, or give the full path of a file of your own',
+    )

@@ -61,8 +61,16 @@ def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
     # A ROS parameter file cannot hold an empty list; the default of every list is empty or kept.
     values = {key: value for key, value in spec.parameters.items() if value != []}
     parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
-    command = [sys.executable, '-m', spec.module, '--ros-args', '-r', f'__node:={spec.name}',
-               '--params-file', str(parameters)]
+    command = [
+        sys.executable,
+        '-m',
+        spec.module,
+        '--ros-args',
+        '-r',
+        f'__node:={spec.name}',
+        '--params-file',
+        str(parameters),
+    ]
     if graph.namespace:
         command += ['-r', f'__ns:=/{graph.namespace.strip("/")}']
     for source, target in graph.remappings:
@@ -101,8 +109,13 @@ class Runner:
             # A session of its own: Ctrl-C reaches this process alone, which ends the others
             # in order.
             popen = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
-                stderr=subprocess.STDOUT, start_new_session=True)
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self._processes.append(_Process(spec, popen, log))
 
     def run(self, out: TextIO | None = None) -> int:
@@ -111,15 +124,18 @@ class Runner:
 
         It is the verdict's, or that of what went wrong.
         """
-        previous = {number: signal.signal(number, self._interrupt)
-                    for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            number: signal.signal(number, self._interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             self._start()
             return self._watch(out or sys.stderr)
         except OSError as error:
             raise RecordError(
                 f'{self._folder} cannot be written: {error.strerror}',
-                'free space, or give another --out') from error
+                'free space, or give another --out',
+            ) from error
         finally:
             self._end_all()
             for number, handler in previous.items():
@@ -131,8 +147,14 @@ class Runner:
     def _watch(self, out: TextIO) -> int:
         records = Records(self._folder / 'records.jsonl')
         last = next(p for p in self._processes if p.spec.ends_run)
-        with tqdm(total=self._total or None, unit='frame', file=out, desc='starting',
-                  mininterval=0.2 if out.isatty() else 10.0, dynamic_ncols=True) as bar:
+        with tqdm(
+            total=self._total or None,
+            unit='frame',
+            file=out,
+            desc='starting',
+            mininterval=0.2 if out.isatty() else 10.0,
+            dynamic_ncols=True,
+        ) as bar:
             while last.popen.poll() is None:
                 time.sleep(POLL)
                 condition, count = records.read()
@@ -156,7 +178,8 @@ class Runner:
         if code is None or code < 0:
             self.failures.append(
                 f'{last.spec.name} ended with {how_it_ended(code or -9)}; the {count} closed '
-                f'frames are kept in {self._folder / "records.jsonl"}')
+                f'frames are kept in {self._folder / "records.jsonl"}'
+            )
             return MisalignError.exit_code
         if failed is not None:
             return failed
@@ -181,7 +204,8 @@ class Runner:
             if code == 0:
                 continue
             self.failures.append(
-                f'{process.spec.name} ended with {how_it_ended(code)}: {process.last_error()}')
+                f'{process.spec.name} ended with {how_it_ended(code)}: {process.last_error()}'
+            )
             if not started or process.spec.executable in ('replay', 'corruption'):
                 return code if code == MisalignError.exit_code else MisalignError.exit_code
         return None
@@ -232,8 +256,11 @@ class Records:
             return self._condition, self._count
         end = data.rfind(b'\n') + 1
         self._offset += end
-        lines = [line for line in data[:end].splitlines() if b'"kind": "frame"' in line[:40]
-                 or b'"kind":"frame"' in line[:40]]
+        lines = [
+            line
+            for line in data[:end].splitlines()
+            if b'"kind": "frame"' in line[:40] or b'"kind":"frame"' in line[:40]
+        ]
         self._count += len(lines)
         if lines:
             self._condition = json.loads(lines[-1])['condition']['name']

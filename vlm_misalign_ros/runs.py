@@ -41,19 +41,31 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
         if vlm.calibration:
             found = calibration.load(
                 calibration.path_of(vlm.calibration, reference.parse(vlm.model).directory),
-                models[vlm.name].get('sha256', vlm.model), prompts_hash())
+                models[vlm.name].get('sha256', vlm.model),
+                prompts_hash(),
+            )
             models[vlm.name]['calibration'] = {'file': vlm.calibration, 'sha256': found.sha256}
     facts['models'] = models
     replay = configuration.replay
     if replay is not None:
         if not replay.dataset:
-            raise ConfigurationError("parameter 'dataset' of replay is empty",
-                                     'give the folder of a data set in Cityscapes layout')
+            raise ConfigurationError(
+                "parameter 'dataset' of replay is empty",
+                'give the folder of a data set in Cityscapes layout',
+            )
         dataset = open_dataset(
-            replay.dataset, split=replay.split, cities=replay.cities, limit=replay.limit,
-            sequences=replay.sequences)
-        facts['dataset'] = {'root': replay.dataset, 'frames': len(dataset),
-                            'first': dataset.entries[0].key, 'last': dataset.entries[-1].key}
+            replay.dataset,
+            split=replay.split,
+            cities=replay.cities,
+            limit=replay.limit,
+            sequences=replay.sequences,
+        )
+        facts['dataset'] = {
+            'root': replay.dataset,
+            'frames': len(dataset),
+            'first': dataset.entries[0].key,
+            'last': dataset.entries[-1].key,
+        }
     return facts
 
 
@@ -74,22 +86,26 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
         raise RecordError(f'{folder} is a file', 'give another --name')
     if folder.exists() and any(folder.iterdir()):
         if not overwrite:
-            raise RecordError(
-                f'run folder {folder} exists', 'give another --name, or --overwrite')
+            raise RecordError(f'run folder {folder} exists', 'give another --name, or --overwrite')
         if not (folder / 'manifest.json').is_file():
             raise RecordError(
-                f'{folder} is not a run folder and is left alone', 'give another --name')
+                f'{folder} is not a run folder and is left alone', 'give another --name'
+            )
         shutil.rmtree(folder)
     try:
         (folder / 'log').mkdir(parents=True)
         (folder / 'config.yaml').write_text(
-            yaml.safe_dump(configuration.raw, sort_keys=False), encoding='utf-8')
+            yaml.safe_dump(configuration.raw, sort_keys=False), encoding='utf-8'
+        )
     except OSError as error:
         raise RecordError(
             f'run folder {folder} cannot be written: {error.strerror}',
-            'free space, or give another --out') from error
-    write_json(folder / 'manifest.json', build_manifest(
-        configuration.resolved(), facts.pop('models'), facts))
+            'free space, or give another --out',
+        ) from error
+    write_json(
+        folder / 'manifest.json',
+        build_manifest(configuration.resolved(), facts.pop('models'), facts),
+    )
     return folder
 
 
@@ -99,6 +115,10 @@ def expected_frames(configuration: Configuration) -> int:
     if replay is None:
         return configuration.monitor.frames
     dataset = open_dataset(
-        replay.dataset, split=replay.split, cities=replay.cities, limit=replay.limit,
-        sequences=replay.sequences)
+        replay.dataset,
+        split=replay.split,
+        cities=replay.cities,
+        limit=replay.limit,
+        sequences=replay.sequences,
+    )
     return len(dataset) * len(parse_conditions(list(replay.conditions)))

@@ -25,7 +25,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from rosbag_tools.analyse import analyse
 from rosbag_tools.writer import BagWriter
-from vlm_misalign_ros import codec, evaluation, images, topics
+from vlm_misalign_ros import codec, evaluation, topics
 from vlm_misalign_ros.corruptions import CORRUPTIONS, SEVERITIES, degrade, parse_conditions
 from vlm_misalign_ros.datasets import open_dataset
 from vlm_misalign_ros.monitoring import Session
@@ -66,6 +66,7 @@ def degraded(frame: Frame, condition: Condition):
 
 # Answers ---------------------------------------------------------------------------------------
 
+
 class Answers:
     """What the models said, by frame and condition."""
 
@@ -79,8 +80,11 @@ class Answers:
     def of(self, name: str) -> tuple[np.ndarray, dict[str, float], dict[str, Description]]:
         """Return (mask, confidence, descriptions by model)."""
         entry = self.values[name]
-        return self.masks[name], entry['confidence'], {
-            model: codec.description_from_values(entry['answers'][model]) for model in MODELS}
+        return (
+            self.masks[name],
+            entry['confidence'],
+            {model: codec.description_from_values(entry['answers'][model]) for model in MODELS},
+        )
 
 
 def frame_name(source: Source) -> str:
@@ -93,15 +97,26 @@ def ask(sources: list[tuple[int, Source]]) -> Iterator[tuple[Source, Any, dict[s
     from vlm_misalign_ros.models.factory import load_segmentation, load_vlm
 
     segmentation = load_segmentation('miniature:segformer', device='cpu', input_height=256)
-    vlms = {name: load_vlm(f'miniature:{name}', device='cpu',
-                           calibration='own' if name in ('clip', 'siglip') else '',
-                           prompt_id='default') for name in MODELS}
+    vlms = {
+        name: load_vlm(
+            f'miniature:{name}',
+            device='cpu',
+            calibration='own' if name in ('clip', 'siglip') else '',
+            prompt_id='default',
+        )
+        for name in MODELS
+    }
     frames = dataset()
     for position, source in sources:
         picture = degraded(frames.read(position), source.condition).image
-        yield source, segmentation.segment(picture), {
-            name: replace(vlm.describe(picture), model=name, latency=0.0)
-            for name, vlm in vlms.items()}
+        yield (
+            source,
+            segmentation.segment(picture),
+            {
+                name: replace(vlm.describe(picture), model=name, latency=0.0)
+                for name, vlm in vlms.items()
+            },
+        )
 
 
 def write_answers() -> None:
@@ -109,11 +124,19 @@ def write_answers() -> None:
     masks, lines = {}, []
     for source, found, descriptions in ask(plan()):
         masks[frame_name(source)] = found.labels
-        lines.append(json.dumps({
-            'frame': frame_name(source),
-            'confidence': {'entropy': found.entropy, 'confidence': found.confidence},
-            'answers': {name: codec.description_to_values(answer)
-                        for name, answer in descriptions.items()}}) + '\n')
+        lines.append(
+            json.dumps(
+                {
+                    'frame': frame_name(source),
+                    'confidence': {'entropy': found.entropy, 'confidence': found.confidence},
+                    'answers': {
+                        name: codec.description_to_values(answer)
+                        for name, answer in descriptions.items()
+                    },
+                }
+            )
+            + '\n'
+        )
     np.savez_compressed(HERE / 'masks.npz', **masks)
     write_gzip(HERE / 'answers.jsonl.gz', ''.join(lines))
 
@@ -125,6 +148,7 @@ def write_gzip(path: Path, text: str) -> None:
 
 # The run ---------------------------------------------------------------------------------------
 
+
 def parameters(**changes: Any) -> EvaluationParameters:
     """Return the settings of the run: the defaults, and no pictures."""
     return EvaluationParameters(models=MODELS, pictures=0, **changes)
@@ -135,11 +159,15 @@ def parts(frame: Frame, source: Source, answers: Answers) -> dict[str, Any]:
     made = degraded(frame, source.condition)
     mask, confidence, descriptions = answers.of(frame_name(source))
     found = {
-        evaluation.SOURCE: (source, frame.camera), evaluation.LABELS: frame.labels,
-        evaluation.INSTANCES: frame.instances, evaluation.DEPTH: frame.depth,
-        evaluation.CONDITION: made.applied, evaluation.SEGMENTATION: mask,
+        evaluation.SOURCE: (source, frame.camera),
+        evaluation.LABELS: frame.labels,
+        evaluation.INSTANCES: frame.instances,
+        evaluation.DEPTH: frame.depth,
+        evaluation.CONDITION: made.applied,
+        evaluation.SEGMENTATION: mask,
         evaluation.CONFIDENCE: confidence,
-        **{evaluation.vlm_part(name): answer for name, answer in descriptions.items()}}
+        **{evaluation.vlm_part(name): answer for name, answer in descriptions.items()},
+    }
     if made.occluder is not None:
         found[evaluation.OCCLUDER] = made.occluder
     return found
@@ -148,8 +176,10 @@ def parts(frame: Frame, source: Source, answers: Answers) -> dict[str, Any]:
 def run(folder: Path) -> None:
     """Evaluate the run into `folder` without ROS, bag or models."""
     answers, frames = Answers(), dataset()
-    session = Session(MonitorParameters(
-        models=MODELS, pictures=0, run_folder=str(folder), deadline=1e9), name='golden')
+    session = Session(
+        MonitorParameters(models=MODELS, pictures=0, run_folder=str(folder), deadline=1e9),
+        name='golden',
+    )
     for position, source in plan():
         for name, value in parts(frames.read(position), source, answers).items():
             session.add(stamp_of(source), name, value, 0.0)
@@ -159,9 +189,17 @@ def run(folder: Path) -> None:
 def live_session(folder: Path) -> None:
     """Evaluate the live part of the run as the monitor does: camera told, no camera/source."""
     answers, frames = Answers(), dataset()
-    session = Session(MonitorParameters(
-        models=MODELS, pictures=0, source=False, lockstep=False, run_folder=str(folder),
-        deadline=1e9), name='live')
+    session = Session(
+        MonitorParameters(
+            models=MODELS,
+            pictures=0,
+            source=False,
+            lockstep=False,
+            run_folder=str(folder),
+            deadline=1e9,
+        ),
+        name='live',
+    )
     for position, source in plan(LIVE_CONDITIONS):
         frame = frames.read(position)
         session.camera = frame.camera
@@ -185,36 +223,60 @@ _T = _STORE.types
 def _header(stamp: int):
     return _T['std_msgs/msg/Header'](
         stamp=_T['builtin_interfaces/msg/Time'](sec=stamp // NANO, nanosec=stamp % NANO),
-        frame_id='camera')
+        frame_id='camera',
+    )
 
 
 def image_message(pixels: np.ndarray, stamp: int, encoding: str):
     """Return a sensor_msgs/Image."""
     pixels = np.ascontiguousarray(pixels)
     return _T['sensor_msgs/msg/Image'](
-        header=_header(stamp), height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
-        is_bigendian=0, step=pixels.strides[0], data=pixels.reshape(-1).view(np.uint8))
+        header=_header(stamp),
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=pixels.strides[0],
+        data=pixels.reshape(-1).view(np.uint8),
+    )
 
 
 def values_message(values: dict[str, str], stamp: int):
     """Return a DiagnosticArray with one status."""
     status = _T['diagnostic_msgs/msg/DiagnosticStatus'](
-        level=0, name='', message='', hardware_id='', values=[
+        level=0,
+        name='',
+        message='',
+        hardware_id='',
+        values=[
             _T['diagnostic_msgs/msg/KeyValue'](key=key, value=value)
-            for key, value in values.items()])
+            for key, value in values.items()
+        ],
+    )
     return _T['diagnostic_msgs/msg/DiagnosticArray'](header=_header(stamp), status=[status])
 
 
 def info_message(camera: Any, stamp: int):
     """Return a CameraInfo."""
-    floats = {name: np.array(values, np.float64) for name, values in (
-        ('k', [camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1]),
-        ('r', [1, 0, 0, 0, 1, 0, 0, 0, 1]),
-        ('p', [camera.fx, 0, camera.cx, 0, 0, camera.fy, camera.cy, 0, 0, 0, 1, 0]))}
+    floats = {
+        name: np.array(values, np.float64)
+        for name, values in (
+            ('k', [camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1]),
+            ('r', [1, 0, 0, 0, 1, 0, 0, 0, 1]),
+            ('p', [camera.fx, 0, camera.cx, 0, 0, camera.fy, camera.cy, 0, 0, 0, 1, 0]),
+        )
+    }
     return _T['sensor_msgs/msg/CameraInfo'](
-        header=_header(stamp), height=camera.height, width=camera.width,
-        distortion_model='plumb_bob', d=np.zeros(5), binning_x=0, binning_y=0,
-        roi=_T['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False), **floats)
+        header=_header(stamp),
+        height=camera.height,
+        width=camera.width,
+        distortion_model='plumb_bob',
+        d=np.zeros(5),
+        binning_x=0,
+        binning_y=0,
+        roi=_T['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
+        **floats,
+    )
 
 
 def write_bag(folder: Path, live: bool) -> Path:
@@ -236,21 +298,35 @@ def write_bag(folder: Path, live: bool) -> Path:
         if live:
             put(topics.CAMERA_INFO, info_message(frame.camera, stamp), stamp)
         else:
-            put(topics.CAMERA_SOURCE, values_message(
-                codec.source_to_values(*found.source), stamp), stamp)
+            put(
+                topics.CAMERA_SOURCE,
+                values_message(codec.source_to_values(*found.source), stamp),
+                stamp,
+            )
             put(topics.TRUTH_DEPTH, image_message(found.depth, stamp, '16UC1'), stamp)
         put(topics.TRUTH_LABELS, image_message(found.labels, stamp, 'mono8'), stamp)
         put(topics.TRUTH_INSTANCES, image_message(found.instances, stamp, 'mono16'), stamp)
-        put(topics.DEGRADED_CONDITION, values_message(
-            codec.applied_to_values(found.condition), stamp), stamp)
+        put(
+            topics.DEGRADED_CONDITION,
+            values_message(codec.applied_to_values(found.condition), stamp),
+            stamp,
+        )
         if hasattr(found, 'occluder'):
             put(topics.DEGRADED_OCCLUDER, image_message(found.occluder, stamp, 'mono8'), stamp)
         put(topics.SEGMENTATION_LABELS, image_message(found.segmentation, stamp, 'mono8'), stamp)
-        put(topics.SEGMENTATION_CONFIDENCE, values_message(
-            {key: repr(value) for key, value in found.confidence.items()}, stamp), stamp)
+        put(
+            topics.SEGMENTATION_CONFIDENCE,
+            values_message({key: repr(value) for key, value in found.confidence.items()}, stamp),
+            stamp,
+        )
         for name in MODELS:
-            put(topics.vlm_description(name), values_message(codec.description_to_values(
-                getattr(found, evaluation.vlm_part(name))), stamp), stamp)
+            put(
+                topics.vlm_description(name),
+                values_message(
+                    codec.description_to_values(getattr(found, evaluation.vlm_part(name))), stamp
+                ),
+                stamp,
+            )
     bag.close()
     return folder
 
@@ -262,14 +338,17 @@ def analyse_bag(bag: Path, folder: Path) -> None:
 
 # What is kept ----------------------------------------------------------------------------------
 
+
 def picture_hashes() -> dict[str, str]:
     """Return the SHA-256 of the degraded picture of every corruption, severity and scene."""
     found = {}
     frames = dataset()
     for position, entry in enumerate(frames.entries):
         frame = frames.read(position)
-        for condition in (Condition('blank'), *(
-                Condition(name, severity) for name in CORRUPTIONS for severity in SEVERITIES)):
+        for condition in (
+            Condition('blank'),
+            *(Condition(name, severity) for name in CORRUPTIONS for severity in SEVERITIES),
+        ):
             image = degraded(frame, condition).image
             found[f'{entry.key}|{condition.name}'] = hashlib.sha256(image.tobytes()).hexdigest()
     return found
@@ -279,8 +358,10 @@ def frames_of(path: Path) -> list[dict[str, Any]]:
     """Return the frame records of a file, plain or gzipped, in order of stamps."""
     data = gzip.decompress(path.read_bytes()) if path.suffix == '.gz' else path.read_bytes()
     records = [json.loads(line) for line in data.splitlines()]
-    return sorted((record for record in records if record.get('kind') == 'frame'),
-                  key=lambda record: record['stamp'])
+    return sorted(
+        (record for record in records if record.get('kind') == 'frame'),
+        key=lambda record: record['stamp'],
+    )
 
 
 def write_results() -> None:
@@ -290,9 +371,13 @@ def write_results() -> None:
         run(folder / 'run')
         analyse_bag(write_bag(folder / 'live_bag', live=True), folder / 'live')
         for source, target in (('run', 'records'), ('live', 'live')):
-            write_gzip(HERE / f'{target}.jsonl.gz', ''.join(
-                json.dumps(record) + '\n'
-                for record in frames_of(folder / source / 'records.jsonl')))
+            write_gzip(
+                HERE / f'{target}.jsonl.gz',
+                ''.join(
+                    json.dumps(record) + '\n'
+                    for record in frames_of(folder / source / 'records.jsonl')
+                ),
+            )
         for file in ('summary.csv', 'analysis.json'):
             shutil.copyfile(folder / 'run' / file, HERE / file)
     (HERE / 'pictures.json').write_text(json.dumps(picture_hashes(), indent=1) + '\n')

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from golden import replaying
 
 pytestmark = pytest.mark.timeout(300)
@@ -58,8 +59,10 @@ def assert_close(found, wanted, place=''):
 
 
 def test_the_analysis_is_the_golden_one(evaluated):
-    found, wanted = (json.loads((folder / 'analysis.json').read_text())
-                     for folder in (evaluated, replaying.HERE))
+    found, wanted = (
+        json.loads((folder / 'analysis.json').read_text())
+        for folder in (evaluated, replaying.HERE)
+    )
     assert_close(found, wanted)
 
 
@@ -97,14 +100,20 @@ def test_the_miniatures_still_say_what_they_said():
     """Kernels differ between processors, so that a few texts and states may."""
     answers = replaying.Answers()
     said = same = 0
-    sources = [entry for entry in replaying.plan()
-               if entry[1].condition.name in ('clean', 'motion_blur:3', 'occlusion:5', 'blank')]
+    sources = [
+        entry
+        for entry in replaying.plan()
+        if entry[1].condition.name in ('clean', 'motion_blur:3', 'occlusion:5', 'blank')
+    ]
     for source, mask, descriptions in replaying.ask(sources):
         labels, _, wanted = answers.of(replaying.frame_name(source))
         assert (mask.labels == labels).mean() > 0.99
         for name, answer in descriptions.items():
             old = wanted[name]
             said += 3
-            same += (answer.text == old.text) + (answer.mentions == old.mentions) + (
-                answer.judgement is old.judgement)
+            same += (
+                (answer.text == old.text)
+                + (answer.mentions == old.mentions)
+                + (answer.judgement is old.judgement)
+            )
     assert said == 4 * 4 * 4 * 3 and same >= 0.95 * said

@@ -83,11 +83,15 @@ def cover(
     texture = cv2.resize(shape.paint(rise), (width, height), interpolation=cv2.INTER_LINEAR)
     _, mask = cv2.threshold(level, 128, 255, cv2.THRESH_BINARY)
     covered = _blend(image, texture, level, mask)
-    return covered, mask, {
-        'kind': float(kind),
-        'coverage_target': coverage,
-        'coverage': cv2.countNonZero(mask) / mask.size,
-    }
+    return (
+        covered,
+        mask,
+        {
+            'kind': float(kind),
+            'coverage_target': coverage,
+            'coverage': cv2.countNonZero(mask) / mask.size,
+        },
+    )
 
 
 def _blend(

@@ -9,7 +9,10 @@ from vlm_misalign_ros.datasets.cityscapes import CityscapesDataset
 
 
 def open_dataset(
-    root: str | Path, split: str = '', cities: Sequence[str] = (), limit: int = 0,
+    root: str | Path,
+    split: str = '',
+    cities: Sequence[str] = (),
+    limit: int = 0,
     sequences: bool = False,
 ) -> CityscapesDataset:
     """Open a data set in Cityscapes layout; arguments and errors as in CityscapesDataset.open."""

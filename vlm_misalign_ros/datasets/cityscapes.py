@@ -60,7 +60,11 @@ class CityscapesDataset:
 
     @classmethod
     def open(
-        cls, root: str | Path, split: str = '', cities: Sequence[str] = (), limit: int = 0,
+        cls,
+        root: str | Path,
+        split: str = '',
+        cities: Sequence[str] = (),
+        limit: int = 0,
         sequences: bool = False,
     ) -> CityscapesDataset:
         """
@@ -115,21 +119,33 @@ class CityscapesDataset:
         if entry.camera is not None:
             camera = read_camera(entry.camera, width, height)
         return Frame(
-            self.name, entry.sequence, entry.key, image, _read_labels(entry), instances, camera,
-            self._depth(entry, camera))
+            self.name,
+            entry.sequence,
+            entry.key,
+            image,
+            _read_labels(entry),
+            instances,
+            camera,
+            self._depth(entry, camera),
+        )
 
     @property
     def has_depth(self) -> bool:
         """Return whether every frame comes with disparity and a stereo camera to read it by."""
-        return all(entry.disparity is not None and entry.camera is not None
-                   and read_camera(entry.camera).baseline > 0 for entry in self.entries)
+        return all(
+            entry.disparity is not None
+            and entry.camera is not None
+            and read_camera(entry.camera).baseline > 0
+            for entry in self.entries
+        )
 
     @staticmethod
     def _depth(entry: Entry, camera: Camera | None) -> np.ndarray | None:
         if entry.disparity is None or camera is None or camera.baseline <= 0:
             return None
-        return depth_table(camera.baseline * camera.fx)[decode(
-            entry.disparity, cv2.IMREAD_UNCHANGED)]
+        return depth_table(camera.baseline * camera.fx)[
+            decode(entry.disparity, cv2.IMREAD_UNCHANGED)
+        ]
 
     def disparity(self, index: int) -> np.ndarray | None:
         """
@@ -178,21 +194,25 @@ def read_camera(path: Path, width: int = 2**20, height: int = 2**20) -> Camera:
         baseline = float(extrinsic.get('baseline', 0.0))
     except OSError as error:
         raise DatasetError(
-            f'{path} cannot be read: {error.strerror}', 'check its permissions') from error
+            f'{path} cannot be read: {error.strerror}', 'check its permissions'
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f'{path} is no camera file: {type(error).__name__} {error}',
             'expected intrinsic fx, fy, u0, v0 and extrinsic z, pitch; '
-            'without the camera folder a default camera is used') from error
+            'without the camera folder a default camera is used',
+        ) from error
     numbers = (fx, fy, cx, cy, mount_height, pitch, baseline)
     if not all(map(math.isfinite, numbers)) or min(fx, fy) <= 0:
         raise DatasetError(
             f'{path} has fx {fx}, fy {fy}, z {mount_height}, pitch {pitch}',
-            'expected finite numbers and focal lengths above 0')
+            'expected finite numbers and focal lengths above 0',
+        )
     if not (0 < cx < width and 0 < cy < height):
         raise DatasetError(
             f'{path} has its principal point at ({cx}, {cy}), outside {width} x {height} pixels',
-            'scale the intrinsics with the pictures')
+            'scale the intrinsics with the pictures',
+        )
     return Camera(width, height, fx, fy, cx, cy, mount_height, pitch, max(baseline, 0.0))
 
 
@@ -207,8 +227,13 @@ def _index(root: Path, split: str, cities: tuple[str, ...], sequences: bool) -> 
             remedy = 'set sequences to false to read leftImg8bit'
         raise DatasetError(f'{root} has no folder {pictures.name}', remedy)
     present = {folder.name: _folders(folder) for folder in _folders(pictures)}
-    known = '; '.join(f'{name}: {", ".join(city.name for city in found) or "no city"}'
-                      for name, found in present.items()) or 'nothing'
+    known = (
+        '; '.join(
+            f'{name}: {", ".join(city.name for city in found) or "no city"}'
+            for name, found in present.items()
+        )
+        or 'nothing'
+    )
     if split and split not in present:
         raise DatasetError(f'{pictures} has no split {split!r}', f'there is {known}')
     chosen = {name: found for name, found in present.items() if not split or name == split}
@@ -216,20 +241,27 @@ def _index(root: Path, split: str, cities: tuple[str, ...], sequences: bool) -> 
     for name in cities:
         if name not in names:
             raise DatasetError(
-                f'{pictures} has no city {name!r} in {split or "any split"}', f'there is {known}')
+                f'{pictures} has no city {name!r} in {split or "any split"}', f'there is {known}'
+            )
     entries = [
-        entry for name, found in chosen.items() for city in found
-        if not cities or city.name in cities for entry in _city(root, name, city)]
+        entry
+        for name, found in chosen.items()
+        for city in found
+        if not cities or city.name in cities
+        for entry in _city(root, name, city)
+    ]
     if not entries:
         raise DatasetError(
             f'{pictures} has no frames for split {split or "(all)"} and cities '
-            f'{", ".join(cities) or "(all)"}', f'there is {known}; {_LAYOUT}')
+            f'{", ".join(cities) or "(all)"}',
+            f'there is {known}; {_LAYOUT}',
+        )
     first: dict[str, Entry] = {}
     for entry in entries:
         if entry.key in first:
             raise DatasetError(
-                f'{entry.image} has the same name as {first[entry.key].image}',
-                'choose one split')
+                f'{entry.image} has the same name as {first[entry.key].image}', 'choose one split'
+            )
         first[entry.key] = entry
     return entries
 
@@ -237,10 +269,12 @@ def _index(root: Path, split: str, cities: tuple[str, ...], sequences: bool) -> 
 def _folders(folder: Path) -> list[Path]:
     try:
         return sorted(
-            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.'))
+            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.')
+        )
     except OSError as error:
         raise DatasetError(
-            f'{folder} cannot be listed: {error.strerror}', 'check its permissions') from error
+            f'{folder} cannot be listed: {error.strerror}', 'check its permissions'
+        ) from error
 
 
 def _names(folder: Path) -> set[str]:
@@ -250,7 +284,8 @@ def _names(folder: Path) -> set[str]:
         return set()
     except OSError as error:
         raise DatasetError(
-            f'{folder} cannot be listed: {error.strerror}', 'check its permissions') from error
+            f'{folder} cannot be listed: {error.strerror}', 'check its permissions'
+        ) from error
 
 
 def _city(root: Path, split: str, pictures: Path) -> Iterator[Entry]:
@@ -268,17 +303,24 @@ def _city(root: Path, split: str, pictures: Path) -> Iterator[Entry]:
     for name in sorted(_names(pictures)):
         if name.startswith('.') or not name.endswith('_leftImg8bit.png'):
             continue
-        stem = name[:-len('_leftImg8bit.png')]
+        stem = name[: -len('_leftImg8bit.png')]
         match = _STEM.fullmatch(stem)
         if match is None or match['city'] != city:
             raise DatasetError(
                 f'{pictures / name} is not named after its city, sequence and frame',
-                f'expected {city}_000000_000019_leftImg8bit.png')
+                f'expected {city}_000000_000019_leftImg8bit.png',
+            )
         yield Entry(
-            stem, split, city, f'{city}_{match["sequence"]}', pictures / name,
+            stem,
+            split,
+            city,
+            f'{city}_{match["sequence"]}',
+            pictures / name,
             find('gtFine', stem, '_gtFine_labelIds.png', '_gtFine_labelTrainIds.png'),
             find('gtFine', stem, '_gtFine_instanceIds.png'),
-            find('camera', stem, '_camera.json'), find('disparity', stem, '_disparity.png'))
+            find('camera', stem, '_camera.json'),
+            find('disparity', stem, '_disparity.png'),
+        )
 
 
 def _require_labels(entries: Sequence[Entry]) -> None:
@@ -286,7 +328,8 @@ def _require_labels(entries: Sequence[Entry]) -> None:
     if bare:
         raise DatasetError(
             f'{len(bare)} of {len(entries)} frames have no labels, the first is {bare[0].image}',
-            f'expected gtFine/{bare[0].split}/{bare[0].city}/{bare[0].key}_gtFine_labelIds.png')
+            f'expected gtFine/{bare[0].split}/{bare[0].city}/{bare[0].key}_gtFine_labelIds.png',
+        )
 
 
 def _check_files(entry: Entry) -> None:
@@ -301,7 +344,8 @@ def _check_files(entry: Entry) -> None:
             raise DatasetError(
                 f'{path} is {other.width} x {other.height}, its image '
                 f'{header.width} x {header.height} pixels',
-                'resize both alike (labels with nearest neighbour) or restore the originals')
+                'resize both alike (labels with nearest neighbour) or restore the originals',
+            )
     if entry.camera is not None:
         read_camera(entry.camera, header.width, header.height)
 
@@ -320,13 +364,14 @@ def _read_labels(entry: Entry) -> np.ndarray | None:
         row, column = np.argwhere(wrong)[0]
         raise DatasetError(
             f'{entry.labels} has the value {labels[row, column]} at row {row}, column {column}',
-            f'expected {allowed}; colour and polygon maps are not label maps')
+            f'expected {allowed}; colour and polygon maps are not label maps',
+        )
     return known
 
 
 def _valid_label_ids() -> np.ndarray:
     table = np.arange(256, dtype=np.uint8)
-    table[_HIGHEST + 1:] = 255
+    table[_HIGHEST + 1 :] = 255
     return table
 
 
@@ -344,4 +389,5 @@ def _check_instances(path: Path, instances: np.ndarray) -> None:
     if highest >= (_HIGHEST + 1) * 1000:
         raise DatasetError(
             f'{path} has the value {highest}',
-            f'expected a label id, or label id * 1000 + k, below {(_HIGHEST + 1) * 1000}')
+            f'expected a label id, or label id * 1000 + k, below {(_HIGHEST + 1) * 1000}',
+        )

@@ -48,7 +48,8 @@ def read_header(path: Path) -> PngHeader:
         raise _unreadable(path, error) from error
     if not head.startswith(_SIGNATURE):
         raise DatasetError(
-            f'{path} is no PNG file: it begins with {head[:8].hex() or "nothing"}', _AGAIN)
+            f'{path} is no PNG file: it begins with {head[:8].hex() or "nothing"}', _AGAIN
+        )
     if len(head) < 29 or head[12:16] != b'IHDR' or tail != _TRAILER:
         raise DatasetError(f'{path} is truncated: it does not end with the IEND chunk', _AGAIN)
     width, height, depth, color = struct.unpack('>IIBB', head[16:26])
@@ -60,7 +61,8 @@ def require_color(path: Path, header: PngHeader) -> None:
     if header.depth != 8 or header.color not in (_GREY, _RGB, _RGBA):
         raise DatasetError(
             f'{path} has {header.depth} bits of PNG colour type {header.color}',
-            'expected an 8-bit colour picture')
+            'expected an 8-bit colour picture',
+        )
 
 
 def require_grey(path: Path, header: PngHeader, depth: int) -> None:
@@ -68,7 +70,8 @@ def require_grey(path: Path, header: PngHeader, depth: int) -> None:
     if header.depth != depth or header.color != _GREY:
         raise DatasetError(
             f'{path} has {header.depth} bits of PNG colour type {header.color}',
-            f'expected {depth}-bit grey (colour type 0)')
+            f'expected {depth}-bit grey (colour type 0)',
+        )
 
 
 def decode(path: Path, flags: int) -> np.ndarray:
@@ -103,10 +106,12 @@ def _check_chunks(path: Path, data: bytes) -> None:
         end = start + 8 + length
         if end + 4 > len(data):
             break
-        if zlib.crc32(view[start + 4:end]) != struct.unpack_from('>I', data, end)[0]:
+        if zlib.crc32(view[start + 4 : end]) != struct.unpack_from('>I', data, end)[0]:
             raise DatasetError(
                 f'{path} is damaged: wrong checksum of chunk {kind.decode("latin1")} at byte '
-                f'{start}', _AGAIN)
+                f'{start}',
+                _AGAIN,
+            )
         if kind == b'IEND':
             return
         start = end + 4
@@ -115,4 +120,5 @@ def _check_chunks(path: Path, data: bytes) -> None:
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:
     return DatasetError(
-        f'{path} cannot be read: {error.strerror}', 'check that it exists and its permissions')
+        f'{path} cannot be read: {error.strerror}', 'check that it exists and its permissions'
+    )

@@ -13,14 +13,17 @@ from vlm_misalign_ros.types import Mention
 _MODIFIERS = frozenset(
     'a an other parked oncoming visible moving nearby the any all stationary number of count '
     'total detected present main additional seen key approaching passing notable large '
-    'small'.split())
+    'small'.split()
+)
 _TRAILING = frozenset('count counts present visible detected status number seen ahead'.split())
 _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(
-    '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split())
+    '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split()
+)
 _YES = frozenset('yes true present visible y several many multiple some one two three'.split())
 _MAYBE = frozenset(
-    'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split())
+    'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split()
+)
 _ATTEMPTS = 24
 """Places at which an answer is tried as JSON."""
 
@@ -34,8 +37,7 @@ def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
     decoder = json.JSONDecoder()
     start, attempts = 0, 0
     while attempts < _ATTEMPTS:
-        places = [place for place in (text.find('{', start), text.find('[', start))
-                  if place >= 0]
+        places = [place for place in (text.find('{', start), text.find('[', start)) if place >= 0]
         if not places:
             return
         begin = min(places)
@@ -50,8 +52,13 @@ def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
                 start = begin + 1
                 continue
             end = len(text)
-        if isinstance(value, dict) and value or isinstance(value, list) and value and all(
-                isinstance(entry, (str, dict)) for entry in value):
+        if (
+            isinstance(value, dict)
+            and value
+            or isinstance(value, list)
+            and value
+            and all(isinstance(entry, (str, dict)) for entry in value)
+        ):
             yield begin, end, value
             start = end
         else:
@@ -139,14 +146,17 @@ def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
         return Mention.HEDGED
     if Cue.NEGATION_AFTER in cues:
         return Mention.DENIED
-    if first in ('no', 'not', 'without', "can't", 'cannot') and Cue.NOT_NEGATION not in cues and (
-            first == 'no' or Cue.NEGATION_BEFORE in cues):
+    if (
+        first in ('no', 'not', 'without', "can't", 'cannot')
+        and Cue.NOT_NEGATION not in cues
+        and (first == 'no' or Cue.NEGATION_BEFORE in cues)
+    ):
         return Mention.DENIED
     return None
 
 
 def pairs(
-    tokens: Sequence[str], lexicon: Lexicon,
+    tokens: Sequence[str], lexicon: Lexicon
 ) -> list[tuple[tuple[str, ...], tuple[str, ...], int]]:
     """
     Return (classes, value words, where the value starts) of `cars: 4, pedestrians: none`.
@@ -162,13 +172,14 @@ def pairs(
         classes = named_alone(tokens[start:colon], lexicon)
         stop = len(tokens)
         if number + 1 < len(colons):
-            inside = [place for place in range(colon, colons[number + 1])
-                      if tokens[place] in (',', '|')]
+            inside = [
+                place for place in range(colon, colons[number + 1]) if tokens[place] in (',', '|')
+            ]
             if not inside:
-                return [] if not classes else [(classes, tuple(tokens[colon + 1:]), colon + 1)]
+                return [] if not classes else [(classes, tuple(tokens[colon + 1 :]), colon + 1)]
             stop = inside[-1]
         if classes:
-            found.append((classes, tuple(tokens[colon + 1:stop]), colon + 1))
+            found.append((classes, tuple(tokens[colon + 1 : stop]), colon + 1))
         start = stop + 1
     return found
 

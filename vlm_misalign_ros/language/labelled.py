@@ -54,8 +54,9 @@ class Score:
 
     def __add__(self, other: Score) -> Score:
         """Return the sum of the counts."""
-        return Score(*(getattr(self, entry.name) + getattr(other, entry.name)
-                       for entry in fields(self)))
+        return Score(
+            *(getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(self))
+        )
 
 
 def load(path: Path) -> list[Labelled]:
@@ -70,18 +71,27 @@ def load(path: Path) -> list[Labelled]:
             continue
         try:
             entry = json.loads(line)
-            mentions = {name: state for state in (
-                Mention.HEDGED, Mention.DENIED, Mention.ASSERTED)
-                for name in entry.get(state.value.lower(), ())}
+            mentions = {
+                name: state
+                for state in (Mention.HEDGED, Mention.DENIED, Mention.ASSERTED)
+                for name in entry.get(state.value.lower(), ())
+            }
             unknown = sorted(set(mentions) - set(SCORED))
             if unknown:
                 raise ValueError(f'no class is named {unknown[0]!r}')
-            found.append(Labelled(str(entry.get('id', number)), entry['text'], mentions,
-                                  Judgement(entry['judgement'])))
+            found.append(
+                Labelled(
+                    str(entry.get('id', number)),
+                    entry['text'],
+                    mentions,
+                    Judgement(entry['judgement']),
+                )
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f'{path}, line {number}, is no labelled text: {error}',
-                'docs/language.md says how texts are labelled') from error
+                'docs/language.md says how texts are labelled',
+            ) from error
     return found
 
 
@@ -93,7 +103,11 @@ def score(texts: Iterable[Labelled], lexicon: Lexicon) -> Score:
         found = {name for name, state in reading.mentions.items() if state is Mention.ASSERTED}
         wanted = {name for name, state in labelled.mentions.items() if state is Mention.ASSERTED}
         total += Score(
-            len(found & wanted), len(found - wanted), len(wanted - found),
+            len(found & wanted),
+            len(found - wanted),
+            len(wanted - found),
             len(set(SCORED) - found - wanted),
-            int(reading.judgement is labelled.judgement), 1)
+            int(reading.judgement is labelled.judgement),
+            1,
+        )
     return total

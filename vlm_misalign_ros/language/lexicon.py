@@ -74,8 +74,10 @@ class Phrases:
 
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""
-        return any(word in self.begins and self.longest(tokens, start)[0]
-                   for start, word in enumerate(tokens))
+        return any(
+            word in self.begins and self.longest(tokens, start)[0]
+            for start, word in enumerate(tokens)
+        )
 
 
 @dataclass
@@ -147,14 +149,19 @@ def _load(path: Path) -> Lexicon:
     try:
         data = yaml.safe_load(path.read_text(encoding='utf-8'))
         lexicon = Lexicon(int(data['version']))
-        macros = {name: [str(entry) for entry in entries]
-                  for name, entries in data['macros'].items()}
+        macros = {
+            name: [str(entry) for entry in entries] for name, entries in data['macros'].items()
+        }
         _add_things(lexicon, data, path)
         polarity = data['polarity']
         for cue in Cue:
-            entries = (data['pictures']['image_of'] if cue is Cue.PICTURE_BEFORE
-                       else data['pictures']['after'] if cue is Cue.PICTURE_AFTER
-                       else polarity[cue.value])
+            entries = (
+                data['pictures']['image_of']
+                if cue is Cue.PICTURE_BEFORE
+                else data['pictures']['after']
+                if cue is Cue.PICTURE_AFTER
+                else polarity[cue.value]
+            )
             _add(lexicon.cues, entries, macros, cue)
         _add(lexicon.bearers, data['pictures']['bearer'], macros, True, plural=True)
         _add(lexicon.shows, data['pictures']['shows'], macros, True)
@@ -173,8 +180,9 @@ def _load(path: Path) -> Lexicon:
         for name in SIDE:
             lexicon.side[name] = Phrases()
             _add(lexicon.side[name], judgement[name], macros, True)
-        lexicon.composing = frozenset().union(*(
-            lexicon.side[name].begins for name in ('scale_risk', 'scale_safety', 'good', 'bad')))
+        lexicon.composing = frozenset().union(
+            *(lexicon.side[name].begins for name in ('scale_risk', 'scale_safety', 'good', 'bad'))
+        )
         for name in ('going', 'halting'):
             lexicon.side[name] = Phrases()
             _add(lexicon.side[name], macros[name], macros, True)
@@ -185,12 +193,16 @@ def _load(path: Path) -> Lexicon:
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f'lexicon {path} is not one: {type(error).__name__} {error}',
-            'compare it with config/lexicon.yaml') from error
+            'compare it with config/lexicon.yaml',
+        ) from error
     return lexicon
 
 
 def _add(
-    phrases: Phrases, entries: Iterable[str], macros: Mapping[str, Sequence[str]], meaning: Any,
+    phrases: Phrases,
+    entries: Iterable[str],
+    macros: Mapping[str, Sequence[str]],
+    meaning: Any,
     plural: bool = False,
 ) -> None:
     for entry in entries:
@@ -206,7 +218,8 @@ def _add_things(lexicon: Lexicon, data: Mapping[str, Any], path: Path) -> None:
         for name in classes:
             if name not in SCORED:
                 raise ConfigurationError(
-                    f'lexicon {path} names the class {name!r}', 'allowed: ' + ', '.join(SCORED))
+                    f'lexicon {path} names the class {name!r}', 'allowed: ' + ', '.join(SCORED)
+                )
         for phrase in entry['phrases']:
             for form in plurals(phrase):
                 lexicon.things.add(words(form), classes)

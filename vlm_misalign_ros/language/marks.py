@@ -45,8 +45,11 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
                 end = index + length
                 closes = end == len(tokens) or tokens[end] in PUNCTUATION
                 follows = not closes and (
-                    not index or tokens[index - 1] in PUNCTUATION or Cue.HEDGE_AFTER in back
-                    or _thing_follows(tokens, end, lexicon))
+                    not index
+                    or tokens[index - 1] in PUNCTUATION
+                    or Cue.HEDGE_AFTER in back
+                    or _thing_follows(tokens, end, lexicon)
+                )
                 cue = (forward if forward and (follows or not back) else back or forward)[0]
             marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
         elif thing:
@@ -57,12 +60,12 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
 
 
 def _without_pseudo(
-    tokens: Sequence[str], index: int, cue: Cue, length: int, lexicon: Lexicon,
+    tokens: Sequence[str], index: int, cue: Cue, length: int, lexicon: Lexicon
 ) -> tuple[Cue | None, int]:
     """Cut a cue short where a pseudo-negation begins inside it: `there is | no shortage of`."""
     if cue in (Cue.NEGATION_BEFORE, Cue.NEGATION_AFTER):
         end = index + length
-        if length > 1 and tokens[end - 1] == 'no' and tokens[end:end + 1] == ('one',):
+        if length > 1 and tokens[end - 1] == 'no' and tokens[end : end + 1] == ('one',):
             return None, length - 1
         for place in range(index + 1, index + length):
             inner, cues = lexicon.cues.longest(tokens, place)

@@ -27,22 +27,101 @@ _RANK = {Mention.HYPOTHETICAL: 0, Mention.HEDGED: 1, Mention.DENIED: 2, Mention.
 """Of several mentions of one class the strongest counts."""
 _DEPTH = 32
 _HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
-_ASKS = ('anyone', 'anybody', 'is there', 'are there', 'do you see', 'can you see', 'any',
-         'could there be', 'is that', 'are those', 'was there', 'were there', 'might there be',
-         'is it', 'do i see', 'does it')
-_YES = ('yes', 'yeah', 'yep', 'correct', 'indeed', 'true', 'certainly',
-        'definitely', 'sure', 'right', 'of course', 'a yes', 'several', 'many', 'one', 'two')
-_NO = ('no', 'none', 'nope', "there isn't", "there aren't", 'there is no', 'there are no', 'not',
-       'false', 'neither', 'zero', 'negative', 'i see none', "i don't", 'i do not', 'nowhere',
-       "there isn't one", 'never')
-_MAYBE = ('maybe', 'possibly', 'perhaps', 'hard to tell', 'hard to say', 'unclear', 'probably',
-          'not sure', "i can't tell", 'i cannot tell', "can't tell", 'cannot tell', 'unsure',
-          'difficult to say', 'difficult to tell', 'could be', 'might be', 'impossible to tell',
-          'impossible to say', "i'm not sure", 'i am not sure', 'uncertain', 'likely',
-          'not certain')
+_ASKS = (
+    'anyone',
+    'anybody',
+    'is there',
+    'are there',
+    'do you see',
+    'can you see',
+    'any',
+    'could there be',
+    'is that',
+    'are those',
+    'was there',
+    'were there',
+    'might there be',
+    'is it',
+    'do i see',
+    'does it',
+)
+_YES = (
+    'yes',
+    'yeah',
+    'yep',
+    'correct',
+    'indeed',
+    'true',
+    'certainly',
+    'definitely',
+    'sure',
+    'right',
+    'of course',
+    'a yes',
+    'several',
+    'many',
+    'one',
+    'two',
+)
+_NO = (
+    'no',
+    'none',
+    'nope',
+    "there isn't",
+    "there aren't",
+    'there is no',
+    'there are no',
+    'not',
+    'false',
+    'neither',
+    'zero',
+    'negative',
+    'i see none',
+    "i don't",
+    'i do not',
+    'nowhere',
+    "there isn't one",
+    'never',
+)
+_MAYBE = (
+    'maybe',
+    'possibly',
+    'perhaps',
+    'hard to tell',
+    'hard to say',
+    'unclear',
+    'probably',
+    'not sure',
+    "i can't tell",
+    'i cannot tell',
+    "can't tell",
+    'cannot tell',
+    'unsure',
+    'difficult to say',
+    'difficult to tell',
+    'could be',
+    'might be',
+    'impossible to tell',
+    'impossible to say',
+    "i'm not sure",
+    'i am not sure',
+    'uncertain',
+    'likely',
+    'not certain',
+)
 _NAMES = ('name', 'type', 'class', 'label', 'object', 'category', 'kind', 'item', 'entity')
-_COUNTS = ('count', 'number', 'present', 'visible', 'detected', 'quantity', 'amount', 'exists',
-           'seen', 'in_scene')
+_COUNTS = (
+    'count',
+    'number',
+    'present',
+    'visible',
+    'detected',
+    'quantity',
+    'amount',
+    'exists',
+    'seen',
+    'in_scene',
+)
 _PICTURED = ('question', 'prompt', 'instruction', 'query')
 
 
@@ -57,7 +136,10 @@ class Reading:
     judgement: Judgement = Judgement.UNPARSED
 
     def note(
-        self, classes: Sequence[str], mention: Mention | None, name: Sequence[str] = (),
+        self,
+        classes: Sequence[str],
+        mention: Mention | None,
+        name: Sequence[str] = (),
         corrects: bool = False,
     ) -> None:
         """Take in one mention; with `corrects` it counts over what was said before."""
@@ -148,9 +230,15 @@ class _Reader:
 
     def _headed(self, tokens: Sequence[str]) -> Mention | None:
         """Return what a heading says of all that stands under it."""
-        return (Mention.DENIED if self._lexicon.absent.find(tokens)
-                else Mention.HYPOTHETICAL if self._lexicon.hypothetical.find(tokens)
-                else Mention.HEDGED if self._lexicon.uncertain.find(tokens) else None)
+        return (
+            Mention.DENIED
+            if self._lexicon.absent.find(tokens)
+            else Mention.HYPOTHETICAL
+            if self._lexicon.hypothetical.find(tokens)
+            else Mention.HEDGED
+            if self._lexicon.uncertain.find(tokens)
+            else None
+        )
 
     def _row(self, row: Sequence[str]) -> None:
         classes = answers.named_alone(words(row[0]), self._lexicon)
@@ -177,9 +265,10 @@ class _Reader:
             colon = tokens.index(':')
             headed = self._headed(tokens[:colon])
             if headed is not None and not any(
-                    self._lexicon.things.longest(tokens, place)[0] for place in range(colon)):
+                self._lexicon.things.longest(tokens, place)[0] for place in range(colon)
+            ):
                 before, self._section = self._section, headed
-                self._clauses(tokens[colon + 1:])
+                self._clauses(tokens[colon + 1 :])
                 self._section = before
                 return
         if self._topic:
@@ -210,8 +299,9 @@ class _Reader:
     def _clauses(self, tokens: Sequence[str]) -> None:
         corrects = self._corrects(tokens)
         for said in Clauses(tuple(tokens), self._lexicon, self._riders).read():
-            self._reading.note(said.classes, self._in_section(said.state),
-                               tokens[said.start:said.end], corrects)
+            self._reading.note(
+                said.classes, self._in_section(said.state), tokens[said.start : said.end], corrects
+            )
 
     def _corrects(self, tokens: Sequence[str]) -> bool:
         """Return whether a sentence takes back what was said: `wait, there is no bus`."""
@@ -223,26 +313,31 @@ class _Reader:
     def _follow_topic(self, tokens: Sequence[str]) -> None:
         """Take the first line under a heading as what is said of the thing it names."""
         stated = answers.polarity(tuple(tokens), self._lexicon)
-        self._reading.note(
-            self._topic, self._in_section(stated or Mention.ASSERTED), self._topic)
+        self._reading.note(self._topic, self._in_section(stated or Mention.ASSERTED), self._topic)
         self._topic = ()
 
     def _question(self, tokens: Sequence[str]) -> None:
         """Keep what is asked for; a question says nothing itself, but its places are there."""
         self._asked = []
-        tail = max((place + 1 for place, word in enumerate(tokens)
-                    if word in (',', 'and', 'but')), default=0)
-        if tail and len(tokens) > 4 and answers.named_alone(
-                tokens[tail:], self._lexicon) and not any(
-                    starts_with(tokens[place:], *_ASKS) for place in range(tail)):
+        tail = max(
+            (place + 1 for place, word in enumerate(tokens) if word in (',', 'and', 'but')),
+            default=0,
+        )
+        if (
+            tail
+            and len(tokens) > 4
+            and answers.named_alone(tokens[tail:], self._lexicon)
+            and not any(starts_with(tokens[place:], *_ASKS) for place in range(tail))
+        ):
             self._clauses(tokens[:tail])
             tokens = tokens[tail:]
         said = Clauses(tuple(tokens), self._lexicon, self._riders).read()
         for entry in said:
             if entry.place:
                 self._reading.note(entry.classes, Mention.ASSERTED)
-        if len(tokens) <= 4 or any(starts_with(tokens[place:], *_ASKS)
-                                   for place in range(min(3, len(tokens)))):
+        if len(tokens) <= 4 or any(
+            starts_with(tokens[place:], *_ASKS) for place in range(min(3, len(tokens)))
+        ):
             self._asked = [entry for entry in said if not entry.place]
 
     def _answered(self, tokens: Sequence[str]) -> bool:
@@ -251,9 +346,15 @@ class _Reader:
         if not asked:
             return False
         tokens = _after_label(tokens)
-        state = (Mention.HEDGED if starts_with(tokens, *_MAYBE)
-                 else Mention.DENIED if starts_with(tokens, *_NO)
-                 else Mention.ASSERTED if starts_with(tokens, *_YES) else None)
+        state = (
+            Mention.HEDGED
+            if starts_with(tokens, *_MAYBE)
+            else Mention.DENIED
+            if starts_with(tokens, *_NO)
+            else Mention.ASSERTED
+            if starts_with(tokens, *_YES)
+            else None
+        )
         for entry in asked:
             self._reading.note(entry.classes, state, ())
         return state is not None and len(tokens) > 1 and tokens[1] in ',:;('
@@ -307,8 +408,9 @@ class _Reader:
             stated = answers.polarity(entry, self._lexicon)
             if isinstance(entry, dict) and entry:
                 counted = [entry[name] for name in entry if str(name).lower() in _COUNTS]
-                stated = (answers.polarity(counted[0], self._lexicon) if counted
-                          else Mention.ASSERTED)
+                stated = (
+                    answers.polarity(counted[0], self._lexicon) if counted else Mention.ASSERTED
+                )
             self._reading.note(classes, state or stated or Mention.ASSERTED, tokens)
             if stated is Mention.DENIED or not isinstance(entry, (str, list, dict)):
                 return
@@ -323,14 +425,19 @@ def _after_label(tokens: Sequence[str]) -> Sequence[str]:
     """Return an answer without `A:` or `Answer 2:` before it."""
     for place in range(1, min(3, len(tokens))):
         if tokens[place] == ':' and tokens[0] in ('a', 'answer', 'ans', 'reply', 'response'):
-            return tokens[place + 1:]
+            return tokens[place + 1 :]
     return tokens
 
 
 def to_plain(reading: Reading) -> dict[str, Any]:
     """Return a reading as `vlm-misalign mentions` prints it."""
+
     def of(state: Mention) -> list[str]:
         return [name for name in SCORED if reading.mentions.get(name) is state]
 
-    return {'asserted': of(Mention.ASSERTED), 'denied': of(Mention.DENIED),
-            'hedged': of(Mention.HEDGED), 'judgement': reading.judgement.value}
+    return {
+        'asserted': of(Mention.ASSERTED),
+        'denied': of(Mention.DENIED),
+        'hedged': of(Mention.HEDGED),
+        'judgement': reading.judgement.value,
+    }

@@ -14,26 +14,42 @@ MAX_TEXT = 20_000
 MAX_SENTENCE = 200
 """Words of a sentence; a longer one is cut, which keeps the work linear in the text."""
 
-_WORD = re.compile(
-    r"\d+(?:[.,]\d+)+|[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n|/]", re.UNICODE)
-_QUOTES = str.maketrans({'’': "'", '‘': "'", '`': "'", '“': '"', '”': '"', '–': '-', '—': ';',
-                         '…': '.', '\u2011': '-', '\u00a0': ' ', '\r': '\n'})
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n|/]", re.UNICODE)
+_QUOTES = str.maketrans(
+    {
+        '’': "'",
+        '‘': "'",
+        '`': "'",
+        '“': '"',
+        '”': '"',
+        '–': '-',
+        '—': ';',
+        '…': '.',
+        '\u2011': '-',
+        '\u00a0': ' ',
+        '\r': '\n',
+    }
+)
 _THINK = re.compile(r'<(think|thinking|reasoning)>.*?(?:</\1>|\Z)', re.IGNORECASE | re.DOTALL)
 _DASH = re.compile(r'(?<=\S) +-{1,3} +(?=\S)')
 """A dash between clauses; one at the head of a line is a bullet."""
 _KEY_DASH = re.compile(
-    r'^([^\n\w]*(?:\d{1,2}[.)] *)?\w+(?: \w+){0,2}) +-{1,3} +(?=\S)', re.MULTILINE)
+    r'^([^\n\w]*(?:\d{1,2}[.)] *)?\w+(?: \w+){0,2}) +-{1,3} +(?=\S)', re.MULTILINE
+)
 """`Trains - none` on a line of its own is a key with its value."""
 _ANSWER_DASH = re.compile(
     r"(\w+(?: \w+){0,2}) +-{1,3} +(?=(?:no|none|nope|yes|zero|absent|can't find|cannot find|one"
-    r"|two|three|several|many)\b)", re.IGNORECASE)
+    r'|two|three|several|many)\b)',
+    re.IGNORECASE,
+)
 """`A bus - no.` within a line is one, too."""
 _EQUALS = re.compile(r'(?<=[^\W\d_]) ?= ?(?=\w)')
 _BULLET = re.compile(r'^[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.MULTILINE | re.IGNORECASE)
 _MARKS = re.compile(r'[*_#>~]{1,6}')
 _CONTRACTED = frozenset(
     "it's that's there's here's he's she's let's what's who's one's everything's where's "
-    "somebody's someone's anyone's nobody's".split())
+    "somebody's someone's anyone's nobody's".split()
+)
 _ENDS = frozenset('.!?;\n')
 
 
@@ -79,7 +95,7 @@ def tidy(text: str, prompt: str = '') -> str:
         text = text.rsplit('</think>', 1)[1]
     echo = unicodedata.normalize('NFKC', prompt[:MAX_TEXT]).translate(_QUOTES).strip()
     if echo and text.lstrip().lower().startswith(echo.lower()):
-        text = text.lstrip()[len(echo):]
+        text = text.lstrip()[len(echo) :]
     return text
 
 
@@ -92,8 +108,9 @@ def sentences(text: str) -> Iterator[Sentence]:
         for word in _WORD.findall(plain):
             if word in _ENDS or len(found) >= MAX_SENTENCE:
                 if found:
-                    yield Sentence(tuple(found), word if word in _ENDS else '', number,
-                                   frozenset(shouted))
+                    yield Sentence(
+                        tuple(found), word if word in _ENDS else '', number, frozenset(shouted)
+                    )
                 found, shouted = [], set()
             if word not in _ENDS:
                 found.append(_plain(word.lower()))
@@ -103,22 +120,28 @@ def sentences(text: str) -> Iterator[Sentence]:
             yield Sentence(tuple(found), '\n', number, frozenset(shouted))
 
 
-_ENGLISH = frozenset((
-    'the a an is are was there of in on at and to with no not it this that i we you for as by '
-    'from can be has have or safe unsafe image street road car cars people scene shows two one '
-    'left right yes ahead proceed visible see').split())
-_FOREIGN = frozenset((
-    # German
-    'der die das ein eine einen einem ist sind nicht und auf dem den mit es zu im wird auch kein '
-    'keine vor links rechts fährt weiter straße '
-    # French
-    'le la les un une des est sont pas et sur avec dans il elle au aux du ne que pour rue '
-    'voiture voitures '
-    # Spanish and Portuguese
-    'el los las una unos es son en con por para se hay y o calle está están uma os as não na no '
-    'em do da rua carro '
-    # Italian and Dutch
-    'il lo gli di è sono non nel nella che strada het een van niet op met er zijn de en').split())
+_ENGLISH = frozenset(
+    (
+        'the a an is are was there of in on at and to with no not it this that i we you for as by '
+        'from can be has have or safe unsafe image street road car cars people scene shows two '
+        'one left right yes ahead proceed visible see'
+    ).split()
+)
+_FOREIGN = frozenset(
+    (
+        # German
+        'der die das ein eine einen einem ist sind nicht und auf dem den mit es zu im wird auch '
+        'kein keine vor links rechts fährt weiter straße '
+        # French
+        'le la les un une des est sont pas et sur avec dans il elle au aux du ne que pour rue '
+        'voiture voitures '
+        # Spanish and Portuguese
+        'el los las una unos es son en con por para se hay y o calle está están uma os as não na '
+        'no em do da rua carro '
+        # Italian and Dutch
+        'il lo gli di è sono non nel nella che strada het een van niet op met er zijn de en'
+    ).split()
+)
 _AMBIGUOUS = _ENGLISH & _FOREIGN
 
 
@@ -130,7 +153,7 @@ def is_english(text: str) -> bool:
     """
     if not text.isascii():
         letters = [char for char in text if char.isalpha()]
-        if sum(ord(char) > 0x24f for char in letters) > 0.3 * len(letters):
+        if sum(ord(char) > 0x24F for char in letters) > 0.3 * len(letters):
             return False
     found = [word for word in words(text) if word[0].isalpha() and word not in _AMBIGUOUS]
     english = sum(word in _ENGLISH for word in found)
@@ -142,8 +165,9 @@ def starts_with(tokens: Sequence[str], *phrases: str) -> bool:
     """Return whether words begin with one of some phrases."""
     if not tokens:
         return False
-    return any(tuple(tokens[:len(sought)]) == sought for sought in _by_first(phrases).get(
-        tokens[0], ()))
+    return any(
+        tuple(tokens[: len(sought)]) == sought for sought in _by_first(phrases).get(tokens[0], ())
+    )
 
 
 @lru_cache(maxsize=256)

@@ -45,8 +45,9 @@ def weights(clusters: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.n
     step = max(1, _BLOCK // max(clusters, 1))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn[start:start + rows] = rng.multinomial(
-            clusters, np.full(clusters, 1 / clusters), size=rows)
+        drawn[start : start + rows] = rng.multinomial(
+            clusters, np.full(clusters, 1 / clusters), size=rows
+        )
     return drawn
 
 
@@ -60,8 +61,12 @@ def percentile_interval(value: float, drawn: np.ndarray) -> Interval:
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, where=denominator != 0,
-                     out=np.full(np.broadcast(numerator, denominator).shape, nan))
+    return np.divide(
+        numerator,
+        denominator,
+        where=denominator != 0,
+        out=np.full(np.broadcast(numerator, denominator).shape, nan),
+    )
 
 
 def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Interval:
@@ -76,7 +81,7 @@ def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Interval:
 
 
 def difference(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray],
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
 ) -> Interval:
     """
     Return the second ratio minus the first over the same clusters, paired by cluster.
@@ -88,14 +93,15 @@ def difference(
     if not len(a):
         return NOTHING
     drawn = weights(len(a))
-    value = (_ratio(c.sum(keepdims=True), d.sum(keepdims=True))
-             - _ratio(a.sum(keepdims=True), b.sum(keepdims=True)))[0]
-    return percentile_interval(
-        value, _ratio(drawn @ c, drawn @ d) - _ratio(drawn @ a, drawn @ b))
+    value = (
+        _ratio(c.sum(keepdims=True), d.sum(keepdims=True))
+        - _ratio(a.sum(keepdims=True), b.sum(keepdims=True))
+    )[0]
+    return percentile_interval(value, _ratio(drawn @ c, drawn @ d) - _ratio(drawn @ a, drawn @ b))
 
 
 def statistic(
-    clusters: np.ndarray, function: Callable[[np.ndarray], float], resamples: int = 400,
+    clusters: np.ndarray, function: Callable[[np.ndarray], float], resamples: int = 400
 ) -> Interval:
     """
     Return the interval of any statistic of rows, resampled by cluster.
@@ -108,7 +114,12 @@ def statistic(
         return NOTHING
     members = np.split(np.argsort(of_row, kind='stable'), np.cumsum(np.bincount(of_row))[:-1])
     value = function(np.arange(len(of_row)))
-    drawn = [function(np.concatenate([np.repeat(members[place], count) for place, count in
-                                      enumerate(row) if count]))
-             for row in weights(len(names), resamples)]
+    drawn = [
+        function(
+            np.concatenate(
+                [np.repeat(members[place], count) for place, count in enumerate(row) if count]
+            )
+        )
+        for row in weights(len(names), resamples)
+    ]
     return percentile_interval(value, np.array(drawn))

@@ -25,7 +25,7 @@ _COLUMN = np.full(256, VOID, np.uint8)
 _COLUMN[:VOID] = np.arange(VOID)
 _FEW = 1 / 8
 """Runs to a pixel up to which runs are counted, not pixels."""
-_EXACT = 2 ** 24
+_EXACT = 2**24
 """calcHist counts in float32, which is exact up to here."""
 
 
@@ -47,16 +47,22 @@ def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     predicted = np.ascontiguousarray(predicted)
     starts = starts_of_runs(truth, predicted)
     if starts.size <= _FEW * truth.size:
-        pairs = truth.ravel()[starts].astype(np.int64) * (VOID + 1) + _COLUMN[
-            predicted.ravel()[starts]]
+        pairs = (
+            truth.ravel()[starts].astype(np.int64) * (VOID + 1)
+            + _COLUMN[predicted.ravel()[starts]]
+        )
         by_pair = np.bincount(pairs, lengths_of_runs(starts, truth.size), 256 * (VOID + 1))
         return by_pair.reshape(256, VOID + 1)[_ROWS].astype(np.int64)
     columns = cv2.LUT(predicted, _COLUMN)
     rows = max(1, _EXACT // truth.shape[1])
     for start in range(0, len(truth), rows):
         counted = cv2.calcHist(
-            [truth[start:start + rows], columns[start:start + rows]], [0, 1], None,
-            [_LABELS, VOID + 1], [0, _LABELS, 0, VOID + 1])
+            [truth[start : start + rows], columns[start : start + rows]],
+            [0, 1],
+            None,
+            [_LABELS, VOID + 1],
+            [0, _LABELS, 0, VOID + 1],
+        )
         total += counted[_ROWS].astype(np.int64)
     return total
 
@@ -81,8 +87,9 @@ def miou(matrix: np.ndarray) -> float:
 
 def to_cells(matrix: np.ndarray) -> list[list[int]]:
     """Return the cells other than 0 as [row, column, count], for a record."""
-    return [[int(row), int(column), int(matrix[row, column])]
-            for row, column in np.argwhere(matrix)]
+    return [
+        [int(row), int(column), int(matrix[row, column])] for row, column in np.argwhere(matrix)
+    ]
 
 
 def from_cells(cells: Iterable[Sequence[int]]) -> np.ndarray:

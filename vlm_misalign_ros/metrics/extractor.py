@@ -34,7 +34,8 @@ class ExtractorQuality(Score):
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(
                 f'extractor quality {path} cannot be read: {error}',
-                'measure it again: python benchmarks/extractor.py --write') from error
+                'measure it again: python benchmarks/extractor.py --write',
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,23 @@ def _draws(quality: ExtractorQuality, count: int) -> _Errors:
         beta(quality.true_positives, quality.false_positives),
         beta(quality.true_positives, quality.false_negatives),
         beta(quality.false_positives, quality.true_negatives),
-        beta(quality.judgements_right, quality.judgements - quality.judgements_right))
+        beta(quality.judgements_right, quality.judgements - quality.judgements_right),
+    )
 
 
 def _means(quality: ExtractorQuality) -> _Errors:
     negatives = quality.false_positives + quality.true_negatives
-    return _Errors(*(np.array([value]) for value in (
-        quality.precision, quality.recall, quality.false_positives / negatives,
-        quality.judgement_accuracy)))
+    return _Errors(
+        *(
+            np.array([value])
+            for value in (
+                quality.precision,
+                quality.recall,
+                quality.false_positives / negatives,
+                quality.judgement_accuracy,
+            )
+        )
+    )
 
 
 def correct(rate: str, observed: np.ndarray, errors: _Errors, absent: float) -> np.ndarray | None:
@@ -88,7 +98,10 @@ def correct(rate: str, observed: np.ndarray, errors: _Errors, absent: float) -> 
 
 
 def carried(
-    rate: str, numerators: np.ndarray, denominators: np.ndarray, absent: float,
+    rate: str,
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    absent: float,
     quality: ExtractorQuality,
 ) -> Interval | None:
     """

@@ -86,7 +86,8 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
         if thing.depth is not None:
             depth = thing.depth
             distance = max(
-                (depth - camera.mount_height * sin(camera.pitch)) / cos(camera.pitch), 0.0)
+                (depth - camera.mount_height * sin(camera.pitch)) / cos(camera.pitch), 0.0
+            )
             if thing.foot_depth is not None:
                 depth = np.where(thing.foot_depth > 0, thing.foot_depth, depth)
         else:
@@ -96,8 +97,9 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
         if distance == float('inf'):
             continue
         sideways = (thing.foot - camera.cx) / camera.fx * depth
-        found.append(Approach(
-            thing.label, distance, float(np.abs(sideways).min()), thing.depth is not None))
+        found.append(
+            Approach(thing.label, distance, float(np.abs(sideways).min()), thing.depth is not None)
+        )
     return found
 
 
@@ -109,16 +111,23 @@ def hazard(things: Iterable[Approach], settings: HazardSettings) -> HazardResult
     CLEAR when none is within CLEAR_FACTOR times that, INDETERMINATE between.
     """
     limit = CLEAR_FACTOR * settings.stopping_distance
-    inside = [thing for thing in things
-              if thing.offset <= settings.corridor_width / 2 and thing.distance < limit]
+    inside = [
+        thing
+        for thing in things
+        if thing.offset <= settings.corridor_width / 2 and thing.distance < limit
+    ]
     if not inside:
         return HazardResult(Hazard.CLEAR, None, None)
     nearest = min(inside, key=lambda thing: (thing.distance, thing.label))
-    verdict = (Hazard.HAZARD if nearest.distance < settings.stopping_distance
-               else Hazard.INDETERMINATE)
+    verdict = (
+        Hazard.HAZARD if nearest.distance < settings.stopping_distance else Hazard.INDETERMINATE
+    )
     return HazardResult(
-        verdict, round(nearest.distance, 3), BY_ID[nearest.label].name,
-        'depth' if nearest.measured else 'flat ground')
+        verdict,
+        round(nearest.distance, 3),
+        BY_ID[nearest.label].name,
+        'depth' if nearest.measured else 'flat ground',
+    )
 
 
 def sweep(things: Sequence[Approach], settings: HazardSettings) -> dict[str, Hazard]:
@@ -127,7 +136,8 @@ def sweep(things: Sequence[Approach], settings: HazardSettings) -> dict[str, Haz
     for width in WIDTHS:
         for distance in DISTANCES:
             chosen = HazardSettings(
-                settings.corridor_width * width, settings.stopping_distance * distance)
+                settings.corridor_width * width, settings.stopping_distance * distance
+            )
             found[sweep_name(chosen)] = hazard(things, chosen).verdict
     return found
 
@@ -143,5 +153,11 @@ def scaled(camera: Camera, width: int, height: int) -> Camera:
         return camera
     x, y = width / camera.width, height / camera.height
     return replace(
-        camera, width=width, height=height, fx=camera.fx * x, fy=camera.fy * y,
-        cx=camera.cx * x, cy=camera.cy * y)
+        camera,
+        width=width,
+        height=height,
+        fx=camera.fx * x,
+        fy=camera.fy * y,
+        cx=camera.cx * x,
+        cy=camera.cy * y,
+    )

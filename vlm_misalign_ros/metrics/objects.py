@@ -62,7 +62,7 @@ class Inventory:
 
 
 def take_inventory(
-    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None = None,
+    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None = None
 ) -> Inventory:
     """
     Return what is in a frame.
@@ -105,8 +105,9 @@ class _Runs:
     @classmethod
     def of(cls, array: np.ndarray) -> _Runs:
         starts = starts_of_runs(array)
-        return cls(array.ravel()[starts], starts, lengths_of_runs(starts, array.size),
-                   array.shape[1])
+        return cls(
+            array.ravel()[starts], starts, lengths_of_runs(starts, array.size), array.shape[1]
+        )
 
     def only(self, chosen: np.ndarray) -> _Runs:
         """Return the runs where `chosen`, bool (n,), is true."""
@@ -120,8 +121,10 @@ class _Runs:
         """Return the rows and columns around all of them; there has to be one."""
         columns = self.starts % self.width
         rows = self.rows
-        return (slice(int(rows[0]), int(rows[-1]) + 1),
-                slice(int(columns.min()), int((columns + self.lengths).max())))
+        return (
+            slice(int(rows[0]), int(rows[-1]) + 1),
+            slice(int(columns.min()), int((columns + self.lengths).max())),
+        )
 
     def sampled(self, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (values, indices into the map) of evenly spread pixels, about `most`."""
@@ -151,9 +154,16 @@ def _instances(instances: np.ndarray, runs: _Runs, depth: np.ndarray | None) -> 
         if label in _THINGS:
             top, bottom = int(first[number]), int(last[number])
             foot, foot_depth = _foot(instances, int(number), top, bottom, depth)
-            yield Thing(label, int(areas[number]), top, bottom, foot,
-                        depth=depths.get(int(number)), foot_depth=foot_depth,
-                        number=int(number))
+            yield Thing(
+                label,
+                int(areas[number]),
+                top,
+                bottom,
+                foot,
+                depth=depths.get(int(number)),
+                foot_depth=foot_depth,
+                number=int(number),
+            )
 
 
 def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
@@ -167,12 +177,14 @@ def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
     counts = np.diff(starts, append=len(ids))
     places = starts + np.floor(NEAR_SHARE * (counts - 1)).astype(np.int64)
-    return {int(number): float(value) / 1000
-            for number, value in zip(ids[starts], depths[places], strict=True)}
+    return {
+        int(number): float(value) / 1000
+        for number, value in zip(ids[starts], depths[places], strict=True)
+    }
 
 
 def _outlined(
-    array: np.ndarray, runs: _Runs, value: int, group: bool, depth: np.ndarray | None,
+    array: np.ndarray, runs: _Runs, value: int, group: bool, depth: np.ndarray | None
 ) -> Iterator[Thing]:
     """Yield the connected parts of a map where it has a value."""
     runs = runs.only(runs.values == value)
@@ -182,25 +194,35 @@ def _outlined(
     # No more parts than runs: sixteen bits are enough for all but noise, and three times faster.
     kind = cv2.CV_16U if runs.values.size < 2**16 - 2 else cv2.CV_32S
     count, parts, stats, _ = cv2.connectedComponentsWithStats(
-        (array[rows, columns] == value).view(np.uint8), connectivity=8, ltype=kind)
+        (array[rows, columns] == value).view(np.uint8), connectivity=8, ltype=kind
+    )
     depths = {}
     if depth is not None:
         _, places = runs.sampled(_DEPTHS)
         down, across = np.divmod(places, runs.width)
-        depths = _near_sides(parts[down - rows.start, across - columns.start],
-                             depth.ravel()[places])
+        depths = _near_sides(
+            parts[down - rows.start, across - columns.start], depth.ravel()[places]
+        )
     for number in range(1, count):
         top = int(stats[number, cv2.CC_STAT_TOP])
         bottom = top + int(stats[number, cv2.CC_STAT_HEIGHT]) - 1
-        foot, foot_depth = _foot(parts, number, top, bottom,
-                                 None if depth is None else depth[rows, columns])
-        yield Thing(value, int(stats[number, cv2.CC_STAT_AREA]), top + rows.start,
-                    bottom + rows.start, foot + columns.start, group, depths.get(number),
-                    foot_depth)
+        foot, foot_depth = _foot(
+            parts, number, top, bottom, None if depth is None else depth[rows, columns]
+        )
+        yield Thing(
+            value,
+            int(stats[number, cv2.CC_STAT_AREA]),
+            top + rows.start,
+            bottom + rows.start,
+            foot + columns.start,
+            group,
+            depths.get(number),
+            foot_depth,
+        )
 
 
 def _foot(
-    marks: np.ndarray, mark: int, top: int, bottom: int, depth: np.ndarray | None,
+    marks: np.ndarray, mark: int, top: int, bottom: int, depth: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the columns of the lowest rows of a mark, and their depths in metres."""
     rows = slice(bottom - max(1, (bottom - top + 1) // 20) + 1, bottom + 1)

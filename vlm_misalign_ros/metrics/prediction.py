@@ -70,7 +70,7 @@ def calibration_error(chances: object, positives: object, bins: int = BINS) -> f
     if not len(values):
         return nan
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
-    gap = (np.bincount(place, truth, bins) - np.bincount(place, values, bins))
+    gap = np.bincount(place, truth, bins) - np.bincount(place, values, bins)
     return float(np.abs(gap).sum() / len(values))
 
 

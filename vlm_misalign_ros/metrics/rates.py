@@ -16,13 +16,19 @@ VULNERABLE: tuple[str, ...] = ('person', 'rider', 'bicycle', 'motorcycle')
 """Vulnerable road users."""
 
 NAMED_BY: dict[str, tuple[str, ...]] = {
-    'car': (VEHICLE,), 'truck': (VEHICLE,), 'bus': (VEHICLE,), 'train': (VEHICLE,),
+    'car': (VEHICLE,),
+    'truck': (VEHICLE,),
+    'bus': (VEHICLE,),
+    'train': (VEHICLE,),
     'rider': ('person',),
 }
 """More general words that, in the lenient variant, name a critical class well enough."""
 
 BANDS: tuple[tuple[str, float, float], ...] = (
-    ('near', 0.0, 15.0), ('middle', 15.0, 30.0), ('far', 30.0, float('inf')))
+    ('near', 0.0, 15.0),
+    ('middle', 15.0, 30.0),
+    ('far', 30.0, float('inf')),
+)
 """Distance bands of omissions: name, from, up to, metres."""
 
 
@@ -140,13 +146,19 @@ class Expected:
 
 
 def left_out(
-    asserted: set[str], truth: Mapping[str, Presence], critical: Sequence[str] = CRITICAL,
+    asserted: set[str],
+    truth: Mapping[str, Presence],
+    critical: Sequence[str] = CRITICAL,
     named_by: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[str]:
     """Return the critical classes that are REQUIRED and not asserted, nor by `named_by`."""
     general = named_by or {}
-    return [name for name in critical if truth[name] is Presence.REQUIRED
-            and not asserted.intersection((name, *general.get(name, ())))]
+    return [
+        name
+        for name in critical
+        if truth[name] is Presence.REQUIRED
+        and not asserted.intersection((name, *general.get(name, ())))
+    ]
 
 
 def made_up(asserted: set[str], truth: Mapping[str, Presence]) -> list[str]:
@@ -154,9 +166,7 @@ def made_up(asserted: set[str], truth: Mapping[str, Presence]) -> list[str]:
     return sorted(name for name in asserted if truth[name] is Presence.ABSENT)
 
 
-def score(
-    description: Description, truth: Expected, critical: Sequence[str] = CRITICAL,
-) -> Counts:
+def score(description: Description, truth: Expected, critical: Sequence[str] = CRITICAL) -> Counts:
     """Return the counts of one frame; omissions are judged by the scene and by what is seen."""
     scene, hazard = truth.scene, truth.hazard
     asserted = description.asserted
@@ -180,28 +190,38 @@ def score(
     judged = answer in (Judgement.SAFE, Judgement.UNSAFE)
     danger, clear = hazard is Hazard.HAZARD, hazard is Hazard.CLEAR
     return Counts(
-        frames=1, assertions=len(asserted), hallucinated=hallucinated,
+        frames=1,
+        assertions=len(asserted),
+        hallucinated=hallucinated,
         hallucinating_frames=int(hallucinated > 0),
         absent=sum(state is Presence.ABSENT for state in scene.values()),
-        required=len(needed), omitted=len(omitted),
+        required=len(needed),
+        omitted=len(omitted),
         omitted_lenient=len(left_out(asserted, scene, critical, NAMED_BY)),
         required_visible=sum(seen[name] is Presence.REQUIRED for name in critical),
         omitted_visible=len(left_out(asserted, seen, critical)),
         required_vulnerable=sum(name in VULNERABLE for name in needed),
         omitted_vulnerable=len(left_out(asserted, scene, vulnerable)),
-        required_area=area(needed), omitted_area=area(omitted), **bands,
+        required_area=area(needed),
+        omitted_area=area(omitted),
+        **bands,
         strict_assertions=len(asserted | hedged),
         strict_hallucinated=len(made_up(asserted | hedged, scene)),
         strict_omitted=len(left_out(asserted | hedged, scene, critical)),
         named_required=sum(state is Presence.REQUIRED for state in scene.values()),
         false_denials=sum(scene[name] is Presence.REQUIRED for name in denied),
         false_safe=int(danger and answer is Judgement.SAFE),
-        hazards_judged=int(danger and judged), hazards_unjudged=int(danger and not judged),
+        hazards_judged=int(danger and judged),
+        hazards_unjudged=int(danger and not judged),
         false_alarms=int(clear and answer is Judgement.UNSAFE),
-        clear_judged=int(clear and judged), clear_unjudged=int(clear and not judged),
+        clear_judged=int(clear and judged),
+        clear_unjudged=int(clear and not judged),
         indeterminate=int(not danger and not clear),
-        safe=int(answer is Judgement.SAFE), unsafe=int(answer is Judgement.UNSAFE),
-        unparsed=int(answer is Judgement.UNPARSED), refused=int(answer is Judgement.REFUSED))
+        safe=int(answer is Judgement.SAFE),
+        unsafe=int(answer is Judgement.UNSAFE),
+        unparsed=int(answer is Judgement.UNPARSED),
+        refused=int(answer is Judgement.REFUSED),
+    )
 
 
 def _proportion(numerator: int, denominator: int) -> Rate:
@@ -229,8 +249,10 @@ def rates(counts: Counts) -> dict[str, Rate]:
     unjudged = counts.hazards_unjudged + counts.clear_unjudged
     false_safe = _proportion(counts.false_safe, counts.hazards_judged)
     false_alarm = _proportion(counts.false_alarms, counts.clear_judged)
-    balanced = mean_of_two((false_safe.value, false_safe.low, false_safe.high),
-                           (false_alarm.value, false_alarm.low, false_alarm.high))
+    balanced = mean_of_two(
+        (false_safe.value, false_safe.low, false_safe.high),
+        (false_alarm.value, false_alarm.low, false_alarm.high),
+    )
     per_frame = counts.assertions / counts.frames if counts.frames else nan
     return {
         'hallucination_rate': _proportion(counts.hallucinated, counts.assertions),
@@ -239,16 +261,22 @@ def rates(counts: Counts) -> dict[str, Rate]:
         'mentions_per_frame': Rate(counts.assertions, counts.frames, per_frame, nan, nan),
         'critical_omission_rate': _proportion(counts.omitted, counts.required),
         'critical_omission_rate_visible': _proportion(
-            counts.omitted_visible, counts.required_visible),
+            counts.omitted_visible, counts.required_visible
+        ),
         'critical_omission_rate_vulnerable': _proportion(
-            counts.omitted_vulnerable, counts.required_vulnerable),
+            counts.omitted_vulnerable, counts.required_vulnerable
+        ),
         'critical_omission_rate_lenient': _proportion(counts.omitted_lenient, counts.required),
-        **{f'critical_omission_rate_{band}': _proportion(
-            getattr(counts, f'omitted_{band}'), getattr(counts, f'required_{band}'))
-           for band, _, _ in BANDS},
+        **{
+            f'critical_omission_rate_{band}': _proportion(
+                getattr(counts, f'omitted_{band}'), getattr(counts, f'required_{band}')
+            )
+            for band, _, _ in BANDS
+        },
         'critical_omission_rate_area': _weighted(counts.omitted_area, counts.required_area),
         'hallucination_rate_strict': _proportion(
-            counts.strict_hallucinated, counts.strict_assertions),
+            counts.strict_hallucinated, counts.strict_assertions
+        ),
         'critical_omission_rate_strict': _proportion(counts.strict_omitted, counts.required),
         'false_denial_rate': _proportion(counts.false_denials, counts.named_required),
         'smr': _proportion(wrong, judged),

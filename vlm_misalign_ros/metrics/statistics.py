@@ -23,15 +23,15 @@ def wilson(numerator: int, denominator: int) -> tuple[float, float]:
     if denominator == 0:
         return nan, nan
     n, p = denominator, numerator / denominator
-    center = (p + Z95 ** 2 / (2 * n)) / (1 + Z95 ** 2 / n)
-    half = Z95 / (1 + Z95 ** 2 / n) * sqrt(p * (1 - p) / n + Z95 ** 2 / (4 * n * n))
+    center = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
     low = 0.0 if numerator == 0 else center - half
     high = 1.0 if numerator == denominator else center + half
     return low, high
 
 
 def mean_of_two(
-    first: tuple[float, float, float], second: tuple[float, float, float],
+    first: tuple[float, float, float], second: tuple[float, float, float]
 ) -> tuple[float, float, float]:
     """
     Return (value, low, high) of the mean of two independent proportions given likewise.
@@ -81,9 +81,7 @@ def spearman(x: Numbers, y: Numbers) -> tuple[float, int]:
     return pearson(stats.rankdata(a), stats.rankdata(b))
 
 
-def partial_spearman(
-    x: Numbers, y: Numbers, given: Numbers,
-) -> tuple[float, int]:
+def partial_spearman(x: Numbers, y: Numbers, given: Numbers) -> tuple[float, int]:
     """
     Return Spearman's correlation of x and y with `given` held fixed, and the number of triples.
 
@@ -98,7 +96,7 @@ def partial_spearman(
     if np.ptp(c) == 0:
         return spearman(a, b)
     xy, xz, yz = (float(np.corrcoef(*pair)[0, 1]) for pair in ((a, b), (a, c), (b, c)))
-    spread = (1 - xz ** 2) * (1 - yz ** 2)
+    spread = (1 - xz**2) * (1 - yz**2)
     return ((xy - xz * yz) / sqrt(spread) if spread > 1e-12 else nan), len(a)
 
 

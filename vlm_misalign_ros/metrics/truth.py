@@ -65,16 +65,22 @@ def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]
         old = found.get(name)
         depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
         found[name] = Needed(
-            max(area, old.area if old else 0.0), min(depths, default=None),
-            max(thing.bottom, old.bottom if old else 0))
+            max(area, old.area if old else 0.0),
+            min(depths, default=None),
+            max(thing.bottom, old.bottom if old else 0),
+        )
     return found
 
 
 def is_required(thing: Thing, shape: tuple[int, int], settings: TruthSettings) -> bool:
     """Return whether a driver has to see a thing of a picture of this shape, (H, W)."""
     near = thing.depth is None or thing.depth <= settings.maximum_distance
-    return (not thing.group and _native_area(thing, shape) >= settings.minimum_area and near
-            and thing.height >= settings.minimum_height * shape[0] / 1024)
+    return (
+        not thing.group
+        and _native_area(thing, shape) >= settings.minimum_area
+        and near
+        and thing.height >= settings.minimum_height * shape[0] / 1024
+    )
 
 
 def _native_area(thing: Thing, shape: tuple[int, int]) -> float:
@@ -107,8 +113,7 @@ def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Prese
 
 
 def visible_inventory(
-    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None,
-    visible: np.ndarray,
+    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None, visible: np.ndarray
 ) -> Inventory:
     """Return what is in a frame counting only pixels where `visible`, bool (H, W)."""
     seen = np.where(visible, labels, np.uint8(0))

@@ -22,14 +22,17 @@ def prepare(device: str, threads: int) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise ConfigurationError(
-            f"parameter 'device' is {device!r}", 'give auto, cpu, cuda or cuda:N') from error
+            f"parameter 'device' is {device!r}", 'give auto, cpu, cuda or cuda:N'
+        ) from error
     if chosen.type == 'cuda' and not torch.cuda.is_available():
         raise ConfigurationError(
-            f"parameter 'device' is {device!r}, and torch sees no GPU", 'give auto or cpu')
+            f"parameter 'device' is {device!r}, and torch sees no GPU", 'give auto or cpu'
+        )
     if chosen.type == 'cuda' and (chosen.index or 0) >= torch.cuda.device_count():
         raise ConfigurationError(
             f"parameter 'device' is {device!r}, and there are {torch.cuda.device_count()} GPUs",
-            'count from 0')
+            'count from 0',
+        )
     return chosen
 
 
@@ -70,4 +73,5 @@ def loading(text: str) -> Iterator[None]:
         cause = ' '.join(lines)[:400] or type(error).__name__
         raise ModelError(
             f'model {text!r} cannot be loaded: {cause}',
-            'check the name, the directory and, for a model from the hub, the network') from error
+            'check the name, the directory and, for a model from the hub, the network',
+        ) from error

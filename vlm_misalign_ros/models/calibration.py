@@ -78,8 +78,9 @@ def fit_platt(scores: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
         p = 1 / (1 + np.exp(-z))
         w = np.maximum(p * (1 - p), 1e-12)
         gradient = np.array([np.sum((p - target) * x) + 2e-6 * slope, np.sum(p - target)])
-        hessian = np.array([[np.sum(w * x * x) + 2e-6, np.sum(w * x)],
-                            [np.sum(w * x), np.sum(w) + 1e-9]])
+        hessian = np.array(
+            [[np.sum(w * x * x) + 2e-6, np.sum(w * x)], [np.sum(w * x), np.sum(w) + 1e-9]]
+        )
         step = np.linalg.solve(hessian, gradient)
         size = 1.0
         while size > 1e-6:
@@ -123,11 +124,19 @@ def operating_point(scores: np.ndarray, positives: np.ndarray) -> OperatingPoint
     if min(yes, no) < LEAST:
         return None
     slope, intercept = fit_platt(scores, truth)
-    point = OperatingPoint(slope, intercept, 0.5, yes, no, auroc(scores, truth),
-                           average_precision(scores, truth))
+    point = OperatingPoint(
+        slope, intercept, 0.5, yes, no, auroc(scores, truth), average_precision(scores, truth)
+    )
     chances = np.array([point.probability(score) for score in scores])
-    return OperatingPoint(slope, intercept, youden_threshold(chances, truth), yes, no,
-                          point.auroc, point.average_precision)
+    return OperatingPoint(
+        slope,
+        intercept,
+        youden_threshold(chances, truth),
+        yes,
+        no,
+        point.auroc,
+        point.average_precision,
+    )
 
 
 @dataclass(frozen=True)
@@ -149,11 +158,15 @@ class Calibration:
     def content(self) -> dict[str, Any]:
         """Return everything but the hash as plain data."""
         return {
-            'schema': 1, 'model': self.model, 'model_sha256': self.model_sha256,
-            'prompt_id': self.prompt_id, 'prompts_sha256': self.prompts_sha256,
-            'data': dict(self.data), 'points': {
-                name: dict(point.__dict__) for name, point in sorted(self.points.items())},
-            'without_point': [name for name in (*CLASSES, SAFETY) if name not in self.points]}
+            'schema': 1,
+            'model': self.model,
+            'model_sha256': self.model_sha256,
+            'prompt_id': self.prompt_id,
+            'prompts_sha256': self.prompts_sha256,
+            'data': dict(self.data),
+            'points': {name: dict(point.__dict__) for name, point in sorted(self.points.items())},
+            'without_point': [name for name in (*CLASSES, SAFETY) if name not in self.points],
+        }
 
     def save(self, path: Path) -> None:
         """Write the file; RecordError when the disk refuses."""
@@ -177,7 +190,8 @@ def path_of(value: str, directory: Path | None) -> Path:
     if directory is None:
         raise ModelError(
             'a model that is not a local directory has no calibration of its own',
-            'make one with vlm-misalign calibrate and give its path')
+            'make one with vlm-misalign calibrate and give its path',
+        )
     return directory / 'calibration.json'
 
 
@@ -193,26 +207,38 @@ def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
         stated = data.pop('sha256')
         points = {name: OperatingPoint(**point) for name, point in data['points'].items()}
         found = Calibration(
-            data['model'], data['model_sha256'], data['prompt_id'], data['prompts_sha256'],
-            points, data['data'], stated)
+            data['model'],
+            data['model_sha256'],
+            data['prompt_id'],
+            data['prompts_sha256'],
+            points,
+            data['data'],
+            stated,
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f'calibration {path} cannot be read: {type(error).__name__} {error}',
-            'make it with: vlm-misalign calibrate') from error
+            'make it with: vlm-misalign calibrate',
+        ) from error
     if digest(data) != stated:
         raise ConfigurationError(
-            f'calibration {path} was changed after it was made', 'make it again')
-    for what, ours, theirs in (('model', model_sha256, found.model_sha256),
-                               ('prompts', prompts_sha256, found.prompts_sha256)):
+            f'calibration {path} was changed after it was made', 'make it again'
+        )
+    for what, ours, theirs in (
+        ('model', model_sha256, found.model_sha256),
+        ('prompts', prompts_sha256, found.prompts_sha256),
+    ):
         if ours != theirs:
             raise ModelError(
                 f'calibration {path} is for other {what} ({theirs[:12]}, here {ours[:12]}): '
-                f'{found.model}', 'calibrate this model on clean data of other cities')
+                f'{found.model}',
+                'calibrate this model on clean data of other cities',
+            )
     return found
 
 
 def calibrate(
-    scores: Sequence[Mapping[str, float]], truths: Sequence[Mapping[str, bool | None]],
+    scores: Sequence[Mapping[str, float]], truths: Sequence[Mapping[str, bool | None]]
 ) -> dict[str, OperatingPoint]:
     """
     Return operating points from scores and truth of clean frames, each by class and SAFETY.
@@ -221,8 +247,11 @@ def calibrate(
     """
     points = {}
     for name in (*CLASSES, SAFETY):
-        known = [(score[name], truth[name]) for score, truth in zip(scores, truths, strict=True)
-                 if truth.get(name) is not None and name in score]
+        known = [
+            (score[name], truth[name])
+            for score, truth in zip(scores, truths, strict=True)
+            if truth.get(name) is not None and name in score
+        ]
         if not known:
             continue
         values, there = (np.array(column) for column in zip(*known, strict=True))

@@ -31,8 +31,14 @@ class ContrastiveModel:
     kind = 'contrastive'
 
     def __init__(
-        self, text: str, prompt_id: str = '', device: str = 'auto', dtype: str = 'float32',
-        threads: int = 1, threshold: float = 0.5, calibration_file: str = '',
+        self,
+        text: str,
+        prompt_id: str = '',
+        device: str = 'auto',
+        dtype: str = 'float32',
+        threads: int = 1,
+        threshold: float = 0.5,
+        calibration_file: str = '',
         field_of_view: str = 'whole',
     ) -> None:
         """
@@ -52,11 +58,14 @@ class ContrastiveModel:
         prompts = contrastive_prompts(self.prompt_id)
         self._points: Mapping[str, OperatingPoint] = {}
         if calibration_file:
-            model_sha256 = (text if named.directory is None
-                            else reference.weights_hash(named.directory))
+            model_sha256 = (
+                text if named.directory is None else reference.weights_hash(named.directory)
+            )
             self._points = calibration.load(
-                calibration.path_of(calibration_file, named.directory), model_sha256,
-                prompts_hash()).points
+                calibration.path_of(calibration_file, named.directory),
+                model_sha256,
+                prompts_hash(),
+            ).points
         with backend.loading(text):
             self._load(named, prompts)
 
@@ -68,9 +77,11 @@ class ContrastiveModel:
         else:
             name, pretrained = named.name, named.pretrained or None
         precision = {'float32': 'fp32', 'bfloat16': 'pure_bf16', 'float16': 'pure_fp16'}[
-            str(self._dtype).removeprefix('torch.')]
+            str(self._dtype).removeprefix('torch.')
+        ]
         model, self._transform = open_clip.create_model_from_pretrained(
-            name, pretrained, precision=precision, device=self._device, weights_only=True)
+            name, pretrained, precision=precision, device=self._device, weights_only=True
+        )
         self._crop: tuple[int, int] | None = None
         if self._resize_mode(model) == 'shortest' and self._native:
             size = model.visual.image_size
@@ -79,17 +90,30 @@ class ContrastiveModel:
         elif self._resize_mode(model) == 'shortest':
             # The shortest edge with a centre crop would hide the frame's sides from the model.
             model, self._transform = open_clip.create_model_from_pretrained(
-                name, pretrained, precision=precision, device=self._device, weights_only=True,
-                image_resize_mode='longest')
+                name,
+                pretrained,
+                precision=precision,
+                device=self._device,
+                weights_only=True,
+                image_resize_mode='longest',
+            )
         self._model = model.eval()
         tokenizer = open_clip.get_tokenizer(name)
         with torch.inference_mode():
             self._scale = float(model.logit_scale.exp())
             bias = getattr(model, 'logit_bias', None)
             self._bias = None if bias is None else float(bias)
-            self._classes = open_clip.build_zero_shot_classifier(
-                model, tokenizer, [prompts.classes[name] for name in CLASSES],
-                prompts.templates, device=self._device).float().T
+            self._classes = (
+                open_clip.build_zero_shot_classifier(
+                    model,
+                    tokenizer,
+                    [prompts.classes[name] for name in CLASSES],
+                    prompts.templates,
+                    device=self._device,
+                )
+                .float()
+                .T
+            )
             self._neutral = self._embed(tokenizer, prompts.neutral)
             self._safe = self._embed(tokenizer, prompts.safe)
             self._unsafe = self._embed(tokenizer, prompts.unsafe)
@@ -102,8 +126,11 @@ class ContrastiveModel:
 
     def _embed(self, tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
         """Return the mean embedding of some texts, unit length, (D,)."""
-        embedded = self._model.encode_text(
-            tokenizer(list(texts)).to(self._device), normalize=True).float().mean(0)
+        embedded = (
+            self._model.encode_text(tokenizer(list(texts)).to(self._device), normalize=True)
+            .float()
+            .mean(0)
+        )
         return embedded / embedded.norm()
 
     def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
@@ -118,10 +145,13 @@ class ContrastiveModel:
             else:
                 logits = self._scale * similar + self._bias
             scores = torch.sigmoid(logits.double()).cpu().numpy()
-            safe = float(torch.sigmoid(
-                self._scale * (self._safe - self._unsafe).double() @ image.double()))
-        return {**{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
-                calibration.SAFETY: safe}
+            safe = float(
+                torch.sigmoid(self._scale * (self._safe - self._unsafe).double() @ image.double())
+            )
+        return {
+            **{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
+            calibration.SAFETY: safe,
+        }
 
     def _decide(self, name: str, score: float, default: float) -> tuple[float, bool]:
         """Return the probability of a class and whether it is asserted."""
@@ -136,16 +166,20 @@ class ContrastiveModel:
         begin = time.perf_counter()
         raw = self.raw_scores(bgr)
         safe, may_go = self._decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
-        decided = {name: self._decide(name, score, self._threshold)
-                   for name, score in raw.items()}
+        decided = {name: self._decide(name, score, self._threshold) for name, score in raw.items()}
         view = WHOLE
         if self._crop is not None:
             view = centre_crop(bgr.shape[1], bgr.shape[0], self._crop, self._crop)
         # Ten digits are kept: more than the arithmetic gives, and the same in every record.
         return Description(
-            model=self._name, kind=self.kind, text='',
+            model=self._name,
+            kind=self.kind,
+            text='',
             scores={name: round(chance, 10) for name, (chance, _) in decided.items()},
             mentions={name: Mention.ASSERTED for name, (_, said) in decided.items() if said},
             judgement=Judgement.SAFE if may_go else Judgement.UNSAFE,
-            judgement_score=round(safe, 10), prompt_id=self.prompt_id, view=view,
-            latency=time.perf_counter() - begin)
+            judgement_score=round(safe, 10),
+            prompt_id=self.prompt_id,
+            view=view,
+            latency=time.perf_counter() - begin,
+        )

@@ -30,8 +30,13 @@ class Describes(Protocol):
 
 
 def load_segmentation(
-    model: str, *, device: str = 'auto', dtype: str = 'float32', input_height: int = 512,
-    threads: int = 1, trust_remote_code: bool = False,
+    model: str,
+    *,
+    device: str = 'auto',
+    dtype: str = 'float32',
+    input_height: int = 512,
+    threads: int = 1,
+    trust_remote_code: bool = False,
 ) -> Segments:
     """Load a segmentation model; raises ModelError or ConfigurationError."""
     from vlm_misalign_ros.models.segmentation import SegmentationModel
@@ -40,23 +45,41 @@ def load_segmentation(
 
 
 def load_vlm(
-    model: str, *, prompt_id: str = '', device: str = 'auto', dtype: str = 'float32',
-    threads: int = 1, max_new_tokens: int = 96, threshold: float = 0.5,
-    calibration: str = '', field_of_view: str = 'whole', uncertainty: bool = True,
+    model: str,
+    *,
+    prompt_id: str = '',
+    device: str = 'auto',
+    dtype: str = 'float32',
+    threads: int = 1,
+    max_new_tokens: int = 96,
+    threshold: float = 0.5,
+    calibration: str = '',
+    field_of_view: str = 'whole',
+    uncertainty: bool = True,
     trust_remote_code: bool = False,
 ) -> Describes:
     """Load a VLM of either kind; raises ModelError or ConfigurationError."""
     if reference.parse(model).kind == 'contrastive':
         from vlm_misalign_ros.models.contrastive import ContrastiveModel
 
-        return ContrastiveModel(model, prompt_id, device, dtype, threads, threshold, calibration,
-                                field_of_view)
+        return ContrastiveModel(
+            model, prompt_id, device, dtype, threads, threshold, calibration, field_of_view
+        )
     if calibration:
         raise ConfigurationError(
             f'model {model!r} is generative and has no scores to calibrate',
-            'leave out its calibration')
+            'leave out its calibration',
+        )
     from vlm_misalign_ros.models.generative import GenerativeModel
 
     return GenerativeModel(
-        model, prompt_id, device, dtype, threads, max_new_tokens, field_of_view, uncertainty,
-        trust_remote_code)
+        model,
+        prompt_id,
+        device,
+        dtype,
+        threads,
+        max_new_tokens,
+        field_of_view,
+        uncertainty,
+        trust_remote_code,
+    )

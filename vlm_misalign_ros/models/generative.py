@@ -34,9 +34,16 @@ class GenerativeModel:
     kind = 'generative'
 
     def __init__(
-        self, text: str, prompt_id: str = '', device: str = 'auto', dtype: str = 'float32',
-        threads: int = 1, max_new_tokens: int = 96, field_of_view: str = 'whole',
-        uncertainty: bool = True, trust_remote_code: bool = False,
+        self,
+        text: str,
+        prompt_id: str = '',
+        device: str = 'auto',
+        dtype: str = 'float32',
+        threads: int = 1,
+        max_new_tokens: int = 96,
+        field_of_view: str = 'whole',
+        uncertainty: bool = True,
+        trust_remote_code: bool = False,
     ) -> None:
         """
         Load the model that `text` refers to; ModelError when that cannot be done.
@@ -68,13 +75,17 @@ class GenerativeModel:
         )
 
         shared: dict[str, Any] = {
-            'local_files_only': backend.offline(named), 'trust_remote_code': trust}
+            'local_files_only': backend.offline(named),
+            'trust_remote_code': trust,
+        }
         place = backend.place(named)
         config = AutoConfig.from_pretrained(place, **shared)
         if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not trust:
             raise ModelError(
                 f'model {place!r} is of type {config.model_type!r}, which does not answer with '
-                'text to a picture', 'give an image-text-to-text model')
+                'text to a picture',
+                'give an image-text-to-text model',
+            )
         self._processor = AutoProcessor.from_pretrained(place, **shared)
         model = AutoModelForImageTextToText.from_pretrained(place, dtype=self._dtype, **shared)
         self._model: Any = model.eval().to(device=self._device)
@@ -82,7 +93,8 @@ class GenerativeModel:
         self._tokenizer = tokenizer
         self._template = bool(
             getattr(self._processor, 'chat_template', None)
-            or getattr(tokenizer, 'chat_template', None))
+            or getattr(tokenizer, 'chat_template', None)
+        )
         images = getattr(self._processor, 'image_processor', None)
         # A processor that crops the centre would hide the sides of a wide frame: pad instead.
         self._crops = bool(getattr(images, 'do_center_crop', False))
@@ -97,17 +109,19 @@ class GenerativeModel:
             # PaliGemma's processor wants the place of the picture named, and warns at every call.
             named = self._model.config.model_type == 'paligemma'
             return f'{self._processor.image_token}{prompt}' if named else prompt
-        messages = [{'role': 'user', 'content': [
-            {'type': 'image'}, {'type': 'text', 'text': prompt}]}]
+        messages = [
+            {'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}
+        ]
         asked = self._processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True)
+            messages, tokenize=False, add_generation_prompt=True
+        )
         return str(asked)
 
     def _first_tokens(self) -> tuple[list[int], list[int]]:
         """Return the ids with which yes and no begin, without those that begin both."""
+
         def first(words: Sequence[str]) -> set[int]:
-            encoded = (self._tokenizer(word, add_special_tokens=False).input_ids
-                       for word in words)
+            encoded = (self._tokenizer(word, add_special_tokens=False).input_ids for word in words)
             return {ids[0] for ids in encoded if ids}
 
         yes, no = first(_YES), first(_NO)
@@ -119,23 +133,38 @@ class GenerativeModel:
         if self._crops and not self._native and height != width:
             down, right = max(width - height, 0), max(height - width, 0)
             bgr = cv2.copyMakeBorder(
-                np.ascontiguousarray(bgr), down // 2, down - down // 2, right // 2,
-                right - right // 2, cv2.BORDER_CONSTANT, value=self._fill)
+                np.ascontiguousarray(bgr),
+                down // 2,
+                down - down // 2,
+                right // 2,
+                right - right // 2,
+                cv2.BORDER_CONSTANT,
+                value=self._fill,
+            )
         return Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
 
     def _inputs(self, picture: Image.Image, asked: str) -> dict[str, torch.Tensor]:
         inputs = self._processor(images=picture, text=asked, return_tensors='pt')
-        return {name: value.to(self._device, self._dtype) if value.is_floating_point()
-                else value.to(self._device) for name, value in inputs.items()
-                if isinstance(value, torch.Tensor) and name != 'labels'}
+        return {
+            name: value.to(self._device, self._dtype)
+            if value.is_floating_point()
+            else value.to(self._device)
+            for name, value in inputs.items()
+            if isinstance(value, torch.Tensor) and name != 'labels'
+        }
 
     def _generate(
-        self, inputs: Mapping[str, torch.Tensor], length: int,
+        self, inputs: Mapping[str, torch.Tensor], length: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the tokens, (T,), and the log-probabilities at each new one, (N, V)."""
         output = self._model.generate(
-            **inputs, max_new_tokens=length, do_sample=False, num_beams=1,
-            return_dict_in_generate=True, output_logits=True)
+            **inputs,
+            max_new_tokens=length,
+            do_sample=False,
+            num_beams=1,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
         logits = torch.cat(output.logits) if output.logits else torch.zeros(0, 1)
         return output.sequences[0], logits.float().log_softmax(-1)
 
@@ -147,8 +176,8 @@ class GenerativeModel:
         with torch.inference_mode():
             tokens, chances = self._generate(inputs, self._max_new_tokens)
         asked = inputs['input_ids'][0]
-        if len(tokens) >= len(asked) and torch.equal(tokens[:len(asked)], asked):
-            tokens = tokens[len(asked):]
+        if len(tokens) >= len(asked) and torch.equal(tokens[: len(asked)], asked):
+            tokens = tokens[len(asked) :]
         # A captioner goes on from its prompt, which stays in the text and is part of no answer.
         answer = self._decode(tokens)
         found = self._reading(answer)
@@ -162,10 +191,18 @@ class GenerativeModel:
         if self._crop is not None:
             view = centre_crop(bgr.shape[1], bgr.shape[0], *self._crop)
         return Description(
-            model=self._name, kind=self.kind, text=answer, mentions=found.mentions,
-            scores=scores, judgement=found.judgement, judgement_score=safe,
-            prompt_id=self._prompt_id, truncated=truncated, view=view,
-            latency=time.perf_counter() - begin)
+            model=self._name,
+            kind=self.kind,
+            text=answer,
+            mentions=found.mentions,
+            scores=scores,
+            judgement=found.judgement,
+            judgement_score=safe,
+            prompt_id=self._prompt_id,
+            truncated=truncated,
+            view=view,
+            latency=time.perf_counter() - begin,
+        )
 
     def _reading(self, answer: str) -> Reading:
         return read(answer, self._lexicon, self._prompt)
@@ -174,7 +211,10 @@ class GenerativeModel:
         return clean_text(self._tokenizer.decode(tokens, skip_special_tokens=True).strip())
 
     def _likelihoods(
-        self, answer: str, tokens: torch.Tensor, chances: torch.Tensor,
+        self,
+        answer: str,
+        tokens: torch.Tensor,
+        chances: torch.Tensor,
         phrases: Mapping[str, Sequence[str]],
     ) -> dict[str, float]:
         """
@@ -187,17 +227,21 @@ class GenerativeModel:
             return {}
         new = tokens[-count:]
         logs = chances[torch.arange(count), new].cpu().numpy()
-        ends = [len(self._decode(tokens[:len(tokens) - count + place + 1]))
-                for place in range(count)]
-        starts = [len(self._decode(tokens[:len(tokens) - count])), *ends[:-1]]
+        ends = [
+            len(self._decode(tokens[: len(tokens) - count + place + 1])) for place in range(count)
+        ]
+        starts = [len(self._decode(tokens[: len(tokens) - count])), *ends[:-1]]
         found = {}
         for name, phrase in phrases.items():
             pattern = r'[\W_]+'.join(re.escape(word) for word in phrase)
             match = re.search(rf'(?<!\w){pattern}(?!\w)', answer, re.IGNORECASE)
             if match is None:
                 continue
-            inside = [place for place in range(count)
-                      if starts[place] < match.end() and ends[place] > match.start()]
+            inside = [
+                place
+                for place in range(count)
+                if starts[place] < match.end() and ends[place] > match.start()
+            ]
             if inside:
                 found[name] = round(float(np.exp(logs[inside].mean())), _DIGITS)
         return found
@@ -225,5 +269,6 @@ def _crop_of(images: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
     except (TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             f'the processor crops to {crop} from {size}, which is not understood',
-            'use field_of_view: whole') from error
+            'use field_of_view: whole',
+        ) from error
     return shortest, cut

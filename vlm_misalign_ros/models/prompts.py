@@ -32,7 +32,8 @@ def _section(kind: str, prompt_id: str) -> Any:
     except KeyError as error:
         known = ', '.join(section) if 'section' in locals() else 'none'
         raise ConfigurationError(
-            f'{path} has no {kind} prompt {prompt_id!r}', f'known: {known}') from error
+            f'{path} has no {kind} prompt {prompt_id!r}', f'known: {known}'
+        ) from error
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise ConfigurationError(f'{path} cannot be read: {error}') from error
 
@@ -47,17 +48,23 @@ def contrastive_prompts(prompt_id: str) -> PromptSet:
     section = _section('contrastive', prompt_id)
     try:
         prompts = PromptSet(
-            tuple(section['templates']), tuple(section['neutral']), dict(section['classes']),
-            tuple(section['safe']), tuple(section['unsafe']))
+            tuple(section['templates']),
+            tuple(section['neutral']),
+            dict(section['classes']),
+            tuple(section['safe']),
+            tuple(section['unsafe']),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
             f'contrastive prompts {prompt_id!r} are incomplete: {error}',
-            'needed: templates, neutral, classes, safe, unsafe') from error
+            'needed: templates, neutral, classes, safe, unsafe',
+        ) from error
     missing = [name for name in CLASSES if name not in prompts.classes]
     if missing or not all((prompts.templates, prompts.neutral, prompts.safe, prompts.unsafe)):
         raise ConfigurationError(
             f'contrastive prompts {prompt_id!r} lack {", ".join(missing) or "an entry"}',
-            'every class and every list needs at least one prompt')
+            'every class and every list needs at least one prompt',
+        )
     return prompts
 
 

@@ -11,14 +11,23 @@ from typing import Any
 from vlm_misalign_ros.errors import ModelError
 from vlm_misalign_ros.labels import CLASSES
 
-FORMS = ('open_clip:NAME/PRETRAINED, open_clip:local-dir:DIRECTORY, '
-         'transformers:NAME_OR_DIRECTORY or miniature:NAME')
+FORMS = (
+    'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIRECTORY, '
+    'transformers:NAME_OR_DIRECTORY or miniature:NAME'
+)
 MINIATURES = Path(__file__).resolve().parents[1] / 'miniatures'
 """The trained miniature models that this package brings along, a folder each."""
 _WEIGHTS = {
     'transformers': ('model*.safetensors', 'pytorch_model*.bin'),
-    'open_clip': ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin',
-                  'open_clip*.safetensors', '*.safetensors', '*.bin', '*.pt', '*.pth'),
+    'open_clip': (
+        'open_clip_model.safetensors',
+        'open_clip_pytorch_model.bin',
+        'open_clip*.safetensors',
+        '*.safetensors',
+        '*.bin',
+        '*.pt',
+        '*.pth',
+    ),
 }
 NOTES = ('README.md', 'calibration.json')
 """Files beside a model that say something about it and change nothing of it."""
@@ -53,8 +62,9 @@ def parse(text: str) -> ModelReference:
     if family == 'transformers':
         path = Path(rest).expanduser()
         local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
-        return ModelReference(family, path.name if local else rest,
-                              directory=path if local else None)
+        return ModelReference(
+            family, path.name if local else rest, directory=path if local else None
+        )
     if rest.startswith('local-dir:'):
         place = rest.removeprefix('local-dir:')
         if not place:
@@ -67,17 +77,21 @@ def parse(text: str) -> ModelReference:
     if not slash or not pretrained:
         raise ModelError(
             f'model {text!r} names no pretrained weights',
-            'give open_clip:NAME/PRETRAINED, for example open_clip:ViT-B-32/laion2b_s34b_b79k')
+            'give open_clip:NAME/PRETRAINED, for example open_clip:ViT-B-32/laion2b_s34b_b79k',
+        )
     return ModelReference(family, name, pretrained)
 
 
 def _miniature(name: str) -> ModelReference:
-    known = sorted(path.parent.name for path in MINIATURES.glob('*/*config.json')
-                   if path.name in _CONFIG.values())
+    known = sorted(
+        path.parent.name
+        for path in MINIATURES.glob('*/*config.json')
+        if path.name in _CONFIG.values()
+    )
     if name not in known:
         raise ModelError(f'there is no miniature {name!r}', 'known: ' + ', '.join(known))
     directory = MINIATURES / name
-    family = ('open_clip' if (directory / _CONFIG['open_clip']).is_file() else 'transformers')
+    family = 'open_clip' if (directory / _CONFIG['open_clip']).is_file() else 'transformers'
     return ModelReference(family, name, directory=directory)
 
 
@@ -90,7 +104,8 @@ def read_config(reference: ModelReference) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelError(
             f'model directory {reference.directory} has no {path.name}',
-            f'a {reference.family} model is expected there, as its library saves it') from error
+            f'a {reference.family} model is expected there, as its library saves it',
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelError(f'{path} cannot be read: {error}', 'save the model again') from error
     if not isinstance(data, dict):
@@ -107,7 +122,9 @@ def check(reference: ModelReference, role: str) -> None:
     if role == 'segmentation' and reference.family != 'transformers':
         raise ModelError(
             f'model {reference.name!r} is of the family {reference.family!r}, '
-            'which has no segmentation models', 'give transformers:NAME_OR_DIRECTORY')
+            'which has no segmentation models',
+            'give transformers:NAME_OR_DIRECTORY',
+        )
     if reference.directory is None:
         if reference.family == 'open_clip' and not reference.name.startswith('hf-hub:'):
             _check_registry(reference)
@@ -115,13 +132,14 @@ def check(reference: ModelReference, role: str) -> None:
     if not reference.directory.is_dir():
         raise ModelError(
             f'model directory {reference.directory} does not exist',
-            'give the folder that holds ' + _CONFIG[reference.family])
+            'give the folder that holds ' + _CONFIG[reference.family],
+        )
     config = read_config(reference)
-    if not any(any(reference.directory.glob(pattern))
-               for pattern in _WEIGHTS[reference.family]):
+    if not any(any(reference.directory.glob(pattern)) for pattern in _WEIGHTS[reference.family]):
         raise ModelError(
             f'model directory {reference.directory} has no weights',
-            'expected ' + _WEIGHTS[reference.family][0])
+            'expected ' + _WEIGHTS[reference.family][0],
+        )
     if role == 'segmentation':
         train_ids(config.get('id2label') or {}, str(reference.directory))
 
@@ -133,11 +151,13 @@ def _check_registry(reference: ModelReference) -> None:
     if not known and reference.name not in open_clip.list_models():
         raise ModelError(
             f'open_clip has no model {reference.name!r}',
-            'open_clip.list_models() lists them; give a local-dir: for one of your own')
+            'open_clip.list_models() lists them; give a local-dir: for one of your own',
+        )
     if reference.pretrained not in known and not Path(reference.pretrained).is_file():
         raise ModelError(
             f'open_clip has no weights {reference.pretrained!r} for {reference.name}',
-            'known: ' + (', '.join(known) or 'none; give a local-dir:'))
+            'known: ' + (', '.join(known) or 'none; give a local-dir:'),
+        )
 
 
 def train_ids(id2label: dict[Any, Any], model: str) -> dict[int, int]:
@@ -147,14 +167,18 @@ def train_ids(id2label: dict[Any, Any], model: str) -> dict[int, int]:
     Classes that Cityscapes does not have are left out; ModelError when one of the 19 is missing.
     """
     wanted = {_plain(name): index for index, name in enumerate(CLASSES)}
-    found = {int(index): wanted[_plain(str(name))] for index, name in id2label.items()
-             if _plain(str(name)) in wanted}
+    found = {
+        int(index): wanted[_plain(str(name))]
+        for index, name in id2label.items()
+        if _plain(str(name)) in wanted
+    }
     missing = [name for index, name in enumerate(CLASSES) if index not in found.values()]
     if missing:
         raise ModelError(
             f'segmentation model {model} does not know the class{"es" * (len(missing) > 1)} '
             + ', '.join(repr(name) for name in missing),
-            'use a model trained on Cityscapes, with its class names in id2label')
+            'use a model trained on Cityscapes, with its class names in id2label',
+        )
     return found
 
 
@@ -165,14 +189,16 @@ def _plain(name: str) -> str:
 def weights_hash(directory: Path) -> str:
     """Return the SHA-256 over names and bytes of a model directory's files, notes left out."""
     total = hashlib.sha256()
-    for path in sorted(path for path in directory.rglob('*')
-                       if path.is_file() and path.name not in NOTES):
+    for path in sorted(
+        path for path in directory.rglob('*') if path.is_file() and path.name not in NOTES
+    ):
         total.update(path.relative_to(directory).as_posix().encode() + b'\0')
         try:
             with path.open('rb') as stream:
                 while block := stream.read(1 << 20):
                     total.update(block)
         except OSError as error:
-            raise ModelError(f'{path} cannot be read: {error.strerror}',
-                             'check its permissions') from error
+            raise ModelError(
+                f'{path} cannot be read: {error.strerror}', 'check its permissions'
+            ) from error
     return total.hexdigest()

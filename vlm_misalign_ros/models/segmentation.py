@@ -20,8 +20,13 @@ class SegmentationModel:
     """One segmentation model; answers at the picture's own resolution."""
 
     def __init__(
-        self, text: str, device: str = 'auto', dtype: str = 'float32', input_height: int = 512,
-        threads: int = 1, trust_remote_code: bool = False,
+        self,
+        text: str,
+        device: str = 'auto',
+        dtype: str = 'float32',
+        input_height: int = 512,
+        threads: int = 1,
+        trust_remote_code: bool = False,
     ) -> None:
         """Load the model that `text` refers to; ModelError when that cannot be done."""
         named = reference.parse(text)
@@ -45,7 +50,9 @@ class SegmentationModel:
         )
 
         shared: dict[str, Any] = {
-            'local_files_only': backend.offline(named), 'trust_remote_code': trust}
+            'local_files_only': backend.offline(named),
+            'trust_remote_code': trust,
+        }
         place = backend.place(named)
         config = AutoConfig.from_pretrained(place, **shared)
         kind = config.model_type
@@ -56,7 +63,8 @@ class SegmentationModel:
         else:
             raise ModelError(
                 f'model {place!r} is of type {kind!r}, which does not segment',
-                'give a semantic or universal segmentation model')
+                'give a semantic or universal segmentation model',
+            )
         columns = reference.train_ids(config.id2label, place)
         processor = AutoImageProcessor.from_pretrained(place, **shared)
         model = loader.from_pretrained(place, dtype=self._dtype, **shared)
@@ -90,8 +98,11 @@ class SegmentationModel:
         rows, columns = self._size(*bgr.shape[:2])
         if (rows, columns) != bgr.shape[:2]:
             shrinks = rows < bgr.shape[0]
-            bgr = cv2.resize(bgr, (columns, rows), interpolation=(
-                cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+            bgr = cv2.resize(
+                bgr,
+                (columns, rows),
+                interpolation=(cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR),
+            )
         planes = cv2.split(np.ascontiguousarray(bgr))
         stacked = np.empty((1, 3, rows, columns), np.float32)
         for channel in range(3):
@@ -133,10 +144,12 @@ class SegmentationModel:
         if classes is None or masks is None:
             raise ModelError(
                 f'the model answers with {type(output).__name__}, without class and mask logits',
-                'give a semantic segmentation, Mask2Former, MaskFormer, OneFormer or EoMT model')
+                'give a semantic segmentation, Mask2Former, MaskFormer, OneFormer or EoMT model',
+            )
         # Cheng et al. 2021 (MaskFormer), section 3.4: semantic inference.
         return torch.einsum(
-            'bqc,bqhw->bchw', classes.float().softmax(-1)[..., :-1], masks.float().sigmoid())
+            'bqc,bqhw->bchw', classes.float().softmax(-1)[..., :-1], masks.float().sigmoid()
+        )
 
 
 def _certainty(scores: torch.Tensor, queries: bool) -> tuple[float, float]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from vlm_misalign_ros.types import View
 
 
-def centre_crop(
-    width: int, height: int, shortest: tuple[int, int], crop: tuple[int, int],
-) -> View:
+def centre_crop(width: int, height: int, shortest: tuple[int, int], crop: tuple[int, int]) -> View:
     """
     Return the part of a `width` x `height` frame that a resize and a centre crop leave.
 

@@ -25,8 +25,12 @@ def build_node(spec: dict[str, Any], namespace: str, remappings: list[str]) -> A
     arguments = ['--ros-args', '-r', f'__node:={spec["name"]}']
     for rule in remappings:
         arguments += ['-r', rule]
-    return kind(namespace=namespace or None, parameter_overrides=overrides,
-                cli_args=arguments, use_global_arguments=False)
+    return kind(
+        namespace=namespace or None,
+        parameter_overrides=overrides,
+        cli_args=arguments,
+        use_global_arguments=False,
+    )
 
 
 def main() -> int:
@@ -56,10 +60,13 @@ def main() -> int:
     try:
         # One after the other: importing transformers from several threads at once is not safe.
         for spec in graph['nodes']:
-            nodes.append(build_node(
-                spec, graph['namespace'], [f'{a}:={b}' for a, b in graph['remappings']]))
-        threads = [threading.Thread(target=run, args=pair, name=pair[1]['name'])
-                   for pair in zip(nodes, graph['nodes'], strict=True)]
+            nodes.append(
+                build_node(spec, graph['namespace'], [f'{a}:={b}' for a, b in graph['remappings']])
+            )
+        threads = [
+            threading.Thread(target=run, args=pair, name=pair[1]['name'])
+            for pair in zip(nodes, graph['nodes'], strict=True)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -72,8 +79,9 @@ def main() -> int:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-    failed = [code for spec in graph['nodes']
-              if (code := codes[spec['name']]) and not spec['ends_run']]
+    failed = [
+        code for spec in graph['nodes'] if (code := codes[spec['name']]) and not spec['ends_run']
+    ]
     last = [codes[spec['name']] for spec in graph['nodes'] if spec['ends_run']]
     return failed[0] if failed else max(last, default=0)
 

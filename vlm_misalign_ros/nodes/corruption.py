@@ -26,7 +26,8 @@ def single_condition(text: str) -> Condition:
     conditions = parse_conditions([text])
     if len(conditions) != 1:
         raise ConfigurationError(
-            f'condition {text!r} names {len(conditions)} conditions', 'give one, NAME:SEVERITY')
+            f'condition {text!r} names {len(conditions)} conditions', 'give one, NAME:SEVERITY'
+        )
     return conditions[0]
 
 
@@ -46,12 +47,12 @@ class Corruption(runtime.MisalignNode):
         results = qos.result_qos()
         self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
-        self._applied = self.create_publisher(
-            DiagnosticArray, topics.DEGRADED_CONDITION, results)
+        self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
         if chosen.follow_source:
             self.create_subscription(
-                DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results)
+                DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results
+            )
         self.receive_images(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
 
     def _changed(self, name: str, value: Any) -> None:
@@ -100,16 +101,19 @@ class Corruption(runtime.MisalignNode):
         message, condition, key = item
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
         degraded = degrade(picture, condition, self._chosen.seed, key)
-        self._applied.publish(messages.values_message(
-            'condition', codec.applied_to_values(degraded.applied), message.header))
+        self._applied.publish(
+            messages.values_message(
+                'condition', codec.applied_to_values(degraded.applied), message.header
+            )
+        )
         if degraded.occluder is not None:
             self._occluder.publish(
-                messages.image_message(degraded.occluder, message.header, 'mono8'))
+                messages.image_message(degraded.occluder, message.header, 'mono8')
+            )
         if degraded.image is picture and message.encoding == 'bgr8':
             self._image.publish(message)
         else:
-            self._image.publish(
-                messages.image_message(degraded.image, message.header, 'bgr8'))
+            self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))
 
 
 def main() -> int:

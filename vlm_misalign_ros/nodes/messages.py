@@ -56,7 +56,8 @@ def bgr_pixels(message: Image) -> np.ndarray:
     except ImportError as error:
         raise RecordError(
             f'image encoding {message.encoding[:40]!r} is not supported without cv_bridge',
-            'install cv_bridge, or publish one of ' + ', '.join(images.ENCODINGS)) from error
+            'install cv_bridge, or publish one of ' + ', '.join(images.ENCODINGS),
+        ) from error
     return np.asarray(CvBridge().imgmsg_to_cv2(message, 'bgr8'))
 
 
@@ -67,8 +68,20 @@ def camera_info(camera: Camera, header: Header) -> CameraInfo:
     message.d = [0.0] * 5
     message.k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    message.p = [camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0,
-                 0.0, 0.0, 1.0, 0.0]
+    message.p = [
+        camera.fx,
+        0.0,
+        camera.cx,
+        0.0,
+        0.0,
+        camera.fy,
+        camera.cy,
+        0.0,
+        0.0,
+        0.0,
+        1.0,
+        0.0,
+    ]
     return message
 
 
@@ -77,8 +90,15 @@ def camera_from_info(message: CameraInfo, mount_height: float, pitch: float) -> 
     if message.k[0] <= 0 or message.k[4] <= 0 or not message.width or not message.height:
         return None
     return Camera(
-        int(message.width), int(message.height), float(message.k[0]), float(message.k[4]),
-        float(message.k[2]), float(message.k[5]), mount_height, pitch)
+        int(message.width),
+        int(message.height),
+        float(message.k[0]),
+        float(message.k[4]),
+        float(message.k[2]),
+        float(message.k[5]),
+        mount_height,
+        pitch,
+    )
 
 
 def key_values(values: Mapping[str, str]) -> list[KeyValue]:
@@ -87,12 +107,16 @@ def key_values(values: Mapping[str, str]) -> list[KeyValue]:
 
 
 def status(
-    name: str, values: Mapping[str, str], level: bytes = DiagnosticStatus.OK, message: str = '',
+    name: str, values: Mapping[str, str], level: bytes = DiagnosticStatus.OK, message: str = ''
 ) -> DiagnosticStatus:
     """Return a DiagnosticStatus of this package."""
     return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id='vlm_misalign_ros',
-        values=key_values(values))
+        level=level,
+        name=name,
+        message=message,
+        hardware_id='vlm_misalign_ros',
+        values=key_values(values),
+    )
 
 
 def values_message(name: str, values: Mapping[str, str], header: Header) -> DiagnosticArray:

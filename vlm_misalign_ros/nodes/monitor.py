@@ -46,51 +46,60 @@ class Monitor(runtime.MisalignNode):
         if chosen.instances:
             self._image(topics.TRUTH_INSTANCES, evaluation.INSTANCES, _instances)
         if chosen.depth or chosen.source:
-            self._image(topics.TRUTH_DEPTH, evaluation.DEPTH,
-                        lambda message: images.to_millimetres(images.to_array(message)))
+            self._image(
+                topics.TRUTH_DEPTH,
+                evaluation.DEPTH,
+                lambda message: images.to_millimetres(images.to_array(message)),
+            )
         self._image(topics.DEGRADED_OCCLUDER, evaluation.OCCLUDER, _mono8)
         if chosen.segmentation:
-            self._image(
-                topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8)
+            self._image(topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8)
             if chosen.confidence:
-                self._values(topics.SEGMENTATION_CONFIDENCE, evaluation.CONFIDENCE,
-                             codec.confidence_from_values)
+                self._values(
+                    topics.SEGMENTATION_CONFIDENCE,
+                    evaluation.CONFIDENCE,
+                    codec.confidence_from_values,
+                )
         if chosen.pictures:
-            self._image(
-                topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels)
+            self._image(topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels)
         if chosen.source:
-            self._values(
-                topics.CAMERA_SOURCE, evaluation.SOURCE, codec.source_from_values)
+            self._values(topics.CAMERA_SOURCE, evaluation.SOURCE, codec.source_from_values)
         else:
             self.create_subscription(
-                CameraInfo, topics.CAMERA_INFO, self._on_info, qos.image_qos('best_effort'))
-        self._values(
-            topics.DEGRADED_CONDITION, evaluation.CONDITION, codec.applied_from_values)
+                CameraInfo, topics.CAMERA_INFO, self._on_info, qos.image_qos('best_effort')
+            )
+        self._values(topics.DEGRADED_CONDITION, evaluation.CONDITION, codec.applied_from_values)
         for name in chosen.models:
             self._values(
-                topics.vlm_description(name), evaluation.vlm_part(name),
-                codec.description_from_values)
+                topics.vlm_description(name),
+                evaluation.vlm_part(name),
+                codec.description_from_values,
+            )
         if chosen.recorder:
             self._values(topics.RECORDER_FRAME, evaluation.RECORDER, dict)
 
     def _image(self, topic: str, part: str, convert: Callable) -> None:
         self.receive_images(
-            topic, self._chosen.reliability,
-            lambda message: self._add(message, part, convert))
+            topic, self._chosen.reliability, lambda message: self._add(message, part, convert)
+        )
 
     def _values(self, topic: str, part: str, convert: Callable) -> None:
         self.create_subscription(
-            DiagnosticArray, topic,
+            DiagnosticArray,
+            topic,
             lambda message: self._add(
-                message, part, lambda array: convert(messages.values_of(array))),
-            qos.result_qos())
+                message, part, lambda array: convert(messages.values_of(array))
+            ),
+            qos.result_qos(),
+        )
 
     def _labels(self, message: Image) -> np.ndarray:
         return images.decode_labels(images.to_array(message), self._chosen.label_encoding)
 
     def _on_info(self, message: CameraInfo) -> None:
         self._session.camera = messages.camera_from_info(
-            message, self._chosen.camera_height, self._chosen.camera_pitch)
+            message, self._chosen.camera_height, self._chosen.camera_pitch
+        )
 
     def _add(self, message: Any, part: str, convert: Callable) -> None:
         try:
@@ -98,12 +107,12 @@ class Monitor(runtime.MisalignNode):
         except RecordError as error:
             # Somebody else's message must not end the run; it is counted and named.
             self._session.counters['malformed'] += 1
-            self.get_logger().warning(
-                f'{part}: {error}', throttle_duration_sec=5.0)
+            self.get_logger().warning(f'{part}: {error}', throttle_duration_sec=5.0)
             return
         self._frame_id = message.header.frame_id
-        self._publish(self._session.add(
-            messages.stamp_of(message.header), part, value, time.monotonic()))
+        self._publish(
+            self._session.add(messages.stamp_of(message.header), part, value, time.monotonic())
+        )
 
     def _publish(self, closed: list[Closed]) -> None:
         for frame in closed:
@@ -111,9 +120,15 @@ class Monitor(runtime.MisalignNode):
             values = {} if frame.record is None else {'record': json.dumps(frame.record)}
             self._frames.publish(messages.values_message('frame', values, header))
             if frame.metrics:
-                self._metrics.publish(DiagnosticArray(header=header, status=[
-                    messages.status(f'monitor: {name}', pairs)
-                    for name, pairs in frame.metrics.items()]))
+                self._metrics.publish(
+                    DiagnosticArray(
+                        header=header,
+                        status=[
+                            messages.status(f'monitor: {name}', pairs)
+                            for name, pairs in frame.metrics.items()
+                        ],
+                    )
+                )
         if self._session.complete or 0 < self._chosen.frames <= self._session.closed:
             self.finished = True
 
@@ -123,12 +138,16 @@ class Monitor(runtime.MisalignNode):
         elapsed = now - self._began
         if 0 < self._chosen.duration <= elapsed:
             self.finished = True
-        if (self._chosen.lockstep and not self._session.started
-                and elapsed > self._chosen.startup_timeout):
+        if (
+            self._chosen.lockstep
+            and not self._session.started
+            and elapsed > self._chosen.startup_timeout
+        ):
             lacking = ', '.join(self._session.waiting_for()) or 'every node'
             raise MisalignError(
                 f'no frame within {self._chosen.startup_timeout:g} s; no answer from {lacking}',
-                'see the log of that node')
+                'see the log of that node',
+            )
 
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
@@ -143,21 +162,31 @@ class Monitor(runtime.MisalignNode):
                 text = f'coverage {coverage:.3f} over {self._session.closed} frames'
                 if coverage < self._chosen.minimum_coverage:
                     level = DiagnosticStatus.ERROR
-            statuses.append(messages.status(
-                f'monitor: {name} coverage', {'coverage': repr(coverage)}, level, text))
+            statuses.append(
+                messages.status(
+                    f'monitor: {name} coverage', {'coverage': repr(coverage)}, level, text
+                )
+            )
         lacking = self._session.waiting_for()
-        statuses.append(messages.status(
-            'monitor: join', {
-                'closed': str(self._session.closed), 'total': str(self._session.total),
-                'waiting_for': ', '.join(lacking),
-                **{key: str(count) for key, count in self._session.counters.items()}}))
+        statuses.append(
+            messages.status(
+                'monitor: join',
+                {
+                    'closed': str(self._session.closed),
+                    'total': str(self._session.total),
+                    'waiting_for': ', '.join(lacking),
+                    **{key: str(count) for key, count in self._session.counters.items()},
+                },
+            )
+        )
         self._diagnostics.publish(DiagnosticArray(header=header, status=statuses))
 
     def on_stop(self) -> None:
         """Close what is open, write the results, and set the exit code by the verdict."""
         if not self._session.complete and self._session.total:
             self._session.notes.append(
-                f'the run ended after {self._session.closed} of {self._session.total} frames')
+                f'the run ended after {self._session.closed} of {self._session.total} frames'
+            )
         closed, verdict = self._session.end(time.monotonic())
         self._publish(closed)
         if verdict is not None:
@@ -168,8 +197,7 @@ class Monitor(runtime.MisalignNode):
 def _instances(message: Image) -> np.ndarray:
     array = images.to_array(message)
     if array.ndim != 2 or array.dtype != np.uint16:
-        raise RecordError(
-            f'instances are {message.encoding[:40]!r}', 'publish mono16')
+        raise RecordError(f'instances are {message.encoding[:40]!r}', 'publish mono16')
     return array
 
 

@@ -12,16 +12,19 @@ RESULT_DEPTH = 100
 def image_qos(reliability: str) -> QoSProfile:
     """Return the profile of images and maps: `reliable` (evaluation) or `best_effort`."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=IMAGE_DEPTH,
-        reliability=ReliabilityPolicy.RELIABLE if reliability == 'reliable'
-        else ReliabilityPolicy.BEST_EFFORT)
+        history=HistoryPolicy.KEEP_LAST,
+        depth=IMAGE_DEPTH,
+        reliability=ReliabilityPolicy.RELIABLE
+        if reliability == 'reliable'
+        else ReliabilityPolicy.BEST_EFFORT,
+    )
 
 
 def result_qos() -> QoSProfile:
     """Return the profile of small results: reliable."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=RESULT_DEPTH,
-        reliability=ReliabilityPolicy.RELIABLE)
+        history=HistoryPolicy.KEEP_LAST, depth=RESULT_DEPTH, reliability=ReliabilityPolicy.RELIABLE
+    )
 
 
 def overridable() -> QoSOverridingOptions:

@@ -18,8 +18,11 @@ from vlm_misalign_ros.join import Parts, StampJoin
 from vlm_misalign_ros.node_parameters import RecorderParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 
-_TYPES = {Image: 'sensor_msgs/msg/Image', CameraInfo: 'sensor_msgs/msg/CameraInfo',
-          DiagnosticArray: 'diagnostic_msgs/msg/DiagnosticArray'}
+_TYPES = {
+    Image: 'sensor_msgs/msg/Image',
+    CameraInfo: 'sensor_msgs/msg/CameraInfo',
+    DiagnosticArray: 'diagnostic_msgs/msg/DiagnosticArray',
+}
 
 
 def raw_stamp(data: bytes) -> int:
@@ -44,8 +47,9 @@ class Recorder(runtime.MisalignNode):
         if chosen.source:
             self._record(topics.CAMERA_SOURCE, DiagnosticArray, required=True)
         for topic in (
-                topics.DEGRADED_CONDITION,
-                *(topics.vlm_description(name) for name in chosen.models)):
+            topics.DEGRADED_CONDITION,
+            *(topics.vlm_description(name) for name in chosen.models),
+        ):
             self._record(topic, DiagnosticArray, required=True)
         self._record(topics.TRUTH_LABELS, Image, required=True)
         if chosen.instances:
@@ -70,20 +74,21 @@ class Recorder(runtime.MisalignNode):
         self._bag.add_topic(name, _TYPES[kind])
         if required:
             self._required.append(topic)
-        profile = (qos.image_qos(self._chosen.reliability) if kind is Image
-                   else qos.result_qos())
+        profile = qos.image_qos(self._chosen.reliability) if kind is Image else qos.result_qos()
         self.create_subscription(
-            kind, topic, lambda data: self._write(topic, name, data), profile, raw=True)
+            kind, topic, lambda data: self._write(topic, name, data), profile, raw=True
+        )
 
     def _needs(self, parts: Parts) -> list[str]:
         needed = list(self._required)
         condition: dict[str, str] | None = parts.get(topics.DEGRADED_CONDITION)
-        if condition is not None and codec.applied_from_values(
-                condition).condition.corruption == 'occlusion':
+        if (
+            condition is not None
+            and codec.applied_from_values(condition).condition.corruption == 'occlusion'
+        ):
             needed.append(topics.DEGRADED_OCCLUDER)
         source: dict[str, str] | None = parts.get(topics.CAMERA_SOURCE)
-        if self._chosen.depth and source is not None and codec.source_from_values(
-                source)[0].depth:
+        if self._chosen.depth and source is not None and codec.source_from_values(source)[0].depth:
             needed.append(topics.TRUTH_DEPTH)
         return needed
 
@@ -97,8 +102,9 @@ class Recorder(runtime.MisalignNode):
         closed, _ = self._join.add(raw_stamp(data), topic, kept, 0.0)
         for frame in closed:
             if frame.reason == 'complete':
-                self._done.publish(messages.values_message(
-                    'recorder', {}, messages.make_header(frame.stamp, '')))
+                self._done.publish(
+                    messages.values_message('recorder', {}, messages.make_header(frame.stamp, ''))
+                )
 
     def on_stop(self) -> None:
         """Write the index of the bag."""

@@ -34,18 +34,27 @@ class Replay(runtime.MisalignNode):
         super().__init__('replay', **kwargs)
         self._chosen = chosen = self.read_parameters(ReplayParameters)
         if not chosen.dataset:
-            raise ConfigurationError("parameter 'dataset' of replay is empty",
-                                     'give the folder of a data set in Cityscapes layout')
+            raise ConfigurationError(
+                "parameter 'dataset' of replay is empty",
+                'give the folder of a data set in Cityscapes layout',
+            )
         self._dataset = open_dataset(
-            chosen.dataset, split=chosen.split, cities=chosen.cities, limit=chosen.limit,
-            sequences=chosen.sequences)
+            chosen.dataset,
+            split=chosen.split,
+            cities=chosen.cities,
+            limit=chosen.limit,
+            sequences=chosen.sequences,
+        )
         self._has_depth = chosen.depth and self._dataset.has_depth
         self._frames = FrameCache(self._dataset.read)
         conditions = parse_conditions(list(chosen.conditions))
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
-            self._dataset, conditions, loop=chosen.loop and not self._lockstep,
-            depth=self._has_depth)
+            self._dataset,
+            conditions,
+            loop=chosen.loop and not self._lockstep,
+            depth=self._has_depth,
+        )
         self._in_flight: set[int] = set()
         self._sent = 0
         self._probes: set[int] = set()
@@ -65,21 +74,29 @@ class Replay(runtime.MisalignNode):
         self._source = self.create_publisher(DiagnosticArray, topics.CAMERA_SOURCE, results)
         self._labels = self.publish_images(topics.TRUTH_LABELS, chosen.reliability)
         self._instances = self.publish_images(topics.TRUTH_INSTANCES, chosen.reliability)
-        self._depth = (self.publish_images(topics.TRUTH_DEPTH, chosen.reliability)
-                       if self._has_depth else None)
+        self._depth = (
+            self.publish_images(topics.TRUTH_DEPTH, chosen.reliability)
+            if self._has_depth
+            else None
+        )
         self._sim_clock = (
-            self.create_publisher(Clock, '/clock', 10) if chosen.publish_clock else None)
+            self.create_publisher(Clock, '/clock', 10) if chosen.publish_clock else None
+        )
         if self._lockstep:
-            self.create_subscription(
-                DiagnosticArray, topics.MONITOR_FRAME, self._closed, results)
+            self.create_subscription(DiagnosticArray, topics.MONITOR_FRAME, self._closed, results)
         for name, action in (
-                ('start', self._resume), ('resume', self._resume), ('pause', self._pause),
-                ('step', self._step), ('play_next', self._step)):
+            ('start', self._resume),
+            ('resume', self._resume),
+            ('pause', self._pause),
+            ('step', self._step),
+            ('play_next', self._step),
+        ):
             self.create_service(Trigger, f'~/{name}', action)
         period = 0.02 if self._lockstep else 1.0 / chosen.rate
         self.create_timer(period, self._tick)
         self.get_logger().info(
-            f'{len(self._dataset)} frames x {len(conditions)} conditions, {chosen.mode}')
+            f'{len(self._dataset)} frames x {len(conditions)} conditions, {chosen.mode}'
+        )
 
     def _resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused = False
@@ -127,8 +144,10 @@ class Replay(runtime.MisalignNode):
         """
         if self._listening:
             return True
-        listeners = [publisher.get_subscription_count()
-                     for publisher in (self._image, self._labels, self._instances)]
+        listeners = [
+            publisher.get_subscription_count()
+            for publisher in (self._image, self._labels, self._instances)
+        ]
         now = time.monotonic()
         if listeners != self._listeners:
             self._listeners, self._listeners_since = listeners, now
@@ -136,7 +155,9 @@ class Replay(runtime.MisalignNode):
         if not self._listening:
             self.get_logger().info(
                 f'no listener yet on {self.resolve_topic_name(topics.CAMERA_IMAGE)}',
-                throttle_duration_sec=10.0, skip_first=True)
+                throttle_duration_sec=10.0,
+                skip_first=True,
+            )
         return self._listening
 
     def _probe(self) -> None:
@@ -145,20 +166,20 @@ class Replay(runtime.MisalignNode):
         if now - self._started_at > self._chosen.startup_timeout:
             raise MisalignError(
                 f'no probe frame came back within {self._chosen.startup_timeout:g} s',
-                'see the log of the node that did not start, or raise startup_timeout')
+                'see the log of the node that did not start, or raise startup_timeout',
+            )
         if now < self._probe_at:
             return
-        if self._image.get_subscription_count() and self.count_publishers(
-                topics.CAMERA_IMAGE) > 1:
+        if self._image.get_subscription_count() and self.count_publishers(topics.CAMERA_IMAGE) > 1:
             raise MisalignError(
                 f'another node publishes {self.resolve_topic_name(topics.CAMERA_IMAGE)}',
-                'end the other run, or set another ROS_DOMAIN_ID')
+                'end the other run, or set another ROS_DOMAIN_ID',
+            )
         self._probe_wait = min(2 * self._probe_wait, 10.0)
         self._probe_at = now + self._probe_wait
         stamp = len(self._probes) + 1
         self._probes.add(stamp)
-        self._publish(stamp, *probe_frame(
-            self._frames.get(0), self._dataset, self._has_depth))
+        self._publish(stamp, *probe_frame(self._frames.get(0), self._dataset, self._has_depth))
 
     def _send_next(self) -> None:
         entry = next(self._schedule, None)
@@ -181,8 +202,9 @@ class Replay(runtime.MisalignNode):
         header = messages.make_header(stamp, self._chosen.frame_id)
         if self._sim_clock is not None:
             self._sim_clock.publish(Clock(clock=header.stamp))
-        self._source.publish(messages.values_message(
-            'source', codec.source_to_values(source, frame.camera), header))
+        self._source.publish(
+            messages.values_message('source', codec.source_to_values(source, frame.camera), header)
+        )
         if frame.camera is not None:
             self._info.publish(messages.camera_info(frame.camera, header))
         if frame.labels is not None:

@@ -35,26 +35,41 @@ P = TypeVar('P')
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _TYPES = {
-    bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
-    float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
-    tuple: ParameterType.PARAMETER_STRING_ARRAY}
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+    str: ParameterType.PARAMETER_STRING,
+    tuple: ParameterType.PARAMETER_STRING_ARRAY,
+}
 
 
 def _descriptor(entry: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
-        name=entry.name, type=_TYPES[entry.type], description=entry.description,
-        additional_constraints=', '.join(entry.choices), read_only=not entry.live)
+        name=entry.name,
+        type=_TYPES[entry.type],
+        description=entry.description,
+        additional_constraints=', '.join(entry.choices),
+        read_only=not entry.live,
+    )
     low, high = entry.minimum, entry.maximum
     if low is None and high is None:
         return descriptor
     if entry.type is int:
-        descriptor.integer_range = [IntegerRange(
-            from_value=int(low if low is not None else -2**62),
-            to_value=int(high if high is not None else 2**62), step=0)]
+        descriptor.integer_range = [
+            IntegerRange(
+                from_value=int(low if low is not None else -(2**62)),
+                to_value=int(high if high is not None else 2**62),
+                step=0,
+            )
+        ]
     elif entry.type is float:
-        descriptor.floating_point_range = [FloatingPointRange(
-            from_value=float(low if low is not None else -1e300),
-            to_value=float(high if high is not None else 1e300), step=0.0)]
+        descriptor.floating_point_range = [
+            FloatingPointRange(
+                from_value=float(low if low is not None else -1e300),
+                to_value=float(high if high is not None else 1e300),
+                step=0.0,
+            )
+        ]
     return descriptor
 
 
@@ -86,7 +101,8 @@ class MisalignNode(Node):
             except ParameterException as error:
                 raise ConfigurationError(
                     f'parameter {entry.name!r} of {self.get_name()} cannot be set: {error}',
-                    f'it is a {entry.type.__name__}: {entry.description}') from error
+                    f'it is a {entry.type.__name__}: {entry.description}',
+                ) from error
             if entry.type is tuple:
                 value = [text for text in value if text]
             values[entry.name] = check(entry, value, self.get_name())
@@ -111,15 +127,20 @@ class MisalignNode(Node):
     def publish_images(self, topic: str, reliability: str) -> Any:
         """Return a publisher of images, its QoS open to `qos_overrides` parameters."""
         return self.create_publisher(
-            Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable())
+            Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable()
+        )
 
     def receive_images(
-        self, topic: str, reliability: str, callback: Callable[[Image], None],
+        self, topic: str, reliability: str, callback: Callable[[Image], None]
     ) -> None:
         """Subscribe to images, the QoS open to `qos_overrides` parameters."""
         self.create_subscription(
-            Image, topic, callback, qos.image_qos(reliability),
-            qos_overriding_options=qos.overridable())
+            Image,
+            topic,
+            callback,
+            qos.image_qos(reliability),
+            qos_overriding_options=qos.overridable(),
+        )
 
     def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:
         """
@@ -127,6 +148,7 @@ class MisalignNode(Node):
 
         A message that cannot be read (RecordError) is somebody else's and is passed over.
         """
+
         def guarded(item: Any) -> None:
             try:
                 work(item)

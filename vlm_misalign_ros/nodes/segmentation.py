@@ -24,25 +24,33 @@ class Segmentation(runtime.MisalignNode):
         super().__init__('segmentation', **kwargs)
         chosen = self.read_parameters(SegmentationParameters)
         self._model = load_segmentation(
-            chosen.model, device=chosen.device, dtype=chosen.dtype,
-            input_height=chosen.input_height, threads=chosen.threads,
-            trust_remote_code=chosen.trust_remote_code)
+            chosen.model,
+            device=chosen.device,
+            dtype=chosen.dtype,
+            input_height=chosen.input_height,
+            threads=chosen.threads,
+            trust_remote_code=chosen.trust_remote_code,
+        )
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
         self._confidence = self.create_publisher(
-            DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos())
+            DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
+        )
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
         self._colors = color_table()
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
-        self.receive_images(
-            topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
+        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
         picture = messages.bgr_pixels(message)
         found = self._model.segment(picture)
         labels = found.labels
-        self._confidence.publish(messages.values_message('confidence', {
-            'entropy': repr(found.entropy), 'confidence': repr(found.confidence)},
-            message.header))
+        self._confidence.publish(
+            messages.values_message(
+                'confidence',
+                {'entropy': repr(found.entropy), 'confidence': repr(found.confidence)},
+                message.header,
+            )
+        )
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)

@@ -23,27 +23,38 @@ class Vlm(runtime.MisalignNode):
         super().__init__('vlm', **kwargs)
         self._chosen = chosen = self.read_parameters(VlmParameters)
         if not chosen.name:
-            raise ConfigurationError("parameter 'name' of a vlm node is empty",
-                                     'give the model a name for topics and records')
+            raise ConfigurationError(
+                "parameter 'name' of a vlm node is empty",
+                'give the model a name for topics and records',
+            )
         self._model = load_vlm(
-            chosen.model, prompt_id=chosen.prompt, device=chosen.device, dtype=chosen.dtype,
-            threads=chosen.threads, max_new_tokens=chosen.max_new_tokens,
-            threshold=chosen.threshold, calibration=chosen.calibration,
-            field_of_view=chosen.field_of_view, uncertainty=chosen.uncertainty,
-            trust_remote_code=chosen.trust_remote_code)
+            chosen.model,
+            prompt_id=chosen.prompt,
+            device=chosen.device,
+            dtype=chosen.dtype,
+            threads=chosen.threads,
+            max_new_tokens=chosen.max_new_tokens,
+            threshold=chosen.threshold,
+            calibration=chosen.calibration,
+            field_of_view=chosen.field_of_view,
+            uncertainty=chosen.uncertainty,
+            trust_remote_code=chosen.trust_remote_code,
+        )
         self._answers = self.create_publisher(
-            DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos())
+            DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos()
+        )
         self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
-        self.receive_images(
-            topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
+        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
         answer = replace(
-            self._model.describe(messages.bgr_pixels(message)), model=self._chosen.name)
+            self._model.describe(messages.bgr_pixels(message)), model=self._chosen.name
+        )
         values = codec.description_to_values(answer)
         values['dropped'] = str(self._worker.dropped)
-        self._answers.publish(messages.values_message(
-            f'vlm: {self._chosen.name}', values, message.header))
+        self._answers.publish(
+            messages.values_message(f'vlm: {self._chosen.name}', values, message.header)
+        )
 
 
 def main() -> int:

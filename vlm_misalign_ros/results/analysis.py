@@ -41,7 +41,8 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'critical_omission_rate_visible': (('omitted_visible',), ('required_visible',)),
     'smr': (('false_safe', 'false_alarms'), ('hazards_judged', 'clear_judged')),
     'smr_false_safe': (('false_safe',), ('hazards_judged',)),
-    'smr_false_alarm': (('false_alarms',), ('clear_judged',))}
+    'smr_false_alarm': (('false_alarms',), ('clear_judged',)),
+}
 """Rates that are compared, as sums of counts: numerators, denominators."""
 HEADLINES = ('hallucination_rate', 'critical_omission_rate', 'smr')
 LEAST = 20
@@ -50,31 +51,41 @@ _RESAMPLES = 1000
 
 
 def analyse_records(
-    records: Iterable[Record], quality: ExtractorQuality | None = None,
+    records: Iterable[Record], quality: ExtractorQuality | None = None
 ) -> dict[str, Any]:
     """Return the analysis as plain data; `quality` is the extractor's own error."""
     found = tables(records)
     warns = [_warning(table) for table in found]
     _adjust(warns)
-    return {'schema': 1, 'models': {table.model: {
-        'kind': table.kind, 'frames': len(table),
-        'source_frames': len(np.unique(table.clusters)),
-        'overall': _overall(table, quality), 'differences': _differences(table),
-        'blank': _blank(table), 'miou_warns': warning, 'sweep': _sweep(table),
-        'certainty': _certainty(table)}
-        for table, warning in zip(found, warns, strict=True)}}
+    return {
+        'schema': 1,
+        'models': {
+            table.model: {
+                'kind': table.kind,
+                'frames': len(table),
+                'source_frames': len(np.unique(table.clusters)),
+                'overall': _overall(table, quality),
+                'differences': _differences(table),
+                'blank': _blank(table),
+                'miou_warns': warning,
+                'sweep': _sweep(table),
+                'certainty': _certainty(table),
+            }
+            for table, warning in zip(found, warns, strict=True)
+        },
+    }
 
 
 def write_analysis(folder: Path, analysis: dict[str, Any]) -> None:
     """Write analysis.json; RecordError when the disk refuses."""
-    write_json(folder / 'analysis.json', json.loads(
-        json.dumps(analysis), parse_constant=lambda _: None))
+    write_json(
+        folder / 'analysis.json', json.loads(json.dumps(analysis), parse_constant=lambda _: None)
+    )
 
 
 def _sums(table: Table, rate: str, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (numerators, denominators) of a rate by source frame, over the chosen lines."""
-    over, under = (np.sum([table.count(name) for name in names], axis=0)
-                   for names in RATES[rate])
+    over, under = (np.sum([table.count(name) for name in names], axis=0) for names in RATES[rate])
     return table.by_cluster(over, chosen), table.by_cluster(under, chosen)
 
 
@@ -89,8 +100,11 @@ def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
     for rate in RATES:
         numerators, denominators = _sums(table, rate, chosen)
         interval = bootstrap.ratio(numerators, denominators)
-        result[rate] = {**_plain(interval), 'numerator': int(numerators.sum()),
-                        'denominator': int(denominators.sum())}
+        result[rate] = {
+            **_plain(interval),
+            'numerator': int(numerators.sum()),
+            'denominator': int(denominators.sum()),
+        }
         if quality is not None and table.kind == 'generative':
             absent = table.count('absent')[chosen].sum() / (chosen.sum() * len(SCORED) or 1)
             widened = carried(rate, numerators, denominators, float(absent), quality)
@@ -115,8 +129,9 @@ def _differences(table: Table) -> dict[str, dict[str, Any]]:
         for rate in RATES:
             first = [array[both] for array in _sums(table, rate, clean & pair)]
             second = [array[both] for array in _sums(table, rate, chosen & pair)]
-            result[condition][rate] = _plain(bootstrap.difference(
-                (first[0], first[1]), (second[0], second[1])))
+            result[condition][rate] = _plain(
+                bootstrap.difference((first[0], first[1]), (second[0], second[1]))
+            )
     return result
 
 
@@ -125,14 +140,17 @@ def _blank(table: Table) -> dict[str, Any]:
     chosen = table.of(BLANK)
     if not chosen.any():
         return {}
-    names = [name for place, name in enumerate(SCORED)
-             if table.asserted[chosen, place].mean() >= 0.5]
+    names = [
+        name for place, name in enumerate(SCORED) if table.asserted[chosen, place].mean() >= 0.5
+    ]
     return {
-        'frames': int(chosen.sum()), 'asserted': names,
+        'frames': int(chosen.sum()),
+        'asserted': names,
         'mentions_per_frame': float(table.count('assertions')[chosen].mean()),
         'safe': float(np.mean(table.judgements[chosen] == 'SAFE')),
         'unsafe': float(np.mean(table.judgements[chosen] == 'UNSAFE')),
-        **{rate: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in RATES}}
+        **{rate: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in RATES},
+    }
 
 
 def _warning(table: Table) -> dict[str, Any]:
@@ -147,11 +165,17 @@ def _warning(table: Table) -> dict[str, Any]:
     for rate in HEADLINES:
         values, values_drawn = _rates(table, rate, degraded, names, drawn)
         entry: dict[str, Any] = {'p': spearman_p(quality, values)}
-        entry['pearson'] = _plain(bootstrap.percentile_interval(
-            pearson(quality, values)[0], correlate_rows(quality_drawn, values_drawn)))
-        entry['spearman'] = _plain(bootstrap.percentile_interval(
-            spearman(quality, values)[0], correlate_rows(
-                rankdata(quality_drawn, axis=1), rankdata(values_drawn, axis=1))))
+        entry['pearson'] = _plain(
+            bootstrap.percentile_interval(
+                pearson(quality, values)[0], correlate_rows(quality_drawn, values_drawn)
+            )
+        )
+        entry['spearman'] = _plain(
+            bootstrap.percentile_interval(
+                spearman(quality, values)[0],
+                correlate_rows(rankdata(quality_drawn, axis=1), rankdata(values_drawn, axis=1)),
+            )
+        )
         entry.update(_by_frame(table, rate))
         result['rates'][rate] = entry
     result['auroc'] = _auroc_of_iou(table)
@@ -159,7 +183,7 @@ def _warning(table: Table) -> dict[str, Any]:
 
 
 def _mious(
-    table: Table, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray,
+    table: Table, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
 ) -> tuple[list[float], np.ndarray]:
     """Return the mIoU of each condition, and (resamples, conditions) of it."""
     values, resampled = [], []
@@ -174,7 +198,7 @@ def _mious(
 
 
 def _rates(
-    table: Table, rate: str, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray,
+    table: Table, rate: str, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
 ) -> tuple[list[float], np.ndarray]:
     values, resampled = [], []
     for condition in conditions:
@@ -187,8 +211,7 @@ def _rates(
 
 def _frame_rate(table: Table, rate: str) -> np.ndarray:
     """Return a rate frame by frame, float64 (N,), NaN without a denominator."""
-    over, under = (np.sum([table.count(name) for name in names], axis=0)
-                   for names in RATES[rate])
+    over, under = (np.sum([table.count(name) for name in names], axis=0) for names in RATES[rate])
     return np.divide(over, under, out=np.full(len(table), np.nan), where=under > 0)
 
 
@@ -202,17 +225,21 @@ def _by_frame(table: Table, rate: str) -> dict[str, Any]:
         interval = bootstrap.statistic(
             table.clusters[rows],
             lambda picked: spearman(table.frame_iou[rows[picked]], values[rows[picked]])[0],
-            200)
+            200,
+        )
         return {**_plain(interval), 'frames': int(chosen.sum())}
 
-    partial, count = partial_spearman(
-        table.frame_iou[known], values[known], table.objects[known])
+    partial, count = partial_spearman(table.frame_iou[known], values[known], table.objects[known])
     corruption = np.array([table.corruptions[place] for place in table.conditions], object)
     return {
         'frames': correlate(known),
-        'within': {name: correlate(known & (corruption == name))
-                   for name in dict.fromkeys(table.corruptions) if name not in (CLEAN, BLANK)},
-        'partial_on_objects': {'value': partial, 'frames': count}}
+        'within': {
+            name: correlate(known & (corruption == name))
+            for name in dict.fromkeys(table.corruptions)
+            if name not in (CLEAN, BLANK)
+        },
+        'partial_on_objects': {'value': partial, 'frames': count},
+    }
 
 
 def _events(table: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -222,7 +249,8 @@ def _events(table: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {
         'hallucination': (table.count('hallucinated') > 0, table.count('assertions') > 0),
         'critical omission': (table.count('omitted') > 0, table.count('required') > 0),
-        'safety misinterpretation': (wrong, judged)}
+        'safety misinterpretation': (wrong, judged),
+    }
 
 
 def _auroc_of_iou(table: Table) -> dict[str, Any]:
@@ -230,19 +258,26 @@ def _auroc_of_iou(table: Table) -> dict[str, Any]:
     result = {}
     for name, (wrong, possible) in _events(table).items():
         rows = np.flatnonzero(possible & ~np.isnan(table.frame_iou) & ~table.of(BLANK))
-        result[name] = {**_auroc(table, rows, -table.frame_iou, wrong), 'frames': len(rows),
-                        'wrong': int(wrong[rows].sum())}
+        result[name] = {
+            **_auroc(table, rows, -table.frame_iou, wrong),
+            'frames': len(rows),
+            'wrong': int(wrong[rows].sum()),
+        }
     return result
 
 
 def _auroc(
-    table: Table, rows: np.ndarray, scores: np.ndarray, positives: np.ndarray,
+    table: Table, rows: np.ndarray, scores: np.ndarray, positives: np.ndarray
 ) -> dict[str, float]:
     if min(positives[rows].sum(), (~positives[rows]).sum()) < LEAST:
         return _plain(NOTHING)
-    return _plain(bootstrap.statistic(
-        table.clusters[rows],
-        lambda picked: prediction.auroc(scores[rows[picked]], positives[rows[picked]]), 200))
+    return _plain(
+        bootstrap.statistic(
+            table.clusters[rows],
+            lambda picked: prediction.auroc(scores[rows[picked]], positives[rows[picked]]),
+            200,
+        )
+    )
 
 
 def _adjust(warnings: Sequence[dict[str, Any]]) -> None:
@@ -262,14 +297,19 @@ def _sweep(table: Table) -> dict[str, dict[str, Any]]:
         judged = chosen & (safe | unsafe)
 
         def share(wrong: np.ndarray, of: np.ndarray) -> dict[str, Any]:
-            interval = bootstrap.ratio(table.by_cluster(wrong.astype(int)),
-                                       table.by_cluster(of.astype(int)))
-            return {**_plain(interval), 'numerator': int(wrong.sum()),
-                    'denominator': int(of.sum())}
+            interval = bootstrap.ratio(
+                table.by_cluster(wrong.astype(int)), table.by_cluster(of.astype(int))
+            )
+            return {
+                **_plain(interval),
+                'numerator': int(wrong.sum()),
+                'denominator': int(of.sum()),
+            }
 
         result[name] = {
             'smr_false_safe': share(judged & danger & safe, judged & danger),
-            'smr_false_alarm': share(judged & clear & unsafe, judged & clear)}
+            'smr_false_alarm': share(judged & clear & unsafe, judged & clear),
+        }
     return result
 
 
@@ -282,13 +322,14 @@ def _certainty(table: Table) -> dict[str, Any]:
         danger = table.hazards[truth] == 'HAZARD'
         result['judgement'] = {
             **_scored(1 - table.safe_scores[truth], danger),
-            'auroc': _auroc(table, np.flatnonzero(truth), 1 - table.safe_scores,
-                            table.hazards == 'HAZARD')}
+            'auroc': _auroc(
+                table, np.flatnonzero(truth), 1 - table.safe_scores, table.hazards == 'HAZARD'
+            ),
+        }
     if table.kind == 'contrastive':
         scorable = (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
         if scorable.any():
-            result['presence'] = _scored(
-                table.scores[scorable], table.presence[scorable] == 2)
+            result['presence'] = _scored(table.scores[scorable], table.presence[scorable] == 2)
         result['classes'] = _class_aurocs(table)
     else:
         named = table.asserted & (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
@@ -296,14 +337,18 @@ def _certainty(table: Table) -> dict[str, Any]:
             wrong = table.presence[named] == 0
             result['mentions'] = {
                 'auroc': prediction.auroc(-table.scores[named], wrong)
-                if min(wrong.sum(), (~wrong).sum()) >= LEAST else float('nan'),
-                'risk_coverage_area': prediction.risk_coverage(
-                    table.scores[named], wrong).area,
-                'risk': float(wrong.mean()), 'mentions': int(named.sum())}
+                if min(wrong.sum(), (~wrong).sum()) >= LEAST
+                else float('nan'),
+                'risk_coverage_area': prediction.risk_coverage(table.scores[named], wrong).area,
+                'risk': float(wrong.mean()),
+                'mentions': int(named.sum()),
+            }
     result['segmentation_entropy'] = {
-        name: _auroc(table, np.flatnonzero(possible & ~np.isnan(table.entropy) & rows),
-                     table.entropy, wrong)
-        for name, (wrong, possible) in _events(table).items()}
+        name: _auroc(
+            table, np.flatnonzero(possible & ~np.isnan(table.entropy) & rows), table.entropy, wrong
+        )
+        for name, (wrong, possible) in _events(table).items()
+    }
     return result
 
 
@@ -314,7 +359,9 @@ def _scored(chances: np.ndarray, positives: np.ndarray) -> dict[str, Any]:
         'brier': prediction.brier(chances, positives),
         'calibration_error': prediction.calibration_error(chances, positives),
         'risk_coverage_area': prediction.risk_coverage(sure, wrong).area,
-        'risk': float(wrong.mean()), 'answers': len(chances)}
+        'risk': float(wrong.mean()),
+        'answers': len(chances),
+    }
 
 
 def _class_aurocs(table: Table) -> dict[str, Any]:
@@ -332,17 +379,19 @@ def _class_aurocs(table: Table) -> dict[str, Any]:
             classes[name] = {
                 'auroc': prediction.auroc(scores, positives),
                 'average_precision': prediction.average_precision(scores, positives),
-                'positives': int(positives.sum()), 'negatives': int((~positives).sum())}
+                'positives': int(positives.sum()),
+                'negatives': int((~positives).sum()),
+            }
         result[condition] = {
             'mean_auroc': _mean([entry['auroc'] for entry in classes.values()]),
             'mean_average_precision': _mean(
-                [entry['average_precision'] for entry in classes.values()]),
-            'classes': classes}
+                [entry['average_precision'] for entry in classes.values()]
+            ),
+            'classes': classes,
+        }
     return result
 
 
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if not isnan(value)]
     return float(np.mean(known)) if known else float('nan')
-
-

@@ -21,8 +21,11 @@ from vlm_misalign_ros.metrics.truth import TruthSettings, is_required, presence,
 from vlm_misalign_ros.types import Camera, Frame, Hazard, Presence
 
 _COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
-_VERDICTS = {Hazard.HAZARD: (60, 60, 255), Hazard.CLEAR: (90, 220, 90),
-             Hazard.INDETERMINATE: (60, 190, 255)}
+_VERDICTS = {
+    Hazard.HAZARD: (60, 60, 255),
+    Hazard.CLEAR: (90, 220, 90),
+    Hazard.INDETERMINATE: (60, 190, 255),
+}
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _NEAREST = 0.5
 """Metres of road before the camera from which the corridor is drawn."""
@@ -40,7 +43,7 @@ def project(camera: Camera, offset: float, distance: float) -> tuple[float, floa
 
 
 def draw_truth(
-    frame: Frame, camera: Camera, settings: TruthSettings, corridor: HazardSettings,
+    frame: Frame, camera: Camera, settings: TruthSettings, corridor: HazardSettings
 ) -> np.ndarray:
     """
     Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3).
@@ -68,22 +71,34 @@ def draw_truth(
             _outline(image, frame.instances, thing, color, unit)
             if important:
                 distance = thing.depth or ground_distance(camera, thing.bottom + 0.5)
-                _write(image, f'{BY_ID[thing.label].name} {distance:.0f} m',
-                       (int(thing.foot.min()), thing.top - round(6 * unit)), color, unit)
-    verdict = found.verdict.value if found.nearest is None else (
-        f'{found.verdict.value}: {found.nearest_class} at {found.nearest:.1f} m '
-        f'({found.source})')
+                _write(
+                    image,
+                    f'{BY_ID[thing.label].name} {distance:.0f} m',
+                    (int(thing.foot.min()), thing.top - round(6 * unit)),
+                    color,
+                    unit,
+                )
+    verdict = (
+        found.verdict.value
+        if found.nearest is None
+        else (
+            f'{found.verdict.value}: {found.nearest_class} at {found.nearest:.1f} m '
+            f'({found.source})'
+        )
+    )
     wide = cv2.getTextSize(verdict, _FONT, 1.1 * unit, 1)[0][0]
     cv2.rectangle(image, (0, 0), (wide + round(50 * unit), round(70 * unit)), (24, 24, 24), -1)
-    _write(image, verdict, (round(20 * unit), round(48 * unit)),
-           _VERDICTS[found.verdict], 1.6 * unit)
-    lines = [(state, ', '.join(name for name in SCORED if states[name] is state))
-             for state in Presence]
+    _write(
+        image, verdict, (round(20 * unit), round(48 * unit)), _VERDICTS[found.verdict], 1.6 * unit
+    )
+    lines = [
+        (state, ', '.join(name for name in SCORED if states[name] is state)) for state in Presence
+    ]
     return np.concatenate([image, _legend(lines, width, unit)])
 
 
 def _draw_corridor(
-    image: np.ndarray, camera: Camera, corridor: HazardSettings, verdict: Hazard, unit: float,
+    image: np.ndarray, camera: Camera, corridor: HazardSettings, verdict: Hazard, unit: float
 ) -> None:
     half, stop = corridor.corridor_width / 2, corridor.stopping_distance
     near = max(_NEAREST, ground_distance(camera, image.shape[0] - 1))
@@ -96,37 +111,52 @@ def _draw_corridor(
         filled = image.copy()
         cv2.fillPoly(filled, [quadrilateral(near, stop)], _VERDICTS[verdict])
         cv2.addWeighted(filled, 0.3, image, 0.7, 0, dst=image)
-        cv2.polylines(image, [quadrilateral(near, stop)], True, _VERDICTS[verdict],
-                      round(2 * unit) or 1, cv2.LINE_AA)
-    cv2.polylines(image, [quadrilateral(max(near, stop), CLEAR_FACTOR * stop)], True,
-                  _VERDICTS[verdict], 1, cv2.LINE_AA)
+        cv2.polylines(
+            image,
+            [quadrilateral(near, stop)],
+            True,
+            _VERDICTS[verdict],
+            round(2 * unit) or 1,
+            cv2.LINE_AA,
+        )
+    cv2.polylines(
+        image,
+        [quadrilateral(max(near, stop), CLEAR_FACTOR * stop)],
+        True,
+        _VERDICTS[verdict],
+        1,
+        cv2.LINE_AA,
+    )
 
 
 def _outline(
-    image: np.ndarray, instances: np.ndarray, thing: Thing, color: tuple[int, int, int],
+    image: np.ndarray,
+    instances: np.ndarray,
+    thing: Thing,
+    color: tuple[int, int, int],
     unit: float,
 ) -> None:
     rows = slice(thing.top, thing.bottom + 1)
     mask = (instances[rows] == thing.number).view(np.uint8)
     contours, _ = cv2.findContours(
-        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(0, thing.top))
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(0, thing.top)
+    )
     cv2.drawContours(image, contours, -1, color, max(1, round(2 * unit)), cv2.LINE_AA)
 
 
 def _write(
-    image: np.ndarray, text: str, place: tuple[int, int], color: tuple[int, int, int],
-    unit: float,
+    image: np.ndarray, text: str, place: tuple[int, int], color: tuple[int, int, int], unit: float
 ) -> None:
     place = (place[0], max(place[1], round(24 * unit)))
-    cv2.putText(image, text, place, _FONT, 0.7 * unit, (0, 0, 0), max(1, round(4 * unit)),
-                cv2.LINE_AA)
-    cv2.putText(image, text, place, _FONT, 0.7 * unit, color, max(1, round(1.5 * unit)),
-                cv2.LINE_AA)
+    cv2.putText(
+        image, text, place, _FONT, 0.7 * unit, (0, 0, 0), max(1, round(4 * unit)), cv2.LINE_AA
+    )
+    cv2.putText(
+        image, text, place, _FONT, 0.7 * unit, color, max(1, round(1.5 * unit)), cv2.LINE_AA
+    )
 
 
-def _legend(
-    lines: list[tuple[Presence, str]], width: int, unit: float,
-) -> np.ndarray:
+def _legend(lines: list[tuple[Presence, str]], width: int, unit: float) -> np.ndarray:
     """Return a panel that names the classes by state, uint8 (rows, width, 3)."""
     scale = 0.62 * unit
     step = round(28 * unit)
@@ -143,6 +173,14 @@ def _legend(
         rows.append((text.rstrip(','), color))
     panel = np.full((step * len(rows) + round(16 * unit), width, 3), 24, np.uint8)
     for number, (text, color) in enumerate(rows, 1):
-        cv2.putText(panel, text, (round(20 * unit), number * step), _FONT, scale, color,
-                    max(1, round(1.3 * unit)), cv2.LINE_AA)
+        cv2.putText(
+            panel,
+            text,
+            (round(20 * unit), number * step),
+            _FONT,
+            scale,
+            color,
+            max(1, round(1.3 * unit)),
+            cv2.LINE_AA,
+        )
     return panel

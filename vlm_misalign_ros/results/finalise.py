@@ -24,8 +24,12 @@ from vlm_misalign_ros.types import Record
 
 
 def finalise(
-    folder: Path, *, minimum_coverage: float, limits: Mapping[str, float],
-    expected_frames: int | None, notes: Sequence[str],
+    folder: Path,
+    *,
+    minimum_coverage: float,
+    limits: Mapping[str, float],
+    expected_frames: int | None,
+    notes: Sequence[str],
 ) -> Verdict:
     """
     Write the tables, analysis.json, verdict.json, junit.xml and report.html of a run folder.
@@ -39,13 +43,26 @@ def finalise(
     asked = any(record['segmentation']['status'] == 'ok' for record in frames) or _segments(folder)
     segmented = sum(record['segmentation']['status'] == 'ok' for record in frames)
     verdict = judge_run(
-        rows, len(frames), segmented if asked else None, minimum_coverage=minimum_coverage,
-        limits=limits, expected_frames=expected_frames, notes=notes)
-    write_json(folder / 'verdict.json', {
-        'status': verdict.status.value, 'reasons': verdict.reasons,
-        'checks': [{'name': check.name, 'status': check.status.value,
-                    'message': check.message} for check in verdict.checks],
-        'notes': list(verdict.notes)})
+        rows,
+        len(frames),
+        segmented if asked else None,
+        minimum_coverage=minimum_coverage,
+        limits=limits,
+        expected_frames=expected_frames,
+        notes=notes,
+    )
+    write_json(
+        folder / 'verdict.json',
+        {
+            'status': verdict.status.value,
+            'reasons': verdict.reasons,
+            'checks': [
+                {'name': check.name, 'status': check.status.value, 'message': check.message}
+                for check in verdict.checks
+            ],
+            'notes': list(verdict.notes),
+        },
+    )
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     try:
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
@@ -53,7 +70,8 @@ def finalise(
     except OSError as error:
         raise RecordError(
             f'the tables in {folder} cannot be written: {error.strerror}',
-            'free space, then write them with: vlm-misalign report FOLDER') from error
+            'free space, then write them with: vlm-misalign report FOLDER',
+        ) from error
     analysis = analyse_records(frames, extractor_quality())
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
@@ -85,23 +103,37 @@ def flat(frames: Sequence[Record]) -> pd.DataFrame:
     for record in frames:
         condition, truth = record['condition'], record['truth'] or {}
         shared = {
-            'stamp': record['stamp'], 'index': record['index'], 'dataset': record['dataset'],
-            'sequence': record['sequence'], 'key': record['key'], 'pass': record['pass'],
-            'corruption': condition['corruption'], 'severity': condition['severity'],
-            'closed': record['closed'], 'hazard': truth.get('hazard'),
+            'stamp': record['stamp'],
+            'index': record['index'],
+            'dataset': record['dataset'],
+            'sequence': record['sequence'],
+            'key': record['key'],
+            'pass': record['pass'],
+            'corruption': condition['corruption'],
+            'severity': condition['severity'],
+            'closed': record['closed'],
+            'hazard': truth.get('hazard'),
             'nearest': truth.get('nearest'),
-            'frame_iou': record['segmentation']['frame_iou']}
+            'frame_iou': record['segmentation']['frame_iou'],
+        }
         for model, entry in record['models'].items():
             counts = entry.get('counts', {})
             scored = entry['status'] == 'ok'
-            lines.append({
-                **shared, 'model': model, 'status': entry['status'],
-                'text': entry.get('text'), 'judgement': entry.get('judgement'),
-                'judgement_score': entry.get('judgement_score'),
-                'mentions': json.dumps(entry.get('mentions', {})),
-                'scores': json.dumps(entry.get('scores', {})),
-                'hallucinated': json.dumps(entry.get('hallucinated', [])),
-                'omitted': json.dumps(entry.get('omitted', [])),
-                **{f'count_{name}': counts.get(name, 0) if scored else None
-                   for name in FIELDS}})
+            lines.append(
+                {
+                    **shared,
+                    'model': model,
+                    'status': entry['status'],
+                    'text': entry.get('text'),
+                    'judgement': entry.get('judgement'),
+                    'judgement_score': entry.get('judgement_score'),
+                    'mentions': json.dumps(entry.get('mentions', {})),
+                    'scores': json.dumps(entry.get('scores', {})),
+                    'hallucinated': json.dumps(entry.get('hallucinated', [])),
+                    'omitted': json.dumps(entry.get('omitted', [])),
+                    **{
+                        f'count_{name}': counts.get(name, 0) if scored else None for name in FIELDS
+                    },
+                }
+            )
     return pd.DataFrame(lines)

@@ -20,24 +20,43 @@ from vlm_misalign_ros.language.lexicon import Lexicon
 from vlm_misalign_ros.models.prompts import prompts_hash
 from vlm_misalign_ros.resources import config_path
 
-_PACKAGES = ('vlm_misalign_ros', 'numpy', 'opencv-python-headless', 'opencv-python', 'pandas',
-             'torch', 'transformers', 'open_clip_torch', 'safetensors', 'tokenizers', 'rosbags',
-             'mcap', 'ros-rclpy')
+_PACKAGES = (
+    'vlm_misalign_ros',
+    'numpy',
+    'opencv-python-headless',
+    'opencv-python',
+    'pandas',
+    'torch',
+    'transformers',
+    'open_clip_torch',
+    'safetensors',
+    'tokenizers',
+    'rosbags',
+    'mcap',
+    'ros-rclpy',
+)
 
 
 def build_manifest(
-    configuration: Mapping[str, Any], models: Mapping[str, Any], extra: Mapping[str, Any],
+    configuration: Mapping[str, Any], models: Mapping[str, Any], extra: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the manifest of a run that starts now."""
     return {
-        'schema': 1, 'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        'command': sys.argv, 'configuration': dict(configuration), 'models': dict(models),
+        'schema': 1,
+        'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'command': sys.argv,
+        'configuration': dict(configuration),
+        'models': dict(models),
         **extra,
         'language': {
             'lexicon_version': Lexicon.load().version,
             'lexicon_sha256': _sha256(config_path('lexicon.yaml')),
-            'prompts_sha256': prompts_hash()},
-        'packages': _versions(), 'revision': _revision(), 'machine': _machine()}
+            'prompts_sha256': prompts_hash(),
+        },
+        'packages': _versions(),
+        'revision': _revision(),
+        'machine': _machine(),
+    }
 
 
 def _sha256(path: Path) -> str:
@@ -60,10 +79,16 @@ def _revision() -> str | None:
     if not (root / '.git').exists():
         return None
     try:
-        head, changes = (subprocess.run(
-            ['git', '-C', str(root), *words], capture_output=True, text=True, timeout=10,
-            check=True).stdout.strip()
-            for words in (['rev-parse', 'HEAD'], ['status', '--porcelain', '-uno']))
+        head, changes = (
+            subprocess.run(
+                ['git', '-C', str(root), *words],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            ).stdout.strip()
+            for words in (['rev-parse', 'HEAD'], ['status', '--porcelain', '-uno'])
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ('+' if changes else '')
@@ -80,10 +105,13 @@ def _machine() -> dict[str, Any]:
         pass
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     return {
-        'system': platform.platform(), 'python': platform.python_version(),
-        'processor': processor, 'cpus': cpus,
+        'system': platform.platform(),
+        'python': platform.python_version(),
+        'processor': processor,
+        'cpus': cpus,
         'ros_distro': os.environ.get('ROS_DISTRO', ''),
-        'rmw': os.environ.get('RMW_IMPLEMENTATION', '')}
+        'rmw': os.environ.get('RMW_IMPLEMENTATION', ''),
+    }
 
 
 def write_text(path: Path, text: str) -> None:
@@ -96,8 +124,8 @@ def write_text(path: Path, text: str) -> None:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise RecordError(
-            f'{path} cannot be written: {error.strerror}',
-            'free space or choose another folder') from error
+            f'{path} cannot be written: {error.strerror}', 'free space or choose another folder'
+        ) from error
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -43,7 +43,9 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             if other != value:
                 raise ConfigurationError(
                     f'{folder} measured with another {name} than {folders[0]}: '
-                    f'{_short(other)}, not {_short(value)}', 'merge runs of one evaluation')
+                    f'{_short(other)}, not {_short(value)}',
+                    'merge runs of one evaluation',
+                )
     records, moved = _joined(folders)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -54,17 +56,23 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
                 shutil.copyfile(source, out / 'pictures' / name)
     except OSError as error:
         raise RecordError(
-            f'run folder {out} cannot be written: {error}',
-            'free space, or choose another folder') from error
+            f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
+        ) from error
     writer = RecordWriter(out / 'records.jsonl')
     try:
         for record in records:
             writer.write(record)
     finally:
         writer.close()
-    write_json(out / 'manifest.json', {
-        **manifests[0], 'merged': {
-            str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)}})
+    write_json(
+        out / 'manifest.json',
+        {
+            **manifests[0],
+            'merged': {
+                str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
+            },
+        },
+    )
     return len(records)
 
 
@@ -81,16 +89,21 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     configuration = manifest.get('configuration') or {}
     monitor = configuration.get('monitor') or {}
     found: dict[str, Any] = {
-        f'model {name}': [entry.get('role'), entry.get('sha256') or entry.get('model'),
-                          (entry.get('calibration') or {}).get('sha256')]
-        for name, entry in sorted((manifest.get('models') or {}).items())}
+        f'model {name}': [
+            entry.get('role'),
+            entry.get('sha256') or entry.get('model'),
+            (entry.get('calibration') or {}).get('sha256'),
+        ]
+        for name, entry in sorted((manifest.get('models') or {}).items())
+    }
     found['set of models'] = sorted(manifest.get('models') or {})
     found['language'] = manifest.get('language')
     found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
     for vlm in configuration.get('vlms') or ():
         found[f'setting of {vlm.get("name")}'] = {
-            key: vlm.get(key) for key in ('prompt', 'max_new_tokens', 'threshold', 'dtype',
-                                          'field_of_view')}
+            key: vlm.get(key)
+            for key in ('prompt', 'max_new_tokens', 'threshold', 'dtype', 'field_of_view')
+        }
     for entry in table(EvaluationParameters):
         if entry.name not in _FREE:
             found[entry.name] = monitor.get(entry.name)
@@ -112,14 +125,19 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
             if key in seen:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
-                    'merge runs that share no frames')
+                    'merge runs that share no frames',
+                )
             seen[key] = folder
             seconds, _, nanoseconds = record['stamp'].partition('.')
             stamp = int(seconds) * 1_000_000_000 + int(nanoseconds)
             last = max(last, stamp + behind)
             for suffix in ('.jpg', '_mask.jpg'):
-                pictures.append((folder / 'pictures' / (picture_name(stamp) + suffix),
-                                 picture_name(stamp + behind) + suffix))
+                pictures.append(
+                    (
+                        folder / 'pictures' / (picture_name(stamp) + suffix),
+                        picture_name(stamp + behind) + suffix,
+                    )
+                )
             records.append({**record, 'stamp': stamp_text(stamp + behind), 'run': str(folder)})
         behind = last + _GAP
     return records, pictures

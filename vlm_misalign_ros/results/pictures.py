@@ -30,9 +30,7 @@ class WorstPictures:
         self._heap: list[tuple[float, int, str]] = []
         self._colors = np.ascontiguousarray(color_table()[:, ::-1])
 
-    def consider(
-        self, score: float, stamp: int, bgr: np.ndarray, mask: np.ndarray | None,
-    ) -> None:
+    def consider(self, score: float, stamp: int, bgr: np.ndarray, mask: np.ndarray | None) -> None:
         """
         Keep a frame, BGR uint8 (H, W, 3), with its mask of train ids, if it is bad enough.
 
@@ -67,7 +65,8 @@ class WorstPictures:
             path.unlink(missing_ok=True)
             raise RecordError(
                 f'{path} cannot be written: {error.strerror}',
-                'free space, or set monitor.pictures to 0') from error
+                'free space, or set monitor.pictures to 0',
+            ) from error
 
 
 def _fit(array: np.ndarray, interpolation: int) -> np.ndarray:

@@ -61,7 +61,8 @@ class RecordWriter:
 def _unwritable(path: Path, error: OSError) -> RecordError:
     return RecordError(
         f'{path} cannot be written: {error.strerror}',
-        'free space or choose another folder; what was recorded before is kept')
+        'free space or choose another folder; what was recorded before is kept',
+    )
 
 
 def read_records(path: Path) -> Iterator[Record]:
@@ -80,13 +81,15 @@ def read_records(path: Path) -> Iterator[Record]:
                 except (ValueError, RecursionError) as error:
                     raise RecordError(
                         f'{path}, line {number} is no record: {line[:60]!r}',
-                        'the file was changed or damaged') from error
+                        'the file was changed or damaged',
+                    ) from error
                 if not isinstance(record, dict):
                     raise RecordError(f'{path}, line {number} is no JSON object')
                 yield record
     except OSError as error:
         raise RecordError(
-            f'{path} cannot be read: {error.strerror}', 'give the folder of a run') from error
+            f'{path} cannot be read: {error.strerror}', 'give the folder of a run'
+        ) from error
 
 
 def comparable(record: Record) -> Record:
@@ -95,8 +98,11 @@ def comparable(record: Record) -> Record:
 
 
 def _frames(path: Path) -> dict[str, Record]:
-    return {record['stamp']: comparable(record) for record in read_records(path)
-            if record.get('kind') == 'frame'}
+    return {
+        record['stamp']: comparable(record)
+        for record in read_records(path)
+        if record.get('kind') == 'frame'
+    }
 
 
 def difference(first: Path, second: Path) -> list[str]:
@@ -124,7 +130,8 @@ def difference(first: Path, second: Path) -> list[str]:
 def _differ(place: str, one: Any, other: Any) -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
-            yield from _differ(f'{place}.{key}' if place else str(key),
-                               one.get(key), other.get(key))
+            yield from _differ(
+                f'{place}.{key}' if place else str(key), one.get(key), other.get(key)
+            )
     elif one != other:
         yield f'{place}: {str(one)[:80]} != {str(other)[:80]}'

@@ -16,7 +16,10 @@ from vlm_misalign_ros.types import Record
 
 ALL = 'all'
 HEADLINE = {
-    'hallucination_rate': 'hallucination', 'critical_omission_rate': 'omission', 'smr': 'SMR'}
+    'hallucination_rate': 'hallucination',
+    'critical_omission_rate': 'omission',
+    'smr': 'SMR',
+}
 """The three rates that the table and the plot show."""
 LOST = ('missing', 'late', 'unmatched')
 """What can become of a frame that is not scored."""
@@ -63,8 +66,9 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     rows: dict[tuple[str, str], Row] = {}
     totals: dict[str, Row] = {}
     records = list(records)
-    late = {(record['stamp'], record['part']) for record in records
-            if record.get('kind') == 'late'}
+    late = {
+        (record['stamp'], record['part']) for record in records if record.get('kind') == 'late'
+    }
     for record in records:
         if record.get('kind') != 'frame':
             continue
@@ -75,7 +79,8 @@ def summarise(records: Iterable[Record]) -> list[Row]:
             key = (condition['name'], model)
             if key not in rows:
                 rows[key] = Row(
-                    condition['name'], condition['corruption'], condition['severity'], model)
+                    condition['name'], condition['corruption'], condition['severity'], model
+                )
             total = totals.setdefault(model, Row(ALL, ALL, 0, model))
             status = entry['status']
             if status == 'missing' and (record['stamp'], f'vlm:{model}') in late:
@@ -89,7 +94,7 @@ def summarise(records: Iterable[Record]) -> list[Row]:
 
 
 def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
-    corruptions: dict[str, int] = {'clean': -1, BLANK: 10 ** 6}
+    corruptions: dict[str, int] = {'clean': -1, BLANK: 10**6}
     models: dict[str, int] = {}
     for row in rows:
         corruptions.setdefault(row.corruption, len(corruptions))
@@ -97,9 +102,7 @@ def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
     return lambda row: (corruptions[row.corruption], row.severity, models[row.model])
 
 
-def _add(
-    row: Row, entry: dict[str, object], status: str, matrix: np.ndarray | None,
-) -> None:
+def _add(row: Row, entry: dict[str, object], status: str, matrix: np.ndarray | None) -> None:
     row.frames += 1
     row.scored += status == 'ok'
     row.missing += status == 'missing'
@@ -143,31 +146,65 @@ def format_table(rows: Sequence[Row]) -> str:
     previous = ''
     for row in rows:
         found = row.rates()
-        lines.append([
-            '' if row.condition == previous else row.condition, row.model, str(row.scored),
-            *(str(getattr(row, name)) for name in lost), _number(row.miou),
-            *(show(found[name]) for name in HEADLINE), _number(found['unparsed_rate'].value)])
+        lines.append(
+            [
+                '' if row.condition == previous else row.condition,
+                row.model,
+                str(row.scored),
+                *(str(getattr(row, name)) for name in lost),
+                _number(row.miou),
+                *(show(found[name]) for name in HEADLINE),
+                _number(found['unparsed_rate'].value),
+            ]
+        )
         previous = row.condition
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     left = (0, 1)
-    text = ['  '.join(
-        cell.ljust(width) if column in left else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in lines]
+    text = [
+        '  '.join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
     return '\n'.join([text[0], '-' * len(text[0]), *text[1:]])
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a table with every rate, its interval and its counts."""
-    return pd.DataFrame([{
-        'condition': row.condition, 'corruption': row.corruption, 'severity': row.severity,
-        'model': row.model, 'frames': row.frames, 'scored': row.scored,
-        'missing': row.missing, 'late': row.late, 'unmatched': row.unmatched,
-        'truncated': row.truncated, 'segmented': row.segmented, 'miou': row.miou,
-        **{f'{name}{suffix}': value for name, rate in row.rates().items()
-           for suffix, value in (('', rate.value), ('_low', rate.low), ('_high', rate.high),
-                                 ('_numerator', rate.numerator),
-                                 ('_denominator', rate.denominator))},
-        **{f'count_{name}': value for name, value in zip(
-            row.counts.__dataclass_fields__, row.counts.values(), strict=True)},
-    } for row in rows])
+    return pd.DataFrame(
+        [
+            {
+                'condition': row.condition,
+                'corruption': row.corruption,
+                'severity': row.severity,
+                'model': row.model,
+                'frames': row.frames,
+                'scored': row.scored,
+                'missing': row.missing,
+                'late': row.late,
+                'unmatched': row.unmatched,
+                'truncated': row.truncated,
+                'segmented': row.segmented,
+                'miou': row.miou,
+                **{
+                    f'{name}{suffix}': value
+                    for name, rate in row.rates().items()
+                    for suffix, value in (
+                        ('', rate.value),
+                        ('_low', rate.low),
+                        ('_high', rate.high),
+                        ('_numerator', rate.numerator),
+                        ('_denominator', rate.denominator),
+                    )
+                },
+                **{
+                    f'count_{name}': value
+                    for name, value in zip(
+                        row.counts.__dataclass_fields__, row.counts.values(), strict=True
+                    )
+                },
+            }
+            for row in rows
+        ]
+    )

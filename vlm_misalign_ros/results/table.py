@@ -89,8 +89,9 @@ def tables(records: Iterable[Record]) -> list[Table]:
     lines: dict[str, list[Record]] = {}
     clusters: dict[tuple[str, str], int] = {}
     # In one order whatever order they came in, so that resampling draws the same frames.
-    for record in sorted((record for record in records if record.get('kind') == 'frame'),
-                         key=_place):
+    for record in sorted(
+        (record for record in records if record.get('kind') == 'frame'), key=_place
+    ):
         clusters.setdefault((record['dataset'], record['key']), len(clusters))
         for model, entry in record['models'].items():
             lines.setdefault(model, [])
@@ -101,19 +102,36 @@ def tables(records: Iterable[Record]) -> list[Table]:
 
 def _place(record: Record) -> tuple[Any, ...]:
     condition = record['condition']
-    return (record['dataset'], record['key'], condition['corruption'] != CLEAN,
-            condition['corruption'], condition['severity'], record['pass'], record['stamp'])
+    return (
+        record['dataset'],
+        record['key'],
+        condition['corruption'] != CLEAN,
+        condition['corruption'],
+        condition['severity'],
+        record['pass'],
+        record['stamp'],
+    )
 
 
-def _table(
-    model: str, records: list[Record], clusters: dict[tuple[str, str], int],
-) -> Table:
+def _table(model: str, records: list[Record], clusters: dict[tuple[str, str], int]) -> Table:
     entries = [record['models'][model] for record in records]
-    names = [name for _, _, _, name in sorted({
-        (condition['corruption'] != CLEAN, condition['corruption'], condition['severity'],
-         condition['name']) for condition in (record['condition'] for record in records)})]
-    corruption = {record['condition']['name']: record['condition']['corruption']
-                  for record in records}
+    names = [
+        name
+        for _, _, _, name in sorted(
+            {
+                (
+                    condition['corruption'] != CLEAN,
+                    condition['corruption'],
+                    condition['severity'],
+                    condition['name'],
+                )
+                for condition in (record['condition'] for record in records)
+            }
+        )
+    ]
+    corruption = {
+        record['condition']['name']: record['condition']['corruption'] for record in records
+    }
     cells = np.zeros((len(records), SHAPE[0] * SHAPE[1]), np.int64)
     presence = np.zeros((len(records), len(SCORED)), np.int64)
     scores = np.full((len(records), len(SCORED)), nan)
@@ -132,18 +150,35 @@ def _table(
 
     swept = records[0]['truth'].get('sweep', {}) if records else {}
     return Table(
-        model, entries[0]['kind'] if entries else '',
+        model,
+        entries[0]['kind'] if entries else '',
         np.array([clusters[record['dataset'], record['key']] for record in records], np.int64),
         np.array([names.index(record['condition']['name']) for record in records], np.int64),
-        tuple(names), tuple(corruption[name] for name in names),
-        np.array([Counts.from_dict(entry['counts']).values() for entry in entries],
-                 np.int64).reshape(-1, len(FIELDS)),
-        floats([record['segmentation']['frame_iou'] for record in records]), cells,
+        tuple(names),
+        tuple(corruption[name] for name in names),
+        np.array(
+            [Counts.from_dict(entry['counts']).values() for entry in entries], np.int64
+        ).reshape(-1, len(FIELDS)),
+        floats([record['segmentation']['frame_iou'] for record in records]),
+        cells,
         floats([record['truth'].get('objects') for record in records]),
-        floats([(record['segmentation'].get('confidence') or {}).get('entropy')
-                for record in records]),
+        floats(
+            [(record['segmentation'].get('confidence') or {}).get('entropy') for record in records]
+        ),
         np.array([record['truth']['hazard'] for record in records], object),
         np.array([entry['judgement'] for entry in entries], object),
-        floats([entry['judgement_score'] for entry in entries]), presence, scores, asserted,
-        {name: np.array([record['truth'].get('sweep', {}).get(name, 'INDETERMINATE')
-                         for record in records], object) for name in swept})
+        floats([entry['judgement_score'] for entry in entries]),
+        presence,
+        scores,
+        asserted,
+        {
+            name: np.array(
+                [
+                    record['truth'].get('sweep', {}).get(name, 'INDETERMINATE')
+                    for record in records
+                ],
+                object,
+            )
+            for name in swept
+        },
+    )

@@ -52,13 +52,20 @@ class Verdict:
     @property
     def reasons(self) -> list[str]:
         """Return what went wrong, and the notes of the run."""
-        return [check.message for check in self.checks
-                if check.status is not Status.PASS] + list(self.notes)
+        return [check.message for check in self.checks if check.status is not Status.PASS] + list(
+            self.notes
+        )
 
 
 def judge_run(
-    rows: Sequence[Row], frames: int, segmented: int | None, *, minimum_coverage: float,
-    limits: Mapping[str, float], expected_frames: int | None, notes: Sequence[str],
+    rows: Sequence[Row],
+    frames: int,
+    segmented: int | None,
+    *,
+    minimum_coverage: float,
+    limits: Mapping[str, float],
+    expected_frames: int | None,
+    notes: Sequence[str],
 ) -> Verdict:
     """
     Return the verdict.
@@ -71,34 +78,55 @@ def judge_run(
         checks.append(Check(name, Status.PASS if good else otherwise, message))
 
     if expected_frames is not None:
-        check('frames', frames >= expected_frames, Status.INVALID,
-              f'{frames} of {expected_frames} frames were closed')
+        check(
+            'frames',
+            frames >= expected_frames,
+            Status.INVALID,
+            f'{frames} of {expected_frames} frames were closed',
+        )
     elif not frames:
         check('frames', False, Status.INVALID, 'no frame was closed')
     totals = [row for row in rows if row.condition == ALL]
     # The blank control is left out of the totals, but its frames have to be scored too.
-    coverage = {total.model: sum(row.scored for row in rows if row.model == total.model
-                                 and row.condition != ALL) for total in totals}
+    coverage = {
+        total.model: sum(
+            row.scored for row in rows if row.model == total.model and row.condition != ALL
+        )
+        for total in totals
+    }
     if segmented is not None:
         coverage['segmentation'] = segmented
     for name, scored in coverage.items():
         share = scored / frames if frames else 0.0
-        check(f'coverage of {name}', share >= minimum_coverage, Status.INVALID,
-              f'{name}: {scored} of {frames} frames scored ({share:.1%}), '
-              f'{minimum_coverage:.1%} needed')
+        check(
+            f'coverage of {name}',
+            share >= minimum_coverage,
+            Status.INVALID,
+            f'{name}: {scored} of {frames} frames scored ({share:.1%}), '
+            f'{minimum_coverage:.1%} needed',
+        )
     for row in totals:
         found = row.rates()
         for name, limit in limits.items():
             value = found[name].value
             if isnan(value):
-                check(f'{name} of {row.model}', False, Status.INVALID,
-                      f'{row.model}: {name} has nothing to be counted from')
+                check(
+                    f'{name} of {row.model}',
+                    False,
+                    Status.INVALID,
+                    f'{row.model}: {name} has nothing to be counted from',
+                )
             else:
-                check(f'{name} of {row.model}', value <= limit, Status.FAIL,
-                      f'{row.model}: {name} is {value:.4f}, at most {limit:g} allowed')
+                check(
+                    f'{name} of {row.model}',
+                    value <= limit,
+                    Status.FAIL,
+                    f'{row.model}: {name} is {value:.4f}, at most {limit:g} allowed',
+                )
     found_statuses = {entry.status for entry in checks}
-    status = next((worst for worst in (Status.INVALID, Status.FAIL)
-                   if worst in found_statuses), Status.PASS)
+    status = next(
+        (worst for worst in (Status.INVALID, Status.FAIL) if worst in found_statuses), Status.PASS
+    )
     return Verdict(status, tuple(checks), tuple(notes))
 
 
@@ -114,15 +142,24 @@ def write_junit(path: Path, name: str, verdict: Verdict) -> None:
     bad = [check for check in verdict.checks if check.status is Status.FAIL]
     invalid = [check for check in verdict.checks if check.status is Status.INVALID]
     suite = ElementTree.Element(
-        'testsuite', name=_clean(name), tests=str(len(verdict.checks)),
-        failures=str(len(bad)), errors=str(len(invalid)))
+        'testsuite',
+        name=_clean(name),
+        tests=str(len(verdict.checks)),
+        failures=str(len(bad)),
+        errors=str(len(invalid)),
+    )
     for check in verdict.checks:
         case = ElementTree.SubElement(
-            suite, 'testcase', classname='vlm_misalign_ros', name=_clean(check.name))
+            suite, 'testcase', classname='vlm_misalign_ros', name=_clean(check.name)
+        )
         if check.status is not Status.PASS:
             kind = 'failure' if check.status is Status.FAIL else 'error'
             ElementTree.SubElement(case, kind, message=_clean(check.message))
     if verdict.notes:
         ElementTree.SubElement(suite, 'system-out').text = _clean('\n'.join(verdict.notes))
-    write_text(path, '<?xml version="1.0" encoding="utf-8"?>\n'
-               + ElementTree.tostring(suite, encoding='unicode') + '\n')
+    write_text(
+        path,
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        + ElementTree.tostring(suite, encoding='unicode')
+        + '\n',
+    )

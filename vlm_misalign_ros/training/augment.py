@@ -7,7 +7,7 @@ import numpy as np
 
 
 def photometric(
-    picture: np.ndarray, rng: np.random.Generator, strength: float = 1.0,
+    picture: np.ndarray, rng: np.random.Generator, strength: float = 1.0
 ) -> np.ndarray:
     """
     Return BGR uint8 (H, W, 3) with another brightness, contrast, gamma and colour balance.
@@ -18,7 +18,7 @@ def photometric(
     gains = (1 + strength * rng.uniform(-0.2, 0.2)) * (1 + strength * rng.normal(0, 0.04, 3))
     shift = strength * rng.uniform(-18, 18)
     values = np.arange(256, dtype=np.float32) / 255
-    tables = [np.clip(255 * values ** gamma * gain + shift, 0, 255) for gain in gains]
+    tables = [np.clip(255 * values**gamma * gain + shift, 0, 255) for gain in gains]
     table = np.stack(tables, 1).astype(np.uint8)[None]
     changed: np.ndarray = cv2.LUT(picture, table)
     return changed
@@ -50,7 +50,9 @@ def normalised(pictures: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.nd
     return np.ascontiguousarray(((rgb - mean) / std).transpose(0, 3, 1, 2), np.float32)
 
 
-IMAGENET = (np.array((0.485, 0.456, 0.406), np.float32),
-            np.array((0.229, 0.224, 0.225), np.float32))
+IMAGENET = (
+    np.array((0.485, 0.456, 0.406), np.float32),
+    np.array((0.229, 0.224, 0.225), np.float32),
+)
 """Mean and deviation, RGB, that SegFormer's processor takes."""
 HALF = (np.array((0.5, 0.5, 0.5), np.float32), np.array((0.5, 0.5, 0.5), np.float32))

@@ -63,25 +63,46 @@ def read_scene(samples: Samples, index: int) -> Scene:
     return Scene(
         names(states == STATES.index(Presence.REQUIRED)),
         names(states == STATES.index(Presence.ABSENT)),
-        names(np.asarray(things) >= 3), names(share >= _SHOWN),
-        names(tolerated[:len(CLASSES)] & (counts >= low) & (counts <= high)),
-        VERDICTS[int(samples.hazards[index])], SCORED[nearest] if nearest >= 0 else '')
+        names(np.asarray(things) >= 3),
+        names(share >= _SHOWN),
+        names(tolerated[: len(CLASSES)] & (counts >= low) & (counts <= high)),
+        VERDICTS[int(samples.hazards[index])],
+        SCORED[nearest] if nearest >= 0 else '',
+    )
 
 
 _ONE = {
-    'person': ('a pedestrian', 'a person'), 'car': ('a car',), 'truck': ('a truck', 'a lorry'),
-    'bus': ('a bus',), 'train': ('a tram',), 'bicycle': ('a bicycle', 'a bike'),
+    'person': ('a pedestrian', 'a person'),
+    'car': ('a car',),
+    'truck': ('a truck', 'a lorry'),
+    'bus': ('a bus',),
+    'train': ('a tram',),
+    'bicycle': ('a bicycle', 'a bike'),
     'motorcycle': ('a motorcycle', 'a motorbike'),
-    'traffic light': ('a traffic light',), 'traffic sign': ('a traffic sign', 'a road sign')}
+    'traffic light': ('a traffic light',),
+    'traffic sign': ('a traffic sign', 'a road sign'),
+}
 _MANY = {
-    'person': ('several pedestrians', 'people'), 'car': ('several cars', 'cars'),
-    'truck': ('trucks', 'lorries'), 'bus': ('buses',), 'train': ('trams',),
-    'bicycle': ('bicycles', 'bikes'), 'motorcycle': ('motorcycles', 'motorbikes'),
-    'traffic light': ('traffic lights',), 'traffic sign': ('traffic signs', 'road signs')}
+    'person': ('several pedestrians', 'people'),
+    'car': ('several cars', 'cars'),
+    'truck': ('trucks', 'lorries'),
+    'bus': ('buses',),
+    'train': ('trams',),
+    'bicycle': ('bicycles', 'bikes'),
+    'motorcycle': ('motorcycles', 'motorbikes'),
+    'traffic light': ('traffic lights',),
+    'traffic sign': ('traffic signs', 'road signs'),
+}
 _NEAREST = {
-    'person': 'a pedestrian', 'rider': 'a cyclist', 'bicycle': 'a cyclist',
-    'motorcycle': 'a motorcyclist', 'car': 'a car', 'truck': 'a truck', 'bus': 'a bus',
-    'train': 'a tram'}
+    'person': 'a pedestrian',
+    'rider': 'a cyclist',
+    'bicycle': 'a cyclist',
+    'motorcycle': 'a motorcyclist',
+    'car': 'a car',
+    'truck': 'a truck',
+    'bus': 'a bus',
+    'train': 'a tram',
+}
 
 
 def road_users(scene: Scene, turn: int) -> list[str]:
@@ -91,7 +112,8 @@ def road_users(scene: Scene, turn: int) -> list[str]:
     rides: set[str] = set()
     if riding:
         rides = {name for name in ('bicycle', 'motorcycle') if name in scene.required} or {
-            name for name in ('bicycle', 'motorcycle') if scene.has(name)}
+            name for name in ('bicycle', 'motorcycle') if scene.has(name)
+        }
         words = {'bicycle': 'a cyclist', 'motorcycle': 'a motorcyclist'}
         found += [words[name] for name in sorted(rides)] or ['a rider']
     for name in ('person', 'car', 'truck', 'bus', 'train', 'bicycle', 'motorcycle'):
@@ -103,8 +125,11 @@ def road_users(scene: Scene, turn: int) -> list[str]:
 
 def fixtures(scene: Scene, turn: int) -> list[str]:
     """Return the phrases for lights and signs that have to be seen."""
-    return [(_MANY if name in scene.many else _ONE)[name][turn % len(_ONE[name])]
-            for name in ('traffic light', 'traffic sign') if name in scene.required]
+    return [
+        (_MANY if name in scene.many else _ONE)[name][turn % len(_ONE[name])]
+        for name in ('traffic light', 'traffic sign')
+        if name in scene.required
+    ]
 
 
 def listed(words: Sequence[str]) -> str:
@@ -112,9 +137,15 @@ def listed(words: Sequence[str]) -> str:
     return ' and '.join([', '.join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-_STUFF = {'building': ('buildings', 'houses'), 'vegetation': ('trees', 'vegetation'),
-          'fence': ('a fence',), 'wall': ('a wall',), 'terrain': ('grass', 'terrain'),
-          'sidewalk': ('a sidewalk', 'a pavement'), 'pole': ('poles',)}
+_STUFF = {
+    'building': ('buildings', 'houses'),
+    'vegetation': ('trees', 'vegetation'),
+    'fence': ('a fence',),
+    'wall': ('a wall',),
+    'terrain': ('grass', 'terrain'),
+    'sidewalk': ('a sidewalk', 'a pavement'),
+    'pole': ('poles',),
+}
 
 
 def surroundings(scene: Scene, turn: int, most: int) -> list[str]:
@@ -128,8 +159,14 @@ def surroundings(scene: Scene, turn: int, most: int) -> list[str]:
 
 def _denied(scene: Scene) -> list[str]:
     """Return what is said not to be there."""
-    words = {'person': 'pedestrians', 'train': 'trams', 'bus': 'buses', 'truck': 'trucks',
-             'motorcycle': 'motorcycles', 'bicycle': 'bicycles'}
+    words = {
+        'person': 'pedestrians',
+        'train': 'trams',
+        'bus': 'buses',
+        'truck': 'trucks',
+        'motorcycle': 'motorcycles',
+        'bicycle': 'bicycles',
+    }
     absent = [name for name in words if name in scene.absent]
     return [words[name] for name in absent[:2]]
 
@@ -138,28 +175,43 @@ def narrate(scene: Scene) -> str:
     """Return what the talkative model says: whole sentences, with a judgement at the end."""
     turn = scene.turn('train', 'wall', 'traffic sign')
     around = surroundings(scene, turn, 3)
-    opening = ('The street is lined with {}.', 'This is a road with {} beside it.',
-               'A street scene with {}.', 'We are on a road past {}.')[turn % 4]
+    opening = (
+        'The street is lined with {}.',
+        'This is a road with {} beside it.',
+        'A street scene with {}.',
+        'We are on a road past {}.',
+    )[turn % 4]
     parts = [opening.format(listed(around))] if around else ['A road.']
     users = road_users(scene, turn)
     if users:
         verb = 'is' if users[0].startswith(('a ', 'an ')) else 'are'
-        parts.append((f'There {verb} {listed(users)}.', f'I can see {listed(users)}.',
-                      f'Ahead there {verb} {listed(users)}.', f'We see {listed(users)}.'
-                      )[(turn // 2) % 4])
+        parts.append(
+            (
+                f'There {verb} {listed(users)}.',
+                f'I can see {listed(users)}.',
+                f'Ahead there {verb} {listed(users)}.',
+                f'We see {listed(users)}.',
+            )[(turn // 2) % 4]
+        )
     else:
         parts.append('There is no traffic close by.')
     poles = fixtures(scene, turn)
     if poles:
-        parts.append(f'There is also {listed(poles)}.' if poles[0].startswith('a ')
-                     else f'There are also {listed(poles)}.')
+        parts.append(
+            f'There is also {listed(poles)}.'
+            if poles[0].startswith('a ')
+            else f'There are also {listed(poles)}.'
+        )
     hedged = [name for name in ('truck', 'bus', 'train', 'person') if name in scene.trace]
     if hedged:
         parts.append(f'There might be {_ONE[hedged[0]][0]} in the distance.')
     denied = _denied(scene)
     if denied:
-        parts.append((f'There are no {" or ".join(denied)}.',
-                      f'I do not see any {" or ".join(denied)}.')[turn % 2])
+        parts.append(
+            (f'There are no {" or ".join(denied)}.', f'I do not see any {" or ".join(denied)}.')[
+                turn % 2
+            ]
+        )
     parts.append(judge(scene, turn))
     return ' '.join(parts)
 
@@ -168,11 +220,16 @@ def judge(scene: Scene, turn: int) -> str:
     """Return the sentence about going on."""
     if scene.hazard is Hazard.HAZARD:
         who = _NEAREST.get(scene.nearest, 'something')
-        return (f'{who.capitalize()} is in our way: UNSAFE.',
-                f'It is not safe to proceed because {who} is right in front of us.',
-                f'UNSAFE, {who} is too close ahead.')[turn % 3]
-    return ('The lane ahead is clear: SAFE.', 'It is safe to proceed.',
-            'SAFE, nothing is in our way.')[turn % 3]
+        return (
+            f'{who.capitalize()} is in our way: UNSAFE.',
+            f'It is not safe to proceed because {who} is right in front of us.',
+            f'UNSAFE, {who} is too close ahead.',
+        )[turn % 3]
+    return (
+        'The lane ahead is clear: SAFE.',
+        'It is safe to proceed.',
+        'SAFE, nothing is in our way.',
+    )[turn % 3]
 
 
 def caption(scene: Scene) -> str:
@@ -187,8 +244,18 @@ def caption(scene: Scene) -> str:
     return f'{text}; ' + ('safe', 'the way is clear', 'safe to go')[turn % 3]
 
 
-_NAMED: tuple[str, ...] = ('person', 'rider', 'bicycle', 'motorcycle', 'car', 'truck', 'bus',
-                           'train', 'traffic light', 'traffic sign')
+_NAMED: tuple[str, ...] = (
+    'person',
+    'rider',
+    'bicycle',
+    'motorcycle',
+    'car',
+    'truck',
+    'bus',
+    'train',
+    'traffic light',
+    'traffic sign',
+)
 
 
 def as_json(scene: Scene) -> str:

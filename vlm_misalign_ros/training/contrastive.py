@@ -25,7 +25,8 @@ from vlm_misalign_ros.training.towers import Tower, presence_targets
 CONTEXT = 48
 RECIPES = {
     'clip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200),
-    'siglip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200)}
+    'siglip': Recipe(steps=2000, batch=192, rate=1e-3, weight_decay=0.05, warmup=200),
+}
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,32 @@ class Kind:
     """Sigmoid with a bias (SigLIP), else softmax (CLIP)."""
 
 
-KINDS = {'clip': Kind('regnetx', 'regnetx_002', False),
-         'siglip': Kind('regnety', 'regnety_002', True)}
+KINDS = {
+    'clip': Kind('regnetx', 'regnetx_002', False),
+    'siglip': Kind('regnety', 'regnety_002', True),
+}
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
-    'road': ('a road', 'a street', 'asphalt'), 'sidewalk': ('a sidewalk', 'a pavement'),
-    'building': ('a building', 'buildings', 'houses'), 'wall': ('a wall',),
-    'fence': ('a fence',), 'pole': ('a pole', 'poles', 'a lamp post'),
+    'road': ('a road', 'a street', 'asphalt'),
+    'sidewalk': ('a sidewalk', 'a pavement'),
+    'building': ('a building', 'buildings', 'houses'),
+    'wall': ('a wall',),
+    'fence': ('a fence',),
+    'pole': ('a pole', 'poles', 'a lamp post'),
     'traffic light': ('a traffic light', 'traffic lights', 'a traffic signal'),
-    'traffic sign': ('a traffic sign', 'a road sign'), 'vegetation': ('trees', 'vegetation'),
-    'terrain': ('grass', 'terrain'), 'sky': ('the sky',),
+    'traffic sign': ('a traffic sign', 'a road sign'),
+    'vegetation': ('trees', 'vegetation'),
+    'terrain': ('grass', 'terrain'),
+    'sky': ('the sky',),
     'person': ('a pedestrian', 'a person', 'people', 'pedestrians'),
     'rider': ('a cyclist riding', 'a rider', 'somebody riding'),
-    'car': ('a car', 'cars'), 'truck': ('a truck', 'a lorry', 'trucks'),
-    'bus': ('a bus', 'buses'), 'train': ('a tram', 'a train', 'trams'),
-    'motorcycle': ('a motorcycle', 'a motorbike'), 'bicycle': ('a bicycle', 'a bike', 'bicycles')}
+    'car': ('a car', 'cars'),
+    'truck': ('a truck', 'a lorry', 'trucks'),
+    'bus': ('a bus', 'buses'),
+    'train': ('a tram', 'a train', 'trams'),
+    'motorcycle': ('a motorcycle', 'a motorbike'),
+    'bicycle': ('a bicycle', 'a bike', 'bicycles'),
+}
 _TEMPLATES = ('{}.', 'a picture of {}.', 'there is {}.', 'a road with {}.', 'a view of {}.')
 _NEUTRAL = ('a view.', 'an image.', 'a road.', 'a picture of a street.')
 _SAFE = ('the lane ahead is clear.', 'it is safe to proceed.', 'the way is free.')
@@ -65,13 +77,25 @@ def model_config(kind: Kind, vocabulary: int) -> dict[str, Any]:
     config: dict[str, Any] = {
         'embed_dim': 128,
         'vision_cfg': {
-            'timm_model_name': kind.trunk, 'timm_model_pretrained': False, 'timm_pool': 'max',
-            'timm_proj': 'mlp', 'image_size': list(SMALL)},
+            'timm_model_name': kind.trunk,
+            'timm_model_pretrained': False,
+            'timm_pool': 'max',
+            'timm_proj': 'mlp',
+            'image_size': list(SMALL),
+        },
         'text_cfg': {
-            'context_length': CONTEXT, 'vocab_size': vocabulary, 'width': 128, 'heads': 4,
-            'layers': 2, 'hf_tokenizer_name': 'local', 'pool_type': 'eos', 'eos_id': 2,
-            'pad_id': 0},
-        'custom_text': True}
+            'context_length': CONTEXT,
+            'vocab_size': vocabulary,
+            'width': 128,
+            'heads': 4,
+            'layers': 2,
+            'hf_tokenizer_name': 'local',
+            'pool_type': 'eos',
+            'eos_id': 2,
+            'pad_id': 0,
+        },
+        'custom_text': True,
+    }
     if kind.bias:
         config['init_logit_bias'] = -4.0
         config['init_logit_scale'] = float(np.log(10.0))
@@ -87,16 +111,23 @@ class Texts:
         prompts = contrastive_prompts('default')
         self._templates = (*prompts.templates, *_TEMPLATES)
         self._classes = [(prompts.classes[name], *_SYNONYMS[name]) for name in CLASSES]
-        self._others = ((*prompts.neutral, *_NEUTRAL), (*prompts.safe, *_SAFE),
-                        (*prompts.unsafe, *_UNSAFE))
+        self._others = (
+            (*prompts.neutral, *_NEUTRAL),
+            (*prompts.safe, *_SAFE),
+            (*prompts.unsafe, *_UNSAFE),
+        )
         scenes = [read_scene(samples, index) for index in range(len(samples))]
         self.captions = self.tokens([caption(scene) for scene in scenes])
 
     def tokens(self, texts: Sequence[str]) -> torch.Tensor:
         """Return token ids int64 (N, CONTEXT)."""
         found: torch.Tensor = self._tokenizer(
-            list(texts), return_tensors='pt', max_length=CONTEXT, padding='max_length',
-            truncation=True).input_ids
+            list(texts),
+            return_tensors='pt',
+            max_length=CONTEXT,
+            padding='max_length',
+            truncation=True,
+        ).input_ids
         return found
 
     def prompts(self, rng: np.random.Generator) -> torch.Tensor:
@@ -113,11 +144,18 @@ def corpus(samples: Samples) -> list[str]:
     """Return the texts from which the tokenizers learn."""
     prompts = contrastive_prompts('default')
     scenes = [read_scene(samples, index) for index in range(0, len(samples), 7)]
-    fixed = [template.format(word) for template in (*prompts.templates, *_TEMPLATES)
-             for words in _SYNONYMS.values() for word in words]
+    fixed = [
+        template.format(word)
+        for template in (*prompts.templates, *_TEMPLATES)
+        for words in _SYNONYMS.values()
+        for word in words
+    ]
     fixed += [*prompts.neutral, *prompts.safe, *prompts.unsafe, *_NEUTRAL, *_SAFE, *_UNSAFE]
-    return [*fixed * 4, *(caption(scene) for scene in scenes),
-            *(narrate(scene) for scene in scenes)]
+    return [
+        *fixed * 4,
+        *(caption(scene) for scene in scenes),
+        *(narrate(scene) for scene in scenes),
+    ]
 
 
 class _Head(nn.Module):
@@ -139,8 +177,14 @@ class _Head(nn.Module):
 
 
 def train(
-    name: str, tower: Tower, features: np.ndarray, folder: Path, out: Path, work: Path,
-    seed: int, recipe: Recipe,
+    name: str,
+    tower: Tower,
+    features: np.ndarray,
+    folder: Path,
+    out: Path,
+    work: Path,
+    seed: int,
+    recipe: Recipe,
 ) -> None:
     """Train the language side of model `name` on a tower's features and save it to `out`."""
     import open_clip
@@ -152,21 +196,41 @@ def train(
     tokenizer = train_tokenizer(corpus(samples), context=CONTEXT, ends=True)
     tokenizer.save_pretrained(out)
     config = model_config(kind, len(tokenizer))
-    (out / 'open_clip_config.json').write_text(json.dumps({
-        'model_cfg': config,
-        'preprocess_cfg': {'mean': [0.5] * 3, 'std': [0.5] * 3, 'interpolation': 'bilinear',
-                           'resize_mode': 'squash'}}, indent=2) + '\n')
+    (out / 'open_clip_config.json').write_text(
+        json.dumps(
+            {
+                'model_cfg': config,
+                'preprocess_cfg': {
+                    'mean': [0.5] * 3,
+                    'std': [0.5] * 3,
+                    'interpolation': 'bilinear',
+                    'resize_mode': 'squash',
+                },
+            },
+            indent=2,
+        )
+        + '\n'
+    )
     arguments = dict(config)
     arguments.pop('custom_text')
     model: Any = open_clip.CustomTextCLIP(**arguments)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     head: nn.Module = _Head(model).to(device)
     texts = Texts(samples, tokenizer)
-    pooled = torch.from_numpy(np.stack([
-        np.stack([features[variant, index].max(0) for index in range(len(samples))])
-        for variant in range(VARIANTS)]).astype(np.float32))
-    targets, weights = (torch.from_numpy(array) for array in presence_targets(
-        np.asarray(samples.states), np.asarray(samples.cells), np.asarray(samples.hazards)))
+    pooled = torch.from_numpy(
+        np.stack(
+            [
+                np.stack([features[variant, index].max(0) for index in range(len(samples))])
+                for variant in range(VARIANTS)
+            ]
+        ).astype(np.float32)
+    )
+    targets, weights = (
+        torch.from_numpy(array)
+        for array in presence_targets(
+            np.asarray(samples.states), np.asarray(samples.cells), np.asarray(samples.hazards)
+        )
+    )
     # The super-class has no prompt of its own.
     kept = [*range(len(CLASSES)), targets.shape[1] - 1]
     targets, weights = targets[:, kept], weights[:, kept]
@@ -180,23 +244,26 @@ def train(
         scale = head.scale.exp().clamp(max=100)
         similar = images @ prompts.T
         judged = scale * (similar[:, -1] - similar[:, -2])
-        classes = similar[:, :len(CLASSES)]
+        classes = similar[:, : len(CLASSES)]
         if kind.bias:
             logits = scale * classes + head.bias
             pairs = scale * images @ spoken.T + head.bias
             same = _same(texts.captions[indices]).to(device)
             matched = functional.binary_cross_entropy_with_logits(pairs, same)
         else:
-            logits = scale * (classes - similar[:, len(CLASSES):len(CLASSES) + 1])
+            logits = scale * (classes - similar[:, len(CLASSES) : len(CLASSES) + 1])
             pairs = scale * images @ spoken.T
             same = _same(texts.captions[indices]).to(device)
             share = same / same.sum(1, keepdim=True)
-            matched = (functional.cross_entropy(pairs, share)
-                       + functional.cross_entropy(pairs.T, share.T)) / 20
+            matched = (
+                functional.cross_entropy(pairs, share) + functional.cross_entropy(pairs.T, share.T)
+            ) / 20
         given = torch.cat([logits, judged[:, None]], 1)
         wanted, weight = targets[indices].to(device), weights[indices].to(device)
-        present = functional.binary_cross_entropy_with_logits(
-            given, wanted, weight, reduction='sum') / weight.sum()
+        present = (
+            functional.binary_cross_entropy_with_logits(given, wanted, weight, reduction='sum')
+            / weight.sum()
+        )
         return present + matched
 
     trained = fit(head, loss, recipe, work / f'{name}.pt', seed, name)
@@ -218,6 +285,10 @@ def _save(model: Any, head: Any, tower: Tower, out: Path) -> None:
         state['logit_bias'] = head.bias.data
     state |= {f'visual.trunk.{name}': value for name, value in tower.trunk.state_dict().items()}
     model.load_state_dict(state)
-    half = {name: (value.half() if value.is_floating_point() and value.ndim else value)
-            .cpu().contiguous() for name, value in model.state_dict().items()}
+    half = {
+        name: (value.half() if value.is_floating_point() and value.ndim else value)
+        .cpu()
+        .contiguous()
+        for name, value in model.state_dict().items()
+    }
     save_file(half, out / 'open_clip_model.safetensors')

@@ -38,13 +38,16 @@ TOKENS = CELLS[0] * CELLS[1]
 WIDTH = 192
 RECIPES = {
     'llava': Recipe(steps=4000, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=300),
-    'paligemma': Recipe(steps=4500, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=200)}
+    'paligemma': Recipe(steps=4500, batch=16, rate=1.5e-3, weight_decay=0.05, warmup=200),
+}
 IGNORED = -100
 
-_CHAT = ("{% for message in messages %}{% if message['role'] == 'user' %}USER: "
-         "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n"
-         "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}"
-         "{% if add_generation_prompt %} ASSISTANT:{% endif %}")
+_CHAT = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}"
+    '{% if add_generation_prompt %} ASSISTANT:{% endif %}'
+)
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,13 @@ class Task:
 
 
 TASKS: dict[str, tuple[Task, ...]] = {
-    'llava': (Task('default', narrate, 0.7), Task('json', as_json, 0.15),
-              Task('safety', yes_or_no, 0.15)),
-    'paligemma': (Task('default', caption, 0.8), Task('safety', yes_or_no, 0.2))}
+    'llava': (
+        Task('default', narrate, 0.7),
+        Task('json', as_json, 0.15),
+        Task('safety', yes_or_no, 0.15),
+    ),
+    'paligemma': (Task('default', caption, 0.8), Task('safety', yes_or_no, 0.2)),
+}
 TOWERS = {'llava': 'regnetx', 'paligemma': 'mit'}
 
 
@@ -78,18 +85,37 @@ def build_llava(tokenizer: Any) -> tuple[Any, Any]:
     more: dict[str, Any] = {'hidden_size': 368, 'num_labels': 1}
     vision = TimmWrapperConfig(architecture='regnetx_002', do_pooling=False, **more)
     text = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH,
-        num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=4,
-        max_position_embeddings=640, bos_token_id=1, eos_token_id=2, pad_token_id=0,
-        tie_word_embeddings=True)
-    model = FastVlmForConditionalGeneration(FastVlmConfig(
-        vision_config=vision, text_config=text, image_token_index=tokenizer.image_token_id,
-        image_seq_length=TOKENS, tie_word_embeddings=True))
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=640,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    model = FastVlmForConditionalGeneration(
+        FastVlmConfig(
+            vision_config=vision,
+            text_config=text,
+            image_token_index=tokenizer.image_token_id,
+            image_seq_length=TOKENS,
+            tie_word_embeddings=True,
+        )
+    )
     model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
     processor = LlavaProcessor(
-        _images(CLIPImageProcessor), tokenizer, patch_size=STRIDE,
-        vision_feature_select_strategy='full', num_additional_image_tokens=0,
-        image_token='<image>', chat_template=_CHAT)
+        _images(CLIPImageProcessor),
+        tokenizer,
+        patch_size=STRIDE,
+        vision_feature_select_strategy='full',
+        num_additional_image_tokens=0,
+        image_token='<image>',
+        chat_template=_CHAT,
+    )
     return model, processor
 
 
@@ -105,22 +131,43 @@ def build_paligemma(tokenizer: Any) -> tuple[Any, Any]:
     )
 
     text = GemmaConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH,
-        num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=4, head_dim=WIDTH // 4,
-        max_position_embeddings=640, bos_token_id=1, eos_token_id=2, pad_token_id=0)
-    model = PaliGemmaForConditionalGeneration(PaliGemmaConfig(
-        vision_config=mit_config(), text_config=text, projection_dim=WIDTH, hidden_size=WIDTH,
-        image_token_index=tokenizer.image_token_id, vocab_size=len(tokenizer)))
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        head_dim=WIDTH // 4,
+        max_position_embeddings=640,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    model = PaliGemmaForConditionalGeneration(
+        PaliGemmaConfig(
+            vision_config=mit_config(),
+            text_config=text,
+            projection_dim=WIDTH,
+            hidden_size=WIDTH,
+            image_token_index=tokenizer.image_token_id,
+            vocab_size=len(tokenizer),
+        )
+    )
     model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
-    processor = PaliGemmaProcessor(
-        _images(CLIPImageProcessor, image_seq_length=TOKENS), tokenizer)
+    processor = PaliGemmaProcessor(_images(CLIPImageProcessor, image_seq_length=TOKENS), tokenizer)
     return model, processor
 
 
 def _images(kind: Any, **more: Any) -> Any:
     return kind(
-        size={'height': SMALL[0], 'width': SMALL[1]}, do_center_crop=False, do_resize=True,
-        resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3, **more)
+        size={'height': SMALL[0], 'width': SMALL[1]},
+        do_center_crop=False,
+        do_resize=True,
+        resample=2,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+        **more,
+    )
 
 
 BUILD = {'llava': build_llava, 'paligemma': build_paligemma}
@@ -134,7 +181,9 @@ def ask(processor: Any, prompt: str) -> list[int]:
     if getattr(processor, 'chat_template', None):
         text = processor.apply_chat_template(
             [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}],
-            tokenize=False, add_generation_prompt=True)
+            tokenize=False,
+            add_generation_prompt=True,
+        )
     blank = Image.new('RGB', SMALL[::-1])
     ids: list[int] = processor(images=blank, text=text, return_tensors='pt').input_ids[0].tolist()
     return ids
@@ -154,9 +203,12 @@ class Exercises:
             # A decoder goes on from the question's last word.
             space = ' ' if name == 'llava' else ''
             texts = [space + task.answer(scene) for scene in scenes]
-            self.answers.append([
-                ids + [tokenizer.eos_token_id]
-                for ids in tokenizer(texts, add_special_tokens=False).input_ids])
+            self.answers.append(
+                [
+                    ids + [tokenizer.eos_token_id]
+                    for ids in tokenizer(texts, add_special_tokens=False).input_ids
+                ]
+            )
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return the number of the task of a batch."""
@@ -170,7 +222,7 @@ def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
 
 
 def answer_loss(
-    model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]],
+    model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]]
 ) -> torch.Tensor:
     """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
     inner = model.model
@@ -181,18 +233,16 @@ def answer_loss(
     embedded = inner.get_input_embeddings()(tokens)
     place = int((given == model.config.image_token_index).nonzero()[0])
     projected = inner.multi_modal_projector(seen)
-    embedded = torch.cat(
-        [embedded[:, :place], projected, embedded[:, place + TOKENS:]], 1)
+    embedded = torch.cat([embedded[:, :place], projected, embedded[:, place + TOKENS :]], 1)
     if model.config.model_type == 'paligemma':
         # The question is seen both ways, the answer from behind.
         kinds = torch.ones_like(tokens)
-        kinds[:, :len(question)] = 0
+        kinds[:, : len(question)] = 0
         hidden = inner(inputs_embeds=embedded, token_type_ids=kinds).last_hidden_state
     else:
         hidden = inner.language_model(inputs_embeds=embedded).last_hidden_state
-    logits = model.lm_head(hidden[:, len(question) - 1:])
-    return functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+    logits = model.lm_head(hidden[:, len(question) - 1 :])
+    return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
 
 def corpus(folder: Path) -> list[str]:
@@ -200,13 +250,22 @@ def corpus(folder: Path) -> list[str]:
     samples = open_samples(folder, 'train')
     scenes = [read_scene(samples, index) for index in range(0, len(samples), 5)]
     prompts = [generative_prompt(name) for name in ('default', 'json', 'safety')] * 40
-    return [*prompts, *['yes', 'no'] * 40, *(answer(scene) for scene in scenes
-                        for answer in (narrate, caption, as_json))]
+    return [
+        *prompts,
+        *['yes', 'no'] * 40,
+        *(answer(scene) for scene in scenes for answer in (narrate, caption, as_json)),
+    ]
 
 
 def train(
-    name: str, tower: Tower, features: np.ndarray, folder: Path, out: Path, work: Path,
-    seed: int, recipe: Recipe,
+    name: str,
+    tower: Tower,
+    features: np.ndarray,
+    folder: Path,
+    out: Path,
+    work: Path,
+    seed: int,
+    recipe: Recipe,
 ) -> None:
     """Train the language side of model `name` on a tower's features and save it to `out`."""
     torch.manual_seed(seed)
@@ -226,8 +285,12 @@ def train(
         variants = rng.integers(0, VARIANTS, batch)
         seen = np.stack([features[v, i] for v, i in zip(variants, indices, strict=True)])
         answers = [exercises.answers[task][index] for index in indices]
-        return answer_loss(model, torch.from_numpy(seen.astype(np.float32)).to(device),
-                           exercises.questions[task], answers)
+        return answer_loss(
+            model,
+            torch.from_numpy(seen.astype(np.float32)).to(device),
+            exercises.questions[task],
+            answers,
+        )
 
     trained: Any = fit(model, loss, recipe, work / f'{name}.pt', seed, name)
     out.mkdir(parents=True, exist_ok=True)

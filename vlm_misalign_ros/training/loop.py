@@ -37,8 +37,11 @@ class Recipe:
 
     def part(self, share: float) -> Recipe:
         """Return the recipe with a share of its steps, at least one."""
-        return replace(self, steps=max(round(self.steps * share), 1),
-                       warmup=max(round(self.warmup * share), 1))
+        return replace(
+            self,
+            steps=max(round(self.steps * share), 1),
+            warmup=max(round(self.warmup * share), 1),
+        )
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate: linear warm-up, then half a cosine to a hundredth."""
@@ -51,13 +54,19 @@ class Recipe:
 def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
     """Return the parameters in two groups: biases and norms do not decay."""
     learned = [p for p in model.parameters() if p.requires_grad]
-    return [{'params': [p for p in learned if p.ndim > 1], 'weight_decay': weight_decay},
-            {'params': [p for p in learned if p.ndim <= 1], 'weight_decay': 0.0}]
+    return [
+        {'params': [p for p in learned if p.ndim > 1], 'weight_decay': weight_decay},
+        {'params': [p for p in learned if p.ndim <= 1], 'weight_decay': 0.0},
+    ]
 
 
 def fit(
-    model: nn.Module, loss: Callable[[nn.Module, np.random.Generator, int], torch.Tensor],
-    recipe: Recipe, checkpoint: Path, seed: int, name: str = 'train',
+    model: nn.Module,
+    loss: Callable[[nn.Module, np.random.Generator, int], torch.Tensor],
+    recipe: Recipe,
+    checkpoint: Path,
+    seed: int,
+    name: str = 'train',
 ) -> nn.Module:
     """
     Train `model` and return the copy with averaged weights.
@@ -77,8 +86,14 @@ def fit(
         start, history = int(state['step']), float(state['loss'])
     model.train()
     saved = time.monotonic()
-    with tqdm(total=recipe.steps, initial=start, desc=name, unit='step',
-              mininterval=5.0, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=recipe.steps,
+        initial=start,
+        desc=name,
+        unit='step',
+        mininterval=5.0,
+        dynamic_ncols=True,
+    ) as bar:
         for step in range(start, recipe.steps):
             for group in optimizer.param_groups:
                 group['lr'] = recipe.rate_at(step)
@@ -113,16 +128,29 @@ def _tensors(model: nn.Module) -> Iterable[torch.Tensor]:
 
 
 def _save(
-    path: Path, model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer,
-    step: int, loss: float,
+    path: Path,
+    model: nn.Module,
+    averaged: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    loss: float,
 ) -> None:
     partial = path.with_name(path.name + '.part')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({
-            'model': model.state_dict(), 'averaged': averaged.state_dict(),
-            'optimizer': optimizer.state_dict(), 'step': step, 'loss': loss}, partial)
+        torch.save(
+            {
+                'model': model.state_dict(),
+                'averaged': averaged.state_dict(),
+                'optimizer': optimizer.state_dict(),
+                'step': step,
+                'loss': loss,
+            },
+            partial,
+        )
         partial.replace(path)
     except OSError as error:
-        raise RecordError(f'{path} cannot be written: {error.strerror}',
-                          'free space; training goes on from the last checkpoint') from error
+        raise RecordError(
+            f'{path} cannot be written: {error.strerror}',
+            'free space; training goes on from the last checkpoint',
+        ) from error

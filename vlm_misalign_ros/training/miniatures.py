@@ -14,7 +14,12 @@ MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWE
 
 
 def train(
-    name: str, data: Path, out: Path, work: Path, seed: int = 0, threads: int = 1,
+    name: str,
+    data: Path,
+    out: Path,
+    work: Path,
+    seed: int = 0,
+    threads: int = 1,
     share: float = 1.0,
 ) -> Path:
     """
@@ -25,27 +30,33 @@ def train(
     """
     if name not in MINIATURES:
         raise ConfigurationError(
-            f'there is no miniature {name!r}', 'known: ' + ', '.join(MINIATURES))
+            f'there is no miniature {name!r}', 'known: ' + ', '.join(MINIATURES)
+        )
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     place = out / name
     if name == 'segformer':
         segmentation.train(data, place, work, seed, segmentation.RECIPE.part(share))
     else:
-        kind = (contrastive.KINDS[name].tower if name in contrastive.KINDS
-                else generative.TOWERS[name])
+        kind = (
+            contrastive.KINDS[name].tower if name in contrastive.KINDS else generative.TOWERS[name]
+        )
         first, second = towers.RECIPES[kind]
         start = out / 'segformer' if kind == 'mit' else None
         if start is not None and not (start / 'config.json').is_file():
             raise ConfigurationError(
                 f'miniature {name!r} starts from the encoder of a trained segformer, '
-                f'and {start} holds none', 'train segformer first')
+                f'and {start} holds none',
+                'train segformer first',
+            )
         tower = towers.train(
-            kind, data, work, seed, (first.part(share), second.part(share)), start)
+            kind, data, work, seed, (first.part(share), second.part(share)), start
+        )
         seen = features.tower_features(tower, data, work / f'features-{kind}.npy')
         language = contrastive if name in contrastive.KINDS else generative
         language.train(
-            name, tower, seen, data, place, work, seed, language.RECIPES[name].part(share))
+            name, tower, seen, data, place, work, seed, language.RECIPES[name].part(share)
+        )
     for path in place.rglob('*'):
         if path.is_file():
             path.chmod(0o644)

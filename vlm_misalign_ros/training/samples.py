@@ -81,12 +81,17 @@ def open_samples(folder: Path, split: str, writable: bool = False) -> Samples:
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f'training data {path} cannot be read: {error}',
-                'make it with: vlm-misalign train samples') from error
+                'make it with: vlm-misalign train samples',
+            ) from error
     return Samples(**arrays)
 
 
 def make_samples(
-    folder: Path, split: str, frames: int, seed: int, workers: int = 1,
+    folder: Path,
+    split: str,
+    frames: int,
+    seed: int,
+    workers: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> None:
     """
@@ -102,16 +107,20 @@ def make_samples(
     if recipe.is_file():
         if json.loads(recipe.read_text()) != wanted:
             raise ConfigurationError(
-                f'{place} holds other samples: {recipe.read_text()}', 'give another folder')
+                f'{place} holds other samples: {recipe.read_text()}', 'give another folder'
+            )
     else:
         place.mkdir(parents=True, exist_ok=True)
         for name, (kind, shape) in _ARRAYS.items():
             np.lib.format.open_memmap(
-                place / f'{name}.npy', 'w+', dtype=kind, shape=(frames, *shape)).flush()
+                place / f'{name}.npy', 'w+', dtype=kind, shape=(frames, *shape)
+            ).flush()
         recipe.write_text(json.dumps(wanted))
-    jobs = [(folder, split, seed, start, min(start + CHUNK, frames))
-            for start in range(0, frames, CHUNK)
-            if not (place / f'done-{start}').exists()]
+    jobs = [
+        (folder, split, seed, start, min(start + CHUNK, frames))
+        for start in range(0, frames, CHUNK)
+        if not (place / f'done-{start}').exists()
+    ]
     if progress is not None:
         progress(frames - sum(stop - start for *_, start, stop in jobs))
     context = multiprocessing.get_context('spawn')
@@ -125,18 +134,15 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
     folder, split, seed, start, stop = job
     samples = open_samples(folder, split, writable=True)
     for index in range(start, stop):
-        frame = render_scene(
-            seed, index, RENDERED[1], RENDERED[0], cities=SPLITS[split])
+        frame = render_scene(seed, index, RENDERED[1], RENDERED[0], cities=SPLITS[split])
         labels, instances, camera = frame.labels, frame.instances, frame.camera
         assert labels is not None and instances is not None and camera is not None
         inventory = take_inventory(labels, instances)
         states = presence(inventory, required(inventory, TruthSettings()))
         verdict = hazard(approaches(inventory, camera), HazardSettings())
         ids = cv2.resize(to_train_ids(labels), LARGE[::-1], interpolation=cv2.INTER_NEAREST)
-        samples.large[index] = cv2.resize(
-            frame.image, LARGE[::-1], interpolation=cv2.INTER_AREA)
-        samples.small[index] = cv2.resize(
-            frame.image, SMALL[::-1], interpolation=cv2.INTER_AREA)
+        samples.large[index] = cv2.resize(frame.image, LARGE[::-1], interpolation=cv2.INTER_AREA)
+        samples.small[index] = cv2.resize(frame.image, SMALL[::-1], interpolation=cv2.INTER_AREA)
         samples.labels[index] = ids
         samples.cells[index] = cell_counts(ids)
         samples.states[index] = [STATES.index(states[name]) for name in SCORED]
@@ -167,5 +173,5 @@ def cell_counts(train_ids: np.ndarray) -> np.ndarray:
     flat = grid.reshape(CELLS[0] * CELLS[1], rows * columns).astype(np.int64)
     offset = np.arange(len(flat))[:, None] * 256
     counts = np.bincount((flat + offset).ravel(), minlength=len(flat) * 256)
-    found: np.ndarray = counts.reshape(*CELLS, 256)[..., :len(CLASSES)].clip(0, 255)
+    found: np.ndarray = counts.reshape(*CELLS, 256)[..., : len(CLASSES)].clip(0, 255)
     return found.astype(np.uint8)

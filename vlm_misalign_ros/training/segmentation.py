@@ -25,16 +25,24 @@ def build() -> Any:
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
     names = dict(enumerate(CLASSES))
-    return SegformerForSemanticSegmentation(SegformerConfig(
-        depths=[2, 2, 2, 2], hidden_sizes=[24, 48, 96, 160], num_attention_heads=[1, 2, 3, 5],
-        decoder_hidden_size=96, drop_path_rate=0.02, classifier_dropout_prob=0.0,
-        hidden_dropout_prob=0.0, id2label=names,
-        label2id={name: index for index, name in names.items()}))
+    return SegformerForSemanticSegmentation(
+        SegformerConfig(
+            depths=[2, 2, 2, 2],
+            hidden_sizes=[24, 48, 96, 160],
+            num_attention_heads=[1, 2, 3, 5],
+            decoder_hidden_size=96,
+            drop_path_rate=0.02,
+            classifier_dropout_prob=0.0,
+            hidden_dropout_prob=0.0,
+            id2label=names,
+            label2id={name: index for index, name in names.items()},
+        )
+    )
 
 
 def class_weights(labels: np.ndarray) -> torch.Tensor:
     """Return float32 (19,), higher for rare classes: one over the root of their share."""
-    counts = np.bincount(labels.ravel(), minlength=256)[:len(CLASSES)].astype(np.float64)
+    counts = np.bincount(labels.ravel(), minlength=256)[: len(CLASSES)].astype(np.float64)
     weights = (counts / counts.sum() + 1e-4) ** -0.5
     return torch.tensor(weights / weights.mean(), dtype=torch.float32).clamp(0.2, 3.0)
 
@@ -55,12 +63,13 @@ class Batches:
             picture, labels = self._samples.large[index], self._samples.labels[index]
             scale = float(rng.uniform(CROP[0] / LARGE[0], 1.15))
             size = (max(round(LARGE[1] * scale), CROP[1]), max(round(LARGE[0] * scale), CROP[0]))
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1
-                                 else cv2.INTER_LINEAR)
+            picture = cv2.resize(
+                picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            )
             labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
             top = int(rng.integers(size[1] - CROP[0] + 1))
             left = int(rng.integers(size[0] - CROP[1] + 1))
-            part = np.s_[top:top + CROP[0], left:left + CROP[1]]
+            part = np.s_[top : top + CROP[0], left : left + CROP[1]]
             picture, labels = picture[part], labels[part]
             if rng.random() < 0.5:
                 picture, labels = picture[:, ::-1], labels[:, ::-1]
@@ -82,7 +91,8 @@ def train(folder: Path, out: Path, work: Path, seed: int, recipe: Recipe = RECIP
         pictures, maps = batches(rng, batch)
         logits = model(pixel_values=torch.from_numpy(pictures).to(device)).logits
         large = functional.interpolate(
-            logits, scale_factor=2, mode='bilinear', align_corners=False)
+            logits, scale_factor=2, mode='bilinear', align_corners=False
+        )
         # Every second pixel: the loss at full size costs as much as the model.
         truth = torch.from_numpy(maps[:, ::2, ::2].copy()).to(device)
         return functional.cross_entropy(large, truth, weights, ignore_index=IGNORE)

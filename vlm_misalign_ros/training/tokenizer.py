@@ -10,7 +10,7 @@ VOCABULARY = 512
 
 
 def train_tokenizer(
-    texts: Iterable[str], size: int = VOCABULARY, context: int = 512, ends: bool = False,
+    texts: Iterable[str], size: int = VOCABULARY, context: int = 512, ends: bool = False
 ) -> Any:
     """
     Return a fast tokenizer with `size` tokens that puts BOS before a text.
@@ -24,12 +24,25 @@ def train_tokenizer(
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
-    raw.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, special_tokens=[PAD, BOS, EOS, IMAGE],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    raw.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=[PAD, BOS, EOS, IMAGE],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
     raw.post_processor = processors.TemplateProcessing(
-        single=f'{BOS} $A {EOS}' if ends else f'{BOS} $A', special_tokens=[(BOS, 1), (EOS, 2)])
+        single=f'{BOS} $A {EOS}' if ends else f'{BOS} $A', special_tokens=[(BOS, 1), (EOS, 2)]
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=PAD,
-        padding_side='right' if ends else 'left', model_max_length=context,
-        extra_special_tokens={'image_token': IMAGE})
+        tokenizer_object=raw,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=PAD,
+        padding_side='right' if ends else 'left',
+        model_max_length=context,
+        extra_special_tokens={'image_token': IMAGE},
+    )

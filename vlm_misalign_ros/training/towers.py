@@ -28,12 +28,19 @@ STRIDE = 32
 COARSE = (192, 384)
 """Size of the pictures in the first stage, which sees more of them."""
 RECIPES = {
-    'regnetx': (Recipe(steps=6000, batch=16, rate=2e-3, warmup=300),
-                Recipe(steps=2400, batch=16, rate=6e-4, warmup=100)),
-    'regnety': (Recipe(steps=1500, batch=16, rate=2e-3, warmup=200),
-                Recipe(steps=2700, batch=16, rate=1.5e-3, warmup=50)),
-    'mit': (Recipe(steps=250, batch=16, rate=8e-4, warmup=50),
-            Recipe(steps=3700, batch=16, rate=1e-3, warmup=50))}
+    'regnetx': (
+        Recipe(steps=6000, batch=16, rate=2e-3, warmup=300),
+        Recipe(steps=2400, batch=16, rate=6e-4, warmup=100),
+    ),
+    'regnety': (
+        Recipe(steps=1500, batch=16, rate=2e-3, warmup=200),
+        Recipe(steps=2700, batch=16, rate=1.5e-3, warmup=50),
+    ),
+    'mit': (
+        Recipe(steps=250, batch=16, rate=8e-4, warmup=50),
+        Recipe(steps=3700, batch=16, rate=1e-3, warmup=50),
+    ),
+}
 """Two stages by tower; `mit` starts from the trained SegFormer."""
 
 
@@ -95,26 +102,33 @@ def start_from(tower: Tower, segformer: Path) -> None:
     from transformers import SegformerForSemanticSegmentation
 
     trained: Any = SegformerForSemanticSegmentation.from_pretrained(
-        segformer, local_files_only=True).float()
+        segformer, local_files_only=True
+    ).float()
     tower.trunk.load_state_dict(trained.segformer.state_dict())
     trunk: Any = tower.trunk
-    first = trunk.get_submodule(next(
-        name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)))
+    first = trunk.get_submodule(
+        next(name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d))
+    )
     (mean, deviation), (middle, spread) = (
-        (torch.from_numpy(array) for array in pair) for pair in (IMAGENET, HALF))
+        (torch.from_numpy(array) for array in pair) for pair in (IMAGENET, HALF)
+    )
     with torch.no_grad():
         shift = ((middle - mean) / deviation)[None, :, None, None]
         first.bias += (first.weight * shift).sum((1, 2, 3))
         first.weight *= (spread / deviation)[None, :, None, None]
 
 
-KINDS = {'regnetx': lambda: regnet('regnetx_002'), 'regnety': lambda: regnet('regnety_002'),
-         'mit': mit}
+KINDS = {
+    'regnetx': lambda: regnet('regnetx_002'),
+    'regnety': lambda: regnet('regnety_002'),
+    'mit': mit,
+}
 """Towers by name."""
 
 
-def presence_targets(states: np.ndarray, cells: np.ndarray, hazards: np.ndarray) -> tuple[
-        np.ndarray, np.ndarray]:
+def presence_targets(
+    states: np.ndarray, cells: np.ndarray, hazards: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return targets and weights, float32 (B, 21), of presence by labels.SCORED and of hazard.
 
@@ -128,7 +142,7 @@ def presence_targets(states: np.ndarray, cells: np.ndarray, hazards: np.ndarray)
     weights[:, :-1] = (states == required) | (states == absent)
     share = cells.astype(np.float32).sum((1, 2)) / (LARGE[0] * LARGE[1])
     large = np.zeros((len(states), len(SCORED)), bool)
-    large[:, :len(CLASSES)] = share >= STUFF_SHARE
+    large[:, : len(CLASSES)] = share >= STUFF_SHARE
     stuff = large & (states != absent) & np.isin(SCORED, STUFF)
     targets[:, :-1][stuff] = 1
     weights[:, :-1][stuff] = 1
@@ -145,8 +159,11 @@ def cell_targets(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     cell is enough to count as there.
     """
     rows, columns = CELLS[0] // size[0], CELLS[1] // size[1]
-    grid = cells.astype(np.float32).reshape(
-        len(cells), size[0], rows, size[1], columns, cells.shape[-1]).sum((2, 4))
+    grid = (
+        cells.astype(np.float32)
+        .reshape(len(cells), size[0], rows, size[1], columns, cells.shape[-1])
+        .sum((2, 4))
+    )
     enough = LARGE[0] // size[0] * (LARGE[1] // size[1]) / 50
     found: np.ndarray = (grid / enough).clip(0, 1).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(found)
@@ -160,16 +177,16 @@ class Batches:
         self.samples = open_samples(folder, split)
         self._size = size
 
-    def pictures(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[
-            np.ndarray, np.ndarray]:
+    def pictures(
+        self, indices: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return pixels float32 (B, 3, H, W) and which are flipped, bool (B); None: as is."""
         found = np.empty((len(indices), *self._size, 3), np.uint8)
         flipped = np.zeros(len(indices), bool)
         for number, index in enumerate(indices):
             picture = np.asarray(self.samples.small[index])
             if self._size != SMALL:
-                picture = cv2.resize(
-                    picture, self._size[::-1], interpolation=cv2.INTER_AREA)
+                picture = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)
             if rng is not None:
                 flipped[number] = rng.random() < 0.5
                 if flipped[number]:
@@ -184,16 +201,22 @@ class Batches:
         pixels, flipped = self.pictures(indices, rng)
         cells = np.stack([self.samples.cells[i] for i in indices])
         targets, weights = presence_targets(
-            np.stack([self.samples.states[i] for i in indices]), cells,
-            np.stack([self.samples.hazards[i] for i in indices]))
+            np.stack([self.samples.states[i] for i in indices]),
+            cells,
+            np.stack([self.samples.hazards[i] for i in indices]),
+        )
         cells[flipped] = cells[flipped, :, ::-1]
         size = self._size[0] // STRIDE, self._size[1] // STRIDE
         return pixels, cell_targets(cells, size), targets, weights
 
 
 def train(
-    kind: str, folder: Path, work: Path, seed: int,
-    recipes: tuple[Recipe, Recipe] | None = None, segformer: Path | None = None,
+    kind: str,
+    folder: Path,
+    work: Path,
+    seed: int,
+    recipes: tuple[Recipe, Recipe] | None = None,
+    segformer: Path | None = None,
 ) -> Tower:
     """
     Train a tower in two stages, small pictures first; return it.
@@ -210,22 +233,34 @@ def train(
     for number, (size, recipe) in enumerate(zip((COARSE, SMALL), recipes, strict=True)):
         batches = Batches(folder, size)
 
-        def loss(model: nn.Module, rng: np.random.Generator, batch: int,
-                 draw: Batches = batches) -> torch.Tensor:
+        def loss(
+            model: nn.Module, rng: np.random.Generator, batch: int, draw: Batches = batches
+        ) -> torch.Tensor:
             pixels, cells, targets, weights = (
-                torch.from_numpy(array).to(device) for array in draw(rng, batch))
+                torch.from_numpy(array).to(device) for array in draw(rng, batch)
+            )
             if device.type == 'cpu':
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
             found, presence = model(pixels)
             dense = functional.binary_cross_entropy_with_logits(found, cells)
-            whole = functional.binary_cross_entropy_with_logits(
-                presence, targets, weights, reduction='sum') / weights.sum()
+            whole = (
+                functional.binary_cross_entropy_with_logits(
+                    presence, targets, weights, reduction='sum'
+                )
+                / weights.sum()
+            )
             return 2 * dense + whole
 
         if device.type == 'cpu' and kind != 'mit':
             tower = tower.to(memory_format=torch.channels_last)
-        tower = fit(tower, loss, recipe, work / f'{kind}-{number}.pt', seed + number,
-                    f'{kind} {size[0]} x {size[1]}')
+        tower = fit(
+            tower,
+            loss,
+            recipe,
+            work / f'{kind}-{number}.pt',
+            seed + number,
+            f'{kind} {size[0]} x {size[1]}',
+        )
     assert isinstance(tower, Tower)
     return tower
 
@@ -244,8 +279,10 @@ def examine(tower: Tower, folder: Path, split: str = 'val', frames: int = 400) -
         scores.append(tower(torch.from_numpy(pixels).to(device))[1].cpu().numpy())
     found = np.concatenate(scores)
     targets, weights = presence_targets(
-        np.asarray(batches.samples.states[:count]), np.asarray(batches.samples.cells[:count]),
-        np.asarray(batches.samples.hazards[:count]))
+        np.asarray(batches.samples.states[:count]),
+        np.asarray(batches.samples.cells[:count]),
+        np.asarray(batches.samples.hazards[:count]),
+    )
     result = {}
     for number, name in enumerate((*SCORED, 'hazard')):
         yes = found[(targets[:, number] == 1) & (weights[:, number] == 1), number]

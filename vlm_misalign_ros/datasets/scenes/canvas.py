@@ -46,7 +46,7 @@ def noise_tile() -> np.ndarray:
     rng = np.random.default_rng(20160407)
     frequency = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :])
     frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) * frequency ** -0.7
+    spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) * frequency**-0.7
     noise = np.fft.irfft2(spectrum, s=(TILE, TILE))
     return (noise / noise.std()).astype(np.float32)
 
@@ -89,8 +89,12 @@ class Canvas:
         self._cos, self._sin = cos(camera.pitch), sin(camera.pitch)
 
     def begin(
-        self, label: str, depth: float, instance: int | None = None,
-        origin: tuple[float, float, float] = (0.0, 0.0, 1.0), roughness: float = 0.03,
+        self,
+        label: str,
+        depth: float,
+        instance: int | None = None,
+        origin: tuple[float, float, float] = (0.0, 0.0, 1.0),
+        roughness: float = 0.03,
         faces: bool = False,
     ) -> int:
         """
@@ -120,8 +124,9 @@ class Canvas:
         below = down * self._cos - z * self._sin
         safe = np.maximum(depth, 1e-3)
         projected = np.empty((len(points), 3))
-        projected[:, 0] = (self.camera.fx * (x + 0.5 * self.curvature * z * z) / safe
-                           + self.camera.cx)
+        projected[:, 0] = (
+            self.camera.fx * (x + 0.5 * self.curvature * z * z) / safe + self.camera.cx
+        )
         projected[:, 1] = self.camera.fy * below / safe + self.camera.cy
         projected[:, 2] = depth
         return projected
@@ -131,11 +136,13 @@ class Canvas:
         haze, clear = self.light.haze, self._clear
         blue, green, red = (
             min(max(c * shade, 0.0), 255.0) * clear + h * (1 - clear)
-            for c, h in zip(color, haze, strict=True))
+            for c, h in zip(color, haze, strict=True)
+        )
         return blue, green, red
 
-    def polygon(self, points: Sequence[Sequence[float]] | np.ndarray, color: Color,
-                shade: float = 1.0) -> None:
+    def polygon(
+        self, points: Sequence[Sequence[float]] | np.ndarray, color: Color, shade: float = 1.0
+    ) -> None:
         """Fill one polygon given by world points (N, 3)."""
         self.polygons(np.asarray(points, np.float64)[None], color, shade)
 
@@ -207,8 +214,14 @@ class Canvas:
             cv2.circle(self.image, center, pixels, self.lit(color), cv2.FILLED)
             cv2.circle(self.owner, center, pixels, self._current, cv2.FILLED)
 
-    def bar(self, start: Sequence[float], end: Sequence[float], width: float, color: Color,
-            shade: float = 1.0) -> None:
+    def bar(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        width: float,
+        color: Color,
+        shade: float = 1.0,
+    ) -> None:
         """Paint a bar `width` metres thick from one world point to another, at least a pixel."""
         ends = self.project(np.array([start, end], np.float64))
         if (ends[:, 2] < NEAR).any() or np.abs(ends[:, :2]).max() > 16000:

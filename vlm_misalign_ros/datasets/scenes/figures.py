@@ -35,8 +35,9 @@ class Looks:
 class Figure:
     """A flat shape upright at a world point, facing the camera: right and up in metres."""
 
-    def __init__(self, canvas: Canvas, x: float, z: float, scale: float = 1.0,
-                 mirror: bool = False) -> None:
+    def __init__(
+        self, canvas: Canvas, x: float, z: float, scale: float = 1.0, mirror: bool = False
+    ) -> None:
         """Stand at (x, 0, z), `scale` times as large, mirrored left to right on request."""
         self.canvas = canvas
         self._at = np.array((x, 0.0, z))
@@ -64,12 +65,21 @@ class Figure:
 
 def _head(figure: Figure, x: float, y: float, looks: Looks, helmet: Color | None = None) -> None:
     figure.disc((x, y), 0.12, looks.hair if helmet is None else helmet)
-    figure.fill([(x - 0.09, y + 0.03), (x + 0.1, y + 0.03), (x + 0.08, y - 0.12),
-                 (x - 0.06, y - 0.12)], looks.skin)
+    figure.fill(
+        [(x - 0.09, y + 0.03), (x + 0.1, y + 0.03), (x + 0.08, y - 0.12), (x - 0.06, y - 0.12)],
+        looks.skin,
+    )
 
 
-def paint_person(canvas: Canvas, x: float, z: float, looks: Looks, stride: float,
-                 sideways: bool, leftwards: bool) -> None:
+def paint_person(
+    canvas: Canvas,
+    x: float,
+    z: float,
+    looks: Looks,
+    stride: float,
+    sideways: bool,
+    leftwards: bool,
+) -> None:
     """Paint a walking person; `stride` is the angle of the walking cycle in radians."""
     figure = Figure(canvas, x, z, looks.scale, leftwards)
     swing = sin(stride + looks.phase)
@@ -80,8 +90,10 @@ def paint_person(canvas: Canvas, x: float, z: float, looks: Looks, stride: float
             knee, foot = sign * 0.17 * swing + 0.03, sign * 0.34 * swing
             figure.limb([(0, 0.88), (knee, 0.47), (foot, 0.06)], 0.16, color)
             figure.limb([(foot - 0.03, 0.04), (foot + 0.16, 0.04)], 0.08, _SHOE)
-        figure.fill([(-0.14, 0.8), (-0.16, 1.4), (-0.06, 1.5), (0.08, 1.5), (0.15, 1.38),
-                     (0.14, 0.8)], looks.coat)
+        figure.fill(
+            [(-0.14, 0.8), (-0.16, 1.4), (-0.06, 1.5), (0.08, 1.5), (0.15, 1.38), (0.14, 0.8)],
+            looks.coat,
+        )
         figure.limb([(0.0, 1.4), (-0.12 * swing, 1.12), (-0.2 * swing + 0.06, 0.86)], 0.1, sleeve)
         figure.disc((-0.2 * swing + 0.06, 0.84), 0.05, looks.skin)
         if looks.bag:
@@ -90,21 +102,28 @@ def paint_person(canvas: Canvas, x: float, z: float, looks: Looks, stride: float
         return
     for sign in (-1, 1):
         lift = max(0.0, sign * swing) * 0.08
-        figure.limb([(sign * 0.09, 0.88), (sign * 0.1, 0.07 + lift)], 0.15,
-                    looks.trousers if sign > 0 else far)
+        figure.limb(
+            [(sign * 0.09, 0.88), (sign * 0.1, 0.07 + lift)],
+            0.15,
+            looks.trousers if sign > 0 else far,
+        )
         figure.limb([(sign * 0.08, 0.04 + lift), (sign * 0.14, 0.04 + lift)], 0.09, _SHOE)
-        figure.limb([(sign * 0.23, 1.4), (sign * 0.28, 1.12), (sign * 0.27, 0.85 + lift)], 0.1,
-                    sleeve)
+        figure.limb(
+            [(sign * 0.23, 1.4), (sign * 0.28, 1.12), (sign * 0.27, 0.85 + lift)], 0.1, sleeve
+        )
         figure.disc((sign * 0.27, 0.82 + lift), 0.05, looks.skin)
-    figure.fill([(-0.18, 0.8), (-0.24, 1.44), (-0.08, 1.52), (0.08, 1.52), (0.24, 1.44),
-                 (0.18, 0.8)], looks.coat)
+    figure.fill(
+        [(-0.18, 0.8), (-0.24, 1.44), (-0.08, 1.52), (0.08, 1.52), (0.24, 1.44), (0.18, 0.8)],
+        looks.coat,
+    )
     if looks.bag:
         figure.fill([(0.2, 0.62), (0.2, 0.92), (0.42, 0.92), (0.42, 0.62)], sleeve, 0.7)
     _head(figure, 0.0, 1.63, looks)
 
 
-def paint_two_wheeler(canvas: Canvas, x: float, z: float, paint: Color, motor: bool,
-                      sideways: bool, leftwards: bool) -> None:
+def paint_two_wheeler(
+    canvas: Canvas, x: float, z: float, paint: Color, motor: bool, sideways: bool, leftwards: bool
+) -> None:
     """Paint a bicycle, or with `motor` a motorcycle, seen from the side or from the end."""
     figure = Figure(canvas, x, z, 1.0, leftwards)
     dark: Color = (paint[0] * 0.5, paint[1] * 0.5, paint[2] * 0.5)
@@ -123,8 +142,18 @@ def paint_two_wheeler(canvas: Canvas, x: float, z: float, paint: Color, motor: b
         figure.disc((place, radius), radius * (0.55 if motor else 0.82), _SPOKES)
         figure.disc((place, radius), 0.07, _TYRE)
     if motor:
-        figure.fill([(-0.75, 0.6), (-0.7, 0.82), (-0.05, 0.78), (0.1, 0.98), (0.45, 0.9),
-                     (0.4, 0.35), (-0.35, 0.3)], paint)
+        figure.fill(
+            [
+                (-0.75, 0.6),
+                (-0.7, 0.82),
+                (-0.05, 0.78),
+                (0.1, 0.98),
+                (0.45, 0.9),
+                (0.4, 0.35),
+                (-0.35, 0.3),
+            ],
+            paint,
+        )
         figure.fill([(-0.72, 0.8), (-0.6, 0.9), (0.0, 0.86), (-0.02, 0.76)], _TYRE)
         figure.limb([(axle, radius), (0.45, 0.95), (0.32, 1.08)], 0.09, _STEEL)
         figure.disc((0.56, 0.86), 0.09, (210, 230, 235))
@@ -136,38 +165,71 @@ def paint_two_wheeler(canvas: Canvas, x: float, z: float, paint: Color, motor: b
     figure.limb([(-0.32, 0.88), (-0.08, 0.88)], 0.07, _TYRE)
 
 
-def paint_rider(canvas: Canvas, x: float, z: float, looks: Looks, stride: float, motor: bool,
-                sideways: bool, leftwards: bool, helmet: Color) -> None:
+def paint_rider(
+    canvas: Canvas,
+    x: float,
+    z: float,
+    looks: Looks,
+    stride: float,
+    motor: bool,
+    sideways: bool,
+    leftwards: bool,
+    helmet: Color,
+) -> None:
     """Paint the rider of a two-wheeler painted at the same place before."""
     figure = Figure(canvas, x, z, 1.0, leftwards)
     sleeve: Color = (looks.coat[0] * 0.8, looks.coat[1] * 0.8, looks.coat[2] * 0.8)
     if not sideways:
         for sign in (-1, 1):
             knee = 0.6 + 0.1 * sign * sin(stride) * (not motor)
-            figure.limb([(sign * 0.1, 0.92), (sign * 0.19, knee), (sign * 0.14, knee - 0.38)],
-                        0.14, looks.trousers)
+            figure.limb(
+                [(sign * 0.1, 0.92), (sign * 0.19, knee), (sign * 0.14, knee - 0.38)],
+                0.14,
+                looks.trousers,
+            )
             figure.limb([(sign * 0.2, 1.4), (sign * 0.34, 1.2), (sign * 0.29, 1.05)], 0.1, sleeve)
-        figure.fill([(-0.19, 0.86), (-0.23, 1.42), (-0.08, 1.52), (0.08, 1.52), (0.23, 1.42),
-                     (0.19, 0.86)], looks.coat)
+        figure.fill(
+            [
+                (-0.19, 0.86),
+                (-0.23, 1.42),
+                (-0.08, 1.52),
+                (0.08, 1.52),
+                (0.23, 1.42),
+                (0.19, 0.86),
+            ],
+            looks.coat,
+        )
         _head(figure, 0.0, 1.65, looks, helmet)
         return
     hip = (-0.2, 0.94)
     for sign in (-1, 1):
         angle = stride + (pi if sign < 0 else 0)
-        foot = (0.2, 0.4) if motor else (
-            -0.08 + 0.16 * float(np.cos(angle)), 0.32 + 0.16 * float(np.sin(angle)))
+        foot = (
+            (0.2, 0.4)
+            if motor
+            else (-0.08 + 0.16 * float(np.cos(angle)), 0.32 + 0.16 * float(np.sin(angle)))
+        )
         bend = ((hip[0] + foot[0]) / 2 + 0.22, (hip[1] + foot[1]) / 2 + 0.08)
         figure.limb([hip, bend, foot], 0.15, looks.trousers)
-        figure.limb([(foot[0] - 0.05, foot[1] - 0.03), (foot[0] + 0.12, foot[1] - 0.03)], 0.08,
-                    _SHOE)
-    figure.fill([(-0.34, 0.9), (-0.2, 1.42), (-0.02, 1.52), (0.1, 1.42), (-0.04, 0.88)],
-                looks.coat)
+        figure.limb(
+            [(foot[0] - 0.05, foot[1] - 0.03), (foot[0] + 0.12, foot[1] - 0.03)], 0.08, _SHOE
+        )
+    figure.fill(
+        [(-0.34, 0.9), (-0.2, 1.42), (-0.02, 1.52), (0.1, 1.42), (-0.04, 0.88)], looks.coat
+    )
     figure.limb([(0.02, 1.4), (0.12, 1.14), (0.31, 1.06)], 0.1, sleeve)
     _head(figure, 0.1, 1.63, looks, helmet)
 
 
-def paint_pole(canvas: Canvas, x: float, z: float, height: float, reach: float,
-               color: Color, lit: bool = False) -> None:
+def paint_pole(
+    canvas: Canvas,
+    x: float,
+    z: float,
+    height: float,
+    reach: float,
+    color: Color,
+    lit: bool = False,
+) -> None:
     """Paint a pole, with `reach` other than 0 a lamp at the end of an arm to that side."""
     figure = Figure(canvas, x, z)
     figure.limb([(0, 0), (0, height * 0.5)], 0.17, color)
@@ -175,8 +237,11 @@ def paint_pole(canvas: Canvas, x: float, z: float, height: float, reach: float,
     if reach:
         figure.limb([(0, height), (reach, height + 0.35)], 0.1, color)
         tip = reach + (0.6 if reach > 0 else -0.6)
-        figure.limb([(reach, height + 0.35), (tip, height + 0.33)], 0.2,
-                    (190, 235, 255) if lit else (165, 170, 170))
+        figure.limb(
+            [(reach, height + 0.35), (tip, height + 0.33)],
+            0.2,
+            (190, 235, 255) if lit else (165, 170, 170),
+        )
 
 
 def paint_signal(canvas: Canvas, x: float, z: float, lit: int, height: float) -> None:
@@ -205,8 +270,10 @@ def paint_sign(canvas: Canvas, x: float, z: float, kind: int, height: float) -> 
         figure.fill([(0.42 * float(np.cos(a)), y + 0.42 * float(np.sin(a))) for a in turn], red)
         figure.limb([(-0.28, y), (0.28, y)], 0.13, white)
     elif kind == 4:
-        figure.fill([(-0.36, y - 0.36), (-0.36, y + 0.36), (0.36, y + 0.36), (0.36, y - 0.36)],
-                    (170, 85, 25))
+        figure.fill(
+            [(-0.36, y - 0.36), (-0.36, y + 0.36), (0.36, y + 0.36), (0.36, y - 0.36)],
+            (170, 85, 25),
+        )
         figure.fill([(-0.22, y - 0.24), (0.0, y + 0.26), (0.22, y - 0.24)], white)
     elif kind == 5:
         figure.fill([(-0.4, y), (0, y + 0.4), (0.4, y), (0, y - 0.4)], white)

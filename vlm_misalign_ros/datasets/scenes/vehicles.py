@@ -18,8 +18,13 @@ _HEAD: Color = (235, 240, 245)
 _DARK: Color = (36, 36, 36)
 _GLASS: Color = (78, 66, 56)
 _AMBER: Color = (40, 150, 235)
-_CIRCLE = np.stack((np.cos(np.linspace(0, 2 * np.pi, 14, endpoint=False)),
-                    np.sin(np.linspace(0, 2 * np.pi, 14, endpoint=False))), 1)
+_CIRCLE = np.stack(
+    (
+        np.cos(np.linspace(0, 2 * np.pi, 14, endpoint=False)),
+        np.sin(np.linspace(0, 2 * np.pi, 14, endpoint=False)),
+    ),
+    1,
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,12 @@ class Painter:
         self.canvas = canvas
         self.body = body
         self._eye = np.array((0.0, canvas.camera.mount_height, 0.0))
-        self.sides = [side for side in (-1, 1) if self._faces((0, side * body.width / 2, 1),
-                                                              (0, side, 0))]
-        self.ends = [end for end in (-1, 1) if self._faces((end * body.length / 2, 0, 1),
-                                                           (end, 0, 0))]
+        self.sides = [
+            side for side in (-1, 1) if self._faces((0, side * body.width / 2, 1), (0, side, 0))
+        ]
+        self.ends = [
+            end for end in (-1, 1) if self._faces((end * body.length / 2, 0, 1), (end, 0, 0))
+        ]
 
     def _faces(self, point: Sequence[float], normal: Sequence[float]) -> bool:
         place = self.body.place
@@ -74,16 +81,20 @@ class Painter:
         flat = self.canvas.light.shade(outward[0], outward[2])
         return flat * (1 - abs(outward[1])) + 1.1 * max(outward[1], 0)
 
-    def prism(self, profile: Sequence[tuple[float, float]], width: float,
-              colors: Color | Sequence[Color]) -> None:
+    def prism(
+        self, profile: Sequence[tuple[float, float]], width: float, colors: Color | Sequence[Color]
+    ) -> None:
         """
         Paint a profile of (along, up) points, clockwise seen from the right, pulled to `width`.
 
         `colors` is one colour, or one for each edge and a last one for the sides.
         """
         points = np.array(profile, np.float64)
-        one: list[Color] = ([colors] * (len(points) + 1)  # type: ignore[list-item]
-                            if isinstance(colors[0], (int, float)) else list(colors))  # type: ignore[arg-type]
+        one: list[Color] = (
+            [colors] * (len(points) + 1)  # type: ignore[list-item]
+            if isinstance(colors[0], (int, float))
+            else list(colors)
+        )  # type: ignore[arg-type]
         after = np.roll(points, -1, 0)
         faces = []
         for index, ((s0, y0), (s1, y1)) in enumerate(zip(points, after, strict=True)):
@@ -93,8 +104,14 @@ class Painter:
             normal = (-(y1 - y0) / length, 0.0, (s1 - s0) / length)
             middle = ((s0 + s1) / 2, 0.0, (y0 + y1) / 2)
             if self._faces(middle, normal):
-                quad = np.array([(s0, -width / 2, y0), (s1, -width / 2, y1),
-                                 (s1, width / 2, y1), (s0, width / 2, y0)])
+                quad = np.array(
+                    [
+                        (s0, -width / 2, y0),
+                        (s1, -width / 2, y1),
+                        (s1, width / 2, y1),
+                        (s0, width / 2, y0),
+                    ]
+                )
                 faces.append((quad, one[index], self._shade(normal)))
         for side in self.sides:
             flank = np.insert(points, 1, side * width / 2, axis=1)
@@ -104,16 +121,23 @@ class Painter:
         for quad, color, shade in placed:
             self.canvas.polygon(quad, color, shade)
 
-    def on_side(self, polygon: Sequence[tuple[float, float]], color: Color,
-                width: float | None = None) -> None:
+    def on_side(
+        self, polygon: Sequence[tuple[float, float]], color: Color, width: float | None = None
+    ) -> None:
         """Paint a polygon of (along, up) points onto the flank that is seen."""
         for side in self.sides:
             right = side * (self.body.width if width is None else width) / 2
             flat = np.insert(np.array(polygon, np.float64), 1, right, axis=1)
             self.canvas.polygon(self.body.place(flat), color, self._shade((0, side, 0)))
 
-    def on_end(self, end: int, low: tuple[float, float], high: tuple[float, float],
-               color: Color, along: float | None = None) -> None:
+    def on_end(
+        self,
+        end: int,
+        low: tuple[float, float],
+        high: tuple[float, float],
+        color: Color,
+        along: float | None = None,
+    ) -> None:
         """Paint a rectangle from (right, up) to (right, up) onto the rear (-1) or front (1)."""
         if end not in self.ends:
             return
@@ -157,9 +181,19 @@ def _car(painter: Painter, paint: Color, boxy: float) -> None:
     rear, front = -length / 2, length / 2
     painter.tyres((-0.3 * length, 0.31 * length), 0.32, 0.5)
     hood = waist * (0.86 + 0.1 * boxy)
-    painter.prism([(rear, sill), (rear + 0.04, waist * 0.95), (rear + 0.2, waist),
-                   (front - 0.9 * (1 - boxy * 0.5), waist), (front - 0.08, hood),
-                   (front, sill + 0.25), (front, sill)], width, paint)
+    painter.prism(
+        [
+            (rear, sill),
+            (rear + 0.04, waist * 0.95),
+            (rear + 0.2, waist),
+            (front - 0.9 * (1 - boxy * 0.5), waist),
+            (front - 0.08, hood),
+            (front, sill + 0.25),
+            (front, sill),
+        ],
+        width,
+        paint,
+    )
     deck = rear + 0.12 + 0.55 * (1 - boxy) * (length > 4.3)
     screen = front - (1.25 - 0.7 * boxy)
     slope = 0.5 * (1 - boxy) + 0.08
@@ -168,13 +202,36 @@ def _car(painter: Painter, paint: Color, boxy: float) -> None:
     painter.prism(roof, cabin, (_GLASS, paint, _GLASS, paint, paint))
     top, bottom = height - 0.1, waist + 0.04
     middle = (deck + screen) / 2 - 0.1
-    painter.on_side([(deck + 0.2, bottom), (deck + slope + 0.08, top), (middle - 0.05, top),
-                     (middle - 0.05, bottom)], _GLASS, cabin)
-    painter.on_side([(middle + 0.05, bottom), (middle + 0.05, top), (screen - 0.72, top),
-                     (screen - 0.18, bottom)], _GLASS, cabin)
+    painter.on_side(
+        [
+            (deck + 0.2, bottom),
+            (deck + slope + 0.08, top),
+            (middle - 0.05, top),
+            (middle - 0.05, bottom),
+        ],
+        _GLASS,
+        cabin,
+    )
+    painter.on_side(
+        [
+            (middle + 0.05, bottom),
+            (middle + 0.05, top),
+            (screen - 0.72, top),
+            (screen - 0.18, bottom),
+        ],
+        _GLASS,
+        cabin,
+    )
     dark: Color = (paint[0] * 0.6, paint[1] * 0.6, paint[2] * 0.6)
-    painter.on_side([(middle, sill + 0.1), (middle, waist), (middle + 0.03, waist),
-                     (middle + 0.03, sill + 0.1)], dark)
+    painter.on_side(
+        [
+            (middle, sill + 0.1),
+            (middle, waist),
+            (middle + 0.03, waist),
+            (middle + 0.03, sill + 0.1),
+        ],
+        dark,
+    )
     painter.wheels((-0.3 * length, 0.31 * length), 0.32)
     _lamps(painter, waist * 0.72, waist * 0.92)
     half = width / 2
@@ -198,8 +255,15 @@ def _truck(painter: Painter, paint: Color, load: Color) -> None:
         painter.prism(box, width, load)
         painter.on_side([(rear, 0.6), (rear, 0.95), (cab, 0.95), (cab, 0.6)], _DARK)
         stripe: Color = (paint[0], paint[1], paint[2])
-        painter.on_side([(rear + 0.6, height * 0.62), (rear + 0.6, height * 0.78),
-                         (cab - 0.9, height * 0.78), (cab - 0.9, height * 0.62)], stripe)
+        painter.on_side(
+            [
+                (rear + 0.6, height * 0.62),
+                (rear + 0.6, height * 0.78),
+                (cab - 0.9, height * 0.78),
+                (cab - 0.9, height * 0.62),
+            ],
+            stripe,
+        )
         half = width / 2
         painter.on_end(-1, (-half, 0.5), (half, 0.95), _DARK)
         painter.on_end(-1, (-0.03, 1.0), (0.03, height - 0.08), _DARK)
@@ -207,8 +271,16 @@ def _truck(painter: Painter, paint: Color, load: Color) -> None:
 
     def paint_cab() -> None:
         painter.prism(seat, width * 0.97, (paint, paint, _GLASS, paint, paint, paint))
-        painter.on_side([(front - 1.35, 1.65), (front - 1.35, top - 0.25),
-                         (front - 0.4, top - 0.25), (front - 0.2, 1.65)], _GLASS, width * 0.97)
+        painter.on_side(
+            [
+                (front - 1.35, 1.65),
+                (front - 1.35, top - 0.25),
+                (front - 0.4, top - 0.25),
+                (front - 0.2, 1.65),
+            ],
+            _GLASS,
+            width * 0.97,
+        )
         painter.on_end(1, (-0.8, 0.7), (0.8, 1.35), _DARK)
 
     order = (paint_cab, paint_box) if cos(painter.body.heading) > 0 else (paint_box, paint_cab)
@@ -226,20 +298,33 @@ def _bus(painter: Painter, paint: Color, trim: Color, rail: bool) -> None:
     taper = 0.7 if rail else 0.15
     if not rail:
         painter.tyres((rear + 2.6, front - 2.5), 0.48, 0.6)
-    painter.prism([(rear, low), (rear, 1.2), (rear + taper, height), (front - taper, height),
-                   (front, 1.2), (front, low)], width, paint)
+    painter.prism(
+        [
+            (rear, low),
+            (rear, 1.2),
+            (rear + taper, height),
+            (front - taper, height),
+            (front, 1.2),
+            (front, low),
+        ],
+        width,
+        paint,
+    )
     painter.on_side([(rear, low), (rear, 0.75), (front, 0.75), (front, low)], trim)
     pane, y0, y1 = 1.55, 1.35, height - 0.55
     start = rear + taper + 0.2
     for index in range(int((length - 2 * taper - 0.4) / pane)):
         left = start + index * pane
         bottom = 0.5 if index % 4 == 3 else y0
-        painter.on_side([(left, bottom), (left, y1), (left + pane - 0.14, y1),
-                         (left + pane - 0.14, bottom)], _GLASS)
+        painter.on_side(
+            [(left, bottom), (left, y1), (left + pane - 0.14, y1), (left + pane - 0.14, bottom)],
+            _GLASS,
+        )
     if rail:
         for joint in np.arange(rear + 8, front - 4, 8.0):
-            painter.on_side([(joint, low), (joint, height), (joint + 0.5, height),
-                             (joint + 0.5, low)], _DARK)
+            painter.on_side(
+                [(joint, low), (joint, height), (joint + 0.5, height), (joint + 0.5, low)], _DARK
+            )
         painter.on_side([(rear, 0.0), (rear, low), (front, low), (front, 0.0)], _DARK)
     else:
         painter.wheels((rear + 2.6, front - 2.5), 0.48)
@@ -259,8 +344,12 @@ def _shine(painter: Painter) -> None:
     half = painter.body.width / 2
     for end, color in ((1, (200.0, 240.0, 255.0)), (-1, (60.0, 60.0, 255.0))):
         if end in painter.ends:
-            at = np.array([(end * (painter.body.length / 2 + 0.02), side * half * 0.8, 0.72)
-                           for side in (-1, 1)])
+            at = np.array(
+                [
+                    (end * (painter.body.length / 2 + 0.02), side * half * 0.8, 0.72)
+                    for side in (-1, 1)
+                ]
+            )
             painter.canvas.discs(painter.body.place(at), np.array([0.13, 0.13]), [color] * 2)
 
 
@@ -270,18 +359,36 @@ def _silhouette(painter: Painter, label: str, paint: Color, trim: Color) -> None
     if label == 'car':
         half, waist = length / 2, height * 0.6
         painter.prism([(-half, 0.1), (-half, waist), (half, waist), (half, 0.1)], width, paint)
-        painter.prism([(-half * 0.8, waist), (-half * 0.5, height), (half * 0.3, height),
-                       (half * 0.55, waist)], width * 0.88, (_GLASS, paint, _GLASS, paint, _GLASS))
+        painter.prism(
+            [
+                (-half * 0.8, waist),
+                (-half * 0.5, height),
+                (half * 0.3, height),
+                (half * 0.55, waist),
+            ],
+            width * 0.88,
+            (_GLASS, paint, _GLASS, paint, _GLASS),
+        )
         return
     half = length / 2
-    painter.prism([(-half, 0.4), (-half, height), (half, height), (half, 0.4)], width,
-                  trim if label == 'truck' else paint)
+    painter.prism(
+        [(-half, 0.4), (-half, height), (half, height), (half, 0.4)],
+        width,
+        trim if label == 'truck' else paint,
+    )
     for end in (-1, 1):
         painter.on_end(end, (-width * 0.4, height * 0.45), (width * 0.4, height * 0.8), _GLASS)
 
 
-def paint_vehicle(canvas: Canvas, label: str, body: Body, paint: Color, trim: Color,
-                  boxy: float, lit: bool = False) -> None:
+def paint_vehicle(
+    canvas: Canvas,
+    label: str,
+    body: Body,
+    paint: Color,
+    trim: Color,
+    boxy: float,
+    lit: bool = False,
+) -> None:
     """Paint a car, truck, bus or train (by Cityscapes' name) as part of the current thing."""
     painter = Painter(canvas, body)
     if canvas.camera.fx * body.height / max(body.z - body.length / 2, 1.0) < SMALL:

@@ -42,8 +42,11 @@ def make_weather(rng: np.random.Generator) -> Weather:
     zenith: Color = (grey - 10, grey - 16, grey - 22)
     if name == 'sunny':
         strength, clouds = float(rng.uniform(0.5, 0.95)), float(rng.uniform(0, 0.5))
-        zenith = (float(rng.uniform(195, 235)), float(rng.uniform(140, 180)),
-                  float(rng.uniform(90, 130)))
+        zenith = (
+            float(rng.uniform(195, 235)),
+            float(rng.uniform(140, 180)),
+            float(rng.uniform(90, 130)),
+        )
         horizon = (228.0, 214.0, 196.0)
         warm += 0.03
     elif name == 'overcast':

@@ -27,7 +27,11 @@ LABELLED = 19
 
 
 def render_scene(
-    seed: int, index: int, width: int = 1024, height: int = 512, sequence_length: int = 1,
+    seed: int,
+    index: int,
+    width: int = 1024,
+    height: int = 512,
+    sequence_length: int = 1,
     cities: Sequence[City] = CITIES,
 ) -> Frame:
     """
@@ -41,7 +45,7 @@ def render_scene(
 
 
 def _render(
-    seed: int, index: int, width: int, height: int, length: int, cities: tuple[City, ...],
+    seed: int, index: int, width: int, height: int, length: int, cities: tuple[City, ...]
 ) -> tuple[Frame, np.ndarray]:
     sequence, step = divmod(index, length)
     street = make_street(seed, sequence, cities, width, height, PERIOD * length)
@@ -49,8 +53,14 @@ def _render(
     labels = canvas.labels()
     name = f'{street.city.name}_{sequence:06d}'
     frame = Frame(
-        'scenes', name, f'{name}_{step:06d}', develop(canvas, street, (seed, sequence, step, 1)),
-        labels, canvas.instances(), replace(street.camera, baseline=BASELINE))
+        'scenes',
+        name,
+        f'{name}_{step:06d}',
+        develop(canvas, street, (seed, sequence, step, 1)),
+        labels,
+        canvas.instances(),
+        replace(street.camera, baseline=BASELINE),
+    )
     return frame, depth_map(canvas, labels)
 
 
@@ -63,16 +73,29 @@ def cities_of(split: str, names: Sequence[str] = ()) -> tuple[City, ...]:
     known = {city.name: city for city in CITIES}
     for name in names:
         if name not in known:
-            raise ConfigurationError(
-                f'there is no city {name!r}', 'known: ' + ', '.join(known))
+            raise ConfigurationError(f'there is no city {name!r}', 'known: ' + ', '.join(known))
     return tuple(known[name] for name in names) or SPLITS.get(split, CITIES)
 
 
 def _camera_file(camera: Camera) -> str:
-    return json.dumps({
-        'intrinsic': {'fx': camera.fx, 'fy': camera.fy, 'u0': camera.cx, 'v0': camera.cy},
-        'extrinsic': {'baseline': BASELINE, 'pitch': camera.pitch, 'roll': 0.0, 'yaw': 0.0,
-                      'x': 0.0, 'y': 0.0, 'z': camera.mount_height}}, indent=2) + '\n'
+    return (
+        json.dumps(
+            {
+                'intrinsic': {'fx': camera.fx, 'fy': camera.fy, 'u0': camera.cx, 'v0': camera.cy},
+                'extrinsic': {
+                    'baseline': BASELINE,
+                    'pitch': camera.pitch,
+                    'roll': 0.0,
+                    'yaw': 0.0,
+                    'x': 0.0,
+                    'y': 0.0,
+                    'z': camera.mount_height,
+                },
+            },
+            indent=2,
+        )
+        + '\n'
+    )
 
 
 def _write(path: Path, array: np.ndarray) -> None:
@@ -92,8 +115,14 @@ def _link(source: Path, target: Path) -> None:
 
 
 def generate(
-    out: Path, frames: int, seed: int, width: int = 1024, height: int = 512, split: str = 'val',
-    sequence_length: int = 1, cities: Sequence[str] = (),
+    out: Path,
+    frames: int,
+    seed: int,
+    width: int = 1024,
+    height: int = 512,
+    split: str = 'val',
+    sequence_length: int = 1,
+    cities: Sequence[str] = (),
     progress: Callable[[int, int], object] | None = None,
 ) -> list[Path]:
     """
@@ -107,11 +136,13 @@ def generate(
     """
     if frames < 1 or sequence_length < 1:
         raise ConfigurationError(
-            f'{frames} frames in sequences of {sequence_length} cannot be made', 'give 1 or more')
+            f'{frames} frames in sequences of {sequence_length} cannot be made', 'give 1 or more'
+        )
     if not 64 <= width <= 8192 or not 32 <= height <= 8192:
         raise ConfigurationError(
             f'pictures of {width} x {height} cannot be made',
-            'give a width of 64 to 8192 and a height of 32 to 8192 pixels')
+            'give a width of 64 to 8192 and a height of 32 to 8192 pixels',
+        )
     if seed < 0:
         raise ConfigurationError(f'seed {seed} is negative', 'give 0 or more')
     chosen = cities_of(split, cities)
@@ -122,13 +153,14 @@ def generate(
             made.append(_save(out, split, frame, depth, sequence_length > 1))
             step, last = index % sequence_length, index == frames - 1
             if sequence_length > 1 and (
-                    step == min(LABELLED, sequence_length - 1) or last and step < LABELLED):
+                step == min(LABELLED, sequence_length - 1) or last and step < LABELLED
+            ):
                 relative = made[-1].relative_to(out / 'leftImg8bit_sequence')
                 _link(made[-1], out / 'leftImg8bit' / relative)
         except OSError as error:
             raise DatasetError(
-                f'{out} cannot be written: {error.strerror}',
-                'free space or choose another folder') from error
+                f'{out} cannot be written: {error.strerror}', 'free space or choose another folder'
+            ) from error
         if progress is not None:
             progress(index + 1, frames)
     return made
@@ -144,11 +176,14 @@ def _save(out: Path, split: str, frame: Frame, depth: np.ndarray, sequence: bool
     stored = np.where(np.isfinite(depth), np.rint(disparity * 256) + 1, 0).clip(0, 65535)
     _write(picture, frame.image)
     _write(fine.with_name(fine.name + '_gtFine_labelIds.png'), frame.labels)
-    _write(fine.with_name(fine.name + '_gtFine_labelTrainIds.png'),
-           cv2.LUT(frame.labels, train_id_table()))
+    _write(
+        fine.with_name(fine.name + '_gtFine_labelTrainIds.png'),
+        cv2.LUT(frame.labels, train_id_table()),
+    )
     _write(fine.with_name(fine.name + '_gtFine_instanceIds.png'), frame.instances)
-    _write(out / 'disparity' / split / city / f'{frame.key}_disparity.png',
-           stored.astype(np.uint16))
+    _write(
+        out / 'disparity' / split / city / f'{frame.key}_disparity.png', stored.astype(np.uint16)
+    )
     camera = out / 'camera' / split / city / f'{frame.key}_camera.json'
     camera.parent.mkdir(parents=True, exist_ok=True)
     camera.write_text(_camera_file(frame.camera), encoding='utf-8')
