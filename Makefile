@@ -29,7 +29,7 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/mypy vlm_misalign_ros rosbag_tools
+	$(BIN)/mypy vlm_misalign_ros
 
 doctor: $(STAMP)
 	$(BIN)/vlm-misalign doctor

@@ -9,9 +9,9 @@ package_name = 'vlm_misalign_ros'
 setup(
     name=package_name,
     version='0.1.0',
-    packages=find_packages(include=['vlm_misalign_ros*', 'rosbag_tools*']),
+    packages=find_packages(include=['vlm_misalign_ros*']),
     package_data={
-        'vlm_misalign_ros.results': ['*.jinja'],
+        'vlm_misalign_ros.core.report': ['*.jinja'],
         'vlm_misalign_ros': ['miniatures/*/*', 'miniatures/*/*/*'],
     },
     data_files=[
@@ -71,7 +71,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'vlm-misalign = vlm_misalign_ros.cli:main',
+            'vlm-misalign = vlm_misalign_ros.app.cli:main',
             'replay = vlm_misalign_ros.nodes.replay:main',
             'corruption = vlm_misalign_ros.nodes.corruption:main',
             'segmentation = vlm_misalign_ros.nodes.segmentation:main',

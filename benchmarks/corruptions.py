@@ -9,8 +9,14 @@ import cv2
 import numpy as np
 from timing import median_ms
 
-from vlm_misalign_ros.corruptions import SEVERITIES, degrade, low_light, motion_blur, occlusion
-from vlm_misalign_ros.types import Condition
+from vlm_misalign_ros.core.corruptions import (
+    SEVERITIES,
+    degrade,
+    low_light,
+    motion_blur,
+    occlusion,
+)
+from vlm_misalign_ros.core.types import Condition
 
 
 def picture(height: int, width: int) -> np.ndarray:

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import yaml
 
-from vlm_misalign_ros.language.labelled import Labelled, load, score
-from vlm_misalign_ros.language.lexicon import Lexicon, plurals
-from vlm_misalign_ros.language.reading import read
-from vlm_misalign_ros.metrics.extractor import ExtractorQuality
-from vlm_misalign_ros.metrics.statistics import wilson
-from vlm_misalign_ros.resources import config_path
+from vlm_misalign_ros.core.language.labelled import Labelled, load, score
+from vlm_misalign_ros.core.language.lexicon import Lexicon, plurals
+from vlm_misalign_ros.core.language.reading import read
+from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality
+from vlm_misalign_ros.core.metrics.statistics import wilson
+from vlm_misalign_ros.core.settings.resources import config_path
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / 'test' / 'data' / 'descriptions'

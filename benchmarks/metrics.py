@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from timing import median_ms
 
-from vlm_misalign_ros.datasets.cityscapes import CityscapesDataset
-from vlm_misalign_ros.datasets.scenes import generate
-from vlm_misalign_ros.evaluation import (
+from vlm_misalign_ros.core.datasets.cityscapes import CityscapesDataset
+from vlm_misalign_ros.core.evaluation.evaluator import (
     CONDITION,
     DEPTH,
     INSTANCES,
@@ -28,12 +27,12 @@ from vlm_misalign_ros.evaluation import (
     Evaluator,
     vlm_part,
 )
-from vlm_misalign_ros.join import Joined
-from vlm_misalign_ros.labels import LABELS as TABLE
-from vlm_misalign_ros.metrics.confusion import confusion
-from vlm_misalign_ros.metrics.objects import take_inventory
-from vlm_misalign_ros.node_parameters import EvaluationParameters
-from vlm_misalign_ros.types import (
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.labels.classes import LABELS as TABLE
+from vlm_misalign_ros.core.metrics.confusion import confusion
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.truth.inventory import take_inventory
+from vlm_misalign_ros.core.types import (
     Applied,
     Condition,
     Description,
@@ -42,6 +41,7 @@ from vlm_misalign_ros.types import (
     Mention,
     Source,
 )
+from vlm_misalign_ros.core.world import generate
 
 MODELS = ('first', 'second', 'third')
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from vlm_misalign_ros.datasets.scenes import generate, render_scene
+from vlm_misalign_ros.core.world import generate, render_scene
 
 
 def main() -> None:

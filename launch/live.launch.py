@@ -2,7 +2,7 @@
 
 from launch import LaunchDescription
 
-from vlm_misalign_ros.launching import live_arguments, start_graph
+from vlm_misalign_ros.app.launching import live_arguments, start_graph
 
 
 def generate_launch_description() -> LaunchDescription:

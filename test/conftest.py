@@ -29,7 +29,7 @@ def sample() -> Path:
 @pytest.fixture(scope='session')
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return {name: folder} of small untrained checkpoints; tests copy before they spoil."""
-    from vlm_misalign_ros.models.untrained import create_untrained
+    from vlm_misalign_ros.core.models.untrained import create_untrained
 
     return create_untrained(tmp_path_factory.mktemp('checkpoints'), seed=0)
 
@@ -37,7 +37,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope='session')
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of six small synthetic frames in Cityscapes layout."""
-    from vlm_misalign_ros.datasets.scenes import generate
+    from vlm_misalign_ros.core.world import generate
 
     out = tmp_path_factory.mktemp('data') / 'scenes'
     generate(out, 6, seed=3, width=256, height=128)

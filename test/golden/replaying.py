@@ -23,15 +23,17 @@ from typing import Any
 import numpy as np
 from rosbags.typesys import Stores, get_typestore
 
-from rosbag_tools.analyse import analyse
-from rosbag_tools.writer import BagWriter
-from vlm_misalign_ros import codec, evaluation, topics
-from vlm_misalign_ros.corruptions import CORRUPTIONS, SEVERITIES, degrade, parse_conditions
-from vlm_misalign_ros.datasets import open_dataset
-from vlm_misalign_ros.monitoring import Session
-from vlm_misalign_ros.node_parameters import EvaluationParameters, MonitorParameters
-from vlm_misalign_ros.replaying import schedule
-from vlm_misalign_ros.types import Condition, Description, Frame, Source
+from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.bags.writer import BagWriter
+from vlm_misalign_ros.core.corruptions import CORRUPTIONS, SEVERITIES, degrade, parse_conditions
+from vlm_misalign_ros.core.datasets import open_dataset
+from vlm_misalign_ros.core.evaluation import evaluator as evaluation
+from vlm_misalign_ros.core.evaluation.replaying import schedule
+from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
+from vlm_misalign_ros.core.types import Condition, Description, Frame, Source
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 HERE = Path(__file__).resolve().parent
 SCENES = HERE / 'scenes'
@@ -94,7 +96,7 @@ def frame_name(source: Source) -> str:
 
 def ask(sources: list[tuple[int, Source]]) -> Iterator[tuple[Source, Any, dict[str, Description]]]:
     """Yield (source, mask, descriptions) of the real miniatures; latencies are set to 0."""
-    from vlm_misalign_ros.models.factory import load_segmentation, load_vlm
+    from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
 
     segmentation = load_segmentation('miniature:segformer', device='cpu', input_height=256)
     vlms = {
@@ -386,7 +388,7 @@ def write_results() -> None:
 def main(words: list[str]) -> None:
     """Make the golden files anew, on purpose only."""
     if 'results' not in words:
-        from vlm_misalign_ros.datasets.scenes import generate
+        from vlm_misalign_ros.core.world import generate
 
         shutil.rmtree(SCENES, ignore_errors=True)
         generate(SCENES, 4, seed=11, width=512, height=256, split='test')

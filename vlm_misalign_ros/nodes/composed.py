@@ -14,7 +14,7 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from vlm_misalign_ros.errors import MisalignError
+from vlm_misalign_ros.core.errors import MisalignError
 from vlm_misalign_ros.nodes import runtime
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros import codec, topics
-from vlm_misalign_ros.corruptions import degrade, parse_conditions
-from vlm_misalign_ros.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.evaluation import stamp_text
-from vlm_misalign_ros.node_parameters import CorruptionParameters
+from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.evaluation.evaluator import stamp_text
+from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
+from vlm_misalign_ros.core.types import Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.types import Condition, Source
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""

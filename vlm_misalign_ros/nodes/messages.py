@@ -12,9 +12,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from vlm_misalign_ros import images
-from vlm_misalign_ros.errors import RecordError
-from vlm_misalign_ros.types import Camera
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.wire import pixels as images
 
 NANO = 1_000_000_000
 

@@ -12,11 +12,14 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
-from vlm_misalign_ros import codec, evaluation, images, topics
-from vlm_misalign_ros.errors import MisalignError, RecordError
-from vlm_misalign_ros.monitoring import Closed, Session
-from vlm_misalign_ros.node_parameters import MonitorParameters
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation import evaluator as evaluation
+from vlm_misalign_ros.core.evaluation.session import Closed, Session
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.wire import pixels as images
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 
 class Monitor(runtime.MisalignNode):

@@ -12,11 +12,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
-from rosbag_tools.writer import BagWriter
-from vlm_misalign_ros import codec, topics
-from vlm_misalign_ros.join import Parts, StampJoin
-from vlm_misalign_ros.node_parameters import RecorderParameters
+from vlm_misalign_ros.bags.writer import BagWriter
+from vlm_misalign_ros.core.evaluation.join import Parts, StampJoin
+from vlm_misalign_ros.core.settings.nodes import RecorderParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 _TYPES = {
     Image: 'sensor_msgs/msg/Image',

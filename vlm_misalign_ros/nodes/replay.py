@@ -11,14 +11,15 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import Trigger
 
-from vlm_misalign_ros import codec, topics
-from vlm_misalign_ros.corruptions import parse_conditions
-from vlm_misalign_ros.datasets import open_dataset
-from vlm_misalign_ros.errors import ConfigurationError, MisalignError
-from vlm_misalign_ros.node_parameters import ReplayParameters
+from vlm_misalign_ros.core.corruptions import parse_conditions
+from vlm_misalign_ros.core.datasets import open_dataset
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.core.evaluation.replaying import FrameCache, probe_frame, schedule
+from vlm_misalign_ros.core.settings.nodes import ReplayParameters
+from vlm_misalign_ros.core.types import Frame, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.replaying import FrameCache, probe_frame, schedule
-from vlm_misalign_ros.types import Frame, Source
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 NANO = messages.NANO
 

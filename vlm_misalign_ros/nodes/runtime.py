@@ -24,11 +24,11 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros.environment import prepare_process
-from vlm_misalign_ros.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
 from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
-from vlm_misalign_ros.parameters import Parameter, check, table
+from vlm_misalign_ros.wire.environment import prepare_process
 
 P = TypeVar('P')
 

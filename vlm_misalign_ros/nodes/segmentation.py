@@ -9,11 +9,11 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros import topics
-from vlm_misalign_ros.labels import color_table
-from vlm_misalign_ros.models.factory import load_segmentation
-from vlm_misalign_ros.node_parameters import SegmentationParameters
+from vlm_misalign_ros.core.labels.classes import color_table
+from vlm_misalign_ros.core.models.factory import load_segmentation
+from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.wire import topics
 
 
 class Segmentation(runtime.MisalignNode):

@@ -8,11 +8,12 @@ from dataclasses import replace
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros import codec, topics
-from vlm_misalign_ros.errors import ConfigurationError
-from vlm_misalign_ros.models.factory import load_vlm
-from vlm_misalign_ros.node_parameters import VlmParameters
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.models.factory import load_vlm
+from vlm_misalign_ros.core.settings.nodes import VlmParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 
 class Vlm(runtime.MisalignNode):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_misalign_ros.labels import CLASSES, SCORED
+from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
+from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.training.samples import LARGE, STATES, VERDICTS, Samples
-from vlm_misalign_ros.types import Hazard, Presence
 
 _SHOWN = 0.01
 """Share of the picture from which stuff is spoken of."""

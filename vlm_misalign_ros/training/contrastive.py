@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vlm_misalign_ros.labels import CLASSES
-from vlm_misalign_ros.models.prompts import contrastive_prompts
+from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.language.prompts import contrastive_prompts
 from vlm_misalign_ros.training.captions import caption, narrate, read_scene
 from vlm_misalign_ros.training.features import VARIANTS
 from vlm_misalign_ros.training.loop import Recipe, fit

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vlm_misalign_ros.models.prompts import generative_prompt
+from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.training.captions import (
     Scene,
     as_json,

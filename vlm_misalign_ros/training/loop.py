@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from vlm_misalign_ros.errors import RecordError
+from vlm_misalign_ros.core.errors import RecordError
 
 SAVE_EVERY = 300.0
 """Seconds between two checkpoints."""

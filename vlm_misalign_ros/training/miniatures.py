@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from vlm_misalign_ros.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.training import contrastive, features, generative, segmentation, towers
 
 MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS)

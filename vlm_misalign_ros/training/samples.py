@@ -11,14 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vlm_misalign_ros.datasets.scenes import SPLITS, render_scene
-from vlm_misalign_ros.errors import ConfigurationError, DatasetError
-from vlm_misalign_ros.images import to_train_ids
-from vlm_misalign_ros.labels import CLASSES, SCORED
-from vlm_misalign_ros.metrics.hazard import HazardSettings, approaches, hazard
-from vlm_misalign_ros.metrics.objects import take_inventory
-from vlm_misalign_ros.metrics.truth import TruthSettings, presence, required
-from vlm_misalign_ros.types import Hazard, Presence
+from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
+from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
+from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard
+from vlm_misalign_ros.core.truth.inventory import take_inventory
+from vlm_misalign_ros.core.truth.presence import TruthSettings, presence, required
+from vlm_misalign_ros.core.types import Hazard, Presence
+from vlm_misalign_ros.core.world import SPLITS, render_scene
+from vlm_misalign_ros.wire.pixels import to_train_ids
 
 RENDERED = (512, 1024)
 LARGE = (384, 768)
@@ -161,7 +161,7 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
 
 
 def _name_of(label_id: int) -> str:
-    from vlm_misalign_ros.labels import BY_ID
+    from vlm_misalign_ros.core.labels.classes import BY_ID
 
     return BY_ID[label_id].name
 

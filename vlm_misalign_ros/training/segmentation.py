@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vlm_misalign_ros.labels import CLASSES, IGNORE
+from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.training.augment import IMAGENET, normalised, photometric, weaken
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import LARGE, open_samples

@@ -17,12 +17,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vlm_misalign_ros.labels import CLASSES, SCORED, STUFF, STUFF_SHARE
+from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED, STUFF, STUFF_SHARE
+from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.training import segmentation
 from vlm_misalign_ros.training.augment import HALF, IMAGENET, normalised, photometric
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.samples import CELLS, LARGE, SMALL, STATES, VERDICTS, open_samples
-from vlm_misalign_ros.types import Hazard, Presence
 
 STRIDE = 32
 COARSE = (192, 384)

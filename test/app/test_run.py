@@ -1,0 +1,452 @@
+"""Whole runs: real processes over real ROS, ended well and badly."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vlm_misalign_ros.app import cli
+from vlm_misalign_ros.core.records.store import difference, read_records
+from vlm_misalign_ros.wire.environment import process_environment
+
+pytestmark = pytest.mark.timeout(180)
+SENT = 80
+CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
+
+
+@pytest.fixture(scope='module')
+def config(scenes, checkpoints, tmp_path_factory):
+    """Return the path of a small configuration with every kind of model."""
+    path = tmp_path_factory.mktemp('config') / 'small.yaml'
+    path.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'evaluation',
+                'seed': 7,
+                'replay': {
+                    'dataset': str(scenes),
+                    'conditions': ['clean', 'low_light:4', 'occlusion:3'],
+                    'max_in_flight': 3,
+                    'startup_timeout': 120.0,
+                },
+                'segmentation': {
+                    'model': f'transformers:{checkpoints["segformer"]}',
+                    'input_height': 128,
+                },
+                'vlms': {
+                    'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
+                    'captioner': {
+                        'model': f'transformers:{checkpoints["captioner"]}',
+                        'max_new_tokens': 12,
+                    },
+                },
+                'monitor': {'deadline': 20.0, 'startup_timeout': 120.0, 'pictures': 4},
+            }
+        )
+    )
+    return path
+
+
+def run(*arguments):
+    return subprocess.run([*CLI, *map(str, arguments)], capture_output=True, text=True)
+
+
+def frames(folder):
+    return [r for r in read_records(folder / 'records.jsonl') if r['kind'] == 'frame']
+
+
+@pytest.fixture(scope='module')
+def recorded(config, tmp_path_factory):
+    """Return the folder of a run in separate processes, with its bag, and what it printed."""
+    out = tmp_path_factory.mktemp('runs')
+    done = run('run', config, 'record=true', '--out', out, '--name', 'processes')
+    assert done.returncode == 0, done.stderr + done.stdout
+    return out / 'processes', done
+
+
+def test_a_run_scores_every_frame_and_leaves_everything(recorded):
+    folder, done = recorded
+    found = frames(folder)
+    assert len(found) == 18 and {r['closed'] for r in found} == {'complete'}
+    for record in found:
+        assert record['segmentation']['status'] == 'ok'
+        assert {m: e['status'] for m, e in record['models'].items()} == {
+            'clip': 'ok',
+            'captioner': 'ok',
+        }
+        occluded = record['condition']['corruption'] == 'occlusion'
+        assert (record['truth']['visible'] is not None) is occluded
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        'manifest.json',
+        'config.yaml',
+        'records.jsonl',
+        'records.parquet',
+        'summary.csv',
+        'report.html',
+        'verdict.json',
+        'junit.xml',
+        'bag',
+        'log',
+    } <= names
+    assert 'occlusion:3' in done.stdout and 'verdict: PASS' in done.stdout
+    assert '18/18' in done.stderr
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    assert manifest['configuration']['seed'] == 7
+    assert len(manifest['models']['clip']['sha256']) == 64
+
+
+def test_one_process_gives_the_same_records(config, recorded):
+    folder, _ = recorded
+    done = run('run', config, '--out', folder.parent, '--name', 'single', '--single-process')
+    assert done.returncode == 0, done.stderr
+    assert difference(folder / 'records.jsonl', folder.parent / 'single' / 'records.jsonl') == []
+
+
+def test_the_bag_gives_the_same_records_offline_and_without_ros(recorded, tmp_path):
+    folder, _ = recorded
+    # A finder that refuses every ROS package proves that none is needed.
+    code = (
+        'import sys\n'
+        'class No:\n'
+        '    def find_spec(self, name, path=None, target=None):\n'
+        '        if name.split(".")[0] in ("rclpy", "sensor_msgs", "diagnostic_msgs",'
+        ' "builtin_interfaces", "rcl_interfaces", "rpyutils"):\n'
+        '            raise ImportError("no ROS here: " + name)\n'
+        'sys.meta_path.insert(0, No())\n'
+        'from vlm_misalign_ros.app.cli import main\n'
+        'sys.exit(main(sys.argv[1:]))\n'
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            code,
+            'analyse',
+            str(folder / 'bag'),
+            '--out',
+            str(tmp_path / 'offline'),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert difference(folder / 'records.jsonl', tmp_path / 'offline' / 'records.jsonl') == []
+    assert (tmp_path / 'offline' / 'report.html').is_file()
+
+
+def test_a_bag_cut_short_is_named(recorded, tmp_path):
+    folder, _ = recorded
+    (bag,) = (folder / 'bag').glob('*.mcap')
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(bag.read_bytes()[:-2000])
+    done = run('analyse', cut, '--out', tmp_path / 'out')
+    assert done.returncode == 2 and 'mcap recover' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+# Runs that end badly -------------------------------------------------------------------------
+
+
+class Started:
+    """A long run in the background."""
+
+    def __init__(self, config, out, *overrides):
+        self.folder = out / 'long'
+        self.process = subprocess.Popen(
+            [
+                *CLI,
+                'run',
+                str(config),
+                '--out',
+                str(out),
+                '--name',
+                'long',
+                'segmentation=false',
+                'replay.conditions=[all]',
+                *overrides,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for(self, count):
+        end = time.monotonic() + 100
+        while time.monotonic() < end and self.process.poll() is None:
+            path = self.folder / 'records.jsonl'
+            if path.is_file() and path.read_bytes().count(b'"kind": "frame"') >= count:
+                return
+            time.sleep(0.02)
+        pytest.fail(f'no {count} frames: {self.end()}')
+
+    def child(self, name):
+        path = f'/proc/{self.process.pid}/task/{self.process.pid}/children'
+        for pid in Path(path).read_text().split():
+            if f'__node:={name}\0' in Path(f'/proc/{pid}/cmdline').read_text():
+                return int(pid)
+        raise AssertionError(f'no process {name}')
+
+    def end(self):
+        out, error = self.process.communicate(timeout=90)
+        return self.process.returncode, out, error
+
+
+@pytest.fixture
+def start(config, tmp_path):
+    begun = []
+
+    def begin(*overrides):
+        begun.append(Started(config, tmp_path, *overrides))
+        return begun[-1]
+
+    yield begin
+    for started in begun:
+        if started.process.poll() is None:
+            started.process.send_signal(signal.SIGINT)
+            started.process.wait(30)
+
+
+def test_a_killed_monitor_leaves_every_closed_frame(start):
+    started = start()
+    started.wait_for(5)
+    os.kill(started.child('monitor'), signal.SIGKILL)
+    code, _, error = started.end()
+    found = frames(started.folder)
+    assert code == 2 and len(found) >= 5
+    assert 'monitor ended with signal SIGKILL' in error and str(len(found)) in error
+    # What it left can still be made into results.
+    done = run('report', started.folder)
+    assert done.returncode == 3 and 'INVALID' in done.stdout
+    assert (started.folder / 'report.html').is_file()
+
+
+def test_ctrl_c_ends_a_run_with_its_results(start):
+    started = start()
+    started.wait_for(4)
+    started.process.send_signal(signal.SIGINT)
+    code, out, error = started.end()
+    verdict = json.loads((started.folder / 'verdict.json').read_text())
+    # 96 frames were asked for; what is there is written, and the verdict says what is missing.
+    assert code in (3, 130) and verdict['status'] == 'INVALID', (code, error)
+    assert any('of 96 frames' in reason for reason in verdict['reasons'])
+    assert (started.folder / 'report.html').is_file() and 'Traceback' not in error
+    assert 'results:' in out
+
+
+def test_a_vlm_that_dies_is_named_and_the_run_ends_with_a_verdict(start):
+    started = start('monitor.deadline=1.0')
+    started.wait_for(5)
+    os.kill(started.child('vlm_captioner'), signal.SIGKILL)
+    code, out, error = started.end()
+    assert code == 3 and 'vlm_captioner ended with signal SIGKILL' in error
+    found = frames(started.folder)
+    assert len(found) == 96
+    missing = [r for r in found if r['models']['captioner']['status'] == 'missing']
+    assert missing and all(r['models']['clip']['status'] == 'ok' for r in missing)
+    assert 'vlm:captioner did not answer' in out
+
+
+def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
+    started = start('monitor.deadline=1.0')
+    started.wait_for(5)
+    hung = started.child('vlm_clip')
+    os.kill(hung, signal.SIGSTOP)
+    begin = time.monotonic()
+    code, out, _ = started.end()
+    assert code == 3 and 'vlm:clip did not answer' in out
+    assert time.monotonic() - begin < 60
+    assert not Path(f'/proc/{hung}').exists()
+    assert len(frames(started.folder)) == 96
+
+
+# Live ----------------------------------------------------------------------------------------
+
+
+def resume_when_described(models):
+    """Let the stand-in begin once every model is loaded."""
+    import rclpy
+    from std_srvs.srv import Trigger
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('director', context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        client = node.create_client(Trigger, '/replay/resume')
+        end = time.monotonic() + 100
+        wanted = [f'/vlm/{name}/description' for name in models]
+        while not (
+            all(node.count_publishers(topic) for topic in wanted)
+            and node.count_publishers('/segmentation/labels')
+            and client.service_is_ready()
+        ):
+            assert time.monotonic() < end, 'the models do not load'
+            executor.spin_once(timeout_sec=0.05)
+        executor.spin_until_future_complete(client.call_async(Trigger.Request()), 20)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, checkpoints, tmp_path):
+    """A stand-in sends the synthetic world at 10 Hz; it waits for no answer."""
+    config = tmp_path / 'live.yaml'
+    config.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'live',
+                'corruption': {'schedule': ['clean', 'motion_blur:3'], 'hold': 2.0},
+                'segmentation': {
+                    'model': f'transformers:{checkpoints["segformer"]}',
+                    'input_height': 128,
+                },
+                'vlms': {
+                    'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'},
+                    # Too slow for 10 Hz, so that frames have to be dropped.
+                    'captioner': {
+                        'model': f'transformers:{checkpoints["captioner"]}',
+                        'max_new_tokens': 200,
+                    },
+                },
+                'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0},
+            }
+        )
+    )
+    environment = {**os.environ, **process_environment()}
+    world = subprocess.Popen(
+        [
+            sys.executable,
+            '-m',
+            'vlm_misalign_ros.nodes.replay',
+            '--ros-args',
+            '-p',
+            f'dataset:={scenes}',
+            '-p',
+            'mode:=real_time',
+            '-p',
+            'rate:=10.0',
+            '-p',
+            'limit:=5',
+            '-p',
+            'conditions:=[all]',
+            '-p',
+            'reliability:=best_effort',
+            '-p',
+            'start_paused:=true',
+        ],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        started = subprocess.Popen(
+            [*CLI, 'run', str(config), '--out', str(tmp_path), '--name', 'live'],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        resume_when_described(['clip', 'captioner'])
+        out, error = started.communicate(timeout=150)
+        _, said = world.communicate(timeout=30)
+    finally:
+        world.kill()
+    assert f'{SENT} frames sent' in said and started.returncode == 0, error
+    records = list(read_records(tmp_path / 'live' / 'records.jsonl'))
+    accounting = records[-1]
+    assert accounting['kind'] == 'accounting' and accounting['frames']['deadline'] > 0
+    for name in ('clip', 'captioner', 'segmentation'):
+        counts = accounting['parts'][name]
+        assert sum(counts.values()) == SENT, counts
+        assert set(counts) <= {'scored', 'missing', 'late', 'unmatched'}
+    assert accounting['parts']['clip']['scored'] > 0
+    assert accounting['parts']['captioner']['missing'] > 0
+    conditions = {r['condition']['name'] for r in records if r['kind'] == 'frame'}
+    assert {'clean', 'motion_blur:3'} <= conditions
+    # The summary tells the same.
+    with open(tmp_path / 'live' / 'summary.csv') as stream:
+        rows = [row for row in csv.DictReader(stream) if row['condition'] == 'all']
+    for row in rows:
+        assert sum(int(row[key]) for key in ('scored', 'missing', 'late', 'unmatched')) == SENT
+    assert 'missing' in out
+
+
+# Bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'overrides, words',
+    [
+        (['replay.dataset=/no/such/data'], 'data set folder /no/such/data does not exist'),
+        (['replay.split=train'], "no split 'train'"),
+        (['replay.cities=[atlantis]'], "no city 'atlantis'"),
+        (['replay.conditions=["fog:2"]'], "'fog:2' is not a condition"),
+        (['replay.limit=-2'], "'limit'"),
+        (['replay.limt=2'], "'limt'"),
+        (['vlms.clip.threshold=2'], "'threshold'"),
+        (['vlms.clip.model=open_clip:ViT-Q/openai'], "no model 'ViT-Q'"),
+        (['vlms.clip.model=transformers:/no/where'], '/no/where does not exist'),
+        (['vlms.clip.calibration=/no/file'], 'calibration /no/file cannot be read'),
+        (['vlms={}'], "'vlms' is empty"),
+        (['monitor.limits=[smr]'], "'smr' is not of the form"),
+        (['monitor.limits=["luck=1"]'], "'luck'"),
+        (['no-equals-sign'], 'KEY=VALUE'),
+        (['seed=-1'], "'seed' is -1"),
+    ],
+)
+def test_bad_input_is_one_clear_line(config, tmp_path, capsys, overrides, words):
+    code = cli.main(['run', str(config), '--out', str(tmp_path), *overrides])
+    error = capsys.readouterr().err
+    assert code == 2 and words in error and error.count('\n') == 1
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['run', 'nowhere.yaml'], 'nowhere'),
+        (['analyse', '/no/bag'], '/no/bag'),
+        (['report', '/no/run'], '/no/run'),
+        (['compare', '/no/a', '/no/b'], '/no/a'),
+        (['merge', '/no/out', '/no/a', '/no/b'], '/no/a'),
+        (['truth', '/no/data'], '/no/data'),
+        (['scenes', '/dev/null/x', '--frames', '1'], 'cannot be written'),
+    ],
+)
+def test_commands_name_what_is_not_there(capsys, arguments, words):
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert words in error and error.startswith('vlm-misalign: error: ')
+
+
+def test_truth_is_drawn_for_every_frame(scenes, tmp_path, capsys):
+    assert cli.main(['truth', str(scenes), 'stopping_distance=12', '--out', str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob('*.jpg'))) == 6 and '6 pictures' in capsys.readouterr().out
+    assert cli.main(['truth', str(scenes), 'stopping=12', '--out', str(tmp_path)]) == 2
+    assert "'stopping'" in capsys.readouterr().err
+    assert cli.main(['truth', str(scenes), '--out', '/dev/null/x']) == 2
+    assert 'cannot be written' in capsys.readouterr().err
+
+
+def test_a_run_of_the_same_name_is_not_overwritten_by_accident(recorded, config, capsys):
+    folder, _ = recorded
+    before = (folder / 'records.jsonl').read_bytes()
+    assert cli.main(['run', str(config), '--out', str(folder.parent), '--name', folder.name]) == 2
+    assert '--overwrite' in capsys.readouterr().err
+    assert (folder / 'records.jsonl').read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_is_left_alone(config, tmp_path, capsys):
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'thesis.txt').write_text('years of work')
+    code = cli.main(['run', str(config), '--out', str(tmp_path), '--name', 'mine', '--overwrite'])
+    assert code == 2 and 'left alone' in capsys.readouterr().err
+    assert (tmp_path / 'mine' / 'thesis.txt').exists()

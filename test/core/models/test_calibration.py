@@ -1,0 +1,197 @@
+"""Operating points of contrastive models: fitted, frozen, refused where they do not fit."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from vlm_misalign_ros.app import cli
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.evaluation.calibrating import calibrate_model
+from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models.calibration import (
+    LEAST,
+    SAFETY,
+    Calibration,
+    OperatingPoint,
+    fit_platt,
+    log_odds,
+    operating_point,
+    youden_threshold,
+)
+from vlm_misalign_ros.core.models.factory import load_vlm
+from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.world import generate
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_platts_fit_is_the_minimum_of_its_loss(seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.random(200) < 0.3
+    scores = 1 / (1 + np.exp(-(rng.normal(size=200) * 0.7 + 1.5 * truth - 3)))
+    x = log_odds(scores)
+    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+
+    def loss(v):
+        z = v[0] * x + v[1]
+        return np.sum(np.logaddexp(0, z) - target * z)
+
+    best = minimize(loss, [0.0, 0.0], method='BFGS', tol=1e-10)
+    assert fit_platt(scores, truth) == pytest.approx(best.x, abs=1e-3)
+
+
+def test_scores_that_do_not_overlap_stay_finite():
+    slope, intercept = fit_platt(np.array([0.1] * 30 + [0.9] * 30), np.arange(60) >= 30)
+    assert np.isfinite([slope, intercept]).all() and slope > 0
+    flat, _ = fit_platt(np.full(60, 0.5), np.arange(60) >= 30)
+    assert np.isfinite(flat)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=4, max_size=40))
+def test_youdens_threshold_is_the_best_there_is(pairs):
+    chances = np.array([p[0] for p in pairs]) / 10 + 0.05
+    truth = np.array([p[1] for p in pairs])
+    if truth.all() or not truth.any():
+        return
+
+    def quality(threshold):
+        said = chances >= threshold
+        return (said & truth).sum() / truth.sum() + (~said & ~truth).sum() / (~truth).sum()
+
+    every = [0.0, 1.0, *np.unique(chances), *(np.unique(chances) + 0.01)]
+    assert quality(youden_threshold(chances, truth)) == pytest.approx(max(map(quality, every)))
+
+
+def test_too_few_frames_give_no_operating_point():
+    truth = np.arange(100) < LEAST - 1
+    assert operating_point(np.linspace(0.9, 0.1, 100), truth) is None
+    assert operating_point(np.linspace(0.9, 0.1, 100), np.arange(100) < LEAST).auroc == 1.0
+
+
+def some(sha='m', prompts='p'):
+    point = OperatingPoint(1.25, -0.5, 0.4, 30, 40, 0.9, 0.8)
+    return Calibration(
+        'open_clip:local-dir:x', sha, 'default', prompts, {'car': point}, {'frames': 7}
+    )
+
+
+def test_a_calibration_comes_back_as_it_was_saved(tmp_path):
+    path = tmp_path / 'c.json'
+    some().save(path)
+    back = calibration.load(path, 'm', 'p')
+    assert back.points == some().points and back.data == {'frames': 7}
+    assert len(json.loads(path.read_text())['without_point']) == 19
+
+
+@pytest.mark.parametrize(
+    'model, prompts, words', [('other', 'p', 'other model'), ('m', 'other', 'other prompts')]
+)
+def test_it_is_refused_for_another_model_or_other_prompts(tmp_path, model, prompts, words):
+    some().save(tmp_path / 'c.json')
+    with pytest.raises(ModelError, match=words):
+        calibration.load(tmp_path / 'c.json', model, prompts)
+
+
+def test_it_is_refused_when_it_was_changed(tmp_path):
+    path = tmp_path / 'c.json'
+    some().save(path)
+    data = json.loads(path.read_text())
+    data['points']['car']['threshold'] = 0.1
+    path.write_text(json.dumps(data))
+    with pytest.raises(ConfigurationError, match='was changed'):
+        calibration.load(path, 'm', 'p')
+    path.write_text('{"points": 3}')
+    with pytest.raises(ConfigurationError, match='cannot be read'):
+        calibration.load(path, 'm', 'p')
+
+
+@pytest.fixture(scope='module')
+def frames(tmp_path_factory):
+    out = tmp_path_factory.mktemp('calibration') / 'scenes'
+    generate(out, 90, seed=2, width=128, height=64)
+    return out
+
+
+def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
+    checkpoints, frames, tmp_path, capsys
+):
+    folder = shutil.copytree(checkpoints['clip'], tmp_path / 'clip')
+    text, path = f'open_clip:local-dir:{folder}', folder / 'calibration.json'
+    assert cli.main(['calibrate', text, '--dataset', str(frames), '--out', str(path)]) == 0
+    assert 'AUROC' in capsys.readouterr().out
+    found = json.loads(path.read_text())
+    assert found['data']['frames'] == 90 and found['data']['cities'] == ['eichwerder']
+    assert SAFETY in found['points'] and len(found['points']) >= 5
+    # The file beside the model is no part of the model.
+    model = load_vlm(text, calibration=str(path))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    answer = model.describe(picture)
+    raw = model.raw_scores(picture)
+    for name, point in found['points'].items():
+        point = OperatingPoint(**point)
+        if name != SAFETY:
+            chance = point.probability(raw[name])
+            assert answer.scores[name] == pytest.approx(chance, abs=1e-9)
+            assert (name in answer.asserted) == (chance >= point.threshold)
+    # A class without a point of its own keeps its plain score.
+    assert answer.scores['sky'] == pytest.approx(raw['sky'], abs=1e-9)
+    with pytest.raises(ModelError, match='other model'):
+        (folder / 'open_clip_config.json').write_text(
+            (folder / 'open_clip_config.json').read_text() + '\n'
+        )
+        load_vlm(text, calibration=str(path))
+
+
+def test_only_contrastive_models_are_calibrated(checkpoints, frames, tmp_path):
+    with pytest.raises(ModelError, match='generative'):
+        calibrate_model(f'transformers:{checkpoints["llava"]}', str(frames))
+    some().save(tmp_path / 'c.json')
+    with pytest.raises(ConfigurationError, match='generative'):
+        load_vlm(f'transformers:{checkpoints["llava"]}', calibration=str(tmp_path / 'c.json'))
+    assert prompts_hash()
+
+
+# What a model sees ---------------------------------------------------------------------------
+
+
+def test_a_centre_crop_of_a_wide_frame_leaves_its_middle_half():
+    assert centre_crop(2048, 1024, (224, 224), (224, 224)) == (0.25, 0.0, 0.75, 1.0)
+    assert centre_crop(512, 512, (224, 224), (224, 224)) == (0.0, 0.0, 1.0, 1.0)
+    assert centre_crop(512, 512, (256, 256), (224, 224)) == (0.0625, 0.0625, 0.9375, 0.9375)
+
+
+@pytest.mark.parametrize('name', ['clip', 'llava'])
+def test_with_the_native_field_of_view_the_model_sees_no_more_than_it_says(
+    checkpoints, tmp_path, name
+):
+    if name == 'clip':
+        folder = shutil.copytree(checkpoints['clip'], tmp_path / 'clip')
+        config = json.loads((folder / 'open_clip_config.json').read_text())
+        config['preprocess_cfg'].pop('resize_mode')
+        (folder / 'open_clip_config.json').write_text(json.dumps(config))
+        model = load_vlm(f'open_clip:local-dir:{folder}', field_of_view='native')
+    else:
+        model = load_vlm(
+            f'transformers:{checkpoints["llava"]}', field_of_view='native', max_new_tokens=6
+        )
+    picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
+    answer = model.describe(picture)
+    assert answer.view == (0.25, 0.0, 0.75, 1.0)
+    outside = picture.copy()
+    # Resampling reaches a few pixels over the edge.
+    outside[:, :120] = 0
+    outside[:, -120:] = 0
+    inside = picture.copy()
+    inside[:, 200:300] = 0
+
+    def same(other):
+        found = model.describe(other)
+        return (found.scores, found.judgement_score) == (answer.scores, answer.judgement_score)
+
+    assert same(outside) and not same(inside)

@@ -1,0 +1,343 @@
+"""What a run says beyond its table, from records made by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.metrics import confusion
+from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.rates import FIELDS, Counts
+from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
+from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.summary import summarise
+from vlm_misalign_ros.core.report.table import tables
+from vlm_misalign_ros.core.report.verdict import judge_run
+
+QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
+
+
+def record(
+    key,
+    condition='clean',
+    wrong=0,
+    said=4,
+    omitted=0,
+    required=2,
+    judgement='SAFE',
+    hazard='CLEAR',
+    right=90,
+    missed=10,
+    kind='generative',
+    scores=None,
+    safe=None,
+    presence=None,
+    asserted=(),
+    entropy=0.2,
+    objects=3,
+    status='ok',
+):
+    corruption, _, severity = condition.partition(':')
+    false_safe = int(judgement == 'SAFE' and hazard == 'HAZARD')
+    alarm = int(judgement == 'UNSAFE' and hazard == 'CLEAR')
+    counts = Counts(
+        frames=1,
+        assertions=said,
+        hallucinated=wrong,
+        hallucinating_frames=int(wrong > 0),
+        absent=10,
+        required=required,
+        omitted=omitted,
+        false_safe=false_safe,
+        false_alarms=alarm,
+        hazards_judged=int(hazard == 'HAZARD'),
+        clear_judged=int(hazard == 'CLEAR'),
+    )
+    matrix = np.zeros(confusion.SHAPE, np.int64)
+    matrix[0, 0], matrix[0, 1] = right, missed
+    entry = {
+        'status': status,
+        'kind': kind,
+        'text': '',
+        'judgement': judgement,
+        'mentions': {name: 'ASSERTED' for name in asserted},
+        'scores': scores or {},
+        'judgement_score': safe,
+        'counts': counts.to_dict(),
+    }
+    return {
+        'kind': 'frame',
+        'dataset': 'd',
+        'key': key,
+        'pass': 0,
+        'stamp': f'{key}.0',
+        'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': condition},
+        'truth': {
+            'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},
+            'hazard': hazard,
+            'objects': objects,
+            'sweep': {'3.00 m x 20.0 m': hazard},
+        },
+        'segmentation': {
+            'status': 'ok',
+            'frame_iou': float(confusion.miou(matrix)),
+            'confidence': {'entropy': entropy, 'confidence': 0.8},
+            'cells': confusion.to_cells(matrix),
+        },
+        'models': {'m': entry},
+    }
+
+
+def analysed(records, quality=None):
+    return analyse_records(records, quality)['models']['m']
+
+
+def test_differences_are_paired_by_source_frame():
+    records = [record(f'{k}', wrong=k % 2) for k in range(30)]
+    records += [record(f'{k}', 'low_light:3', wrong=k % 2 + 1) for k in range(10, 30)]
+    found = analysed(records)['differences']['low_light:3']
+    # Only the twenty frames that were seen both ways count; each has one more of four wrong.
+    assert found['source_frames'] == 20
+    entry = found['hallucination_rate']
+    assert (entry['value'], entry['low'], entry['high']) == pytest.approx((0.25, 0.25, 0.25))
+    assert found['smr']['value'] == 0
+
+
+def test_without_clean_frames_there_are_no_differences():
+    assert analysed([record('1', 'low_light:3')])['differences'] == {}
+
+
+def test_correlations_over_conditions_are_those_of_the_summed_rates():
+    rng = np.random.default_rng(0)
+    records, quality, rate = [], [], []
+    for severity in range(1, 6):
+        wrong = rng.integers(0, severity + 1, 40)
+        missed = 10 * severity
+        records += [
+            record(
+                f'{k}', f'low_light:{severity}', wrong=int(w), right=100 - missed, missed=missed
+            )
+            for k, w in enumerate(wrong)
+        ]
+        quality.append(
+            confusion.miou(
+                np.sum(
+                    [confusion.from_cells(r['segmentation']['cells']) for r in records[-40:]],
+                    axis=0,
+                )
+            )
+        )
+        rate.append(wrong.sum() / (40 * 4))
+    warns = analysed(records)['miou_warns']
+    entry = warns['rates']['hallucination_rate']
+    assert entry['pearson']['value'] == pytest.approx(stats.pearsonr(quality, rate).statistic)
+    assert entry['spearman']['value'] == pytest.approx(stats.spearmanr(quality, rate).statistic)
+    assert entry['p'] == pytest.approx(stats.spearmanr(quality, rate).pvalue)
+    # Of three rates two do not vary: a family of one test.
+    assert entry['p_holm'] == pytest.approx(entry['p'])
+    assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
+    frames = [r['segmentation']['frame_iou'] for r in records]
+    wrong = [r['models']['m']['counts'].get('hallucinated', 0) / 4 for r in records]
+    assert entry['frames']['value'] == pytest.approx(stats.spearmanr(frames, wrong).statistic)
+    assert entry['frames']['low'] <= entry['frames']['value'] <= entry['frames']['high']
+    assert set(entry['within']) == {'low_light'}
+
+
+def test_the_auroc_of_a_low_iou_is_that_of_scipy():
+    rng = np.random.default_rng(1)
+    records, iou, wrong = [], [], []
+    for k in range(120):
+        missed = int(rng.integers(5, 60))
+        bad = bool(rng.random() < missed / 80)
+        records.append(
+            record(f'{k}', 'low_light:2', wrong=int(bad), right=100 - missed, missed=missed)
+        )
+        iou.append(records[-1]['segmentation']['frame_iou'])
+        wrong.append(bad)
+    found = analysed(records)['miou_warns']['auroc']['hallucination']
+    iou, wrong = -np.array(iou), np.array(wrong)
+    u = stats.mannwhitneyu(iou[wrong], iou[~wrong]).statistic
+    assert found['value'] == pytest.approx(u / (wrong.sum() * (~wrong).sum()))
+    assert (found['frames'], found['wrong']) == (120, wrong.sum())
+    # Too few to tell is told.
+    few = analysed(records[:15])['miou_warns']['auroc']['hallucination']
+    assert math.isnan(few['value'])
+
+
+def test_the_blank_control_stands_apart():
+    records = [record(f'{k}', wrong=0, asserted=('car',)) for k in range(5)]
+    records += [
+        record(f'{k}', 'blank', wrong=4, judgement='UNSAFE', asserted=('bus', 'road'))
+        for k in range(5)
+    ]
+    found = analysed(records)
+    assert found['blank']['asserted'] == ['road', 'bus'] and found['blank']['unsafe'] == 1
+    assert found['blank']['hallucination_rate']['value'] == 1
+    assert found['overall']['hallucination_rate']['value'] == 0
+    assert found['miou_warns']['conditions'] == 1
+    assert found['differences']['blank']['hallucination_rate']['value'] == 1
+    assert analysed(records[:5])['blank'] == {}
+
+
+def test_the_sweep_counts_by_each_verdict():
+    records = [
+        record('1', judgement='SAFE', hazard='HAZARD'),
+        record('2', judgement='UNSAFE', hazard='HAZARD'),
+        record('3', judgement='UNSAFE', hazard='CLEAR'),
+        record('4', judgement='REFUSED', hazard='CLEAR'),
+    ]
+    found = analysed(records)['sweep']['3.00 m x 20.0 m']
+    assert found['smr_false_safe']['numerator'] == 1
+    assert found['smr_false_safe']['denominator'] == 2
+    assert found['smr_false_alarm']['value'] == 1
+
+
+def test_certainty_of_judgements_and_classes():
+    records = []
+    for k in range(60):
+        danger = k % 2 == 0
+        records.append(
+            record(
+                f'{k}',
+                hazard='HAZARD' if danger else 'CLEAR',
+                kind='contrastive',
+                judgement='UNSAFE' if danger else 'SAFE',
+                safe=0.1 if danger else 0.9,
+                scores={'car': 0.8 if danger else 0.2},
+                presence={'car': 'REQUIRED' if danger else 'ABSENT'},
+            )
+        )
+    found = analysed(records)['certainty']
+    assert found['judgement']['brier'] == pytest.approx(0.01)
+    assert found['judgement']['calibration_error'] == pytest.approx(0.1)
+    assert found['judgement']['risk'] == 0 and found['judgement']['auroc']['value'] == 1
+    assert found['presence']['brier'] == pytest.approx(0.04)
+    car = found['classes']['clean']['classes']['car']
+    assert (car['auroc'], car['positives'], car['negatives']) == (1.0, 30, 30)
+    assert found['classes']['clean']['mean_auroc'] == 1.0
+
+
+def test_likely_words_are_told_from_unlikely_ones():
+    records = []
+    for k in range(60):
+        there = k % 2 == 0
+        records.append(
+            record(
+                f'{k}',
+                asserted=('car',),
+                scores={'car': 0.9 if there else 0.4},
+                presence={'car': 'REQUIRED' if there else 'ABSENT'},
+            )
+        )
+    found = analysed(records)['certainty']['mentions']
+    assert found['auroc'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
+    # The surer half is right: the risk is 0 up to half of the coverage, then rises.
+    rising = np.concatenate([np.zeros(30), np.arange(1, 31) / np.arange(31, 61)])
+    assert found['risk_coverage_area'] == pytest.approx(rising.mean())
+
+
+@pytest.mark.parametrize('kind', ['contrastive', 'generative'])
+def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
+    records = []
+    for number, condition in enumerate(['clean', 'low_light:1', 'motion_blur:3', 'blank'] * 30):
+        there = number % 3 == 0
+        entry = record(
+            f'{number // 4}',
+            condition,
+            kind=kind,
+            wrong=number % 2,
+            omitted=int(there),
+            hazard='HAZARD' if there else 'CLEAR',
+            safe=0.2 + 0.6 * (number % 5 == 0),
+            asserted=('car',),
+            scores={'car': 0.9 if there else 0.4},
+            presence={'car': 'REQUIRED' if there else 'ABSENT'},
+            right=80 + number % 7,
+        )
+        entry |= {'closed': 'complete', 'missing': [], 'timing': {'model_seconds': {'m': 0.1}}}
+        entry['models']['m'] |= {
+            'hallucinated': [],
+            'omitted': [],
+            'truncated': False,
+            'prompt_id': 'default',
+        }
+        entry['truth'] |= {'visible': None, 'nearest': None, 'nearest_class': None}
+        records.append(entry)
+    analysis = analyse_records(records, QUALITY)
+    write_report(
+        tmp_path,
+        records,
+        summarise(records),
+        judge_run(
+            [], len(records), None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
+        ),
+        analysis,
+    )
+    page = (tmp_path / 'report.html').read_text()
+    for part in ('Does mIoU warn', 'Of a blank picture', 'How sure', 'corridor'):
+        assert part in page
+    assert ('>corrected<' in page) == (kind == 'generative')
+    assert ('mean AUROC of the classes' in page) == (kind == 'contrastive')
+
+
+def test_missing_answers_and_truth_are_left_out():
+    records = [record('1'), record('2', status='missing')]
+    records[1]['models']['m'] = {'status': 'missing'}
+    (table,) = tables(records)
+    assert len(table) == 1 and table.kind == 'generative'
+    assert table.counts.shape == (1, len(FIELDS))
+    nothing = analysed([{**records[1]}])
+    assert nothing['frames'] == 0 and nothing['blank'] == {}
+    assert analyse_records([]) == {'schema': 1, 'models': {}}
+
+
+# The extractor's error -----------------------------------------------------------------------
+
+
+def test_a_perfect_extractor_changes_next_to_nothing():
+    perfect = ExtractorQuality(10**6, 0, 0, 10**7, 10**5, 10**5, 'x')
+    numerators, denominators = np.full(50, 1.0), np.full(50, 4.0)
+    for rate in (
+        'hallucination_rate',
+        'critical_omission_rate',
+        'smr',
+        'hallucination_opportunity_rate',
+    ):
+        found = carried(rate, numerators, denominators, 0.5, perfect)
+        assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3, abs=1e-3)
+    assert carried('mentions_per_frame', numerators, denominators, 0.5, perfect) is None
+    assert carried('smr', np.zeros(3), np.zeros(3), 0.5, perfect) is None
+
+
+@pytest.mark.parametrize('true', [0.05, 0.2, 0.5])
+def test_the_correction_undoes_an_error_that_was_put_in(true):
+    """Answers are simulated, misread with known rates, and corrected."""
+    rng = np.random.default_rng(5)
+    frames, recall, alarm = 4000, 0.93, 0.01
+    required = np.full(frames, 4)
+    said = rng.binomial(required, 1 - true)
+    read = rng.binomial(said, recall) + rng.binomial(required - said, alarm)
+    quality = ExtractorQuality(930, 10, 70, 990, 200, 200, 'x')
+    omitted = required - read
+    found = carried('critical_omission_rate', omitted, required, 0.5, quality)
+    assert omitted.sum() / required.sum() > true + 0.02
+    assert found.value == pytest.approx(true, abs=0.02) and found.low <= true <= found.high
+
+
+def test_the_interval_is_wider_with_the_error_than_without():
+    records = [record(f'{k}', 'low_light:1', omitted=int(k % 3 == 0)) for k in range(200)]
+    entry = analysed(records, QUALITY)['overall']['critical_omission_rate']
+    inner = entry['with_extractor_error']
+    assert inner['high'] - inner['low'] > entry['high'] - entry['low']
+    assert inner['value'] < entry['value']
+    contrastive = [record(f'{k}', kind='contrastive') for k in range(5)]
+    assert 'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr']
+
+
+def test_the_file_holds_null_for_what_is_not_known(tmp_path):
+    write_analysis(tmp_path, analyse_records([record('1')]))
+    text = (tmp_path / 'analysis.json').read_text()
+    assert 'NaN' not in text and json.loads(text)['models']['m']['frames'] == 1

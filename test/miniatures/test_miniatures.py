@@ -1,0 +1,154 @@
+"""The miniatures that are shipped: sizes, cards, calibration, and that they know their world."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vlm_misalign_ros.core.corruptions import degrade
+from vlm_misalign_ros.core.corruptions.conditions import parse_conditions
+from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.evaluation.evaluator import (
+    CONDITION,
+    DEPTH,
+    INSTANCES,
+    LABELS,
+    SEGMENTATION,
+    SOURCE,
+    Evaluator,
+    vlm_part,
+)
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.models import calibration, reference
+from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
+from vlm_misalign_ros.core.report.summary import summarise
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.types import Applied, Source
+from vlm_misalign_ros.core.world import cities_of, render_scene
+from vlm_misalign_ros.training.miniatures import MINIATURES
+
+VLMS = tuple(name for name in MINIATURES if name != 'segformer')
+CONTRASTIVE = ('clip', 'siglip')
+FRAMES = 12
+
+
+def test_every_miniature_is_there_and_all_are_small():
+    assert {path.name for path in reference.MINIATURES.iterdir() if path.is_dir()} == set(
+        MINIATURES
+    )
+    files = [path for path in reference.MINIATURES.rglob('*') if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 40e6
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in files), 'not readable by all'
+
+
+@pytest.mark.parametrize('name', MINIATURES)
+def test_weights_are_safetensors_of_half_precision(name):
+    folder = reference.parse(f'miniature:{name}').directory
+    (path,) = folder.rglob('*.safetensors')
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8 : 8 + length])
+    kinds = {
+        entry['dtype'] for key, entry in header.items() if key != '__metadata__' if entry['shape']
+    }
+    assert kinds == {'F16'}
+    assert not {path.suffix for path in folder.rglob('*')} & {'.bin', '.pt', '.py', '.pkl'}
+
+
+@pytest.mark.parametrize('name', MINIATURES)
+def test_cards_say_what_a_user_has_to_know(name):
+    card = (reference.parse(f'miniature:{name}').directory / 'README.md').read_text()
+    for heading in ('## Data', '## Recipe', '## Clean figures', '## Limits'):
+        assert heading in card
+    assert 'seed' in card and f'miniature:{name}' in card
+
+
+@pytest.mark.parametrize('name', CONTRASTIVE)
+def test_operating_points_are_of_this_model_and_of_another_city(name):
+    folder = reference.parse(f'miniature:{name}').directory
+    found = calibration.load(
+        folder / 'calibration.json', reference.weights_hash(folder), prompts_hash()
+    )
+    assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
+    assert calibration.SAFETY in found.points
+    assert np.mean([point.auroc for point in found.points.values()]) > 0.9
+
+
+@pytest.fixture(scope='module')
+def rows():
+    """Return {(condition, model): row} of frames of a city not trained on."""
+    segmentation = load_segmentation('miniature:segformer')
+    vlms = {
+        name: load_vlm(
+            f'miniature:{name}',
+            prompt_id='default',
+            calibration='own' if name in CONTRASTIVE else '',
+        )
+        for name in VLMS
+    }
+    evaluator = Evaluator(EvaluationParameters(models=VLMS))
+    records = []
+    for number in range(FRAMES):
+        frame = render_scene(77, number, 1024, 512, cities=cities_of('test'))
+        for condition in parse_conditions(['clean', 'low_light:5']):
+            picture = degrade(frame.image, condition, 0, frame.key).image
+            parts = {
+                SOURCE: (
+                    Source(
+                        frame.dataset,
+                        frame.sequence,
+                        frame.key,
+                        number,
+                        FRAMES,
+                        0,
+                        condition,
+                        frame.depth is not None,
+                    ),
+                    frame.camera,
+                ),
+                CONDITION: Applied(condition, 0),
+                LABELS: frame.labels,
+                INSTANCES: frame.instances,
+                DEPTH: frame.depth,
+                SEGMENTATION: segmentation.segment(picture).labels,
+                **{vlm_part(name): model.describe(picture) for name, model in vlms.items()},
+            }
+            records.append(evaluator.evaluate(Joined(len(records), parts, (), 'complete')).record)
+    return {(row.condition, row.model): row for row in summarise(records)}
+
+
+@pytest.mark.parametrize('name', VLMS)
+def test_clean_scenes_are_described_and_judged_rightly(rows, name):
+    found = rows['clean', name].rates()
+    assert found['hallucination_rate'].value < 0.2
+    assert found['critical_omission_rate'].value < 0.3
+    assert found['smr'].value < 0.2
+    assert found['unparsed_rate'].value < 0.05 or name in CONTRASTIVE
+    assert rows['clean', name].miou > 0.5
+
+
+@pytest.mark.parametrize('name', VLMS)
+def test_in_the_dark_language_goes_wrong(rows, name):
+    clean, dark = (rows[condition, name].rates() for condition in ('clean', 'low_light:5'))
+    assert any(
+        dark[rate].value > clean[rate].value + 0.05
+        for rate in ('hallucination_rate', 'critical_omission_rate', 'smr')
+    )
+
+
+def test_unknown_miniatures_are_named():
+    with pytest.raises(ModelError, match="no miniature 'gpt'.*segformer"):
+        reference.parse('miniature:gpt')
+
+
+def test_the_table_in_the_readme_is_that_of_the_kept_run():
+    path = Path(__file__).resolve().parents[2] / 'benchmarks' / 'miniatures.py'
+    spec = importlib.util.spec_from_file_location('miniatures_table', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    readme = (path.parents[1] / 'README.md').read_text(encoding='utf-8')
+    assert module.table(pd.read_csv(module.KEPT)) in readme

@@ -1,0 +1,694 @@
+"""Every node over real rclpy: what it publishes for what it hears."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
+from vlm_misalign_ros.core.corruptions import degrade  # noqa: E402
+from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
+from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
+from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
+from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
+from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
+from vlm_misalign_ros.core.types import Applied, Condition, Description, Judgement, Mention, Source  # noqa: E402
+from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
+from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
+from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
+from vlm_misalign_ros.nodes.recorder import Recorder, raw_stamp  # noqa: E402
+from vlm_misalign_ros.nodes.replay import Replay  # noqa: E402
+from vlm_misalign_ros.nodes.segmentation import Segmentation  # noqa: E402
+from vlm_misalign_ros.nodes.vlm import Vlm  # noqa: E402
+from vlm_misalign_ros.wire import pixels as images  # noqa: E402
+from vlm_misalign_ros.wire import topics  # noqa: E402
+from vlm_misalign_ros.wire import values as codec  # noqa: E402
+
+NANO = 1_000_000_000
+
+
+@pytest.fixture(scope='module', autouse=True)
+def ros():
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+class World:
+    """Nodes under test on one executor, beside a node that talks to them and listens."""
+
+    def __init__(self):
+        self.executor = SingleThreadedExecutor()
+        self.nodes = []
+        self.error = None
+        self.stopping = threading.Event()
+        self.node = rclpy.create_node('outside')
+        self.executor.add_node(self.node)
+        self.heard = {}
+        self.publishers = {}
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+        self.thread.start()
+
+    def _spin(self):
+        while not self.stopping.is_set():
+            try:
+                self.executor.spin_once(timeout_sec=0.05)
+                for node in self.nodes:
+                    if node.finished:
+                        self.executor.remove_node(node)
+                    node.raise_worker_errors()
+            except MisalignError as error:
+                self.error = error
+                return
+
+    def start(self, kind, namespace=None, **parameters):
+        node = kind(
+            namespace=namespace,
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in parameters.items()
+            ],
+        )
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def listen(self, topic, kind, reliability='reliable'):
+        got = self.heard[topic] = []
+        profile = qos.image_qos(reliability) if kind is Image else qos.result_qos()
+        self.node.create_subscription(kind, topic, got.append, profile)
+        return got
+
+    def talk(self, topic, kind):
+        profile = qos.image_qos('reliable') if kind is Image else qos.result_qos()
+        self.publishers[topic] = publisher = self.node.create_publisher(kind, topic, profile)
+        return publisher
+
+    def meet(self):
+        """Wait until everybody that talks has a listener, and everybody that listens a talker."""
+        wait_for(
+            lambda: (
+                all(p.get_subscription_count() for p in self.publishers.values())
+                and all(self.node.count_publishers(topic) for topic in self.heard)
+            )
+        )
+
+    def call(self, service, kind, request):
+        client = self.node.create_client(kind, service)
+        assert client.wait_for_service(20)
+        future = client.call_async(request)
+        wait_for(future.done)
+        return future.result()
+
+    def end(self):
+        self.stopping.set()
+        self.thread.join(10)
+        for node in (*self.nodes, self.node):
+            node.destroy_node()
+        self.executor.shutdown()
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.end()
+
+
+def wait_for(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'waited in vain'
+        time.sleep(0.005)
+
+
+def picture_message(pixels, stamp, encoding='bgr8', frame_id='front'):
+    return messages.image_message(pixels, messages.make_header(stamp, frame_id), encoding)
+
+
+def stamps(heard):
+    return [messages.stamp_of(message.header) for message in heard]
+
+
+@pytest.fixture(scope='module')
+def picture():
+    # Smooth, so that a corruption changes it everywhere.
+    rng = np.random.default_rng(0)
+    return cv2.resize(rng.integers(0, 256, (8, 16, 3), np.uint8), (256, 128))
+
+
+# Replay --------------------------------------------------------------------------------------
+
+
+def credit(world, publisher, stamp):
+    publisher.publish(messages.values_message('frame', {}, messages.make_header(stamp, '')))
+
+
+def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes):
+    source = world.listen(topics.CAMERA_SOURCE, DiagnosticArray)
+    pictures = world.listen(topics.CAMERA_IMAGE, Image)
+    infos = world.listen(topics.CAMERA_INFO, CameraInfo)
+    labels = world.listen(topics.TRUTH_LABELS, Image)
+    instances = world.listen(topics.TRUTH_INSTANCES, Image)
+    closed = world.talk(topics.MONITOR_FRAME, DiagnosticArray)
+    replay = world.start(
+        Replay,
+        dataset=str(scenes),
+        conditions=['clean', 'low_light:2'],
+        limit=3,
+        max_in_flight=2,
+        rate=4.0,
+        start_stamp=5.0,
+    )
+    world.meet()
+    # First come probes, below one second and marked; one that comes back opens the way.
+    wait_for(lambda: pictures)
+    probe, _ = codec.source_from_values(messages.values_of(source[0]))
+    assert probe.probe and stamps(pictures)[0] < NANO
+    credit(world, closed, stamps(pictures)[0])
+    wait_for(lambda: stamps(pictures)[-1] >= NANO and len(sent_of(pictures)) == 2)
+
+    expected = [5 * NANO + k * NANO // 4 for k in range(6)]
+
+    for done in range(6):
+        outside = min(2, 6 - done)
+        wait_for(lambda n=done + outside: len(sent_of(pictures)) == n)
+        assert sent_of(pictures) == expected[: done + outside] and not replay.finished
+        credit(world, closed, expected[done])
+    wait_for(lambda: replay.finished)
+    dataset = open_dataset(scenes, limit=3)
+    wait_for(
+        lambda: all(
+            stamps(heard)[-1] == expected[-1]
+            for heard in (source, pictures, infos, labels, instances)
+        )
+    )
+    for number, stamp in enumerate(expected):
+        frame = dataset.read(number % 3)
+        found, camera = codec.source_from_values(messages.values_of(at(source, stamp)))
+        assert (found.key, found.index, found.total) == (frame.key, number, 6)
+        assert found.condition.name == ('clean', 'low_light:2')[number // 3]
+        assert camera == frame.camera and at(infos, stamp).k[0] == frame.camera.fx
+        assert np.array_equal(images.to_array(at(pictures, stamp)), frame.image)
+        assert np.array_equal(images.to_array(at(labels, stamp)), frame.labels)
+        assert np.array_equal(images.to_array(at(instances, stamp)), frame.instances)
+        assert at(pictures, stamp).encoding == 'bgr8'
+        assert at(instances, stamp).encoding == 'mono16'
+
+
+def sent_of(heard):
+    return [stamp for stamp in stamps(heard) if stamp >= NANO]
+
+
+def at(heard, stamp):
+    return next(message for message in heard if messages.stamp_of(message.header) == stamp)
+
+
+def test_replay_can_be_started_stepped_resumed_and_paused(world, scenes):
+    pictures = world.listen(topics.CAMERA_IMAGE, Image)
+    clock = world.listen('/clock', Clock)
+    replay = world.start(
+        Replay,
+        dataset=str(scenes),
+        mode='real_time',
+        rate=100.0,
+        loop=True,
+        start_paused=True,
+        publish_clock=True,
+    )
+    world.meet()
+    assert not world.call('/replay/step', Trigger, Trigger.Request()).message.startswith('not')
+    wait_for(lambda: len(pictures) == 1)
+    world.call('/replay/play_next', Trigger, Trigger.Request())
+    wait_for(lambda: len(pictures) == 2)
+    assert world.call('/replay/resume', Trigger, Trigger.Request()).success
+    # A loop goes beyond the six frames that there are.
+    wait_for(lambda: len(pictures) > 14)
+    assert not world.call('/replay/step', Trigger, Trigger.Request()).success
+    assert world.call('/replay/pause', Trigger, Trigger.Request()).success
+    wait_for(lambda: len(clock) == len(pictures))
+    count = len(pictures)
+    assert world.call('/replay/start', Trigger, Trigger.Request()).message == 'running'
+    wait_for(lambda: len(pictures) > count)
+    assert not replay.finished
+    told = [message.clock.sec * NANO + message.clock.nanosec for message in clock]
+    assert told[:count] == stamps(pictures)[:count]
+
+
+def test_replay_names_what_does_not_answer(world, scenes):
+    world.start(Replay, dataset=str(scenes), startup_timeout=1.0)
+    wait_for(lambda: world.error)
+    assert 'no probe frame came back within 1 s' in str(world.error)
+
+
+# Corruption ----------------------------------------------------------------------------------
+
+
+def source_message(stamp, condition, key='k_000000_000000'):
+    return messages.values_message(
+        'source',
+        codec.source_to_values(Source('d', 's', key, 0, 1, 0, condition)),
+        messages.make_header(stamp, 'front'),
+    )
+
+
+@pytest.mark.parametrize(
+    'name, severity, first',
+    [
+        ('motion_blur', 3, 'image'),
+        ('low_light', 2, 'source'),
+        ('occlusion', 4, 'image'),
+        ('clean', 0, 'source'),
+    ],
+)
+def test_the_frame_says_how_it_is_degraded(world, picture, name, severity, first):
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
+    masks = world.listen(topics.DEGRADED_OCCLUDER, Image)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    source = world.talk(topics.CAMERA_SOURCE, DiagnosticArray)
+    world.start(Corruption, seed=11)
+    world.meet()
+    condition = Condition(name, severity)
+    send = [
+        lambda: source.publish(source_message(7 * NANO, condition)),
+        lambda: camera.publish(picture_message(picture, 7 * NANO)),
+    ]
+    for action in send if first == 'source' else reversed(send):
+        action()
+    wait_for(lambda: degraded and conditions)
+    expected = degrade(picture, condition, 11, 'k_000000_000000')
+    assert np.array_equal(images.to_array(degraded[0]), expected.image)
+    applied = codec.applied_from_values(messages.values_of(conditions[0]))
+    assert applied == expected.applied
+    for message in (degraded[0], conditions[0]):
+        assert message.header == messages.make_header(7 * NANO, 'front')
+    if name == 'occlusion':
+        wait_for(lambda: masks)
+        assert np.array_equal(images.to_array(masks[0]), expected.occluder)
+    else:
+        assert not masks
+
+
+def test_live_the_condition_changes_by_parameter_and_a_wrong_one_is_refused(world, picture):
+    conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(Corruption, follow_source=False, condition='low_light:1')
+    world.meet()
+
+    def set_condition(text):
+        request = SetParameters.Request(
+            parameters=[Parameter('condition', value=text).to_parameter_msg()]
+        )
+        return world.call('/corruption/set_parameters', SetParameters, request).results[0]
+
+    def applied(stamp):
+        camera.publish(picture_message(picture, stamp))
+        wait_for(lambda: stamp in stamps(conditions))
+        return codec.applied_from_values(messages.values_of(at(conditions, stamp))).condition.name
+
+    assert applied(2 * NANO) == 'low_light:1'
+    assert set_condition('motion_blur:5').successful
+    assert applied(3 * NANO) == 'motion_blur:5'
+    for wrong in ('fog:1', 'all', 'motion_blur:9', ''):
+        refused = set_condition(wrong)
+        assert not refused.successful and refused.reason
+    assert applied(4 * NANO) == 'motion_blur:5'
+
+
+def test_live_a_schedule_goes_by_header_time(world, picture):
+    conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(
+        Corruption, follow_source=False, hold=2.0, schedule=['clean', 'occlusion:1', 'low_light:5']
+    )
+    world.meet()
+    times = [10.0, 11.9, 12.0, 13.9, 14.0, 15.9, 16.0]
+    for count, seconds in enumerate(times, 1):
+        camera.publish(picture_message(picture, round(seconds * NANO)))
+        wait_for(lambda n=count: len(conditions) == n)
+    assert [
+        codec.applied_from_values(messages.values_of(message)).condition.name
+        for message in conditions
+    ] == ['clean', 'clean', 'occlusion:1', 'occlusion:1', 'low_light:5', 'low_light:5', 'clean']
+
+
+def test_a_picture_that_cannot_be_read_is_passed_over(world, picture):
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(Corruption, follow_source=False)
+    world.meet()
+    lying = picture_message(picture, 2 * NANO)
+    lying.height *= 2
+    odd = picture_message(picture, 3 * NANO)
+    odd.encoding = 'yuv422_yuy2_of_mars'
+    for message in (lying, odd, picture_message(picture, 4 * NANO)):
+        camera.publish(message)
+    wait_for(lambda: degraded)
+    assert stamps(degraded) == [4 * NANO] and world.error is None
+
+
+# Models --------------------------------------------------------------------------------------
+
+
+def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_listens(
+    world, picture, checkpoints
+):
+    model = f'transformers:{checkpoints["segformer"]}'
+    labels = world.listen(topics.SEGMENTATION_LABELS, Image)
+    certainty = world.listen(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(Segmentation, model=model, input_height=64)
+    world.meet()
+    degraded.publish(picture_message(picture, 2 * NANO))
+    wait_for(lambda: labels)
+    found = load_segmentation(model, input_height=64).segment(picture)
+    expected = found.labels
+    assert np.array_equal(images.to_array(labels[0]), expected)
+    wait_for(lambda: certainty)
+    assert codec.confidence_from_values(messages.values_of(certainty[0])) == {
+        'entropy': found.entropy,
+        'confidence': found.confidence,
+    }
+    assert labels[0].header == messages.make_header(2 * NANO, 'front')
+    overlay = world.listen(topics.SEGMENTATION_OVERLAY, Image)
+    world.meet()
+    rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(int)
+    wanted = (rgb + color_table()[expected]) / 2
+    # The listener may be known to the node a moment later than here.
+    stamp = 3 * NANO
+    while not overlay:
+        degraded.publish(picture_message(picture, stamp))
+        wait_for(lambda now=stamp: stamps(labels)[-1] == now)
+        stamp += NANO
+    assert overlay[0].encoding == 'rgb8'
+    assert np.abs(images.to_array(overlay[0]) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize('kind', ['clip', 'llava', 'captioner'])
+def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, kind):
+    model = (
+        f'open_clip:local-dir:{checkpoints[kind]}'
+        if kind == 'clip'
+        else f'transformers:{checkpoints[kind]}'
+    )
+    answers = world.listen(topics.vlm_description('tested'), DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(Vlm, name='tested', model=model, max_new_tokens=8)
+    world.meet()
+    degraded.publish(picture_message(picture, 2 * NANO))
+    wait_for(lambda: answers)
+    found = codec.description_from_values(messages.values_of(answers[0]))
+    expected = load_vlm(model, max_new_tokens=8).describe(picture)
+    assert found.model == 'tested' and found.latency > 0
+    for name in (
+        'kind',
+        'text',
+        'mentions',
+        'scores',
+        'judgement',
+        'judgement_score',
+        'prompt_id',
+        'truncated',
+    ):
+        assert getattr(found, name) == getattr(expected, name), name
+    assert answers[0].header == messages.make_header(2 * NANO, 'front')
+
+
+# Monitor -------------------------------------------------------------------------------------
+
+LABELS = np.full((64, 128), 7, np.uint8)
+LABELS[20:60, 50:70] = 24
+INSTANCES = LABELS.astype(np.uint16)
+INSTANCES[LABELS == 24] = 24000
+
+
+def parts_of(stamp, answer=None, condition='clean'):
+    """Return {topic: message} of one frame with a person straight ahead."""
+    header = messages.make_header(stamp, 'front')
+    name, _, severity = condition.partition(':')
+    applied = Applied(Condition(name, int(severity or 0)), 1)
+    answer = answer or Description(
+        'm',
+        'generative',
+        'a person',
+        {'person': Mention.ASSERTED, 'bus': Mention.ASSERTED},
+        judgement=Judgement.SAFE,
+    )
+    return {
+        topics.TRUTH_LABELS: messages.image_message(LABELS, header, 'mono8'),
+        topics.TRUTH_INSTANCES: messages.image_message(INSTANCES, header, 'mono16'),
+        topics.DEGRADED_CONDITION: messages.values_message(
+            'condition', codec.applied_to_values(applied), header
+        ),
+        topics.SEGMENTATION_LABELS: messages.image_message(np.zeros_like(LABELS), header, 'mono8'),
+        topics.SEGMENTATION_CONFIDENCE: messages.values_message(
+            'confidence', {'entropy': '0.25', 'confidence': '0.5'}, header
+        ),
+        topics.vlm_description('m'): messages.values_message(
+            'vlm', codec.description_to_values(answer), header
+        ),
+    }
+
+
+def start_monitor(world, folder='', **parameters):
+    frames = world.listen(topics.MONITOR_FRAME, DiagnosticArray)
+    metrics = world.listen(topics.MONITOR_METRICS, DiagnosticArray)
+    for topic, message in parts_of(NANO).items():
+        world.talk(topic, type(message))
+    monitor = world.start(
+        Monitor,
+        run_folder=str(folder),
+        models=['m'],
+        lockstep=False,
+        source=False,
+        pictures=0,
+        camera_height=1.5,
+        **parameters,
+    )
+    world.meet()
+    return monitor, frames, metrics
+
+
+def send(world, parts):
+    for topic, message in parts.items():
+        world.publishers[topic].publish(message)
+
+
+def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path):
+    _, frames, metrics = start_monitor(world, tmp_path, deadline=60.0)
+    parts = parts_of(100 * NANO)
+    last = parts.popitem()
+    send(world, parts)
+    # A second frame in between, in another order, closes first.
+    send(world, dict(reversed(parts_of(101 * NANO).items())))
+    wait_for(lambda: frames)
+    assert stamps(frames) == [101 * NANO]
+    send(world, dict([last]))
+    wait_for(lambda: len(metrics) == 2)
+    record = json.loads(messages.values_of(frames[1])['record'])
+    assert record == list(read_records(tmp_path / 'records.jsonl'))[-1]
+    assert record['models']['m']['hallucinated'] == ['bus']
+    assert record['models']['m']['omitted'] == []
+    assert record['truth']['hazard'] == 'HAZARD'
+    assert record['segmentation']['confidence'] == {'entropy': 0.25, 'confidence': 0.5}
+    named = {
+        status.name: {pair.key: pair.value for pair in status.values}
+        for status in metrics[1].status
+    }
+    # Of two assertions each one is made up: 2 of 4; both SAFE answers are wrong.
+    for span in ('rolling', 'total'):
+        values = named[f'monitor: {span}: m']
+        assert values['hallucination_rate/metric_value'] == '0.5'
+        assert values['hallucination_rate/numerator'] == '2'
+        assert values['smr_false_safe/metric_value'] == '1.0'
+        assert values['scored'] == '2' and values['missing'] == '0'
+    # 800 of 8192 pixels are persons, all of them taken for road.
+    road = (64 * 128 - 800) / (64 * 128)
+    assert float(named['monitor: total: segmentation']['miou/metric_value']) == road / 2
+
+
+def test_the_monitor_closes_at_the_deadline_and_counts_what_came_late(world, tmp_path):
+    monitor, frames, metrics = start_monitor(world, tmp_path, deadline=0.3, minimum_coverage=0.0)
+    parts = parts_of(100 * NANO)
+    answer = {topic: parts.pop(topic) for topic in [topics.vlm_description('m')]}
+    send(world, parts)
+    wait_for(lambda: frames)
+    send(world, answer)
+    send(world, {topics.vlm_description('m'): parts_of(102 * NANO)[topics.vlm_description('m')]})
+    wait_for(lambda: len(frames) == 2)
+    records = list(read_records(tmp_path / 'records.jsonl'))
+    assert [record['kind'] for record in records] == ['run', 'frame', 'late', 'frame']
+    assert records[1]['models']['m']['status'] == 'missing'
+    assert records[3]['models']['m']['status'] == 'unmatched'
+    monitor.on_stop()
+    total = list(read_records(tmp_path / 'records.jsonl'))[-1]
+    assert total['parts']['m'] == {'missing': 0, 'late': 1, 'unmatched': 1}
+
+
+def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
+    diagnostics = world.listen(topics.DIAGNOSTICS, DiagnosticArray)
+    monitor, frames, _ = start_monitor(world, deadline=60.0)
+    parts = parts_of(100 * NANO)
+    answer = parts[topics.vlm_description('m')]
+    bad = messages.values_message(
+        'vlm', {**messages.values_of(answer), 'mentions': '{"martian": "ASSERTED"}'}, answer.header
+    )
+    wide = messages.image_message(
+        np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8'
+    )
+    send(world, {topics.vlm_description('m'): bad})
+    send(world, {topics.TRUTH_INSTANCES: wide, topics.SEGMENTATION_LABELS: wide})
+    send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
+    send(world, parts)
+    wait_for(lambda: frames)
+    assert json.loads(messages.values_of(frames[0])['record'])['closed'] == 'complete'
+
+    def joined():
+        return [
+            status
+            for message in diagnostics
+            for status in message.status
+            if status.name == 'monitor: join'
+            and {p.key: p.value for p in status.values}.get('malformed') == '4'
+        ]
+
+    wait_for(joined)
+
+
+def test_a_run_that_never_begins_names_who_does_not_answer(world):
+    world.start(Monitor, models=['m'], source=False, startup_timeout=1.0)
+    wait_for(lambda: world.error)
+    assert 'no frame within 1 s' in str(world.error)
+
+
+# Recorder ------------------------------------------------------------------------------------
+
+
+def test_the_bag_of_the_recorder_can_be_analysed(world, tmp_path):
+    done = world.listen(topics.RECORDER_FRAME, DiagnosticArray)
+    for topic, message in parts_of(NANO).items():
+        world.talk(topic, type(message))
+    recorder = world.start(
+        Recorder, path=str(tmp_path / 'bag'), models=['m'], source=False, images=False
+    )
+    world.meet()
+    for second in range(100, 104):
+        send(world, parts_of(second * NANO, condition='low_light:2'))
+    wait_for(lambda: len(done) == 4)
+    assert stamps(done) == [second * NANO for second in range(100, 104)]
+    recorder.on_stop()
+    analyse(tmp_path / 'bag', tmp_path / 'out', EvaluationParameters(camera_height=1.5))
+    records = [
+        record
+        for record in read_records(tmp_path / 'out' / 'records.jsonl')
+        if record['kind'] == 'frame'
+    ]
+    assert [record['closed'] for record in records] == ['complete'] * 4
+    assert {record['condition']['name'] for record in records} == {'low_light:2'}
+    assert records[0]['models']['m']['hallucinated'] == ['bus']
+
+
+def test_the_stamp_is_read_from_raw_messages():
+    from rclpy.serialization import serialize_message
+
+    header = messages.make_header(1_700_000_000 * NANO + 123_456_789, 'somewhere')
+    for message in (Image(header=header), DiagnosticArray(header=header)):
+        assert raw_stamp(serialize_message(message)) == messages.stamp_of(header)
+
+
+# Parameters ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'kind, parameters, words',
+    [
+        (Replay, {}, "'dataset'"),
+        (Replay, {'dataset': '/no/such/data'}, '/no/such/data'),
+        (Replay, {'dataset': 7}, "'dataset'"),
+        (Corruption, {'condition': 'fog:2'}, 'fog:2'),
+        (Corruption, {'policy': 'some'}, "'policy'"),
+        (Corruption, {'queue_size': 0}, "'queue_size'"),
+        (Vlm, {'model': 'open_clip:local-dir:/no/such'}, "'name'"),
+        (Vlm, {'name': 'm', 'model': 'open_clip:local-dir:/no/such'}, '/no/such'),
+        (Segmentation, {'model': ''}, "model ''"),
+        (Monitor, {'deadline': -1.0}, "'deadline'"),
+        (Monitor, {'limits': ['luck=1']}, "'luck'"),
+    ],
+)
+def test_a_node_refuses_wrong_parameters_by_name(kind, parameters, words):
+    with pytest.raises(MisalignError) as caught:
+        kind(parameter_overrides=[Parameter(n, value=v) for n, v in parameters.items()])
+    assert words in str(caught.value)
+
+
+def test_parameters_are_described_and_those_that_are_not_live_are_read_only(world):
+    node = world.start(Corruption, follow_source=False)
+    described = node.describe_parameter('condition')
+    assert 'NAME:SEVERITY' in described.description and not described.read_only
+    assert node.describe_parameter('seed').read_only
+    request = SetParameters.Request(parameters=[Parameter('seed', value=3).to_parameter_msg()])
+    answer = world.call('/corruption/set_parameters', SetParameters, request).results[0]
+    assert not answer.successful
+
+
+def test_every_parameter_has_a_value_that_can_be_asked_for(world):
+    # One parameter without a value would leave the whole answer empty (ros2 param dump).
+    world.start(Corruption, follow_source=False)
+    names = world.call(
+        '/corruption/list_parameters', ListParameters, ListParameters.Request()
+    ).result.names
+    answer = world.call(
+        '/corruption/get_parameters', GetParameters, GetParameters.Request(names=names)
+    )
+    assert {'schedule', 'seed', 'condition'} <= set(names)
+    assert len(answer.values) == len(names) and all(value.type for value in answer.values)
+
+
+def test_quality_of_service_can_be_overridden(world):
+    node = world.start(
+        Corruption, **{f'qos_overrides./{topics.CAMERA_IMAGE}.subscription.depth': 3}
+    )
+    wait_for(lambda: node.get_subscriptions_info_by_topic(f'/{topics.CAMERA_IMAGE}'))
+    name = f'qos_overrides./{topics.CAMERA_IMAGE}.subscription.depth'
+    assert node.get_parameter(name).value == 3
+
+
+def test_in_a_namespace_every_topic_moves_along(world, picture):
+    degraded = world.listen(f'/car/{topics.DEGRADED_IMAGE}', Image)
+    camera = world.talk(f'/car/{topics.CAMERA_IMAGE}', Image)
+    world.start(Corruption, namespace='/car', follow_source=False)
+    world.meet()
+    camera.publish(picture_message(picture, 2 * NANO))
+    wait_for(lambda: degraded)
+
+
+def test_only_nodes_and_tools_import_ros():
+    """The core runs on a machine without ROS."""
+    root = Path(codec.__file__).parent
+    for path in root.rglob('*.py'):
+        if path.parent.name == 'nodes' or path.name in ('launching.py', 'doctor.py'):
+            continue
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if words[:1] in (['import'], ['from']):
+                assert words[1].split('.')[0] not in (
+                    'rclpy',
+                    'sensor_msgs',
+                    'diagnostic_msgs',
+                    'std_msgs',
+                ), path

@@ -1,0 +1,211 @@
+"""Core types through the strings of a DiagnosticArray, and pixels through an Image."""
+
+import json
+import math
+import string
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, SCORED
+from vlm_misalign_ros.core.types import (
+    WHOLE,
+    Applied,
+    Camera,
+    Condition,
+    Description,
+    Judgement,
+    Mention,
+    Source,
+)
+from vlm_misalign_ros.wire import pixels as images
+from vlm_misalign_ros.wire import values as codec
+
+names = st.text(string.printable, max_size=40)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(1e-6, 1e6)
+conditions = st.builds(
+    Condition, st.sampled_from(['clean', 'motion_blur', 'occlusion']), st.integers(0, 5)
+)
+
+
+@given(
+    st.builds(
+        Source,
+        names,
+        names,
+        names,
+        st.integers(-1, 10**6),
+        st.integers(0, 10**6),
+        st.integers(-1, 99),
+        conditions,
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.none()
+    | st.builds(
+        Camera,
+        st.integers(1, 9999),
+        st.integers(1, 9999),
+        positive,
+        positive,
+        finite,
+        finite,
+        finite,
+        finite,
+        finite,
+    ),
+)
+def test_a_source_comes_back_as_it_was(source, camera):
+    assert codec.source_from_values(codec.source_to_values(source, camera)) == (source, camera)
+
+
+@given(
+    st.builds(
+        Applied,
+        conditions,
+        st.integers(0, 2**63 - 1),
+        st.dictionaries(st.sampled_from(['angle_deg', 'read']), finite),
+    )
+)
+def test_a_condition_comes_back_as_it_was(applied):
+    assert codec.applied_from_values(codec.applied_to_values(applied)) == applied
+
+
+@given(
+    st.builds(
+        Description,
+        model=names,
+        kind=st.sampled_from(['contrastive', 'generative']),
+        text=st.text(string.ascii_letters + ' äß漢字\n\t', max_size=200),
+        mentions=st.dictionaries(st.sampled_from(SCORED), st.sampled_from(Mention)),
+        scores=st.dictionaries(st.sampled_from(CLASSES), finite),
+        judgement=st.sampled_from(Judgement),
+        judgement_score=st.none() | finite,
+        prompt_id=names,
+        truncated=st.booleans(),
+        latency=finite,
+        view=st.sampled_from([WHOLE, (0.25, 0.0, 0.75, 1.0)]),
+    )
+)
+def test_a_description_comes_back_to_the_last_digit(description):
+    values = codec.description_to_values(description)
+    assert all(isinstance(value, str) for value in values.values())
+    assert codec.description_from_values(values) == description
+
+
+@pytest.mark.parametrize(
+    'change, word',
+    [
+        ({'mentions': '{"unicorn": "ASSERTED"}'}, 'unicorn'),
+        ({'mentions': '{"car": "MAYBE"}'}, 'MAYBE'),
+        ({'view': '[0.5, 0, 0.5, 1]'}, 'view'),
+        ({'view': '[0, 0, 2]'}, 'view'),
+        ({'view': '"whole"'}, 'view'),
+        ({'mentions': '[1, 2]'}, 'mentions'),
+        ({'mentions': '{"car"'}, 'mentions'),
+        ({'scores': '{"car": NaN}'}, 'finite'),
+        ({'scores': '{"car": "x"}'}, 'scores.car'),
+        ({'judgement': 'FINE'}, 'FINE'),
+        ({'latency': 'fast'}, 'latency'),
+    ],
+)
+def test_a_hostile_description_is_refused_by_the_value_that_is_wrong(change, word):
+    values = codec.description_to_values(Description('m', 'generative', 'text'))
+    with pytest.raises(RecordError, match=word):
+        codec.description_from_values({**values, **change})
+
+
+def test_text_is_bounded_and_freed_of_control_characters():
+    cleaned = codec.clean_text('a\x00b\x1b[31mc\nd\te\ud800' + 'x' * 50_000)
+    assert cleaned.startswith('ab[31mc\nd\te?') and len(cleaned) <= codec.MAX_TEXT
+
+
+def picture(encoding, pixels, **change):
+    fields = {
+        'encoding': encoding,
+        'height': pixels.shape[0],
+        'width': pixels.shape[1],
+        'step': pixels.strides[0],
+        'is_bigendian': 0,
+        'data': pixels.tobytes(),
+    }
+    return SimpleNamespace(**{**fields, **change})
+
+
+@pytest.mark.parametrize(
+    'encoding, code',
+    [('rgb8', cv2.COLOR_BGR2RGB), ('bgra8', cv2.COLOR_BGR2BGRA), ('rgba8', cv2.COLOR_BGR2RGBA)],
+)
+def test_every_encoding_becomes_bgr(encoding, code):
+    bgr = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    assert np.array_equal(images.to_bgr(picture(encoding, cv2.cvtColor(bgr, code))), bgr)
+
+
+def test_padded_rows_and_big_endian_values_are_read_right():
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 999
+    padded = np.zeros((3, 6), np.uint16)
+    padded[:, :4] = values
+    message = picture('mono16', padded, width=4)
+    assert np.array_equal(images.to_array(message), values)
+    swapped = picture('mono16', values.byteswap(), is_bigendian=1)
+    assert np.array_equal(images.to_array(swapped), values)
+
+
+@pytest.mark.parametrize(
+    'change, word',
+    [
+        ({'encoding': 'yuv422'}, 'yuv422'),
+        ({'height': 99}, 'bytes'),
+        ({'step': 3}, 'step'),
+        ({'width': 0}, '0 x'),
+    ],
+)
+def test_an_image_that_lies_about_its_size_is_refused(change, word):
+    with pytest.raises(RecordError, match=word):
+        images.to_bgr(
+            picture(**{'encoding': 'bgr8', 'pixels': np.zeros((4, 6, 3), np.uint8), **change})
+        )
+
+
+@pytest.mark.parametrize(
+    'camera',
+    [
+        {'width': 4},
+        {'width': 4, 'height': 4, 'fx': 0.0, 'fy': 1.0, 'cx': 1.0, 'cy': 1.0},
+        {'width': 4, 'height': 4, 'fx': 'far', 'fy': 1.0, 'cx': 1.0, 'cy': 1.0},
+        {'width': 4, 'height': 4, 'fx': 1.0, 'fy': 1.0, 'cx': 1.0, 'cy': 1.0, 'pitch': [1]},
+        [1, 2],
+    ],
+)
+def test_a_camera_that_cannot_be_is_refused(camera):
+    values = codec.source_to_values(Source('d', 's', 'k', 0, 1, 0, Condition()))
+    with pytest.raises(RecordError, match='camera'):
+        codec.source_from_values({**values, 'camera': json.dumps(camera)})
+
+
+def test_depth_images_become_millimetres():
+    metres = np.array([[1.2345, np.nan, np.inf, -1, 0, 99]], np.float32)
+    assert images.to_millimetres(metres).tolist() == [[1234, 0, 0, 0, 0, 65535]]
+    whole = np.array([[0, 7, 65535]], np.uint16)
+    assert images.to_millimetres(whole) is whole
+    for wrong in (np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32)):
+        with pytest.raises(RecordError, match='16UC1'):
+            images.to_millimetres(wrong)
+
+
+def test_label_encodings_meet_in_cityscapes_label_ids():
+    car, road = BY_NAME['car'], BY_NAME['road']
+    expected = np.array([[car.id, road.id, 0]], np.uint8)
+    train = np.array([[car.train_id, road.train_id, 255]], np.uint8)
+    carla = np.zeros((1, 3, 4), np.uint8)
+    carla[0, :, 2] = 14, 1, 22
+    assert np.array_equal(images.decode_labels(train, 'cityscapes_train_ids'), expected)
+    assert np.array_equal(images.decode_labels(carla, 'carla_tags'), expected)
+    assert np.array_equal(images.decode_labels(expected, 'cityscapes_label_ids'), expected)
+    assert math.prod(images.to_train_ids(expected).shape) == 3

@@ -1,0 +1,1 @@
+"""What a user starts: command line, graph, run folders, processes, launch actions, doctor."""

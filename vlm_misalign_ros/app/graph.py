@@ -1,0 +1,82 @@
+"""
+The node graph of a run, described once, as data.
+
+The command-line runner and the launch files both start exactly this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.parameters import table
+
+PACKAGE = 'vlm_misalign_ros'
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node of the graph."""
+
+    name: str
+    """Node name, and the name of its log."""
+    executable: str
+    """Console script, for `ros2 run` and launch."""
+    module: str
+    """Python module with the node class and `main()`."""
+    class_name: str
+    parameters: dict[str, Any]
+    ends_run: bool = False
+    """The run is over when this node exits, and its exit code is the run's."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes, remappings and namespace of a run."""
+
+    nodes: tuple[NodeSpec, ...]
+    namespace: str
+    remappings: tuple[tuple[str, str], ...]
+
+
+def _changed(parameters: Any) -> dict[str, Any]:
+    """Return the parameters that differ from their defaults, as ROS takes them."""
+    return {
+        entry.name: list(value) if isinstance(value, tuple) else value
+        for entry in table(type(parameters))
+        if (value := getattr(parameters, entry.name)) != entry.default
+    }
+
+
+def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) -> NodeSpec:
+    return NodeSpec(
+        name or kind,
+        kind,
+        f'{PACKAGE}.nodes.{kind}',
+        kind.capitalize(),
+        _changed(parameters),
+        ends_run,
+    )
+
+
+def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
+    """Return the graph of a run that writes into `run_folder`."""
+    chosen = configuration
+    monitor = dataclasses.replace(chosen.monitor, run_folder=str(run_folder.absolute()))
+    nodes = [_spec('monitor', monitor, ends_run=True), _spec('corruption', chosen.corruption)]
+    if chosen.recorder is not None:
+        nodes.append(
+            _spec(
+                'recorder',
+                dataclasses.replace(chosen.recorder, path=str(run_folder.absolute() / 'bag')),
+            )
+        )
+    if chosen.segmentation is not None:
+        nodes.append(_spec('segmentation', chosen.segmentation))
+    nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
+    if chosen.replay is not None:
+        nodes.append(_spec('replay', chosen.replay))
+    return Graph(tuple(nodes), chosen.namespace, tuple(chosen.remap.items()))

@@ -1,0 +1,176 @@
+"""The graph as launch actions: what launch/*.launch.py are made of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from launch import LaunchContext
+from launch.action import Action
+from launch.actions import (
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
+from vlm_misalign_ros.app.runs import create_run
+from vlm_misalign_ros.core.corruptions import parse_conditions
+from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.core.settings.configuration import find_config, override, parse, read_yaml
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.environment import process_environment
+
+EXIT_CODES = {1: 'FAIL', 2: 'an error', 3: 'INVALID'}
+
+
+def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def _common(config: str) -> list[DeclareLaunchArgument]:
+    return [
+        _argument('config', config, 'configuration: a path, or a name in config/'),
+        _argument('name', '', 'name of the run; empty: the time of its start'),
+        _argument('out', 'runs', 'folder that holds the run folders'),
+        _argument('seed', '', "run seed; empty: the configuration's"),
+        DeclareLaunchArgument(
+            'overwrite',
+            default_value='false',
+            choices=['true', 'false'],
+            description='replace a run of the same name',
+        ),
+        DeclareLaunchArgument(
+            'record',
+            default_value='',
+            choices=['', 'true', 'false'],
+            description='record a bag; empty: as the configuration says',
+        ),
+        _argument('set', '', 'further KEY=VALUE overrides, separated by ;'),
+    ]
+
+
+def evaluation_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments of evaluate.launch.py."""
+    return [
+        *_common('evaluate'),
+        _argument('dataset', '', 'folder of a data set in Cityscapes layout'),
+        _argument('conditions', '', "conditions, separated by ; or ,; empty: the configuration's"),
+        _argument('limit', '', "frames of each pass; empty: the configuration's"),
+    ]
+
+
+def live_arguments() -> list[DeclareLaunchArgument]:
+    """Return the arguments of live.launch.py."""
+    return [
+        *_common('live'),
+        _argument('image', '', 'topic of the camera; empty: camera/image_raw'),
+        _argument('camera_info', '', 'topic of its CameraInfo; empty: camera/camera_info'),
+        _argument('labels', '', 'topic of the label map; empty: ground_truth/labels'),
+        _argument('instances', '', 'topic of the instance map; empty: ground_truth/instances'),
+        _argument('condition', '', 'degradation, such as motion_blur:3; can change live'),
+        _argument('duration', '', 'seconds after which the run ends; empty: Ctrl-C'),
+    ]
+
+
+def _overrides(context: LaunchContext) -> list[str]:
+    given = context.launch_configurations
+    plain = {
+        'seed': 'seed',
+        'record': 'record',
+        'limit': 'replay.limit',
+        'duration': 'monitor.duration',
+    }
+    entries = [f'{key}={given[name]}' for name, key in plain.items() if given.get(name)]
+    # Quoted, so that a run named 2026 or a folder named true stays text.
+    texts = {
+        'name': 'name',
+        'out': 'out',
+        'dataset': 'replay.dataset',
+        'condition': 'corruption.condition',
+        'image': f'remap.{topics.CAMERA_IMAGE}',
+        'camera_info': f'remap.{topics.CAMERA_INFO}',
+        'labels': f'remap.{topics.TRUTH_LABELS}',
+        'instances': f'remap.{topics.TRUTH_INSTANCES}',
+    }
+    entries += [
+        f'{key}={json.dumps(given[name])}' for name, key in texts.items() if given.get(name)
+    ]
+    if given.get('conditions'):
+        conditions = [condition.name for condition in parse_conditions(given['conditions'])]
+        entries.append(f'replay.conditions={json.dumps(conditions)}')
+    return entries + [part.strip() for part in given.get('set', '').split(';') if part.strip()]
+
+
+def _node(spec: NodeSpec, namespace: str, remappings: tuple[tuple[str, str], ...]) -> Node:
+    return Node(
+        package=PACKAGE,
+        executable=spec.executable,
+        name=spec.name,
+        namespace=namespace,
+        parameters=[{key: value for key, value in spec.parameters.items() if value != []}],
+        remappings=list(remappings),
+        output='screen',
+        sigterm_timeout='30',
+    )
+
+
+def start_graph(mode: str) -> OpaqueFunction:
+    """Return the action that builds the graph from the launch arguments and starts it."""
+
+    def start(context: LaunchContext, *_: Any) -> list[Action]:
+        configured = LaunchConfiguration('config').perform(context)
+        data = override(read_yaml(find_config(configured)), _overrides(context))
+        configuration = parse(data)
+        if configuration.mode != mode:
+            raise MisalignError(
+                f'configuration {configured!r} is for mode {configuration.mode!r}',
+                f'this launch file needs {mode!r}',
+            )
+        overwrite = LaunchConfiguration('overwrite').perform(context) == 'true'
+        folder = create_run(configuration, overwrite)
+        graph = build_graph(configuration, folder)
+        actions: list[Action] = [
+            SetEnvironmentVariable(key, value) for key, value in process_environment().items()
+        ]
+        for spec in graph.nodes:
+            node = _node(spec, graph.namespace, graph.remappings)
+            actions += [
+                node,
+                RegisterEventHandler(
+                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, str(folder)))
+                ),
+            ]
+        return actions
+
+    return OpaqueFunction(function=start)
+
+
+def _on_exit(spec: NodeSpec, folder: str) -> Any:
+    def handle(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        code = event.returncode
+        if spec.ends_run:
+            if code == 0:
+                return [Shutdown(reason=f'the run is complete: {folder}')]
+            # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
+            raise RuntimeError(
+                f'{spec.name} ended with {EXIT_CODES.get(code, f"exit code {code}")}; see {folder}'
+            )
+        if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:
+            return [Shutdown(reason=f'{spec.name} ended with exit code {code}')]
+        if code and not context.is_shutdown:
+            return [
+                LogInfo(
+                    msg=f'{spec.name} ended with exit code {code}; its answers count as missing'
+                )
+            ]
+        return []
+
+    return handle

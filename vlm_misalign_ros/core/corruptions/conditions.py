@@ -1,0 +1,88 @@
+"""Conditions as text: `clean`, `blank`, `motion_blur:1-5`, `occlusion:1,3,5`, `all`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.types import Condition
+
+CORRUPTIONS: tuple[str, ...] = ('motion_blur', 'low_light', 'occlusion')
+"""Names of the corruptions."""
+
+BLANK = 'blank'
+"""The control: a grey picture, which shows how much of an answer comes from no picture at all."""
+
+SEVERITIES = range(1, 6)
+"""Severities of every corruption; `clean` has severity 0."""
+
+ALLOWED_FORM = (
+    f"'clean', 'all', 'blank', or one of {', '.join(CORRUPTIONS)} with severities 1 to 5, "
+    "such as 'motion_blur:1-5', 'low_light:3' or 'occlusion:1,3,5'"
+)
+"""What an entry may look like, for messages."""
+
+_SEVERITIES = re.compile(r'[1-5](-[1-5])?(,[1-5](-[1-5])?)*')
+
+
+def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
+    """
+    Return the conditions asked for, in the order written.
+
+    `conditions` is a list of entries, or one text with entries separated by commas, semicolons or
+    spaces. `all` stands for clean and every corruption at severities 1 to 5, `blank` for the grey
+    control. Raises ConfigurationError for an entry of another form, for a condition asked for
+    twice and for no entry at all.
+    """
+    entries = _split(conditions) if isinstance(conditions, str) else conditions
+    if not isinstance(entries, Sequence) or not entries:
+        raise ConfigurationError(
+            f'conditions: {conditions!r} asks for no condition', f'Give {ALLOWED_FORM}'
+        )
+    found: dict[Condition, str] = {}
+    for entry in entries:
+        for condition in _parse_entry(entry):
+            if condition in found:
+                raise ConfigurationError(
+                    f'conditions: {condition.name!r} is asked for twice, by {found[condition]!r} '
+                    f'and by {entry!r}',
+                    'Remove one of them',
+                )
+            found[condition] = entry
+    return list(found)
+
+
+def _split(text: str) -> list[str]:
+    """Split at semicolons, spaces, and commas that do not join two severities."""
+    text = re.sub(r'\s*([,;:])\s*', r'\1', text.strip())
+    return re.split(r';|,(?![0-9])|\s+', text) if text else []
+
+
+def _parse_entry(entry: object) -> list[Condition]:
+    """Return the conditions of one entry."""
+    words = entry.strip() if isinstance(entry, str) else ''
+    if words == 'clean':
+        return [Condition()]
+    if words == BLANK:
+        return [Condition(BLANK)]
+    if words == 'all':
+        return [Condition()] + [Condition(name, k) for name in CORRUPTIONS for k in SEVERITIES]
+    name, _, severities = (word.strip() for word in words.partition(':'))
+    severities = severities.replace(' ', '')
+    if name not in CORRUPTIONS or not _SEVERITIES.fullmatch(severities):
+        raise _refused(entry)
+    conditions = []
+    for span in severities.split(','):
+        first, last = int(span[0]), int(span[-1])
+        if first > last:
+            raise _refused(entry)
+        conditions += [Condition(name, k) for k in range(first, last + 1)]
+    return conditions
+
+
+def _refused(entry: object) -> ConfigurationError:
+    """Return the error for an entry of another form."""
+    return ConfigurationError(
+        f'conditions: {entry!r} is not a condition', f'Allowed: {ALLOWED_FORM}'
+    )

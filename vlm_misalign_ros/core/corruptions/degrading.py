@@ -1,0 +1,100 @@
+"""Degrades one frame under one condition, the same way in every process and order."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from vlm_misalign_ros.core.corruptions import low_light, motion_blur, occlusion
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CORRUPTIONS, SEVERITIES
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.types import Applied, Condition
+
+GREY = 128
+"""Every value of a blank picture."""
+LEAST_SIDE = 16
+"""Smallest height and width, in pixels, that is degraded."""
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A frame after degradation."""
+
+    image: np.ndarray
+    """BGR uint8 (H, W, 3)."""
+    occluder: np.ndarray | None
+    """uint8 (H, W), 255 where the scene is covered; None unless the corruption is occlusion."""
+    applied: Applied
+
+
+def seed_of(run_seed: int, frame_key: str, corruption: str) -> int:
+    """
+    Return the seed of a corruption on a frame: 63 bits of a BLAKE2b digest, not negative.
+
+    The severity does not enter: a frame is blurred in the same direction and dirtied in the same
+    places at every severity, only more.
+    """
+    text = f'{operator.index(run_seed)}|{frame_key}|{corruption}'
+    digest = blake2b(text.encode()).digest()
+    return int.from_bytes(digest[:8], 'big') & (2**63 - 1)
+
+
+def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: str) -> Degraded:
+    """
+    Degrade `image`, contiguous BGR uint8 (H, W, 3) with H and W 16 at least.
+
+    The result depends on the arguments alone. Under `clean` it holds `image` itself; `image` is
+    never written to. Raises ConfigurationError for an unknown corruption or severity and for
+    another type of image.
+    """
+    _check_condition(condition)
+    _check_image(image)
+    name, severity = condition.corruption, condition.severity
+    seed = seed_of(run_seed, frame_key, name)
+    if name == BLANK:
+        return Degraded(np.full_like(image, GREY), None, Applied(condition, seed))
+    if severity == 0:
+        return Degraded(image, None, Applied(condition, seed))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    occluder = None
+    if name == 'motion_blur':
+        degraded, parameters = motion_blur.apply(image, severity, rng)
+    elif name == 'low_light':
+        degraded, parameters = low_light.apply(image, severity, rng)
+    else:
+        degraded, occluder, parameters = occlusion.apply(image, severity, rng)
+    return Degraded(degraded, occluder, Applied(condition, seed, parameters))
+
+
+def _check_condition(condition: Condition) -> None:
+    """Refuse an unknown corruption or severity."""
+    name, severity = condition.corruption, condition.severity
+    if name in ('clean', BLANK):
+        if severity != 0:
+            raise ConfigurationError(f'severity {severity!r} of {name} is unknown', 'Allowed: 0')
+        return
+    if name not in CORRUPTIONS:
+        raise ConfigurationError(
+            f'corruption {name!r} is unknown', f'Allowed: clean, blank, {", ".join(CORRUPTIONS)}'
+        )
+    if isinstance(severity, bool) or not isinstance(severity, int) or severity not in SEVERITIES:
+        raise ConfigurationError(
+            f'severity {severity!r} of {name} is unknown',
+            f'Allowed: whole numbers from {SEVERITIES[0]} to {SEVERITIES[-1]}',
+        )
+
+
+def _check_image(image: np.ndarray) -> None:
+    """Refuse whatever is not contiguous BGR uint8 of a sufficient size."""
+    allowed = f'Allowed: a contiguous uint8 array (H, W, 3), H and W {LEAST_SIDE} at least'
+    if not isinstance(image, np.ndarray):
+        raise ConfigurationError(f'image is a {type(image).__name__}', allowed)
+    if image.dtype != np.uint8:
+        raise ConfigurationError(f'image has dtype {image.dtype}', allowed)
+    if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < LEAST_SIDE:
+        raise ConfigurationError(f'image has shape {image.shape}', allowed)
+    if not image.flags.c_contiguous:
+        raise ConfigurationError(f'image has strides {image.strides}', allowed)

@@ -1,0 +1,1 @@
+"""From the parts of frames to their records: join, evaluator, session."""

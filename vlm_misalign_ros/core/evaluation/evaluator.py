@@ -1,0 +1,409 @@
+"""
+From the joined parts of a frame to its record: the one evaluation core.
+
+Live nodes, the offline bag analysis and anything else that has a frame's parts come through
+here, so the same frame gives the same record whichever way it came.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.evaluation.join import Joined, Parts
+from vlm_misalign_ros.core.labels.classes import CRITICAL
+from vlm_misalign_ros.core.metrics import confusion
+from vlm_misalign_ros.core.metrics.rates import Counts, Expected, left_out, made_up, rates, score
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.truth.hazard import (
+    HazardResult,
+    HazardSettings,
+    approaches,
+    ground_distance,
+    hazard,
+    scaled,
+    sweep,
+)
+from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
+from vlm_misalign_ros.core.truth.presence import (
+    Needed,
+    TruthSettings,
+    presence,
+    required,
+    visible_inventory,
+)
+from vlm_misalign_ros.core.types import (
+    WHOLE,
+    Applied,
+    Camera,
+    Condition,
+    Description,
+    Hazard,
+    Presence,
+    Record,
+    Source,
+    View,
+)
+
+SCHEMA = 2
+
+SOURCE, LABELS, INSTANCES = 'source', 'labels', 'instances'
+CONDITION, OCCLUDER, IMAGE, SEGMENTATION = 'condition', 'occluder', 'image', 'segmentation'
+RECORDER, DEPTH, CONFIDENCE = 'recorder', 'depth', 'confidence'
+CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
+
+
+def vlm_part(name: str) -> str:
+    """Return the name under which the answer of model `name` joins."""
+    return f'vlm:{name}'
+
+
+def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
+    """Return {rate: value} from `RATE=VALUE` strings; ConfigurationError names a wrong one."""
+    limits = {}
+    known = rates(Counts())
+    for entry in entries:
+        name, _, text = entry.partition('=')
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise ConfigurationError(
+                f'limit {entry!r} is not of the form RATE=VALUE',
+                'for example critical_omission_rate=0.2',
+            ) from error
+        if name not in known:
+            raise ConfigurationError(
+                f'limit names the rate {name!r}', 'known: ' + ', '.join(known)
+            )
+        limits[name] = value
+    return limits
+
+
+def stamp_text(stamp: int) -> str:
+    """Return nanoseconds as `seconds.nanoseconds`, as records show stamps."""
+    return f'{stamp // 1_000_000_000}.{stamp % 1_000_000_000:09d}'
+
+
+@dataclass
+class Evaluated:
+    """A frame's record with what the rolling sums and the pictures need."""
+
+    record: Record
+    counts: dict[str, Counts]
+    confusion: np.ndarray | None
+    badness: float
+    """How wrong the frame was: wrong mentions, omissions and judgements over all models."""
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """The ground truth of a frame, or of the part of it that a model saw."""
+
+    labels: np.ndarray
+    instances: np.ndarray | None
+    depth: np.ndarray | None
+    visible: np.ndarray | None
+
+    def part(self, view: View) -> _Maps:
+        """Return what lies in a view."""
+        height, width = self.labels.shape
+        rows = slice(round(view[1] * height), max(round(view[3] * height), 1))
+        columns = slice(round(view[0] * width), max(round(view[2] * width), 1))
+
+        def cut(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(array[rows, columns])
+
+        return _Maps(
+            np.ascontiguousarray(self.labels[rows, columns]),
+            cut(self.instances),
+            cut(self.depth),
+            cut(self.visible),
+        )
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What `_Maps` come to."""
+
+    inventory: Inventory
+    needed: dict[str, Needed]
+    scene: dict[str, Presence]
+    visible: dict[str, Presence] | None
+
+
+class Evaluator:
+    """Turns joined frames into records; holds settings, no state."""
+
+    def __init__(self, parameters: EvaluationParameters) -> None:
+        """Keep the settings; ConfigurationError for a class that does not exist."""
+        self._parameters = parameters
+        self._critical = check_critical(parameters.critical)
+        self._settings = TruthSettings(
+            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance
+        )
+        self._hazard = HazardSettings(
+            corridor_width=parameters.corridor_width,
+            stopping_distance=parameters.stopping_distance,
+        )
+
+    def needs(self, parts: Parts) -> list[str]:
+        """Return the names of the parts that a frame needs, given those it has."""
+        chosen = self._parameters
+        needed = [CONDITION, LABELS]
+        if chosen.source:
+            needed.append(SOURCE)
+        if chosen.instances:
+            needed.append(INSTANCES)
+        source: tuple[Source, Camera | None] | None = parts.get(SOURCE)
+        if chosen.depth or source is not None and source[0].depth:
+            needed.append(DEPTH)
+        if chosen.segmentation:
+            needed.append(SEGMENTATION)
+            if chosen.confidence:
+                needed.append(CONFIDENCE)
+        if chosen.pictures:
+            needed.append(IMAGE)
+        applied: Applied | None = parts.get(CONDITION)
+        if applied is not None and applied.condition.corruption == 'occlusion':
+            needed.append(OCCLUDER)
+        needed.extend(vlm_part(name) for name in chosen.models)
+        return needed
+
+    def evaluate(self, joined: Joined, default_camera: Camera | None = None) -> Evaluated:
+        """
+        Return the record of one closed frame, complete or not.
+
+        `default_camera` is used for frames whose source names no camera.
+        """
+        parts = joined.parts
+        source, camera = parts.get(SOURCE, (None, None))
+        labels: np.ndarray | None = parts.get(LABELS)
+        occluder: np.ndarray | None = parts.get(OCCLUDER)
+        problem = _misfit(labels, parts)
+        record = self._frame(joined, source, parts.get(CONDITION), problem)
+        maps = truth = None
+        verdict = Hazard.INDETERMINATE
+        distances: dict[str, float] = {}
+        if labels is not None and not problem:
+            maps = _Maps(
+                labels,
+                parts.get(INSTANCES),
+                parts.get(DEPTH),
+                None if occluder is None else occluder == 0,
+            )
+            truth = self._read(maps)
+            used = scaled(
+                camera
+                or default_camera
+                or nominal_camera(
+                    labels.shape, self._parameters.camera_height, self._parameters.camera_pitch
+                ),
+                labels.shape[1],
+                labels.shape[0],
+            )
+            things = approaches(truth.inventory, used)
+            found = hazard(things, self._hazard)
+            verdict = found.verdict
+            distances = {name: _distance(entry, used) for name, entry in truth.needed.items()}
+            record['truth'] = _shown(truth, found, sweep(things, self._hazard), distances)
+        segmentation, matrix = self._segmentation(
+            None if maps is None else maps.labels, parts.get(SEGMENTATION), parts.get(CONFIDENCE)
+        )
+        record['segmentation'] = segmentation
+        counts: dict[str, Counts] = {}
+        latencies = {}
+        seen: dict[View, _Truth] = {}
+        for name in self._parameters.models:
+            answer: Description | None = parts.get(vlm_part(name))
+            entry: dict[str, Any] = {'status': 'missing'}
+            if answer is not None:
+                latencies[name] = answer.latency
+                entry = _answer(answer)
+            if truth is None or maps is None:
+                entry['status'] = 'unmatched'
+            elif answer is not None:
+                if answer.view not in seen:
+                    seen[answer.view] = (
+                        truth if answer.view == WHOLE else self._read(maps.part(answer.view))
+                    )
+                own = seen[answer.view]
+                counts[name] = score(
+                    answer,
+                    Expected(
+                        own.scene,
+                        own.visible,
+                        verdict,
+                        {name: needed.area for name, needed in own.needed.items()},
+                        distances,
+                    ),
+                    self._critical,
+                )
+                entry['counts'] = counts[name].to_dict()
+                entry['hallucinated'] = made_up(answer.asserted, own.scene)
+                entry['omitted'] = left_out(answer.asserted, own.scene, self._critical)
+                if answer.view != WHOLE:
+                    entry['truth'] = {key: state.value for key, state in own.scene.items()}
+            record['models'][name] = entry
+        record['timing'] = {'model_seconds': latencies}
+        badness = float(
+            sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values())
+        )
+        return Evaluated(record, counts, matrix, badness)
+
+    def _read(self, maps: _Maps) -> _Truth:
+        inventory = take_inventory(maps.labels, maps.instances, maps.depth)
+        needed = required(inventory, self._settings)
+        visible = None
+        if maps.visible is not None:
+            left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
+            visible = presence(left, required(left, self._settings))
+        return _Truth(inventory, needed, presence(inventory, needed), visible)
+
+    def _frame(
+        self, joined: Joined, source: Source | None, applied: Applied | None, problem: str
+    ) -> Record:
+        if applied is None:
+            applied = Applied(source.condition if source else Condition('unknown'), 0)
+        stamp = stamp_text(joined.stamp)
+        record: Record = {
+            'kind': 'frame',
+            'schema': SCHEMA,
+            'stamp': stamp,
+            'index': source.index if source else None,
+            'dataset': source.dataset if source else '',
+            'sequence': source.sequence if source else '',
+            'key': source.key if source else stamp,
+            'pass': source.cycle if source else 0,
+            'condition': {
+                'corruption': applied.condition.corruption,
+                'severity': applied.condition.severity,
+                'name': applied.condition.name,
+                'seed': applied.seed,
+                'parameters': applied.parameters,
+            },
+            'closed': joined.reason,
+            'missing': list(joined.missing),
+            'truth': None,
+            'segmentation': None,
+            'models': {},
+        }
+        if problem:
+            record['problem'] = problem
+        return record
+
+    def _segmentation(
+        self,
+        labels: np.ndarray | None,
+        predicted: np.ndarray | None,
+        confidence: dict[str, float] | None,
+    ) -> tuple[dict[str, Any], np.ndarray | None]:
+        if predicted is None or labels is None:
+            status = 'missing' if predicted is None else 'unmatched'
+            return {
+                'status': status,
+                'frame_iou': None,
+                'confidence': confidence,
+                'cells': [],
+            }, None
+        if predicted.shape != labels.shape:
+            # A model that answers at its own resolution is compared at the ground truth's.
+            predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        matrix = confusion.confusion(labels, predicted)
+        value = confusion.miou(matrix)
+        return {
+            'status': 'ok',
+            'frame_iou': None if np.isnan(value) else float(value),
+            'confidence': confidence,
+            'cells': confusion.to_cells(matrix),
+        }, matrix
+
+
+def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camera:
+    """
+    Return a camera with Cityscapes' nominal intrinsics, scaled to pictures of `shape`, (H, W).
+
+    Source: the data set's camera files. `height` is in metres above the road, `pitch` in radians.
+    """
+    rows, columns = shape[:2]
+    x, y = columns / 2048, rows / 1024
+    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y, height, pitch)
+
+
+def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the critical classes; ConfigurationError names one that cannot be."""
+    for name in names:
+        if name not in CAN_BE_CRITICAL:
+            raise ConfigurationError(
+                f"parameter 'critical' names the class {name!r}",
+                'allowed: ' + ', '.join(CAN_BE_CRITICAL),
+            )
+    if not names:
+        raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
+    return names
+
+
+def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
+    """Say which of the maps has another size than the labels; empty when they fit."""
+    if labels is not None:
+        for name in (INSTANCES, OCCLUDER, DEPTH):
+            other: np.ndarray | None = parts.get(name)
+            if other is not None and other.shape != labels.shape:
+                return (
+                    f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
+                    f'{labels.shape[1]} x {labels.shape[0]}'
+                )
+    return ''
+
+
+def _distance(needed: Needed, camera: Camera) -> float:
+    """Return how far the nearest required thing of a class is, metres, as hazard does."""
+    if needed.depth is None:
+        return ground_distance(camera, needed.bottom + 0.5)
+    return max(
+        (needed.depth - camera.mount_height * math.sin(camera.pitch)) / math.cos(camera.pitch), 0.0
+    )
+
+
+def _shown(
+    truth: _Truth, found: HazardResult, swept: dict[str, Hazard], distances: dict[str, float]
+) -> dict[str, Any]:
+    """Return the truth as a record shows it."""
+    return {
+        'presence': {name: state.value for name, state in truth.scene.items()},
+        'visible': None
+        if truth.visible is None
+        else {name: state.value for name, state in truth.visible.items()},
+        'required': {
+            name: {
+                'area': round(needed.area, 1),
+                'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None,
+            }
+            for name, needed in sorted(truth.needed.items())
+        },
+        'objects': sum(not thing.group for thing in truth.inventory.things),
+        'hazard': found.verdict.value,
+        'nearest': found.nearest,
+        'nearest_class': found.nearest_class,
+        'distance_source': found.source,
+        'sweep': {name: verdict.value for name, verdict in swept.items()},
+    }
+
+
+def _answer(answer: Description) -> dict[str, Any]:
+    return {
+        'status': 'ok',
+        'kind': answer.kind,
+        'text': answer.text,
+        'mentions': {name: answer.mentions[name].value for name in sorted(answer.mentions)},
+        'scores': {name: answer.scores[name] for name in sorted(answer.scores)},
+        'judgement': answer.judgement.value,
+        'judgement_score': answer.judgement_score,
+        'prompt_id': answer.prompt_id,
+        'truncated': answer.truncated,
+        'view': list(answer.view),
+    }

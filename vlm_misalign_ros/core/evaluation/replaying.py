@@ -1,0 +1,95 @@
+"""What replay sends and in which order: schedule, probe frames, a bounded cache of frames."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vlm_misalign_ros.core.datasets.cityscapes import CityscapesDataset
+from vlm_misalign_ros.core.types import Condition, Frame, Source
+
+
+def schedule(
+    dataset: CityscapesDataset,
+    conditions: Sequence[Condition],
+    loop: bool = False,
+    depth: bool = False,
+) -> Iterator[tuple[int, Source]]:
+    """
+    Yield (position in the data set, source) for every condition and frame, one pass each.
+
+    A pass holds one condition, so that rolling rates show the degradation as it comes.
+    """
+    total = 0 if loop else len(dataset) * len(conditions)
+    index = cycle = 0
+    while True:
+        for condition in conditions:
+            for position, entry in enumerate(dataset.entries):
+                yield (
+                    position,
+                    Source(
+                        dataset.name,
+                        entry.sequence,
+                        entry.key,
+                        index,
+                        total,
+                        cycle,
+                        condition,
+                        depth,
+                    ),
+                )
+                index += 1
+            cycle += 1
+        if not loop:
+            return
+
+
+def probe_frame(
+    like: Frame, dataset: CityscapesDataset, depth: bool = False
+) -> tuple[Frame, Source]:
+    """Return a grey frame of the data set's size that asks every node whether it is there."""
+    frame = replace(
+        like,
+        image=np.full_like(like.image, 128),
+        labels=None if like.labels is None else np.zeros_like(like.labels),
+        instances=None if like.instances is None else np.zeros_like(like.instances),
+        depth=None if like.depth is None else np.zeros_like(like.depth),
+    )
+    source = Source(dataset.name, 'probe', 'probe', -1, 0, -1, Condition(), depth, probe=True)
+    return frame, source
+
+
+class FrameCache:
+    """Decoded frames, the last used ones within a budget of memory."""
+
+    BYTES = 512 * 1024 * 1024
+
+    def __init__(self, read: Callable[[int], Frame], budget: int = BYTES) -> None:
+        """Read through `read`, keeping at most `budget` bytes."""
+        self._read = read
+        self._budget = budget
+        self._size = 0
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+
+    @staticmethod
+    def _bytes(frame: Frame) -> int:
+        return sum(
+            a.nbytes
+            for a in (frame.image, frame.labels, frame.instances, frame.depth)
+            if a is not None
+        )
+
+    def get(self, position: int) -> Frame:
+        """Return a frame, decoded now or before."""
+        if position in self._frames:
+            self._frames.move_to_end(position)
+            return self._frames[position]
+        frame = self._read(position)
+        # A pass longer than the budget would evict every frame before its next use.
+        if self._size + self._bytes(frame) <= self._budget:
+            self._frames[position] = frame
+            self._size += self._bytes(frame)
+        return frame

@@ -1,0 +1,246 @@
+"""
+One evaluation in progress: join, score, sum, write down. No ROS.
+
+The monitor node feeds it from topics, the offline analysis from a bag.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.evaluator import (
+    IMAGE,
+    RECORDER,
+    SCHEMA,
+    SEGMENTATION,
+    SOURCE,
+    Evaluated,
+    Evaluator,
+    parse_limits,
+    stamp_text,
+)
+from vlm_misalign_ros.core.evaluation.join import Joined, Parts, StampJoin
+from vlm_misalign_ros.core.metrics.confusion import miou
+from vlm_misalign_ros.core.metrics.rates import Counts, rates
+from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.records.pictures import WorstPictures
+from vlm_misalign_ros.core.records.store import RecordWriter
+from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.verdict import Verdict
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.types import Camera, Record
+
+NANO = 1_000_000_000
+JUMP_BACK = 10 * NANO
+"""A stamp so much older than the newest one means that time has jumped (a looped bag)."""
+
+Metrics = dict[str, dict[str, str]]
+
+
+@dataclass
+class Closed:
+    """What the caller passes on when a frame closes."""
+
+    stamp: int
+    record: Record | None
+    """None for a start-up probe."""
+    metrics: Metrics = field(default_factory=dict)
+
+
+class Session:
+    """Joins parts into frames, frames into records, records into rolling and total rates."""
+
+    def __init__(
+        self, parameters: MonitorParameters, name: str = '', log: Callable[[str], None] = print
+    ) -> None:
+        """Open the records of the run; RecordError where they cannot be written."""
+        self._chosen = parameters
+        self._limits = parse_limits(parameters.limits)
+        self._log = log
+        self._evaluator = Evaluator(parameters)
+        # Live, nothing is waited for beyond its deadline, so nobody is given up either.
+        patience = parameters.patience if parameters.lockstep else 2**62
+        self._join = StampJoin(self._needs, parameters.deadline, parameters.capacity, patience)
+        self._probes = StampJoin(self._needs, float('inf'), capacity=16, patience=2**62)
+        self._rolling = {n: RollingCounts(parameters.window) for n in parameters.models}
+        self._totals = {n: Counts() for n in parameters.models}
+        self._confusion = np.zeros((19, 20), np.int64)
+        self._rolling_confusion = RollingCounts(parameters.window)
+        self._newest = 0
+        self._given_up: set[str] = set()
+        self.accounting: dict[str, Counter[str]] = {
+            n: Counter() for n in (*parameters.models, SEGMENTATION)
+        }
+        self.counters: Counter[str] = Counter()
+        self.closed = 0
+        self.total = 0
+        """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
+        self.notes: list[str] = []
+        self.camera: Camera | None = None
+        """Where camera/source has none: what camera_info told."""
+        self.folder = Path(parameters.run_folder) if parameters.run_folder else None
+        self._writer: RecordWriter | None = None
+        self._pictures: WorstPictures | None = None
+        if self.folder is not None:
+            self._writer = RecordWriter(self.folder / 'records.jsonl')
+            self._writer.write(
+                {
+                    'kind': 'run',
+                    'schema': SCHEMA,
+                    'name': name or self.folder.name,
+                    'models': list(parameters.models),
+                }
+            )
+            if parameters.pictures:
+                self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
+
+    def _needs(self, parts: Parts) -> list[str]:
+        needed = self._evaluator.needs(parts)
+        return [*needed, RECORDER] if self._chosen.recorder else needed
+
+    def add(self, stamp: int, part: str, value: Any, now: float) -> list[Closed]:
+        """Add one part of a frame (`now` in seconds of a steady clock); return what closed."""
+        if self._chosen.lockstep and stamp < NANO:
+            closed, _ = self._probes.add(stamp, part, value, now)
+            return [Closed(joined.stamp, None) for joined in closed if joined.reason == 'complete']
+        closed = []
+        if not self._chosen.lockstep and stamp < self._newest - JUMP_BACK:
+            self._log('time has jumped back: the join and the rolling windows start again')
+            self.counters['time_jumps'] += 1
+            closed = self._join.reset()
+            for sums in (*self._rolling.values(), self._rolling_confusion):
+                sums.clear()
+            self._newest = stamp
+        self._newest = max(self._newest, stamp)
+        more, late = self._join.add(stamp, part, value, now)
+        if late:
+            self._late(stamp, part)
+        if part == SOURCE and value[0].total:
+            self.total = value[0].total
+        return [self._finish(joined, now) for joined in (*closed, *more)]
+
+    def expire(self, now: float) -> list[Closed]:
+        """Close frames whose deadline has passed."""
+        closed = [self._finish(joined, now) for joined in self._join.expire(now)]
+        for name in self._join.silent:
+            if name not in self._given_up:
+                self._given_up.add(name)
+                note = (
+                    f'{name} did not answer {self._chosen.patience} frames in a row within '
+                    f'{self._chosen.deadline:g} s; it is no longer waited for'
+                )
+                self._log(note)
+                self.notes.append(note)
+        return closed
+
+    def waiting_for(self) -> tuple[str, ...]:
+        """Return what the oldest open frame (or start-up probe) lacks."""
+        return self._join.waiting_for() or self._probes.waiting_for()
+
+    @property
+    def started(self) -> bool:
+        """Return whether any frame that counts has come."""
+        return self._newest > 0
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every frame of the run is closed."""
+        return 0 < self.total <= self.closed
+
+    def _late(self, stamp: int, part: str) -> None:
+        name = part.removeprefix('vlm:')
+        if name in self.accounting and self.accounting[name]['missing']:
+            self.accounting[name]['missing'] -= 1
+            self.accounting[name]['late'] += 1
+        if self._writer is not None:
+            self._writer.write({'kind': 'late', 'stamp': stamp_text(stamp), 'part': part})
+
+    def _finish(self, joined: Joined, now: float) -> Closed:
+        evaluated = self._evaluator.evaluate(joined, self.camera)
+        record = evaluated.record
+        self.closed += 1
+        self.counters[joined.reason] += 1
+        if record['condition']['corruption'] != BLANK:
+            self._sum(joined.stamp, evaluated)
+        for name, entry in (*record['models'].items(), (SEGMENTATION, record['segmentation'])):
+            status = 'scored' if entry['status'] == 'ok' else entry['status']
+            self.accounting[name][status] += 1
+        if self._writer is not None:
+            self._writer.write(record)
+        if self._pictures is not None and IMAGE in joined.parts:
+            self._pictures.consider(
+                evaluated.badness,
+                joined.stamp,
+                joined.parts[IMAGE],
+                joined.parts.get(SEGMENTATION),
+            )
+        return Closed(joined.stamp, record, self.metrics())
+
+    def _sum(self, stamp: int, evaluated: Evaluated) -> None:
+        for name, counts in evaluated.counts.items():
+            self._totals[name] += counts
+            self._rolling[name].add(stamp, counts)
+        if evaluated.confusion is not None:
+            self._confusion += evaluated.confusion
+            self._rolling_confusion.add(stamp, Counts(), evaluated.confusion)
+
+    def metrics(self) -> Metrics:
+        """Return {status name: {key: value}} of rolling and total rates, as strings."""
+        result: Metrics = {}
+        for span, sums in (('rolling', None), ('total', self._totals)):
+            for name in self._chosen.models:
+                counts = self._rolling[name].totals()[0] if sums is None else sums[name]
+                values: dict[str, str] = {}
+                for rate_name, rate in rates(counts).items():
+                    values[f'{rate_name}/metric_value'] = repr(rate.value)
+                    values[f'{rate_name}/min'] = repr(rate.low)
+                    values[f'{rate_name}/max'] = repr(rate.high)
+                    values[f'{rate_name}/numerator'] = str(rate.numerator)
+                    values[f'{rate_name}/denominator'] = str(rate.denominator)
+                for key in ('scored', 'missing', 'late', 'unmatched'):
+                    values[key] = str(self.accounting[name][key])
+                result[f'{span}: {name}'] = values
+            matrix = self._confusion if sums else self._rolling_confusion.totals()[1]
+            value = float('nan') if matrix is None else float(miou(matrix))
+            result[f'{span}: segmentation'] = {
+                'miou/metric_value': repr(value),
+                **{
+                    key: str(self.accounting[SEGMENTATION][key])
+                    for key in ('scored', 'missing', 'late', 'unmatched')
+                },
+            }
+        return result
+
+    def coverage(self, name: str) -> float:
+        """Return the share of closed frames on which `name` was scored; NaN before the first."""
+        return self.accounting[name]['scored'] / self.closed if self.closed else float('nan')
+
+    def end(self, now: float) -> tuple[list[Closed], Verdict | None]:
+        """Close what is open, write summaries and report; return the verdict of a kept run."""
+        closed = [self._finish(joined, now) for joined in self._join.flush('end')]
+        if self._writer is None or self.folder is None:
+            return closed, None
+        self._writer.write(
+            {
+                'kind': 'accounting',
+                'parts': {name: dict(counter) for name, counter in self.accounting.items()},
+                'join': dict(self._join.counters),
+                'frames': dict(self.counters),
+            }
+        )
+        self._writer.close()
+        verdict = finalise(
+            self.folder,
+            minimum_coverage=self._chosen.minimum_coverage,
+            limits=self._limits,
+            expected_frames=self.total or None,
+            notes=self.notes,
+        )
+        return closed, verdict

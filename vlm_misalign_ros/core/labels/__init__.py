@@ -1,0 +1,1 @@
+"""The class table, and the encodings in which label maps come."""

@@ -1,0 +1,228 @@
+"""The lexicon: phrases by meaning, read from a versioned YAML file, matched longest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.settings.resources import config_path
+
+
+class Cue(Enum):
+    """What a phrase does to the mentions around it."""
+
+    NEGATION_BEFORE = 'negation_before'
+    NEGATION_AFTER = 'negation_after'
+    NOT_NEGATION = 'not_negation'
+    HEDGE_BEFORE = 'hedge_before'
+    HEDGE_AFTER = 'hedge_after'
+    HYPOTHETICAL_BEFORE = 'hypothetical_before'
+    PICTURE_BEFORE = 'picture_before'
+    PICTURE_AFTER = 'picture_after'
+    TERMINATOR = 'terminators'
+
+
+SIDE = ('flip_before', 'flip_after', 'good', 'bad', 'scale_risk', 'scale_safety', 'low', 'high')
+"""Parts of judgements in the lexicon."""
+
+
+NOTHING: tuple[int, list[Any]] = (0, [])
+"""What `Phrases.longest` returns where no phrase starts."""
+
+
+class Phrases:
+    """Phrases as a tree of words; finds the longest that starts at a place."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.begins: dict[str, Any] = {}
+        """By the words that phrases begin with: `in` tells fast whether one may."""
+
+    def add(self, phrase: Sequence[str], meaning: Any) -> None:
+        """Add a phrase; a later meaning of the same phrase joins the earlier ones."""
+        node = self.begins
+        for word in phrase:
+            node = node.setdefault(word, {})
+        meanings = node.setdefault('', [])
+        if meaning not in meanings:
+            meanings.append(meaning)
+
+    def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
+        """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
+        node = self.begins.get(tokens[start]) if start < len(tokens) else None
+        if node is None:
+            return NOTHING
+        length, meanings = NOTHING
+        index = start + 1
+        while node is not None:
+            if '' in node:
+                length, meanings = index - start, node['']
+            node = node.get(tokens[index]) if index < len(tokens) else None
+            index += 1
+        return length, meanings
+
+    def find(self, tokens: Sequence[str]) -> bool:
+        """Return whether any phrase stands anywhere in `tokens`."""
+        return any(
+            word in self.begins and self.longest(tokens, start)[0]
+            for start, word in enumerate(tokens)
+        )
+
+
+@dataclass
+class Lexicon:
+    """Phrases for things, polarity and judgements."""
+
+    version: int
+    things: Phrases = field(default_factory=Phrases)
+    """Meanings are tuples of class names; empty for phrases that mean no thing."""
+    cues: Phrases = field(default_factory=Phrases)
+    """Meanings are Cue."""
+    bearers: Phrases = field(default_factory=Phrases)
+    """What can carry a picture."""
+    shows: Phrases = field(default_factory=Phrases)
+    """What stands between it and the picture."""
+    showing: Phrases = field(default_factory=Phrases)
+    """Verbs by which it shows it."""
+    guesses: Phrases = field(default_factory=Phrases)
+    """What makes a guess of a whole sentence."""
+    corrections: Phrases = field(default_factory=Phrases)
+    absent: Phrases = field(default_factory=Phrases)
+    """Headings over what is not there."""
+    uncertain: Phrases = field(default_factory=Phrases)
+    """Headings over what may be there."""
+    hypothetical: Phrases = field(default_factory=Phrases)
+    """Headings over what could come."""
+    judgements: Phrases = field(default_factory=Phrases)
+    """Meanings are `unsafe`, `safe`, `neither`, `refused`."""
+    orders: dict[str, Phrases] = field(default_factory=dict)
+    """`safe` and `unsafe` imperatives."""
+    side: dict[str, Phrases] = field(default_factory=dict)
+    """What judgements are composed of, by SIDE; `going` and `halting` are what is judged."""
+    composing: frozenset[str] = frozenset()
+    """Words that scales, and what is good or bad of a subject, begin with."""
+    conditions: Phrases = field(default_factory=Phrases)
+    about_safety: frozenset[str] = frozenset()
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Lexicon:
+        """Read config/lexicon.yaml, or another file; ConfigurationError names what is wrong."""
+        return _load(path or config_path('lexicon.yaml'))
+
+
+def plurals(phrase: str) -> Iterable[str]:
+    """Yield a phrase and its regular plural."""
+    yield phrase
+    if phrase.endswith(('s', 'x', 'ch', 'sh')):
+        if not phrase.endswith('s'):
+            yield phrase + 'es'
+    elif phrase.endswith('y') and phrase[-2:-1] not in 'aeiou':
+        yield phrase[:-1] + 'ies'
+    else:
+        yield phrase + 's'
+
+
+_MACRO = re.compile(r'\{([a-z_]+)\}')
+
+
+def expand(phrase: str, macros: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """Yield a phrase with every combination of its macros' entries; KeyError names one."""
+    parts = _MACRO.split(phrase)
+    choices = [macros[part] if place % 2 else [part] for place, part in enumerate(parts)]
+    for chosen in product(*choices):
+        yield ''.join(chosen)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path) -> Lexicon:
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        lexicon = Lexicon(int(data['version']))
+        macros = {
+            name: [str(entry) for entry in entries] for name, entries in data['macros'].items()
+        }
+        _add_things(lexicon, data, path)
+        polarity = data['polarity']
+        for cue in Cue:
+            entries = (
+                data['pictures']['image_of']
+                if cue is Cue.PICTURE_BEFORE
+                else data['pictures']['after']
+                if cue is Cue.PICTURE_AFTER
+                else polarity[cue.value]
+            )
+            _add(lexicon.cues, entries, macros, cue)
+        _add(lexicon.bearers, data['pictures']['bearer'], macros, True, plural=True)
+        _add(lexicon.shows, data['pictures']['shows'], macros, True)
+        _add(lexicon.showing, data['pictures']['showing'], macros, True)
+        _add(lexicon.guesses, polarity['guess'], macros, True)
+        _add(lexicon.corrections, data['corrections'], macros, True)
+        _add(lexicon.absent, data['headings']['absent'], macros, True)
+        _add(lexicon.hypothetical, data['headings']['hypothetical'], macros, True)
+        _add(lexicon.uncertain, data['headings']['uncertain'], macros, True)
+        judgement = data['judgement']
+        for meaning in ('unsafe', 'safe', 'neither', 'refused'):
+            _add(lexicon.judgements, judgement[meaning], macros, meaning)
+        for meaning, name in (('safe', 'order_go'), ('unsafe', 'order_halt')):
+            lexicon.orders[meaning] = Phrases()
+            _add(lexicon.orders[meaning], judgement[name], macros, meaning)
+        for name in SIDE:
+            lexicon.side[name] = Phrases()
+            _add(lexicon.side[name], judgement[name], macros, True)
+        lexicon.composing = frozenset().union(
+            *(lexicon.side[name].begins for name in ('scale_risk', 'scale_safety', 'good', 'bad'))
+        )
+        for name in ('going', 'halting'):
+            lexicon.side[name] = Phrases()
+            _add(lexicon.side[name], macros[name], macros, True)
+        _add(lexicon.conditions, judgement['conditions'], macros, True)
+        lexicon.about_safety = frozenset(judgement['about_safety'])
+    except OSError as error:
+        raise ConfigurationError(f'lexicon {path} cannot be read: {error.strerror}') from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f'lexicon {path} is not one: {type(error).__name__} {error}',
+            'compare it with config/lexicon.yaml',
+        ) from error
+    return lexicon
+
+
+def _add(
+    phrases: Phrases,
+    entries: Iterable[str],
+    macros: Mapping[str, Sequence[str]],
+    meaning: Any,
+    plural: bool = False,
+) -> None:
+    for entry in entries:
+        for text in expand(str(entry), macros):
+            for form in plurals(text) if plural else (text,):
+                # 's and 're belong to the word before them.
+                phrases.add(words(form.replace(" '", "'")), meaning)
+
+
+def _add_things(lexicon: Lexicon, data: Mapping[str, Any], path: Path) -> None:
+    for entry in data['things']:
+        classes = tuple(entry['classes'])
+        for name in classes:
+            if name not in SCORED:
+                raise ConfigurationError(
+                    f'lexicon {path} names the class {name!r}', 'allowed: ' + ', '.join(SCORED)
+                )
+        for phrase in entry['phrases']:
+            for form in plurals(phrase):
+                lexicon.things.add(words(form), classes)
+    for phrase in data['nothing']:
+        for form in plurals(phrase):
+            lexicon.things.add(words(form), ())

@@ -1,0 +1,83 @@
+"""Finds where the phrases of the lexicon stand in a sentence: things and cues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_misalign_ros.core.language.grammar import PUNCTUATION
+from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
+
+FORWARD = (Cue.NEGATION_BEFORE, Cue.HEDGE_BEFORE, Cue.HYPOTHETICAL_BEFORE, Cue.PICTURE_BEFORE)
+"""Cues that reach forward."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What starts at a word: a cue, a thing, or neither."""
+
+    cue: Cue | None
+    length: int
+    """In words."""
+    classes: tuple[str, ...] | None
+    """None where no thing starts; empty for a phrase that means none."""
+
+
+_PLAIN = Mark(None, 1, None)
+
+
+def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
+    """Return, for each word, the longest phrase that starts there."""
+    marks = []
+    things, phrases = lexicon.things.begins, lexicon.cues.begins
+    for index, word in enumerate(tokens):
+        if word not in things and word not in phrases:
+            marks.append(_PLAIN)
+            continue
+        thing, meanings = lexicon.things.longest(tokens, index)
+        length, cues = lexicon.cues.longest(tokens, index)
+        real = bool(thing) and bool(meanings[0])
+        if length > thing or length == thing > 0 and not real:
+            cue = cues[0]
+            if len(cues) > 1:
+                forward = [c for c in cues if c in FORWARD]
+                back = [c for c in cues if c not in FORWARD]
+                end = index + length
+                closes = end == len(tokens) or tokens[end] in PUNCTUATION
+                follows = not closes and (
+                    not index
+                    or tokens[index - 1] in PUNCTUATION
+                    or Cue.HEDGE_AFTER in back
+                    or _thing_follows(tokens, end, lexicon)
+                )
+                cue = (forward if forward and (follows or not back) else back or forward)[0]
+            marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
+        elif thing:
+            marks.append(Mark(None, thing, meanings[0]))
+        else:
+            marks.append(_PLAIN)
+    return marks
+
+
+def _without_pseudo(
+    tokens: Sequence[str], index: int, cue: Cue, length: int, lexicon: Lexicon
+) -> tuple[Cue | None, int]:
+    """Cut a cue short where a pseudo-negation begins inside it: `there is | no shortage of`."""
+    if cue in (Cue.NEGATION_BEFORE, Cue.NEGATION_AFTER):
+        end = index + length
+        if length > 1 and tokens[end - 1] == 'no' and tokens[end : end + 1] == ('one',):
+            return None, length - 1
+        for place in range(index + 1, index + length):
+            inner, cues = lexicon.cues.longest(tokens, place)
+            if Cue.NOT_NEGATION in cues and place + inner > index + length:
+                return None, place - index
+    return cue, length
+
+
+def _thing_follows(tokens: Sequence[str], start: int, lexicon: Lexicon, within: int = 5) -> bool:
+    for index in range(start, min(start + within, len(tokens))):
+        if tokens[index] in ',;:':
+            return False
+        if any(lexicon.things.longest(tokens, index)[1]):
+            return True
+    return False

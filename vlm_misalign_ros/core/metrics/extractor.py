@@ -1,0 +1,123 @@
+"""
+The extractor's own error, carried into the rates of generative models.
+
+What a text says is read by rules that err now and then. Their precision and recall were measured
+on texts that were held out (test/data/descriptions); here a rate is corrected for them (Rogan and
+Gladen 1978) and its interval takes in that they are estimates themselves: each resample of the
+source frames meets a draw of each error from its posterior (Beta with Jeffreys' prior).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.language.labelled import Score
+from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, Interval, weights
+
+
+@dataclass(frozen=True)
+class ExtractorQuality(Score):
+    """Counts on held-out texts, and the lexicon they were measured with."""
+
+    lexicon_sha256: str = ''
+
+    @classmethod
+    def load(cls, path: Path) -> ExtractorQuality:
+        """Read a JSON file; ConfigurationError when it is none."""
+        try:
+            return cls(**json.loads(path.read_text(encoding='utf-8')))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f'extractor quality {path} cannot be read: {error}',
+                'measure it again: python benchmarks/extractor.py --write',
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Draws of the extractor's error rates, each (resamples,); the means for the estimate."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    false_alarm: np.ndarray
+    judgement: np.ndarray
+
+
+def _draws(quality: ExtractorQuality, count: int) -> _Errors:
+    rng = np.random.default_rng((SEED, count))
+
+    def beta(right: int, wrong: int) -> np.ndarray:
+        return rng.beta(right + 0.5, wrong + 0.5, count)
+
+    return _Errors(
+        beta(quality.true_positives, quality.false_positives),
+        beta(quality.true_positives, quality.false_negatives),
+        beta(quality.false_positives, quality.true_negatives),
+        beta(quality.judgements_right, quality.judgements - quality.judgements_right),
+    )
+
+
+def _means(quality: ExtractorQuality) -> _Errors:
+    negatives = quality.false_positives + quality.true_negatives
+    return _Errors(
+        *(
+            np.array([value])
+            for value in (
+                quality.precision,
+                quality.recall,
+                quality.false_positives / negatives,
+                quality.judgement_accuracy,
+            )
+        )
+    )
+
+
+def correct(rate: str, observed: np.ndarray, errors: _Errors, absent: float) -> np.ndarray | None:
+    """
+    Return what a rate would be without the extractor's error, clipped to [0, 1].
+
+    `absent` is the share of all class-opportunities that are ABSENT: where a spurious assertion
+    lands there it looks like a hallucination. None for a rate that is not corrected.
+    """
+    if rate == 'hallucination_rate':
+        found = (observed - (1 - errors.precision) * absent) / errors.precision
+    elif rate == 'hallucination_opportunity_rate':
+        found = (observed - errors.false_alarm) / (errors.recall - errors.false_alarm)
+    elif rate.startswith('critical_omission_rate'):
+        found = (observed - (1 - errors.recall)) / (errors.recall - errors.false_alarm)
+    elif rate.startswith('smr'):
+        found = (observed - (1 - errors.judgement)) / (2 * errors.judgement - 1)
+    else:
+        return None
+    return found.clip(0, 1)
+
+
+def carried(
+    rate: str,
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    absent: float,
+    quality: ExtractorQuality,
+) -> Interval | None:
+    """
+    Return a rate and its interval with the extractor's error in them; None where it has none.
+
+    `numerators` and `denominators` are counts by source frame, (clusters,).
+    """
+    total = float(denominators.sum())
+    if not total:
+        return None
+    drawn = weights(len(numerators))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        observed = (drawn @ numerators) / (drawn @ denominators)
+    value = correct(rate, np.array([numerators.sum() / total]), _means(quality), absent)
+    spread = correct(rate, observed, _draws(quality, RESAMPLES), absent)
+    if value is None or spread is None:
+        return None
+    low, high = np.percentile(spread[~np.isnan(spread)], [2.5, 97.5])
+    return Interval(float(value[0]), float(low), float(high))

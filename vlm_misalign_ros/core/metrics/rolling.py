@@ -1,0 +1,50 @@
+"""Counts over a window of header time; sums, never means of ratios (METRICS.md, section 9)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+import numpy as np
+
+from vlm_misalign_ros.core.metrics.confusion import SHAPE
+from vlm_misalign_ros.core.metrics.rates import Counts
+
+
+class RollingCounts:
+    """Sums counts (and confusion matrices) of the frames within a window before the newest."""
+
+    def __init__(self, window: float) -> None:
+        """Cover `window` seconds of header time."""
+        self._window = round(window * 1e9)
+        self._entries: list[tuple[int, int]] = []
+        self._values: dict[int, tuple[Counts, np.ndarray | None]] = {}
+        self._serial = 0
+        self._counts = Counts()
+        self._confusion = np.zeros(SHAPE, np.int64)
+        self._matrices = 0
+
+    def add(self, stamp: int, counts: Counts, confusion: np.ndarray | None = None) -> None:
+        """Add one frame, in any order; `stamp` in nanoseconds."""
+        self._serial += 1
+        insort(self._entries, (stamp, self._serial))
+        self._values[self._serial] = (counts, confusion)
+        self._counts += counts
+        if confusion is not None:
+            self._confusion += confusion
+            self._matrices += 1
+        cut = bisect_left(self._entries, (self._entries[-1][0] - self._window, 0))
+        for _, serial in self._entries[:cut]:
+            old, matrix = self._values.pop(serial)
+            self._counts -= old
+            if matrix is not None:
+                self._confusion -= matrix
+                self._matrices -= 1
+        del self._entries[:cut]
+
+    def totals(self) -> tuple[Counts, np.ndarray | None]:
+        """Return the sums over the window; no matrix when no frame brought one."""
+        return self._counts, self._confusion.copy() if self._matrices else None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.__init__(self._window / 1e9)  # type: ignore[misc]

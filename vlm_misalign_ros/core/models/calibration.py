@@ -1,0 +1,261 @@
+"""
+Operating points of contrastive models, set on clean frames of other cities and then frozen.
+
+For each class the score's log-odds are mapped onto a probability (Platt 1999) and the threshold
+lies where sensitivity plus specificity is highest (Youden 1950). The file holds the model's hash
+and its own; whoever loads it refuses other ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.metrics.prediction import auroc, average_precision
+from vlm_misalign_ros.core.records.manifest import write_json
+
+LEAST = 20
+"""A class with fewer positives or negatives gets no operating point of its own."""
+SAFETY = 'safe'
+"""Name of the operating point of the safety score."""
+_LIMIT = 1e-9
+
+
+def log_odds(score: float | np.ndarray) -> Any:
+    """Return log(p / (1 - p)) of scores between 0 and 1, bounded."""
+    bounded = np.clip(score, _LIMIT, 1 - _LIMIT)
+    return np.log(bounded) - np.log1p(-bounded)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """How one class's score becomes a probability, and from where it is asserted."""
+
+    slope: float
+    intercept: float
+    threshold: float
+    """Probability."""
+    positives: int
+    negatives: int
+    auroc: float
+    average_precision: float
+
+    def probability(self, score: float) -> float:
+        """Return the probability that the class is there."""
+        value = self.slope * float(log_odds(score)) + self.intercept
+        return 1 / (1 + exp(-value)) if value >= 0 else exp(value) / (1 + exp(value))
+
+
+def fit_platt(scores: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
+    """
+    Return (slope, intercept) of the logistic regression of `positives` on the log-odds of scores.
+
+    Platt's targets (n+ + 1) / (n+ + 2) and 1 / (n- + 2) keep it finite where the classes do not
+    overlap; Newton's method with step halving, 100 steps at most.
+    """
+    x = log_odds(np.asarray(scores, np.float64))
+    yes = int(np.sum(positives))
+    no = len(x) - yes
+    target = np.where(positives, (yes + 1) / (yes + 2), 1 / (no + 2))
+    slope, intercept = 0.0, log((yes + 1) / (no + 1))
+
+    def loss(a: float, b: float) -> float:
+        z = a * x + b
+        return float(np.sum(np.logaddexp(0, z) - target * z)) + 1e-6 * a * a
+
+    best = loss(slope, intercept)
+    for _ in range(100):
+        z = slope * x + intercept
+        p = 1 / (1 + np.exp(-z))
+        w = np.maximum(p * (1 - p), 1e-12)
+        gradient = np.array([np.sum((p - target) * x) + 2e-6 * slope, np.sum(p - target)])
+        hessian = np.array(
+            [[np.sum(w * x * x) + 2e-6, np.sum(w * x)], [np.sum(w * x), np.sum(w) + 1e-9]]
+        )
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while size > 1e-6:
+            trial = loss(slope - size * step[0], intercept - size * step[1])
+            if trial <= best:
+                break
+            size /= 2
+        slope, intercept = slope - size * step[0], intercept - size * step[1]
+        if best - trial < 1e-10:
+            break
+        best = trial
+    return float(slope), float(intercept)
+
+
+def youden_threshold(chances: np.ndarray, positives: np.ndarray) -> float:
+    """
+    Return the threshold at which sensitivity + specificity is highest.
+
+    It lies half-way between two neighbouring scores; of equally good ones the highest is taken,
+    which asserts least.
+    """
+    order = np.argsort(chances, kind='stable')
+    values, truth = np.asarray(chances, np.float64)[order], np.asarray(positives, bool)[order]
+    cuts = np.flatnonzero(np.diff(values)) + 1
+    yes, no = int(truth.sum()), int((~truth).sum())
+    below_yes = np.concatenate([[0], np.cumsum(truth)])
+    places = np.concatenate([[0], cuts, [len(values)]])
+    quality = (yes - below_yes[places]) / yes + (places - below_yes[places]) / no
+    place = places[len(places) - 1 - int(np.argmax(quality[::-1]))]
+    if place == 0:
+        return 0.0
+    if place == len(values):
+        return 1.0
+    return float((values[place - 1] + values[place]) / 2)
+
+
+def operating_point(scores: np.ndarray, positives: np.ndarray) -> OperatingPoint | None:
+    """Return the operating point of a class; None with too few positives or negatives."""
+    truth = np.asarray(positives, bool)
+    yes, no = int(truth.sum()), int((~truth).sum())
+    if min(yes, no) < LEAST:
+        return None
+    slope, intercept = fit_platt(scores, truth)
+    point = OperatingPoint(
+        slope, intercept, 0.5, yes, no, auroc(scores, truth), average_precision(scores, truth)
+    )
+    chances = np.array([point.probability(score) for score in scores])
+    return OperatingPoint(
+        slope,
+        intercept,
+        youden_threshold(chances, truth),
+        yes,
+        no,
+        point.auroc,
+        point.average_precision,
+    )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The operating points of one model."""
+
+    model: str
+    """The model's string."""
+    model_sha256: str
+    """Hash of its weights, or of the string for a model that is not local."""
+    prompt_id: str
+    prompts_sha256: str
+    points: Mapping[str, OperatingPoint]
+    """By class, and SAFETY."""
+    data: Mapping[str, Any]
+    """What it was made from."""
+    sha256: str = ''
+
+    def content(self) -> dict[str, Any]:
+        """Return everything but the hash as plain data."""
+        return {
+            'schema': 1,
+            'model': self.model,
+            'model_sha256': self.model_sha256,
+            'prompt_id': self.prompt_id,
+            'prompts_sha256': self.prompts_sha256,
+            'data': dict(self.data),
+            'points': {name: dict(point.__dict__) for name, point in sorted(self.points.items())},
+            'without_point': [name for name in (*CLASSES, SAFETY) if name not in self.points],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the file; RecordError when the disk refuses."""
+        content = self.content()
+        write_json(path, {**content, 'sha256': digest(content)})
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a calibration's content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+OWN = 'own'
+"""In place of a file: the calibration that lies beside the model."""
+
+
+def path_of(value: str, directory: Path | None) -> Path:
+    """Return the file that the parameter `calibration` names; ModelError for OWN without one."""
+    if value != OWN:
+        return Path(value).expanduser()
+    if directory is None:
+        raise ModelError(
+            'a model that is not a local directory has no calibration of its own',
+            'make one with vlm-misalign calibrate and give its path',
+        )
+    return directory / 'calibration.json'
+
+
+def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
+    """
+    Read a calibration and refuse it unless it is whole and for this very model and prompts.
+
+    Raises ConfigurationError when it cannot be read or was changed, ModelError when it is for
+    another model or other prompts.
+    """
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+        stated = data.pop('sha256')
+        points = {name: OperatingPoint(**point) for name, point in data['points'].items()}
+        found = Calibration(
+            data['model'],
+            data['model_sha256'],
+            data['prompt_id'],
+            data['prompts_sha256'],
+            points,
+            data['data'],
+            stated,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f'calibration {path} cannot be read: {type(error).__name__} {error}',
+            'make it with: vlm-misalign calibrate',
+        ) from error
+    if digest(data) != stated:
+        raise ConfigurationError(
+            f'calibration {path} was changed after it was made', 'make it again'
+        )
+    for what, ours, theirs in (
+        ('model', model_sha256, found.model_sha256),
+        ('prompts', prompts_sha256, found.prompts_sha256),
+    ):
+        if ours != theirs:
+            raise ModelError(
+                f'calibration {path} is for other {what} ({theirs[:12]}, here {ours[:12]}): '
+                f'{found.model}',
+                'calibrate this model on clean data of other cities',
+            )
+    return found
+
+
+def calibrate(
+    scores: Sequence[Mapping[str, float]], truths: Sequence[Mapping[str, bool | None]]
+) -> dict[str, OperatingPoint]:
+    """
+    Return operating points from scores and truth of clean frames, each by class and SAFETY.
+
+    True is there, False is not, None counts as neither.
+    """
+    points = {}
+    for name in (*CLASSES, SAFETY):
+        known = [
+            (score[name], truth[name])
+            for score, truth in zip(scores, truths, strict=True)
+            if truth.get(name) is not None and name in score
+        ]
+        if not known:
+            continue
+        values, there = (np.array(column) for column in zip(*known, strict=True))
+        point = operating_point(values, there)
+        if point is not None:
+            points[name] = point
+    return points

@@ -1,0 +1,185 @@
+"""Contrastive VLMs of open_clip: a score for each class, and one for safe against unsafe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.language.prompts import PromptSet, contrastive_prompts, prompts_hash
+from vlm_misalign_ros.core.models import backend, calibration, reference
+from vlm_misalign_ros.core.models.calibration import OperatingPoint
+from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Mention
+
+
+class ContrastiveModel:
+    """
+    One open_clip model with the text embeddings of its prompts, computed once.
+
+    A class's score is the probability of its prompt ensemble against the neutral one: for a
+    model trained with softmax (CLIP) the sigmoid of the scaled difference of cosines, for one
+    with a bias (SigLIP) the sigmoid of scale * cosine + bias, as trained.
+    """
+
+    kind = 'contrastive'
+
+    def __init__(
+        self,
+        text: str,
+        prompt_id: str = '',
+        device: str = 'auto',
+        dtype: str = 'float32',
+        threads: int = 1,
+        threshold: float = 0.5,
+        calibration_file: str = '',
+        field_of_view: str = 'whole',
+    ) -> None:
+        """
+        Load the model that `text` refers to; ModelError when that cannot be done.
+
+        A class is asserted from its calibrated operating point on, or from `threshold` where it
+        has none. With the `native` field of view a processor that crops the centre may do so.
+        """
+        named = reference.parse(text)
+        reference.check(named, 'vlm')
+        self._device = backend.prepare(device, threads)
+        self._dtype = backend.arithmetic(dtype)
+        self._threshold = threshold
+        self._name = text
+        self.prompt_id = prompt_id or 'default'
+        self._native = field_of_view == 'native'
+        prompts = contrastive_prompts(self.prompt_id)
+        self._points: Mapping[str, OperatingPoint] = {}
+        if calibration_file:
+            model_sha256 = (
+                text if named.directory is None else reference.weights_hash(named.directory)
+            )
+            self._points = calibration.load(
+                calibration.path_of(calibration_file, named.directory),
+                model_sha256,
+                prompts_hash(),
+            ).points
+        with backend.loading(text):
+            self._load(named, prompts)
+
+    def _load(self, named: reference.ModelReference, prompts: PromptSet) -> None:
+        import open_clip
+
+        if named.directory is not None:
+            name, pretrained = f'local-dir:{named.directory}', None
+        else:
+            name, pretrained = named.name, named.pretrained or None
+        precision = {'float32': 'fp32', 'bfloat16': 'pure_bf16', 'float16': 'pure_fp16'}[
+            str(self._dtype).removeprefix('torch.')
+        ]
+        model, self._transform = open_clip.create_model_from_pretrained(
+            name, pretrained, precision=precision, device=self._device, weights_only=True
+        )
+        self._crop: tuple[int, int] | None = None
+        if self._resize_mode(model) == 'shortest' and self._native:
+            size = model.visual.image_size
+            height, width = size if isinstance(size, (list, tuple)) else (size, size)
+            self._crop = width, height
+        elif self._resize_mode(model) == 'shortest':
+            # The shortest edge with a centre crop would hide the frame's sides from the model.
+            model, self._transform = open_clip.create_model_from_pretrained(
+                name,
+                pretrained,
+                precision=precision,
+                device=self._device,
+                weights_only=True,
+                image_resize_mode='longest',
+            )
+        self._model = model.eval()
+        tokenizer = open_clip.get_tokenizer(name)
+        with torch.inference_mode():
+            self._scale = float(model.logit_scale.exp())
+            bias = getattr(model, 'logit_bias', None)
+            self._bias = None if bias is None else float(bias)
+            self._classes = (
+                open_clip.build_zero_shot_classifier(
+                    model,
+                    tokenizer,
+                    [prompts.classes[name] for name in CLASSES],
+                    prompts.templates,
+                    device=self._device,
+                )
+                .float()
+                .T
+            )
+            self._neutral = self._embed(tokenizer, prompts.neutral)
+            self._safe = self._embed(tokenizer, prompts.safe)
+            self._unsafe = self._embed(tokenizer, prompts.unsafe)
+
+    @staticmethod
+    def _resize_mode(model: Any) -> str:
+        visual = getattr(model, 'visual', None)
+        config = getattr(visual, 'preprocess_cfg', None) or {}
+        return str(config.get('resize_mode', 'shortest')).lower()
+
+    def _embed(self, tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
+        """Return the mean embedding of some texts, unit length, (D,)."""
+        embedded = (
+            self._model.encode_text(tokenizer(list(texts)).to(self._device), normalize=True)
+            .float()
+            .mean(0)
+        )
+        return embedded / embedded.norm()
+
+    def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
+        """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
+        picture = Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
+        with torch.inference_mode():
+            pixels = self._transform(picture)[None].to(self._device, self._dtype)
+            image = self._model.encode_image(pixels, normalize=True).float()[0]
+            similar = self._classes @ image
+            if self._bias is None:
+                logits = self._scale * (similar - self._neutral @ image)
+            else:
+                logits = self._scale * similar + self._bias
+            scores = torch.sigmoid(logits.double()).cpu().numpy()
+            safe = float(
+                torch.sigmoid(self._scale * (self._safe - self._unsafe).double() @ image.double())
+            )
+        return {
+            **{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
+            calibration.SAFETY: safe,
+        }
+
+    def _decide(self, name: str, score: float, default: float) -> tuple[float, bool]:
+        """Return the probability of a class and whether it is asserted."""
+        point = self._points.get(name)
+        if point is None:
+            return score, score >= default
+        chance = point.probability(score)
+        return chance, chance >= point.threshold
+
+    def describe(self, bgr: np.ndarray) -> Description:
+        """Return scores, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+        begin = time.perf_counter()
+        raw = self.raw_scores(bgr)
+        safe, may_go = self._decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
+        decided = {name: self._decide(name, score, self._threshold) for name, score in raw.items()}
+        view = WHOLE
+        if self._crop is not None:
+            view = centre_crop(bgr.shape[1], bgr.shape[0], self._crop, self._crop)
+        # Ten digits are kept: more than the arithmetic gives, and the same in every record.
+        return Description(
+            model=self._name,
+            kind=self.kind,
+            text='',
+            scores={name: round(chance, 10) for name, (chance, _) in decided.items()},
+            mentions={name: Mention.ASSERTED for name, (_, said) in decided.items() if said},
+            judgement=Judgement.SAFE if may_go else Judgement.UNSAFE,
+            judgement_score=round(safe, 10),
+            prompt_id=self.prompt_id,
+            view=view,
+            latency=time.perf_counter() - begin,
+        )

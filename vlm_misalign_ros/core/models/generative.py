@@ -1,0 +1,274 @@
+"""Generative VLMs of transformers: any image-text-to-text model with its processor."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.language.prompts import generative_prompt
+from vlm_misalign_ros.core.language.reading import Reading, read
+from vlm_misalign_ros.core.models import backend, reference
+from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.types import WHOLE, Description, View
+from vlm_misalign_ros.wire.values import clean_text
+
+SAFETY_PROMPT = 'safety'
+"""Id of the question whose first word, yes or no, tells how sure the model is."""
+_YES = ('yes', 'Yes', 'YES', ' yes', ' Yes', ' YES')
+_NO = ('no', 'No', 'NO', ' no', ' No', ' NO')
+_DIGITS = 6
+
+
+class GenerativeModel:
+    """One image-text-to-text model; greedy decoding of bounded length."""
+
+    kind = 'generative'
+
+    def __init__(
+        self,
+        text: str,
+        prompt_id: str = '',
+        device: str = 'auto',
+        dtype: str = 'float32',
+        threads: int = 1,
+        max_new_tokens: int = 96,
+        field_of_view: str = 'whole',
+        uncertainty: bool = True,
+        trust_remote_code: bool = False,
+    ) -> None:
+        """
+        Load the model that `text` refers to; ModelError when that cannot be done.
+
+        With `uncertainty` the likelihood of each mention and the probability of a safe road come
+        with the answer. With the `native` field of view a processor that crops the centre may.
+        """
+        named = reference.parse(text)
+        reference.check(named, 'vlm')
+        self._device = backend.prepare(device, threads)
+        self._dtype = backend.arithmetic(dtype)
+        self._max_new_tokens = max_new_tokens
+        self._name = text
+        self._native = field_of_view == 'native'
+        self._uncertainty = uncertainty
+        self._lexicon = Lexicon.load()
+        with backend.loading(text):
+            self._load(named, trust_remote_code)
+        self._prompt_id = prompt_id or ('default' if self._template else 'caption')
+        self._prompt = generative_prompt(self._prompt_id)
+        self._asked = self._ask(self._prompt)
+        self._asked_safety = self._ask(generative_prompt(SAFETY_PROMPT))
+        self._yes, self._no = self._first_tokens()
+
+    def _load(self, named: reference.ModelReference, trust: bool) -> None:
+        from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+        )
+
+        shared: dict[str, Any] = {
+            'local_files_only': backend.offline(named),
+            'trust_remote_code': trust,
+        }
+        place = backend.place(named)
+        config = AutoConfig.from_pretrained(place, **shared)
+        if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not trust:
+            raise ModelError(
+                f'model {place!r} is of type {config.model_type!r}, which does not answer with '
+                'text to a picture',
+                'give an image-text-to-text model',
+            )
+        self._processor = AutoProcessor.from_pretrained(place, **shared)
+        model = AutoModelForImageTextToText.from_pretrained(place, dtype=self._dtype, **shared)
+        self._model: Any = model.eval().to(device=self._device)
+        tokenizer = getattr(self._processor, 'tokenizer', self._processor)
+        self._tokenizer = tokenizer
+        self._template = bool(
+            getattr(self._processor, 'chat_template', None)
+            or getattr(tokenizer, 'chat_template', None)
+        )
+        images = getattr(self._processor, 'image_processor', None)
+        # A processor that crops the centre would hide the sides of a wide frame: pad instead.
+        self._crops = bool(getattr(images, 'do_center_crop', False))
+        self._crop = _crop_of(images) if self._crops and self._native else None
+        mean = getattr(images, 'image_mean', None) or (0.5, 0.5, 0.5)
+        self._fill = tuple(round(255 * float(value)) for value in reversed(mean))
+        ends = self._model.generation_config.eos_token_id
+        self._ends = set(ends if isinstance(ends, list) else [ends]) - {None}
+
+    def _ask(self, prompt: str) -> str:
+        if not self._template:
+            # PaliGemma's processor wants the place of the picture named, and warns at every call.
+            named = self._model.config.model_type == 'paligemma'
+            return f'{self._processor.image_token}{prompt}' if named else prompt
+        messages = [
+            {'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': prompt}]}
+        ]
+        asked = self._processor.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return str(asked)
+
+    def _first_tokens(self) -> tuple[list[int], list[int]]:
+        """Return the ids with which yes and no begin, without those that begin both."""
+
+        def first(words: Sequence[str]) -> set[int]:
+            encoded = (self._tokenizer(word, add_special_tokens=False).input_ids for word in words)
+            return {ids[0] for ids in encoded if ids}
+
+        yes, no = first(_YES), first(_NO)
+        both = yes & no | {self._tokenizer.unk_token_id}
+        return sorted(yes - both), sorted(no - both)
+
+    def _picture(self, bgr: np.ndarray) -> Image.Image:
+        height, width = bgr.shape[:2]
+        if self._crops and not self._native and height != width:
+            down, right = max(width - height, 0), max(height - width, 0)
+            bgr = cv2.copyMakeBorder(
+                np.ascontiguousarray(bgr),
+                down // 2,
+                down - down // 2,
+                right // 2,
+                right - right // 2,
+                cv2.BORDER_CONSTANT,
+                value=self._fill,
+            )
+        return Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
+
+    def _inputs(self, picture: Image.Image, asked: str) -> dict[str, torch.Tensor]:
+        inputs = self._processor(images=picture, text=asked, return_tensors='pt')
+        return {
+            name: value.to(self._device, self._dtype)
+            if value.is_floating_point()
+            else value.to(self._device)
+            for name, value in inputs.items()
+            if isinstance(value, torch.Tensor) and name != 'labels'
+        }
+
+    def _generate(
+        self, inputs: Mapping[str, torch.Tensor], length: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens, (T,), and the log-probabilities at each new one, (N, V)."""
+        output = self._model.generate(
+            **inputs,
+            max_new_tokens=length,
+            do_sample=False,
+            num_beams=1,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        logits = torch.cat(output.logits) if output.logits else torch.zeros(0, 1)
+        return output.sequences[0], logits.float().log_softmax(-1)
+
+    def describe(self, bgr: np.ndarray) -> Description:
+        """Return text, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+        begin = time.perf_counter()
+        picture = self._picture(bgr)
+        inputs = self._inputs(picture, self._asked)
+        with torch.inference_mode():
+            tokens, chances = self._generate(inputs, self._max_new_tokens)
+        asked = inputs['input_ids'][0]
+        if len(tokens) >= len(asked) and torch.equal(tokens[: len(asked)], asked):
+            tokens = tokens[len(asked) :]
+        # A captioner goes on from its prompt, which stays in the text and is part of no answer.
+        answer = self._decode(tokens)
+        found = self._reading(answer)
+        scores: dict[str, float] = {}
+        safe = None
+        if self._uncertainty:
+            scores = self._likelihoods(answer, tokens, chances, found.phrases)
+            safe = self._probability_of_yes(picture)
+        truncated = len(tokens) >= self._max_new_tokens and int(tokens[-1]) not in self._ends
+        view: View = WHOLE
+        if self._crop is not None:
+            view = centre_crop(bgr.shape[1], bgr.shape[0], *self._crop)
+        return Description(
+            model=self._name,
+            kind=self.kind,
+            text=answer,
+            mentions=found.mentions,
+            scores=scores,
+            judgement=found.judgement,
+            judgement_score=safe,
+            prompt_id=self._prompt_id,
+            truncated=truncated,
+            view=view,
+            latency=time.perf_counter() - begin,
+        )
+
+    def _reading(self, answer: str) -> Reading:
+        return read(answer, self._lexicon, self._prompt)
+
+    def _decode(self, tokens: torch.Tensor) -> str:
+        return clean_text(self._tokenizer.decode(tokens, skip_special_tokens=True).strip())
+
+    def _likelihoods(
+        self,
+        answer: str,
+        tokens: torch.Tensor,
+        chances: torch.Tensor,
+        phrases: Mapping[str, Sequence[str]],
+    ) -> dict[str, float]:
+        """
+        Return, by class, the geometric mean of the probabilities of the tokens that name it.
+
+        The tokens are those under the phrase by which the class is first asserted.
+        """
+        count = len(chances)
+        if not phrases or not count:
+            return {}
+        new = tokens[-count:]
+        logs = chances[torch.arange(count), new].cpu().numpy()
+        ends = [
+            len(self._decode(tokens[: len(tokens) - count + place + 1])) for place in range(count)
+        ]
+        starts = [len(self._decode(tokens[: len(tokens) - count])), *ends[:-1]]
+        found = {}
+        for name, phrase in phrases.items():
+            pattern = r'[\W_]+'.join(re.escape(word) for word in phrase)
+            match = re.search(rf'(?<!\w){pattern}(?!\w)', answer, re.IGNORECASE)
+            if match is None:
+                continue
+            inside = [
+                place
+                for place in range(count)
+                if starts[place] < match.end() and ends[place] > match.start()
+            ]
+            if inside:
+                found[name] = round(float(np.exp(logs[inside].mean())), _DIGITS)
+        return found
+
+    def _probability_of_yes(self, picture: Image.Image) -> float | None:
+        """Return P(yes) / (P(yes) + P(no)) of the first word of the answer to SAFETY_PROMPT."""
+        if not self._yes or not self._no:
+            return None
+        inputs = self._inputs(picture, self._asked_safety)
+        with torch.inference_mode():
+            _, chances = self._generate(inputs, 1)
+        first = chances[0].double().exp()
+        yes, no = float(first[self._yes].sum()), float(first[self._no].sum())
+        return round(yes / (yes + no), _DIGITS) if yes + no > 0 else None
+
+
+def _crop_of(images: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return what a processor resizes to cover and what it crops, each (width, height)."""
+    size: Any = getattr(images, 'size', None)
+    crop: Any = getattr(images, 'crop_size', None)
+    try:
+        cut = int(crop['width']), int(crop['height'])
+        edge = size.get('shortest_edge') if hasattr(size, 'get') else size['shortest_edge']
+        shortest = (int(edge), int(edge)) if edge else (int(size['width']), int(size['height']))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f'the processor crops to {crop} from {size}, which is not understood',
+            'use field_of_view: whole',
+        ) from error
+    return shortest, cut

@@ -1,0 +1,168 @@
+"""Segmentation by any semantic or universal model of transformers, as Cityscapes train ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.labels.classes import IGNORE
+from vlm_misalign_ros.core.models import backend, reference
+from vlm_misalign_ros.core.types import Segmented
+
+_MULTIPLE = 32
+
+
+class SegmentationModel:
+    """One segmentation model; answers at the picture's own resolution."""
+
+    def __init__(
+        self,
+        text: str,
+        device: str = 'auto',
+        dtype: str = 'float32',
+        input_height: int = 512,
+        threads: int = 1,
+        trust_remote_code: bool = False,
+    ) -> None:
+        """Load the model that `text` refers to; ModelError when that cannot be done."""
+        named = reference.parse(text)
+        reference.check(named, 'segmentation')
+        self._device = backend.prepare(device, threads)
+        self._dtype = backend.arithmetic(dtype)
+        self._input_height = input_height
+        with backend.loading(text):
+            self._load(named, trust_remote_code)
+
+    def _load(self, named: reference.ModelReference, trust: bool) -> None:
+        from transformers import (
+            AutoConfig,
+            AutoImageProcessor,
+            AutoModelForSemanticSegmentation,
+            AutoModelForUniversalSegmentation,
+        )
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES,
+            MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES,
+        )
+
+        shared: dict[str, Any] = {
+            'local_files_only': backend.offline(named),
+            'trust_remote_code': trust,
+        }
+        place = backend.place(named)
+        config = AutoConfig.from_pretrained(place, **shared)
+        kind = config.model_type
+        if kind in MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES:
+            loader: Any = AutoModelForSemanticSegmentation
+        elif kind in MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES:
+            loader = AutoModelForUniversalSegmentation
+        else:
+            raise ModelError(
+                f'model {place!r} is of type {kind!r}, which does not segment',
+                'give a semantic or universal segmentation model',
+            )
+        columns = reference.train_ids(config.id2label, place)
+        processor = AutoImageProcessor.from_pretrained(place, **shared)
+        model = loader.from_pretrained(place, dtype=self._dtype, **shared)
+        self._model: Any = model.eval().to(device=self._device)
+        self._mean = np.array(getattr(processor, 'image_mean', None) or (0, 0, 0), np.float32)
+        self._std = np.array(getattr(processor, 'image_std', None) or (1, 1, 1), np.float32)
+        if not getattr(processor, 'do_normalize', True):
+            self._mean, self._std = np.zeros(3, np.float32), np.ones(3, np.float32)
+        # One table a channel: value / 255, minus mean, over deviation.
+        values = np.arange(256, dtype=np.float32) / 255
+        self._tables = [(values - m) / s for m, s in zip(self._mean, self._std, strict=True)]
+        self._queries = loader is AutoModelForUniversalSegmentation
+        self._columns = sorted(columns)
+        self._train_ids = np.array([columns[index] for index in self._columns], np.uint8)
+        self._extra: dict[str, torch.Tensor] = {}
+        if kind == 'oneformer':
+            from transformers import AutoProcessor
+
+            full = AutoProcessor.from_pretrained(place, **shared)
+            blank = np.zeros((64, 64, 3), np.uint8)
+            inputs = full(images=blank, task_inputs=['semantic'], return_tensors='pt')
+            self._extra = {'task_inputs': inputs['task_inputs'].to(self._device)}
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        wanted = self._input_height or height
+        rows = max(_MULTIPLE, round(wanted / _MULTIPLE) * _MULTIPLE)
+        columns = max(_MULTIPLE, round(width * rows / height / _MULTIPLE) * _MULTIPLE)
+        return rows, columns
+
+    def _input(self, bgr: np.ndarray) -> torch.Tensor:
+        rows, columns = self._size(*bgr.shape[:2])
+        if (rows, columns) != bgr.shape[:2]:
+            shrinks = rows < bgr.shape[0]
+            bgr = cv2.resize(
+                bgr,
+                (columns, rows),
+                interpolation=(cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR),
+            )
+        planes = cv2.split(np.ascontiguousarray(bgr))
+        stacked = np.empty((1, 3, rows, columns), np.float32)
+        for channel in range(3):
+            stacked[0, channel] = cv2.LUT(planes[2 - channel], self._tables[channel])
+        return torch.from_numpy(stacked).to(self._device, self._dtype)
+
+    def segment(self, bgr: np.ndarray) -> Segmented:
+        """
+        Return train ids, uint8 (H, W), and certainty of a BGR uint8 (H, W, 3) picture.
+
+        Class scores are brought to the picture's size before the best is chosen. Where a
+        model's own class that Cityscapes lacks wins, the best of the 19 is taken.
+        """
+        with torch.inference_mode():
+            output = self._model(pixel_values=self._input(bgr), **self._extra)
+            found = self._scores(output)[0, self._columns].float()
+            entropy, confidence = _certainty(found, self._queries)
+            scores = found.cpu().numpy()
+        best, where = None, np.full(bgr.shape[:2], IGNORE, np.uint8)
+        size = (bgr.shape[1], bgr.shape[0])
+        for train_id, plane in zip(self._train_ids, scores, strict=True):
+            large = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+            if best is None:
+                best = large
+                where[:] = train_id
+                continue
+            better = cv2.compare(large, best, cv2.CMP_GT)
+            where[better > 0] = train_id
+            np.maximum(best, large, out=best)
+        return Segmented(where, entropy, confidence)
+
+    @staticmethod
+    def _scores(output: Any) -> torch.Tensor:
+        """Return class scores (1, C, h, w): logits, or the sum over queries of class and mask."""
+        if getattr(output, 'logits', None) is not None and output.logits.ndim == 4:
+            return output.logits
+        classes = getattr(output, 'class_queries_logits', None)
+        masks = getattr(output, 'masks_queries_logits', None)
+        if classes is None or masks is None:
+            raise ModelError(
+                f'the model answers with {type(output).__name__}, without class and mask logits',
+                'give a semantic segmentation, Mask2Former, MaskFormer, OneFormer or EoMT model',
+            )
+        # Cheng et al. 2021 (MaskFormer), section 3.4: semantic inference.
+        return torch.einsum(
+            'bqc,bqhw->bchw', classes.float().softmax(-1)[..., :-1], masks.float().sigmoid()
+        )
+
+
+def _certainty(scores: torch.Tensor, queries: bool) -> tuple[float, float]:
+    """
+    Return (entropy as a part of log C, highest probability), means over the pixels of (C, h, w).
+
+    Logits become probabilities by softmax; the sums of class and mask of a model with `queries`
+    are weights already and are normalised. Six digits: the same in every record.
+    """
+    if queries:
+        weights = scores.clamp(min=1e-9)
+        chances = weights / weights.sum(0, keepdim=True)
+    else:
+        chances = scores.softmax(0)
+    entropy = -(chances * chances.clamp(min=1e-12).log()).sum(0).mean() / np.log(len(scores))
+    return round(float(entropy), 6), round(float(chances.amax(0).mean()), 6)

@@ -1,0 +1,1 @@
+"""What a run writes down: records, manifest, pictures; reading, comparing and merging them."""

@@ -1,0 +1,133 @@
+"""The manifest: everything that decides what a run's numbers are."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.settings.resources import config_path
+
+_PACKAGES = (
+    'vlm_misalign_ros',
+    'numpy',
+    'opencv-python-headless',
+    'opencv-python',
+    'pandas',
+    'torch',
+    'transformers',
+    'open_clip_torch',
+    'safetensors',
+    'tokenizers',
+    'rosbags',
+    'mcap',
+    'ros-rclpy',
+)
+
+
+def build_manifest(
+    configuration: Mapping[str, Any], models: Mapping[str, Any], extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the manifest of a run that starts now."""
+    return {
+        'schema': 1,
+        'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'command': sys.argv,
+        'configuration': dict(configuration),
+        'models': dict(models),
+        **extra,
+        'language': {
+            'lexicon_version': Lexicon.load().version,
+            'lexicon_sha256': _sha256(config_path('lexicon.yaml')),
+            'prompts_sha256': prompts_hash(),
+        },
+        'packages': _versions(),
+        'revision': _revision(),
+        'machine': _machine(),
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _revision() -> str | None:
+    """Return the git revision of the source tree, `+` at its end for local changes."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / '.git').exists():
+        return None
+    try:
+        head, changes = (
+            subprocess.run(
+                ['git', '-C', str(root), *words],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            ).stdout.strip()
+            for words in (['rev-parse', 'HEAD'], ['status', '--porcelain', '-uno'])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ('+' if changes else '')
+
+
+def _machine() -> dict[str, Any]:
+    processor = platform.processor()
+    try:
+        for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
+            if line.startswith('model name'):
+                processor = line.partition(':')[2].strip()
+                break
+    except OSError:
+        pass
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return {
+        'system': platform.platform(),
+        'python': platform.python_version(),
+        'processor': processor,
+        'cpus': cpus,
+        'ros_distro': os.environ.get('ROS_DISTRO', ''),
+        'rmw': os.environ.get('RMW_IMPLEMENTATION', ''),
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; RecordError when the disk refuses."""
+    partial = path.with_name(path.name + '.part')
+    try:
+        partial.write_text(text, encoding='utf-8')
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RecordError(
+            f'{path} cannot be written: {error.strerror}', 'free space or choose another folder'
+        ) from error
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON whole or not at all; RecordError when the disk refuses."""
+    write_text(path, json.dumps(data, indent=2, default=str) + '\n')

@@ -1,0 +1,159 @@
+"""Several runs of one evaluation, on several machines or days, as one run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.evaluation.evaluator import stamp_text
+from vlm_misalign_ros.core.records.manifest import write_json
+from vlm_misalign_ros.core.records.pictures import picture_name
+from vlm_misalign_ros.core.records.store import RecordWriter, read_records
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.settings.parameters import table
+from vlm_misalign_ros.core.types import Record
+
+_FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'limits')
+"""Settings of the evaluation that change no record."""
+_GAP = 1_000_000_000
+"""Nanoseconds of header time between the last frame of a run and the first of the next."""
+
+
+def merge(out: Path, folders: Sequence[Path]) -> int:
+    """
+    Write manifest, configuration, records and pictures of several runs into a new run folder.
+
+    The runs have to have measured the same: models, language, corruption seed and settings of the
+    evaluation. Stamps of later runs are moved behind those of earlier ones, and each frame's
+    record says its `run`. Returns the number of frames. Raises ConfigurationError naming what
+    differs, RecordError for a frame in two runs and for what cannot be read or written.
+    """
+    if len(folders) < 2:
+        raise ConfigurationError('only one run is named', 'give two or more to merge')
+    if out.exists() and any(out.iterdir()):
+        raise RecordError(f'run folder {out} exists', 'give another')
+    manifests = [_manifest(folder) for folder in folders]
+    for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
+        for name, value in measured(manifests[0]).items():
+            other = measured(manifest)[name]
+            if other != value:
+                raise ConfigurationError(
+                    f'{folder} measured with another {name} than {folders[0]}: '
+                    f'{_short(other)}, not {_short(value)}',
+                    'merge runs of one evaluation',
+                )
+    records, moved = _joined(folders)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folders[0] / 'config.yaml', out / 'config.yaml')
+        for source, name in moved:
+            if source.is_file():
+                (out / 'pictures').mkdir(exist_ok=True)
+                shutil.copyfile(source, out / 'pictures' / name)
+    except OSError as error:
+        raise RecordError(
+            f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
+        ) from error
+    writer = RecordWriter(out / 'records.jsonl')
+    try:
+        for record in records:
+            writer.write(record)
+    finally:
+        writer.close()
+    write_json(
+        out / 'manifest.json',
+        {
+            **manifests[0],
+            'merged': {
+                str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
+            },
+        },
+    )
+    return len(records)
+
+
+def is_merged(folder: Path) -> bool:
+    """Return whether a run folder was made by `merge`."""
+    try:
+        return 'merged' in _manifest(folder)
+    except RecordError:
+        return False
+
+
+def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a manifest decides a frame's record, by what to call it."""
+    configuration = manifest.get('configuration') or {}
+    monitor = configuration.get('monitor') or {}
+    found: dict[str, Any] = {
+        f'model {name}': [
+            entry.get('role'),
+            entry.get('sha256') or entry.get('model'),
+            (entry.get('calibration') or {}).get('sha256'),
+        ]
+        for name, entry in sorted((manifest.get('models') or {}).items())
+    }
+    found['set of models'] = sorted(manifest.get('models') or {})
+    found['language'] = manifest.get('language')
+    found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
+    for vlm in configuration.get('vlms') or ():
+        found[f'setting of {vlm.get("name")}'] = {
+            key: vlm.get(key)
+            for key in ('prompt', 'max_new_tokens', 'threshold', 'dtype', 'field_of_view')
+        }
+    for entry in table(EvaluationParameters):
+        if entry.name not in _FREE:
+            found[entry.name] = monitor.get(entry.name)
+    return found
+
+
+def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str]]]:
+    """Return the records of all runs, and their pictures with their names from now on."""
+    records: list[Record] = []
+    pictures = []
+    seen: dict[tuple[Any, ...], Path] = {}
+    behind = 0
+    for folder in folders:
+        last = behind
+        for record in read_records(folder / 'records.jsonl'):
+            if record.get('kind') != 'frame':
+                continue
+            key = (record['key'], record['condition']['name'], record['pass'])
+            if key in seen:
+                raise RecordError(
+                    f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
+                    'merge runs that share no frames',
+                )
+            seen[key] = folder
+            seconds, _, nanoseconds = record['stamp'].partition('.')
+            stamp = int(seconds) * 1_000_000_000 + int(nanoseconds)
+            last = max(last, stamp + behind)
+            for suffix in ('.jpg', '_mask.jpg'):
+                pictures.append(
+                    (
+                        folder / 'pictures' / (picture_name(stamp) + suffix),
+                        picture_name(stamp + behind) + suffix,
+                    )
+                )
+            records.append({**record, 'stamp': stamp_text(stamp + behind), 'run': str(folder)})
+        behind = last + _GAP
+    return records, pictures
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / 'manifest.json'
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise RecordError(f'{path} cannot be read: {error}', 'give the folder of a run') from error
+    if not isinstance(data, dict):
+        raise RecordError(f'{path} holds no JSON object', 'give the folder of a run')
+    return data
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + '...'

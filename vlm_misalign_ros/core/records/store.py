@@ -1,0 +1,137 @@
+"""Records as JSON lines: written a frame at a time, read back, compared."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.types import Record
+
+MAX_DIFFERENCES = 20
+_TIMES = ('timing',)
+
+
+class RecordWriter:
+    """Appends records to a file; each is whole on disk's cache when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file; RecordError when it exists or cannot be created."""
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except FileExistsError as error:
+            raise RecordError(f'{path} exists', 'choose another run folder') from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        self._size = 0
+
+    def write(self, record: Record) -> None:
+        """Append one record; RecordError when the disk is full, with no half line left."""
+        line = json.dumps(record, allow_nan=False, sort_keys=False).encode() + b'\n'
+        done = 0
+        try:
+            while done < len(line):
+                done += os.write(self._file, line[done:])
+        except OSError as error:
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                pass
+            raise _unwritable(self._path, error) from error
+        self._size += len(line)
+
+    def close(self) -> None:
+        """Bring everything to the disk and close the file."""
+        if self._file < 0:
+            return
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        finally:
+            os.close(self._file)
+            self._file = -1
+
+
+def _unwritable(path: Path, error: OSError) -> RecordError:
+    return RecordError(
+        f'{path} cannot be written: {error.strerror}',
+        'free space or choose another folder; what was recorded before is kept',
+    )
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """
+    Yield the records of a file; a last line cut off by a crash is left out.
+
+    Raises RecordError naming the line that is no record.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.endswith(b'\n'):
+                    return
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise RecordError(
+                        f'{path}, line {number} is no record: {line[:60]!r}',
+                        'the file was changed or damaged',
+                    ) from error
+                if not isinstance(record, dict):
+                    raise RecordError(f'{path}, line {number} is no JSON object')
+                yield record
+    except OSError as error:
+        raise RecordError(
+            f'{path} cannot be read: {error.strerror}', 'give the folder of a run'
+        ) from error
+
+
+def comparable(record: Record) -> Record:
+    """Return a frame's record without its times."""
+    return {key: value for key, value in record.items() if key not in _TIMES}
+
+
+def _frames(path: Path) -> dict[str, Record]:
+    return {
+        record['stamp']: comparable(record)
+        for record in read_records(path)
+        if record.get('kind') == 'frame'
+    }
+
+
+def difference(first: Path, second: Path) -> list[str]:
+    """
+    Return in what the frames of two record files differ, times aside; empty when in nothing.
+
+    Frames are matched by stamp; at most MAX_DIFFERENCES lines come back.
+    """
+    one, other = _frames(first), _frames(second)
+    found = []
+    for stamp in sorted(one.keys() | other.keys()):
+        if stamp not in one or stamp not in other:
+            found.append(f'frame {stamp} is only in {first if stamp in one else second}')
+            continue
+        label = f'{stamp} ({one[stamp].get("key")}, {one[stamp]["condition"]["name"]})'
+        found.extend(f'frame {label}: {line}' for line in _differ('', one[stamp], other[stamp]))
+    if not one and not other:
+        found.append(f'neither {first} nor {second} holds a frame')
+    if len(found) > MAX_DIFFERENCES:
+        rest = len(found) - MAX_DIFFERENCES
+        found = [*found[:MAX_DIFFERENCES], f'and {rest} more differences']
+    return found
+
+
+def _differ(place: str, one: Any, other: Any) -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from _differ(
+                f'{place}.{key}' if place else str(key), one.get(key), other.get(key)
+            )
+    elif one != other:
+        yield f'{place}: {str(one)[:80]} != {str(other)[:80]}'

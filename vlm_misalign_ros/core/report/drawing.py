@@ -1,0 +1,186 @@
+"""The ground truth of a frame as a picture: what has to be said, and the ego corridor."""
+
+from __future__ import annotations
+
+from math import cos, sin
+
+import cv2
+import numpy as np
+
+from vlm_misalign_ros.core.labels.classes import BY_ID, SCORED
+from vlm_misalign_ros.core.truth.hazard import (
+    CLEAR_FACTOR,
+    HazardSettings,
+    approaches,
+    ground_distance,
+    hazard,
+    scaled,
+)
+from vlm_misalign_ros.core.truth.inventory import Thing, take_inventory
+from vlm_misalign_ros.core.truth.presence import TruthSettings, is_required, presence, required
+from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
+
+_COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
+_VERDICTS = {
+    Hazard.HAZARD: (60, 60, 255),
+    Hazard.CLEAR: (90, 220, 90),
+    Hazard.INDETERMINATE: (60, 190, 255),
+}
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_NEAREST = 0.5
+"""Metres of road before the camera from which the corridor is drawn."""
+
+
+def project(camera: Camera, offset: float, distance: float) -> tuple[float, float]:
+    """
+    Return (column, row) of a point on flat road, the inverse of hazard.ground_distance.
+
+    `offset` is metres to the right of the corridor's middle, `distance` metres along the road.
+    """
+    depth = distance * cos(camera.pitch) + camera.mount_height * sin(camera.pitch)
+    down = camera.mount_height * cos(camera.pitch) - distance * sin(camera.pitch)
+    return (camera.cx + camera.fx * offset / depth, camera.cy + camera.fy * down / depth)
+
+
+def draw_truth(
+    frame: Frame, camera: Camera, settings: TruthSettings, corridor: HazardSettings
+) -> np.ndarray:
+    """
+    Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3).
+
+    Outlined in green is what has to be mentioned, in yellow what may be; the corridor is drawn
+    on the road up to the stopping distance and, thinly, up to where CLEAR begins. `frame` has to
+    have labels.
+    """
+    assert frame.labels is not None
+    height, width = frame.labels.shape
+    camera = scaled(camera, width, height)
+    inventory = take_inventory(frame.labels, frame.instances, frame.depth)
+    needed = required(inventory, settings)
+    states = presence(inventory, needed)
+    found = hazard(approaches(inventory, camera), corridor)
+    image = frame.image.copy()
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    unit = max(height / 1024, 0.35)
+    _draw_corridor(image, camera, corridor, found.verdict, unit)
+    for thing in sorted(inventory.things, key=lambda thing: thing.bottom):
+        if thing.number and frame.instances is not None:
+            important = is_required(thing, inventory.shape, settings)
+            color = _COLORS[Presence.REQUIRED if important else Presence.TOLERATED]
+            _outline(image, frame.instances, thing, color, unit)
+            if important:
+                distance = thing.depth or ground_distance(camera, thing.bottom + 0.5)
+                _write(
+                    image,
+                    f'{BY_ID[thing.label].name} {distance:.0f} m',
+                    (int(thing.foot.min()), thing.top - round(6 * unit)),
+                    color,
+                    unit,
+                )
+    verdict = (
+        found.verdict.value
+        if found.nearest is None
+        else (
+            f'{found.verdict.value}: {found.nearest_class} at {found.nearest:.1f} m '
+            f'({found.source})'
+        )
+    )
+    wide = cv2.getTextSize(verdict, _FONT, 1.1 * unit, 1)[0][0]
+    cv2.rectangle(image, (0, 0), (wide + round(50 * unit), round(70 * unit)), (24, 24, 24), -1)
+    _write(
+        image, verdict, (round(20 * unit), round(48 * unit)), _VERDICTS[found.verdict], 1.6 * unit
+    )
+    lines = [
+        (state, ', '.join(name for name in SCORED if states[name] is state)) for state in Presence
+    ]
+    return np.concatenate([image, _legend(lines, width, unit)])
+
+
+def _draw_corridor(
+    image: np.ndarray, camera: Camera, corridor: HazardSettings, verdict: Hazard, unit: float
+) -> None:
+    half, stop = corridor.corridor_width / 2, corridor.stopping_distance
+    near = max(_NEAREST, ground_distance(camera, image.shape[0] - 1))
+
+    def quadrilateral(start: float, end: float) -> np.ndarray:
+        corners = [(-half, start), (-half, end), (half, end), (half, start)]
+        return np.array([project(camera, *corner) for corner in corners]).round().astype(np.int32)
+
+    if near < stop:
+        filled = image.copy()
+        cv2.fillPoly(filled, [quadrilateral(near, stop)], _VERDICTS[verdict])
+        cv2.addWeighted(filled, 0.3, image, 0.7, 0, dst=image)
+        cv2.polylines(
+            image,
+            [quadrilateral(near, stop)],
+            True,
+            _VERDICTS[verdict],
+            round(2 * unit) or 1,
+            cv2.LINE_AA,
+        )
+    cv2.polylines(
+        image,
+        [quadrilateral(max(near, stop), CLEAR_FACTOR * stop)],
+        True,
+        _VERDICTS[verdict],
+        1,
+        cv2.LINE_AA,
+    )
+
+
+def _outline(
+    image: np.ndarray,
+    instances: np.ndarray,
+    thing: Thing,
+    color: tuple[int, int, int],
+    unit: float,
+) -> None:
+    rows = slice(thing.top, thing.bottom + 1)
+    mask = (instances[rows] == thing.number).view(np.uint8)
+    contours, _ = cv2.findContours(
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(0, thing.top)
+    )
+    cv2.drawContours(image, contours, -1, color, max(1, round(2 * unit)), cv2.LINE_AA)
+
+
+def _write(
+    image: np.ndarray, text: str, place: tuple[int, int], color: tuple[int, int, int], unit: float
+) -> None:
+    place = (place[0], max(place[1], round(24 * unit)))
+    cv2.putText(
+        image, text, place, _FONT, 0.7 * unit, (0, 0, 0), max(1, round(4 * unit)), cv2.LINE_AA
+    )
+    cv2.putText(
+        image, text, place, _FONT, 0.7 * unit, color, max(1, round(1.5 * unit)), cv2.LINE_AA
+    )
+
+
+def _legend(lines: list[tuple[Presence, str]], width: int, unit: float) -> np.ndarray:
+    """Return a panel that names the classes by state, uint8 (rows, width, 3)."""
+    scale = 0.62 * unit
+    step = round(28 * unit)
+    rows: list[tuple[str, tuple[int, int, int]]] = []
+    for state, names in lines:
+        color = _COLORS.get(state, (150, 150, 150))
+        text = f'{state.value}:'
+        for name in (names or '-').split(', '):
+            longer = f'{text} {name},'
+            if cv2.getTextSize(longer, _FONT, scale, 1)[0][0] > width - round(40 * unit):
+                rows.append((text, color))
+                longer = f'    {name},'
+            text = longer
+        rows.append((text.rstrip(','), color))
+    panel = np.full((step * len(rows) + round(16 * unit), width, 3), 24, np.uint8)
+    for number, (text, color) in enumerate(rows, 1):
+        cv2.putText(
+            panel,
+            text,
+            (round(20 * unit), number * step),
+            _FONT,
+            scale,
+            color,
+            max(1, round(1.3 * unit)),
+            cv2.LINE_AA,
+        )
+    return panel

@@ -1,0 +1,165 @@
+"""The verdict over a run, as exit code, JSON and JUnit XML."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import isnan
+from pathlib import Path
+
+from vlm_misalign_ros.core.records.manifest import write_text
+from vlm_misalign_ros.core.report.summary import ALL, Row
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+class Status(str, Enum):
+    """What a run comes to."""
+
+    PASS = 'PASS'
+    FAIL = 'FAIL'
+    INVALID = 'INVALID'
+
+
+EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.INVALID: 3}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the verdict and how it came out."""
+
+    name: str
+    status: Status
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """INVALID when too little was scored, else FAIL when a limit was passed, else PASS."""
+
+    status: Status
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0, 1 or 3."""
+        return EXIT_CODES[self.status]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return what went wrong, and the notes of the run."""
+        return [check.message for check in self.checks if check.status is not Status.PASS] + list(
+            self.notes
+        )
+
+
+def judge_run(
+    rows: Sequence[Row],
+    frames: int,
+    segmented: int | None,
+    *,
+    minimum_coverage: float,
+    limits: Mapping[str, float],
+    expected_frames: int | None,
+    notes: Sequence[str],
+) -> Verdict:
+    """
+    Return the verdict.
+
+    `frames` were closed, `segmented` of them with a mask (None: no segmentation asked for).
+    """
+    checks = []
+
+    def check(name: str, good: bool, otherwise: Status, message: str) -> None:
+        checks.append(Check(name, Status.PASS if good else otherwise, message))
+
+    if expected_frames is not None:
+        check(
+            'frames',
+            frames >= expected_frames,
+            Status.INVALID,
+            f'{frames} of {expected_frames} frames were closed',
+        )
+    elif not frames:
+        check('frames', False, Status.INVALID, 'no frame was closed')
+    totals = [row for row in rows if row.condition == ALL]
+    # The blank control is left out of the totals, but its frames have to be scored too.
+    coverage = {
+        total.model: sum(
+            row.scored for row in rows if row.model == total.model and row.condition != ALL
+        )
+        for total in totals
+    }
+    if segmented is not None:
+        coverage['segmentation'] = segmented
+    for name, scored in coverage.items():
+        share = scored / frames if frames else 0.0
+        check(
+            f'coverage of {name}',
+            share >= minimum_coverage,
+            Status.INVALID,
+            f'{name}: {scored} of {frames} frames scored ({share:.1%}), '
+            f'{minimum_coverage:.1%} needed',
+        )
+    for row in totals:
+        found = row.rates()
+        for name, limit in limits.items():
+            value = found[name].value
+            if isnan(value):
+                check(
+                    f'{name} of {row.model}',
+                    False,
+                    Status.INVALID,
+                    f'{row.model}: {name} has nothing to be counted from',
+                )
+            else:
+                check(
+                    f'{name} of {row.model}',
+                    value <= limit,
+                    Status.FAIL,
+                    f'{row.model}: {name} is {value:.4f}, at most {limit:g} allowed',
+                )
+    found_statuses = {entry.status for entry in checks}
+    status = next(
+        (worst for worst in (Status.INVALID, Status.FAIL) if worst in found_statuses), Status.PASS
+    )
+    return Verdict(status, tuple(checks), tuple(notes))
+
+
+_NOT_XML = re.compile('[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub('\ufffd', text)
+
+
+def write_junit(path: Path, name: str, verdict: Verdict) -> None:
+    """Write the checks of a verdict as JUnit XML; RecordError when the disk refuses."""
+    bad = [check for check in verdict.checks if check.status is Status.FAIL]
+    invalid = [check for check in verdict.checks if check.status is Status.INVALID]
+    suite = ElementTree.Element(
+        'testsuite',
+        name=_clean(name),
+        tests=str(len(verdict.checks)),
+        failures=str(len(bad)),
+        errors=str(len(invalid)),
+    )
+    for check in verdict.checks:
+        case = ElementTree.SubElement(
+            suite, 'testcase', classname='vlm_misalign_ros', name=_clean(check.name)
+        )
+        if check.status is not Status.PASS:
+            kind = 'failure' if check.status is Status.FAIL else 'error'
+            ElementTree.SubElement(case, kind, message=_clean(check.message))
+    if verdict.notes:
+        ElementTree.SubElement(suite, 'system-out').text = _clean('\n'.join(verdict.notes))
+    write_text(
+        path,
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        + ElementTree.tostring(suite, encoding='unicode')
+        + '\n',
+    )

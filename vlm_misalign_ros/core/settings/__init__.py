@@ -1,0 +1,1 @@
+"""Parameter tables, the configuration of a run, and where its files lie."""

@@ -1,0 +1,251 @@
+"""The parameters of every node: names, defaults, ranges, descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_misalign_ros.core.labels.classes import CRITICAL
+from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
+
+RELIABILITY = ('reliable', 'best_effort')
+POLICY = ('every_frame', 'latest')
+
+
+@dataclass(frozen=True)
+class ReplayParameters:
+    """Parameters of the replay node."""
+
+    dataset: str = parameter('', 'folder of a data set in Cityscapes layout')
+    split: str = parameter('', 'split to replay (train, val, test); empty: all that are there')
+    cities: tuple[str, ...] = parameter((), 'cities to replay; empty: all')
+    limit: int = parameter(0, 'frames of each pass; 0: all', minimum=0)
+    sequences: bool = parameter(False, 'replay leftImg8bit_sequence instead of leftImg8bit')
+    conditions: tuple[str, ...] = parameter(
+        ('clean',), 'conditions, one pass each: clean, NAME:SEVERITY, NAME:1-5, or all'
+    )
+    mode: str = parameter(
+        'lockstep',
+        'lockstep: the next frame when the monitor closed one; real_time: at `rate`',
+        choices=('lockstep', 'real_time'),
+    )
+    max_in_flight: int = parameter(2, 'lockstep: frames outside at most', minimum=1, maximum=64)
+    rate: float = parameter(
+        10.0, 'Hz of the stamps, and of the pictures in real time', minimum=0.01, maximum=1000
+    )
+    loop: bool = parameter(False, 'start again at the end (real time only)')
+    start_paused: bool = parameter(False, 'wait for the resume service')
+    depth: bool = parameter(
+        True, 'publish ground_truth/depth where the data set has disparity and cameras'
+    )
+    publish_clock: bool = parameter(False, 'publish /clock with the stamp of each frame')
+    start_stamp: float = parameter(
+        1.0, 'lockstep: header time of the first frame, seconds', minimum=1.0, maximum=2e9
+    )
+    startup_timeout: float = parameter(
+        300.0, 'lockstep: seconds to wait for every node to answer a probe', minimum=1.0
+    )
+    frame_id: str = parameter('camera', 'header.frame_id of every message')
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+@dataclass(frozen=True)
+class CorruptionParameters:
+    """Parameters of the corruption node."""
+
+    seed: int = parameter(0, 'run seed of every random draw', minimum=0)
+    follow_source: bool = parameter(True, 'take the condition of each frame from camera/source')
+    condition: str = parameter(
+        'clean', 'condition where camera/source is not followed: clean or NAME:SEVERITY', live=True
+    )
+    schedule: tuple[str, ...] = parameter(
+        (), 'conditions to go through, `hold` seconds each, where camera/source is not followed'
+    )
+    hold: float = parameter(
+        10.0, 'seconds of header time of each scheduled condition', minimum=0.1
+    )
+    queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
+    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+@dataclass(frozen=True)
+class SegmentationParameters:
+    """Parameters of the segmentation node."""
+
+    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
+    device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
+    dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
+    input_height: int = parameter(
+        512, 'height the frame is resized to before the model; 0: as it is', minimum=0
+    )
+    threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
+    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
+    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
+    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+@dataclass(frozen=True)
+class VlmParameters:
+    """Parameters of a VLM node."""
+
+    name: str = parameter('', 'name of the model in topics and records')
+    model: str = parameter(
+        '',
+        'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
+        'miniature:NAME',
+    )
+    prompt: str = parameter('', 'id of a prompt (set) in prompts.yaml; empty: the default')
+    device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
+    dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
+    threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
+    max_new_tokens: int = parameter(
+        96, 'generative: length of an answer at most', minimum=1, maximum=4096
+    )
+    threshold: float = parameter(
+        0.5,
+        'contrastive: score from which a class without an operating point is asserted',
+        minimum=0,
+        maximum=1,
+    )
+    calibration: str = parameter(
+        '',
+        'contrastive: file of operating points, made by vlm-misalign calibrate; own: '
+        'calibration.json beside the model',
+    )
+    field_of_view: str = parameter(
+        'whole',
+        'whole: pad where the processor would crop; native: let it crop, and restrict '
+        'the truth to what it leaves',
+        choices=('whole', 'native'),
+    )
+    uncertainty: bool = parameter(
+        True,
+        'generative: ask once more whether it is safe, for the probability of yes, and '
+        'keep the likelihood of each mention',
+    )
+    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
+    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
+    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+@dataclass(frozen=True)
+class EvaluationParameters:
+    """What the monitor and the offline analysis have in common."""
+
+    models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
+    segmentation: bool = parameter(True, 'expect segmentation/labels')
+    source: bool = parameter(True, 'expect camera/source with every frame')
+    instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
+    depth: bool = parameter(
+        False, 'expect ground_truth/depth with every frame; camera/source says so itself'
+    )
+    confidence: bool = parameter(True, 'expect segmentation/confidence with every mask')
+    pictures: int = parameter(
+        24,
+        'worst frames kept with picture and mask; 0: none, and no picture is received',
+        minimum=0,
+        maximum=1000,
+    )
+    label_encoding: str = parameter(
+        'cityscapes_label_ids',
+        'what the values of ground_truth/labels mean',
+        choices=('cityscapes_label_ids', 'cityscapes_train_ids', 'carla_tags'),
+    )
+    window: float = parameter(30.0, 'rolling window, seconds of header time', minimum=0.1)
+    minimum_area: float = parameter(
+        1000.0, 'pixels at 2048x1024 from which an instance is required', minimum=0
+    )
+    minimum_height: float = parameter(
+        50.0, 'rows at 2048x1024 from which an instance is required', minimum=0
+    )
+    maximum_distance: float = parameter(
+        50.0, 'metres up to which an instance is required, where its depth is known', minimum=1
+    )
+    critical: tuple[str, ...] = parameter(
+        CRITICAL, 'classes whose omission is critical; traffic light and sign may join them'
+    )
+    corridor_width: float = parameter(3.0, 'ego corridor, metres', minimum=0.5, maximum=20)
+    stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
+    camera_height: float = parameter(
+        1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
+    )
+    camera_pitch: float = parameter(
+        0.038,
+        'radians, positive looking down, where no camera/source tells',
+        minimum=-1,
+        maximum=1,
+    )
+    minimum_coverage: float = parameter(
+        0.95, 'share of answers scored below which the verdict is INVALID', minimum=0, maximum=1
+    )
+    limits: tuple[str, ...] = parameter((), 'rates above which the verdict is FAIL, as RATE=VALUE')
+
+
+@dataclass(frozen=True)
+class MonitorParameters(EvaluationParameters):
+    """Parameters of the monitor node."""
+
+    run_folder: str = parameter('', 'where records are written; empty: nowhere')
+    lockstep: bool = parameter(True, 'frames come by credit; false: they come when they come')
+    recorder: bool = parameter(False, 'close a frame only when the bag recorder has it')
+    deadline: float = parameter(
+        30.0, 'seconds after which a frame is closed without the answers it lacks', minimum=0.05
+    )
+    patience: int = parameter(
+        2, 'frames in a row that a node may miss before nobody waits for it', minimum=1
+    )
+    capacity: int = parameter(256, 'frames open at once at most', minimum=2)
+    duration: float = parameter(0.0, 'end after so many seconds; 0: at the end', minimum=0)
+    frames: int = parameter(0, 'end after so many closed frames; 0: at the end', minimum=0)
+    startup_timeout: float = parameter(
+        300.0, 'seconds to wait for the first frame; live: for ever', minimum=1.0
+    )
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+@dataclass(frozen=True)
+class RecorderParameters:
+    """Parameters of the bag recorder."""
+
+    path: str = parameter('', 'folder of the bag to write')
+    models: tuple[str, ...] = parameter((), 'names of the VLM nodes to record')
+    source: bool = parameter(True, 'record camera/source')
+    images: bool = parameter(True, 'record degraded/image_raw too')
+    source_images: bool = parameter(False, 'record camera/image_raw too')
+    segmentation: bool = parameter(True, 'record segmentation/labels')
+    confidence: bool = parameter(True, 'record segmentation/confidence')
+    instances: bool = parameter(True, 'record ground_truth/instances')
+    depth: bool = parameter(True, 'record ground_truth/depth, where there is any')
+    compression: str = parameter(
+        'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
+    )
+    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+DOCUMENTED: tuple[tuple[str, type], ...] = (
+    ('replay', ReplayParameters),
+    ('corruption', CorruptionParameters),
+    ('segmentation', SegmentationParameters),
+    ('vlm', VlmParameters),
+    ('monitor', MonitorParameters),
+    ('recorder', RecorderParameters),
+)
+"""The nodes in the order of docs/parameters.md."""
+
+
+def document() -> str:
+    """Return docs/parameters.md; `python -m vlm_misalign_ros.core.settings.nodes` prints it."""
+    head = (
+        '# Parameters of the nodes\n\nMade from the tables in '
+        '`vlm_misalign_ros/core/settings/nodes.py`, which also make the ROS declarations and\n'
+        'the check of every configuration. Where nothing else is said, a parameter is read '
+        'once, at the start;\n`(live)` ones change with `ros2 param set`. An empty list is '
+        "`['']` in ROS.\n"
+    )
+    return head + ''.join(f'\n## {name}\n{to_markdown(kind)}' for name, kind in DOCUMENTED)
+
+
+if __name__ == '__main__':
+    print(document(), end='')

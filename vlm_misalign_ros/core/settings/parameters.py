@@ -1,0 +1,127 @@
+"""
+Parameters as frozen dataclasses: one table for ROS declarations, YAML checks and the docs.
+
+A field made with `parameter()` carries its description and what it allows; `build()` turns a
+plain mapping into the typed object and refuses, by name, whatever is not allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table."""
+
+    name: str
+    type: type
+    """bool, int, float, str, or tuple (of str)."""
+    default: Any
+    description: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    live: bool
+    """May be changed while the node runs."""
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """Return a dataclass field that carries a parameter's description and range."""
+    metadata = {
+        'description': description,
+        'minimum': minimum,
+        'maximum': maximum,
+        'choices': choices,
+        'live': live,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def table(cls: type) -> Iterator[Parameter]:
+    """Yield the parameters of a parameter class, in order."""
+    hints = typing.get_type_hints(cls)
+    for entry in dataclasses.fields(cls):
+        kind = typing.get_origin(hints[entry.name]) or hints[entry.name]
+        yield Parameter(entry.name, kind, entry.default, **entry.metadata)
+
+
+def check(entry: Parameter, value: Any, owner: str) -> Any:
+    """
+    Return `value` in the parameter's own type.
+
+    Raises ConfigurationError naming the parameter, the value and what is allowed.
+    """
+    where = f'parameter {entry.name!r} of {owner} is {value!r}'
+    if entry.type is tuple:
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+            raise ConfigurationError(where, 'give a list of strings')
+        return tuple(value)
+    if entry.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, entry.type) or (entry.type is not bool and isinstance(value, bool)):
+        raise ConfigurationError(where, f'give a value of type {entry.type.__name__}')
+    if entry.choices and value not in entry.choices:
+        raise ConfigurationError(where, 'choose one of ' + ', '.join(entry.choices))
+    low, high = entry.minimum, entry.maximum
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not (low is None or value >= low) or not (high is None or value <= high):
+            allowed = f'from {low}' if high is None else f'{low} to {high}'
+            raise ConfigurationError(where, f'allowed: {allowed}')
+    return value
+
+
+def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
+    """
+    Return a parameter object made from `values`; what is not given keeps its default.
+
+    Raises ConfigurationError for an unknown name, a wrong type or a value out of range.
+    """
+    entries = {entry.name: entry for entry in table(cls)}
+    for name in values:
+        if name not in entries:
+            raise ConfigurationError(
+                f'{owner} has no parameter {name!r}', 'known: ' + ', '.join(sorted(entries))
+            )
+    return cls(**{name: check(entries[name], value, owner) for name, value in values.items()})
+
+
+def to_markdown(cls: type) -> str:
+    """Return the parameters of `cls` as a Markdown table, for docs/parameters.md."""
+    lines = ['| parameter | type | default | allowed | meaning |', '|---|---|---|---|---|']
+    for entry in table(cls):
+        kind = 'list of str' if entry.type is tuple else entry.type.__name__
+        default = list(entry.default) if entry.type is tuple else entry.default
+        meaning = entry.description + (' (live)' if entry.live else '')
+        lines.append(
+            f'| `{entry.name}` | {kind} | `{default!r}` | {_allowed(entry)} '
+            f'| {meaning.replace("|", "&#124;")} |'
+        )
+    return '\n'.join(lines) + '\n'
+
+
+def _allowed(entry: Parameter) -> str:
+    if entry.choices:
+        return ', '.join(f'`{choice}`' for choice in entry.choices)
+    low, high = entry.minimum, entry.maximum
+    if low is None and high is None:
+        return ''
+    return f'from {low:g}' if high is None else f'{low:g} to {high:g}'

@@ -1,0 +1,121 @@
+"""Ground truth of a frame: ABSENT, TOLERATED or REQUIRED for each class (METRICS.md, 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, CLASSES, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.truth.inventory import Inventory, Thing, take_inventory
+from vlm_misalign_ros.core.types import Presence
+
+COMPATIBLE: dict[str, tuple[str, ...]] = {
+    'road': ('parking', 'ground'),
+    'sidewalk': ('ground',),
+    'terrain': ('ground',),
+    'building': ('bridge', 'tunnel'),
+    'wall': ('guard rail', 'bridge', 'tunnel'),
+    'fence': ('guard rail',),
+    'pole': ('polegroup',),
+    'person': ('rider',),
+    'car': ('caravan',),
+    'truck': ('caravan', 'trailer'),
+}
+"""Labels whose pixels make a mention of the class tolerable: a rider is a person, too."""
+
+NATIVE = 2048 * 1024
+"""Pixels of the picture that areas are given for; its height is 1024."""
+
+
+@dataclass(frozen=True)
+class TruthSettings:
+    """From which size, in pixels at 2048 x 1024, and up to where a thing has to be mentioned."""
+
+    minimum_area: float = 1000.0
+    minimum_height: float = 50.0
+    maximum_distance: float = 50.0
+    """Metres; a thing of unknown depth counts as near enough."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """The things of one class that have to be mentioned."""
+
+    area: float
+    """Of the largest, in pixels at 2048 x 1024."""
+    depth: float | None
+    """Of the nearest, metres; None where it is not known."""
+    bottom: int
+    """Lowest row of any."""
+
+
+def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]:
+    """
+    Return the classes with a thing that a driver has to see.
+
+    Its area (scaled by the picture's area) and its height (scaled by the picture's height) reach
+    the settings, it is no group, and where its depth is known it is nearer than the maximum.
+    """
+    found: dict[str, Needed] = {}
+    for thing in inventory.things:
+        if not is_required(thing, inventory.shape, settings):
+            continue
+        name, area = BY_ID[thing.label].name, _native_area(thing, inventory.shape)
+        old = found.get(name)
+        depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
+        found[name] = Needed(
+            max(area, old.area if old else 0.0),
+            min(depths, default=None),
+            max(thing.bottom, old.bottom if old else 0),
+        )
+    return found
+
+
+def is_required(thing: Thing, shape: tuple[int, int], settings: TruthSettings) -> bool:
+    """Return whether a driver has to see a thing of a picture of this shape, (H, W)."""
+    near = thing.depth is None or thing.depth <= settings.maximum_distance
+    return (
+        not thing.group
+        and _native_area(thing, shape) >= settings.minimum_area
+        and near
+        and thing.height >= settings.minimum_height * shape[0] / 1024
+    )
+
+
+def _native_area(thing: Thing, shape: tuple[int, int]) -> float:
+    return thing.area * NATIVE / (shape[0] * shape[1])
+
+
+def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Presence]:
+    """
+    Return the state of each name in labels.SCORED; `needed` is what `required` gave.
+
+    Stuff without outlines is never required.
+    """
+    present = {name for name, label in BY_NAME.items() if inventory.pixels[label.id] > 0}
+
+    def state(name: str) -> Presence:
+        if name in needed:
+            return Presence.REQUIRED
+        if present.intersection((name, *COMPATIBLE.get(name, ()))):
+            return Presence.TOLERATED
+        return Presence.ABSENT
+
+    states = {name: state(name) for name in CLASSES}
+    if not needed.keys().isdisjoint(VEHICLE_MEMBERS):
+        states[VEHICLE] = Presence.REQUIRED
+    elif present.intersection(VEHICLE_MEMBERS):
+        states[VEHICLE] = Presence.TOLERATED
+    else:
+        states[VEHICLE] = Presence.ABSENT
+    return states
+
+
+def visible_inventory(
+    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None, visible: np.ndarray
+) -> Inventory:
+    """Return what is in a frame counting only pixels where `visible`, bool (H, W)."""
+    seen = np.where(visible, labels, np.uint8(0))
+    ids = None if instances is None else np.where(visible, instances, np.uint16(0))
+    return take_inventory(seen, ids, depth)

@@ -1,0 +1,1 @@
+"""How core types travel: topics, values, pixels, transport. Nodes and bags share it; no ROS."""

@@ -1,0 +1,141 @@
+"""Pixel buffers of sensor_msgs/Image to and from arrays, for live messages and bags alike."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import LABELS, train_id_table
+
+_LAYOUT: dict[str, tuple[type, int]] = {
+    'bgr8': (np.uint8, 3),
+    'rgb8': (np.uint8, 3),
+    'bgra8': (np.uint8, 4),
+    'rgba8': (np.uint8, 4),
+    'mono8': (np.uint8, 1),
+    'mono16': (np.uint16, 1),
+    '8UC1': (np.uint8, 1),
+    '8UC3': (np.uint8, 3),
+    '8UC4': (np.uint8, 4),
+    '16UC1': (np.uint16, 1),
+    '32FC1': (np.float32, 1),
+}
+
+_TO_BGR = {
+    'rgb8': cv2.COLOR_RGB2BGR,
+    'bgra8': cv2.COLOR_BGRA2BGR,
+    '8UC4': cv2.COLOR_BGRA2BGR,
+    'rgba8': cv2.COLOR_RGBA2BGR,
+    'mono8': cv2.COLOR_GRAY2BGR,
+    '8UC1': cv2.COLOR_GRAY2BGR,
+}
+
+ENCODINGS = tuple(_LAYOUT)
+"""Encodings read without cv_bridge."""
+
+
+def to_array(message: Any) -> np.ndarray:
+    """
+    Return the pixels of an Image-like message without copying where possible.
+
+    `message` has the fields of sensor_msgs/Image. The array is uint8, uint16 or float32, (H, W)
+    or (H, W, C). Raises RecordError for an unknown encoding or a buffer of another size.
+    """
+    if message.encoding not in _LAYOUT:
+        raise RecordError(
+            f'image encoding {message.encoding[:40]!r} is not supported',
+            'publish one of ' + ', '.join(ENCODINGS),
+        )
+    dtype, channels = _LAYOUT[message.encoding]
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    size = np.dtype(dtype).itemsize
+    row = width * channels * size
+    buffer = np.frombuffer(message.data, np.uint8)
+    if not height or not width or step < row or buffer.size < height * step:
+        raise RecordError(
+            f'image of {width} x {height} {message.encoding} has {buffer.size} bytes with a '
+            f'step of {step}',
+            f'expected a step of at least {row}',
+        )
+    pixels = buffer[: height * step].reshape(height, step)[:, :row]
+    array: np.ndarray = np.ascontiguousarray(pixels).view(dtype)
+    if size > 1 and bool(message.is_bigendian) != (sys.byteorder == 'big'):
+        array = array.byteswap()
+    return array.reshape((height, width) if channels == 1 else (height, width, channels))
+
+
+def to_bgr(message: Any) -> np.ndarray:
+    """Return the pixels of an Image-like message as BGR uint8 (H, W, 3)."""
+    array = to_array(message)
+    if array.dtype != np.uint8:
+        raise RecordError(
+            f'image encoding {message.encoding!r} is no colour picture', 'publish bgr8 or rgb8'
+        )
+    code = _TO_BGR.get(message.encoding)
+    return array if code is None else cv2.cvtColor(np.ascontiguousarray(array), code)
+
+
+def to_millimetres(array: np.ndarray) -> np.ndarray:
+    """
+    Return depth in millimetres, uint16 (H, W), from a depth image as REP 118 has it.
+
+    uint16 is millimetres already; float32 metres, where what is not finite or not above 0 is not
+    known and becomes 0. RecordError for another type.
+    """
+    if array.ndim != 2 or array.dtype not in (np.uint16, np.float32):
+        raise RecordError(
+            f'a depth image of {array.dtype} with {array.ndim} dimensions',
+            'publish 16UC1 (millimetres) or 32FC1 (metres)',
+        )
+    if array.dtype == np.uint16:
+        return array
+    known = np.isfinite(array) & (array > 0)
+    millimetres = np.rint(np.where(known, array, 0) * 1000).clip(0, 65535)
+    found: np.ndarray = millimetres.astype(np.uint16)
+    return found
+
+
+def _label_tables() -> dict[str, np.ndarray]:
+    identity = np.arange(256, dtype=np.uint8)
+    identity[34:] = 0
+    train = np.zeros(256, np.uint8)
+    for label in LABELS:
+        if label.train_id != 255:
+            train[label.train_id] = label.id
+    carla = np.zeros(256, np.uint8)
+    carla[1:20] = train[:19]
+    # static, dynamic, road line, ground, bridge, rail track, guard rail (CARLA >= 0.9.14).
+    for tag, label_id in ((20, 4), (21, 5), (24, 7), (25, 6), (26, 15), (27, 10), (28, 14)):
+        carla[tag] = label_id
+    return {'cityscapes_label_ids': identity, 'cityscapes_train_ids': train, 'carla_tags': carla}
+
+
+_LABEL_TABLES = _label_tables()
+
+
+def decode_labels(array: np.ndarray, encoding: str) -> np.ndarray:
+    """
+    Return Cityscapes label ids, uint8 (H, W), from a label image.
+
+    `encoding` is `cityscapes_label_ids`, `cityscapes_train_ids` or `carla_tags` (the raw tag;
+    of a three- or four-channel BGR(A) image the red channel, where CARLA puts it). Values
+    outside the encoding become 0, unlabeled.
+    """
+    if array.ndim == 3:
+        if encoding != 'carla_tags' or array.shape[2] < 3:
+            raise RecordError(
+                f'a label image with {array.shape[2]} channels is not {encoding}', 'publish mono8'
+            )
+        array = array[:, :, 2]
+    if array.dtype != np.uint8:
+        raise RecordError(f'a label image of {array.dtype} is not {encoding}', 'publish mono8')
+    return cv2.LUT(np.ascontiguousarray(array), _LABEL_TABLES[encoding])
+
+
+def to_train_ids(labels: np.ndarray) -> np.ndarray:
+    """Return train ids, uint8 (H, W), from label ids, uint8 (H, W)."""
+    return cv2.LUT(labels, train_id_table())

@@ -1,0 +1,234 @@
+"""
+Core types to and from string key/value pairs, the form they have in DiagnosticArray messages.
+
+No ROS here: live nodes and the offline bag analysis share this, so both read the same values.
+What arrives may come from anybody, so reading validates and bounds everything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.types import (
+    WHOLE,
+    Applied,
+    Camera,
+    Condition,
+    Description,
+    Judgement,
+    Mention,
+    Source,
+    View,
+)
+
+MAX_TEXT = 20_000
+"""Characters of a description that are kept."""
+
+Values = dict[str, str]
+
+
+def clean_text(text: str) -> str:
+    """Return `text` bounded to MAX_TEXT, without control characters except newline and tab."""
+    return (
+        ''.join(
+            char
+            for char in text[:MAX_TEXT]
+            if char in '\n\t' or char.isprintable() or ord(char) > 159
+        )
+        .encode('utf-8', 'replace')
+        .decode('utf-8')
+    )
+
+
+def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
+    text = values.get(key, '')
+    if not text:
+        return default
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f'message value {key!r} is not JSON: {text[:80]!r}') from error
+
+
+def _integer(values: Mapping[str, str], key: str, default: int | None = None) -> int:
+    text = values.get(key, '' if default is None else str(default))
+    try:
+        return int(text)
+    except ValueError as error:
+        raise RecordError(f'message value {key!r} is {text[:80]!r}, not an integer') from error
+
+
+def _number(text: str, key: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RecordError(f'message value {key!r} is {text[:80]!r}, not a number') from error
+
+
+def _member(kind: Any, text: str, key: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        allowed = ', '.join(entry.value for entry in kind)
+        raise RecordError(
+            f'message value {key!r} is {text[:80]!r}', f'allowed: {allowed}'
+        ) from error
+
+
+def _condition(values: Mapping[str, str]) -> Condition:
+    return Condition(values.get('corruption', 'clean')[:64], _integer(values, 'severity', 0))
+
+
+def source_to_values(source: Source, camera: Camera | None = None) -> Values:
+    """Return the pairs of a `camera/source` message."""
+    values = {
+        'dataset': source.dataset,
+        'sequence': source.sequence,
+        'frame': source.key,
+        'index': str(source.index),
+        'total': str(source.total),
+        'pass': str(source.cycle),
+        'corruption': source.condition.corruption,
+        'severity': str(source.condition.severity),
+        'depth': str(int(source.depth)),
+        'probe': str(int(source.probe)),
+    }
+    if camera is not None:
+        values['camera'] = json.dumps(camera.__dict__)
+    return values
+
+
+def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None]:
+    """Read a `camera/source` message; RecordError names a value that cannot be read."""
+    source = Source(
+        dataset=values.get('dataset', '')[:256],
+        sequence=values.get('sequence', '')[:256],
+        key=values.get('frame', '')[:256],
+        index=_integer(values, 'index'),
+        total=_integer(values, 'total', 0),
+        cycle=_integer(values, 'pass', 0),
+        condition=_condition(values),
+        depth=values.get('depth') == '1',
+        probe=values.get('probe') == '1',
+    )
+    fields = _loads(values, 'camera', None)
+    if fields is None:
+        return source, None
+    return source, _camera(fields)
+
+
+def _camera(fields: Any) -> Camera:
+    try:
+        camera = Camera(**fields)
+    except TypeError as error:
+        raise RecordError(f"message value 'camera' has other fields: {error}") from error
+    numbers = list(camera.__dict__.values())
+    if (
+        not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
+        or min(camera.width, camera.height, camera.fx, camera.fy) <= 0
+    ):
+        raise RecordError(
+            f"message value 'camera' is {str(fields)[:200]}",
+            'expected finite numbers, sizes and focal lengths above 0',
+        )
+    return camera
+
+
+def applied_to_values(applied: Applied) -> Values:
+    """Return the pairs of a `degraded/condition` message."""
+    return {
+        'corruption': applied.condition.corruption,
+        'severity': str(applied.condition.severity),
+        'seed': str(applied.seed),
+        'parameters': json.dumps(applied.parameters),
+    }
+
+
+def applied_from_values(values: Mapping[str, str]) -> Applied:
+    """Read a `degraded/condition` message; RecordError names a value that cannot be read."""
+    parameters = _loads(values, 'parameters', {})
+    if not isinstance(parameters, dict):
+        raise RecordError("message value 'parameters' is not a JSON object")
+    return Applied(
+        _condition(values),
+        _integer(values, 'seed', 0),
+        {str(k)[:64]: float(v) for k, v in parameters.items()},
+    )
+
+
+def confidence_from_values(values: Mapping[str, str]) -> dict[str, float]:
+    """Read a `segmentation/confidence` message; RecordError names a value that is no number."""
+    found = {name: _number(values.get(name, ''), name) for name in ('entropy', 'confidence')}
+    if not all(map(math.isfinite, found.values())):
+        raise RecordError(f'segmentation confidence is not finite: {found}')
+    return found
+
+
+def description_to_values(description: Description) -> Values:
+    """Return the pairs of a `vlm/NAME/description` message."""
+    score = description.judgement_score
+    return {
+        'model': description.model,
+        'kind': description.kind,
+        'text': description.text,
+        'mentions': json.dumps({name: m.value for name, m in description.mentions.items()}),
+        'scores': json.dumps(description.scores),
+        'judgement': description.judgement.value,
+        'judgement_score': '' if score is None else repr(score),
+        'prompt_id': description.prompt_id,
+        'truncated': str(int(description.truncated)),
+        'view': json.dumps(description.view),
+        'latency': repr(description.latency),
+    }
+
+
+def _view(value: Any) -> View:
+    try:
+        left, top, right, bottom = (float(number) for number in value)
+    except (TypeError, ValueError) as error:
+        raise RecordError(
+            f"message value 'view' is {str(value)[:80]}", 'expected [left, top, right, bottom]'
+        ) from error
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise RecordError(
+            f"message value 'view' is {str(value)[:80]}",
+            'expected parts of width and height, 0 to 1',
+        )
+    return left, top, right, bottom
+
+
+def description_from_values(values: Mapping[str, str]) -> Description:
+    """Read a `vlm/NAME/description` message; RecordError names a value that cannot be read."""
+    mentions = _loads(values, 'mentions', {})
+    scores = _loads(values, 'scores', {})
+    if not isinstance(mentions, dict) or not isinstance(scores, dict):
+        raise RecordError("message values 'mentions' and 'scores' must be JSON objects")
+    for name in (*mentions, *scores):
+        if name not in SCORED:
+            raise RecordError(
+                f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
+            )
+    numbers = {name: _number(str(value), f'scores.{name}') for name, value in scores.items()}
+    if not all(math.isfinite(value) for value in numbers.values()):
+        raise RecordError('description has a score that is not finite')
+    score = values.get('judgement_score', '')
+    return Description(
+        model=values.get('model', '')[:256],
+        kind=values.get('kind', '')[:32],
+        text=clean_text(values.get('text', '')),
+        mentions={
+            name: _member(Mention, state, f'mentions.{name}') for name, state in mentions.items()
+        },
+        scores=numbers,
+        judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
+        judgement_score=_number(score, 'judgement_score') if score else None,
+        prompt_id=values.get('prompt_id', '')[:256],
+        truncated=values.get('truncated') == '1',
+        view=_view(_loads(values, 'view', WHOLE)),
+        latency=_number(values.get('latency', '0'), 'latency'),
+    )
