@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, SCORED
+from vlm_misalign_ros.core.language.text import MAX_TEXT, clean_text
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -122,8 +123,8 @@ def test_a_hostile_description_is_refused_by_the_value_that_is_wrong(change, wor
 
 
 def test_text_is_bounded_and_freed_of_control_characters():
-    cleaned = codec.clean_text('a\x00b\x1b[31mc\nd\te\ud800' + 'x' * 50_000)
-    assert cleaned.startswith('ab[31mc\nd\te?') and len(cleaned) <= codec.MAX_TEXT
+    cleaned = clean_text('a\x00b\x1b[31mc\nd\te\ud800' + 'x' * 50_000)
+    assert cleaned.startswith('ab[31mc\nd\te?') and len(cleaned) <= MAX_TEXT
 
 
 def picture(encoding, pixels, **change):

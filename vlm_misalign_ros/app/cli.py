@@ -193,9 +193,9 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.runs import expected_frames
-    from vlm_misalign_ros.core.evaluation.evaluator import parse_limits
     from vlm_misalign_ros.core.records.merge import is_merged
     from vlm_misalign_ros.core.report.finalise import finalise
+    from vlm_misalign_ros.core.report.verdict import parse_limits
     from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
     folder = Path(arguments.run)
@@ -253,9 +253,9 @@ def _truth(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from vlm_misalign_ros.core.evaluation.evaluator import parse_limits
     from vlm_misalign_ros.core.records.merge import merge
     from vlm_misalign_ros.core.report.finalise import finalise
+    from vlm_misalign_ros.core.report.verdict import parse_limits
     from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
     out = Path(arguments.out)

@@ -23,12 +23,10 @@ from launch_ros.actions import Node
 from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
 from vlm_misalign_ros.app.runs import create_run
 from vlm_misalign_ros.core.corruptions import parse_conditions
-from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.environment import process_environment
-
-EXIT_CODES = {1: 'FAIL', 2: 'an error', 3: 'INVALID'}
 
 
 def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
@@ -153,6 +151,10 @@ def start_graph(mode: str) -> OpaqueFunction:
     return OpaqueFunction(function=start)
 
 
+def _meaning(code: int) -> str:
+    return ExitCode(code).name if code in tuple(ExitCode) else f'exit code {code}'
+
+
 def _on_exit(spec: NodeSpec, folder: str) -> Any:
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action]:
         code = event.returncode
@@ -160,9 +162,7 @@ def _on_exit(spec: NodeSpec, folder: str) -> Any:
             if code == 0:
                 return [Shutdown(reason=f'the run is complete: {folder}')]
             # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
-            raise RuntimeError(
-                f'{spec.name} ended with {EXIT_CODES.get(code, f"exit code {code}")}; see {folder}'
-            )
+            raise RuntimeError(f'{spec.name} ended with {_meaning(code)}; see {folder}')
         if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:
             return [Shutdown(reason=f'{spec.name} ended with exit code {code}')]
         if code and not context.is_shutdown:

@@ -17,8 +17,7 @@ import yaml
 from tqdm import tqdm
 
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
-from vlm_misalign_ros.core.errors import MisalignError, RecordError
-from vlm_misalign_ros.core.report.verdict import INTERRUPTED_EXIT_CODE
+from vlm_misalign_ros.core.errors import ExitCode, RecordError
 from vlm_misalign_ros.wire.environment import process_environment
 
 POLL = 0.1
@@ -180,13 +179,13 @@ class Runner:
                 f'{last.spec.name} ended with {how_it_ended(code or -9)}; the {count} closed '
                 f'frames are kept in {self._folder / "records.jsonl"}'
             )
-            return MisalignError.exit_code
+            return ExitCode.ERROR
         if failed is not None:
             return failed
-        if code == MisalignError.exit_code:
+        if code == ExitCode.ERROR:
             self.failures.append(last.last_error())
         elif self._interrupted and code == 0:
-            return INTERRUPTED_EXIT_CODE
+            return ExitCode.INTERRUPTED
         return code
 
     def _look(self, started: bool) -> int | None:
@@ -207,7 +206,7 @@ class Runner:
                 f'{process.spec.name} ended with {how_it_ended(code)}: {process.last_error()}'
             )
             if not started or process.spec.executable in ('replay', 'corruption'):
-                return code if code == MisalignError.exit_code else MisalignError.exit_code
+                return code if code == ExitCode.ERROR else ExitCode.ERROR
         return None
 
     @staticmethod

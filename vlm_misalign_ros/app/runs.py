@@ -12,10 +12,11 @@ import yaml
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import parse_limits
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration, reference
-from vlm_misalign_ros.core.records.manifest import build_manifest, write_json
+from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 
 

@@ -19,15 +19,17 @@ from rosbags.typesys import Stores, get_typestore
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation import evaluator as evaluation
 from vlm_misalign_ros.core.evaluation.session import Session
-from vlm_misalign_ros.core.records.manifest import build_manifest, write_json
-from vlm_misalign_ros.core.report.verdict import Verdict
+from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.verdict import Verdict, parse_limits
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
+from vlm_misalign_ros.core.stamps import join_stamp
 from vlm_misalign_ros.wire import pixels as images
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
-NANO = 1_000_000_000
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
 
@@ -164,7 +166,7 @@ def messages(
             value = convert(message)
         except RecordError as error:
             raise RecordError(f'{connection.topic}: {error.what}', error.remedy) from error
-        yield stamp.sec * NANO + stamp.nanosec, part, value
+        yield join_stamp(stamp.sec, stamp.nanosec), part, value
 
 
 def monitor_parameters(
@@ -205,6 +207,7 @@ def analyse(
         raise ConfigurationError(
             f'{folder} holds a run already', 'give another folder for the analysis'
         )
+    limits = parse_limits(parameters.limits)
     reader = _open(bag)
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
@@ -218,12 +221,18 @@ def analyse(
             session.add(stamp, part, value, now=0.0)
             if progress is not None:
                 progress(session.closed, session.total)
-        _, verdict = session.end(now=0.0)
+        session.end(now=0.0)
+        verdict = finalise(
+            folder,
+            minimum_coverage=chosen.minimum_coverage,
+            limits=limits,
+            expected_frames=session.total or None,
+            notes=session.notes,
+        )
     except OSError as error:
         raise RecordError(
             f'{folder} cannot be written: {error.strerror}', 'choose another folder'
         ) from error
     finally:
         reader.close()
-    assert verdict is not None
     return verdict

@@ -1,4 +1,23 @@
-"""The one exception that a user meets: what is wrong, where, and what to do next."""
+"""The one exception that a user meets, and the exit codes of every command and node."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process says as it ends."""
+
+    PASS = 0
+    """The run, or the command, came to its end and nothing is wrong."""
+    FAIL = 1
+    """A limit was exceeded, or what was compared differs. Nothing else ends with 1."""
+    ERROR = 2
+    """Something could not be done; one line on stderr says what and how to mend it."""
+    INVALID = 3
+    """Too little was scored for the rates to mean anything."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C."""
 
 
 class MisalignError(Exception):
@@ -8,7 +27,7 @@ class MisalignError(Exception):
     `what` says what happened and names the thing and its value; `remedy` says what to do.
     """
 
-    exit_code = 2
+    exit_code = ExitCode.ERROR
 
     def __init__(self, what: str, remedy: str = '') -> None:
         """Join `what` and `remedy` into the one line that is printed."""

@@ -14,7 +14,7 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 from vlm_misalign_ros.nodes import runtime
 
 
@@ -46,7 +46,7 @@ def main() -> int:
     ending = threading.Event()
 
     def run(node: Any, spec: dict[str, Any]) -> None:
-        code = 2
+        code: int = ExitCode.ERROR
         try:
             code = runtime.spin(node, lambda: stop.is_set() or ending.is_set())
         except Exception as error:

@@ -11,8 +11,8 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import stamp_text
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
+from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
@@ -78,7 +78,7 @@ class Corruption(runtime.MisalignNode):
     def _on_image(self, message: Image) -> None:
         stamp = messages.stamp_of(message.header)
         if not self._chosen.follow_source:
-            self._submit(message, self._scheduled(stamp), stamp_text(stamp))
+            self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             source = self._sources.pop(stamp)
             self._submit(message, source.condition, source.key)
@@ -92,7 +92,7 @@ class Corruption(runtime.MisalignNode):
             return self._condition
         if self._plan_start is None or stamp < self._plan_start:
             self._plan_start = stamp
-        step = int((stamp - self._plan_start) / (self._chosen.hold * messages.NANO))
+        step = int((stamp - self._plan_start) / (self._chosen.hold * NANO))
         return self._plan[step % len(self._plan)]
 
     def _submit(self, message: Image, condition: Condition, key: str) -> None:

@@ -13,20 +13,20 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.stamps import join_stamp, split_stamp
 from vlm_misalign_ros.core.types import Camera
 from vlm_misalign_ros.wire import pixels as images
-
-NANO = 1_000_000_000
 
 
 def stamp_of(header: Header) -> int:
     """Return a header's stamp in nanoseconds."""
-    return header.stamp.sec * NANO + header.stamp.nanosec
+    return join_stamp(header.stamp.sec, header.stamp.nanosec)
 
 
 def make_header(stamp: int, frame_id: str) -> Header:
     """Return a header with `stamp` in nanoseconds."""
-    return Header(stamp=Time(sec=stamp // NANO, nanosec=stamp % NANO), frame_id=frame_id)
+    seconds, nanoseconds = split_stamp(stamp)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
 
 def image_message(pixels: np.ndarray, header: Header, encoding: str) -> Image:

@@ -15,6 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation import evaluator as evaluation
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
+from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import pixels as images
@@ -29,6 +31,7 @@ class Monitor(runtime.MisalignNode):
         """Open the run and start to listen."""
         super().__init__('monitor', **kwargs)
         self._chosen = chosen = self.read_parameters(MonitorParameters)
+        self._limits = parse_limits(chosen.limits)
         self._session = Session(chosen, log=self._warn)
         self._began = time.monotonic()
         self._frame_id = 'camera'
@@ -190,9 +193,15 @@ class Monitor(runtime.MisalignNode):
             self._session.notes.append(
                 f'the run ended after {self._session.closed} of {self._session.total} frames'
             )
-        closed, verdict = self._session.end(time.monotonic())
-        self._publish(closed)
-        if verdict is not None:
+        self._publish(self._session.end(time.monotonic()))
+        if self._session.folder is not None:
+            verdict = finalise(
+                self._session.folder,
+                minimum_coverage=self._chosen.minimum_coverage,
+                limits=self._limits,
+                expected_frames=self._session.total or None,
+                notes=self._session.notes,
+            )
             self.exit_code = verdict.exit_code
             print(f'verdict: {verdict.status.value}', flush=True)
 

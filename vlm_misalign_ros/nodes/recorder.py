@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.evaluation.join import Parts, StampJoin
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
+from vlm_misalign_ros.core.stamps import join_stamp
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -30,7 +31,7 @@ def raw_stamp(data: bytes) -> int:
     """Return the header stamp, nanoseconds, of a CDR-serialised message that starts with one."""
     order = '<' if data[1] & 1 else '>'
     seconds, nanoseconds = struct.unpack_from(f'{order}iI', data, 4)
-    return seconds * messages.NANO + nanoseconds
+    return join_stamp(seconds, nanoseconds)
 
 
 class Recorder(runtime.MisalignNode):

@@ -16,12 +16,11 @@ from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
 from vlm_misalign_ros.core.evaluation.replaying import FrameCache, probe_frame, schedule
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
+from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Frame, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
-
-NANO = messages.NANO
 
 SETTLED = 1.5
 """Seconds for which the listeners must be the same before a replay in real time begins."""

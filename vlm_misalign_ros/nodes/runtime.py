@@ -24,7 +24,7 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
 from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
@@ -84,7 +84,7 @@ class MisalignNode(Node):
         """Create the node; `kwargs` go to rclpy (parameter_overrides for composition)."""
         super().__init__(name, **kwargs)
         self.finished = False
-        self.exit_code = 0
+        self.exit_code: int = ExitCode.PASS
         self.workers: list[Worker] = []
 
     def read_parameters(self, cls: type[P]) -> P:
@@ -184,7 +184,7 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
     """Run one node until it has finished, is stopped or fails; return its exit code."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    code = 0
+    code: int = ExitCode.PASS
     try:
         while rclpy.ok() and not node.finished and not stopped():
             executor.spin_once(timeout_sec=0.1)
@@ -222,7 +222,7 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl raises bare RCLError kinds for broken --ros-args
         report_error(name, error)
-        return 2
+        return ExitCode.ERROR
     try:
         node = build()
     except MisalignError as error:
@@ -235,7 +235,7 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
         # Python would exit with 1, which says that a limit was exceeded.
         traceback.print_exc()
         report_error(node.get_name(), error)
-        return MisalignError.exit_code
+        return ExitCode.ERROR
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -14,6 +14,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.text import clean_text
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -26,23 +27,7 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 
-MAX_TEXT = 20_000
-"""Characters of a description that are kept."""
-
 Values = dict[str, str]
-
-
-def clean_text(text: str) -> str:
-    """Return `text` bounded to MAX_TEXT, without control characters except newline and tab."""
-    return (
-        ''.join(
-            char
-            for char in text[:MAX_TEXT]
-            if char in '\n\t' or char.isprintable() or ord(char) > 159
-        )
-        .encode('utf-8', 'replace')
-        .decode('utf-8')
-    )
 
 
 def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:

@@ -73,7 +73,7 @@ def record(
         'dataset': 'd',
         'key': key,
         'pass': 0,
-        'stamp': f'{key}.0',
+        'stamp': f'{key}.000000000',
         'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': condition},
         'truth': {
             'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},

@@ -18,8 +18,9 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
-from vlm_misalign_ros.core.metrics.rates import Counts, Expected, left_out, made_up, rates, score
+from vlm_misalign_ros.core.metrics.rates import Counts, Expected, left_out, made_up, score
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.hazard import (
     HazardResult,
     HazardSettings,
@@ -61,32 +62,6 @@ CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 def vlm_part(name: str) -> str:
     """Return the name under which the answer of model `name` joins."""
     return f'vlm:{name}'
-
-
-def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
-    """Return {rate: value} from `RATE=VALUE` strings; ConfigurationError names a wrong one."""
-    limits = {}
-    known = rates(Counts())
-    for entry in entries:
-        name, _, text = entry.partition('=')
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f'limit {entry!r} is not of the form RATE=VALUE',
-                'for example critical_omission_rate=0.2',
-            ) from error
-        if name not in known:
-            raise ConfigurationError(
-                f'limit names the rate {name!r}', 'known: ' + ', '.join(known)
-            )
-        limits[name] = value
-    return limits
-
-
-def stamp_text(stamp: int) -> str:
-    """Return nanoseconds as `seconds.nanoseconds`, as records show stamps."""
-    return f'{stamp // 1_000_000_000}.{stamp % 1_000_000_000:09d}'
 
 
 @dataclass
@@ -269,7 +244,7 @@ class Evaluator:
     ) -> Record:
         if applied is None:
             applied = Applied(source.condition if source else Condition('unknown'), 0)
-        stamp = stamp_text(joined.stamp)
+        stamp = format_stamp(joined.stamp)
         record: Record = {
             'kind': 'frame',
             'schema': SCHEMA,

@@ -23,8 +23,6 @@ from vlm_misalign_ros.core.evaluation.evaluator import (
     SOURCE,
     Evaluated,
     Evaluator,
-    parse_limits,
-    stamp_text,
 )
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts, StampJoin
 from vlm_misalign_ros.core.metrics.confusion import miou
@@ -32,12 +30,10 @@ from vlm_misalign_ros.core.metrics.rates import Counts, rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.store import RecordWriter
-from vlm_misalign_ros.core.report.finalise import finalise
-from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Camera, Record
 
-NANO = 1_000_000_000
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
 
@@ -62,7 +58,6 @@ class Session:
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
-        self._limits = parse_limits(parameters.limits)
         self._log = log
         self._evaluator = Evaluator(parameters)
         # Live, nothing is waited for beyond its deadline, so nobody is given up either.
@@ -160,7 +155,7 @@ class Session:
             self.accounting[name]['missing'] -= 1
             self.accounting[name]['late'] += 1
         if self._writer is not None:
-            self._writer.write({'kind': 'late', 'stamp': stamp_text(stamp), 'part': part})
+            self._writer.write({'kind': 'late', 'stamp': format_stamp(stamp), 'part': part})
 
     def _finish(self, joined: Joined, now: float) -> Closed:
         evaluated = self._evaluator.evaluate(joined, self.camera)
@@ -222,25 +217,17 @@ class Session:
         """Return the share of closed frames on which `name` was scored; NaN before the first."""
         return self.accounting[name]['scored'] / self.closed if self.closed else float('nan')
 
-    def end(self, now: float) -> tuple[list[Closed], Verdict | None]:
-        """Close what is open, write summaries and report; return the verdict of a kept run."""
+    def end(self, now: float) -> list[Closed]:
+        """Close what is open and the records; return the frames that closed by it."""
         closed = [self._finish(joined, now) for joined in self._join.flush('end')]
-        if self._writer is None or self.folder is None:
-            return closed, None
-        self._writer.write(
-            {
-                'kind': 'accounting',
-                'parts': {name: dict(counter) for name, counter in self.accounting.items()},
-                'join': dict(self._join.counters),
-                'frames': dict(self.counters),
-            }
-        )
-        self._writer.close()
-        verdict = finalise(
-            self.folder,
-            minimum_coverage=self._chosen.minimum_coverage,
-            limits=self._limits,
-            expected_frames=self.total or None,
-            notes=self.notes,
-        )
-        return closed, verdict
+        if self._writer is not None:
+            self._writer.write(
+                {
+                    'kind': 'accounting',
+                    'parts': {name: dict(counter) for name, counter in self.accounting.items()},
+                    'join': dict(self._join.counters),
+                    'frames': dict(self.counters),
+                }
+            )
+            self._writer.close()
+        return closed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MAX_TEXT = 20_000
-"""Characters of an answer that are read."""
+"""Characters of an answer that are kept and read."""
 
 MAX_SENTENCE = 200
 """Words of a sentence; a longer one is cut, which keeps the work linear in the text."""
@@ -51,6 +51,19 @@ _CONTRACTED = frozenset(
     "somebody's someone's anyone's nobody's".split()
 )
 _ENDS = frozenset('.!?;\n')
+
+
+def clean_text(text: str) -> str:
+    """Return `text` bounded to MAX_TEXT, without control characters except newline and tab."""
+    return (
+        ''.join(
+            char
+            for char in text[:MAX_TEXT]
+            if char in '\n\t' or char.isprintable() or ord(char) > 159
+        )
+        .encode('utf-8', 'replace')
+        .decode('utf-8')
+    )
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.prediction import auroc, average_precision
-from vlm_misalign_ros.core.records.manifest import write_json
 
 LEAST = 20
 """A class with fewer positives or negatives gets no operating point of its own."""

@@ -16,10 +16,10 @@ from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import Reading, read
+from vlm_misalign_ros.core.language.text import clean_text
 from vlm_misalign_ros.core.models import backend, reference
 from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.types import WHOLE, Description, View
-from vlm_misalign_ros.wire.values import clean_text
 
 SAFETY_PROMPT = 'safety'
 """Id of the question whose first word, yes or no, tells how sure the model is."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import PACKAGE, sha256_of
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.settings.resources import config_path
@@ -50,17 +47,13 @@ def build_manifest(
         **extra,
         'language': {
             'lexicon_version': Lexicon.load().version,
-            'lexicon_sha256': _sha256(config_path('lexicon.yaml')),
+            'lexicon_sha256': sha256_of(config_path('lexicon.yaml')),
             'prompts_sha256': prompts_hash(),
         },
         'packages': _versions(),
         'revision': _revision(),
         'machine': _machine(),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _versions() -> dict[str, str]:
@@ -75,7 +68,7 @@ def _versions() -> dict[str, str]:
 
 def _revision() -> str | None:
     """Return the git revision of the source tree, `+` at its end for local changes."""
-    root = Path(__file__).resolve().parents[3]
+    root = PACKAGE.parent
     if not (root / '.git').exists():
         return None
     try:
@@ -112,22 +105,3 @@ def _machine() -> dict[str, Any]:
         'ros_distro': os.environ.get('ROS_DISTRO', ''),
         'rmw': os.environ.get('RMW_IMPLEMENTATION', ''),
     }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; RecordError when the disk refuses."""
-    partial = path.with_name(path.name + '.part')
-    try:
-        partial.write_text(text, encoding='utf-8')
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise RecordError(
-            f'{path} cannot be written: {error.strerror}', 'free space or choose another folder'
-        ) from error
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all; RecordError when the disk refuses."""
-    write_text(path, json.dumps(data, indent=2, default=str) + '\n')

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import stamp_text
-from vlm_misalign_ros.core.records.manifest import write_json
+from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.store import RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.settings.parameters import table
+from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
 from vlm_misalign_ros.core.types import Record
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'limits')
 """Settings of the evaluation that change no record."""
-_GAP = 1_000_000_000
+_GAP = NANO
 """Nanoseconds of header time between the last frame of a run and the first of the next."""
 
 
@@ -128,8 +128,7 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                     'merge runs that share no frames',
                 )
             seen[key] = folder
-            seconds, _, nanoseconds = record['stamp'].partition('.')
-            stamp = int(seconds) * 1_000_000_000 + int(nanoseconds)
+            stamp = parse_stamp(record['stamp'])
             last = max(last, stamp + behind)
             for suffix in ('.jpg', '_mask.jpg'):
                 pictures.append(
@@ -138,20 +137,13 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                         picture_name(stamp + behind) + suffix,
                     )
                 )
-            records.append({**record, 'stamp': stamp_text(stamp + behind), 'run': str(folder)})
+            records.append({**record, 'stamp': format_stamp(stamp + behind), 'run': str(folder)})
         behind = last + _GAP
     return records, pictures
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / 'manifest.json'
-    try:
-        data = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise RecordError(f'{path} cannot be read: {error}', 'give the folder of a run') from error
-    if not isinstance(data, dict):
-        raise RecordError(f'{path} holds no JSON object', 'give the folder of a run')
-    return data
+    return read_json(folder / 'manifest.json', 'give the folder of a run')
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import bootstrap, prediction
 from vlm_misalign_ros.core.metrics.bootstrap import NOTHING, Interval
@@ -30,7 +31,6 @@ from vlm_misalign_ros.core.metrics.statistics import (
     spearman,
     spearman_p,
 )
-from vlm_misalign_ros.core.records.manifest import write_json
 from vlm_misalign_ros.core.report.table import CLEAN, Table, tables
 from vlm_misalign_ros.core.types import Record
 

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality
 from vlm_misalign_ros.core.metrics.rates import FIELDS
-from vlm_misalign_ros.core.records.manifest import write_json
 from vlm_misalign_ros.core.records.store import read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report

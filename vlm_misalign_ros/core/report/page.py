@@ -12,10 +12,11 @@ from typing import Any
 import jinja2
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.records.manifest import write_text
+from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.report.summary import ALL, HEADLINE, Row, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import Verdict
+from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Record
 
 _COLORS = ('#0b6bcb', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#117a8b')
@@ -202,8 +203,7 @@ def _plot(rows: Sequence[Row]) -> str:
 def _worst(folder: Path, frames: Sequence[Record]) -> list[dict[str, Any]]:
     found = []
     for record in frames:
-        seconds, _, nano = record['stamp'].partition('.')
-        name = picture_name(int(seconds) * 10**9 + int(nano or 0))
+        name = picture_name(parse_stamp(record['stamp']))
         picture = folder / 'pictures' / f'{name}.jpg'
         if picture.is_file():
             found.append((_badness(record), record, picture))

@@ -10,10 +10,10 @@ from enum import Enum
 from math import isnan
 from pathlib import Path
 
-from vlm_misalign_ros.core.records.manifest import write_text
+from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
+from vlm_misalign_ros.core.files import write_text
+from vlm_misalign_ros.core.metrics.rates import Counts, rates
 from vlm_misalign_ros.core.report.summary import ALL, Row
-
-INTERRUPTED_EXIT_CODE = 130
 
 
 class Status(str, Enum):
@@ -22,9 +22,6 @@ class Status(str, Enum):
     PASS = 'PASS'
     FAIL = 'FAIL'
     INVALID = 'INVALID'
-
-
-EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.INVALID: 3}
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,9 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
     @property
-    def exit_code(self) -> int:
-        """Return 0, 1 or 3."""
-        return EXIT_CODES[self.status]
+    def exit_code(self) -> ExitCode:
+        """Return PASS, FAIL or INVALID."""
+        return ExitCode[self.status.value]
 
     @property
     def reasons(self) -> list[str]:
@@ -55,6 +52,27 @@ class Verdict:
         return [check.message for check in self.checks if check.status is not Status.PASS] + list(
             self.notes
         )
+
+
+def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
+    """Return {rate: value} from `RATE=VALUE` strings; ConfigurationError names a wrong one."""
+    limits = {}
+    known = rates(Counts())
+    for entry in entries:
+        name, _, text = entry.partition('=')
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise ConfigurationError(
+                f'limit {entry!r} is not of the form RATE=VALUE',
+                'for example critical_omission_rate=0.2',
+            ) from error
+        if name not in known:
+            raise ConfigurationError(
+                f'limit names the rate {name!r}', 'known: ' + ', '.join(known)
+            )
+        limits[name] = value
+    return limits
 
 
 def judge_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, sin
+from typing import cast
 
 import numpy as np
 
@@ -90,11 +91,8 @@ class Painter:
         `colors` is one colour, or one for each edge and a last one for the sides.
         """
         points = np.array(profile, np.float64)
-        one: list[Color] = (
-            [colors] * (len(points) + 1)  # type: ignore[list-item]
-            if isinstance(colors[0], (int, float))
-            else list(colors)
-        )  # type: ignore[arg-type]
+        single = isinstance(colors[0], (int, float))
+        one = [cast(Color, colors)] * (len(points) + 1) if single else cast(list[Color], [*colors])
         after = np.roll(points, -1, 0)
         faces = []
         for index, ((s0, y0), (s1, y1)) in enumerate(zip(points, after, strict=True)):

@@ -1,0 +1,50 @@
+"""Files: written whole or not at all, hashed, and those that the package brings along."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.errors import RecordError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of this package, with its data."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; RecordError when the disk refuses."""
+    partial = path.with_name(path.name + '.part')
+    try:
+        partial.write_text(text, encoding='utf-8')
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RecordError(
+            f'{path} cannot be written: {error.strerror}', 'free space or choose another folder'
+        ) from error
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON whole or not at all; RecordError when the disk refuses."""
+    write_text(path, json.dumps(data, indent=2, default=str) + '\n')
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object in a file; RecordError, with `remedy`, when there is none."""
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise RecordError(f'{path} cannot be read: {error}', remedy) from error
+    if not isinstance(data, dict):
+        raise RecordError(f'{path} holds no JSON object', remedy)
+    return data
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,34 @@
+"""Header times: nanoseconds as an integer inside, `seconds.nanoseconds` as text in records."""
+
+from __future__ import annotations
+
+import re
+
+NANO = 1_000_000_000
+"""Nanoseconds in a second."""
+
+_TEXT = re.compile(r'(-?\d{1,12})\.(\d{9})')
+
+
+def join_stamp(seconds: int, nanoseconds: int) -> int:
+    """Return the nanoseconds of a ROS time, whose parts are `sec` and `nanosec`."""
+    return seconds * NANO + nanoseconds
+
+
+def split_stamp(stamp: int) -> tuple[int, int]:
+    """Return (seconds, nanoseconds) of a stamp; the nanoseconds are never negative."""
+    return divmod(stamp, NANO)
+
+
+def format_stamp(stamp: int) -> str:
+    """Return nanoseconds as `seconds.nanoseconds`, such as `1.100000000`."""
+    seconds, nanoseconds = split_stamp(stamp)
+    return f'{seconds}.{nanoseconds:09d}'
+
+
+def parse_stamp(text: str) -> int:
+    """Return the nanoseconds of `format_stamp`'s text; ValueError for any other text."""
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise ValueError(f'stamp {text[:40]!r} is not of the form seconds.nanoseconds')
+    return join_stamp(int(match[1]), int(match[2]))
