@@ -351,7 +351,11 @@ def picture_hashes() -> dict[str, str]:
         frame = frames.read(position)
         for condition in (
             Condition('blank'),
-            *(Condition(name, severity) for name in CORRUPTIONS for severity in SEVERITIES),
+            *(
+                Condition(name, severity)
+                for name in CORRUPTIONS.builtin()
+                for severity in SEVERITIES
+            ),
         ):
             image = degraded(frame, condition).image
             found[f'{entry.key}|{condition.name}'] = hashlib.sha256(image.tobytes()).hexdigest()

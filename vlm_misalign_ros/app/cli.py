@@ -215,17 +215,14 @@ def _truth(arguments: argparse.Namespace) -> int:
     import cv2
 
     from vlm_misalign_ros.core.datasets import open_dataset
-    from vlm_misalign_ros.core.evaluation.evaluator import nominal_camera
     from vlm_misalign_ros.core.report.drawing import draw_truth
     from vlm_misalign_ros.core.settings.configuration import override
-    from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+    from vlm_misalign_ros.core.settings.nodes import TruthParameters, truth_settings
     from vlm_misalign_ros.core.settings.parameters import build
-    from vlm_misalign_ros.core.truth.hazard import HazardSettings
-    from vlm_misalign_ros.core.truth.presence import TruthSettings
 
-    chosen = build(EvaluationParameters, override({}, arguments.overrides), 'monitor')
-    settings = TruthSettings(chosen.minimum_area, chosen.minimum_height, chosen.maximum_distance)
-    corridor = HazardSettings(chosen.corridor_width, chosen.stopping_distance)
+    settings = truth_settings(
+        build(TruthParameters, override({}, arguments.overrides), 'the truth')
+    )
     dataset = open_dataset(
         arguments.dataset,
         split=arguments.split,
@@ -236,11 +233,7 @@ def _truth(arguments: argparse.Namespace) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for frame in tqdm(dataset, unit='frame', desc='truth'):
-            assert frame.labels is not None
-            camera = frame.camera or nominal_camera(
-                frame.labels.shape, chosen.camera_height, chosen.camera_pitch
-            )
-            drawn = draw_truth(frame, camera, settings, corridor)
+            drawn = draw_truth(frame, settings)
             (out / f'{frame.key}.jpg').write_bytes(
                 cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
             )
@@ -301,6 +294,13 @@ def _mentions(arguments: argparse.Namespace) -> int:
 
 def _calibrate(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.evaluation.calibrating import calibrate_model
+    from vlm_misalign_ros.core.settings.configuration import override
+    from vlm_misalign_ros.core.settings.nodes import TruthParameters, truth_settings
+    from vlm_misalign_ros.core.settings.parameters import build
+
+    settings = truth_settings(
+        build(TruthParameters, override({}, arguments.overrides), 'the truth')
+    )
 
     with tqdm(unit='frame', desc='calibrate') as bar:
 
@@ -316,6 +316,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
             arguments.limit,
             arguments.prompt,
             progress=progress,
+            settings=settings,
         )
     found.save(Path(arguments.out))
     print(f'{"class":<14} {"AUROC":>6} {"AP":>6} {"from":>6} {"there":>6} {"absent":>6}')
@@ -447,6 +448,12 @@ def _parser() -> argparse.ArgumentParser:
         'calibrate', _calibrate, 'set the operating points of a contrastive model on clean frames'
     )
     calibrate.add_argument('model', help='open_clip:NAME/PRETRAINED or open_clip:local-dir:DIR')
+    calibrate.add_argument(
+        'overrides',
+        nargs='*',
+        metavar='key=value',
+        help='settings of the truth, those of the evaluation, e.g. stopping_distance=30',
+    )
     calibrate.add_argument('--dataset', required=True, help='labelled data in Cityscapes layout')
     calibrate.add_argument('--split', default='')
     calibrate.add_argument(

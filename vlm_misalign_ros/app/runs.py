@@ -18,6 +18,7 @@ from vlm_misalign_ros.core.models import calibration, reference
 from vlm_misalign_ros.core.records.manifest import build_manifest
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.nodes import truth_settings
 
 
 def preflight(configuration: Configuration) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
                 calibration.path_of(vlm.calibration, reference.parse(vlm.model).directory),
                 models[vlm.name].get('sha256', vlm.model),
                 prompts_hash(),
+                truth_settings(configuration.monitor).to_plain(),
             )
             models[vlm.name]['calibration'] = {'file': vlm.calibration, 'sha256': found.sha256}
     facts['models'] = models

@@ -109,6 +109,8 @@ class Applied:
     condition: Condition
     seed: int
     parameters: dict[str, float] = field(default_factory=dict)
+    covers: bool = False
+    """Whether part of the scene is covered, and degraded/occluder says which."""
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,7 @@ class Recorder(runtime.MisalignNode):
     def _needs(self, parts: Parts) -> list[str]:
         needed = list(self._required)
         condition: dict[str, str] | None = parts.get(topics.DEGRADED_CONDITION)
-        if (
-            condition is not None
-            and codec.applied_from_values(condition).condition.corruption == 'occlusion'
-        ):
+        if condition is not None and codec.applied_from_values(condition).covers:
             needed.append(topics.DEGRADED_OCCLUDER)
         source: dict[str, str] | None = parts.get(topics.CAMERA_SOURCE)
         if self._chosen.depth and source is not None and codec.source_from_values(source)[0].depth:

@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
-from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
-from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard
-from vlm_misalign_ros.core.truth.inventory import take_inventory
-from vlm_misalign_ros.core.truth.presence import TruthSettings, presence, required
+from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.core.world import SPLITS, render_scene
 from vlm_misalign_ros.wire.pixels import to_train_ids
@@ -135,35 +133,26 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
     samples = open_samples(folder, split, writable=True)
     for index in range(start, stop):
         frame = render_scene(seed, index, RENDERED[1], RENDERED[0], cities=SPLITS[split])
-        labels, instances, camera = frame.labels, frame.instances, frame.camera
-        assert labels is not None and instances is not None and camera is not None
-        inventory = take_inventory(labels, instances)
-        states = presence(inventory, required(inventory, TruthSettings()))
-        verdict = hazard(approaches(inventory, camera), HazardSettings())
-        ids = cv2.resize(to_train_ids(labels), LARGE[::-1], interpolation=cv2.INTER_NEAREST)
+        maps = TruthMaps.of(frame)
+        truth = read_truth(maps, frame.camera, TruthSettings())
+        ids = cv2.resize(to_train_ids(maps.labels), LARGE[::-1], interpolation=cv2.INTER_NEAREST)
         samples.large[index] = cv2.resize(frame.image, LARGE[::-1], interpolation=cv2.INTER_AREA)
         samples.small[index] = cv2.resize(frame.image, SMALL[::-1], interpolation=cv2.INTER_AREA)
         samples.labels[index] = ids
         samples.cells[index] = cell_counts(ids)
-        samples.states[index] = [STATES.index(states[name]) for name in SCORED]
+        samples.states[index] = [STATES.index(truth.seen.scene[name]) for name in SCORED]
         names = {name: number for number, name in enumerate(SCORED)}
         counts = np.zeros(len(SCORED), np.int64)
-        for thing in inventory.things:
-            name = _name_of(thing.label)
+        for thing in truth.seen.inventory.things:
+            name = BY_ID[thing.label].name
             if name in names:
                 counts[names[name]] += 1
         samples.things[index] = counts.clip(0, 255)
-        samples.hazards[index] = VERDICTS.index(verdict.verdict)
-        samples.nearest[index] = names.get(verdict.nearest_class or '', -1)
-        samples.distance[index] = verdict.nearest or 0.0
+        samples.hazards[index] = VERDICTS.index(truth.hazard.verdict)
+        samples.nearest[index] = names.get(truth.hazard.nearest_class or '', -1)
+        samples.distance[index] = truth.hazard.nearest or 0.0
     (folder / split / f'done-{start}').touch()
     return stop - start
-
-
-def _name_of(label_id: int) -> str:
-    from vlm_misalign_ros.core.labels.classes import BY_ID
-
-    return BY_ID[label_id].name
 
 
 def cell_counts(train_ids: np.ndarray) -> np.ndarray:

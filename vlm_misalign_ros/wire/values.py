@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from vlm_misalign_ros.core.corruptions import covers
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.text import clean_text
@@ -131,6 +132,7 @@ def applied_to_values(applied: Applied) -> Values:
         'severity': str(applied.condition.severity),
         'seed': str(applied.seed),
         'parameters': json.dumps(applied.parameters),
+        'covers': str(int(applied.covers)),
     }
 
 
@@ -139,10 +141,14 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
     parameters = _loads(values, 'parameters', {})
     if not isinstance(parameters, dict):
         raise RecordError("message value 'parameters' is not a JSON object")
+    condition = _condition(values)
+    # Recordings of earlier versions do not say it themselves.
+    told = values.get('covers')
     return Applied(
-        _condition(values),
+        condition,
         _integer(values, 'seed', 0),
         {str(k)[:64]: float(v) for k, v in parameters.items()},
+        covers(condition.corruption) if told is None else told == '1',
     )
 
 

@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.types import Condition
 
 ROOT = Path(__file__).resolve().parents[3]
-EVERY = [Condition(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
+EVERY = [Condition(name, severity) for name in CORRUPTIONS.builtin() for severity in SEVERITIES]
 
 
 def natural(height: int = 256, width: int = 512, seed: int = 0) -> np.ndarray:
@@ -62,7 +62,7 @@ from vlm_misalign_ros.core.corruptions import CORRUPTIONS, degrade
 from vlm_misalign_ros.core.types import Condition
 values = np.arange(64 * 1024 * 3, dtype=np.int64)
 image = (values * values // 977 % 256).astype(np.uint8).reshape(64, 1024, 3)
-names = sorted(CORRUPTIONS, reverse=sys.argv[1] == 'backwards')
+names = sorted(CORRUPTIONS.builtin(), reverse=sys.argv[1] == 'backwards')
 for name in names:
     for severity in (1, 4):
         for key in ('frame_a', 'frame_b'):
@@ -104,7 +104,7 @@ def test_result_does_not_depend_on_the_number_of_threads() -> None:
         np.testing.assert_array_equal(degrade(image, condition, 3, 'k').image, expected)
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@pytest.mark.parametrize('name', CORRUPTIONS.builtin())
 def test_seed_is_the_documented_digest_without_the_severity(name: str) -> None:
     image = natural(32, 64)
     expected = int.from_bytes(blake2b(f'5|key|{name}'.encode()).digest()[:8], 'big') % 2**63
@@ -112,7 +112,7 @@ def test_seed_is_the_documented_digest_without_the_severity(name: str) -> None:
     assert seeds == {expected}
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@pytest.mark.parametrize('name', CORRUPTIONS.builtin())
 def test_other_frames_and_other_runs_degrade_differently(name: str) -> None:
     image = natural(64, 1024)
     results = [
@@ -150,7 +150,7 @@ def test_any_size_from_16_pixels(size: tuple[int, int]) -> None:
             assert degrade(image, condition, 0, key).image.shape == image.shape
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@pytest.mark.parametrize('name', CORRUPTIONS.builtin())
 @pytest.mark.parametrize('key', ['a', 'b', 'c', 'd', 'e', 'f'])
 def test_psnr_falls_with_severity(name: str, key: str) -> None:
     image = natural(512, 1024)
@@ -298,7 +298,8 @@ def test_mask_holds_every_changed_pixel_and_nests(kind: occlusion.Kind, seed: in
     previous = np.zeros(image.shape[:2], np.uint8)
     for coverage in occlusion.COVERAGES:
         rng = np.random.default_rng(seed)
-        covered, mask, drawn = occlusion.cover(image, coverage, kind, rng)
+        effect = occlusion.cover(image, coverage, kind, rng)
+        covered, mask, drawn = effect.image, effect.occluder, effect.parameters
         assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
         assert not np.any((covered != image).any(-1) & (mask == 0))
         share = np.count_nonzero(mask) / mask.size
@@ -316,7 +317,8 @@ def test_inside_of_the_occluder_hides_the_scene(kind: occlusion.Kind) -> None:
     results = []
     for seed in (1, 2):
         rng = np.random.default_rng(4)
-        covered, mask, _ = occlusion.cover(natural(512, 1024, seed), 0.32, kind, rng)
+        effect = occlusion.cover(natural(512, 1024, seed), 0.32, kind, rng)
+        covered, mask = effect.image, effect.occluder
         results.append(covered)
     same = (results[0] == results[1]).all(-1)
     assert np.count_nonzero(same & (mask == 255)) > 0.35 * np.count_nonzero(mask)
@@ -406,7 +408,7 @@ def test_names_of_conditions_parse_back(conditions: list[Condition]) -> None:
 
 
 @given(
-    st.sampled_from(CORRUPTIONS),
+    st.sampled_from(CORRUPTIONS.builtin()),
     st.integers(1, 5).flatmap(lambda k: st.tuples(st.just(k), st.integers(k, 5))),
 )
 def test_ranges_hold_both_ends(name: str, span: tuple[int, int]) -> None:

@@ -36,21 +36,16 @@ from vlm_misalign_ros.core.metrics.rates import (
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.metrics.statistics import mean_of_two, pearson, spearman, wilson
 from vlm_misalign_ros.core.report.drawing import draw_truth, project
-from vlm_misalign_ros.core.truth.hazard import (
-    HazardSettings,
-    approaches,
-    ground_distance,
-    hazard,
-    scaled,
-    sweep,
-)
+from vlm_misalign_ros.core.truth.camera import ground_distance, scaled
+from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard, sweep
 from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.truth.presence import (
-    TruthSettings,
+    PresenceSettings,
     presence,
     required,
     visible_inventory,
 )
+from vlm_misalign_ros.core.truth.read import TruthSettings
 from vlm_misalign_ros.core.truth.spans import lengths_of_runs, starts_of_runs
 from vlm_misalign_ros.core.types import (
     Camera,
@@ -243,7 +238,7 @@ def put(labels, instances, name, number, top, left, rows, columns):
 
 def states(labels, instances, **chosen):
     inventory = take_inventory(labels, instances)
-    return presence(inventory, required(inventory, TruthSettings(**chosen)))
+    return presence(inventory, required(inventory, PresenceSettings(**chosen)))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +298,7 @@ def test_truth_covers_every_scored_name_and_is_empty_for_an_empty_map():
 
 def seen(labels, instances, visible):
     inventory = visible_inventory(labels, instances, None, visible)
-    return presence(inventory, required(inventory, TruthSettings()))
+    return presence(inventory, required(inventory, PresenceSettings()))
 
 
 def test_visible_truth_leaves_out_what_an_occluder_covers():
@@ -414,14 +409,14 @@ def test_a_drawing_shows_verdict_corridor_and_states():
     put(labels, instances, 'car', 1, 560, 960, 120, 120)
     image = np.full((*labels.shape, 3), 90, np.uint8)
     frame = Frame('d', 's', 'k', image, labels, instances, CAMERA)
-    drawn = draw_truth(frame, CAMERA, TruthSettings(), HazardSettings())
+    drawn = draw_truth(frame, TruthSettings())
     assert drawn.shape[1:] == image.shape[1:] and drawn.shape[0] > image.shape[0]
     changed = (drawn[:1024] != 90).any(axis=2)
     # The corridor is in front of the car, and the sky beside it is left alone.
     assert changed[900, 1024] and not changed[300, 300:1800].any()
     red = drawn[900, 1024]
     assert red[2] > red[1] and red[2] > red[0]
-    clear = draw_truth(frame, CAMERA, TruthSettings(), HazardSettings(stopping_distance=3.0))
+    clear = draw_truth(frame, TruthSettings(hazard=HazardSettings(stopping_distance=3.0)))
     assert (clear[1000, 1024] != drawn[1000, 1024]).any()
 
 
@@ -522,7 +517,7 @@ def test_what_is_farther_than_the_limit_need_not_be_mentioned():
 
     def state(**chosen):
         inventory = take_inventory(labels, instances, depth)
-        return presence(inventory, required(inventory, TruthSettings(**chosen)))['car']
+        return presence(inventory, required(inventory, PresenceSettings(**chosen)))['car']
 
     assert state() is Presence.REQUIRED
     assert state(maximum_distance=49.0) is Presence.TOLERATED

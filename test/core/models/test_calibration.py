@@ -1,7 +1,9 @@
 """Operating points of contrastive models: fitted, frozen, refused where they do not fit."""
 
 import json
+import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from vlm_misalign_ros.app import cli
+from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
-from vlm_misalign_ros.core.evaluation.calibrating import calibrate_model
+from vlm_misalign_ros.core.evaluation.calibrating import calibrate_model, frame_truth
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.labels.classes import BY_NAME
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.calibration import (
@@ -26,6 +32,9 @@ from vlm_misalign_ros.core.models.calibration import (
 )
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.truth.hazard import HazardSettings
+from vlm_misalign_ros.core.truth.read import TruthSettings
 from vlm_misalign_ros.core.world import generate
 
 
@@ -106,9 +115,48 @@ def test_it_is_refused_when_it_was_changed(tmp_path):
     path.write_text(json.dumps(data))
     with pytest.raises(ConfigurationError, match='was changed'):
         calibration.load(path, 'm', 'p')
-    path.write_text('{"points": 3}')
-    with pytest.raises(ConfigurationError, match='cannot be read'):
-        calibration.load(path, 'm', 'p')
+    for text, words in (
+        ('{"points": 3}', 'has the schema None, this version 2'),
+        ('{"schema": 1, "points": {}}', 'has the schema 1, this version 2'),
+        ('{"schema": 2, "points": 3}', 'cannot be read'),
+        ('[]', 'cannot be read'),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigurationError, match=words):
+            calibration.load(path, 'm', 'p')
+
+
+def test_it_is_refused_by_an_evaluation_with_other_settings_of_the_truth(tmp_path):
+    path = tmp_path / 'c.json'
+    made = {'stopping_distance': 20.0, 'camera_height': 1.22}
+    replace(some(), truth=made).save(path)
+    assert calibration.load(path, 'm', 'p', made).truth == made
+    with pytest.raises(ModelError, match='stopping_distance 20.0, and the evaluation has 30.0'):
+        calibration.load(path, 'm', 'p', {**made, 'stopping_distance': 30.0})
+    with pytest.raises(ModelError, match='made with corridor_width None'):
+        calibration.load(path, 'm', 'p', {**made, 'corridor_width': 3.0})
+
+
+def test_without_a_camera_calibration_and_evaluation_see_the_same_hazards(scenes):
+    """Rows of pixels mean the same metres to both, those of Cityscapes' nominal camera."""
+    frame = replace(open_dataset(scenes).read(0), camera=None, depth=None)
+    labels = np.full((1024, 2048), BY_NAME['road'].id, np.uint8)
+    instances = labels.astype(np.uint16)
+    labels[560:620, 1060:1130] = BY_NAME['car'].id
+    instances[560:620, 1060:1130] = 26001
+    frame = replace(frame, labels=labels, instances=instances)
+    settings = TruthSettings()
+    evaluated = Evaluator(EvaluationParameters(source=False)).evaluate(
+        Joined(0, {'labels': labels, 'instances': instances}, (), 'complete')
+    )
+    # By hand: the last row is 619, its lower edge 619.5, t = (619.5 - 513.137) / 2265.3.
+    t, h, p = (619.5 - 513.137) / 2265.30, 1.22, 0.038
+    metres = h * (math.cos(p) - t * math.sin(p)) / (t * math.cos(p) + math.sin(p))
+    assert 14.0 < metres < 14.5
+    assert evaluated.record['truth']['nearest'] == round(metres, 3)
+    assert frame_truth(frame, settings)[SAFETY] is False
+    short = TruthSettings(hazard=HazardSettings(stopping_distance=9.0))
+    assert frame_truth(frame, short)[SAFETY] is True
 
 
 @pytest.fixture(scope='module')

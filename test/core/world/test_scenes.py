@@ -11,7 +11,8 @@ import pytest
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, LABELS
-from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, ground_distance, hazard
+from vlm_misalign_ros.core.truth.camera import ground_distance
+from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard
 from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.types import Camera, Hazard
 from vlm_misalign_ros.core.world import BASELINE, CITIES, SPLITS, generate, render_scene

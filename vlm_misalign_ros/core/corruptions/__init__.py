@@ -1,6 +1,19 @@
 """Camera degradations, parameterised by severity and seeded by frame."""
 
-from vlm_misalign_ros.core.corruptions.conditions import CORRUPTIONS, SEVERITIES, parse_conditions
-from vlm_misalign_ros.core.corruptions.degrading import Degraded, degrade, seed_of
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES, parse_conditions
+from vlm_misalign_ros.core.corruptions.degrading import Degraded, covers, degrade, seed_of
+from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Corruption, Effect
 
-__all__ = ['CORRUPTIONS', 'SEVERITIES', 'Degraded', 'degrade', 'parse_conditions', 'seed_of']
+__all__ = [
+    'BLANK',
+    'CLEAN',
+    'CORRUPTIONS',
+    'SEVERITIES',
+    'Corruption',
+    'Degraded',
+    'Effect',
+    'covers',
+    'degrade',
+    'parse_conditions',
+    'seed_of',
+]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.types import Condition
 
-CORRUPTIONS: tuple[str, ...] = ('motion_blur', 'low_light', 'occlusion')
-"""Names of the corruptions."""
+CLEAN = 'clean'
+"""The picture as it came."""
 
 BLANK = 'blank'
 """The control: a grey picture, which shows how much of an answer comes from no picture at all."""
@@ -17,13 +18,15 @@ BLANK = 'blank'
 SEVERITIES = range(1, 6)
 """Severities of every corruption; `clean` has severity 0."""
 
-ALLOWED_FORM = (
-    f"'clean', 'all', 'blank', or one of {', '.join(CORRUPTIONS)} with severities 1 to 5, "
-    "such as 'motion_blur:1-5', 'low_light:3' or 'occlusion:1,3,5'"
-)
-"""What an entry may look like, for messages."""
-
 _SEVERITIES = re.compile(r'[1-5](-[1-5])?(,[1-5](-[1-5])?)*')
+
+
+def allowed_form() -> str:
+    """Return what an entry may look like, for messages."""
+    return (
+        f"'clean', 'all', 'blank', or one of {', '.join(CORRUPTIONS.names())} with severities 1 "
+        "to 5, such as 'motion_blur:1-5', 'low_light:3' or 'occlusion:1,3,5'"
+    )
 
 
 def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
@@ -31,14 +34,15 @@ def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
     Return the conditions asked for, in the order written.
 
     `conditions` is a list of entries, or one text with entries separated by commas, semicolons or
-    spaces. `all` stands for clean and every corruption at severities 1 to 5, `blank` for the grey
-    control. Raises ConfigurationError for an entry of another form, for a condition asked for
-    twice and for no entry at all.
+    spaces. `all` stands for clean and every corruption of this package (not those of plug-ins, so
+    that it means the same everywhere) at severities 1 to 5, `blank` for the grey control. Raises
+    ConfigurationError for an entry of another form, for a condition asked for twice and for no
+    entry at all.
     """
     entries = _split(conditions) if isinstance(conditions, str) else conditions
     if not isinstance(entries, Sequence) or not entries:
         raise ConfigurationError(
-            f'conditions: {conditions!r} asks for no condition', f'Give {ALLOWED_FORM}'
+            f'conditions: {conditions!r} asks for no condition', f'Give {allowed_form()}'
         )
     found: dict[Condition, str] = {}
     for entry in entries:
@@ -62,12 +66,14 @@ def _split(text: str) -> list[str]:
 def _parse_entry(entry: object) -> list[Condition]:
     """Return the conditions of one entry."""
     words = entry.strip() if isinstance(entry, str) else ''
-    if words == 'clean':
+    if words == CLEAN:
         return [Condition()]
     if words == BLANK:
         return [Condition(BLANK)]
     if words == 'all':
-        return [Condition()] + [Condition(name, k) for name in CORRUPTIONS for k in SEVERITIES]
+        return [Condition()] + [
+            Condition(name, k) for name in CORRUPTIONS.builtin() for k in SEVERITIES
+        ]
     name, _, severities = (word.strip() for word in words.partition(':'))
     severities = severities.replace(' ', '')
     if name not in CORRUPTIONS or not _SEVERITIES.fullmatch(severities):
@@ -84,5 +90,5 @@ def _parse_entry(entry: object) -> list[Condition]:
 def _refused(entry: object) -> ConfigurationError:
     """Return the error for an entry of another form."""
     return ConfigurationError(
-        f'conditions: {entry!r} is not a condition', f'Allowed: {ALLOWED_FORM}'
+        f'conditions: {entry!r} is not a condition', f'Allowed: {allowed_form()}'
     )

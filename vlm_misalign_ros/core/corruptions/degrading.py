@@ -8,8 +8,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from vlm_misalign_ros.core.corruptions import low_light, motion_blur, occlusion
-from vlm_misalign_ros.core.corruptions.conditions import BLANK, CORRUPTIONS, SEVERITIES
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES
+from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Effect
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.types import Applied, Condition
 
@@ -26,7 +26,7 @@ class Degraded:
     image: np.ndarray
     """BGR uint8 (H, W, 3)."""
     occluder: np.ndarray | None
-    """uint8 (H, W), 255 where the scene is covered; None unless the corruption is occlusion."""
+    """uint8 (H, W), 255 where the scene is covered; None unless the corruption covers."""
     applied: Applied
 
 
@@ -59,26 +59,47 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
     if severity == 0:
         return Degraded(image, None, Applied(condition, seed))
     rng = np.random.Generator(np.random.PCG64(seed))
-    occluder = None
-    if name == 'motion_blur':
-        degraded, parameters = motion_blur.apply(image, severity, rng)
-    elif name == 'low_light':
-        degraded, parameters = low_light.apply(image, severity, rng)
-    else:
-        degraded, occluder, parameters = occlusion.apply(image, severity, rng)
-    return Degraded(degraded, occluder, Applied(condition, seed, parameters))
+    effect = CORRUPTIONS.load(name).apply(image, severity, rng)
+    _check_effect(effect, image, name)
+    return Degraded(
+        effect.image, effect.occluder, Applied(condition, seed, effect.parameters, covers(name))
+    )
+
+
+def covers(name: str) -> bool:
+    """Return whether a corruption hides part of the scene; False for one that is not known."""
+    return name in CORRUPTIONS and CORRUPTIONS.load(name).covers
+
+
+def _check_effect(effect: Effect, image: np.ndarray, name: str) -> None:
+    """Refuse what a plug-in made that no node could pass on."""
+    made, mask = effect.image, effect.occluder
+    if made.shape != image.shape or made.dtype != np.uint8:
+        raise ConfigurationError(
+            f'corruption {name!r} made {made.dtype} {made.shape} of uint8 {image.shape}',
+            'it has to keep size and type; mend or uninstall the package that brings it',
+        )
+    if covers(name) is not (mask is not None) or (
+        mask is not None and (mask.shape != image.shape[:2] or mask.dtype != np.uint8)
+    ):
+        raise ConfigurationError(
+            f'corruption {name!r} says covers={covers(name)} and gives '
+            f'{"no mask" if mask is None else f"a mask of {mask.dtype} {mask.shape}"}',
+            'a corruption that covers gives a uint8 (H, W) mask, another one none',
+        )
 
 
 def _check_condition(condition: Condition) -> None:
     """Refuse an unknown corruption or severity."""
     name, severity = condition.corruption, condition.severity
-    if name in ('clean', BLANK):
+    if name in (CLEAN, BLANK):
         if severity != 0:
             raise ConfigurationError(f'severity {severity!r} of {name} is unknown', 'Allowed: 0')
         return
     if name not in CORRUPTIONS:
         raise ConfigurationError(
-            f'corruption {name!r} is unknown', f'Allowed: clean, blank, {", ".join(CORRUPTIONS)}'
+            f'corruption {name!r} is unknown',
+            f'Allowed: {CLEAN}, {BLANK}, {", ".join(CORRUPTIONS.names())}',
         )
     if isinstance(severity, bool) or not isinstance(severity, int) or severity not in SEVERITIES:
         raise ConfigurationError(

@@ -9,6 +9,10 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions.registry import Effect
+
+covers = False
+
 GAMMA = 2.2
 """Exponent that approximates the sRGB curve."""
 
@@ -60,13 +64,11 @@ def noise_table(exposure: float, shot: float, read: float) -> np.ndarray:
     return np.rint(255 * np.clip(noisy, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
 
 
-def apply(
-    image: np.ndarray, severity: int, rng: np.random.Generator
-) -> tuple[np.ndarray, dict[str, float]]:
+def apply(image: np.ndarray, severity: int, rng: np.random.Generator) -> Effect:
     """
     Darken BGR uint8 (H, W, 3) and add noise, independent for each pixel and channel.
 
-    Returns the degraded image and `exposure` (factor on linear light), `shot` (variance per unit
+    The effect's parameters are `exposure` (factor on linear light), `shot` (variance per unit
     of linear light) and `read` (variance, linear light squared).
     """
     level = LEVELS[severity - 1]
@@ -75,7 +77,7 @@ def apply(
     )
     table = noise_table(level.exposure, level.shot, read)
     noisy = _look_up(table, image, rng)
-    return noisy, {'exposure': level.exposure, 'shot': level.shot, 'read': read}
+    return Effect(noisy, {'exposure': level.exposure, 'shot': level.shot, 'read': read})
 
 
 def _look_up(table: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,6 +8,10 @@ from math import cos, floor, prod, radians, sin
 import cv2
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions.registry import Effect
+
+covers = False
+
 LENGTHS: tuple[float, ...] = (15 / 2048, 30 / 2048, 48 / 2048, 66 / 2048, 91 / 2048)
 """
 Length of the line by severity 1-5, as a fraction of the image width (15 to 91 px at 2048).
@@ -93,20 +97,18 @@ def blur_line(image: np.ndarray, angle_deg: float, length_px: float) -> np.ndarr
     return result
 
 
-def apply(
-    image: np.ndarray, severity: int, rng: np.random.Generator
-) -> tuple[np.ndarray, dict[str, float]]:
+def apply(image: np.ndarray, severity: int, rng: np.random.Generator) -> Effect:
     """
     Blur BGR uint8 (H, W, 3) along a random direction (uniform over the half circle).
 
-    Returns the blurred image and `angle_deg` (degrees, 0 to 180), `length_px` (pixels asked for)
+    The effect's parameters are `angle_deg` (degrees, 0 to 180), `length_px` (pixels asked for)
     and `points` (pixels averaged).
     """
     angle = float(rng.uniform(0.0, 180.0))
     length = LENGTHS[severity - 1] * image.shape[1]
     blurred = blur_line(image, angle, length)
     points = prod(len(stage) for stage in line_stages(angle, length))
-    return blurred, {'angle_deg': angle, 'length_px': length, 'points': float(points)}
+    return Effect(blurred, {'angle_deg': angle, 'length_px': length, 'points': float(points)})
 
 
 def _nearest(value: float) -> int:

@@ -9,6 +9,10 @@ from enum import IntEnum
 import cv2
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions.registry import Effect
+
+covers = True
+
 COVERAGES: tuple[float, ...] = (0.04, 0.08, 0.14, 0.22, 0.32)
 """Fraction of the image that is covered, by severity 1-5."""
 
@@ -49,23 +53,19 @@ class _Shape:
     paint: Callable[[np.ndarray], np.ndarray]
 
 
-def apply(
-    image: np.ndarray, severity: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+def apply(image: np.ndarray, severity: int, rng: np.random.Generator) -> Effect:
     """
     Cover part of BGR uint8 (H, W, 3).
 
-    Returns the image; the mask, uint8 (H, W), 255 wherever the occluder has any effect (its soft
-    edge included) and 0 elsewhere; and `kind` (see Kind), `coverage_target` and `coverage`
-    (fractions of the image).
+    The effect's mask is 255 wherever the occluder has any effect (its soft edge included) and 0
+    elsewhere; its parameters are `kind` (see Kind), `coverage_target` and `coverage` (fractions
+    of the image).
     """
     kind = Kind(int(rng.choice(len(KIND_PROBABILITIES), p=KIND_PROBABILITIES)))
     return cover(image, COVERAGES[severity - 1], kind, rng)
 
 
-def cover(
-    image: np.ndarray, coverage: float, kind: Kind, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+def cover(image: np.ndarray, coverage: float, kind: Kind, rng: np.random.Generator) -> Effect:
     """Cover the fraction `coverage`, 0 to 1, of BGR uint8 (H, W, 3); returns as `apply` does."""
     height, width = image.shape[:2]
     scale = min(1.0, _GRID / max(height, width))
@@ -83,14 +83,14 @@ def cover(
     texture = cv2.resize(shape.paint(rise), (width, height), interpolation=cv2.INTER_LINEAR)
     _, mask = cv2.threshold(level, 128, 255, cv2.THRESH_BINARY)
     covered = _blend(image, texture, level, mask)
-    return (
+    return Effect(
         covered,
-        mask,
         {
             'kind': float(kind),
             'coverage_target': coverage,
             'coverage': cv2.countNonZero(mask) / mask.size,
         },
+        mask,
     )
 
 

@@ -10,10 +10,9 @@ from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, STUFF, STUFF_
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration, reference
 from vlm_misalign_ros.core.models.contrastive import ContrastiveModel
-from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard
-from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
-from vlm_misalign_ros.core.truth.presence import TruthSettings, presence, required
-from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
+from vlm_misalign_ros.core.truth.inventory import Inventory
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.types import Frame, Hazard, Presence
 
 
 def calibrate_model(
@@ -25,6 +24,7 @@ def calibrate_model(
     prompt_id: str = '',
     device: str = 'auto',
     threads: int = 1,
+    settings: TruthSettings = TruthSettings(),  # noqa: B008  (frozen)
     progress: Callable[[int, int], object] | None = None,
 ) -> calibration.Calibration:
     """
@@ -45,7 +45,7 @@ def calibrate_model(
     scores, truths = [], []
     for number, frame in enumerate(frames):
         scores.append(network.raw_scores(frame.image))
-        truths.append(_truth(frame))
+        truths.append(frame_truth(frame, settings))
         if progress is not None:
             progress(number + 1, len(frames))
     points = calibration.calibrate(scores, truths)
@@ -66,6 +66,7 @@ def calibrate_model(
             'frames': len(frames),
             'cities': sorted({entry.city for entry in frames.entries}),
         },
+        settings.to_plain(),
     )
 
 
@@ -75,19 +76,21 @@ def model_hash(model: str) -> str:
     return model if named.directory is None else reference.weights_hash(named.directory)
 
 
-def _truth(frame: Frame) -> dict[str, bool | None]:
+def frame_truth(frame: Frame, settings: TruthSettings) -> dict[str, bool | None]:
+    """
+    Return what is there, by class, and whether going on is safe; None where neither counts.
+
+    Raises ConfigurationError for a frame without labels.
+    """
     if frame.labels is None:
         raise ConfigurationError(f'frame {frame.key} has no labels', 'calibrate on labelled data')
-    inventory = take_inventory(frame.labels, frame.instances, frame.depth)
-    states = presence(inventory, required(inventory, TruthSettings()))
-    truth = {name: _there(name, states[name], inventory) for name in CLASSES}
-    height, width = frame.labels.shape
-    camera = frame.camera or Camera(width, height, 1.1 * width, 1.1 * width, width / 2, height / 2)
-    verdict = hazard(approaches(inventory, camera), HazardSettings()).verdict
-    truth[calibration.SAFETY] = (
+    truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
+    found = {name: _there(name, truth.seen.scene[name], truth.seen.inventory) for name in CLASSES}
+    verdict = truth.hazard.verdict
+    found[calibration.SAFETY] = (
         None if verdict is Hazard.INDETERMINATE else (verdict is Hazard.CLEAR)
     )
-    return truth
+    return found
 
 
 def _there(name: str, state: Presence, inventory: Inventory) -> bool | None:

@@ -19,33 +19,15 @@ from vlm_misalign_ros.core.evaluation.join import Joined, Parts
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.rates import Counts, Expected, left_out, made_up, score
-from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
-from vlm_misalign_ros.core.truth.hazard import (
-    HazardResult,
-    HazardSettings,
-    approaches,
-    ground_distance,
-    hazard,
-    scaled,
-    sweep,
-)
-from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
-from vlm_misalign_ros.core.truth.presence import (
-    Needed,
-    TruthSettings,
-    presence,
-    required,
-    visible_inventory,
-)
+from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
     Camera,
     Condition,
     Description,
-    Hazard,
-    Presence,
     Record,
     Source,
     View,
@@ -75,42 +57,6 @@ class Evaluated:
     """How wrong the frame was: wrong mentions, omissions and judgements over all models."""
 
 
-@dataclass(frozen=True)
-class _Maps:
-    """The ground truth of a frame, or of the part of it that a model saw."""
-
-    labels: np.ndarray
-    instances: np.ndarray | None
-    depth: np.ndarray | None
-    visible: np.ndarray | None
-
-    def part(self, view: View) -> _Maps:
-        """Return what lies in a view."""
-        height, width = self.labels.shape
-        rows = slice(round(view[1] * height), max(round(view[3] * height), 1))
-        columns = slice(round(view[0] * width), max(round(view[2] * width), 1))
-
-        def cut(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else np.ascontiguousarray(array[rows, columns])
-
-        return _Maps(
-            np.ascontiguousarray(self.labels[rows, columns]),
-            cut(self.instances),
-            cut(self.depth),
-            cut(self.visible),
-        )
-
-
-@dataclass(frozen=True)
-class _Truth:
-    """What `_Maps` come to."""
-
-    inventory: Inventory
-    needed: dict[str, Needed]
-    scene: dict[str, Presence]
-    visible: dict[str, Presence] | None
-
-
 class Evaluator:
     """Turns joined frames into records; holds settings, no state."""
 
@@ -118,13 +64,7 @@ class Evaluator:
         """Keep the settings; ConfigurationError for a class that does not exist."""
         self._parameters = parameters
         self._critical = check_critical(parameters.critical)
-        self._settings = TruthSettings(
-            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance
-        )
-        self._hazard = HazardSettings(
-            corridor_width=parameters.corridor_width,
-            stopping_distance=parameters.stopping_distance,
-        )
+        self._settings = truth_settings(parameters)
 
     def needs(self, parts: Parts) -> list[str]:
         """Return the names of the parts that a frame needs, given those it has."""
@@ -144,7 +84,7 @@ class Evaluator:
         if chosen.pictures:
             needed.append(IMAGE)
         applied: Applied | None = parts.get(CONDITION)
-        if applied is not None and applied.condition.corruption == 'occlusion':
+        if applied is not None and applied.covers:
             needed.append(OCCLUDER)
         needed.extend(vlm_part(name) for name in chosen.models)
         return needed
@@ -162,37 +102,22 @@ class Evaluator:
         problem = _misfit(labels, parts)
         record = self._frame(joined, source, parts.get(CONDITION), problem)
         maps = truth = None
-        verdict = Hazard.INDETERMINATE
-        distances: dict[str, float] = {}
         if labels is not None and not problem:
-            maps = _Maps(
+            maps = TruthMaps(
                 labels,
                 parts.get(INSTANCES),
                 parts.get(DEPTH),
                 None if occluder is None else occluder == 0,
             )
-            truth = self._read(maps)
-            used = scaled(
-                camera
-                or default_camera
-                or nominal_camera(
-                    labels.shape, self._parameters.camera_height, self._parameters.camera_pitch
-                ),
-                labels.shape[1],
-                labels.shape[0],
-            )
-            things = approaches(truth.inventory, used)
-            found = hazard(things, self._hazard)
-            verdict = found.verdict
-            distances = {name: _distance(entry, used) for name, entry in truth.needed.items()}
-            record['truth'] = _shown(truth, found, sweep(things, self._hazard), distances)
+            truth = read_truth(maps, camera or default_camera, self._settings)
+            record['truth'] = _shown(truth)
         segmentation, matrix = self._segmentation(
             None if maps is None else maps.labels, parts.get(SEGMENTATION), parts.get(CONFIDENCE)
         )
         record['segmentation'] = segmentation
         counts: dict[str, Counts] = {}
         latencies = {}
-        seen: dict[View, _Truth] = {}
+        seen: dict[View, Seen] = {} if truth is None else {WHOLE: truth.seen}
         for name in self._parameters.models:
             answer: Description | None = parts.get(vlm_part(name))
             entry: dict[str, Any] = {'status': 'missing'}
@@ -203,18 +128,12 @@ class Evaluator:
                 entry['status'] = 'unmatched'
             elif answer is not None:
                 if answer.view not in seen:
-                    seen[answer.view] = (
-                        truth if answer.view == WHOLE else self._read(maps.part(answer.view))
-                    )
+                    seen[answer.view] = read_seen(maps.part(answer.view), self._settings)
                 own = seen[answer.view]
                 counts[name] = score(
                     answer,
                     Expected(
-                        own.scene,
-                        own.visible,
-                        verdict,
-                        {name: needed.area for name, needed in own.needed.items()},
-                        distances,
+                        own.scene, own.visible, truth.hazard.verdict, own.areas, truth.distances
                     ),
                     self._critical,
                 )
@@ -229,15 +148,6 @@ class Evaluator:
             sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values())
         )
         return Evaluated(record, counts, matrix, badness)
-
-    def _read(self, maps: _Maps) -> _Truth:
-        inventory = take_inventory(maps.labels, maps.instances, maps.depth)
-        needed = required(inventory, self._settings)
-        visible = None
-        if maps.visible is not None:
-            left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
-            visible = presence(left, required(left, self._settings))
-        return _Truth(inventory, needed, presence(inventory, needed), visible)
 
     def _frame(
         self, joined: Joined, source: Source | None, applied: Applied | None, problem: str
@@ -298,17 +208,6 @@ class Evaluator:
         }, matrix
 
 
-def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camera:
-    """
-    Return a camera with Cityscapes' nominal intrinsics, scaled to pictures of `shape`, (H, W).
-
-    Source: the data set's camera files. `height` is in metres above the road, `pitch` in radians.
-    """
-    rows, columns = shape[:2]
-    x, y = columns / 2048, rows / 1024
-    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y, height, pitch)
-
-
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the critical classes; ConfigurationError names one that cannot be."""
     for name in names:
@@ -335,37 +234,27 @@ def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
     return ''
 
 
-def _distance(needed: Needed, camera: Camera) -> float:
-    """Return how far the nearest required thing of a class is, metres, as hazard does."""
-    if needed.depth is None:
-        return ground_distance(camera, needed.bottom + 0.5)
-    return max(
-        (needed.depth - camera.mount_height * math.sin(camera.pitch)) / math.cos(camera.pitch), 0.0
-    )
-
-
-def _shown(
-    truth: _Truth, found: HazardResult, swept: dict[str, Hazard], distances: dict[str, float]
-) -> dict[str, Any]:
+def _shown(truth: Truth) -> dict[str, Any]:
     """Return the truth as a record shows it."""
+    seen, distances = truth.seen, truth.distances
     return {
-        'presence': {name: state.value for name, state in truth.scene.items()},
+        'presence': {name: state.value for name, state in seen.scene.items()},
         'visible': None
-        if truth.visible is None
-        else {name: state.value for name, state in truth.visible.items()},
+        if seen.visible is None
+        else {name: state.value for name, state in seen.visible.items()},
         'required': {
             name: {
                 'area': round(needed.area, 1),
                 'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None,
             }
-            for name, needed in sorted(truth.needed.items())
+            for name, needed in sorted(seen.needed.items())
         },
-        'objects': sum(not thing.group for thing in truth.inventory.things),
-        'hazard': found.verdict.value,
-        'nearest': found.nearest,
-        'nearest_class': found.nearest_class,
-        'distance_source': found.source,
-        'sweep': {name: verdict.value for name, verdict in swept.items()},
+        'objects': sum(not thing.group for thing in seen.inventory.things),
+        'hazard': truth.hazard.verdict.value,
+        'nearest': truth.hazard.nearest,
+        'nearest_class': truth.hazard.nearest_class,
+        'distance_source': truth.hazard.source,
+        'sweep': {name: verdict.value for name, verdict in truth.sweep().items()},
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.prediction import auroc, average_precision
 
+SCHEMA = 2
 LEAST = 20
 """A class with fewer positives or negatives gets no operating point of its own."""
 SAFETY = 'safe'
@@ -153,17 +154,20 @@ class Calibration:
     """By class, and SAFETY."""
     data: Mapping[str, Any]
     """What it was made from."""
+    truth: Mapping[str, float] = field(default_factory=dict)
+    """The settings by which was decided what is true, by parameter."""
     sha256: str = ''
 
     def content(self) -> dict[str, Any]:
         """Return everything but the hash as plain data."""
         return {
-            'schema': 1,
+            'schema': SCHEMA,
             'model': self.model,
             'model_sha256': self.model_sha256,
             'prompt_id': self.prompt_id,
             'prompts_sha256': self.prompts_sha256,
             'data': dict(self.data),
+            'truth': dict(self.truth),
             'points': {name: dict(point.__dict__) for name, point in sorted(self.points.items())},
             'without_point': [name for name in (*CLASSES, SAFETY) if name not in self.points],
         }
@@ -195,15 +199,23 @@ def path_of(value: str, directory: Path | None) -> Path:
     return directory / 'calibration.json'
 
 
-def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
+def load(
+    path: Path, model_sha256: str, prompts_sha256: str, truth: Mapping[str, float] | None = None
+) -> Calibration:
     """
     Read a calibration and refuse it unless it is whole and for this very model and prompts.
 
+    `truth` are the settings of the evaluation, by parameter; without them they are not compared.
     Raises ConfigurationError when it cannot be read or was changed, ModelError when it is for
-    another model or other prompts.
+    another model, other prompts or other settings of the truth.
     """
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
+        if data.get('schema') != SCHEMA:
+            raise ConfigurationError(
+                f'calibration {path} has the schema {data.get("schema")}, this version {SCHEMA}',
+                'make it again with: vlm-misalign calibrate',
+            )
         stated = data.pop('sha256')
         points = {name: OperatingPoint(**point) for name, point in data['points'].items()}
         found = Calibration(
@@ -213,6 +225,7 @@ def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
             data['prompts_sha256'],
             points,
             data['data'],
+            data['truth'],
             stated,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -233,6 +246,13 @@ def load(path: Path, model_sha256: str, prompts_sha256: str) -> Calibration:
                 f'calibration {path} is for other {what} ({theirs[:12]}, here {ours[:12]}): '
                 f'{found.model}',
                 'calibrate this model on clean data of other cities',
+            )
+    for name, wanted in (truth or {}).items():
+        made = found.truth.get(name)
+        if made != wanted:
+            raise ModelError(
+                f'calibration {path} was made with {name} {made}, and the evaluation has {wanted}',
+                f'make it again with: vlm-misalign calibrate ... {name}={wanted}',
             )
     return found
 

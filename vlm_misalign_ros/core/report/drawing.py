@@ -8,16 +8,11 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, SCORED
-from vlm_misalign_ros.core.truth.hazard import (
-    CLEAR_FACTOR,
-    HazardSettings,
-    approaches,
-    ground_distance,
-    hazard,
-    scaled,
-)
-from vlm_misalign_ros.core.truth.inventory import Thing, take_inventory
-from vlm_misalign_ros.core.truth.presence import TruthSettings, is_required, presence, required
+from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance
+from vlm_misalign_ros.core.truth.hazard import CLEAR_FACTOR, HazardSettings
+from vlm_misalign_ros.core.truth.inventory import Thing
+from vlm_misalign_ros.core.truth.presence import is_required
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
 
 _COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
@@ -37,36 +32,30 @@ def project(camera: Camera, offset: float, distance: float) -> tuple[float, floa
 
     `offset` is metres to the right of the corridor's middle, `distance` metres along the road.
     """
-    depth = distance * cos(camera.pitch) + camera.mount_height * sin(camera.pitch)
+    depth = axis_depth(camera, distance)
     down = camera.mount_height * cos(camera.pitch) - distance * sin(camera.pitch)
     return (camera.cx + camera.fx * offset / depth, camera.cy + camera.fy * down / depth)
 
 
-def draw_truth(
-    frame: Frame, camera: Camera, settings: TruthSettings, corridor: HazardSettings
-) -> np.ndarray:
+def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
     """
     Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3).
 
     Outlined in green is what has to be mentioned, in yellow what may be; the corridor is drawn
-    on the road up to the stopping distance and, thinly, up to where CLEAR begins. `frame` has to
-    have labels.
+    on the road up to the stopping distance and, thinly, up to where CLEAR begins. ValueError for
+    a frame without labels.
     """
-    assert frame.labels is not None
-    height, width = frame.labels.shape
-    camera = scaled(camera, width, height)
-    inventory = take_inventory(frame.labels, frame.instances, frame.depth)
-    needed = required(inventory, settings)
-    states = presence(inventory, needed)
-    found = hazard(approaches(inventory, camera), corridor)
+    truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
+    height, width = truth.seen.inventory.shape
+    camera, found = truth.camera, truth.hazard
     image = frame.image.copy()
     if image.shape[:2] != (height, width):
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     unit = max(height / 1024, 0.35)
-    _draw_corridor(image, camera, corridor, found.verdict, unit)
-    for thing in sorted(inventory.things, key=lambda thing: thing.bottom):
+    _draw_corridor(image, camera, settings.hazard, found.verdict, unit)
+    for thing in sorted(truth.seen.inventory.things, key=lambda thing: thing.bottom):
         if thing.number and frame.instances is not None:
-            important = is_required(thing, inventory.shape, settings)
+            important = is_required(thing, (height, width), settings.presence)
             color = _COLORS[Presence.REQUIRED if important else Presence.TOLERATED]
             _outline(image, frame.instances, thing, color, unit)
             if important:
@@ -91,6 +80,7 @@ def draw_truth(
     _write(
         image, verdict, (round(20 * unit), round(48 * unit)), _VERDICTS[found.verdict], 1.6 * unit
     )
+    states = truth.seen.scene
     lines = [
         (state, ', '.join(name for name in SCORED if states[name] is state)) for state in Presence
     ]

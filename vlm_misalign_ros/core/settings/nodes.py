@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
+from vlm_misalign_ros.core.truth.hazard import HazardSettings
+from vlm_misalign_ros.core.truth.presence import PresenceSettings
+from vlm_misalign_ros.core.truth.read import TruthSettings
 
 RELIABILITY = ('reliable', 'best_effort')
 POLICY = ('every_frame', 'latest')
@@ -131,7 +134,33 @@ class VlmParameters:
 
 
 @dataclass(frozen=True)
-class EvaluationParameters:
+class TruthParameters:
+    """What decides what is true of a frame."""
+
+    minimum_area: float = parameter(
+        1000.0, 'pixels at 2048x1024 from which an instance is required', minimum=0
+    )
+    minimum_height: float = parameter(
+        50.0, 'rows at 2048x1024 from which an instance is required', minimum=0
+    )
+    maximum_distance: float = parameter(
+        50.0, 'metres up to which an instance is required, where its depth is known', minimum=1
+    )
+    corridor_width: float = parameter(3.0, 'ego corridor, metres', minimum=0.5, maximum=20)
+    stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
+    camera_height: float = parameter(
+        1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
+    )
+    camera_pitch: float = parameter(
+        0.038,
+        'radians, positive looking down, where no camera/source tells',
+        minimum=-1,
+        maximum=1,
+    )
+
+
+@dataclass(frozen=True)
+class EvaluationParameters(TruthParameters):
     """What the monitor and the offline analysis have in common."""
 
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
@@ -154,28 +183,8 @@ class EvaluationParameters:
         choices=('cityscapes_label_ids', 'cityscapes_train_ids', 'carla_tags'),
     )
     window: float = parameter(30.0, 'rolling window, seconds of header time', minimum=0.1)
-    minimum_area: float = parameter(
-        1000.0, 'pixels at 2048x1024 from which an instance is required', minimum=0
-    )
-    minimum_height: float = parameter(
-        50.0, 'rows at 2048x1024 from which an instance is required', minimum=0
-    )
-    maximum_distance: float = parameter(
-        50.0, 'metres up to which an instance is required, where its depth is known', minimum=1
-    )
     critical: tuple[str, ...] = parameter(
         CRITICAL, 'classes whose omission is critical; traffic light and sign may join them'
-    )
-    corridor_width: float = parameter(3.0, 'ego corridor, metres', minimum=0.5, maximum=20)
-    stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
-    camera_height: float = parameter(
-        1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
-    )
-    camera_pitch: float = parameter(
-        0.038,
-        'radians, positive looking down, where no camera/source tells',
-        minimum=-1,
-        maximum=1,
     )
     minimum_coverage: float = parameter(
         0.95, 'share of answers scored below which the verdict is INVALID', minimum=0, maximum=1
@@ -222,6 +231,18 @@ class RecorderParameters:
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+def truth_settings(parameters: TruthParameters) -> TruthSettings:
+    """Return the parameters as the settings of `core.truth.read`."""
+    return TruthSettings(
+        PresenceSettings(
+            parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance
+        ),
+        HazardSettings(parameters.corridor_width, parameters.stopping_distance),
+        parameters.camera_height,
+        parameters.camera_pitch,
+    )
 
 
 DOCUMENTED: tuple[tuple[str, type], ...] = (

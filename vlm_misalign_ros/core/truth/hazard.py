@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from math import cos, sin
+from dataclasses import dataclass
 
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance, road_distance, scaled
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.types import Camera, Hazard
 
@@ -54,19 +54,6 @@ class HazardResult:
     """`depth` where the distance was measured, `flat ground` where it was estimated."""
 
 
-def ground_distance(camera: Camera, row: float) -> float:
-    """
-    Return the distance in metres of flat road seen at a row; inf at and above the horizon.
-
-    With t = (row - cy) / fy, height h and pitch p: Z = h (cos p - t sin p) / (t cos p + sin p).
-    """
-    slope = (row - camera.cy) / camera.fy
-    below = slope * cos(camera.pitch) + sin(camera.pitch)
-    if below <= 0:
-        return float('inf')
-    return max(camera.mount_height * (cos(camera.pitch) - slope * sin(camera.pitch)) / below, 0.0)
-
-
 def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
     """
     Return where every person, rider, two-wheeler and vehicle of a frame stands.
@@ -85,15 +72,13 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
         depth: float | np.ndarray
         if thing.depth is not None:
             depth = thing.depth
-            distance = max(
-                (depth - camera.mount_height * sin(camera.pitch)) / cos(camera.pitch), 0.0
-            )
+            distance = road_distance(camera, depth)
             if thing.foot_depth is not None:
                 depth = np.where(thing.foot_depth > 0, thing.foot_depth, depth)
         else:
             # The lower edge of the lowest row touches the road.
             distance = ground_distance(camera, thing.bottom + 0.5)
-            depth = distance * cos(camera.pitch) + camera.mount_height * sin(camera.pitch)
+            depth = axis_depth(camera, distance)
         if distance == float('inf'):
             continue
         sideways = (thing.foot - camera.cx) / camera.fx * depth
@@ -145,19 +130,3 @@ def sweep(things: Sequence[Approach], settings: HazardSettings) -> dict[str, Haz
 def sweep_name(settings: HazardSettings) -> str:
     """Return e.g. `3.00 m x 20.0 m`."""
     return f'{settings.corridor_width:.2f} m x {settings.stopping_distance:.1f} m'
-
-
-def scaled(camera: Camera, width: int, height: int) -> Camera:
-    """Return the same camera for pictures of another size in pixels."""
-    if (camera.width, camera.height) == (width, height):
-        return camera
-    x, y = width / camera.width, height / camera.height
-    return replace(
-        camera,
-        width=width,
-        height=height,
-        fx=camera.fx * x,
-        fy=camera.fy * y,
-        cx=camera.cx * x,
-        cy=camera.cy * y,
-    )

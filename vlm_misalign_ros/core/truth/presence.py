@@ -29,7 +29,7 @@ NATIVE = 2048 * 1024
 
 
 @dataclass(frozen=True)
-class TruthSettings:
+class PresenceSettings:
     """From which size, in pixels at 2048 x 1024, and up to where a thing has to be mentioned."""
 
     minimum_area: float = 1000.0
@@ -50,7 +50,7 @@ class Needed:
     """Lowest row of any."""
 
 
-def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]:
+def required(inventory: Inventory, settings: PresenceSettings) -> dict[str, Needed]:
     """
     Return the classes with a thing that a driver has to see.
 
@@ -72,7 +72,7 @@ def required(inventory: Inventory, settings: TruthSettings) -> dict[str, Needed]
     return found
 
 
-def is_required(thing: Thing, shape: tuple[int, int], settings: TruthSettings) -> bool:
+def is_required(thing: Thing, shape: tuple[int, int], settings: PresenceSettings) -> bool:
     """Return whether a driver has to see a thing of a picture of this shape, (H, W)."""
     near = thing.depth is None or thing.depth <= settings.maximum_distance
     return (

@@ -1,0 +1,53 @@
+"""The corruptions by name: a row each, the package's own and those of plug-ins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from vlm_misalign_ros.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a corruption made of a picture."""
+
+    image: np.ndarray
+    """BGR uint8 (H, W, 3), of the size of the picture that came in."""
+    parameters: dict[str, float] = field(default_factory=dict)
+    """What was drawn and used, for the record."""
+    occluder: np.ndarray | None = None
+    """uint8 (H, W), 255 where the scene is covered; from a corruption that covers, else None."""
+
+
+class Corruption(Protocol):
+    """One kind of degradation; a module may be one."""
+
+    @property
+    def covers(self) -> bool:
+        """Tell whether it hides part of the scene, and says which by `Effect.occluder`."""
+
+    def apply(self, image: np.ndarray, severity: int, rng: np.random.Generator, /) -> Effect:
+        """
+        Degrade contiguous BGR uint8 (H, W, 3), which stays as it is, at severity 1 to 5.
+
+        Everything random comes from `rng`, which is seeded by run, frame and corruption, so that
+        a frame is degraded the same way in every process and order.
+        """
+
+
+_HERE = 'vlm_misalign_ros.core.corruptions'
+
+CORRUPTIONS: Registry[Corruption] = Registry(
+    'vlm_misalign_ros.corruptions',
+    'corruption',
+    {
+        'motion_blur': f'{_HERE}.motion_blur',
+        'low_light': f'{_HERE}.low_light',
+        'occlusion': f'{_HERE}.occlusion',
+    },
+    needs=('covers', 'apply'),
+)
+"""Every corruption by name."""

@@ -1,0 +1,58 @@
+"""The one default camera, cameras of other picture sizes, and how far a row of road is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import cos, sin
+
+from vlm_misalign_ros.core.types import Camera
+
+
+def nominal_camera(shape: tuple[int, ...], height: float, pitch: float) -> Camera:
+    """
+    Return a camera with Cityscapes' nominal intrinsics, scaled to pictures of `shape`, (H, W).
+
+    Source: the data set's camera files. `height` is in metres above the road, `pitch` in radians.
+    """
+    rows, columns = shape[:2]
+    x, y = columns / 2048, rows / 1024
+    return Camera(columns, rows, 2262.52 * x, 2265.30 * y, 1096.98 * x, 513.137 * y, height, pitch)
+
+
+def scaled(camera: Camera, width: int, height: int) -> Camera:
+    """Return the same camera for pictures of another size in pixels."""
+    if (camera.width, camera.height) == (width, height):
+        return camera
+    x, y = width / camera.width, height / camera.height
+    return replace(
+        camera,
+        width=width,
+        height=height,
+        fx=camera.fx * x,
+        fy=camera.fy * y,
+        cx=camera.cx * x,
+        cy=camera.cy * y,
+    )
+
+
+def ground_distance(camera: Camera, row: float) -> float:
+    """
+    Return the distance in metres of flat road seen at a row; inf at and above the horizon.
+
+    With t = (row - cy) / fy, height h and pitch p: Z = h (cos p - t sin p) / (t cos p + sin p).
+    """
+    slope = (row - camera.cy) / camera.fy
+    below = slope * cos(camera.pitch) + sin(camera.pitch)
+    if below <= 0:
+        return float('inf')
+    return max(camera.mount_height * (cos(camera.pitch) - slope * sin(camera.pitch)) / below, 0.0)
+
+
+def road_distance(camera: Camera, depth: float) -> float:
+    """Return the metres along the road of a point at `depth` metres along the optical axis."""
+    return max((depth - camera.mount_height * sin(camera.pitch)) / cos(camera.pitch), 0.0)
+
+
+def axis_depth(camera: Camera, distance: float) -> float:
+    """Return the metres along the optical axis of flat road `distance` metres along it."""
+    return distance * cos(camera.pitch) + camera.mount_height * sin(camera.pitch)

@@ -1,0 +1,173 @@
+"""
+From maps and camera to truth: what has to be said of a frame, and whether going on is safe.
+
+The one place where truth is put together: evaluation, calibration, drawing and training ask here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from vlm_misalign_ros.core.truth.camera import (
+    ground_distance,
+    nominal_camera,
+    road_distance,
+    scaled,
+)
+from vlm_misalign_ros.core.truth.hazard import (
+    Approach,
+    HazardResult,
+    HazardSettings,
+    approaches,
+    hazard,
+    sweep,
+)
+from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
+from vlm_misalign_ros.core.truth.presence import (
+    Needed,
+    PresenceSettings,
+    presence,
+    required,
+    visible_inventory,
+)
+from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence, View
+
+
+@dataclass(frozen=True)
+class TruthSettings:
+    """Every number that decides what is true of a frame."""
+
+    presence: PresenceSettings = field(default_factory=PresenceSettings)
+    hazard: HazardSettings = field(default_factory=HazardSettings)
+    camera_height: float = 1.22
+    """Metres above the road, of the default camera (Cityscapes' nominal value)."""
+    camera_pitch: float = 0.038
+    """Radians, positive looking down, of the default camera (Cityscapes' nominal value)."""
+
+    def to_plain(self) -> dict[str, float]:
+        """Return the settings by the names that they have as parameters."""
+        return {
+            **asdict(self.presence),
+            **asdict(self.hazard),
+            'camera_height': self.camera_height,
+            'camera_pitch': self.camera_pitch,
+        }
+
+
+@dataclass(frozen=True)
+class TruthMaps:
+    """The ground truth of a frame, or of the part of it that a model saw."""
+
+    labels: np.ndarray
+    """Label ids, uint8 (H, W)."""
+    instances: np.ndarray | None = None
+    """Instance ids, uint16 (H, W)."""
+    depth: np.ndarray | None = None
+    """Millimetres along the optical axis, uint16 (H, W); 0 where it is not known."""
+    visible: np.ndarray | None = None
+    """What an occluder leaves to see, bool (H, W); None without one."""
+
+    @classmethod
+    def of(cls, frame: Frame) -> TruthMaps:
+        """Return the maps of a labelled frame; ValueError when it has no labels."""
+        if frame.labels is None:
+            raise ValueError(f'frame {frame.key} has no labels')
+        return cls(frame.labels, frame.instances, frame.depth)
+
+    def part(self, view: View) -> TruthMaps:
+        """Return what lies in a view."""
+        height, width = self.labels.shape
+        rows = slice(round(view[1] * height), max(round(view[3] * height), 1))
+        columns = slice(round(view[0] * width), max(round(view[2] * width), 1))
+
+        def cut(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(array[rows, columns])
+
+        return TruthMaps(
+            np.ascontiguousarray(self.labels[rows, columns]),
+            cut(self.instances),
+            cut(self.depth),
+            cut(self.visible),
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is in a frame, or in a view of it, and what of it has to be said."""
+
+    inventory: Inventory
+    needed: dict[str, Needed]
+    """The things that have to be mentioned, by class."""
+    scene: dict[str, Presence]
+    """State of every name in labels.SCORED."""
+    visible: dict[str, Presence] | None
+    """The same of what an occluder leaves to see; None without one."""
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """Return the area of the largest required thing by class, pixels at 2048 x 1024."""
+        return {name: needed.area for name, needed in self.needed.items()}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of a frame."""
+
+    seen: Seen
+    camera: Camera
+    """Scaled to the maps."""
+    things: list[Approach]
+    """Everybody who could be a danger."""
+    hazard: HazardResult
+    distances: dict[str, float]
+    """Of the nearest required thing by class, metres along the road."""
+    settings: TruthSettings
+
+    def sweep(self) -> dict[str, Hazard]:
+        """Return the verdict for every corridor width and stopping distance of the sweep."""
+        return sweep(self.things, self.settings.hazard)
+
+
+def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
+    """Return what is in a frame, or in a view of it."""
+    inventory = take_inventory(maps.labels, maps.instances, maps.depth)
+    needed = required(inventory, settings.presence)
+    visible = None
+    if maps.visible is not None:
+        left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
+        visible = presence(left, required(left, settings.presence))
+    return Seen(inventory, needed, presence(inventory, needed), visible)
+
+
+def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
+    """
+    Return what is true of a frame.
+
+    Without a `camera` the default one is taken: Cityscapes' intrinsics, at the height and pitch
+    of the settings.
+    """
+    seen = read_seen(maps, settings)
+    height, width = maps.labels.shape
+    used = scaled(
+        camera or nominal_camera(maps.labels.shape, settings.camera_height, settings.camera_pitch),
+        width,
+        height,
+    )
+    things = approaches(seen.inventory, used)
+    return Truth(
+        seen,
+        used,
+        things,
+        hazard(things, settings.hazard),
+        {name: _distance(needed, used) for name, needed in seen.needed.items()},
+        settings,
+    )
+
+
+def _distance(needed: Needed, camera: Camera) -> float:
+    """Return how far the nearest required thing of a class is, metres, as hazard does."""
+    if needed.depth is None:
+        return ground_distance(camera, needed.bottom + 0.5)
+    return road_distance(camera, needed.depth)
