@@ -12,6 +12,7 @@ setup(
     packages=find_packages(include=['vlm_misalign_ros*']),
     package_data={
         'vlm_misalign_ros.core.report': ['*.jinja'],
+        'vlm_misalign_ros.core.language': ['data/*'],
         'vlm_misalign_ros': ['miniatures/*/*', 'miniatures/*/*/*'],
     },
     data_files=[

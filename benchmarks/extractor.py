@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import re
 import statistics
@@ -20,20 +19,24 @@ from pathlib import Path
 import yaml
 
 from vlm_misalign_ros.core.language.labelled import Labelled, load, score
-from vlm_misalign_ros.core.language.lexicon import Lexicon, plurals
+from vlm_misalign_ros.core.language.lexicon import (
+    SHIPPED,
+    Lexicon,
+    lexicon_hash,
+    open_lexicon,
+    plurals,
+)
 from vlm_misalign_ros.core.language.reading import read
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality
+from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.metrics.statistics import wilson
-from vlm_misalign_ros.core.settings.resources import config_path
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / 'test' / 'data' / 'descriptions'
-QUALITY = ROOT / 'config' / 'extractor_quality.json'
 
 
 def names() -> re.Pattern[str]:
     """Return an expression that finds any name of any class."""
-    things = yaml.safe_load(config_path('lexicon.yaml').read_text(encoding='utf-8'))['things']
+    things = yaml.safe_load(SHIPPED.read_text(encoding='utf-8'))['things']
     forms = {form for entry in things for phrase in entry['phrases'] for form in plurals(phrase)}
     ordered = sorted(forms, key=len, reverse=True)
     return re.compile(r'\b(?:' + '|'.join(map(re.escape, ordered)) + r')\b')
@@ -70,7 +73,7 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--write', action='store_true', help=f'write {QUALITY.relative_to(ROOT)}')
     arguments = parser.parse_args()
-    lexicon = Lexicon.load()
+    lexicon = open_lexicon()
     development, held_out = load(TEXTS / 'dev.jsonl'), load(TEXTS / 'heldout.jsonl')
     print(f'{"texts":<12}{"":>6}  precision of ASSERTED  recall of ASSERTED    judgements right')
     show('development', development, lexicon)
@@ -87,8 +90,7 @@ def main() -> None:
     )
     if arguments.write:
         quality = ExtractorQuality(
-            **dataclasses.asdict(score(held_out, lexicon)),
-            lexicon_sha256=hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest(),
+            **dataclasses.asdict(score(held_out, lexicon)), lexicon_sha256=lexicon_hash()
         )
         QUALITY.write_text(json.dumps(dataclasses.asdict(quality), indent=1) + '\n')
         print(f'wrote {QUALITY.relative_to(ROOT)}')

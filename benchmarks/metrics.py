@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.types import (
     Description,
     Frame,
     Judgement,
+    Kind,
     Mention,
     Source,
 )
@@ -83,7 +84,7 @@ def joined(frame: Frame, predicted: np.ndarray) -> Joined:
     answers = {
         vlm_part(name): Description(
             name,
-            'generative',
+            Kind.GENERATIVE,
             'a car and a person',
             {'car': Mention.ASSERTED, 'person': Mention.ASSERTED},
             judgement=Judgement.SAFE,

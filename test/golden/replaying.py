@@ -105,7 +105,7 @@ def ask(sources: list[tuple[int, Source]]) -> Iterator[tuple[Source, Any, dict[s
             f'miniature:{name}',
             device='cpu',
             calibration='own' if name in ('clip', 'siglip') else '',
-            prompt_id='default',
+            prompt='default',
         )
         for name in MODELS
     }

@@ -23,8 +23,10 @@ from vlm_misalign_ros.core.evaluation.evaluator import (
 )
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.models import calibration, reference
-from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
+from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
+from vlm_misalign_ros.core.models.families.miniature import MINIATURES as FOLDER
+from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.types import Applied, Source
@@ -37,17 +39,15 @@ FRAMES = 12
 
 
 def test_every_miniature_is_there_and_all_are_small():
-    assert {path.name for path in reference.MINIATURES.iterdir() if path.is_dir()} == set(
-        MINIATURES
-    )
-    files = [path for path in reference.MINIATURES.rglob('*') if path.is_file()]
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == set(MINIATURES)
+    files = [path for path in FOLDER.rglob('*') if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 40e6
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in files), 'not readable by all'
 
 
 @pytest.mark.parametrize('name', MINIATURES)
 def test_weights_are_safetensors_of_half_precision(name):
-    folder = reference.parse(f'miniature:{name}').directory
+    folder = parse(f'miniature:{name}').directory
     (path,) = folder.rglob('*.safetensors')
     data = path.read_bytes()
     length = int.from_bytes(data[:8], 'little')
@@ -61,7 +61,7 @@ def test_weights_are_safetensors_of_half_precision(name):
 
 @pytest.mark.parametrize('name', MINIATURES)
 def test_cards_say_what_a_user_has_to_know(name):
-    card = (reference.parse(f'miniature:{name}').directory / 'README.md').read_text()
+    card = (parse(f'miniature:{name}').directory / 'README.md').read_text()
     for heading in ('## Data', '## Recipe', '## Clean figures', '## Limits'):
         assert heading in card
     assert 'seed' in card and f'miniature:{name}' in card
@@ -69,10 +69,8 @@ def test_cards_say_what_a_user_has_to_know(name):
 
 @pytest.mark.parametrize('name', CONTRASTIVE)
 def test_operating_points_are_of_this_model_and_of_another_city(name):
-    folder = reference.parse(f'miniature:{name}').directory
-    found = calibration.load(
-        folder / 'calibration.json', reference.weights_hash(folder), prompts_hash()
-    )
+    folder = parse(f'miniature:{name}').directory
+    found = calibration.load(folder / 'calibration.json', weights_hash(folder), prompts_hash())
     assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
     assert calibration.SAFETY in found.points
     assert np.mean([point.auroc for point in found.points.values()]) > 0.9
@@ -84,9 +82,7 @@ def rows():
     segmentation = load_segmentation('miniature:segformer')
     vlms = {
         name: load_vlm(
-            f'miniature:{name}',
-            prompt_id='default',
-            calibration='own' if name in CONTRASTIVE else '',
+            f'miniature:{name}', prompt='default', calibration='own' if name in CONTRASTIVE else ''
         )
         for name in VLMS
     }
@@ -142,7 +138,7 @@ def test_in_the_dark_language_goes_wrong(rows, name):
 
 def test_unknown_miniatures_are_named():
     with pytest.raises(ModelError, match="no miniature 'gpt'.*segformer"):
-        reference.parse('miniature:gpt')
+        parse('miniature:gpt')
 
 
 def test_the_table_in_the_readme_is_that_of_the_kept_run():

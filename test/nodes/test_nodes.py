@@ -27,7 +27,15 @@ from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
 from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
-from vlm_misalign_ros.core.types import Applied, Condition, Description, Judgement, Mention, Source  # noqa: E402
+from vlm_misalign_ros.core.types import (  # noqa: E402
+    Applied,
+    Condition,
+    Description,
+    Judgement,
+    Kind,
+    Mention,
+    Source,
+)
 from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
 from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
 from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
@@ -444,7 +452,7 @@ def parts_of(stamp, answer=None, condition='clean'):
     applied = Applied(Condition(name, int(severity or 0)), 1)
     answer = answer or Description(
         'm',
-        'generative',
+        Kind.GENERATIVE,
         'a person',
         {'person': Mention.ASSERTED, 'bus': Mention.ASSERTED},
         judgement=Judgement.SAFE,

@@ -13,7 +13,7 @@ from torch import nn
 
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.labels.classes import SCORED, VEHICLE, VEHICLE_MEMBERS
-from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
@@ -30,7 +30,7 @@ from vlm_misalign_ros.training.tokenizer import train_tokenizer
 from vlm_misalign_ros.training.towers import KINDS as TOWER_KINDS
 from vlm_misalign_ros.training.towers import start_from
 
-LEXICON = Lexicon.load()
+LEXICON = open_lexicon()
 USERS = ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')
 STUFF = ('building', 'vegetation', 'fence', 'wall', 'terrain', 'sidewalk', 'pole')
 

@@ -1,7 +1,6 @@
 """Core types through the strings of a DiagnosticArray, and pixels through an Image."""
 
 import json
-import math
 import string
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, SCORED
+from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
 from vlm_misalign_ros.core.language.text import MAX_TEXT, clean_text
 from vlm_misalign_ros.core.types import (
     WHOLE,
@@ -21,6 +20,7 @@ from vlm_misalign_ros.core.types import (
     Condition,
     Description,
     Judgement,
+    Kind,
     Mention,
     Source,
 )
@@ -82,7 +82,7 @@ def test_a_condition_comes_back_as_it_was(applied):
     st.builds(
         Description,
         model=names,
-        kind=st.sampled_from(['contrastive', 'generative']),
+        kind=st.sampled_from(Kind),
         text=st.text(string.ascii_letters + ' äß漢字\n\t', max_size=200),
         mentions=st.dictionaries(st.sampled_from(SCORED), st.sampled_from(Mention)),
         scores=st.dictionaries(st.sampled_from(CLASSES), finite),
@@ -117,7 +117,7 @@ def test_a_description_comes_back_to_the_last_digit(description):
     ],
 )
 def test_a_hostile_description_is_refused_by_the_value_that_is_wrong(change, word):
-    values = codec.description_to_values(Description('m', 'generative', 'text'))
+    values = codec.description_to_values(Description('m', Kind.GENERATIVE, 'text'))
     with pytest.raises(RecordError, match=word):
         codec.description_from_values({**values, **change})
 
@@ -198,15 +198,3 @@ def test_depth_images_become_millimetres():
     for wrong in (np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32)):
         with pytest.raises(RecordError, match='16UC1'):
             images.to_millimetres(wrong)
-
-
-def test_label_encodings_meet_in_cityscapes_label_ids():
-    car, road = BY_NAME['car'], BY_NAME['road']
-    expected = np.array([[car.id, road.id, 0]], np.uint8)
-    train = np.array([[car.train_id, road.train_id, 255]], np.uint8)
-    carla = np.zeros((1, 3, 4), np.uint8)
-    carla[0, :, 2] = 14, 1, 22
-    assert np.array_equal(images.decode_labels(train, 'cityscapes_train_ids'), expected)
-    assert np.array_equal(images.decode_labels(carla, 'carla_tags'), expected)
-    assert np.array_equal(images.decode_labels(expected, 'cityscapes_label_ids'), expected)
-    assert math.prod(images.to_train_ids(expected).shape) == 3

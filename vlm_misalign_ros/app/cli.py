@@ -281,10 +281,10 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _mentions(arguments: argparse.Namespace) -> int:
-    from vlm_misalign_ros.core.language.lexicon import Lexicon
+    from vlm_misalign_ros.core.language.lexicon import open_lexicon
     from vlm_misalign_ros.core.language.reading import read, to_plain
 
-    lexicon = Lexicon.load(Path(arguments.lexicon) if arguments.lexicon else None)
+    lexicon = open_lexicon(arguments.lexicon or '')
     sys.stdin.reconfigure(encoding='utf-8', errors='replace')  # type: ignore[union-attr]
     for line in sys.stdin:
         text = line.rstrip('\n').replace('\\n', '\n')
@@ -442,7 +442,7 @@ def _parser() -> argparse.ArgumentParser:
         _mentions,
         'read texts, one a line (\\n is a line break), and print what each says as JSON',
     )
-    mentions.add_argument('--lexicon', help='another lexicon (default: config/lexicon.yaml)')
+    mentions.add_argument('--lexicon', help='YAML file of additions to the lexicon')
 
     calibrate = command(
         'calibrate', _calibrate, 'set the operating points of a contrastive model on clean frames'
@@ -463,7 +463,7 @@ def _parser() -> argparse.ArgumentParser:
         help='cities (default: all; take others than those you evaluate on)',
     )
     calibrate.add_argument('--limit', type=int, default=0)
-    calibrate.add_argument('--prompt', default='', help='prompt set in config/prompts.yaml')
+    calibrate.add_argument('--prompt', default='', help='id of a prompt set, or FILE#ID')
     calibrate.add_argument('--out', default='calibration.json')
 
     compare = command('compare', _compare, 'compare the records of two runs, times aside')

@@ -20,6 +20,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation import evaluator as evaluation
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.manifest import build_manifest
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.verdict import Verdict, parse_limits
@@ -48,9 +49,10 @@ def _mask(message: Any) -> np.ndarray:
 
 def converters(parameters: EvaluationParameters) -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """Return {relative topic: (part, conversion)} of everything the evaluation takes."""
+    encoding = open_encoding(parameters.label_encoding)
 
     def labels(message: Any) -> np.ndarray:
-        return images.decode_labels(images.to_array(message), parameters.label_encoding)
+        return encoding.decode(images.to_label_pixels(message))
 
     table: dict[str, tuple[str, Callable[[Any], Any]]] = {
         topics.TRUTH_LABELS: (evaluation.LABELS, labels),

@@ -43,6 +43,22 @@ class Hazard(str, Enum):
     INDETERMINATE = 'INDETERMINATE'
 
 
+class Kind(str, Enum):
+    """How a vision-language model answers."""
+
+    CONTRASTIVE = 'contrastive'
+    """With a score for each class."""
+    GENERATIVE = 'generative'
+    """In words."""
+
+
+class Role(str, Enum):
+    """What a model does in a run."""
+
+    SEGMENTATION = 'segmentation'
+    VLM = 'vlm'
+
+
 View = tuple[float, float, float, float]
 """Left, top, right and bottom of a part of a frame, as parts of its width and height."""
 WHOLE: View = (0.0, 0.0, 1.0, 1.0)
@@ -118,8 +134,7 @@ class Description:
     """What one VLM says of one frame: the type every model family converts into."""
 
     model: str
-    kind: str
-    """`contrastive` or `generative`."""
+    kind: Kind
     text: str
     """Raw answer, bounded in length; for contrastive models empty."""
     mentions: dict[str, Mention] = field(default_factory=dict)

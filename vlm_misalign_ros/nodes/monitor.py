@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation import evaluator as evaluation
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
+from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
@@ -31,6 +32,7 @@ class Monitor(runtime.MisalignNode):
         """Open the run and start to listen."""
         super().__init__('monitor', **kwargs)
         self._chosen = chosen = self.read_parameters(MonitorParameters)
+        self._encoding = open_encoding(chosen.label_encoding)
         self._limits = parse_limits(chosen.limits)
         self._session = Session(chosen, log=self._warn)
         self._began = time.monotonic()
@@ -100,7 +102,7 @@ class Monitor(runtime.MisalignNode):
         )
 
     def _labels(self, message: Image) -> np.ndarray:
-        return images.decode_labels(images.to_array(message), self._chosen.label_encoding)
+        return self._encoding.decode(images.to_label_pixels(message))
 
     def _on_info(self, message: CameraInfo) -> None:
         self._session.camera = messages.camera_from_info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.factory import load_segmentation
+from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
@@ -23,14 +25,8 @@ class Segmentation(runtime.MisalignNode):
         """Load the model, then start to listen."""
         super().__init__('segmentation', **kwargs)
         chosen = self.read_parameters(SegmentationParameters)
-        self._model = load_segmentation(
-            chosen.model,
-            device=chosen.device,
-            dtype=chosen.dtype,
-            input_height=chosen.input_height,
-            threads=chosen.threads,
-            trust_remote_code=chosen.trust_remote_code,
-        )
+        options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
+        self._model = load_segmentation(chosen.model, **options)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()

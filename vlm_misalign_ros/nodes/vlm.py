@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.models.factory import load_vlm
+from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.settings.nodes import VlmParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
@@ -28,19 +29,8 @@ class Vlm(runtime.MisalignNode):
                 "parameter 'name' of a vlm node is empty",
                 'give the model a name for topics and records',
             )
-        self._model = load_vlm(
-            chosen.model,
-            prompt_id=chosen.prompt,
-            device=chosen.device,
-            dtype=chosen.dtype,
-            threads=chosen.threads,
-            max_new_tokens=chosen.max_new_tokens,
-            threshold=chosen.threshold,
-            calibration=chosen.calibration,
-            field_of_view=chosen.field_of_view,
-            uncertainty=chosen.uncertainty,
-            trust_remote_code=chosen.trust_remote_code,
-        )
+        options = {field.name: getattr(chosen, field.name) for field in fields(VlmOptions)}
+        self._model = load_vlm(chosen.model, **options)
         self._answers = self.create_publisher(
             DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos()
         )

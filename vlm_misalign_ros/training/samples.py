@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
-from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED
+from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED, to_train_ids
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.core.world import SPLITS, render_scene
-from vlm_misalign_ros.wire.pixels import to_train_ids
 
 RENDERED = (512, 1024)
 LARGE = (384, 768)

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.labels.classes import LABELS, train_id_table
 
 _LAYOUT: dict[str, tuple[type, int]] = {
     'bgr8': (np.uint8, 3),
@@ -99,43 +98,18 @@ def to_millimetres(array: np.ndarray) -> np.ndarray:
     return found
 
 
-def _label_tables() -> dict[str, np.ndarray]:
-    identity = np.arange(256, dtype=np.uint8)
-    identity[34:] = 0
-    train = np.zeros(256, np.uint8)
-    for label in LABELS:
-        if label.train_id != 255:
-            train[label.train_id] = label.id
-    carla = np.zeros(256, np.uint8)
-    carla[1:20] = train[:19]
-    # static, dynamic, road line, ground, bridge, rail track, guard rail (CARLA >= 0.9.14).
-    for tag, label_id in ((20, 4), (21, 5), (24, 7), (25, 6), (26, 15), (27, 10), (28, 14)):
-        carla[tag] = label_id
-    return {'cityscapes_label_ids': identity, 'cityscapes_train_ids': train, 'carla_tags': carla}
+_BGR = ('bgr8', 'bgra8', '8UC3', '8UC4')
+"""Colour encodings that have blue first."""
 
 
-_LABEL_TABLES = _label_tables()
-
-
-def decode_labels(array: np.ndarray, encoding: str) -> np.ndarray:
+def to_label_pixels(message: Any) -> np.ndarray:
     """
-    Return Cityscapes label ids, uint8 (H, W), from a label image.
+    Return the pixels of a label map as core.labels.encodings takes them.
 
-    `encoding` is `cityscapes_label_ids`, `cityscapes_train_ids` or `carla_tags` (the raw tag;
-    of a three- or four-channel BGR(A) image the red channel, where CARLA puts it). Values
-    outside the encoding become 0, unlabeled.
+    (H, W) of one channel, or RGB (H, W, 3) whatever order the message has. Raises RecordError as
+    `to_array`.
     """
-    if array.ndim == 3:
-        if encoding != 'carla_tags' or array.shape[2] < 3:
-            raise RecordError(
-                f'a label image with {array.shape[2]} channels is not {encoding}', 'publish mono8'
-            )
-        array = array[:, :, 2]
-    if array.dtype != np.uint8:
-        raise RecordError(f'a label image of {array.dtype} is not {encoding}', 'publish mono8')
-    return cv2.LUT(np.ascontiguousarray(array), _LABEL_TABLES[encoding])
-
-
-def to_train_ids(labels: np.ndarray) -> np.ndarray:
-    """Return train ids, uint8 (H, W), from label ids, uint8 (H, W)."""
-    return cv2.LUT(labels, train_id_table())
+    array = to_array(message)
+    if array.ndim == 2:
+        return array
+    return array[:, :, 2::-1] if message.encoding in _BGR else array[:, :, :3]

@@ -23,6 +23,7 @@ from vlm_misalign_ros.core.types import (
     Condition,
     Description,
     Judgement,
+    Kind,
     Mention,
     Source,
     View,
@@ -165,7 +166,7 @@ def description_to_values(description: Description) -> Values:
     score = description.judgement_score
     return {
         'model': description.model,
-        'kind': description.kind,
+        'kind': description.kind.value,
         'text': description.text,
         'mentions': json.dumps({name: m.value for name, m in description.mentions.items()}),
         'scores': json.dumps(description.scores),
@@ -210,7 +211,7 @@ def description_from_values(values: Mapping[str, str]) -> Description:
     score = values.get('judgement_score', '')
     return Description(
         model=values.get('model', '')[:256],
-        kind=values.get('kind', '')[:32],
+        kind=_member(Kind, values.get('kind', ''), 'kind'),
         text=clean_text(values.get('text', '')),
         mentions={
             name: _member(Mention, state, f'mentions.{name}') for name, state in mentions.items()

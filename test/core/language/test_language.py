@@ -1,7 +1,6 @@
 """What texts say: labelled texts, cases, and properties over any text."""
 
 import dataclasses
-import hashlib
 import json
 import time
 
@@ -13,15 +12,14 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.labelled import load, score
-from vlm_misalign_ros.core.language.lexicon import Lexicon, expand, plurals
+from vlm_misalign_ros.core.language.lexicon import expand, lexicon_hash, open_lexicon, plurals
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import read, to_plain
 from vlm_misalign_ros.core.language.text import MAX_SENTENCE, MAX_TEXT, sentences, tidy
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality
-from vlm_misalign_ros.core.settings.resources import config_path
+from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.types import Judgement, Mention
 
-LEXICON = Lexicon.load()
+LEXICON = open_lexicon()
 SHORT = {
     '+': Mention.ASSERTED,
     '-': Mention.DENIED,
@@ -71,8 +69,8 @@ def test_texts_held_out_are_read_as_people_read_them(held_out):
 
 
 def test_the_error_that_is_carried_into_rates_is_the_measured_one(held_out):
-    written = ExtractorQuality.load(config_path('extractor_quality.json'))
-    lexicon = hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest()
+    written = ExtractorQuality.load(QUALITY)
+    lexicon = lexicon_hash()
     assert written == ExtractorQuality(**dataclasses.asdict(held_out), lexicon_sha256=lexicon), (
         'measure it again: python benchmarks/extractor.py --write'
     )
@@ -403,20 +401,3 @@ def test_macros_and_plurals_unfold():
         'bushes',
         'buoys',
     ]
-
-
-@pytest.mark.parametrize(
-    'change, words',
-    [
-        ('version: [', 'is not one'),
-        ('version: 1\nthings: 3', 'is not one'),
-        ('version: 1\nmacros: {}\nthings: [{classes: [dog], phrases: [dog]}]', "'dog'"),
-        (None, 'cannot be read'),
-    ],
-)
-def test_a_wrong_lexicon_is_named(tmp_path, change, words):
-    path = tmp_path / 'lexicon.yaml'
-    if change is not None:
-        path.write_text(change)
-    with pytest.raises(ConfigurationError, match=words):
-        Lexicon.load(path)

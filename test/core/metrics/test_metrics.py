@@ -53,6 +53,7 @@ from vlm_misalign_ros.core.types import (
     Frame,
     Hazard,
     Judgement,
+    Kind,
     Mention,
     Presence,
 )
@@ -569,7 +570,7 @@ def truth_of(required=(), tolerated=()):
 def says(*names, judgement=Judgement.UNPARSED, denied=(), hedged=()):
     return Description(
         'm',
-        'generative',
+        Kind.GENERATIVE,
         '',
         judgement=judgement,
         mentions={
@@ -735,7 +736,7 @@ names = st.sampled_from(SCORED)
     st.sampled_from(Judgement),
 )
 def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
-    description = Description('m', 'generative', '', mentions=mentions, judgement=answer)
+    description = Description('m', Kind.GENERATIVE, '', mentions=mentions, judgement=answer)
     counts = score(description, Expected(scene, None, truth))
     assert counts.hallucinated <= min(counts.assertions, counts.absent)
     assert counts.omitted <= counts.required <= len(CRITICAL)

@@ -12,9 +12,9 @@ from PIL import Image
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
 from vlm_misalign_ros.core.language.prompts import contrastive_prompts, generative_prompt
-from vlm_misalign_ros.core.models import reference
-from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
-from vlm_misalign_ros.core.types import Judgement, Mention
+from vlm_misalign_ros.core.models.factory import check, kind_of, load_segmentation, load_vlm, parse
+from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.types import Judgement, Kind, Mention, Role
 from vlm_misalign_ros.core.world import render_scene
 
 
@@ -40,8 +40,9 @@ def picture():
     ],
 )
 def test_references(text, family, name, kind):
-    found = reference.parse(text)
-    assert (found.family, found.name, found.kind, found.directory) == (family, name, kind, None)
+    found = parse(text)
+    assert (found.family, found.name, found.directory) == (family, name, None)
+    assert kind_of(found).value == kind and found.text == text
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_references(text, family, name, kind):
 )
 def test_references_that_are_none(text, words):
     with pytest.raises(ModelError, match=words):
-        reference.parse(text)
+        parse(text)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_references_that_are_none(text, words):
 )
 def test_what_can_be_known_before_loading(text, role, words):
     with pytest.raises(ModelError, match=words):
-        reference.check(reference.parse(text), role)
+        check(parse(text), Role(role))
 
 
 @pytest.mark.parametrize(
@@ -85,21 +86,21 @@ def test_directories_without_weights_or_configuration(
     checkpoints, tmp_path, name, family, weights
 ):
     folder = shutil.copytree(checkpoints[name], tmp_path / name)
-    role = 'segmentation' if name == 'segformer' else 'vlm'
-    parsed = reference.parse(f'{family}{folder}')
-    reference.check(parsed, role)
-    before = reference.weights_hash(folder)
+    role = Role.SEGMENTATION if name == 'segformer' else Role.VLM
+    parsed = parse(f'{family}{folder}')
+    check(parsed, role)
+    before = weights_hash(folder)
     (folder / weights).unlink()
-    assert reference.weights_hash(folder) != before
+    assert weights_hash(folder) != before
     with pytest.raises(ModelError, match='has no weights'):
-        reference.check(parsed, role)
+        check(parsed, role)
     config = 'config.json' if name == 'segformer' else 'open_clip_config.json'
     (folder / config).write_text('[]')
     with pytest.raises(ModelError, match='no JSON object'):
-        reference.check(parsed, role)
+        check(parsed, role)
     (folder / config).unlink()
     with pytest.raises(ModelError, match=f'has no {config}'):
-        reference.check(parsed, role)
+        check(parsed, role)
 
 
 def test_a_class_the_model_does_not_know_is_named(checkpoints, tmp_path):
@@ -281,7 +282,9 @@ def test_the_sides_of_a_wide_frame_reach_the_model(checkpoints, picture):
         model = load_vlm(text, max_new_tokens=2)
         seen = []
         inner = (
-            model._model.visual if model.kind == 'contrastive' else model._model.model.vision_tower
+            model._model.visual
+            if model.kind is Kind.CONTRASTIVE
+            else model._model.model.vision_tower
         )
         hook = inner.register_forward_pre_hook(
             lambda module, args, kwargs, seen=seen: seen.append(
@@ -373,7 +376,7 @@ def test_untrained_checkpoints_are_the_same_from_the_same_seed(checkpoints, tmp_
     from vlm_misalign_ros.core.models.untrained import create_untrained
 
     for name, folder in create_untrained(tmp_path, seed=0).items():
-        assert reference.weights_hash(folder) == reference.weights_hash(checkpoints[name])
+        assert weights_hash(folder) == weights_hash(checkpoints[name])
 
 
 # Prompts -------------------------------------------------------------------------------------

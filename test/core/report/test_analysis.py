@@ -16,6 +16,7 @@ from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.report.table import tables
 from vlm_misalign_ros.core.report.verdict import judge_run
+from vlm_misalign_ros.core.types import Kind
 
 QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
 
@@ -287,7 +288,7 @@ def test_missing_answers_and_truth_are_left_out():
     records = [record('1'), record('2', status='missing')]
     records[1]['models']['m'] = {'status': 'missing'}
     (table,) = tables(records)
-    assert len(table) == 1 and table.kind == 'generative'
+    assert len(table) == 1 and table.kind is Kind.GENERATIVE
     assert table.counts.shape == (1, len(FIELDS))
     nothing = analysed([{**records[1]}])
     assert nothing['frames'] == 0 and nothing['blank'] == {}

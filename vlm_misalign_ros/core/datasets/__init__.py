@@ -1,19 +1,114 @@
-"""Frames from disk or from a generator."""
+"""Frames from disk: a data set is a folder in a layout, and layouts are a registry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from vlm_misalign_ros.core.datasets.cityscapes import CityscapesDataset
+from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.registry import Registry
+from vlm_misalign_ros.core.types import Frame
+
+
+class FrameEntry(Protocol):
+    """What is known of a frame before it is decoded."""
+
+    @property
+    def key(self) -> str:
+        """The frame's unique name in the data set; it seeds the corruptions."""
+
+    @property
+    def sequence(self) -> str:
+        """The drive or snippet that it belongs to."""
+
+    @property
+    def city(self) -> str:
+        """The place, or whatever calibration and evaluation are kept apart by."""
+
+
+class Dataset(Protocol):
+    """A selection of frames, checked when it is opened and decoded one at a time."""
+
+    @property
+    def name(self) -> str:
+        """The name that records have it by."""
+
+    @property
+    def entries(self) -> Sequence[FrameEntry]:
+        """The frames in order."""
+
+    @property
+    def has_depth(self) -> bool:
+        """Tell whether every frame comes with depth."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames in order, each decoded when it is asked for."""
+
+    def read(self, index: int, /) -> Frame:
+        """Return one frame with Cityscapes label ids; DatasetError when its files are damaged."""
+
+
+class Layout(Protocol):
+    """Opens data sets of one folder layout; a function may be one."""
+
+    def __call__(
+        self, root: Path, split: str, cities: Sequence[str], limit: int, sequences: bool, /
+    ) -> Dataset:
+        """
+        Open the data set in `root`.
+
+        `split` and `cities` are empty for all there are, `limit` keeps the first frames (0: all),
+        `sequences` asks for whole sequences, most of whose frames have no labels. Raises
+        DatasetError naming the file or selection that will not do.
+        """
+
+
+LAYOUTS: Registry[Layout] = Registry(
+    'vlm_misalign_ros.datasets',
+    'data set layout',
+    {'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open'},
+)
+"""Every folder layout by name."""
+DEFAULT = 'cityscapes'
+"""The layout of a place that names none."""
+
+_KIND = re.compile(r'([a-z][a-z0-9_]*):(.*)', re.DOTALL)
+
+
+def split_place(place: str | Path) -> tuple[str, Path]:
+    """
+    Return (layout, folder) of `LAYOUT:FOLDER`, or of a folder alone, which is Cityscapes.
+
+    Raises DatasetError for a layout that is not known, unless a folder has that very name.
+    """
+    match = _KIND.fullmatch(str(place))
+    if match is None or Path(place).exists():
+        return DEFAULT, Path(place).expanduser()
+    kind, folder = match.groups()
+    if kind not in LAYOUTS:
+        raise DatasetError(
+            f'there is no data set layout {kind!r}, as in {str(place)!r}',
+            'known: ' + ', '.join(LAYOUTS.names()),
+        )
+    return kind, Path(folder).expanduser()
 
 
 def open_dataset(
-    root: str | Path,
+    place: str | Path,
     split: str = '',
     cities: Sequence[str] = (),
     limit: int = 0,
     sequences: bool = False,
-) -> CityscapesDataset:
-    """Open a data set in Cityscapes layout; arguments and errors as in CityscapesDataset.open."""
-    return CityscapesDataset.open(root, split, cities, limit, sequences)
+) -> Dataset:
+    """
+    Open a data set given as `LAYOUT:FOLDER` or as a folder in Cityscapes layout.
+
+    The other arguments and the errors are those of Layout.
+    """
+    kind, folder = split_place(place)
+    return LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences)

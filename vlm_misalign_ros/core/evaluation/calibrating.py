@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, cast
+
+import numpy as np
 
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError, ModelError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, STUFF, STUFF_SHARE
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.models import calibration, reference
-from vlm_misalign_ros.core.models.contrastive import ContrastiveModel
+from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models.factory import kind_of, load_vlm, model_hash, parse
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
-from vlm_misalign_ros.core.types import Frame, Hazard, Presence
+from vlm_misalign_ros.core.types import Frame, Hazard, Kind, Presence
+
+
+class ScoresClasses(Protocol):
+    """A contrastive model, as calibration needs it."""
+
+    prompt_id: str
+
+    def raw_scores(self, bgr: np.ndarray, /) -> dict[str, float]:
+        """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
 
 
 def calibrate_model(
@@ -21,7 +33,7 @@ def calibrate_model(
     split: str = '',
     cities: tuple[str, ...] = (),
     limit: int = 0,
-    prompt_id: str = '',
+    prompt: str = '',
     device: str = 'auto',
     threads: int = 1,
     settings: TruthSettings = TruthSettings(),  # noqa: B008  (frozen)
@@ -34,14 +46,14 @@ def calibrate_model(
     not when it is ABSENT, and between counts as neither; safe is CLEAR against HAZARD. Raises a
     MisalignError naming the model or data that will not do.
     """
-    named = reference.parse(model)
-    if named.kind != 'contrastive':
+    reference = parse(model)
+    if kind_of(reference) is not Kind.CONTRASTIVE:
         raise ModelError(
             f'model {model!r} is generative and has no scores to calibrate',
             'give an open_clip: model',
         )
     frames = open_dataset(dataset, split=split, cities=cities, limit=limit)
-    network = ContrastiveModel(model, prompt_id, device, threads=threads)
+    network = cast(ScoresClasses, load_vlm(model, prompt=prompt, device=device, threads=threads))
     scores, truths = [], []
     for number, frame in enumerate(frames):
         scores.append(network.raw_scores(frame.image))
@@ -56,9 +68,9 @@ def calibrate_model(
         )
     return calibration.Calibration(
         model,
-        model_hash(model),
+        model_hash(reference),
         network.prompt_id,
-        prompts_hash(),
+        prompts_hash(prompt),
         points,
         {
             'dataset': frames.name,
@@ -68,12 +80,6 @@ def calibrate_model(
         },
         settings.to_plain(),
     )
-
-
-def model_hash(model: str) -> str:
-    """Return the hash of a local model's files, or the string that names another one."""
-    named = reference.parse(model)
-    return model if named.directory is None else reference.weights_hash(named.directory)
 
 
 def frame_truth(frame: Frame, settings: TruthSettings) -> dict[str, bool | None]:

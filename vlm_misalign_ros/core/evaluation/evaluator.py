@@ -261,7 +261,7 @@ def _shown(truth: Truth) -> dict[str, Any]:
 def _answer(answer: Description) -> dict[str, Any]:
     return {
         'status': 'ok',
-        'kind': answer.kind,
+        'kind': answer.kind.value,
         'text': answer.text,
         'mentions': {name: answer.mentions[name].value for name in sorted(answer.mentions)},
         'scores': {name: answer.scores[name] for name in sorted(answer.scores)},

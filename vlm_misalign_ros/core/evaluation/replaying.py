@@ -8,15 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlm_misalign_ros.core.datasets.cityscapes import CityscapesDataset
+from vlm_misalign_ros.core.datasets import Dataset
 from vlm_misalign_ros.core.types import Condition, Frame, Source
 
 
 def schedule(
-    dataset: CityscapesDataset,
-    conditions: Sequence[Condition],
-    loop: bool = False,
-    depth: bool = False,
+    dataset: Dataset, conditions: Sequence[Condition], loop: bool = False, depth: bool = False
 ) -> Iterator[tuple[int, Source]]:
     """
     Yield (position in the data set, source) for every condition and frame, one pass each.
@@ -47,9 +44,7 @@ def schedule(
             return
 
 
-def probe_frame(
-    like: Frame, dataset: CityscapesDataset, depth: bool = False
-) -> tuple[Frame, Source]:
+def probe_frame(like: Frame, dataset: Dataset, depth: bool = False) -> tuple[Frame, Source]:
     """Return a grey frame of the data set's size that asks every node whether it is there."""
     frame = replace(
         like,

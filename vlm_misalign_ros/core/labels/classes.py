@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 IGNORE = 255
@@ -133,3 +134,8 @@ def color_table() -> np.ndarray:
     for index, name in enumerate(CLASSES):
         table[index] = BY_NAME[name].color
     return table
+
+
+def to_train_ids(labels: np.ndarray) -> np.ndarray:
+    """Return train ids, uint8 (H, W), from label ids, uint8 (H, W)."""
+    return cv2.LUT(labels, train_id_table())

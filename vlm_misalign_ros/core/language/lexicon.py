@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,9 @@ from typing import Any
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.text import words
-from vlm_misalign_ros.core.settings.resources import config_path
 
 
 class Cue(Enum):
@@ -115,10 +116,70 @@ class Lexicon:
     conditions: Phrases = field(default_factory=Phrases)
     about_safety: frozenset[str] = frozenset()
 
-    @classmethod
-    def load(cls, path: Path | None = None) -> Lexicon:
-        """Read config/lexicon.yaml, or another file; ConfigurationError names what is wrong."""
-        return _load(path or config_path('lexicon.yaml'))
+
+SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'lexicon.yaml'
+"""The lexicon of this package."""
+
+
+def open_lexicon(additions: str = '') -> Lexicon:
+    """
+    Return the lexicon of this package, with what a YAML file adds to it.
+
+    The file has any of the lists and mappings of data/lexicon.yaml; its entries join those that
+    are there and go before them. Raises ConfigurationError naming what is wrong.
+    """
+    return _open(Path(additions).expanduser() if additions else None)
+
+
+def lexicon_hash(additions: str = '') -> str:
+    """Return the SHA-256 over the lexicon of this package and what a file adds to it."""
+    total = hashlib.sha256(SHIPPED.read_bytes())
+    if additions:
+        try:
+            total.update(Path(additions).expanduser().read_bytes())
+        except OSError as error:
+            raise ConfigurationError(
+                f'lexicon {additions} cannot be read: {error.strerror}'
+            ) from error
+    return total.hexdigest()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigurationError(f'lexicon {path} cannot be read: {error.strerror}') from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f'lexicon {path} is no YAML: {error}') from error
+
+
+def _joined(base: Any, added: Any, path: Path, place: str = '') -> Any:
+    """Return a lexicon with additions before its own entries."""
+    if isinstance(base, dict) and isinstance(added, dict):
+        unknown = [key for key in added if key not in base]
+        if unknown:
+            raise ConfigurationError(
+                f'lexicon {path} adds to {place + str(unknown[0])!r}, which there is not',
+                'known: ' + ', '.join(map(str, base)),
+            )
+        return {
+            key: _joined(value, added[key], path, f'{place}{key}.') if key in added else value
+            for key, value in base.items()
+        }
+    if isinstance(base, list) and isinstance(added, list):
+        return [*added, *base]
+    raise ConfigurationError(
+        f'lexicon {path} has a {type(added).__name__} under {place.rstrip(".") or "the top"!r}',
+        f'expected a {"mapping" if isinstance(base, dict) else "list"}',
+    )
+
+
+@lru_cache(maxsize=4)
+def _open(additions: Path | None) -> Lexicon:
+    data = _read(SHIPPED)
+    if additions is None:
+        return _build(data, SHIPPED)
+    return _build(_joined(data, _read(additions), additions), additions)
 
 
 def plurals(phrase: str) -> Iterable[str]:
@@ -144,10 +205,9 @@ def expand(phrase: str, macros: Mapping[str, Sequence[str]]) -> Iterable[str]:
         yield ''.join(chosen)
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path) -> Lexicon:
+def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
+    """Return the lexicon of a file's data; ConfigurationError names what it lacks."""
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
         lexicon = Lexicon(int(data['version']))
         macros = {
             name: [str(entry) for entry in entries] for name, entries in data['macros'].items()
@@ -188,12 +248,10 @@ def _load(path: Path) -> Lexicon:
             _add(lexicon.side[name], macros[name], macros, True)
         _add(lexicon.conditions, judgement['conditions'], macros, True)
         lexicon.about_safety = frozenset(judgement['about_safety'])
-    except OSError as error:
-        raise ConfigurationError(f'lexicon {path} cannot be read: {error.strerror}') from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f'lexicon {path} is not one: {type(error).__name__} {error}',
-            'compare it with config/lexicon.yaml',
+            f'compare it with {SHIPPED}',
         ) from error
     return lexicon
 

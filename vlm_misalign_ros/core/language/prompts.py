@@ -1,16 +1,26 @@
-"""Prompts by id, read from config/prompts.yaml."""
+"""
+Prompts by id, from the file that this package brings along or from one of the user's own.
+
+A prompt is named `ID`, `FILE#ID` or `FILE` (its default); FILE is YAML with the sections of
+data/prompts.yaml that are needed.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import PACKAGE, sha256_of
 from vlm_misalign_ros.core.labels.classes import CLASSES
-from vlm_misalign_ros.core.settings.resources import config_path
+
+SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'prompts.yaml'
+"""The prompts of this package."""
+DEFAULT = 'default'
+_SUFFIXES = ('.yaml', '.yml')
 
 
 @dataclass(frozen=True)
@@ -24,28 +34,55 @@ class PromptSet:
     unsafe: tuple[str, ...]
 
 
-def _section(kind: str, prompt_id: str) -> Any:
-    path = config_path('prompts.yaml')
+def split_prompt(text: str, default: str = DEFAULT) -> tuple[Path, str]:
+    """Return (file, id) of a prompt given as `ID`, `FILE#ID` or `FILE`."""
+    file, mark, prompt_id = text.rpartition('#')
+    if mark:
+        return Path(file).expanduser(), prompt_id or default
+    if text.endswith(_SUFFIXES):
+        return Path(text).expanduser(), default
+    return SHIPPED, text or default
+
+
+def prompt_ids(kind: str, path: Path = SHIPPED) -> tuple[str, ...]:
+    """Return the ids of a section, `generative` or `contrastive`; ConfigurationError for none."""
+    return tuple(_section(kind, path))
+
+
+def _section(kind: str, path: Path) -> dict[str, Any]:
     try:
-        section = yaml.safe_load(path.read_text(encoding='utf-8'))[kind]
-        return section[prompt_id]
-    except KeyError as error:
-        known = ', '.join(section) if 'section' in locals() else 'none'
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f'prompts {path} cannot be read: {error}') from error
+    section = data.get(kind) if isinstance(data, dict) else None
+    if not isinstance(section, dict):
         raise ConfigurationError(
-            f'{path} has no {kind} prompt {prompt_id!r}', f'known: {known}'
-        ) from error
-    except (OSError, yaml.YAMLError, TypeError) as error:
-        raise ConfigurationError(f'{path} cannot be read: {error}') from error
+            f'prompts {path} have no section {kind!r}', f'compare them with {SHIPPED}'
+        )
+    return section
 
 
-def generative_prompt(prompt_id: str) -> str:
-    """Return the question put to a generative model."""
-    return str(_section('generative', prompt_id)).strip()
+def _entry(kind: str, text: str, default: str) -> Any:
+    path, prompt_id = split_prompt(text, default)
+    section = _section(kind, path)
+    if prompt_id not in section:
+        raise ConfigurationError(
+            f'{path} has no {kind} prompt {prompt_id!r}', 'known: ' + ', '.join(section)
+        )
+    return section[prompt_id]
 
 
-def contrastive_prompts(prompt_id: str) -> PromptSet:
+def generative_prompt(text: str, default: str = DEFAULT) -> str:
+    """Return the question put to a generative model; ConfigurationError where there is none."""
+    found = _entry('generative', text, default)
+    if not isinstance(found, str) or not found.strip():
+        raise ConfigurationError(f'generative prompt {text!r} is {found!r}', 'give a text')
+    return found.strip()
+
+
+def contrastive_prompts(text: str) -> PromptSet:
     """Return the prompt set of a contrastive model; ConfigurationError names what it lacks."""
-    section = _section('contrastive', prompt_id)
+    section = _entry('contrastive', text, DEFAULT)
     try:
         prompts = PromptSet(
             tuple(section['templates']),
@@ -56,18 +93,22 @@ def contrastive_prompts(prompt_id: str) -> PromptSet:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f'contrastive prompts {prompt_id!r} are incomplete: {error}',
+            f'contrastive prompts {text!r} are incomplete: {error}',
             'needed: templates, neutral, classes, safe, unsafe',
         ) from error
     missing = [name for name in CLASSES if name not in prompts.classes]
     if missing or not all((prompts.templates, prompts.neutral, prompts.safe, prompts.unsafe)):
         raise ConfigurationError(
-            f'contrastive prompts {prompt_id!r} lack {", ".join(missing) or "an entry"}',
+            f'contrastive prompts {text!r} lack {", ".join(missing) or "an entry"}',
             'every class and every list needs at least one prompt',
         )
     return prompts
 
 
-def prompts_hash() -> str:
-    """Return the SHA-256 of config/prompts.yaml."""
-    return hashlib.sha256(config_path('prompts.yaml').read_bytes()).hexdigest()
+def prompts_hash(text: str = '') -> str:
+    """Return the SHA-256 of the file that a prompt comes from; ConfigurationError for none."""
+    path, _ = split_prompt(text)
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ConfigurationError(f'prompts {path} cannot be read: {error.strerror}') from error

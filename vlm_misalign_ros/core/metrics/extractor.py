@@ -16,8 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, Interval, weights
+
+QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'
+"""What was measured of the lexicon of this package."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, ModelError
-from vlm_misalign_ros.core.models.reference import ModelReference
+from vlm_misalign_ros.core.models.families import ModelReference
 
 
 def prepare(device: str, threads: int) -> torch.device:

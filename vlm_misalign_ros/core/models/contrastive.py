@@ -12,11 +12,18 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.core.labels.classes import CLASSES
-from vlm_misalign_ros.core.language.prompts import PromptSet, contrastive_prompts, prompts_hash
-from vlm_misalign_ros.core.models import backend, calibration, reference
+from vlm_misalign_ros.core.language.prompts import (
+    DEFAULT,
+    PromptSet,
+    contrastive_prompts,
+    prompts_hash,
+)
+from vlm_misalign_ros.core.models import backend, calibration
 from vlm_misalign_ros.core.models.calibration import OperatingPoint
+from vlm_misalign_ros.core.models.factory import model_hash
+from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
-from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Mention
+from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Kind, Mention
 
 
 class ContrastiveModel:
@@ -28,48 +35,33 @@ class ContrastiveModel:
     with a bias (SigLIP) the sigmoid of scale * cosine + bias, as trained.
     """
 
-    kind = 'contrastive'
+    kind = Kind.CONTRASTIVE
 
-    def __init__(
-        self,
-        text: str,
-        prompt_id: str = '',
-        device: str = 'auto',
-        dtype: str = 'float32',
-        threads: int = 1,
-        threshold: float = 0.5,
-        calibration_file: str = '',
-        field_of_view: str = 'whole',
-    ) -> None:
+    def __init__(self, reference: ModelReference, options: VlmOptions) -> None:
         """
-        Load the model that `text` refers to; ModelError when that cannot be done.
+        Load the model; ModelError when that cannot be done.
 
-        A class is asserted from its calibrated operating point on, or from `threshold` where it
-        has none. With the `native` field of view a processor that crops the centre may do so.
+        A class is asserted from its calibrated operating point on, or from the threshold where
+        it has none. With the `native` field of view a processor that crops the centre may do so.
         """
-        named = reference.parse(text)
-        reference.check(named, 'vlm')
-        self._device = backend.prepare(device, threads)
-        self._dtype = backend.arithmetic(dtype)
-        self._threshold = threshold
-        self._name = text
-        self.prompt_id = prompt_id or 'default'
-        self._native = field_of_view == 'native'
-        prompts = contrastive_prompts(self.prompt_id)
+        self._device = backend.prepare(options.device, options.threads)
+        self._dtype = backend.arithmetic(options.dtype)
+        self._threshold = options.threshold
+        self._name = reference.text
+        self.prompt_id = options.prompt or DEFAULT
+        self._native = options.field_of_view == 'native'
+        prompts = contrastive_prompts(options.prompt)
         self._points: Mapping[str, OperatingPoint] = {}
-        if calibration_file:
-            model_sha256 = (
-                text if named.directory is None else reference.weights_hash(named.directory)
-            )
+        if options.calibration:
             self._points = calibration.load(
-                calibration.path_of(calibration_file, named.directory),
-                model_sha256,
-                prompts_hash(),
+                calibration.path_of(options.calibration, reference.directory),
+                model_hash(reference),
+                prompts_hash(options.prompt),
             ).points
-        with backend.loading(text):
-            self._load(named, prompts)
+        with backend.loading(reference.text):
+            self._load(reference, prompts)
 
-    def _load(self, named: reference.ModelReference, prompts: PromptSet) -> None:
+    def _load(self, named: ModelReference, prompts: PromptSet) -> None:
         import open_clip
 
         if named.directory is not None:

@@ -1,85 +1,58 @@
-"""From a model's string to its adapter; heavy libraries are imported only for what is used."""
+"""From a model's string to its reference, its kind and its adapter."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
-import numpy as np
-
-from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.models import reference
-from vlm_misalign_ros.core.types import Description, Segmented
-
-
-class Segments(Protocol):
-    """A segmentation model."""
-
-    def segment(self, bgr: np.ndarray) -> Segmented:
-        """Return train ids and how sure the model is, of a BGR uint8 (H, W, 3) picture."""
-        ...
-
-
-class Describes(Protocol):
-    """A vision-language model."""
-
-    kind: str
-
-    def describe(self, bgr: np.ndarray) -> Description:
-        """Return what the model says of a BGR uint8 (H, W, 3) picture."""
-        ...
+from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.models.families import (
+    FAMILIES,
+    Describes,
+    ModelReference,
+    SegmentationOptions,
+    Segments,
+    VlmOptions,
+    forms,
+)
+from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.types import Kind, Role
 
 
-def load_segmentation(
-    model: str,
-    *,
-    device: str = 'auto',
-    dtype: str = 'float32',
-    input_height: int = 512,
-    threads: int = 1,
-    trust_remote_code: bool = False,
-) -> Segments:
-    """Load a segmentation model; raises ModelError or ConfigurationError."""
-    from vlm_misalign_ros.core.models.segmentation import SegmentationModel
-
-    return SegmentationModel(model, device, dtype, input_height, threads, trust_remote_code)
+def parse(text: str) -> ModelReference:
+    """Return the model that a string names; ModelError tells the forms that are understood."""
+    family, colon, rest = text.partition(':')
+    if family not in FAMILIES or not colon or not rest:
+        raise ModelError(f'model {text!r} is not understood', f'give {forms()}')
+    return FAMILIES.load(family).parse(rest, text)
 
 
-def load_vlm(
-    model: str,
-    *,
-    prompt_id: str = '',
-    device: str = 'auto',
-    dtype: str = 'float32',
-    threads: int = 1,
-    max_new_tokens: int = 96,
-    threshold: float = 0.5,
-    calibration: str = '',
-    field_of_view: str = 'whole',
-    uncertainty: bool = True,
-    trust_remote_code: bool = False,
-) -> Describes:
-    """Load a VLM of either kind; raises ModelError or ConfigurationError."""
-    if reference.parse(model).kind == 'contrastive':
-        from vlm_misalign_ros.core.models.contrastive import ContrastiveModel
+def kind_of(reference: ModelReference) -> Kind:
+    """Return whether a VLM is contrastive or generative."""
+    return FAMILIES.load(reference.family).kind(reference)
 
-        return ContrastiveModel(
-            model, prompt_id, device, dtype, threads, threshold, calibration, field_of_view
-        )
-    if calibration:
-        raise ConfigurationError(
-            f'model {model!r} is generative and has no scores to calibrate',
-            'leave out its calibration',
-        )
-    from vlm_misalign_ros.core.models.generative import GenerativeModel
 
-    return GenerativeModel(
-        model,
-        prompt_id,
-        device,
-        dtype,
-        threads,
-        max_new_tokens,
-        field_of_view,
-        uncertainty,
-        trust_remote_code,
-    )
+def check(reference: ModelReference, role: Role) -> None:
+    """Raise ModelError for what can be seen to be wrong with a model without loading it."""
+    FAMILIES.load(reference.family).check(reference, role)
+
+
+def model_hash(reference: ModelReference) -> str:
+    """Return the hash of a local model's files, or the string that names another one."""
+    if reference.directory is None:
+        return reference.text
+    return weights_hash(reference.directory)
+
+
+def load_segmentation(model: str, **options: Any) -> Segments:
+    """Check and load a segmentation model; `options` are the fields of SegmentationOptions."""
+    reference = parse(model)
+    check(reference, Role.SEGMENTATION)
+    chosen = SegmentationOptions(**options)
+    return FAMILIES.load(reference.family).open_segmentation(reference, chosen)
+
+
+def load_vlm(model: str, **options: Any) -> Describes:
+    """Check and load a vision-language model; `options` are the fields of VlmOptions."""
+    reference = parse(model)
+    check(reference, Role.VLM)
+    return FAMILIES.load(reference.family).open_vlm(reference, VlmOptions(**options))

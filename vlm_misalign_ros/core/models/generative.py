@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.core.errors import ModelError
-from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.prompts import generative_prompt
+from vlm_misalign_ros.core.language.lexicon import open_lexicon
+from vlm_misalign_ros.core.language.prompts import DEFAULT, generative_prompt
 from vlm_misalign_ros.core.language.reading import Reading, read
 from vlm_misalign_ros.core.language.text import clean_text
-from vlm_misalign_ros.core.models import backend, reference
+from vlm_misalign_ros.core.models import backend
+from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
-from vlm_misalign_ros.core.types import WHOLE, Description, View
+from vlm_misalign_ros.core.types import WHOLE, Description, Kind, View
 
 SAFETY_PROMPT = 'safety'
 """Id of the question whose first word, yes or no, tells how sure the model is."""
@@ -31,44 +32,32 @@ _DIGITS = 6
 class GenerativeModel:
     """One image-text-to-text model; greedy decoding of bounded length."""
 
-    kind = 'generative'
+    kind = Kind.GENERATIVE
 
-    def __init__(
-        self,
-        text: str,
-        prompt_id: str = '',
-        device: str = 'auto',
-        dtype: str = 'float32',
-        threads: int = 1,
-        max_new_tokens: int = 96,
-        field_of_view: str = 'whole',
-        uncertainty: bool = True,
-        trust_remote_code: bool = False,
-    ) -> None:
+    def __init__(self, reference: ModelReference, options: VlmOptions) -> None:
         """
-        Load the model that `text` refers to; ModelError when that cannot be done.
+        Load the model; ModelError when that cannot be done.
 
         With `uncertainty` the likelihood of each mention and the probability of a safe road come
         with the answer. With the `native` field of view a processor that crops the centre may.
         """
-        named = reference.parse(text)
-        reference.check(named, 'vlm')
-        self._device = backend.prepare(device, threads)
-        self._dtype = backend.arithmetic(dtype)
-        self._max_new_tokens = max_new_tokens
-        self._name = text
-        self._native = field_of_view == 'native'
-        self._uncertainty = uncertainty
-        self._lexicon = Lexicon.load()
-        with backend.loading(text):
-            self._load(named, trust_remote_code)
-        self._prompt_id = prompt_id or ('default' if self._template else 'caption')
-        self._prompt = generative_prompt(self._prompt_id)
+        self._device = backend.prepare(options.device, options.threads)
+        self._dtype = backend.arithmetic(options.dtype)
+        self._max_new_tokens = options.max_new_tokens
+        self._name = reference.text
+        self._native = options.field_of_view == 'native'
+        self._uncertainty = options.uncertainty
+        self._lexicon = open_lexicon(options.lexicon)
+        with backend.loading(reference.text):
+            self._load(reference, options.trust_remote_code)
+        own = DEFAULT if self._template else 'caption'
+        self._prompt_id = options.prompt or own
+        self._prompt = generative_prompt(options.prompt, own)
         self._asked = self._ask(self._prompt)
         self._asked_safety = self._ask(generative_prompt(SAFETY_PROMPT))
         self._yes, self._no = self._first_tokens()
 
-    def _load(self, named: reference.ModelReference, trust: bool) -> None:
+    def _load(self, named: ModelReference, trust: bool) -> None:
         from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,

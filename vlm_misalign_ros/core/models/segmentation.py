@@ -10,7 +10,9 @@ import torch
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.labels.classes import IGNORE
-from vlm_misalign_ros.core.models import backend, reference
+from vlm_misalign_ros.core.models import backend
+from vlm_misalign_ros.core.models.class_names import train_ids
+from vlm_misalign_ros.core.models.families import ModelReference, SegmentationOptions
 from vlm_misalign_ros.core.types import Segmented
 
 _MULTIPLE = 32
@@ -19,25 +21,15 @@ _MULTIPLE = 32
 class SegmentationModel:
     """One segmentation model; answers at the picture's own resolution."""
 
-    def __init__(
-        self,
-        text: str,
-        device: str = 'auto',
-        dtype: str = 'float32',
-        input_height: int = 512,
-        threads: int = 1,
-        trust_remote_code: bool = False,
-    ) -> None:
-        """Load the model that `text` refers to; ModelError when that cannot be done."""
-        named = reference.parse(text)
-        reference.check(named, 'segmentation')
-        self._device = backend.prepare(device, threads)
-        self._dtype = backend.arithmetic(dtype)
-        self._input_height = input_height
-        with backend.loading(text):
-            self._load(named, trust_remote_code)
+    def __init__(self, reference: ModelReference, options: SegmentationOptions) -> None:
+        """Load the model; ModelError when that cannot be done."""
+        self._device = backend.prepare(options.device, options.threads)
+        self._dtype = backend.arithmetic(options.dtype)
+        self._input_height = options.input_height
+        with backend.loading(reference.text):
+            self._load(reference, options.trust_remote_code)
 
-    def _load(self, named: reference.ModelReference, trust: bool) -> None:
+    def _load(self, named: ModelReference, trust: bool) -> None:
         from transformers import (
             AutoConfig,
             AutoImageProcessor,
@@ -65,7 +57,7 @@ class SegmentationModel:
                 f'model {place!r} is of type {kind!r}, which does not segment',
                 'give a semantic or universal segmentation model',
             )
-        columns = reference.train_ids(config.id2label, place)
+        columns = train_ids(config.id2label, place)
         processor = AutoImageProcessor.from_pretrained(place, **shared)
         model = loader.from_pretrained(place, dtype=self._dtype, **shared)
         self._model: Any = model.eval().to(device=self._device)

@@ -12,10 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.files import PACKAGE, sha256_of
-from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.files import PACKAGE
+from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.settings.resources import config_path
 
 _PACKAGES = (
     'vlm_misalign_ros',
@@ -35,9 +34,12 @@ _PACKAGES = (
 
 
 def build_manifest(
-    configuration: Mapping[str, Any], models: Mapping[str, Any], extra: Mapping[str, Any]
+    configuration: Mapping[str, Any],
+    models: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    lexicon: str = '',
 ) -> dict[str, Any]:
-    """Return the manifest of a run that starts now."""
+    """Return the manifest of a run that starts now; `lexicon` is a file of additions."""
     return {
         'schema': 1,
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -46,8 +48,8 @@ def build_manifest(
         'models': dict(models),
         **extra,
         'language': {
-            'lexicon_version': Lexicon.load().version,
-            'lexicon_sha256': sha256_of(config_path('lexicon.yaml')),
+            'lexicon_version': open_lexicon(lexicon).version,
+            'lexicon_sha256': lexicon_hash(lexicon),
             'prompts_sha256': prompts_hash(),
         },
         'packages': _versions(),

@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.metrics.statistics import (
     spearman_p,
 )
 from vlm_misalign_ros.core.report.table import CLEAN, Table, tables
-from vlm_misalign_ros.core.types import Record
+from vlm_misalign_ros.core.types import Kind, Record
 
 RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'hallucination_rate': (('hallucinated',), ('assertions',)),
@@ -61,7 +61,7 @@ def analyse_records(
         'schema': 1,
         'models': {
             table.model: {
-                'kind': table.kind,
+                'kind': table.kind.value if table.kind else '',
                 'frames': len(table),
                 'source_frames': len(np.unique(table.clusters)),
                 'overall': _overall(table, quality),
@@ -105,7 +105,7 @@ def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
             'numerator': int(numerators.sum()),
             'denominator': int(denominators.sum()),
         }
-        if quality is not None and table.kind == 'generative':
+        if quality is not None and table.kind is Kind.GENERATIVE:
             absent = table.count('absent')[chosen].sum() / (chosen.sum() * len(SCORED) or 1)
             widened = carried(rate, numerators, denominators, float(absent), quality)
             if widened is not None:
@@ -326,7 +326,7 @@ def _certainty(table: Table) -> dict[str, Any]:
                 table, np.flatnonzero(truth), 1 - table.safe_scores, table.hazards == 'HAZARD'
             ),
         }
-    if table.kind == 'contrastive':
+    if table.kind is Kind.CONTRASTIVE:
         scorable = (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
         if scorable.any():
             result['presence'] = _scored(table.scores[scorable], table.presence[scorable] == 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.language.lexicon import lexicon_hash
+from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.metrics.rates import FIELDS
 from vlm_misalign_ros.core.records.store import read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
 from vlm_misalign_ros.core.report.verdict import Verdict, judge_run, write_junit
-from vlm_misalign_ros.core.settings.resources import config_path
 from vlm_misalign_ros.core.types import Record
 
 
@@ -37,10 +36,13 @@ def finalise(
     Everything is made from records.jsonl, so it works again on what a killed run has left.
     Raises RecordError.
     """
+    manifest = _manifest(folder)
     records = list(read_records(folder / 'records.jsonl'))
     frames = [record for record in records if record.get('kind') == 'frame']
     rows = summarise(records)
-    asked = any(record['segmentation']['status'] == 'ok' for record in frames) or _segments(folder)
+    asked = any(record['segmentation']['status'] == 'ok' for record in frames) or _segments(
+        manifest
+    )
     segmented = sum(record['segmentation']['status'] == 'ok' for record in frames)
     verdict = judge_run(
         rows,
@@ -72,29 +74,36 @@ def finalise(
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
-    analysis = analyse_records(frames, extractor_quality())
+    analysis = analyse_records(
+        frames, extractor_quality((manifest.get('language') or {}).get('lexicon_sha256', ''))
+    )
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
     return verdict
 
 
-def extractor_quality() -> ExtractorQuality | None:
-    """Return the measured error of the lexicon in use; None where it was never measured."""
+def extractor_quality(lexicon_sha256: str = '') -> ExtractorQuality | None:
+    """
+    Return the measured error of a lexicon, by its hash; of this package's own without one.
+
+    None for a lexicon that was never measured, as one with additions.
+    """
+    quality = ExtractorQuality.load(QUALITY)
+    return quality if quality.lexicon_sha256 == (lexicon_sha256 or lexicon_hash()) else None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run folder; empty where there is none."""
     try:
-        quality = ExtractorQuality.load(config_path('extractor_quality.json'))
-        lexicon = hashlib.sha256(config_path('lexicon.yaml').read_bytes()).hexdigest()
-    except ConfigurationError:
-        return None
-    return quality if quality.lexicon_sha256 == lexicon else None
+        return read_json(folder / 'manifest.json', '')
+    except RecordError:
+        return {}
 
 
-def _segments(folder: Path) -> bool:
+def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
-    try:
-        manifest = json.loads((folder / 'manifest.json').read_text(encoding='utf-8'))
-        return manifest['configuration']['segmentation'] not in (None, False)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    configuration = manifest.get('configuration') or {}
+    return configuration.get('segmentation') not in (None, False)
 
 
 def flat(frames: Sequence[Record]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells
 from vlm_misalign_ros.core.metrics.rates import FIELDS, Counts
-from vlm_misalign_ros.core.types import Record
+from vlm_misalign_ros.core.types import Kind, Record
 
 CLEAN = 'clean'
 
@@ -22,8 +22,8 @@ class Table:
     """The scored frames of one model; arrays over the same N lines."""
 
     model: str
-    kind: str
-    """`contrastive` or `generative`."""
+    kind: Kind | None
+    """None where the model was never scored."""
     clusters: np.ndarray
     """Number of the source frame, int64 (N,)."""
     conditions: np.ndarray
@@ -151,7 +151,7 @@ def _table(model: str, records: list[Record], clusters: dict[tuple[str, str], in
     swept = records[0]['truth'].get('sweep', {}) if records else {}
     return Table(
         model,
-        entries[0]['kind'] if entries else '',
+        Kind(entries[0]['kind']) if entries else None,
         np.array([clusters[record['dataset'], record['key']] for record in records], np.int64),
         np.array([names.index(record['condition']['name']) for record in records], np.int64),
         tuple(names),

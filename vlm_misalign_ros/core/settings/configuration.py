@@ -37,6 +37,7 @@ SECTIONS = (
     'corruption',
     'segmentation',
     'vlms',
+    'lexicon',
     'monitor',
     'record',
     'recorder',
@@ -57,6 +58,8 @@ class Configuration:
     corruption: CorruptionParameters
     segmentation: SegmentationParameters | None
     vlms: tuple[VlmParameters, ...]
+    lexicon: str
+    """File of additions to the lexicon, for every VLM; empty for none."""
     monitor: MonitorParameters
     recorder: RecorderParameters | None
     raw: dict[str, Any] = field(default_factory=dict)
@@ -171,6 +174,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if seed < 0:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
     reliability = 'best_effort' if live else 'reliable'
+    lexicon = _scalar(data, 'lexicon', str, '')
     vlms = []
     for name, values in _section(data, 'vlms').items():
         if not NAME.fullmatch(name):
@@ -178,9 +182,15 @@ def parse(data: Mapping[str, Any]) -> Configuration:
                 f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
             )
         chosen = _section({name: values}, name)
-        _reject(chosen, f'vlms.{name}', ('name',))
+        _reject(chosen, f'vlms.{name}', ('name', 'lexicon'))
         defaults = {'policy': 'latest' if live else 'every_frame', 'reliability': reliability}
-        vlms.append(build(VlmParameters, {**defaults, **chosen, 'name': name}, f'vlms.{name}'))
+        vlms.append(
+            build(
+                VlmParameters,
+                {**defaults, **chosen, 'name': name, 'lexicon': lexicon},
+                f'vlms.{name}',
+            )
+        )
     if not vlms:
         raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
     names = tuple(vlm.name for vlm in vlms)
@@ -259,6 +269,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         ),
         segmentation=segmentation,
         vlms=tuple(vlms),
+        lexicon=lexicon,
         monitor=build(MonitorParameters, evaluation, 'monitor'),
         recorder=recorder,
         raw=dict(data),

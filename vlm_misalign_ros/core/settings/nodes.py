@@ -98,7 +98,10 @@ class VlmParameters:
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
         'miniature:NAME',
     )
-    prompt: str = parameter('', 'id of a prompt (set) in prompts.yaml; empty: the default')
+    prompt: str = parameter(
+        '', 'id of a prompt (set) of `vlm-misalign list prompts`, or FILE#ID; empty: the default'
+    )
+    lexicon: str = parameter('', 'generative: YAML file of additions to the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
@@ -179,8 +182,8 @@ class EvaluationParameters(TruthParameters):
     )
     label_encoding: str = parameter(
         'cityscapes_label_ids',
-        'what the values of ground_truth/labels mean',
-        choices=('cityscapes_label_ids', 'cityscapes_train_ids', 'carla_tags'),
+        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, or '
+        'a YAML file that maps values or colours to labels',
     )
     window: float = parameter(30.0, 'rolling window, seconds of header time', minimum=0.1)
     critical: tuple[str, ...] = parameter(

@@ -1,0 +1,98 @@
+"""Prompts and additions to the lexicon as files that a configuration names."""
+
+import pytest
+import yaml
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon
+from vlm_misalign_ros.core.language.prompts import (
+    SHIPPED,
+    contrastive_prompts,
+    generative_prompt,
+    prompt_ids,
+    prompts_hash,
+)
+from vlm_misalign_ros.core.language.reading import read, to_plain
+
+TEXT = 'A tuktuk waits beside two cars.'
+
+
+def asserted(additions=''):
+    return to_plain(read(TEXT, open_lexicon(additions)))['asserted']
+
+
+def write(path, data):
+    path.write_text(yaml.safe_dump(data))
+    return str(path)
+
+
+def test_additions_join_the_lexicon(tmp_path):
+    more = {'things': [{'classes': ['motorcycle'], 'phrases': ['tuktuk']}], 'nothing': ['two car']}
+    path = write(tmp_path / 'more.yaml', more)
+    assert asserted() == ['car']
+    # The longest phrase counts, so that two cars mean nothing now.
+    assert asserted(path) == ['motorcycle']
+    assert lexicon_hash(path) != lexicon_hash() == lexicon_hash('')
+
+
+@pytest.mark.parametrize(
+    'content, words',
+    [
+        ('{thing: []}', "adds to 'thing', which there is not"),
+        ('{polarity: {negatoin_before: [x]}}', "adds to 'polarity.negatoin_before'"),
+        ('{things: {a: 1}}', "has a dict under 'things'. expected a list"),
+        ('[1]', 'has a list under .the top.. expected a mapping'),
+        ('{things: [{classes: [dragon], phrases: [wyrm]}]}', "names the class 'dragon'"),
+        ('{things: [{phrases: [wyrm]}]}', "is not one: KeyError 'classes'"),
+        ('{a: [', 'is no YAML'),
+    ],
+)
+def test_wrong_additions_are_named(tmp_path, content, words):
+    path = tmp_path / 'more.yaml'
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=words):
+        open_lexicon(str(path))
+
+
+def test_absent_additions_are_named():
+    with pytest.raises(ConfigurationError, match='/no/file.yaml cannot be read'):
+        open_lexicon('/no/file.yaml')
+    with pytest.raises(ConfigurationError, match='/no/file.yaml cannot be read'):
+        lexicon_hash('/no/file.yaml')
+
+
+def test_prompts_come_by_id_or_from_a_file(tmp_path):
+    path = write(
+        tmp_path / 'mine.yaml', {'generative': {'default': ' What is there? ', 'short': 'List.'}}
+    )
+    assert generative_prompt('') == generative_prompt('default') != ''
+    assert generative_prompt(path) == generative_prompt(f'{path}#') == 'What is there?'
+    assert generative_prompt(f'{path}#short') == 'List.'
+    assert generative_prompt('', 'caption') == 'a street scene with'
+    assert prompts_hash(f'{path}#short') == prompts_hash(path) != prompts_hash('json')
+    assert 'json' in prompt_ids('generative') and 'default' in prompt_ids('contrastive')
+
+
+def test_wrong_prompts_are_named(tmp_path):
+    path = write(tmp_path / 'mine.yaml', {'generative': {'default': 3}, 'contrastive': {'a': {}}})
+    for call, words in (
+        (lambda: generative_prompt('nope'), "no generative prompt 'nope'.*known: default, json"),
+        (lambda: generative_prompt(f'{path}#nope'), 'mine.yaml has no generative prompt'),
+        (lambda: generative_prompt(path), 'is 3. give a text'),
+        (lambda: generative_prompt('/no/file.yaml'), 'cannot be read'),
+        (lambda: prompts_hash('/no/file.yaml'), 'cannot be read'),
+        (lambda: contrastive_prompts(f'{path}#a'), "incomplete: 'templates'"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            call()
+    other = write(tmp_path / 'other.yaml', {'generative': {}})
+    with pytest.raises(ConfigurationError, match="no section 'contrastive'"):
+        contrastive_prompts(other)
+
+
+def test_a_prompt_set_without_a_class_is_named(tmp_path):
+    data = yaml.safe_load(SHIPPED.read_text())['contrastive']['default']
+    del data['classes']['bus']
+    path = write(tmp_path / 'mine.yaml', {'contrastive': {'default': data}})
+    with pytest.raises(ConfigurationError, match='lack bus'):
+        contrastive_prompts(path)

@@ -1,0 +1,133 @@
+"""
+Model families: which strings name a model, of what kind it is, what to check, how to open it.
+
+Heavy libraries are imported only by what is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.registry import Registry
+from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model, by family and by name or directory."""
+
+    text: str
+    """The string that it was given as."""
+    family: str
+    """The family that checks and opens it."""
+    name: str
+    """Name on a hub or in a registry; the directory's name for a local one."""
+    pretrained: str = ''
+    """open_clip: tag of the weights."""
+    directory: Path | None = None
+    """Where a local one lies."""
+
+
+@dataclass(frozen=True)
+class VlmOptions:
+    """How a vision-language model is run; the fields are those of VlmParameters."""
+
+    prompt: str = ''
+    device: str = 'auto'
+    dtype: str = 'float32'
+    threads: int = 1
+    max_new_tokens: int = 96
+    threshold: float = 0.5
+    calibration: str = ''
+    field_of_view: str = 'whole'
+    uncertainty: bool = True
+    lexicon: str = ''
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """How a segmentation model is run; the fields are those of SegmentationParameters."""
+
+    device: str = 'auto'
+    dtype: str = 'float32'
+    input_height: int = 512
+    threads: int = 1
+    trust_remote_code: bool = False
+
+
+class Segments(Protocol):
+    """A segmentation model that is loaded."""
+
+    def segment(self, bgr: np.ndarray, /) -> Segmented:
+        """Return train ids and how sure the model is, of a BGR uint8 (H, W, 3) picture."""
+
+
+class Describes(Protocol):
+    """A vision-language model that is loaded."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it scores classes or answers in words."""
+
+    def describe(self, bgr: np.ndarray, /) -> Description:
+        """Return what the model says of a BGR uint8 (H, W, 3) picture."""
+
+
+class Family(Protocol):
+    """One way to name and open models; `FAMILY:REST` is the string of a model."""
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The strings that name its models, for messages."""
+
+    def parse(self, rest: str, text: str, /) -> ModelReference:
+        """Return the model that `rest` of the string `text` names; ModelError for none."""
+
+    def kind(self, reference: ModelReference, /) -> Kind:
+        """Return whether a VLM of this reference is contrastive or generative."""
+
+    def check(self, reference: ModelReference, role: Role, /) -> None:
+        """Raise ModelError for what can be seen to be wrong without loading the model."""
+
+    def open_vlm(self, reference: ModelReference, options: VlmOptions, /) -> Describes:
+        """Load a vision-language model; raises ModelError or ConfigurationError."""
+
+    def open_segmentation(
+        self, reference: ModelReference, options: SegmentationOptions, /
+    ) -> Segments:
+        """Load a segmentation model; raises ModelError or ConfigurationError."""
+
+
+_HERE = 'vlm_misalign_ros.core.models.families'
+FAMILIES: Registry[Family] = Registry(
+    'vlm_misalign_ros.model_families',
+    'model family',
+    {
+        'open_clip': f'{_HERE}.open_clip:FAMILY',
+        'transformers': f'{_HERE}.transformers:FAMILY',
+        'miniature': f'{_HERE}.miniature:FAMILY',
+    },
+    needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
+)
+"""Every model family by name."""
+
+
+def forms() -> str:
+    """Return every string that names a model, for messages."""
+    known = [form for name in FAMILIES.names() for form in FAMILIES.load(name).forms]
+    return ', '.join(known[:-1]) + ' or ' + known[-1]
+
+
+def refuse_segmentation(reference: ModelReference) -> ModelError:
+    """Return the error of a family that has no segmentation models."""
+    return ModelError(
+        f'model {reference.name!r} is of the family {reference.family!r}, '
+        'which has no segmentation models',
+        'give transformers:NAME_OR_DIRECTORY',
+    )

@@ -1,0 +1,68 @@
+"""The family `transformers`: generative VLMs and segmentation models, of the hub or local."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.models import files
+from vlm_misalign_ros.core.models.class_names import train_ids
+from vlm_misalign_ros.core.models.families import (
+    Describes,
+    ModelReference,
+    SegmentationOptions,
+    Segments,
+    VlmOptions,
+)
+from vlm_misalign_ros.core.types import Kind, Role
+
+CONFIG = 'config.json'
+WEIGHTS = ('model*.safetensors', 'pytorch_model*.bin')
+
+
+class Transformers:
+    """Models of transformers."""
+
+    forms = ('transformers:NAME_OR_DIRECTORY',)
+
+    def parse(self, rest: str, text: str) -> ModelReference:
+        """Return the model that `rest` names: a directory, or OWNER/NAME on the hub."""
+        path = Path(rest).expanduser()
+        local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
+        return ModelReference(
+            text, 'transformers', path.name if local else rest, directory=path if local else None
+        )
+
+    def kind(self, reference: ModelReference) -> Kind:
+        """Return that it is generative."""
+        return Kind.GENERATIVE
+
+    def check(self, reference: ModelReference, role: Role) -> None:
+        """Check directory, configuration, weights and, for segmentation, the classes."""
+        if reference.directory is None:
+            return
+        config = files.check_directory(reference.directory, CONFIG, WEIGHTS, 'transformers')
+        if role is Role.SEGMENTATION:
+            train_ids(config.get('id2label') or {}, str(reference.directory))
+
+    def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
+        """Load an image-text-to-text model."""
+        if options.calibration:
+            raise ConfigurationError(
+                f'model {reference.text!r} is generative and has no scores to calibrate',
+                'leave out its calibration',
+            )
+        from vlm_misalign_ros.core.models.generative import GenerativeModel
+
+        return GenerativeModel(reference, options)
+
+    def open_segmentation(
+        self, reference: ModelReference, options: SegmentationOptions
+    ) -> Segments:
+        """Load a semantic or universal segmentation model."""
+        from vlm_misalign_ros.core.models.segmentation import SegmentationModel
+
+        return SegmentationModel(reference, options)
+
+
+FAMILY = Transformers()
