@@ -24,16 +24,10 @@ from vlm_misalign_ros.core.labels.classes import (
     train_id_table,
 )
 from vlm_misalign_ros.core.metrics import confusion
-from vlm_misalign_ros.core.metrics.rates import (
-    NAMED_BY,
-    Counts,
-    Expected,
-    left_out,
-    made_up,
-    rates,
-    score,
-)
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.metrics.scoring import NAMED_BY, Expected, left_out, made_up, score
 from vlm_misalign_ros.core.metrics.statistics import mean_of_two, pearson, spearman, wilson
 from vlm_misalign_ros.core.report.drawing import draw_truth, project
 from vlm_misalign_ros.core.truth.camera import ground_distance, scaled

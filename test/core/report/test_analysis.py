@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from scipy import stats
 
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
+from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
-from vlm_misalign_ros.core.metrics.rates import FIELDS, Counts
+from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
+from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise
@@ -158,13 +161,13 @@ def test_the_auroc_of_a_low_iou_is_that_of_scipy():
         )
         iou.append(records[-1]['segmentation']['frame_iou'])
         wrong.append(bad)
-    found = analysed(records)['miou_warns']['auroc']['hallucination']
+    found = analysed(records)['miou_warns']['auroc']['hallucination_rate']
     iou, wrong = -np.array(iou), np.array(wrong)
     u = stats.mannwhitneyu(iou[wrong], iou[~wrong]).statistic
     assert found['value'] == pytest.approx(u / (wrong.sum() * (~wrong).sum()))
     assert (found['frames'], found['wrong']) == (120, wrong.sum())
     # Too few to tell is told.
-    few = analysed(records[:15])['miou_warns']['auroc']['hallucination']
+    few = analysed(records[:15])['miou_warns']['auroc']['hallucination_rate']
     assert math.isnan(few['value'])
 
 
@@ -282,6 +285,15 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
         assert part in page
     assert ('>corrected<' in page) == (kind == 'generative')
     assert ('mean AUROC of the classes' in page) == (kind == 'contrastive')
+    tables = re.findall(r'<table>(.*?)</table>', page, re.DOTALL)
+    assert len(tables) >= 6
+    for table in tables:
+        head, *rows = re.findall(r'<tr.*?</tr>', table, re.DOTALL)
+        widths = {row.count('<td') for row in rows}
+        assert widths == {head.count('<th')}, head
+    over_all = next(table for table in tables if '>corrected<' in table or 'frames</th>' in table)
+    for row in COMPARED:
+        assert f'<th>{row.title}</th>' in over_all
 
 
 def test_missing_answers_and_truth_are_left_out():
@@ -307,10 +319,10 @@ def test_a_perfect_extractor_changes_next_to_nothing():
         'smr',
         'hallucination_opportunity_rate',
     ):
-        found = carried(rate, numerators, denominators, 0.5, perfect)
+        found = carried(RATE[rate], numerators, denominators, 0.5, perfect)
         assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3, abs=1e-3)
-    assert carried('mentions_per_frame', numerators, denominators, 0.5, perfect) is None
-    assert carried('smr', np.zeros(3), np.zeros(3), 0.5, perfect) is None
+    assert carried(RATE['mentions_per_frame'], numerators, denominators, 0.5, perfect) is None
+    assert carried(RATE['smr'], np.zeros(3), np.zeros(3), 0.5, perfect) is None
 
 
 @pytest.mark.parametrize('true', [0.05, 0.2, 0.5])
@@ -323,7 +335,7 @@ def test_the_correction_undoes_an_error_that_was_put_in(true):
     read = rng.binomial(said, recall) + rng.binomial(required - said, alarm)
     quality = ExtractorQuality(930, 10, 70, 990, 200, 200, 'x')
     omitted = required - read
-    found = carried('critical_omission_rate', omitted, required, 0.5, quality)
+    found = carried(RATE['critical_omission_rate'], omitted, required, 0.5, quality)
     assert omitted.sum() / required.sum() > true + 0.02
     assert found.value == pytest.approx(true, abs=0.02) and found.low <= true <= found.high
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
-from vlm_misalign_ros.core.metrics.rates import Counts
+from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.merge import is_merged, merge
 from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
 from vlm_misalign_ros.core.records.store import RecordWriter, difference, read_records

@@ -18,7 +18,8 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
-from vlm_misalign_ros.core.metrics.rates import Counts, Expected, left_out, made_up, score
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth

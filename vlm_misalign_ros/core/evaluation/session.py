@@ -26,7 +26,8 @@ from vlm_misalign_ros.core.evaluation.evaluator import (
 )
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts, StampJoin
 from vlm_misalign_ros.core.metrics.confusion import miou
-from vlm_misalign_ros.core.metrics.rates import Counts, rates
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.store import RecordWriter
@@ -197,8 +198,9 @@ class Session:
                     values[f'{rate_name}/metric_value'] = repr(rate.value)
                     values[f'{rate_name}/min'] = repr(rate.low)
                     values[f'{rate_name}/max'] = repr(rate.high)
-                    values[f'{rate_name}/numerator'] = str(rate.numerator)
-                    values[f'{rate_name}/denominator'] = str(rate.denominator)
+                    if rate.denominator is not None:
+                        values[f'{rate_name}/numerator'] = str(rate.numerator)
+                        values[f'{rate_name}/denominator'] = str(rate.denominator)
                 for key in ('scored', 'missing', 'late', 'unmatched'):
                     values[key] = str(self.accounting[name][key])
                 result[f'{span}: {name}'] = values

@@ -19,6 +19,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, Interval, weights
+from vlm_misalign_ros.core.metrics.rates import RateRow, ReaderError
 
 QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'
 """What was measured of the lexicon of this package."""
@@ -81,28 +82,28 @@ def _means(quality: ExtractorQuality) -> _Errors:
     )
 
 
-def correct(rate: str, observed: np.ndarray, errors: _Errors, absent: float) -> np.ndarray | None:
+def correct(
+    error: ReaderError, observed: np.ndarray, errors: _Errors, absent: float
+) -> np.ndarray:
     """
     Return what a rate would be without the extractor's error, clipped to [0, 1].
 
     `absent` is the share of all class-opportunities that are ABSENT: where a spurious assertion
-    lands there it looks like a hallucination. None for a rate that is not corrected.
+    lands there it looks like a hallucination.
     """
-    if rate == 'hallucination_rate':
+    if error is ReaderError.PRECISION:
         found = (observed - (1 - errors.precision) * absent) / errors.precision
-    elif rate == 'hallucination_opportunity_rate':
+    elif error is ReaderError.OPPORTUNITY:
         found = (observed - errors.false_alarm) / (errors.recall - errors.false_alarm)
-    elif rate.startswith('critical_omission_rate'):
+    elif error is ReaderError.RECALL:
         found = (observed - (1 - errors.recall)) / (errors.recall - errors.false_alarm)
-    elif rate.startswith('smr'):
-        found = (observed - (1 - errors.judgement)) / (2 * errors.judgement - 1)
     else:
-        return None
+        found = (observed - (1 - errors.judgement)) / (2 * errors.judgement - 1)
     return found.clip(0, 1)
 
 
 def carried(
-    rate: str,
+    rate: RateRow,
     numerators: np.ndarray,
     denominators: np.ndarray,
     absent: float,
@@ -114,14 +115,14 @@ def carried(
     `numerators` and `denominators` are counts by source frame, (clusters,).
     """
     total = float(denominators.sum())
-    if not total:
+    if not total or rate.reader_error is None:
         return None
     drawn = weights(len(numerators))
     with np.errstate(invalid='ignore', divide='ignore'):
         observed = (drawn @ numerators) / (drawn @ denominators)
-    value = correct(rate, np.array([numerators.sum() / total]), _means(quality), absent)
-    spread = correct(rate, observed, _draws(quality, RESAMPLES), absent)
-    if value is None or spread is None:
-        return None
+    value = correct(
+        rate.reader_error, np.array([numerators.sum() / total]), _means(quality), absent
+    )
+    spread = correct(rate.reader_error, observed, _draws(quality, RESAMPLES), absent)
     low, high = np.percentile(spread[~np.isnan(spread)], [2.5, 97.5])
     return Interval(float(value[0]), float(low), float(high))

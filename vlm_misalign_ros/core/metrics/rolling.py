@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 import numpy as np
 
 from vlm_misalign_ros.core.metrics.confusion import SHAPE
-from vlm_misalign_ros.core.metrics.rates import Counts
+from vlm_misalign_ros.core.metrics.counts import Counts
 
 
 class RollingCounts:

@@ -23,6 +23,7 @@ from vlm_misalign_ros.core.metrics import bootstrap, prediction
 from vlm_misalign_ros.core.metrics.bootstrap import NOTHING, Interval
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.rates import COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.metrics.statistics import (
     correlate_rows,
     holm,
@@ -34,17 +35,6 @@ from vlm_misalign_ros.core.metrics.statistics import (
 from vlm_misalign_ros.core.report.table import CLEAN, Table, tables
 from vlm_misalign_ros.core.types import Kind, Record
 
-RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    'hallucination_rate': (('hallucinated',), ('assertions',)),
-    'hallucination_opportunity_rate': (('hallucinated',), ('absent',)),
-    'critical_omission_rate': (('omitted',), ('required',)),
-    'critical_omission_rate_visible': (('omitted_visible',), ('required_visible',)),
-    'smr': (('false_safe', 'false_alarms'), ('hazards_judged', 'clear_judged')),
-    'smr_false_safe': (('false_safe',), ('hazards_judged',)),
-    'smr_false_alarm': (('false_alarms',), ('clear_judged',)),
-}
-"""Rates that are compared, as sums of counts: numerators, denominators."""
-HEADLINES = ('hallucination_rate', 'critical_omission_rate', 'smr')
 LEAST = 20
 """Fewer positives or negatives give no AUROC."""
 _RESAMPLES = 1000
@@ -83,9 +73,9 @@ def write_analysis(folder: Path, analysis: dict[str, Any]) -> None:
     )
 
 
-def _sums(table: Table, rate: str, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sums(table: Table, rate: RateRow, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (numerators, denominators) of a rate by source frame, over the chosen lines."""
-    over, under = (np.sum([table.count(name) for name in names], axis=0) for names in RATES[rate])
+    over, under = table.terms(rate)
     return table.by_cluster(over, chosen), table.by_cluster(under, chosen)
 
 
@@ -97,10 +87,10 @@ def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
     """Return each rate over all conditions but the blank control, its scenes resampled."""
     chosen = ~table.of(BLANK)
     result: dict[str, dict[str, Any]] = {}
-    for rate in RATES:
+    for rate in COMPARED:
         numerators, denominators = _sums(table, rate, chosen)
         interval = bootstrap.ratio(numerators, denominators)
-        result[rate] = {
+        result[rate.name] = {
             **_plain(interval),
             'numerator': int(numerators.sum()),
             'denominator': int(denominators.sum()),
@@ -109,7 +99,7 @@ def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
             absent = table.count('absent')[chosen].sum() / (chosen.sum() * len(SCORED) or 1)
             widened = carried(rate, numerators, denominators, float(absent), quality)
             if widened is not None:
-                result[rate]['with_extractor_error'] = _plain(widened)
+                result[rate.name]['with_extractor_error'] = _plain(widened)
     return result
 
 
@@ -126,10 +116,10 @@ def _differences(table: Table) -> dict[str, dict[str, Any]]:
         both = np.intersect1d(table.clusters[clean], table.clusters[chosen])
         pair = np.isin(table.clusters, both)
         result[condition] = {'source_frames': len(both)}
-        for rate in RATES:
+        for rate in COMPARED:
             first = [array[both] for array in _sums(table, rate, clean & pair)]
             second = [array[both] for array in _sums(table, rate, chosen & pair)]
-            result[condition][rate] = _plain(
+            result[condition][rate.name] = _plain(
                 bootstrap.difference((first[0], first[1]), (second[0], second[1]))
             )
     return result
@@ -149,7 +139,7 @@ def _blank(table: Table) -> dict[str, Any]:
         'mentions_per_frame': float(table.count('assertions')[chosen].mean()),
         'safe': float(np.mean(table.judgements[chosen] == 'SAFE')),
         'unsafe': float(np.mean(table.judgements[chosen] == 'UNSAFE')),
-        **{rate: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in RATES},
+        **{rate.name: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in COMPARED},
     }
 
 
@@ -177,7 +167,7 @@ def _warning(table: Table) -> dict[str, Any]:
             )
         )
         entry.update(_by_frame(table, rate))
-        result['rates'][rate] = entry
+        result['rates'][rate.name] = entry
     result['auroc'] = _auroc_of_iou(table)
     return result
 
@@ -198,7 +188,7 @@ def _mious(
 
 
 def _rates(
-    table: Table, rate: str, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
+    table: Table, rate: RateRow, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
 ) -> tuple[list[float], np.ndarray]:
     values, resampled = [], []
     for condition in conditions:
@@ -209,13 +199,13 @@ def _rates(
     return values, np.array(resampled).T
 
 
-def _frame_rate(table: Table, rate: str) -> np.ndarray:
+def _frame_rate(table: Table, rate: RateRow) -> np.ndarray:
     """Return a rate frame by frame, float64 (N,), NaN without a denominator."""
-    over, under = (np.sum([table.count(name) for name in names], axis=0) for names in RATES[rate])
+    over, under = table.terms(rate)
     return np.divide(over, under, out=np.full(len(table), np.nan), where=under > 0)
 
 
-def _by_frame(table: Table, rate: str) -> dict[str, Any]:
+def _by_frame(table: Table, rate: RateRow) -> dict[str, Any]:
     """Return correlations over single frames: all, within each corruption, partial on objects."""
     values = _frame_rate(table, rate)
     known = ~np.isnan(values) & ~np.isnan(table.frame_iou) & ~table.of(BLANK)
@@ -243,14 +233,12 @@ def _by_frame(table: Table, rate: str) -> dict[str, Any]:
 
 
 def _events(table: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return (what went wrong, where it could have) by kind of misalignment, bool (N,) each."""
-    judged = table.count('hazards_judged') + table.count('clear_judged') > 0
-    wrong = table.count('false_safe') + table.count('false_alarms') > 0
-    return {
-        'hallucination': (table.count('hallucinated') > 0, table.count('assertions') > 0),
-        'critical omission': (table.count('omitted') > 0, table.count('required') > 0),
-        'safety misinterpretation': (wrong, judged),
-    }
+    """Return (what went wrong, where it could have) by headline rate, bool (N,) each."""
+    found = {}
+    for rate in HEADLINES:
+        over, under = table.terms(rate)
+        found[rate.name] = over > 0, under > 0
+    return found
 
 
 def _auroc_of_iou(table: Table) -> dict[str, Any]:

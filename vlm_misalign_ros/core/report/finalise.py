@@ -12,8 +12,8 @@ import pandas as pd
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
+from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
-from vlm_misalign_ros.core.metrics.rates import FIELDS
 from vlm_misalign_ros.core.records.store import read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report

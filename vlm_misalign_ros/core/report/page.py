@@ -11,15 +11,14 @@ from typing import Any
 
 import jinja2
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.files import write_text
+from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.pictures import picture_name
-from vlm_misalign_ros.core.report.summary import ALL, HEADLINE, Row, lost_kinds, show
+from vlm_misalign_ros.core.report.plot import plot
+from vlm_misalign_ros.core.report.summary import ALL, Row, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Record
-
-_COLORS = ('#0b6bcb', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#117a8b')
 
 
 def write_report(
@@ -44,12 +43,14 @@ def write_report(
         name=folder.resolve().name,
         verdict=verdict,
         manifest=_manifest(folder),
-        headline=list(HEADLINE.values()),
+        headlines=HEADLINES,
+        beside=BESIDE,
+        compared=COMPARED,
+        rates=BY_NAME,
         table=[_line(row, lost) for row in rows],
         lost=lost,
-        plot=_plot(rows),
+        plot=plot(rows),
         models=analysis['models'],
-        short=HEADLINE,
         worst=_worst(folder, frames),
         frames=len(frames),
         late=sum(record.get('kind') == 'late' for record in records),
@@ -88,7 +89,7 @@ def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
         rate = found[name]
         return {
             'text': show(rate).replace('-', '–') if isnan(rate.value) else show(rate),
-            'counts': f'{rate.numerator}/{rate.denominator}',
+            'counts': rate.counts,
         }
 
     def plain(value: float, digits: int = 3) -> str:
@@ -101,103 +102,9 @@ def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
         'lost': [getattr(row, name) for name in lost],
         'total': row.condition == ALL,
         'miou': plain(row.miou),
-        'rates': [cell(name) for name in HEADLINE],
-        'mentions': plain(found['mentions_per_frame'].value, 1),
-        'safe': plain(found['safe_answer_rate'].value, 2),
-        'unparsed': plain(found['unparsed_rate'].value, 2),
+        'rates': [cell(rate.name) for rate in HEADLINES],
+        'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
     }
-
-
-def _plot(rows: Sequence[Row]) -> str:
-    """Return the plot of rates and mIoU against severity, with its script; empty for no rows."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    rows = [row for row in rows if row.corruption != BLANK]
-    clean = [row for row in rows if row.corruption == 'clean']
-    corruptions = list(
-        dict.fromkeys(row.corruption for row in rows if row.corruption not in ('clean', ALL))
-    )
-    models = list(dict.fromkeys(row.model for row in rows))
-    if not rows:
-        return ''
-    columns = corruptions or ['clean']
-    lines = ['mIoU', *HEADLINE.values()]
-    figure = make_subplots(
-        rows=len(lines),
-        cols=len(columns),
-        shared_xaxes=True,
-        shared_yaxes=True,
-        column_titles=[name.replace('_', ' ') for name in columns],
-        row_titles=lines,
-        vertical_spacing=0.03,
-        horizontal_spacing=0.02,
-    )
-    for column, corruption in enumerate(columns, 1):
-        for number, model in enumerate(models):
-            own = [
-                row
-                for row in (*clean, *rows)
-                if row.model == model
-                and (
-                    row.corruption == corruption
-                    or (row.corruption == 'clean' and corruption != 'clean')
-                )
-            ]
-            own = list({id(row): row for row in own}.values())
-            severities = [row.severity for row in own]
-            color = _COLORS[number % len(_COLORS)]
-            for line, name in enumerate(HEADLINE, 2):
-                found = [row.rates()[name] for row in own]
-                figure.add_trace(
-                    go.Scatter(
-                        x=severities,
-                        y=[rate.value for rate in found],
-                        mode='lines+markers',
-                        name=model,
-                        legendgroup=model,
-                        showlegend=line == 2 and column == 1,
-                        line={'color': color},
-                        text=[f'{rate.numerator}/{rate.denominator}' for rate in found],
-                        hovertemplate='%{y:.3f} (%{text})',
-                        error_y={
-                            'type': 'data',
-                            'symmetric': False,
-                            'thickness': 1,
-                            'width': 3,
-                            'array': [rate.high - rate.value for rate in found],
-                            'arrayminus': [rate.value - rate.low for rate in found],
-                        },
-                    ),
-                    row=line,
-                    col=column,
-                )
-            if number == 0:
-                figure.add_trace(
-                    go.Scatter(
-                        x=severities,
-                        y=[row.miou for row in own],
-                        mode='lines+markers',
-                        name='segmentation',
-                        showlegend=column == 1,
-                        line={'color': '#333'},
-                        hovertemplate='%{y:.3f}',
-                    ),
-                    row=1,
-                    col=column,
-                )
-    figure.update_yaxes(range=[-0.02, 1.02])
-    figure.update_xaxes(dtick=1)
-    figure.update_xaxes(title_text='severity', row=len(lines))
-    figure.update_layout(
-        template='plotly_white',
-        height=190 * len(lines) + 80,
-        margin={'t': 50, 'r': 40},
-        legend={'orientation': 'h', 'y': 1.08},
-    )
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=True, config={'displaylogo': False})
-    )
 
 
 def _worst(folder: Path, frames: Sequence[Record]) -> list[dict[str, Any]]:

@@ -11,16 +11,11 @@ import pandas as pd
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
-from vlm_misalign_ros.core.metrics.rates import Counts, Rate, rates
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
 from vlm_misalign_ros.core.types import Record
 
 ALL = 'all'
-HEADLINE = {
-    'hallucination_rate': 'hallucination',
-    'critical_omission_rate': 'omission',
-    'smr': 'SMR',
-}
-"""The three rates that the table and the plot show."""
 LOST = ('missing', 'late', 'unmatched')
 """What can become of a frame that is not scored."""
 
@@ -141,7 +136,9 @@ def format_table(rows: Sequence[Row]) -> str:
     What became of frames that were not scored has columns only where there are such frames.
     """
     lost = lost_kinds(rows)
-    head = ['condition', 'model', 'scored', *lost, 'mIoU', *HEADLINE.values(), 'unparsed']
+    beside = [row for row in BESIDE if row.terminal]
+    titles = [row.title for row in (*HEADLINES, *beside)]
+    head = ['condition', 'model', 'scored', *lost, 'mIoU', *titles]
     lines = [head]
     previous = ''
     for row in rows:
@@ -153,8 +150,8 @@ def format_table(rows: Sequence[Row]) -> str:
                 str(row.scored),
                 *(str(getattr(row, name)) for name in lost),
                 _number(row.miou),
-                *(show(found[name]) for name in HEADLINE),
-                _number(found['unparsed_rate'].value),
+                *(show(found[rate.name]) for rate in HEADLINES),
+                *(_number(found[rate.name].value) for rate in beside),
             ]
         )
         previous = row.condition

@@ -11,7 +11,8 @@ import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells
-from vlm_misalign_ros.core.metrics.rates import FIELDS, Counts
+from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
+from vlm_misalign_ros.core.metrics.rates import RateRow
 from vlm_misalign_ros.core.types import Kind, Record
 
 CLEAN = 'clean'
@@ -65,6 +66,14 @@ class Table:
         """Return one count by line, int64 (N,)."""
         found: np.ndarray = self.counts[:, FIELDS.index(name)]
         return found
+
+    def terms(self, rate: RateRow) -> tuple[np.ndarray, np.ndarray]:
+        """Return numerator and denominator of a rate by line, int64 (N,) each."""
+        over, under = (
+            self.counts[:, [FIELDS.index(name) for name in names]].sum(axis=1)
+            for names in (rate.over, rate.under)
+        )
+        return over, under
 
     def of(self, condition: str) -> np.ndarray:
         """Return which lines are of a condition, bool (N,)."""

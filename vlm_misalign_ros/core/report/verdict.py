@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
 from vlm_misalign_ros.core.files import write_text
-from vlm_misalign_ros.core.metrics.rates import Counts, rates
+from vlm_misalign_ros.core.metrics.rates import BY_NAME
 from vlm_misalign_ros.core.report.summary import ALL, Row
 
 
@@ -57,7 +57,6 @@ class Verdict:
 def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
     """Return {rate: value} from `RATE=VALUE` strings; ConfigurationError names a wrong one."""
     limits = {}
-    known = rates(Counts())
     for entry in entries:
         name, _, text = entry.partition('=')
         try:
@@ -67,9 +66,9 @@ def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
                 f'limit {entry!r} is not of the form RATE=VALUE',
                 'for example critical_omission_rate=0.2',
             ) from error
-        if name not in known:
+        if name not in BY_NAME:
             raise ConfigurationError(
-                f'limit names the rate {name!r}', 'known: ' + ', '.join(known)
+                f'limit names the rate {name!r}', 'known: ' + ', '.join(BY_NAME)
             )
         limits[name] = value
     return limits

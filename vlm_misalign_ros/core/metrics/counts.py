@@ -1,0 +1,102 @@
+"""What is counted over the frames of one model; rates are made from sums of counts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BANDS: tuple[tuple[str, float, float], ...] = (
+    ('near', 0.0, 15.0),
+    ('middle', 15.0, 30.0),
+    ('far', 30.0, float('inf')),
+)
+"""Distance bands of omissions: name, from, up to, metres."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted over some frames of one model; they add and subtract."""
+
+    frames: int = 0
+    assertions: int = 0
+    """Classes asserted."""
+    hallucinated: int = 0
+    """Classes asserted and ABSENT."""
+    hallucinating_frames: int = 0
+    absent: int = 0
+    """Opportunities: classes that are ABSENT."""
+    required: int = 0
+    """Critical classes that are REQUIRED in the scene."""
+    omitted: int = 0
+    """Those of them not asserted."""
+    omitted_lenient: int = 0
+    """Those named by no more general word either (NAMED_BY)."""
+    required_visible: int = 0
+    """Likewise, of what an occluder leaves to see; the scene where there is none."""
+    omitted_visible: int = 0
+    required_vulnerable: int = 0
+    omitted_vulnerable: int = 0
+    required_area: int = 0
+    """Pixels, at 2048 x 1024, of the largest required thing of each critical class required."""
+    omitted_area: int = 0
+    required_near: int = 0
+    """By the distance of the nearest required thing of the class (BANDS)."""
+    omitted_near: int = 0
+    required_middle: int = 0
+    omitted_middle: int = 0
+    required_far: int = 0
+    omitted_far: int = 0
+    strict_assertions: int = 0
+    """Classes asserted or hedged."""
+    strict_hallucinated: int = 0
+    strict_omitted: int = 0
+    """Critical classes required and neither asserted nor hedged."""
+    named_required: int = 0
+    """Classes of any kind that are REQUIRED."""
+    false_denials: int = 0
+    """Classes DENIED and REQUIRED."""
+    false_safe: int = 0
+    """SAFE in a HAZARD frame."""
+    hazards_judged: int = 0
+    hazards_unjudged: int = 0
+    """HAZARD frames with neither SAFE nor UNSAFE."""
+    false_alarms: int = 0
+    """UNSAFE in a CLEAR frame."""
+    clear_judged: int = 0
+    clear_unjudged: int = 0
+    indeterminate: int = 0
+    """Frames with neither HAZARD nor CLEAR: judged by nobody."""
+    safe: int = 0
+    """SAFE answers, whatever the truth."""
+    unsafe: int = 0
+    unparsed: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the sums."""
+        return Counts(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+
+    def __sub__(self, other: Counts) -> Counts:
+        """Return the differences."""
+        return Counts(*(a - b for a, b in zip(self.values(), other.values(), strict=True)))
+
+    def values(self) -> tuple[int, ...]:
+        """Return the counts in the order of the fields."""
+        return tuple(getattr(self, name) for name in FIELDS)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts other than 0."""
+        return {name: value for name, value in zip(FIELDS, self.values(), strict=True) if value}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Counts:
+        """Return the counts of `to_dict`; ValueError for a name or value that is none."""
+        for name, value in values.items():
+            if name not in FIELDS or not isinstance(value, int) or isinstance(value, bool):
+                raise ValueError(f'{name}={value!r} is no count')
+        return cls(**values)
+
+
+FIELDS: tuple[str, ...] = tuple(entry.name for entry in dataclasses.fields(Counts))

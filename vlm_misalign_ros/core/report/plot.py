@@ -1,0 +1,94 @@
+"""The plot of the report: mIoU and the headline rates against severity, a column a corruption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
+from vlm_misalign_ros.core.metrics.rates import HEADLINES, RateRow
+from vlm_misalign_ros.core.report.summary import ALL, Row
+
+_COLORS = ('#0b6bcb', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#117a8b')
+
+
+def plot(rows: Sequence[Row]) -> str:
+    """Return the plot as HTML, with its script; empty for no rows."""
+    rows = [row for row in rows if row.corruption not in (BLANK, ALL)]
+    if not rows:
+        return ''
+    corruptions = list(dict.fromkeys(row.corruption for row in rows if row.corruption != CLEAN))
+    models = list(dict.fromkeys(row.model for row in rows))
+    columns = corruptions or [CLEAN]
+    titles = ['mIoU', *(rate.title for rate in HEADLINES)]
+    figure = make_subplots(
+        rows=len(titles),
+        cols=len(columns),
+        shared_xaxes=True,
+        shared_yaxes=True,
+        column_titles=[name.replace('_', ' ') for name in columns],
+        row_titles=titles,
+        vertical_spacing=0.03,
+        horizontal_spacing=0.02,
+    )
+    for column, corruption in enumerate(columns, 1):
+        for number, model in enumerate(models):
+            own = [
+                row for row in rows if row.model == model and row.corruption in (CLEAN, corruption)
+            ]
+            for line, rate in enumerate(HEADLINES, 2):
+                trace = _rate(own, rate, model, _COLORS[number % len(_COLORS)])
+                trace.showlegend = line == 2 and column == 1
+                figure.add_trace(trace, row=line, col=column)
+            if number == 0:
+                trace = _miou(own)
+                trace.showlegend = column == 1
+                figure.add_trace(trace, row=1, col=column)
+    figure.update_yaxes(range=[-0.02, 1.02])
+    figure.update_xaxes(dtick=1)
+    figure.update_xaxes(title_text='severity', row=len(titles))
+    figure.update_layout(
+        template='plotly_white',
+        height=190 * len(titles) + 80,
+        margin={'t': 50, 'r': 40},
+        legend={'orientation': 'h', 'y': 1.08},
+    )
+    return str(
+        figure.to_html(full_html=False, include_plotlyjs=True, config={'displaylogo': False})
+    )
+
+
+def _miou(rows: Sequence[Row]) -> Any:
+    return go.Scatter(
+        x=[row.severity for row in rows],
+        y=[row.miou for row in rows],
+        mode='lines+markers',
+        name='segmentation',
+        line={'color': '#333'},
+        hovertemplate='%{y:.3f}',
+    )
+
+
+def _rate(rows: Sequence[Row], rate: RateRow, model: str, color: str) -> Any:
+    found = [row.rates()[rate.name] for row in rows]
+    return go.Scatter(
+        x=[row.severity for row in rows],
+        y=[entry.value for entry in found],
+        mode='lines+markers',
+        name=model,
+        legendgroup=model,
+        line={'color': color},
+        text=[entry.counts for entry in found],
+        hovertemplate='%{y:.3f} (%{text})',
+        error_y={
+            'type': 'data',
+            'symmetric': False,
+            'thickness': 1,
+            'width': 3,
+            'array': [entry.high - entry.value for entry in found],
+            'arrayminus': [entry.value - entry.low for entry in found],
+        },
+    )
