@@ -13,6 +13,7 @@ setup(
     package_data={
         'vlm_misalign_ros.core.report': ['*.jinja'],
         'vlm_misalign_ros.core.language': ['data/*'],
+        'vlm_misalign_ros.core.records': ['*.json'],
         'vlm_misalign_ros': ['miniatures/*/*', 'miniatures/*/*/*'],
     },
     data_files=[
@@ -32,6 +33,7 @@ setup(
         'PyYAML>=6',
         'tqdm>=4.64',
         'jinja2>=3',
+        'msgspec>=0.19',
         'plotly>=5.15',
         'torch>=2.1',
         'torchvision>=0.16',
@@ -57,6 +59,7 @@ setup(
             'pytest',
             'pytest-timeout',
             'hypothesis',
+            'jsonschema',
             'cityscapesScripts',
             'ruff',
             'mypy',

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from vlm_misalign_ros.app import cli
-from vlm_misalign_ros.core.records.store import difference, read_records
+from vlm_misalign_ros.core.records.schema import AccountingRecord, Closing, FrameRecord, Status
+from vlm_misalign_ros.core.records.store import RECORDS, difference, read_frames, read_records
 from vlm_misalign_ros.wire.environment import process_environment
 
 pytestmark = pytest.mark.timeout(180)
@@ -59,7 +60,7 @@ def run(*arguments):
 
 
 def frames(folder):
-    return [r for r in read_records(folder / 'records.jsonl') if r['kind'] == 'frame']
+    return list(read_frames(folder / RECORDS))
 
 
 @pytest.fixture(scope='module')
@@ -74,15 +75,15 @@ def recorded(config, tmp_path_factory):
 def test_a_run_scores_every_frame_and_leaves_everything(recorded):
     folder, done = recorded
     found = frames(folder)
-    assert len(found) == 18 and {r['closed'] for r in found} == {'complete'}
+    assert len(found) == 18 and {r.closed for r in found} == {Closing.COMPLETE}
     for record in found:
-        assert record['segmentation']['status'] == 'ok'
-        assert {m: e['status'] for m, e in record['models'].items()} == {
-            'clip': 'ok',
-            'captioner': 'ok',
+        assert record.segmentation.status is Status.SCORED
+        assert {m: e.status.value for m, e in record.models.items()} == {
+            'clip': 'scored',
+            'captioner': 'scored',
         }
-        occluded = record['condition']['corruption'] == 'occlusion'
-        assert (record['truth']['visible'] is not None) is occluded
+        occluded = record.condition.corruption == 'occlusion'
+        assert (record.truth.visible is not None) is occluded
     names = {path.name for path in folder.iterdir()}
     assert {
         'manifest.json',
@@ -182,7 +183,7 @@ class Started:
         end = time.monotonic() + 100
         while time.monotonic() < end and self.process.poll() is None:
             path = self.folder / 'records.jsonl'
-            if path.is_file() and path.read_bytes().count(b'"kind": "frame"') >= count:
+            if path.is_file() and path.read_bytes().count(b'"kind":"frame"') >= count:
                 return
             time.sleep(0.02)
         pytest.fail(f'no {count} frames: {self.end()}')
@@ -249,8 +250,8 @@ def test_a_vlm_that_dies_is_named_and_the_run_ends_with_a_verdict(start):
     assert code == 3 and 'vlm_captioner ended with signal SIGKILL' in error
     found = frames(started.folder)
     assert len(found) == 96
-    missing = [r for r in found if r['models']['captioner']['status'] == 'missing']
-    assert missing and all(r['models']['clip']['status'] == 'ok' for r in missing)
+    missing = [r for r in found if r.models['captioner'].status is Status.MISSING]
+    assert missing and all(r.models['clip'].status is Status.SCORED for r in missing)
     assert 'vlm:captioner did not answer' in out
 
 
@@ -362,14 +363,14 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
     assert f'{SENT} frames sent' in said and started.returncode == 0, error
     records = list(read_records(tmp_path / 'live' / 'records.jsonl'))
     accounting = records[-1]
-    assert accounting['kind'] == 'accounting' and accounting['frames']['deadline'] > 0
+    assert isinstance(accounting, AccountingRecord) and accounting.frames['deadline'] > 0
     for name in ('clip', 'captioner', 'segmentation'):
-        counts = accounting['parts'][name]
+        counts = accounting.parts[name]
         assert sum(counts.values()) == SENT, counts
         assert set(counts) <= {'scored', 'missing', 'late', 'unmatched'}
-    assert accounting['parts']['clip']['scored'] > 0
-    assert accounting['parts']['captioner']['missing'] > 0
-    conditions = {r['condition']['name'] for r in records if r['kind'] == 'frame'}
+    assert accounting.parts['clip']['scored'] > 0
+    assert accounting.parts['captioner']['missing'] > 0
+    conditions = {r.condition.name for r in records if isinstance(r, FrameRecord)}
     assert {'clean', 'motion_blur:3'} <= conditions
     # The summary tells the same.
     with open(tmp_path / 'live' / 'summary.csv') as stream:

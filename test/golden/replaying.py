@@ -27,7 +27,7 @@ from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, SEVERITIES, degrade, parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
-from vlm_misalign_ros.core.evaluation import evaluator as evaluation
+from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.replaying import schedule
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.report.finalise import finalise
@@ -157,22 +157,22 @@ def parameters(**changes: Any) -> EvaluationParameters:
     return EvaluationParameters(models=MODELS, pictures=0, **changes)
 
 
-def parts(frame: Frame, source: Source, answers: Answers) -> dict[str, Any]:
+def frame_parts(frame: Frame, source: Source, answers: Answers) -> dict[str, Any]:
     """Return the parts of one frame, as the nodes and the join name them."""
     made = degraded(frame, source.condition)
     mask, confidence, descriptions = answers.of(frame_name(source))
     found = {
-        evaluation.SOURCE: (source, frame.camera),
-        evaluation.LABELS: frame.labels,
-        evaluation.INSTANCES: frame.instances,
-        evaluation.DEPTH: frame.depth,
-        evaluation.CONDITION: made.applied,
-        evaluation.SEGMENTATION: mask,
-        evaluation.CONFIDENCE: confidence,
-        **{evaluation.vlm_part(name): answer for name, answer in descriptions.items()},
+        parts.SOURCE: (source, frame.camera),
+        parts.LABELS: frame.labels,
+        parts.INSTANCES: frame.instances,
+        parts.DEPTH: frame.depth,
+        parts.CONDITION: made.applied,
+        parts.SEGMENTATION: mask,
+        parts.CONFIDENCE: confidence,
+        **{parts.vlm_part(name): answer for name, answer in descriptions.items()},
     }
     if made.occluder is not None:
-        found[evaluation.OCCLUDER] = made.occluder
+        found[parts.OCCLUDER] = made.occluder
     return found
 
 
@@ -184,7 +184,7 @@ def run(folder: Path) -> None:
         name='golden',
     )
     for position, source in plan():
-        for name, value in parts(frames.read(position), source, answers).items():
+        for name, value in frame_parts(frames.read(position), source, answers).items():
             session.add(stamp_of(source), name, value, 0.0)
     session.end(0.0)
     finalise(folder, minimum_coverage=0.95, limits={}, expected_frames=None, notes=[])
@@ -207,8 +207,8 @@ def live_session(folder: Path) -> None:
     for position, source in plan(LIVE_CONDITIONS):
         frame = frames.read(position)
         session.camera = frame.camera
-        for name, value in parts(frame, source, answers).items():
-            if name not in (evaluation.SOURCE, evaluation.DEPTH):
+        for name, value in frame_parts(frame, source, answers).items():
+            if name not in (parts.SOURCE, parts.DEPTH):
                 session.add(live_stamp(source), name, value, 0.0)
     session.end(0.0)
 
@@ -298,7 +298,7 @@ def write_bag(folder: Path, live: bool) -> Path:
     for position, source in plan(LIVE_CONDITIONS if live else CONDITIONS):
         frame = frames.read(position)
         stamp = live_stamp(source) if live else stamp_of(source)
-        found = SimpleNamespace(**parts(frame, source, answers))
+        found = SimpleNamespace(**frame_parts(frame, source, answers))
         if live:
             put(topics.CAMERA_INFO, info_message(frame.camera, stamp), stamp)
         else:
@@ -327,7 +327,7 @@ def write_bag(folder: Path, live: bool) -> Path:
             put(
                 topics.vlm_description(name),
                 values_message(
-                    codec.description_to_values(getattr(found, evaluation.vlm_part(name))), stamp
+                    codec.description_to_values(getattr(found, parts.vlm_part(name))), stamp
                 ),
                 stamp,
             )

@@ -1,6 +1,5 @@
 """Every node over real rclpy: what it publishes for what it hears."""
 
-import json
 import threading
 import time
 from pathlib import Path
@@ -25,12 +24,22 @@ from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
+from vlm_misalign_ros.core.records.schema import (  # noqa: E402
+    Closing,
+    ConfidenceEntry,
+    FrameRecord,
+    LateRecord,
+    RunRecord,
+    Status,
+    decode,
+)
 from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
 from vlm_misalign_ros.core.types import (  # noqa: E402
     Applied,
     Condition,
     Description,
+    Hazard,
     Judgement,
     Kind,
     Mention,
@@ -508,12 +517,12 @@ def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path)
     assert stamps(frames) == [101 * NANO]
     send(world, dict([last]))
     wait_for(lambda: len(metrics) == 2)
-    record = json.loads(messages.values_of(frames[1])['record'])
+    record = decode(messages.values_of(frames[1])['record'].encode(), 'monitor/frame')
     assert record == list(read_records(tmp_path / 'records.jsonl'))[-1]
-    assert record['models']['m']['hallucinated'] == ['bus']
-    assert record['models']['m']['omitted'] == []
-    assert record['truth']['hazard'] == 'HAZARD'
-    assert record['segmentation']['confidence'] == {'entropy': 0.25, 'confidence': 0.5}
+    assert record.models['m'].score.hallucinated == ['bus']
+    assert record.models['m'].score.omitted == []
+    assert record.truth.hazard is Hazard.HAZARD
+    assert record.segmentation.confidence == ConfidenceEntry(0.25, 0.5)
     named = {
         status.name: {pair.key: pair.value for pair in status.values}
         for status in metrics[1].status
@@ -540,12 +549,17 @@ def test_the_monitor_closes_at_the_deadline_and_counts_what_came_late(world, tmp
     send(world, {topics.vlm_description('m'): parts_of(102 * NANO)[topics.vlm_description('m')]})
     wait_for(lambda: len(frames) == 2)
     records = list(read_records(tmp_path / 'records.jsonl'))
-    assert [record['kind'] for record in records] == ['run', 'frame', 'late', 'frame']
-    assert records[1]['models']['m']['status'] == 'missing'
-    assert records[3]['models']['m']['status'] == 'unmatched'
+    assert [type(record) for record in records] == [
+        RunRecord,
+        FrameRecord,
+        LateRecord,
+        FrameRecord,
+    ]
+    assert records[1].models['m'].status is Status.MISSING
+    assert records[3].models['m'].status is Status.UNMATCHED
     monitor.on_stop()
     total = list(read_records(tmp_path / 'records.jsonl'))[-1]
-    assert total['parts']['m'] == {'missing': 0, 'late': 1, 'unmatched': 1}
+    assert total.parts['m'] == {'missing': 0, 'late': 1, 'unmatched': 1}
 
 
 def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
@@ -564,7 +578,7 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
     send(world, parts)
     wait_for(lambda: frames)
-    assert json.loads(messages.values_of(frames[0])['record'])['closed'] == 'complete'
+    assert '"closed":"complete"' in messages.values_of(frames[0])['record']
 
     def joined():
         return [
@@ -604,11 +618,11 @@ def test_the_bag_of_the_recorder_can_be_analysed(world, tmp_path):
     records = [
         record
         for record in read_records(tmp_path / 'out' / 'records.jsonl')
-        if record['kind'] == 'frame'
+        if isinstance(record, FrameRecord)
     ]
-    assert [record['closed'] for record in records] == ['complete'] * 4
-    assert {record['condition']['name'] for record in records} == {'low_light:2'}
-    assert records[0]['models']['m']['hallucinated'] == ['bus']
+    assert [record.closed for record in records] == [Closing.COMPLETE] * 4
+    assert {record.condition.name for record in records} == {'low_light:2'}
+    assert records[0].models['m'].score.hallucinated == ['bus']
 
 
 def test_the_stamp_is_read_from_raw_messages():

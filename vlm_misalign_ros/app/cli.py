@@ -49,6 +49,7 @@ def start(data: dict[str, Any], overwrite: bool, single: bool) -> int:
 
 
 def _print_results(folder: Path) -> None:
+    from vlm_misalign_ros.core.records.schema import FrameRecord
     from vlm_misalign_ros.core.records.store import read_records
     from vlm_misalign_ros.core.report.summary import format_table, summarise
 
@@ -56,8 +57,7 @@ def _print_results(folder: Path) -> None:
     if not path.is_file():
         return
     records = list(read_records(path))
-    frames = sum(record.get('kind') == 'frame' for record in records)
-    if frames:
+    if any(isinstance(record, FrameRecord) for record in records):
         print(format_table(summarise(records)))
     verdict = folder / 'verdict.json'
     if verdict.is_file():

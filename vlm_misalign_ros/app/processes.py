@@ -18,11 +18,15 @@ from tqdm import tqdm
 
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
 from vlm_misalign_ros.core.errors import ExitCode, RecordError
+from vlm_misalign_ros.core.records.schema import FrameRecord, decode
+from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.wire.environment import process_environment
 
 POLL = 0.1
 GRACE = 60.0
 """Seconds the monitor may take to write its results."""
+_FRAME = b'{"kind":"frame"'
+"""What the line of a frame begins with."""
 STOP = 8.0
 """Seconds a node may take to end before it is killed."""
 
@@ -144,7 +148,7 @@ class Runner:
         self._interrupted = True
 
     def _watch(self, out: TextIO) -> int:
-        records = Records(self._folder / 'records.jsonl')
+        records = Records(self._folder / RECORDS)
         last = next(p for p in self._processes if p.spec.ends_run)
         with tqdm(
             total=self._total or None,
@@ -177,7 +181,7 @@ class Runner:
         if code is None or code < 0:
             self.failures.append(
                 f'{last.spec.name} ended with {how_it_ended(code or -9)}; the {count} closed '
-                f'frames are kept in {self._folder / "records.jsonl"}'
+                f'frames are kept in {self._folder / RECORDS}'
             )
             return ExitCode.ERROR
         if failed is not None:
@@ -255,12 +259,10 @@ class Records:
             return self._condition, self._count
         end = data.rfind(b'\n') + 1
         self._offset += end
-        lines = [
-            line
-            for line in data[:end].splitlines()
-            if b'"kind": "frame"' in line[:40] or b'"kind":"frame"' in line[:40]
-        ]
+        lines = [line for line in data[:end].splitlines() if line.startswith(_FRAME)]
         self._count += len(lines)
         if lines:
-            self._condition = json.loads(lines[-1])['condition']['name']
+            newest = decode(lines[-1], str(self._path))
+            assert isinstance(newest, FrameRecord)
+            self._condition = newest.condition.name
         return self._condition, self._count

@@ -17,7 +17,7 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.evaluation import evaluator as evaluation
+from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
@@ -55,37 +55,37 @@ def converters(parameters: EvaluationParameters) -> dict[str, tuple[str, Callabl
         return encoding.decode(images.to_label_pixels(message))
 
     table: dict[str, tuple[str, Callable[[Any], Any]]] = {
-        topics.TRUTH_LABELS: (evaluation.LABELS, labels),
-        topics.DEGRADED_OCCLUDER: (evaluation.OCCLUDER, _mask),
+        topics.TRUTH_LABELS: (parts.LABELS, labels),
+        topics.DEGRADED_OCCLUDER: (parts.OCCLUDER, _mask),
         topics.DEGRADED_CONDITION: (
-            evaluation.CONDITION,
+            parts.CONDITION,
             lambda m: codec.applied_from_values(_values(m)),
         ),
     }
     if parameters.source:
         table[topics.CAMERA_SOURCE] = (
-            evaluation.SOURCE,
+            parts.SOURCE,
             lambda m: codec.source_from_values(_values(m)),
         )
     if parameters.instances:
-        table[topics.TRUTH_INSTANCES] = (evaluation.INSTANCES, _mask)
+        table[topics.TRUTH_INSTANCES] = (parts.INSTANCES, _mask)
     if parameters.depth or parameters.source:
         table[topics.TRUTH_DEPTH] = (
-            evaluation.DEPTH,
+            parts.DEPTH,
             lambda m: images.to_millimetres(images.to_array(m)),
         )
     if parameters.segmentation:
-        table[topics.SEGMENTATION_LABELS] = (evaluation.SEGMENTATION, _mask)
+        table[topics.SEGMENTATION_LABELS] = (parts.SEGMENTATION, _mask)
         if parameters.confidence:
             table[topics.SEGMENTATION_CONFIDENCE] = (
-                evaluation.CONFIDENCE,
+                parts.CONFIDENCE,
                 lambda m: codec.confidence_from_values(_values(m)),
             )
     if parameters.pictures:
-        table[topics.DEGRADED_IMAGE] = (evaluation.IMAGE, images.to_bgr)
+        table[topics.DEGRADED_IMAGE] = (parts.IMAGE, images.to_bgr)
     for name in parameters.models:
         table[topics.vlm_description(name)] = (
-            evaluation.vlm_part(name),
+            parts.vlm_part(name),
             lambda m: codec.description_from_values(_values(m)),
         )
     return table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
@@ -188,7 +187,3 @@ class Source:
     """Whether ground_truth/depth comes with the frame."""
     probe: bool = False
     """True for a start-up probe, which is never scored."""
-
-
-Record = dict[str, Any]
-"""One JSON-able line of `records.jsonl`."""

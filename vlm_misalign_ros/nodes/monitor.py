@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -13,9 +12,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation import evaluator as evaluation
+from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
@@ -50,41 +50,37 @@ class Monitor(runtime.MisalignNode):
 
     def _listen(self) -> None:
         chosen = self._chosen
-        self._image(topics.TRUTH_LABELS, evaluation.LABELS, self._labels)
+        self._image(topics.TRUTH_LABELS, parts.LABELS, self._labels)
         if chosen.instances:
-            self._image(topics.TRUTH_INSTANCES, evaluation.INSTANCES, _instances)
+            self._image(topics.TRUTH_INSTANCES, parts.INSTANCES, _instances)
         if chosen.depth or chosen.source:
             self._image(
                 topics.TRUTH_DEPTH,
-                evaluation.DEPTH,
+                parts.DEPTH,
                 lambda message: images.to_millimetres(images.to_array(message)),
             )
-        self._image(topics.DEGRADED_OCCLUDER, evaluation.OCCLUDER, _mono8)
+        self._image(topics.DEGRADED_OCCLUDER, parts.OCCLUDER, _mono8)
         if chosen.segmentation:
-            self._image(topics.SEGMENTATION_LABELS, evaluation.SEGMENTATION, _mono8)
+            self._image(topics.SEGMENTATION_LABELS, parts.SEGMENTATION, _mono8)
             if chosen.confidence:
                 self._values(
-                    topics.SEGMENTATION_CONFIDENCE,
-                    evaluation.CONFIDENCE,
-                    codec.confidence_from_values,
+                    topics.SEGMENTATION_CONFIDENCE, parts.CONFIDENCE, codec.confidence_from_values
                 )
         if chosen.pictures:
-            self._image(topics.DEGRADED_IMAGE, evaluation.IMAGE, messages.bgr_pixels)
+            self._image(topics.DEGRADED_IMAGE, parts.IMAGE, messages.bgr_pixels)
         if chosen.source:
-            self._values(topics.CAMERA_SOURCE, evaluation.SOURCE, codec.source_from_values)
+            self._values(topics.CAMERA_SOURCE, parts.SOURCE, codec.source_from_values)
         else:
             self.create_subscription(
                 CameraInfo, topics.CAMERA_INFO, self._on_info, qos.image_qos('best_effort')
             )
-        self._values(topics.DEGRADED_CONDITION, evaluation.CONDITION, codec.applied_from_values)
+        self._values(topics.DEGRADED_CONDITION, parts.CONDITION, codec.applied_from_values)
         for name in chosen.models:
             self._values(
-                topics.vlm_description(name),
-                evaluation.vlm_part(name),
-                codec.description_from_values,
+                topics.vlm_description(name), parts.vlm_part(name), codec.description_from_values
             )
         if chosen.recorder:
-            self._values(topics.RECORDER_FRAME, evaluation.RECORDER, dict)
+            self._values(topics.RECORDER_FRAME, parts.RECORDER, dict)
 
     def _image(self, topic: str, part: str, convert: Callable) -> None:
         self.receive_images(
@@ -125,7 +121,7 @@ class Monitor(runtime.MisalignNode):
     def _publish(self, closed: list[Closed]) -> None:
         for frame in closed:
             header = messages.make_header(frame.stamp, self._frame_id)
-            values = {} if frame.record is None else {'record': json.dumps(frame.record)}
+            values = {} if frame.record is None else {'record': encode(frame.record).decode()}
             self._frames.publish(messages.values_message('frame', values, header))
             if frame.metrics:
                 self._metrics.publish(

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.evaluation.join import Parts, StampJoin
+from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
 from vlm_misalign_ros.core.stamps import join_stamp
 from vlm_misalign_ros.nodes import messages, qos, runtime
@@ -100,7 +101,7 @@ class Recorder(runtime.MisalignNode):
             kept = messages.values_of(deserialize_message(data, DiagnosticArray))
         closed, _ = self._join.add(raw_stamp(data), topic, kept, 0.0)
         for frame in closed:
-            if frame.reason == 'complete':
+            if frame.reason is Closing.COMPLETE:
                 self._done.publish(
                     messages.values_message('recorder', {}, messages.make_header(frame.stamp, ''))
                 )

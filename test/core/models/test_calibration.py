@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.models.calibration import (
 )
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
@@ -147,13 +148,13 @@ def test_without_a_camera_calibration_and_evaluation_see_the_same_hazards(scenes
     frame = replace(frame, labels=labels, instances=instances)
     settings = TruthSettings()
     evaluated = Evaluator(EvaluationParameters(source=False)).evaluate(
-        Joined(0, {'labels': labels, 'instances': instances}, (), 'complete')
+        Joined(0, {'labels': labels, 'instances': instances}, (), Closing.COMPLETE)
     )
     # By hand: the last row is 619, its lower edge 619.5, t = (619.5 - 513.137) / 2265.3.
     t, h, p = (619.5 - 513.137) / 2265.30, 1.22, 0.038
     metres = h * (math.cos(p) - t * math.sin(p)) / (t * math.cos(p) + math.sin(p))
     assert 14.0 < metres < 14.5
-    assert evaluated.record['truth']['nearest'] == round(metres, 3)
+    assert evaluated.record.truth.nearest == round(metres, 3)
     assert frame_truth(frame, settings)[SAFETY] is False
     short = TruthSettings(hazard=HazardSettings(stopping_distance=9.0))
     assert frame_truth(frame, short)[SAFETY] is True

@@ -4,10 +4,12 @@ import json
 import math
 import re
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
 
+from made import frame_record
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
@@ -42,7 +44,7 @@ def record(
     asserted=(),
     entropy=0.2,
     objects=3,
-    status='ok',
+    status='scored',
 ):
     corruption, _, severity = condition.partition(':')
     false_safe = int(judgement == 'SAFE' and hazard == 'HAZARD')
@@ -62,37 +64,36 @@ def record(
     )
     matrix = np.zeros(confusion.SHAPE, np.int64)
     matrix[0, 0], matrix[0, 1] = right, missed
-    entry = {
-        'status': status,
-        'kind': kind,
-        'text': '',
-        'judgement': judgement,
-        'mentions': {name: 'ASSERTED' for name in asserted},
-        'scores': scores or {},
-        'judgement_score': safe,
-        'counts': counts.to_dict(),
-    }
-    return {
-        'kind': 'frame',
-        'dataset': 'd',
-        'key': key,
-        'pass': 0,
-        'stamp': f'{key}.000000000',
-        'condition': {'corruption': corruption, 'severity': int(severity or 0), 'name': condition},
-        'truth': {
+    return frame_record(
+        key=key,
+        stamp=f'{key}.000000000',
+        condition=condition,
+        truth={
             'presence': {**dict.fromkeys(SCORED, 'TOLERATED'), **(presence or {})},
             'hazard': hazard,
             'objects': objects,
-            'sweep': {'3.00 m x 20.0 m': hazard},
         },
-        'segmentation': {
-            'status': 'ok',
+        segmentation={
             'frame_iou': float(confusion.miou(matrix)),
             'confidence': {'entropy': entropy, 'confidence': 0.8},
             'cells': confusion.to_cells(matrix),
         },
-        'models': {'m': entry},
-    }
+        models={
+            'm': {
+                'status': status,
+                'answer': {
+                    'kind': kind,
+                    'judgement': judgement,
+                    'mentions': {name: 'ASSERTED' for name in asserted},
+                    'scores': scores or {},
+                    'judgement_score': safe,
+                },
+                'score': {'counts': msgspec.to_builtins(counts)},
+            }
+            if status == 'scored'
+            else {'status': status}
+        },
+    )
 
 
 def analysed(records, quality=None):
@@ -128,10 +129,7 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
         ]
         quality.append(
             confusion.miou(
-                np.sum(
-                    [confusion.from_cells(r['segmentation']['cells']) for r in records[-40:]],
-                    axis=0,
-                )
+                np.sum([confusion.from_cells(r.segmentation.cells) for r in records[-40:]], axis=0)
             )
         )
         rate.append(wrong.sum() / (40 * 4))
@@ -143,8 +141,8 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     # Of three rates two do not vary: a family of one test.
     assert entry['p_holm'] == pytest.approx(entry['p'])
     assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
-    frames = [r['segmentation']['frame_iou'] for r in records]
-    wrong = [r['models']['m']['counts'].get('hallucinated', 0) / 4 for r in records]
+    frames = [r.segmentation.frame_iou for r in records]
+    wrong = [r.models['m'].score.counts.hallucinated / 4 for r in records]
     assert entry['frames']['value'] == pytest.approx(stats.spearmanr(frames, wrong).statistic)
     assert entry['frames']['low'] <= entry['frames']['value'] <= entry['frames']['high']
     assert set(entry['within']) == {'low_light'}
@@ -159,7 +157,7 @@ def test_the_auroc_of_a_low_iou_is_that_of_scipy():
         records.append(
             record(f'{k}', 'low_light:2', wrong=int(bad), right=100 - missed, missed=missed)
         )
-        iou.append(records[-1]['segmentation']['frame_iou'])
+        iou.append(records[-1].segmentation.frame_iou)
         wrong.append(bad)
     found = analysed(records)['miou_warns']['auroc']['hallucination_rate']
     iou, wrong = -np.array(iou), np.array(wrong)
@@ -261,14 +259,6 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
             presence={'car': 'REQUIRED' if there else 'ABSENT'},
             right=80 + number % 7,
         )
-        entry |= {'closed': 'complete', 'missing': [], 'timing': {'model_seconds': {'m': 0.1}}}
-        entry['models']['m'] |= {
-            'hallucinated': [],
-            'omitted': [],
-            'truncated': False,
-            'prompt_id': 'default',
-        }
-        entry['truth'] |= {'visible': None, 'nearest': None, 'nearest_class': None}
         records.append(entry)
     analysis = analyse_records(records, QUALITY)
     write_report(
@@ -298,11 +288,10 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
 
 def test_missing_answers_and_truth_are_left_out():
     records = [record('1'), record('2', status='missing')]
-    records[1]['models']['m'] = {'status': 'missing'}
     (table,) = tables(records)
     assert len(table) == 1 and table.kind is Kind.GENERATIVE
     assert table.counts.shape == (1, len(FIELDS))
-    nothing = analysed([{**records[1]}])
+    nothing = analysed([records[1]])
     assert nothing['frames'] == 0 and nothing['blank'] == {}
     assert analyse_records([]) == {'schema': 1, 'models': {}}
 

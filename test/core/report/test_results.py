@@ -1,98 +1,77 @@
 """Records, verdicts, summaries and the report."""
 
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
+from made import frame_record
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.merge import is_merged, merge
 from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
-from vlm_misalign_ros.core.records.store import RecordWriter, difference, read_records
+from vlm_misalign_ros.core.records.schema import SCHEMA, LateRecord, RunRecord, Status
+from vlm_misalign_ros.core.records.store import RecordWriter, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.summary import ALL, format_table, summarise, to_frame
-from vlm_misalign_ros.core.report.verdict import Status, judge_run
+from vlm_misalign_ros.core.report.verdict import Status as Outcome
+from vlm_misalign_ros.core.report.verdict import judge_run
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
 
 
-def frame(stamp, name='clean', model='m', status='ok', counts=None, text='a car', miou=(9, 1)):
-    corruption, _, severity = name.partition(':')
+def frame(stamp, name='clean', status='scored', counts=None, text='a car', miou=(9, 1), **more):
     right, wrong = miou
-    entry = {'status': status}
-    if status == 'ok':
-        entry = {
-            'status': 'ok',
-            'kind': 'generative',
-            'text': text,
-            'mentions': {'car': 'ASSERTED'},
-            'scores': {},
-            'judgement': 'SAFE',
-            'judgement_score': None,
-            'prompt_id': 'default',
-            'truncated': False,
-            'hallucinated': ['bus'],
-            'omitted': ['person'],
-            'counts': (
-                counts
-                or Counts(
-                    frames=1,
-                    assertions=2,
-                    hallucinated=1,
-                    required=1,
-                    omitted=1,
-                    false_safe=1,
-                    hazards_judged=1,
-                    safe=1,
-                )
-            ).to_dict(),
+    counts = counts or Counts(
+        frames=1,
+        assertions=2,
+        hallucinated=1,
+        required=1,
+        omitted=1,
+        false_safe=1,
+        hazards_judged=1,
+        safe=1,
+    )
+    return frame_record(
+        **{
+            'stamp': f'{stamp}.000000000',
+            'index': stamp,
+            'key': f'key_{stamp}',
+            'condition': name,
+            'truth': {
+                'presence': {**dict.fromkeys(SCORED, 'ABSENT'), 'car': 'REQUIRED'},
+                'hazard': 'HAZARD',
+                'nearest': 9.5,
+                'nearest_class': 'car',
+            },
+            'segmentation': {'cells': [[0, 0, right], [0, 1, wrong]]},
+            'models': {
+                'm': {
+                    'status': status,
+                    'answer': {'text': text, 'mentions': {'car': 'ASSERTED'}},
+                    'score': {
+                        'counts': msgspec.to_builtins(counts),
+                        'hallucinated': ['bus'],
+                        'omitted': ['person'],
+                    },
+                }
+                if status == 'scored'
+                else {'status': status}
+            },
+            'timing': {'model_seconds': {'m': 0.1 * stamp}},
+            **more,
         }
-    return {
-        'kind': 'frame',
-        'schema': 1,
-        'stamp': f'{stamp}.000000000',
-        'index': stamp,
-        'dataset': 'd',
-        'sequence': 's',
-        'key': f'key_{stamp}',
-        'pass': 0,
-        'condition': {
-            'corruption': corruption,
-            'severity': int(severity or 0),
-            'name': name,
-            'seed': 1,
-            'parameters': {},
-        },
-        'closed': 'complete',
-        'missing': [],
-        'truth': {
-            'presence': {**dict.fromkeys(SCORED, 'ABSENT'), 'car': 'REQUIRED'},
-            'visible': None,
-            'hazard': 'HAZARD',
-            'nearest': 9.5,
-            'nearest_class': 'car',
-            'objects': 3,
-            'sweep': {'3.00 m x 20.0 m': 'HAZARD'},
-        },
-        'segmentation': {
-            'status': 'ok',
-            'frame_iou': 0.9,
-            'cells': [[0, 0, right], [0, 1, wrong]],
-        },
-        'models': {model: entry},
-        'timing': {'model_seconds': {model: 0.1 * stamp}},
-    }
+    )
 
 
 def write(folder, records):
@@ -101,86 +80,6 @@ def write(folder, records):
         writer.write(record)
     writer.close()
     return folder / 'records.jsonl'
-
-
-# Store ---------------------------------------------------------------------------------------
-
-
-def test_what_is_written_is_read_and_an_existing_file_is_left_alone(tmp_path):
-    records = [frame(1), frame(2, text='ü\n\u2028"')]
-    path = write(tmp_path, records)
-    assert list(read_records(path)) == records
-    with pytest.raises(RecordError, match='exists'):
-        RecordWriter(path)
-
-
-@given(st.integers(0, 10**6))
-def test_a_file_cut_anywhere_yields_its_whole_records(tmp_path_factory, cut):
-    folder = tmp_path_factory.mktemp('cut')
-    records = [frame(stamp) for stamp in (1, 2, 3)]
-    path = write(folder, records)
-    data = path.read_bytes()
-    path.write_bytes(data[: cut % (len(data) + 1)])
-    found = list(read_records(path))
-    assert found == records[: path.read_bytes().count(b'\n')]
-
-
-def test_a_damaged_line_is_named(tmp_path):
-    path = write(tmp_path, [frame(1), frame(2)])
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(lines[0] + b'{"kind": fra\n' + lines[1])
-    with pytest.raises(RecordError, match='line 2 is no record'):
-        list(read_records(path))
-    path.write_bytes(b'[1]\n')
-    with pytest.raises(RecordError, match='line 1 is no JSON object'):
-        list(read_records(path))
-    with pytest.raises(RecordError, match='cannot be read'):
-        list(read_records(tmp_path / 'none'))
-
-
-FULL = """
-import sys; from pathlib import Path
-from vlm_misalign_ros.core.records.store import RecordWriter
-from vlm_misalign_ros.core.errors import MisalignError, RecordError
-from vlm_misalign_ros.core.labels.classes import SCORED
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = RecordWriter(Path(sys.argv[1]))
-try:
-    for number in range(1000):
-        writer.write({'kind': 'frame', 'number': number, 'text': 'x' * 300})
-except RecordError as error:
-    print(error)
-"""
-
-
-def test_on_a_full_disk_no_half_line_is_left(tmp_path):
-    path = tmp_path / 'records.jsonl'
-    done = subprocess.run(
-        [sys.executable, '-c', FULL, str(path)], capture_output=True, text=True, check=True
-    )
-    assert 'cannot be written: File too large' in done.stdout
-    assert path.read_bytes().endswith(b'\n')
-    assert len(list(read_records(path))) > 5
-
-
-def test_differences_name_frame_and_field_and_times_are_none(tmp_path):
-    for name in 'abc':
-        (tmp_path / name).mkdir()
-    first = write(tmp_path / 'a', [frame(1), frame(2)])
-    other = frame(2)
-    other['timing'] = {'model_seconds': {'m': 9.9}}
-    assert difference(first, write(tmp_path / 'b', [other, frame(1)])) == []
-    other['models']['m']['text'] = 'a bus'
-    found = difference(first, write(tmp_path / 'c', [other]))
-    assert any('models.m.text' in line and 'a bus' in line for line in found)
-    assert any('only in' in line for line in found)
-
-
-def test_two_empty_files_are_not_called_identical(tmp_path):
-    (tmp_path / 'a').write_text('')
-    assert difference(tmp_path / 'a', tmp_path / 'a')
 
 
 # Summary -------------------------------------------------------------------------------------
@@ -195,11 +94,9 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
             frame(4, 'motion_blur:3', status='missing'),
         ]
     )
-    assert [(row.condition, row.frames, row.scored, row.missing) for row in rows] == [
-        ('clean', 2, 2, 0),
-        ('motion_blur:3', 2, 1, 1),
-        (ALL, 4, 3, 1),
-    ]
+    assert [
+        (row.condition, row.frames, row.scored, row.by_status[Status.MISSING]) for row in rows
+    ] == [('clean', 2, 2, 0), ('motion_blur:3', 2, 1, 1), (ALL, 4, 3, 1)]
     # Sums of pixels, not a mean of ratios: 10 of 20 pixels of class 0, class 1 never true.
     assert rows[0].miou == pytest.approx((10 / 20 + 0) / 2)
     assert rows[2].rates()['hallucination_rate'].value == 2 / 7
@@ -214,12 +111,12 @@ def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
             frame(2, status='missing'),
             frame(3, status='missing'),
             frame(4, status='unmatched'),
-            {'kind': 'late', 'stamp': '3.000000000', 'part': 'vlm:m'},
-            {'kind': 'late', 'stamp': '2.000000000', 'part': 'vlm:other'},
+            LateRecord('3.000000000', 'vlm:m'),
+            LateRecord('2.000000000', 'vlm:other'),
         ]
     )
     for entry in (row, total):
-        found = entry.scored, entry.missing, entry.late, entry.unmatched
+        found = tuple(entry.by_status[status] for status in Status)
         assert found == (1, 1, 1, 1) and sum(found) == entry.frames
     head = format_table([row]).splitlines()[0].split()
     assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
@@ -231,7 +128,7 @@ KINDS = ['clean', 'motion_blur:1', 'motion_blur:5', 'low_light:2']
 SEVERAL = st.lists(
     st.tuples(
         st.sampled_from(KINDS),
-        st.sampled_from(['ok', 'ok', 'missing', 'unmatched']),
+        st.sampled_from(['scored', 'scored', 'missing', 'unmatched']),
         st.integers(0, 3),
         st.integers(0, 4),
         st.integers(0, 30),
@@ -320,12 +217,13 @@ def test_merged_runs_equal_one_run(tmp_path_factory, entries, cut):
     first, second = records[:cut], records[cut:]
     # A run of its own starts its clock anew.
     again = [
-        {**record, 'stamp': f'{number + 1}.000000000'} for number, record in enumerate(second)
+        structs.replace(record, stamp=f'{number + 1}.000000000')
+        for number, record in enumerate(second)
     ]
     parts = [a_run(folder / 'a', first), a_run(folder / 'b', again)]
     merge(folder / 'both', parts)
     merged = list(read_records(folder / 'both' / 'records.jsonl'))
-    assert len({record['stamp'] for record in merged}) == len(first) + len(second)
+    assert len({record.stamp for record in merged}) == len(first) + len(second)
     pd.testing.assert_frame_equal(numbers(summarise(first + second)), numbers(summarise(merged)))
 
 
@@ -336,13 +234,12 @@ def test_pictures_follow_their_frames(run, tmp_path):
     merge(tmp_path / 'both', [tmp_path / 'first', run])
     assert is_merged(tmp_path / 'both') and not is_merged(run) and not is_merged(tmp_path)
     moved = {
-        record['key']: record['stamp']
-        for record in read_records(tmp_path / 'both' / 'records.jsonl')
+        record.key: record.stamp for record in read_records(tmp_path / 'both' / 'records.jsonl')
     }
     seconds = int(moved[HOSTILE].partition('.')[0])
     assert seconds == 7 + 1 + 3
     assert (tmp_path / 'both' / 'pictures' / f'{picture_name(seconds * 10**9)}.jpg').is_file()
-    assert close(tmp_path / 'both', expected_frames=None).status is Status.PASS
+    assert close(tmp_path / 'both', expected_frames=None).status is Outcome.PASS
 
 
 @pytest.mark.parametrize(
@@ -390,23 +287,23 @@ def test_the_order_is_clean_first_then_by_severity():
 @pytest.mark.parametrize(
     'records, chosen, status',
     [
-        ([frame(1)], {}, Status.PASS),
-        ([], {}, Status.INVALID),
-        ([frame(1)], {'expected_frames': 2}, Status.INVALID),
-        ([frame(1), frame(2, status='missing')], {}, Status.INVALID),
-        ([frame(1)], {'limits': {'smr': 0.5}}, Status.FAIL),
-        ([frame(1)], {'limits': {'smr': 1.0}}, Status.PASS),
-        ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Status.INVALID),
-        ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Status.INVALID),
-        ([frame(1), frame(2, 'blank')], {}, Status.PASS),
-        ([frame(1), frame(2, 'blank', status='missing')], {}, Status.INVALID),
+        ([frame(1)], {}, Outcome.PASS),
+        ([], {}, Outcome.INVALID),
+        ([frame(1)], {'expected_frames': 2}, Outcome.INVALID),
+        ([frame(1), frame(2, status='missing')], {}, Outcome.INVALID),
+        ([frame(1)], {'limits': {'smr': 0.5}}, Outcome.FAIL),
+        ([frame(1)], {'limits': {'smr': 1.0}}, Outcome.PASS),
+        ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Outcome.INVALID),
+        ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Outcome.INVALID),
+        ([frame(1), frame(2, 'blank')], {}, Outcome.PASS),
+        ([frame(1), frame(2, 'blank', status='missing')], {}, Outcome.INVALID),
     ],
 )
 def test_verdicts(records, chosen, status):
     arguments = {'minimum_coverage': 0.9, 'limits': {}, 'expected_frames': None, **chosen}
     verdict = judge_run(summarise(records), len(records), len(records), notes=[], **arguments)
     assert verdict.status is status
-    assert bool(verdict.reasons) is (status is not Status.PASS)
+    assert bool(verdict.reasons) is (status is not Outcome.PASS)
 
 
 # Report --------------------------------------------------------------------------------------
@@ -430,8 +327,7 @@ def run(tmp_path):
     """Return a run folder whose texts are hostile."""
     folder = tmp_path / 'run'
     folder.mkdir()
-    worst = frame(3, 'motion_blur:2', text=HOSTILE)
-    worst['key'] = HOSTILE
+    worst = frame(3, 'motion_blur:2', text=HOSTILE, key=HOSTILE)
     write(folder, [frame(1), worst, frame(4, 'motion_blur:2', status='missing')])
     pictures = WorstPictures(folder / 'pictures', keep=2)
     pictures.consider(
@@ -455,17 +351,17 @@ def close(folder, **chosen):
 
 def test_every_result_is_written_and_reads_back(run):
     verdict = close(run)
-    assert verdict.status is Status.PASS
+    assert verdict.status is Outcome.PASS
     table = pd.read_csv(run / 'summary.csv')
     assert list(table.condition) == ['clean', 'motion_blur:2', ALL]
     assert table.hallucination_rate_numerator.tolist() == [1, 1, 2]
     lines = pd.read_parquet(run / 'records.parquet')
-    assert lines.status.tolist() == ['ok', 'ok', 'missing'] and lines.text[1] == HOSTILE
+    assert lines.status.tolist() == ['scored', 'scored', 'missing'] and lines.text[1] == HOSTILE
     assert json.loads((run / 'verdict.json').read_text())['status'] == 'PASS'
     suite = ElementTree.parse(run / 'junit.xml').getroot()
     assert suite.attrib['failures'] == '0'
     # From what is on disk it can be done again.
-    assert close(run).status is Status.PASS
+    assert close(run).status is Outcome.PASS
 
 
 def test_the_report_escapes_every_text_and_stands_alone(run):
@@ -486,8 +382,8 @@ def test_junit_holds_failures_and_only_legal_characters(run):
 
 
 def test_a_run_without_frames_still_gets_its_results(tmp_path):
-    write(tmp_path, [{'kind': 'run', 'schema': 1, 'name': 'x', 'models': ['m']}])
-    assert close(tmp_path, expected_frames=5).status is Status.INVALID
+    write(tmp_path, [RunRecord(SCHEMA, 'x', ['m'])])
+    assert close(tmp_path, expected_frames=5).status is Outcome.INVALID
     assert (tmp_path / 'report.html').is_file() and (tmp_path / 'summary.csv').is_file()
 
 
@@ -509,5 +405,5 @@ def test_only_the_worst_pictures_are_kept(tmp_path):
 
 
 def test_cells_of_a_record_give_its_matrix_back():
-    matrix = confusion.from_cells(frame(1)['segmentation']['cells'])
+    matrix = confusion.from_cells(frame(1).segmentation.cells)
     assert matrix[0, 0] == 9 and matrix.sum() == 10

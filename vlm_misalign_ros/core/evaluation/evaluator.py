@@ -9,17 +9,42 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts
+from vlm_misalign_ros.core.evaluation.parts import (
+    CONDITION,
+    CONFIDENCE,
+    DEPTH,
+    IMAGE,
+    INSTANCES,
+    LABELS,
+    OCCLUDER,
+    SEGMENTATION,
+    SOURCE,
+    vlm_part,
+)
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
+from vlm_misalign_ros.core.records.schema import (
+    SCHEMA,
+    AnswerEntry,
+    ConditionEntry,
+    ConfidenceEntry,
+    FrameRecord,
+    ModelEntry,
+    RequiredEntry,
+    ScoreEntry,
+    SegmentationEntry,
+    Status,
+    TimingEntry,
+    TruthEntry,
+)
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
@@ -29,33 +54,22 @@ from vlm_misalign_ros.core.types import (
     Camera,
     Condition,
     Description,
-    Record,
     Source,
     View,
 )
 
-SCHEMA = 2
-
-SOURCE, LABELS, INSTANCES = 'source', 'labels', 'instances'
-CONDITION, OCCLUDER, IMAGE, SEGMENTATION = 'condition', 'occluder', 'image', 'segmentation'
-RECORDER, DEPTH, CONFIDENCE = 'recorder', 'depth', 'confidence'
 CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
-
-
-def vlm_part(name: str) -> str:
-    """Return the name under which the answer of model `name` joins."""
-    return f'vlm:{name}'
 
 
 @dataclass
 class Evaluated:
     """A frame's record with what the rolling sums and the pictures need."""
 
-    record: Record
+    record: FrameRecord
     counts: dict[str, Counts]
     confusion: np.ndarray | None
     badness: float
-    """How wrong the frame was: wrong mentions, omissions and judgements over all models."""
+    """How wrong the frame was, by `badness`."""
 
 
 class Evaluator:
@@ -99,11 +113,10 @@ class Evaluator:
         parts = joined.parts
         source, camera = parts.get(SOURCE, (None, None))
         labels: np.ndarray | None = parts.get(LABELS)
-        occluder: np.ndarray | None = parts.get(OCCLUDER)
         problem = _misfit(labels, parts)
-        record = self._frame(joined, source, parts.get(CONDITION), problem)
         maps = truth = None
         if labels is not None and not problem:
+            occluder: np.ndarray | None = parts.get(OCCLUDER)
             maps = TruthMaps(
                 labels,
                 parts.get(INSTANCES),
@@ -111,102 +124,70 @@ class Evaluator:
                 None if occluder is None else occluder == 0,
             )
             truth = read_truth(maps, camera or default_camera, self._settings)
-            record['truth'] = _shown(truth)
-        segmentation, matrix = self._segmentation(
-            None if maps is None else maps.labels, parts.get(SEGMENTATION), parts.get(CONFIDENCE)
+        segmentation, matrix = _segmentation(maps, parts)
+        models = self._models(maps, truth, parts)
+        applied: Applied = parts.get(CONDITION) or Applied(
+            source.condition if source else Condition('unknown'), 0
         )
-        record['segmentation'] = segmentation
-        counts: dict[str, Counts] = {}
-        latencies = {}
+        stamp = format_stamp(joined.stamp)
+        record = FrameRecord(
+            schema=SCHEMA,
+            stamp=stamp,
+            index=source.index if source else None,
+            dataset=source.dataset if source else '',
+            sequence=source.sequence if source else '',
+            key=source.key if source else stamp,
+            cycle=source.cycle if source else 0,
+            condition=_condition(applied),
+            closed=joined.reason,
+            missing=list(joined.missing),
+            truth=None if truth is None else _truth(truth),
+            segmentation=segmentation,
+            models=models,
+            timing=TimingEntry(
+                {name: parts[vlm_part(name)].latency for name in models if vlm_part(name) in parts}
+            ),
+            problem=problem or None,
+        )
+        counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
+        return Evaluated(record, counts, matrix, badness(record))
+
+    def _models(
+        self, maps: TruthMaps | None, truth: Truth | None, parts: Parts
+    ) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if truth is None else {WHOLE: truth.seen}
+        found = {}
         for name in self._parameters.models:
             answer: Description | None = parts.get(vlm_part(name))
-            entry: dict[str, Any] = {'status': 'missing'}
-            if answer is not None:
-                latencies[name] = answer.latency
-                entry = _answer(answer)
+            said = None if answer is None else AnswerEntry.of(answer)
             if truth is None or maps is None:
-                entry['status'] = 'unmatched'
-            elif answer is not None:
+                found[name] = ModelEntry(Status.UNMATCHED, said)
+            elif answer is None:
+                found[name] = ModelEntry(Status.MISSING)
+            else:
                 if answer.view not in seen:
                     seen[answer.view] = read_seen(maps.part(answer.view), self._settings)
-                own = seen[answer.view]
-                counts[name] = score(
-                    answer,
-                    Expected(
-                        own.scene, own.visible, truth.hazard.verdict, own.areas, truth.distances
-                    ),
-                    self._critical,
-                )
-                entry['counts'] = counts[name].to_dict()
-                entry['hallucinated'] = made_up(answer.asserted, own.scene)
-                entry['omitted'] = left_out(answer.asserted, own.scene, self._critical)
-                if answer.view != WHOLE:
-                    entry['truth'] = {key: state.value for key, state in own.scene.items()}
-            record['models'][name] = entry
-        record['timing'] = {'model_seconds': latencies}
-        badness = float(
-            sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in counts.values())
+                scored = self._score(answer, seen[answer.view], truth)
+                found[name] = ModelEntry(Status.SCORED, said, scored)
+        return found
+
+    def _score(self, answer: Description, own: Seen, truth: Truth) -> ScoreEntry:
+        """Return one answer against the truth of the view that its model saw."""
+        expected = Expected(
+            own.scene, own.visible, truth.hazard.verdict, own.areas, truth.distances
         )
-        return Evaluated(record, counts, matrix, badness)
+        return ScoreEntry(
+            score(answer, expected, self._critical),
+            made_up(answer.asserted, own.scene),
+            left_out(answer.asserted, own.scene, self._critical),
+            None if answer.view == WHOLE else own.scene,
+        )
 
-    def _frame(
-        self, joined: Joined, source: Source | None, applied: Applied | None, problem: str
-    ) -> Record:
-        if applied is None:
-            applied = Applied(source.condition if source else Condition('unknown'), 0)
-        stamp = format_stamp(joined.stamp)
-        record: Record = {
-            'kind': 'frame',
-            'schema': SCHEMA,
-            'stamp': stamp,
-            'index': source.index if source else None,
-            'dataset': source.dataset if source else '',
-            'sequence': source.sequence if source else '',
-            'key': source.key if source else stamp,
-            'pass': source.cycle if source else 0,
-            'condition': {
-                'corruption': applied.condition.corruption,
-                'severity': applied.condition.severity,
-                'name': applied.condition.name,
-                'seed': applied.seed,
-                'parameters': applied.parameters,
-            },
-            'closed': joined.reason,
-            'missing': list(joined.missing),
-            'truth': None,
-            'segmentation': None,
-            'models': {},
-        }
-        if problem:
-            record['problem'] = problem
-        return record
 
-    def _segmentation(
-        self,
-        labels: np.ndarray | None,
-        predicted: np.ndarray | None,
-        confidence: dict[str, float] | None,
-    ) -> tuple[dict[str, Any], np.ndarray | None]:
-        if predicted is None or labels is None:
-            status = 'missing' if predicted is None else 'unmatched'
-            return {
-                'status': status,
-                'frame_iou': None,
-                'confidence': confidence,
-                'cells': [],
-            }, None
-        if predicted.shape != labels.shape:
-            # A model that answers at its own resolution is compared at the ground truth's.
-            predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        matrix = confusion.confusion(labels, predicted)
-        value = confusion.miou(matrix)
-        return {
-            'status': 'ok',
-            'frame_iou': None if np.isnan(value) else float(value),
-            'confidence': confidence,
-            'cells': confusion.to_cells(matrix),
-        }, matrix
+def badness(record: FrameRecord) -> float:
+    """Return how wrong a frame was: wrong mentions, omissions and judgements of all models."""
+    found = [entry.score.counts for entry in record.models.values() if entry.score]
+    return float(sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in found))
 
 
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -235,40 +216,49 @@ def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
     return ''
 
 
-def _shown(truth: Truth) -> dict[str, Any]:
+def _condition(applied: Applied) -> ConditionEntry:
+    condition = applied.condition
+    return ConditionEntry(
+        condition.corruption, condition.severity, condition.name, applied.seed, applied.parameters
+    )
+
+
+def _truth(truth: Truth) -> TruthEntry:
     """Return the truth as a record shows it."""
     seen, distances = truth.seen, truth.distances
-    return {
-        'presence': {name: state.value for name, state in seen.scene.items()},
-        'visible': None
-        if seen.visible is None
-        else {name: state.value for name, state in seen.visible.items()},
-        'required': {
-            name: {
-                'area': round(needed.area, 1),
-                'distance': round(distances[name], 2) if math.isfinite(distances[name]) else None,
-            }
+    return TruthEntry(
+        presence=seen.scene,
+        visible=seen.visible,
+        required={
+            name: RequiredEntry(
+                round(needed.area, 1),
+                round(distances[name], 2) if math.isfinite(distances[name]) else None,
+            )
             for name, needed in sorted(seen.needed.items())
         },
-        'objects': sum(not thing.group for thing in seen.inventory.things),
-        'hazard': truth.hazard.verdict.value,
-        'nearest': truth.hazard.nearest,
-        'nearest_class': truth.hazard.nearest_class,
-        'distance_source': truth.hazard.source,
-        'sweep': {name: verdict.value for name, verdict in truth.sweep().items()},
-    }
+        objects=sum(not thing.group for thing in seen.inventory.things),
+        hazard=truth.hazard.verdict,
+        nearest=truth.hazard.nearest,
+        nearest_class=truth.hazard.nearest_class,
+        distance_source=truth.hazard.source,
+        sweep=truth.sweep(),
+    )
 
 
-def _answer(answer: Description) -> dict[str, Any]:
-    return {
-        'status': 'ok',
-        'kind': answer.kind.value,
-        'text': answer.text,
-        'mentions': {name: answer.mentions[name].value for name in sorted(answer.mentions)},
-        'scores': {name: answer.scores[name] for name in sorted(answer.scores)},
-        'judgement': answer.judgement.value,
-        'judgement_score': answer.judgement_score,
-        'prompt_id': answer.prompt_id,
-        'truncated': answer.truncated,
-        'view': list(answer.view),
-    }
+def _segmentation(
+    maps: TruthMaps | None, parts: Parts
+) -> tuple[SegmentationEntry, np.ndarray | None]:
+    predicted: np.ndarray | None = parts.get(SEGMENTATION)
+    told: dict[str, float] | None = parts.get(CONFIDENCE)
+    confidence = None if told is None else ConfidenceEntry(**told)
+    if predicted is None or maps is None:
+        status = Status.MISSING if predicted is None else Status.UNMATCHED
+        return SegmentationEntry(status, None, confidence, []), None
+    labels = maps.labels
+    if predicted.shape != labels.shape:
+        # A model that answers at its own resolution is compared at the ground truth's.
+        predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    matrix = confusion.confusion(labels, predicted)
+    value = confusion.miou(matrix)
+    iou = None if np.isnan(value) else float(value)
+    return SegmentationEntry(Status.SCORED, iou, confidence, confusion.to_cells(matrix)), matrix

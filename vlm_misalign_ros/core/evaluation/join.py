@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_misalign_ros.core.records.schema import Closing
+
 Parts = dict[str, Any]
 
 
@@ -25,8 +27,7 @@ class Joined:
     parts: Parts
     missing: tuple[str, ...]
     """Parts that were needed and never came."""
-    reason: str
-    """`complete`, `deadline`, `overflow`, `reset` or `end`."""
+    reason: Closing
 
 
 @dataclass
@@ -108,7 +109,7 @@ class StampJoin:
         self._misses.pop(name, None)
         closed = self._close_complete(stamp)
         while len(self._open) > self._capacity:
-            closed.append(self._close(next(iter(self._open)), 'overflow'))
+            closed.append(self._close(next(iter(self._open)), Closing.OVERFLOW))
         return closed, False
 
     def _lacks(self, entry: _Open) -> list[str]:
@@ -119,23 +120,23 @@ class StampJoin:
         lacking = self._lacks(entry)
         if any(self._misses[name] < self._patience for name in lacking):
             return []
-        return [self._close(stamp, 'deadline' if lacking else 'complete')]
+        return [self._close(stamp, Closing.DEADLINE if lacking else Closing.COMPLETE)]
 
-    def _close(self, stamp: int, reason: str) -> Joined:
+    def _close(self, stamp: int, reason: Closing) -> Joined:
         entry = self._open.pop(stamp)
         missing = tuple(sorted(set(self._lacks(entry))))
-        if reason == 'deadline':
+        if reason is Closing.DEADLINE:
             self._misses.update(missing)
         self._closed[stamp] = missing
         while len(self._closed) > self.CLOSED_KEPT:
             self._closed.popitem(last=False)
-        self.counters[reason] += 1
+        self.counters[reason.value] += 1
         return Joined(stamp, entry.parts, missing, reason)
 
     def expire(self, now: float) -> list[Joined]:
         """Close the frames whose deadline has passed, and those that wait for silent parts."""
         closed = [
-            self._close(stamp, 'deadline')
+            self._close(stamp, Closing.DEADLINE)
             for stamp in list(self._open)
             if now - self._open[stamp].since >= self._deadline
         ]
@@ -148,13 +149,13 @@ class StampJoin:
         """Forget an open frame without closing it."""
         self._open.pop(stamp, None)
 
-    def flush(self, reason: str = 'end') -> list[Joined]:
+    def flush(self, reason: Closing = Closing.END) -> list[Joined]:
         """Close everything that is open."""
         return [self._close(stamp, reason) for stamp in list(self._open)]
 
     def reset(self) -> list[Joined]:
         """Close everything and forget the past: time has jumped."""
-        closed = self.flush('reset')
+        closed = self.flush(Closing.RESET)
         self._closed.clear()
         self._misses.clear()
         self._newest = 0

@@ -15,25 +15,27 @@ from typing import Any
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.evaluation.evaluator import (
-    IMAGE,
-    RECORDER,
-    SCHEMA,
-    SEGMENTATION,
-    SOURCE,
-    Evaluated,
-    Evaluator,
-)
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluated, Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, Parts, StampJoin
+from vlm_misalign_ros.core.evaluation.parts import IMAGE, RECORDER, SEGMENTATION, SOURCE
 from vlm_misalign_ros.core.metrics.confusion import miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.records.pictures import WorstPictures
-from vlm_misalign_ros.core.records.store import RecordWriter
+from vlm_misalign_ros.core.records.schema import (
+    SCHEMA,
+    AccountingRecord,
+    Closing,
+    FrameRecord,
+    LateRecord,
+    RunRecord,
+    Status,
+)
+from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
-from vlm_misalign_ros.core.types import Camera, Record
+from vlm_misalign_ros.core.types import Camera
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
@@ -46,7 +48,7 @@ class Closed:
     """What the caller passes on when a frame closes."""
 
     stamp: int
-    record: Record | None
+    record: FrameRecord | None
     """None for a start-up probe."""
     metrics: Metrics = field(default_factory=dict)
 
@@ -85,14 +87,9 @@ class Session:
         self._writer: RecordWriter | None = None
         self._pictures: WorstPictures | None = None
         if self.folder is not None:
-            self._writer = RecordWriter(self.folder / 'records.jsonl')
+            self._writer = RecordWriter(self.folder / RECORDS)
             self._writer.write(
-                {
-                    'kind': 'run',
-                    'schema': SCHEMA,
-                    'name': name or self.folder.name,
-                    'models': list(parameters.models),
-                }
+                RunRecord(SCHEMA, name or self.folder.name, list(parameters.models))
             )
             if parameters.pictures:
                 self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
@@ -105,7 +102,11 @@ class Session:
         """Add one part of a frame (`now` in seconds of a steady clock); return what closed."""
         if self._chosen.lockstep and stamp < NANO:
             closed, _ = self._probes.add(stamp, part, value, now)
-            return [Closed(joined.stamp, None) for joined in closed if joined.reason == 'complete']
+            return [
+                Closed(joined.stamp, None)
+                for joined in closed
+                if joined.reason is Closing.COMPLETE
+            ]
         closed = []
         if not self._chosen.lockstep and stamp < self._newest - JUMP_BACK:
             self._log('time has jumped back: the join and the rolling windows start again')
@@ -152,22 +153,24 @@ class Session:
 
     def _late(self, stamp: int, part: str) -> None:
         name = part.removeprefix('vlm:')
-        if name in self.accounting and self.accounting[name]['missing']:
-            self.accounting[name]['missing'] -= 1
-            self.accounting[name]['late'] += 1
+        if name in self.accounting and self.accounting[name][Status.MISSING.value]:
+            self.accounting[name][Status.MISSING.value] -= 1
+            self.accounting[name][Status.LATE.value] += 1
         if self._writer is not None:
-            self._writer.write({'kind': 'late', 'stamp': format_stamp(stamp), 'part': part})
+            self._writer.write(LateRecord(format_stamp(stamp), part))
 
     def _finish(self, joined: Joined, now: float) -> Closed:
         evaluated = self._evaluator.evaluate(joined, self.camera)
         record = evaluated.record
         self.closed += 1
-        self.counters[joined.reason] += 1
-        if record['condition']['corruption'] != BLANK:
+        self.counters[joined.reason.value] += 1
+        if record.condition.corruption != BLANK:
             self._sum(joined.stamp, evaluated)
-        for name, entry in (*record['models'].items(), (SEGMENTATION, record['segmentation'])):
-            status = 'scored' if entry['status'] == 'ok' else entry['status']
-            self.accounting[name][status] += 1
+        for name, status in (
+            *((name, entry.status) for name, entry in record.models.items()),
+            (SEGMENTATION, record.segmentation.status),
+        ):
+            self.accounting[name][status.value] += 1
         if self._writer is not None:
             self._writer.write(record)
         if self._pictures is not None and IMAGE in joined.parts:
@@ -201,7 +204,7 @@ class Session:
                     if rate.denominator is not None:
                         values[f'{rate_name}/numerator'] = str(rate.numerator)
                         values[f'{rate_name}/denominator'] = str(rate.denominator)
-                for key in ('scored', 'missing', 'late', 'unmatched'):
+                for key in (status.value for status in Status):
                     values[key] = str(self.accounting[name][key])
                 result[f'{span}: {name}'] = values
             matrix = self._confusion if sums else self._rolling_confusion.totals()[1]
@@ -210,26 +213,29 @@ class Session:
                 'miou/metric_value': repr(value),
                 **{
                     key: str(self.accounting[SEGMENTATION][key])
-                    for key in ('scored', 'missing', 'late', 'unmatched')
+                    for key in (status.value for status in Status)
                 },
             }
         return result
 
     def coverage(self, name: str) -> float:
         """Return the share of closed frames on which `name` was scored; NaN before the first."""
-        return self.accounting[name]['scored'] / self.closed if self.closed else float('nan')
+        return (
+            self.accounting[name][Status.SCORED.value] / self.closed
+            if self.closed
+            else float('nan')
+        )
 
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
-        closed = [self._finish(joined, now) for joined in self._join.flush('end')]
+        closed = [self._finish(joined, now) for joined in self._join.flush()]
         if self._writer is not None:
             self._writer.write(
-                {
-                    'kind': 'accounting',
-                    'parts': {name: dict(counter) for name, counter in self.accounting.items()},
-                    'join': dict(self._join.counters),
-                    'frames': dict(self.counters),
-                }
+                AccountingRecord(
+                    {name: dict(counter) for name, counter in self.accounting.items()},
+                    dict(self._join.counters),
+                    dict(self.counters),
+                )
             )
             self._writer.close()
         return closed

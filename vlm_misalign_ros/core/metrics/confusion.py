@@ -85,10 +85,10 @@ def miou(matrix: np.ndarray) -> float:
     return float(seen.mean()) if seen.size else float('nan')
 
 
-def to_cells(matrix: np.ndarray) -> list[list[int]]:
-    """Return the cells other than 0 as [row, column, count], for a record."""
+def to_cells(matrix: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return the cells other than 0 as (row, column, count), for a record."""
     return [
-        [int(row), int(column), int(matrix[row, column])] for row, column in np.argwhere(matrix)
+        (int(row), int(column), int(matrix[row, column])) for row, column in np.argwhere(matrix)
     ]
 
 

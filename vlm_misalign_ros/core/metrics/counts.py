@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import msgspec
 
 BANDS: tuple[tuple[str, float, float], ...] = (
     ('near', 0.0, 15.0),
@@ -15,8 +12,7 @@ BANDS: tuple[tuple[str, float, float], ...] = (
 """Distance bands of omissions: name, from, up to, metres."""
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was counted over some frames of one model; they add and subtract."""
 
     frames: int = 0
@@ -86,17 +82,6 @@ class Counts:
         """Return the counts in the order of the fields."""
         return tuple(getattr(self, name) for name in FIELDS)
 
-    def to_dict(self) -> dict[str, int]:
-        """Return the counts other than 0."""
-        return {name: value for name, value in zip(FIELDS, self.values(), strict=True) if value}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Counts:
-        """Return the counts of `to_dict`; ValueError for a name or value that is none."""
-        for name, value in values.items():
-            if name not in FIELDS or not isinstance(value, int) or isinstance(value, bool):
-                raise ValueError(f'{name}={value!r} is no count')
-        return cls(**values)
-
-
-FIELDS: tuple[str, ...] = tuple(entry.name for entry in dataclasses.fields(Counts))
+FIELDS: tuple[str, ...] = Counts.__struct_fields__
+"""The names of the counts, in order."""

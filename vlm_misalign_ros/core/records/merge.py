@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.pictures import picture_name
-from vlm_misalign_ros.core.records.store import RecordWriter, read_records
+from vlm_misalign_ros.core.records.schema import FrameRecord
+from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_frames
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
-from vlm_misalign_ros.core.types import Record
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'limits')
 """Settings of the evaluation that change no record."""
@@ -58,7 +60,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
         raise RecordError(
             f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
         ) from error
-    writer = RecordWriter(out / 'records.jsonl')
+    writer = RecordWriter(out / RECORDS)
     try:
         for record in records:
             writer.write(record)
@@ -111,25 +113,23 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str]]]:
+def _joined(folders: Sequence[Path]) -> tuple[list[FrameRecord], list[tuple[Path, str]]]:
     """Return the records of all runs, and their pictures with their names from now on."""
-    records: list[Record] = []
+    records: list[FrameRecord] = []
     pictures = []
     seen: dict[tuple[Any, ...], Path] = {}
     behind = 0
     for folder in folders:
         last = behind
-        for record in read_records(folder / 'records.jsonl'):
-            if record.get('kind') != 'frame':
-                continue
-            key = (record['key'], record['condition']['name'], record['pass'])
+        for record in read_frames(folder / RECORDS):
+            key = (record.key, record.condition.name, record.cycle)
             if key in seen:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
                     'merge runs that share no frames',
                 )
             seen[key] = folder
-            stamp = parse_stamp(record['stamp'])
+            stamp = parse_stamp(record.stamp)
             last = max(last, stamp + behind)
             for suffix in ('.jpg', '_mask.jpg'):
                 pictures.append(
@@ -138,7 +138,9 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                         picture_name(stamp + behind) + suffix,
                     )
                 )
-            records.append({**record, 'stamp': format_stamp(stamp + behind), 'run': str(folder)})
+            records.append(
+                structs.replace(record, stamp=format_stamp(stamp + behind), run=str(folder))
+            )
         behind = last + _GAP
     return records, pictures
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.types import Record
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record, decode, encode, to_plain
 
+RECORDS = 'records.jsonl'
+"""The name of the file in a run folder."""
 MAX_DIFFERENCES = 20
 _TIMES = ('timing',)
 
@@ -32,7 +33,7 @@ class RecordWriter:
 
     def write(self, record: Record) -> None:
         """Append one record; RecordError when the disk is full, with no half line left."""
-        line = json.dumps(record, allow_nan=False, sort_keys=False).encode() + b'\n'
+        line = encode(record) + b'\n'
         done = 0
         try:
             while done < len(line):
@@ -69,40 +70,32 @@ def read_records(path: Path) -> Iterator[Record]:
     """
     Yield the records of a file; a last line cut off by a crash is left out.
 
-    Raises RecordError naming the line that is no record.
+    Raises RecordError naming the line that is no record, or that another version wrote.
     """
     try:
         with open(path, 'rb') as stream:
             for number, line in enumerate(stream, 1):
                 if not line.endswith(b'\n'):
                     return
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise RecordError(
-                        f'{path}, line {number} is no record: {line[:60]!r}',
-                        'the file was changed or damaged',
-                    ) from error
-                if not isinstance(record, dict):
-                    raise RecordError(f'{path}, line {number} is no JSON object')
-                yield record
+                yield decode(line, f'{path}, line {number}')
     except OSError as error:
         raise RecordError(
             f'{path} cannot be read: {error.strerror}', 'give the folder of a run'
         ) from error
 
 
-def comparable(record: Record) -> Record:
-    """Return a frame's record without its times."""
-    return {key: value for key, value in record.items() if key not in _TIMES}
+def read_frames(path: Path) -> Iterator[FrameRecord]:
+    """Yield the frames among the records of a file; errors as `read_records`."""
+    return (record for record in read_records(path) if isinstance(record, FrameRecord))
 
 
-def _frames(path: Path) -> dict[str, Record]:
-    return {
-        record['stamp']: comparable(record)
-        for record in read_records(path)
-        if record.get('kind') == 'frame'
-    }
+def comparable(record: FrameRecord) -> dict[str, Any]:
+    """Return a frame's record without its times, as plain data."""
+    return {key: value for key, value in to_plain(record).items() if key not in _TIMES}
+
+
+def _frames(path: Path) -> dict[str, dict[str, Any]]:
+    return {record.stamp: comparable(record) for record in read_frames(path)}
 
 
 def difference(first: Path, second: Path) -> list[str]:

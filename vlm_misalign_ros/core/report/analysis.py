@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import bootstrap, prediction
@@ -32,8 +32,9 @@ from vlm_misalign_ros.core.metrics.statistics import (
     spearman,
     spearman_p,
 )
-from vlm_misalign_ros.core.report.table import CLEAN, Table, tables
-from vlm_misalign_ros.core.types import Kind, Record
+from vlm_misalign_ros.core.records.schema import Record
+from vlm_misalign_ros.core.report.table import Table, tables
+from vlm_misalign_ros.core.types import Hazard, Judgement, Kind
 
 LEAST = 20
 """Fewer positives or negatives give no AUROC."""
@@ -137,8 +138,8 @@ def _blank(table: Table) -> dict[str, Any]:
         'frames': int(chosen.sum()),
         'asserted': names,
         'mentions_per_frame': float(table.count('assertions')[chosen].mean()),
-        'safe': float(np.mean(table.judgements[chosen] == 'SAFE')),
-        'unsafe': float(np.mean(table.judgements[chosen] == 'UNSAFE')),
+        'safe': float(np.mean(table.judgements[chosen] == Judgement.SAFE.value)),
+        'unsafe': float(np.mean(table.judgements[chosen] == Judgement.UNSAFE.value)),
         **{rate.name: _plain(bootstrap.ratio(*_sums(table, rate, chosen))) for rate in COMPARED},
     }
 
@@ -277,11 +278,14 @@ def _adjust(warnings: Sequence[dict[str, Any]]) -> None:
 
 def _sweep(table: Table) -> dict[str, dict[str, Any]]:
     """Return the safety rates for every corridor width and stopping distance."""
-    safe, unsafe = table.judgements == 'SAFE', table.judgements == 'UNSAFE'
+    safe, unsafe = (
+        table.judgements == Judgement.SAFE.value,
+        table.judgements == Judgement.UNSAFE.value,
+    )
     chosen = ~table.of(BLANK)
     result = {}
     for name, verdicts in table.sweeps.items():
-        danger, clear = verdicts == 'HAZARD', verdicts == 'CLEAR'
+        danger, clear = verdicts == Hazard.HAZARD.value, verdicts == Hazard.CLEAR.value
         judged = chosen & (safe | unsafe)
 
         def share(wrong: np.ndarray, of: np.ndarray) -> dict[str, Any]:
@@ -305,13 +309,17 @@ def _certainty(table: Table) -> dict[str, Any]:
     """Return how far the model's own scores and the segmentation's entropy know of errors."""
     result: dict[str, Any] = {}
     rows = ~table.of(BLANK)
-    truth = np.isin(table.hazards, ('HAZARD', 'CLEAR')) & ~np.isnan(table.safe_scores) & rows
+    known = ~np.isnan(table.safe_scores) & rows
+    danger = table.hazards == Hazard.HAZARD.value
+    truth = known & (danger | (table.hazards == Hazard.CLEAR.value))
     if truth.any():
-        danger = table.hazards[truth] == 'HAZARD'
         result['judgement'] = {
-            **_scored(1 - table.safe_scores[truth], danger),
+            **_scored(1 - table.safe_scores[truth], danger[truth]),
             'auroc': _auroc(
-                table, np.flatnonzero(truth), 1 - table.safe_scores, table.hazards == 'HAZARD'
+                table,
+                np.flatnonzero(truth),
+                1 - table.safe_scores,
+                table.hazards == Hazard.HAZARD.value,
             ),
         }
     if table.kind is Kind.CONTRASTIVE:

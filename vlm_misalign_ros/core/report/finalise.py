@@ -14,12 +14,12 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
-from vlm_misalign_ros.core.records.store import read_records
+from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Status
+from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
 from vlm_misalign_ros.core.report.verdict import Verdict, judge_run, write_junit
-from vlm_misalign_ros.core.types import Record
 
 
 def finalise(
@@ -37,13 +37,11 @@ def finalise(
     Raises RecordError.
     """
     manifest = _manifest(folder)
-    records = list(read_records(folder / 'records.jsonl'))
-    frames = [record for record in records if record.get('kind') == 'frame']
+    records = list(read_records(folder / RECORDS))
+    frames = [record for record in records if isinstance(record, FrameRecord)]
     rows = summarise(records)
-    asked = any(record['segmentation']['status'] == 'ok' for record in frames) or _segments(
-        manifest
-    )
-    segmented = sum(record['segmentation']['status'] == 'ok' for record in frames)
+    segmented = sum(frame.segmentation.status is Status.SCORED for frame in frames)
+    asked = segmented > 0 or _segments(manifest)
     verdict = judge_run(
         rows,
         len(frames),
@@ -106,43 +104,40 @@ def _segments(manifest: dict[str, Any]) -> bool:
     return configuration.get('segmentation') not in (None, False)
 
 
-def flat(frames: Sequence[Record]) -> pd.DataFrame:
+def flat(frames: Sequence[FrameRecord]) -> pd.DataFrame:
     """Return one line a frame and model, with counts as columns and the rest as JSON text."""
     lines: list[dict[str, Any]] = []
     for record in frames:
-        condition, truth = record['condition'], record['truth'] or {}
+        condition, truth = record.condition, record.truth
         shared = {
-            'stamp': record['stamp'],
-            'index': record['index'],
-            'dataset': record['dataset'],
-            'sequence': record['sequence'],
-            'key': record['key'],
-            'pass': record['pass'],
-            'corruption': condition['corruption'],
-            'severity': condition['severity'],
-            'closed': record['closed'],
-            'hazard': truth.get('hazard'),
-            'nearest': truth.get('nearest'),
-            'frame_iou': record['segmentation']['frame_iou'],
+            'stamp': record.stamp,
+            'index': record.index,
+            'dataset': record.dataset,
+            'sequence': record.sequence,
+            'key': record.key,
+            'pass': record.cycle,
+            'corruption': condition.corruption,
+            'severity': condition.severity,
+            'closed': record.closed.value,
+            'hazard': truth.hazard.value if truth else None,
+            'nearest': truth.nearest if truth else None,
+            'frame_iou': record.segmentation.frame_iou,
         }
-        for model, entry in record['models'].items():
-            counts = entry.get('counts', {})
-            scored = entry['status'] == 'ok'
-            lines.append(
-                {
-                    **shared,
-                    'model': model,
-                    'status': entry['status'],
-                    'text': entry.get('text'),
-                    'judgement': entry.get('judgement'),
-                    'judgement_score': entry.get('judgement_score'),
-                    'mentions': json.dumps(entry.get('mentions', {})),
-                    'scores': json.dumps(entry.get('scores', {})),
-                    'hallucinated': json.dumps(entry.get('hallucinated', [])),
-                    'omitted': json.dumps(entry.get('omitted', [])),
-                    **{
-                        f'count_{name}': counts.get(name, 0) if scored else None for name in FIELDS
-                    },
-                }
-            )
+        lines.extend({**shared, **_line(name, entry)} for name, entry in record.models.items())
     return pd.DataFrame(lines)
+
+
+def _line(model: str, entry: ModelEntry) -> dict[str, Any]:
+    answer, score = entry.answer, entry.score
+    return {
+        'model': model,
+        'status': entry.status.value,
+        'text': answer.text if answer else None,
+        'judgement': answer.judgement.value if answer else None,
+        'judgement_score': answer.judgement_score if answer else None,
+        'mentions': json.dumps(answer.mentions if answer else {}),
+        'scores': json.dumps(answer.scores if answer else {}),
+        'hallucinated': json.dumps(score.hallucinated if score else []),
+        'omitted': json.dumps(score.omitted if score else []),
+        **{f'count_{name}': getattr(score.counts, name) if score else None for name in FIELDS},
+    }

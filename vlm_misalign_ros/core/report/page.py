@@ -11,14 +11,16 @@ from typing import Any
 
 import jinja2
 
+from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.pictures import picture_name
+from vlm_misalign_ros.core.records.schema import FrameRecord, LateRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.summary import ALL, Row, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Record
+from vlm_misalign_ros.core.types import Presence
 
 
 def write_report(
@@ -37,7 +39,7 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters.update(interval=show_interval, value=show_value)
-    frames = [record for record in records if record.get('kind') == 'frame']
+    frames = [record for record in records if isinstance(record, FrameRecord)]
     lost = lost_kinds(rows)
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
@@ -48,12 +50,12 @@ def write_report(
         compared=COMPARED,
         rates=BY_NAME,
         table=[_line(row, lost) for row in rows],
-        lost=lost,
+        lost=[status.value for status in lost],
         plot=plot(rows),
         models=analysis['models'],
         worst=_worst(folder, frames),
         frames=len(frames),
-        late=sum(record.get('kind') == 'late' for record in records),
+        late=sum(isinstance(record, LateRecord) for record in records),
     )
     write_text(folder / 'report.html', page)
 
@@ -82,7 +84,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
+def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
     found = row.rates()
 
     def cell(name: str) -> dict[str, str]:
@@ -99,7 +101,7 @@ def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
         'condition': row.condition,
         'model': row.model,
         'scored': row.scored,
-        'lost': [getattr(row, name) for name in lost],
+        'lost': [row.by_status[status] for status in lost],
         'total': row.condition == ALL,
         'miou': plain(row.miou),
         'rates': [cell(rate.name) for rate in HEADLINES],
@@ -107,46 +109,29 @@ def _line(row: Row, lost: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _worst(folder: Path, frames: Sequence[Record]) -> list[dict[str, Any]]:
+def _worst(folder: Path, frames: Sequence[FrameRecord]) -> list[dict[str, Any]]:
+    """Return the frames that pictures were kept of, the worst first."""
     found = []
     for record in frames:
-        name = picture_name(parse_stamp(record['stamp']))
+        name = picture_name(parse_stamp(record.stamp))
         picture = folder / 'pictures' / f'{name}.jpg'
         if picture.is_file():
-            found.append((_badness(record), record, picture))
-    found.sort(key=lambda entry: (-entry[0], entry[1]['stamp']))
+            found.append((badness(record), record, picture))
+    found.sort(key=lambda entry: (-entry[0], parse_stamp(entry[1].stamp)))
     shown = []
     for _, record, picture in found:
         mask = picture.with_name(picture.stem + '_mask.jpg')
-        truth = record['truth'] or {}
-        states = truth.get('presence', {})
+        states = record.truth.presence if record.truth else {}
+        required = [name for name, state in states.items() if state is Presence.REQUIRED]
         shown.append(
             {
-                'key': record['key'],
-                'condition': record['condition']['name'],
-                'hazard': truth.get('hazard', ''),
-                'nearest': truth.get('nearest'),
-                'nearest_class': truth.get('nearest_class'),
-                'frame_iou': record['segmentation']['frame_iou'],
-                'required': [name for name, state in states.items() if state == 'REQUIRED'],
+                'record': record,
+                'required': required,
                 'picture': _data(picture),
                 'mask': _data(mask) if mask.is_file() else '',
-                'models': record['models'],
             }
         )
     return shown
-
-
-def _badness(record: Record) -> float:
-    return float(
-        sum(
-            entry['counts'].get('hallucinated', 0)
-            + entry['counts'].get('omitted', 0)
-            + 2 * entry['counts'].get('false_safe', 0)
-            for entry in record['models'].values()
-            if entry.get('counts')
-        )
-    )
 
 
 def _data(path: Path) -> str:

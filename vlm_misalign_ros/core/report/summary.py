@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
@@ -10,14 +11,20 @@ import numpy as np
 import pandas as pd
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.parts import vlm_part
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
-from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
-from vlm_misalign_ros.core.types import Record
+from vlm_misalign_ros.core.records.schema import (
+    LOST,
+    FrameRecord,
+    LateRecord,
+    ModelEntry,
+    Record,
+    Status,
+)
 
 ALL = 'all'
-LOST = ('missing', 'late', 'unmatched')
-"""What can become of a frame that is not scored."""
 
 
 @dataclass
@@ -29,18 +36,30 @@ class Row:
     severity: int
     model: str
     frames: int = 0
-    scored: int = 0
-    missing: int = 0
-    """Frames that the model never answered: dropped by its node, or lost with it."""
-    late: int = 0
-    """Frames answered after they were closed."""
-    unmatched: int = 0
-    """Frames without ground truth."""
+    by_status: Counter[Status] = field(default_factory=Counter)
+    """Frames by what became of them."""
     truncated: int = 0
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     segmented: int = 0
     """Frames with a scored mask."""
+
+    @property
+    def scored(self) -> int:
+        """Return the frames that were scored."""
+        return self.by_status[Status.SCORED]
+
+    def add(self, entry: ModelEntry, status: Status, matrix: np.ndarray | None) -> None:
+        """Add one frame of the model, with the confusion matrix of its mask where it has one."""
+        self.frames += 1
+        self.by_status[status] += 1
+        if entry.answer is not None:
+            self.truncated += entry.answer.truncated
+        if entry.score is not None:
+            self.counts += entry.score.counts
+        if matrix is not None:
+            self.confusion += matrix
+            self.segmented += 1
 
     @property
     def miou(self) -> float:
@@ -56,34 +75,31 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     """
     Return rows by condition in order of first sight, then the sums over all conditions.
 
-    Each frame of a model is scored, missing, late or unmatched.
+    Each frame of a model is in exactly one status.
     """
     rows: dict[tuple[str, str], Row] = {}
     totals: dict[str, Row] = {}
     records = list(records)
-    late = {
-        (record['stamp'], record['part']) for record in records if record.get('kind') == 'late'
-    }
+    late = {(record.stamp, record.part) for record in records if isinstance(record, LateRecord)}
     for record in records:
-        if record.get('kind') != 'frame':
+        if not isinstance(record, FrameRecord):
             continue
-        condition = record['condition']
-        segmentation = record['segmentation']
-        matrix = from_cells(segmentation['cells']) if segmentation['status'] == 'ok' else None
-        for model, entry in record['models'].items():
-            key = (condition['name'], model)
+        condition = record.condition
+        matrix = None
+        if record.segmentation.status is Status.SCORED:
+            matrix = from_cells(record.segmentation.cells)
+        for model, entry in record.models.items():
+            key = (condition.name, model)
             if key not in rows:
-                rows[key] = Row(
-                    condition['name'], condition['corruption'], condition['severity'], model
-                )
+                rows[key] = Row(condition.name, condition.corruption, condition.severity, model)
             total = totals.setdefault(model, Row(ALL, ALL, 0, model))
-            status = entry['status']
-            if status == 'missing' and (record['stamp'], f'vlm:{model}') in late:
-                status = 'late'
-            _add(rows[key], entry, status, matrix)
+            status = entry.status
+            if status is Status.MISSING and (record.stamp, vlm_part(model)) in late:
+                status = Status.LATE
+            rows[key].add(entry, status, matrix)
             # The control is no condition of the road: it stands apart from the sums.
-            if condition['corruption'] != BLANK:
-                _add(total, entry, status, matrix)
+            if condition.corruption != BLANK:
+                total.add(entry, status, matrix)
     ordered = sorted(rows.values(), key=_place(rows.values()))
     return [*ordered, *totals.values()]
 
@@ -95,20 +111,6 @@ def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
         corruptions.setdefault(row.corruption, len(corruptions))
         models.setdefault(row.model, len(models))
     return lambda row: (corruptions[row.corruption], row.severity, models[row.model])
-
-
-def _add(row: Row, entry: dict[str, object], status: str, matrix: np.ndarray | None) -> None:
-    row.frames += 1
-    row.scored += status == 'ok'
-    row.missing += status == 'missing'
-    row.late += status == 'late'
-    row.unmatched += status == 'unmatched'
-    row.truncated += bool(entry.get('truncated'))
-    if status == 'ok':
-        row.counts += Counts.from_dict(entry['counts'])  # type: ignore[arg-type]
-    if matrix is not None:
-        row.confusion += matrix
-        row.segmented += 1
 
 
 def _number(value: float) -> str:
@@ -124,9 +126,9 @@ def show(rate: Rate) -> str:
     return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]'
 
 
-def lost_kinds(rows: Sequence[Row]) -> list[str]:
+def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     """Return those of LOST that befell any frame."""
-    return [name for name in LOST if any(getattr(row, name) for row in rows)]
+    return [status for status in LOST if any(row.by_status[status] for row in rows)]
 
 
 def format_table(rows: Sequence[Row]) -> str:
@@ -138,7 +140,7 @@ def format_table(rows: Sequence[Row]) -> str:
     lost = lost_kinds(rows)
     beside = [row for row in BESIDE if row.terminal]
     titles = [row.title for row in (*HEADLINES, *beside)]
-    head = ['condition', 'model', 'scored', *lost, 'mIoU', *titles]
+    head = ['condition', 'model', 'scored', *(status.value for status in lost), 'mIoU', *titles]
     lines = [head]
     previous = ''
     for row in rows:
@@ -148,7 +150,7 @@ def format_table(rows: Sequence[Row]) -> str:
                 '' if row.condition == previous else row.condition,
                 row.model,
                 str(row.scored),
-                *(str(getattr(row, name)) for name in lost),
+                *(str(row.by_status[status]) for status in lost),
                 _number(row.miou),
                 *(show(found[rate.name]) for rate in HEADLINES),
                 *(_number(found[rate.name].value) for rate in beside),
@@ -177,10 +179,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'severity': row.severity,
                 'model': row.model,
                 'frames': row.frames,
-                'scored': row.scored,
-                'missing': row.missing,
-                'late': row.late,
-                'unmatched': row.unmatched,
+                **{status.value: row.by_status[status] for status in Status},
                 'truncated': row.truncated,
                 'segmented': row.segmented,
                 'miou': row.miou,
@@ -197,9 +196,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 },
                 **{
                     f'count_{name}': value
-                    for name, value in zip(
-                        row.counts.__dataclass_fields__, row.counts.values(), strict=True
-                    )
+                    for name, value in zip(FIELDS, row.counts.values(), strict=True)
                 },
             }
             for row in rows

@@ -9,13 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions import CLEAN
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells
-from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
+from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.rates import RateRow
-from vlm_misalign_ros.core.types import Kind, Record
-
-CLEAN = 'clean'
+from vlm_misalign_ros.core.records.schema import (
+    AnswerEntry,
+    ConditionEntry,
+    FrameRecord,
+    Record,
+    ScoreEntry,
+    Status,
+    TruthEntry,
+)
+from vlm_misalign_ros.core.stamps import parse_stamp
+from vlm_misalign_ros.core.types import Kind, Mention, Presence
 
 
 @dataclass(frozen=True)
@@ -90,104 +99,86 @@ class Table:
         return np.bincount(self.clusters[chosen], values[chosen], total)
 
 
-_PRESENCE = {'ABSENT': 0, 'TOLERATED': 1, 'REQUIRED': 2}
+_PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
+
+
+_Line = tuple[FrameRecord, TruthEntry, AnswerEntry, ScoreEntry]
 
 
 def tables(records: Iterable[Record]) -> list[Table]:
     """Return one table for each model, of the frames on which it was scored."""
-    lines: dict[str, list[Record]] = {}
+    lines: dict[str, list[_Line]] = {}
     clusters: dict[tuple[str, str], int] = {}
     # In one order whatever order they came in, so that resampling draws the same frames.
-    for record in sorted(
-        (record for record in records if record.get('kind') == 'frame'), key=_place
-    ):
-        clusters.setdefault((record['dataset'], record['key']), len(clusters))
-        for model, entry in record['models'].items():
+    frames = (record for record in records if isinstance(record, FrameRecord))
+    for record in sorted(frames, key=_place):
+        clusters.setdefault((record.dataset, record.key), len(clusters))
+        for model, entry in record.models.items():
             lines.setdefault(model, [])
-            if entry['status'] == 'ok' and record['truth']:
-                lines[model].append(record)
+            if entry.scored is not None and record.truth is not None:
+                lines[model].append((record, record.truth, *entry.scored))
     return [_table(model, found, clusters) for model, found in lines.items()]
 
 
-def _place(record: Record) -> tuple[Any, ...]:
-    condition = record['condition']
+def _place(record: FrameRecord) -> tuple[Any, ...]:
     return (
-        record['dataset'],
-        record['key'],
-        condition['corruption'] != CLEAN,
-        condition['corruption'],
-        condition['severity'],
-        record['pass'],
-        record['stamp'],
+        record.dataset,
+        record.key,
+        *_severity(record.condition),
+        record.cycle,
+        parse_stamp(record.stamp),
     )
 
 
-def _table(model: str, records: list[Record], clusters: dict[tuple[str, str], int]) -> Table:
-    entries = [record['models'][model] for record in records]
-    names = [
-        name
-        for _, _, _, name in sorted(
-            {
-                (
-                    condition['corruption'] != CLEAN,
-                    condition['corruption'],
-                    condition['severity'],
-                    condition['name'],
-                )
-                for condition in (record['condition'] for record in records)
-            }
-        )
-    ]
-    corruption = {
-        record['condition']['name']: record['condition']['corruption'] for record in records
-    }
-    cells = np.zeros((len(records), SHAPE[0] * SHAPE[1]), np.int64)
-    presence = np.zeros((len(records), len(SCORED)), np.int64)
-    scores = np.full((len(records), len(SCORED)), nan)
-    asserted = np.zeros((len(records), len(SCORED)), bool)
-    for line, (record, entry) in enumerate(zip(records, entries, strict=True)):
-        if record['segmentation']['status'] == 'ok':
-            cells[line] = from_cells(record['segmentation']['cells']).ravel()
-        truth = entry.get('truth') or record['truth']['presence']
+def _severity(condition: ConditionEntry) -> tuple[bool, str, int]:
+    """Return where a condition stands: clean first, then by name and severity."""
+    return condition.corruption != CLEAN, condition.corruption, condition.severity
+
+
+def _floats(values: Iterable[float | None]) -> np.ndarray:
+    return np.array([nan if value is None else value for value in values], np.float64)
+
+
+def _table(model: str, lines: list[_Line], clusters: dict[tuple[str, str], int]) -> Table:
+    found = {record.condition.name: record.condition for record, *_ in lines}
+    conditions = sorted(found.values(), key=_severity)
+    names = [condition.name for condition in conditions]
+    cells = np.zeros((len(lines), SHAPE[0] * SHAPE[1]), np.int64)
+    presence = np.zeros((len(lines), len(SCORED)), np.int64)
+    scores = np.full((len(lines), len(SCORED)), nan)
+    asserted = np.zeros((len(lines), len(SCORED)), bool)
+    for line, (record, truth, answer, score) in enumerate(lines):
+        if record.segmentation.status is Status.SCORED:
+            cells[line] = from_cells(record.segmentation.cells).ravel()
+        states = score.presence or truth.presence
         for place, name in enumerate(SCORED):
-            presence[line, place] = _PRESENCE[truth[name]]
-            scores[line, place] = entry['scores'].get(name, nan)
-            asserted[line, place] = entry['mentions'].get(name) == 'ASSERTED'
-
-    def floats(values: list[float | None]) -> np.ndarray:
-        return np.array([nan if value is None else value for value in values], np.float64)
-
-    swept = records[0]['truth'].get('sweep', {}) if records else {}
+            presence[line, place] = _PRESENCE[states[name]]
+            scores[line, place] = answer.scores.get(name, nan)
+            asserted[line, place] = answer.mentions.get(name) is Mention.ASSERTED
+    masks = [record.segmentation for record, *_ in lines]
+    truths = [truth for _, truth, _, _ in lines]
+    answers = [answer for _, _, answer, _ in lines]
+    counts = [score.counts.values() for *_, score in lines]
     return Table(
         model,
-        Kind(entries[0]['kind']) if entries else None,
-        np.array([clusters[record['dataset'], record['key']] for record in records], np.int64),
-        np.array([names.index(record['condition']['name']) for record in records], np.int64),
+        answers[0].kind if answers else None,
+        np.array([clusters[record.dataset, record.key] for record, *_ in lines], np.int64),
+        np.array([names.index(record.condition.name) for record, *_ in lines], np.int64),
         tuple(names),
-        tuple(corruption[name] for name in names),
-        np.array(
-            [Counts.from_dict(entry['counts']).values() for entry in entries], np.int64
-        ).reshape(-1, len(FIELDS)),
-        floats([record['segmentation']['frame_iou'] for record in records]),
+        tuple(condition.corruption for condition in conditions),
+        np.array(counts, np.int64).reshape(-1, len(FIELDS)),
+        _floats(mask.frame_iou for mask in masks),
         cells,
-        floats([record['truth'].get('objects') for record in records]),
-        floats(
-            [(record['segmentation'].get('confidence') or {}).get('entropy') for record in records]
-        ),
-        np.array([record['truth']['hazard'] for record in records], object),
-        np.array([entry['judgement'] for entry in entries], object),
-        floats([entry['judgement_score'] for entry in entries]),
+        np.array([truth.objects for truth in truths], np.float64),
+        _floats(mask.confidence.entropy if mask.confidence else None for mask in masks),
+        np.array([truth.hazard.value for truth in truths], object),
+        np.array([answer.judgement.value for answer in answers], object),
+        _floats(answer.judgement_score for answer in answers),
         presence,
         scores,
         asserted,
         {
-            name: np.array(
-                [
-                    record['truth'].get('sweep', {}).get(name, 'INDETERMINATE')
-                    for record in records
-                ],
-                object,
-            )
-            for name in swept
+            name: np.array([truth.sweep[name].value for truth in truths], object)
+            for name in (truths[0].sweep if truths else ())
         },
     )

@@ -1,0 +1,318 @@
+"""
+What a run writes down, as types: one JSON object a line of records.jsonl.
+
+`encode` and `decode` are the only way in and out; the version is checked when a record is read.
+records.schema.json beside this file is made from these types, docs/data.md tells them in words.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.types import (
+    Description,
+    Hazard,
+    Judgement,
+    Kind,
+    Mention,
+    Presence,
+    View,
+)
+
+SCHEMA = 3
+"""Version of the records. 3: statuses have one name, what a model said stands under `answer`."""
+
+
+class Status(str, Enum):
+    """What became of a frame for one model, or for the segmentation."""
+
+    SCORED = 'scored'
+    """Answered in time, and held against the truth."""
+    MISSING = 'missing'
+    """Never answered: dropped by its node, or lost with it."""
+    LATE = 'late'
+    """Answered after the frame was closed; told by a record of its own."""
+    UNMATCHED = 'unmatched'
+    """Without ground truth."""
+
+
+LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED)
+"""What can become of a frame that is not scored."""
+
+
+class Closing(str, Enum):
+    """Why a frame was closed."""
+
+    COMPLETE = 'complete'
+    DEADLINE = 'deadline'
+    OVERFLOW = 'overflow'
+    RESET = 'reset'
+    END = 'end'
+
+
+class ConditionEntry(msgspec.Struct, frozen=True):
+    """What was done to the picture."""
+
+    corruption: str
+    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it."""
+    severity: int
+    """1 to 5; 0 for clean and blank."""
+    name: str
+    """Both in one, such as `motion_blur:3`."""
+    seed: int
+    """Of everything random that was drawn for this frame."""
+    parameters: dict[str, float]
+    """What was drawn and used."""
+
+
+class RequiredEntry(msgspec.Struct, frozen=True):
+    """The things of one class that had to be mentioned."""
+
+    area: float
+    """Of the largest, pixels at 2048 x 1024."""
+    distance: float | None
+    """Of the nearest, metres along the road; null where it is not known."""
+
+
+class TruthEntry(msgspec.Struct, frozen=True):
+    """What is true of a frame."""
+
+    presence: dict[str, Presence]
+    """State of each of the 19 classes and of `vehicle`."""
+    visible: dict[str, Presence] | None
+    """The same of what an occluder leaves to see; null without one."""
+    required: dict[str, RequiredEntry]
+    """By class, what had to be mentioned."""
+    objects: int
+    """Countable things."""
+    hazard: Hazard
+    """Whether going on is safe."""
+    nearest: float | None
+    """Metres to the nearest thing in the corridor; null where there is none."""
+    nearest_class: str | None
+    """What that is."""
+    distance_source: str
+    """`depth` where that distance was measured, `flat ground` where it was estimated."""
+    sweep: dict[str, Hazard]
+    """The verdict for other corridor widths and stopping distances."""
+
+
+class ConfidenceEntry(msgspec.Struct, frozen=True):
+    """How sure the segmentation was, means over the pixels."""
+
+    entropy: float
+    """Of the class probabilities, 0 to 1 (of log 19)."""
+    confidence: float
+    """The highest class probability."""
+
+
+class SegmentationEntry(msgspec.Struct, frozen=True):
+    """The mask of a frame against its labels."""
+
+    status: Status
+    frame_iou: float | None
+    """Mean IoU over the classes of this frame, which is no mIoU; null without any."""
+    confidence: ConfidenceEntry | None
+    """Null where none came."""
+    cells: list[tuple[int, int, int]]
+    """Cells of the confusion matrix other than 0: true train id, predicted (19: void), pixels."""
+
+
+class AnswerEntry(msgspec.Struct, frozen=True):
+    """What a model said."""
+
+    kind: Kind
+    text: str
+    """As it was said; empty for contrastive models."""
+    mentions: dict[str, Mention]
+    """What was said of each class that was named."""
+    scores: dict[str, float]
+    """By class: probability (contrastive), likelihood of the words (generative)."""
+    judgement: Judgement
+    judgement_score: float | None
+    """Probability of SAFE against UNSAFE; null where the model gives none."""
+    prompt_id: str
+    truncated: bool
+    """Cut off at the length that was allowed."""
+    view: View
+    """The part of the frame that the model saw: left, top, right, bottom."""
+
+    @classmethod
+    def of(cls, answer: Description) -> AnswerEntry:
+        """Return what a description says, classes in alphabetical order."""
+        return cls(
+            answer.kind,
+            answer.text,
+            {name: answer.mentions[name] for name in sorted(answer.mentions)},
+            {name: answer.scores[name] for name in sorted(answer.scores)},
+            answer.judgement,
+            answer.judgement_score,
+            answer.prompt_id,
+            answer.truncated,
+            answer.view,
+        )
+
+
+class ScoreEntry(msgspec.Struct, frozen=True):
+    """An answer against the truth."""
+
+    counts: Counts
+    """Every count other than 0."""
+    hallucinated: list[str]
+    """Classes asserted and ABSENT."""
+    omitted: list[str]
+    """Critical classes REQUIRED and not asserted."""
+    presence: dict[str, Presence] | None = None
+    """The truth of the model's own view; null where it saw the whole frame."""
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    """One model and one frame."""
+
+    status: Status
+    answer: AnswerEntry | None = None
+    """Null where none came."""
+    score: ScoreEntry | None = None
+    """Null where it was not scored."""
+
+    @property
+    def scored(self) -> tuple[AnswerEntry, ScoreEntry] | None:
+        """Return answer and score of a frame that was scored."""
+        if self.answer is None or self.score is None:
+            return None
+        return self.answer, self.score
+
+
+class TimingEntry(msgspec.Struct, frozen=True):
+    """Times; never part of what is compared between runs."""
+
+    model_seconds: dict[str, float]
+    """Seconds spent in each model."""
+
+
+class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
+    """One closed frame."""
+
+    schema: int
+    stamp: str
+    """Header time, seconds.nanoseconds."""
+    index: int | None
+    """Position in the run; null where no camera/source told it."""
+    dataset: str
+    sequence: str
+    key: str
+    """Name of the source frame; the stamp where nothing told it."""
+    cycle: int = msgspec.field(name='pass')
+    """The pass over the data set."""
+    condition: ConditionEntry
+    closed: Closing
+    missing: list[str]
+    """Parts that never came."""
+    truth: TruthEntry | None
+    """Null without labels."""
+    segmentation: SegmentationEntry
+    models: dict[str, ModelEntry]
+    timing: TimingEntry
+    problem: str | None = None
+    """Why the ground truth could not be used."""
+    run: str | None = None
+    """The run that it was merged from."""
+
+
+class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
+    """The first line: whose records these are."""
+
+    schema: int
+    name: str
+    models: list[str]
+
+
+class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
+    """A part that came after its frame was closed without it."""
+
+    stamp: str
+    part: str
+
+
+class AccountingRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='accounting'):
+    """The last line: what became of everything."""
+
+    parts: dict[str, dict[str, int]]
+    """Frames by status, for each model and the segmentation."""
+    join: dict[str, int]
+    frames: dict[str, int]
+
+
+Record = FrameRecord | RunRecord | LateRecord | AccountingRecord
+
+_DECODER = msgspec.json.Decoder(Record)
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Head(msgspec.Struct):
+    schema: Any = None
+
+
+def encode(record: Record) -> bytes:
+    """
+    Return a record as one line of JSON, without the line break.
+
+    Raises RecordError when it could not be read again, as with a number that is not finite.
+    """
+    line = _ENCODER.encode(record)
+    try:
+        _DECODER.decode(line)
+    except msgspec.ValidationError as error:
+        raise RecordError(f'a record cannot be written: {error}') from error
+    return line
+
+
+def decode(line: bytes, place: str) -> Record:
+    """
+    Return the record in one line of JSON; `place` names it in errors.
+
+    Raises RecordError for another version of the schema, naming both, and for what is no record.
+    """
+    try:
+        record: Record = _DECODER.decode(line)
+    except msgspec.ValidationError as error:
+        _check_version(line, place)
+        raise RecordError(
+            f'{place} is no record: {error}', 'the file was changed or damaged'
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(
+            f'{place} is no record: {line[:60]!r}', 'the file was changed or damaged'
+        ) from error
+    if isinstance(record, (FrameRecord, RunRecord)) and record.schema != SCHEMA:
+        _check_version(line, place)
+    return record
+
+
+def _check_version(line: bytes, place: str) -> None:
+    try:
+        version = msgspec.json.decode(line, type=_Head).schema
+    except msgspec.DecodeError:
+        return
+    if version is not None and version != SCHEMA:
+        raise RecordError(
+            f'{place} has the schema {version!r}, this version of vlm_misalign_ros reads {SCHEMA}',
+            'make the records again from the bag with vlm-misalign analyse, run again, or use the '
+            'version of vlm_misalign_ros that wrote them (packages in manifest.json)',
+        )
+
+
+def to_plain(record: Record) -> dict[str, Any]:
+    """Return a record as plain data, as JSON has it."""
+    plain: dict[str, Any] = msgspec.to_builtins(record)
+    return plain
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a line of records.jsonl."""
+    return msgspec.json.schema(Record)
