@@ -206,7 +206,9 @@ def live_session(folder: Path) -> None:
     )
     for position, source in plan(LIVE_CONDITIONS):
         frame = frames.read(position)
-        session.camera = frame.camera
+        # CameraInfo knows nothing of how the camera is mounted.
+        told = replace(frame.camera, mount_height=1.22, pitch=0.038, baseline=0.0)
+        session.add(live_stamp(source), parts.CAMERA, told, 0.0)
         for name, value in frame_parts(frame, source, answers).items():
             if name not in (parts.SOURCE, parts.DEPTH):
                 session.add(live_stamp(source), name, value, 0.0)

@@ -90,7 +90,6 @@ def test_a_live_bag_gives_the_golden_records(live_bag, tmp_path):
     assert_same(found, kept('live'))
 
 
-@pytest.mark.xfail(reason='the offline analysis ignores camera_info', strict=True)
 def test_what_was_live_gives_the_same_records_offline(tmp_path):
     replaying.live_session(tmp_path / 'live')
     assert_same(kept('live'), replaying.frames_of(tmp_path / 'live' / 'records.jsonl'))

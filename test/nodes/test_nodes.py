@@ -194,7 +194,7 @@ def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes)
     world.meet()
     # First come probes, below one second and marked; one that comes back opens the way.
     wait_for(lambda: pictures)
-    probe, _ = codec.source_from_values(messages.values_of(source[0]))
+    probe, _ = codec.source_from_values(codec.values_of(source[0]))
     assert probe.probe and stamps(pictures)[0] < NANO
     credit(world, closed, stamps(pictures)[0])
     wait_for(lambda: stamps(pictures)[-1] >= NANO and len(sent_of(pictures)) == 2)
@@ -216,7 +216,7 @@ def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes)
     )
     for number, stamp in enumerate(expected):
         frame = dataset.read(number % 3)
-        found, camera = codec.source_from_values(messages.values_of(at(source, stamp)))
+        found, camera = codec.source_from_values(codec.values_of(at(source, stamp)))
         assert (found.key, found.index, found.total) == (frame.key, number, 6)
         assert found.condition.name == ('clean', 'low_light:2')[number // 3]
         assert camera == frame.camera and at(infos, stamp).k[0] == frame.camera.fx
@@ -310,7 +310,7 @@ def test_the_frame_says_how_it_is_degraded(world, picture, name, severity, first
     wait_for(lambda: degraded and conditions)
     expected = degrade(picture, condition, 11, 'k_000000_000000')
     assert np.array_equal(images.to_array(degraded[0]), expected.image)
-    applied = codec.applied_from_values(messages.values_of(conditions[0]))
+    applied = codec.applied_from_values(codec.values_of(conditions[0]))
     assert applied == expected.applied
     for message in (degraded[0], conditions[0]):
         assert message.header == messages.make_header(7 * NANO, 'front')
@@ -336,7 +336,7 @@ def test_live_the_condition_changes_by_parameter_and_a_wrong_one_is_refused(worl
     def applied(stamp):
         camera.publish(picture_message(picture, stamp))
         wait_for(lambda: stamp in stamps(conditions))
-        return codec.applied_from_values(messages.values_of(at(conditions, stamp))).condition.name
+        return codec.applied_from_values(codec.values_of(at(conditions, stamp))).condition.name
 
     assert applied(2 * NANO) == 'low_light:1'
     assert set_condition('motion_blur:5').successful
@@ -359,7 +359,7 @@ def test_live_a_schedule_goes_by_header_time(world, picture):
         camera.publish(picture_message(picture, round(seconds * NANO)))
         wait_for(lambda n=count: len(conditions) == n)
     assert [
-        codec.applied_from_values(messages.values_of(message)).condition.name
+        codec.applied_from_values(codec.values_of(message)).condition.name
         for message in conditions
     ] == ['clean', 'clean', 'occlusion:1', 'occlusion:1', 'low_light:5', 'low_light:5', 'clean']
 
@@ -397,7 +397,7 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
     expected = found.labels
     assert np.array_equal(images.to_array(labels[0]), expected)
     wait_for(lambda: certainty)
-    assert codec.confidence_from_values(messages.values_of(certainty[0])) == {
+    assert codec.confidence_from_values(codec.values_of(certainty[0])) == {
         'entropy': found.entropy,
         'confidence': found.confidence,
     }
@@ -429,7 +429,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
     world.meet()
     degraded.publish(picture_message(picture, 2 * NANO))
     wait_for(lambda: answers)
-    found = codec.description_from_values(messages.values_of(answers[0]))
+    found = codec.description_from_values(codec.values_of(answers[0]))
     expected = load_vlm(model, max_new_tokens=8).describe(picture)
     assert found.model == 'tested' and found.latency > 0
     for name in (
@@ -517,7 +517,7 @@ def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path)
     assert stamps(frames) == [101 * NANO]
     send(world, dict([last]))
     wait_for(lambda: len(metrics) == 2)
-    record = decode(messages.values_of(frames[1])['record'].encode(), 'monitor/frame')
+    record = decode(codec.values_of(frames[1])['record'].encode(), 'monitor/frame')
     assert record == list(read_records(tmp_path / 'records.jsonl'))[-1]
     assert record.models['m'].score.hallucinated == ['bus']
     assert record.models['m'].score.omitted == []
@@ -568,7 +568,7 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     parts = parts_of(100 * NANO)
     answer = parts[topics.vlm_description('m')]
     bad = messages.values_message(
-        'vlm', {**messages.values_of(answer), 'mentions': '{"martian": "ASSERTED"}'}, answer.header
+        'vlm', {**codec.values_of(answer), 'mentions': '{"martian": "ASSERTED"}'}, answer.header
     )
     wide = messages.image_message(
         np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8'
@@ -578,7 +578,7 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
     send(world, parts)
     wait_for(lambda: frames)
-    assert '"closed":"complete"' in messages.values_of(frames[0])['record']
+    assert '"closed":"complete"' in codec.values_of(frames[0])['record']
 
     def joined():
         return [

@@ -161,6 +161,7 @@ def _analyse(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.settings.configuration import override, parse, read_yaml
     from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
     from vlm_misalign_ros.core.settings.parameters import table
+    from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 
     bag = Path(arguments.bag)
     beside = bag.parent / 'config.yaml'
@@ -186,7 +187,7 @@ def _analyse(arguments: argparse.Namespace) -> int:
             bar.total = total or None
             bar.update(closed - bar.n)
 
-        verdict = analyse(bag, out, parameters, namespace, progress)
+        verdict = analyse(bag, out, parameters, namespace, progress, by_cv_bridge)
     _print_results(out)
     return verdict.exit_code
 

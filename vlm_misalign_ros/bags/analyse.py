@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
@@ -27,68 +26,11 @@ from vlm_misalign_ros.core.report.verdict import Verdict, parse_limits
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import join_stamp
-from vlm_misalign_ros.wire import pixels as images
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened
+from vlm_misalign_ros.wire.pixels import Fallback
 
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
-
-
-def _values(message: Any) -> dict[str, str]:
-    if not message.status:
-        raise RecordError('a DiagnosticArray came without a status')
-    return {pair.key: pair.value for pair in message.status[0].values}
-
-
-def _mask(message: Any) -> np.ndarray:
-    array = images.to_array(message)
-    if array.ndim != 2:
-        raise RecordError(f'a mask is {message.encoding[:40]!r}', 'expected mono8 or mono16')
-    return array
-
-
-def converters(parameters: EvaluationParameters) -> dict[str, tuple[str, Callable[[Any], Any]]]:
-    """Return {relative topic: (part, conversion)} of everything the evaluation takes."""
-    encoding = open_encoding(parameters.label_encoding)
-
-    def labels(message: Any) -> np.ndarray:
-        return encoding.decode(images.to_label_pixels(message))
-
-    table: dict[str, tuple[str, Callable[[Any], Any]]] = {
-        topics.TRUTH_LABELS: (parts.LABELS, labels),
-        topics.DEGRADED_OCCLUDER: (parts.OCCLUDER, _mask),
-        topics.DEGRADED_CONDITION: (
-            parts.CONDITION,
-            lambda m: codec.applied_from_values(_values(m)),
-        ),
-    }
-    if parameters.source:
-        table[topics.CAMERA_SOURCE] = (
-            parts.SOURCE,
-            lambda m: codec.source_from_values(_values(m)),
-        )
-    if parameters.instances:
-        table[topics.TRUTH_INSTANCES] = (parts.INSTANCES, _mask)
-    if parameters.depth or parameters.source:
-        table[topics.TRUTH_DEPTH] = (
-            parts.DEPTH,
-            lambda m: images.to_millimetres(images.to_array(m)),
-        )
-    if parameters.segmentation:
-        table[topics.SEGMENTATION_LABELS] = (parts.SEGMENTATION, _mask)
-        if parameters.confidence:
-            table[topics.SEGMENTATION_CONFIDENCE] = (
-                parts.CONFIDENCE,
-                lambda m: codec.confidence_from_values(_values(m)),
-            )
-    if parameters.pictures:
-        table[topics.DEGRADED_IMAGE] = (parts.IMAGE, images.to_bgr)
-    for name in parameters.models:
-        table[topics.vlm_description(name)] = (
-            parts.vlm_part(name),
-            lambda m: codec.description_from_values(_values(m)),
-        )
-    return table
 
 
 def _open(path: Path) -> AnyReader:
@@ -122,8 +64,9 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
     """
     Return the parameters for what a bag holds.
 
-    Models, pictures and source follow the bag where they are not there; RecordError when the
-    bag has no ground truth or no model's answers.
+    What is asked for and is not there is left out, by the tables of parts and channels; models
+    follow the bag where none are named. RecordError when the bag has no ground truth or no
+    model's answers.
     """
     if topics.TRUTH_LABELS not in found:
         raise RecordError(
@@ -138,37 +81,27 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
             f'the bag has no answers of {", ".join(absent) or "any model"}',
             'recorded: ' + (', '.join(models) or 'none'),
         )
-    return dataclasses.replace(
-        parameters,
-        models=chosen,
-        source=topics.CAMERA_SOURCE in found,
-        instances=parameters.instances and topics.TRUTH_INSTANCES in found,
-        depth=parameters.depth and topics.TRUTH_DEPTH in found,
-        segmentation=topics.SEGMENTATION_LABELS in found,
-        confidence=parameters.confidence and topics.SEGMENTATION_CONFIDENCE in found,
-        pictures=parameters.pictures if topics.DEGRADED_IMAGE in found else 0,
-    )
+    changes: dict[str, Any] = {'models': chosen}
+    for channel in CHANNELS:
+        row = BY_NAME.get(channel.part)
+        if row is None or not row.parameter:
+            continue
+        if row.told_by_topic:
+            changes[row.parameter] = channel.topic in found
+        elif channel.topic not in found:
+            changes[row.parameter] = type(getattr(parameters, row.parameter))()
+    return dataclasses.replace(parameters, **changes)
 
 
 def messages(
-    reader: AnyReader, table: dict[str, tuple[str, Callable[[Any], Any]]], namespace: str
-) -> Iterator[tuple[int, str, Any]]:
-    """Yield (stamp, part, value) of the messages in the bag, in recorded order."""
+    reader: AnyReader, channels: Iterable[Channel], namespace: str
+) -> Iterator[tuple[Channel, Any]]:
+    """Yield (channel, message) of the messages in the bag, in recorded order."""
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
-    wanted = [
-        c
-        for c in reader.connections
-        if c.topic.removeprefix(prefix) in table and c.topic.startswith(prefix)
-    ]
+    by_topic = {prefix + channel.topic: channel for channel in channels}
+    wanted = [connection for connection in reader.connections if connection.topic in by_topic]
     for connection, _, raw in reader.messages(connections=wanted):
-        message: Any = reader.deserialize(raw, connection.msgtype)
-        part, convert = table[connection.topic.removeprefix(prefix)]
-        stamp = message.header.stamp
-        try:
-            value = convert(message)
-        except RecordError as error:
-            raise RecordError(f'{connection.topic}: {error.what}', error.remedy) from error
-        yield join_stamp(stamp.sec, stamp.nanosec), part, value
+        yield by_topic[connection.topic], reader.deserialize(raw, connection.msgtype)
 
 
 def monitor_parameters(
@@ -192,18 +125,32 @@ def monitor_parameters(
     )
 
 
+def _add(session: Session, channel: Channel, message: Any, context: Context) -> None:
+    """Pass a message on as the monitor node does."""
+    assert channel.read is not None
+    try:
+        value = channel.read(message, context)
+    except RecordError as error:
+        session.malformed(channel.part, error)
+        return
+    stamp = message.header.stamp
+    session.add(join_stamp(stamp.sec, stamp.nanosec), channel.part, value, now=0.0)
+
+
 def analyse(
     bag: Path,
     folder: Path,
     parameters: EvaluationParameters,
     namespace: str = '',
     progress: Callable[[int, int], None] | None = None,
+    fallback: Fallback | None = None,
 ) -> Verdict:
     """
     Write the records, summaries and report of a recorded run into `folder`.
 
-    Raises RecordError naming the bag, topic and value that cannot be read, and
-    ConfigurationError when `folder` is the folder the bag was recorded into.
+    `fallback` reads pictures of encodings that this package does not (cv_bridge). Raises
+    RecordError naming the bag that cannot be read, and ConfigurationError when `folder` is the
+    folder the bag was recorded into.
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
@@ -219,8 +166,14 @@ def analyse(
             build_manifest(dataclasses.asdict(chosen), {}, {'bag': str(bag)}),
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
-        for stamp, part, value in messages(reader, converters(chosen), namespace):
-            session.add(stamp, part, value, now=0.0)
+        context = Context(
+            open_encoding(chosen.label_encoding),
+            chosen.camera_height,
+            chosen.camera_pitch,
+            fallback,
+        )
+        for channel, message in messages(reader, listened(Wanted.by(chosen)), namespace):
+            _add(session, channel, message, context)
             if progress is not None:
                 progress(session.closed, session.total)
         session.end(now=0.0)

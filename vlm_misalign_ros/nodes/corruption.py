@@ -63,7 +63,7 @@ class Corruption(runtime.MisalignNode):
 
     def _on_source(self, message: DiagnosticArray) -> None:
         try:
-            source, _ = codec.source_from_values(messages.values_of(message))
+            source, _ = codec.source_from_values(codec.values_of(message))
         except RecordError as error:
             self.get_logger().warning(f'camera/source: {error}', throttle_duration_sec=5.0)
             return

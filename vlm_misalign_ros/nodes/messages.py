@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from array import array
+from array import array as Bytes
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,10 +12,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.stamps import join_stamp, split_stamp
 from vlm_misalign_ros.core.types import Camera
-from vlm_misalign_ros.wire import pixels as images
+from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+from vlm_misalign_ros.wire import pixels
 
 
 def stamp_of(header: Header) -> int:
@@ -29,36 +29,27 @@ def make_header(stamp: int, frame_id: str) -> Header:
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
 
-def image_message(pixels: np.ndarray, header: Header, encoding: str) -> Image:
-    """Return an Image of uint8 or uint16 pixels, (H, W) or (H, W, C)."""
-    pixels = np.ascontiguousarray(pixels)
+def image_message(array: np.ndarray, header: Header, encoding: str) -> Image:
+    """Return an Image of a uint8 or uint16 array, (H, W) or (H, W, C)."""
+    array = np.ascontiguousarray(array)
     message = Image(header=header, encoding=encoding)
-    message.height, message.width = pixels.shape[:2]
-    message.step = pixels.strides[0]
+    message.height, message.width = array.shape[:2]
+    message.step = array.strides[0]
     message.is_bigendian = int(sys.byteorder == 'big')
-    # array.frombytes is a plain copy; assigning bytes or an ndarray walks every element.
-    data = array('B')
-    data.frombytes(pixels.data.cast('B'))
+    # frombytes is a plain copy; assigning bytes or an ndarray walks every element.
+    data = Bytes('B')
+    data.frombytes(array.data.cast('B'))
     message.data = data
     return message
 
 
 def bgr_pixels(message: Image) -> np.ndarray:
     """
-    Return an Image as BGR uint8 (H, W, 3).
+    Return an Image as BGR uint8 (H, W, 3); RecordError when it cannot be read.
 
     Encodings that this package does not know itself go through cv_bridge, where it imports.
     """
-    if message.encoding in images.ENCODINGS:
-        return images.to_bgr(message)
-    try:
-        from cv_bridge import CvBridge
-    except ImportError as error:
-        raise RecordError(
-            f'image encoding {message.encoding[:40]!r} is not supported without cv_bridge',
-            'install cv_bridge, or publish one of ' + ', '.join(images.ENCODINGS),
-        ) from error
-    return np.asarray(CvBridge().imgmsg_to_cv2(message, 'bgr8'))
+    return pixels.to_bgr(message, by_cv_bridge)
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:
@@ -85,22 +76,6 @@ def camera_info(camera: Camera, header: Header) -> CameraInfo:
     return message
 
 
-def camera_from_info(message: CameraInfo, mount_height: float, pitch: float) -> Camera | None:
-    """Return the camera of a CameraInfo; None where it is not calibrated (K is zero)."""
-    if message.k[0] <= 0 or message.k[4] <= 0 or not message.width or not message.height:
-        return None
-    return Camera(
-        int(message.width),
-        int(message.height),
-        float(message.k[0]),
-        float(message.k[4]),
-        float(message.k[2]),
-        float(message.k[5]),
-        mount_height,
-        pitch,
-    )
-
-
 def key_values(values: Mapping[str, str]) -> list[KeyValue]:
     """Return string pairs as KeyValue messages."""
     return [KeyValue(key=key, value=value) for key, value in values.items()]
@@ -122,10 +97,3 @@ def status(
 def values_message(name: str, values: Mapping[str, str], header: Header) -> DiagnosticArray:
     """Return a DiagnosticArray with one status that carries `values`."""
     return DiagnosticArray(header=header, status=[status(name, values)])
-
-
-def values_of(message: DiagnosticArray) -> dict[str, str]:
-    """Return the pairs of a one-status DiagnosticArray; RecordError when there is no status."""
-    if not message.status:
-        raise RecordError('a DiagnosticArray came without a status')
-    return {pair.key: pair.value for pair in message.status[0].values}

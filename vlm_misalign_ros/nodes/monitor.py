@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.schema import encode
@@ -20,9 +18,9 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.wire import pixels as images
+from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.channels import Channel, Context, listened
 
 
 class Monitor(runtime.MisalignNode):
@@ -32,7 +30,6 @@ class Monitor(runtime.MisalignNode):
         """Open the run and start to listen."""
         super().__init__('monitor', **kwargs)
         self._chosen = chosen = self.read_parameters(MonitorParameters)
-        self._encoding = open_encoding(chosen.label_encoding)
         self._limits = parse_limits(chosen.limits)
         self._session = Session(chosen, log=self._warn)
         self._began = time.monotonic()
@@ -50,73 +47,25 @@ class Monitor(runtime.MisalignNode):
 
     def _listen(self) -> None:
         chosen = self._chosen
-        self._image(topics.TRUTH_LABELS, parts.LABELS, self._labels)
-        if chosen.instances:
-            self._image(topics.TRUTH_INSTANCES, parts.INSTANCES, _instances)
-        if chosen.depth or chosen.source:
-            self._image(
-                topics.TRUTH_DEPTH,
-                parts.DEPTH,
-                lambda message: images.to_millimetres(images.to_array(message)),
-            )
-        self._image(topics.DEGRADED_OCCLUDER, parts.OCCLUDER, _mono8)
-        if chosen.segmentation:
-            self._image(topics.SEGMENTATION_LABELS, parts.SEGMENTATION, _mono8)
-            if chosen.confidence:
-                self._values(
-                    topics.SEGMENTATION_CONFIDENCE, parts.CONFIDENCE, codec.confidence_from_values
-                )
-        if chosen.pictures:
-            self._image(topics.DEGRADED_IMAGE, parts.IMAGE, messages.bgr_pixels)
-        if chosen.source:
-            self._values(topics.CAMERA_SOURCE, parts.SOURCE, codec.source_from_values)
-        else:
-            self.create_subscription(
-                CameraInfo, topics.CAMERA_INFO, self._on_info, qos.image_qos('best_effort')
-            )
-        self._values(topics.DEGRADED_CONDITION, parts.CONDITION, codec.applied_from_values)
-        for name in chosen.models:
-            self._values(
-                topics.vlm_description(name), parts.vlm_part(name), codec.description_from_values
-            )
-        if chosen.recorder:
-            self._values(topics.RECORDER_FRAME, parts.RECORDER, dict)
-
-    def _image(self, topic: str, part: str, convert: Callable) -> None:
-        self.receive_images(
-            topic, self._chosen.reliability, lambda message: self._add(message, part, convert)
+        context = Context(
+            open_encoding(chosen.label_encoding),
+            chosen.camera_height,
+            chosen.camera_pitch,
+            by_cv_bridge,
         )
+        for channel in listened(Wanted.by(chosen, chosen.recorder)):
+            self.receive(channel, chosen.reliability, partial(self._add, channel, context))
 
-    def _values(self, topic: str, part: str, convert: Callable) -> None:
-        self.create_subscription(
-            DiagnosticArray,
-            topic,
-            lambda message: self._add(
-                message, part, lambda array: convert(messages.values_of(array))
-            ),
-            qos.result_qos(),
-        )
-
-    def _labels(self, message: Image) -> np.ndarray:
-        return self._encoding.decode(images.to_label_pixels(message))
-
-    def _on_info(self, message: CameraInfo) -> None:
-        self._session.camera = messages.camera_from_info(
-            message, self._chosen.camera_height, self._chosen.camera_pitch
-        )
-
-    def _add(self, message: Any, part: str, convert: Callable) -> None:
+    def _add(self, channel: Channel, context: Context, message: Any) -> None:
+        assert channel.read is not None
         try:
-            value = convert(message)
+            value = channel.read(message, context)
         except RecordError as error:
-            # Somebody else's message must not end the run; it is counted and named.
-            self._session.counters['malformed'] += 1
-            self.get_logger().warning(f'{part}: {error}', throttle_duration_sec=5.0)
+            self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        self._publish(
-            self._session.add(messages.stamp_of(message.header), part, value, time.monotonic())
-        )
+        stamp = messages.stamp_of(message.header)
+        self._publish(self._session.add(stamp, channel.part, value, time.monotonic()))
 
     def _publish(self, closed: list[Closed]) -> None:
         for frame in closed:
@@ -202,20 +151,6 @@ class Monitor(runtime.MisalignNode):
             )
             self.exit_code = verdict.exit_code
             print(f'verdict: {verdict.status.value}', flush=True)
-
-
-def _instances(message: Image) -> np.ndarray:
-    array = images.to_array(message)
-    if array.ndim != 2 or array.dtype != np.uint16:
-        raise RecordError(f'instances are {message.encoding[:40]!r}', 'publish mono16')
-    return array
-
-
-def _mono8(message: Image) -> np.ndarray:
-    array = images.to_array(message)
-    if array.ndim != 2 or array.dtype != np.uint8:
-        raise RecordError(f'a mask is {message.encoding[:40]!r}', 'publish mono8')
-    return array
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
@@ -22,17 +23,20 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
 from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.nodes.worker import Worker
+from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
 
 P = TypeVar('P')
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_CLASSES = {Form.IMAGE: Image, Form.VALUES: DiagnosticArray, Form.CAMERA_INFO: CameraInfo}
 
 _TYPES = {
     bool: ParameterType.PARAMETER_BOOL,
@@ -140,6 +144,26 @@ class MisalignNode(Node):
             callback,
             qos.image_qos(reliability),
             qos_overriding_options=qos.overridable(),
+        )
+
+    def receive(
+        self,
+        channel: Channel,
+        reliability: str,
+        callback: Callable[[Any], None],
+        raw: bool = False,
+    ) -> None:
+        """Subscribe to a channel; with `raw` the callback gets serialised messages."""
+        options: dict[str, Any] = {'raw': raw}
+        if channel.form is Form.VALUES:
+            profile = qos.result_qos()
+        elif channel.form is Form.CAMERA_INFO:
+            profile = qos.image_qos('best_effort')
+        else:
+            profile = qos.image_qos(reliability)
+            options['qos_overriding_options'] = qos.overridable()
+        self.create_subscription(
+            _CLASSES[channel.form], channel.topic, callback, profile, **options
         )
 
     def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:

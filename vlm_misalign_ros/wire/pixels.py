@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -37,6 +38,10 @@ ENCODINGS = tuple(_LAYOUT)
 """Encodings read without cv_bridge."""
 
 
+Fallback = Callable[[Any], np.ndarray]
+"""From an Image-like message to BGR uint8 (H, W, 3)."""
+
+
 def to_array(message: Any) -> np.ndarray:
     """
     Return the pixels of an Image-like message without copying where possible.
@@ -47,7 +52,7 @@ def to_array(message: Any) -> np.ndarray:
     if message.encoding not in _LAYOUT:
         raise RecordError(
             f'image encoding {message.encoding[:40]!r} is not supported',
-            'publish one of ' + ', '.join(ENCODINGS),
+            'publish one of ' + ', '.join(ENCODINGS) + ', or install cv_bridge',
         )
     dtype, channels = _LAYOUT[message.encoding]
     height, width, step = int(message.height), int(message.width), int(message.step)
@@ -67,8 +72,15 @@ def to_array(message: Any) -> np.ndarray:
     return array.reshape((height, width) if channels == 1 else (height, width, channels))
 
 
-def to_bgr(message: Any) -> np.ndarray:
-    """Return the pixels of an Image-like message as BGR uint8 (H, W, 3)."""
+def to_bgr(message: Any, fallback: Fallback | None = None) -> np.ndarray:
+    """
+    Return the pixels of an Image-like message as BGR uint8 (H, W, 3).
+
+    `fallback` reads the encodings that are not among ENCODINGS (cv_bridge, where it imports).
+    Raises RecordError as `to_array`.
+    """
+    if message.encoding not in _LAYOUT and fallback is not None:
+        return fallback(message)
     array = to_array(message)
     if array.dtype != np.uint8:
         raise RecordError(

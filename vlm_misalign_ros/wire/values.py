@@ -224,3 +224,26 @@ def description_from_values(values: Mapping[str, str]) -> Description:
         view=_view(_loads(values, 'view', WHOLE)),
         latency=_number(values.get('latency', '0'), 'latency'),
     )
+
+
+def values_of(message: Any) -> dict[str, str]:
+    """Return the pairs of a one-status DiagnosticArray; RecordError when there is no status."""
+    if not message.status:
+        raise RecordError('a DiagnosticArray came without a status')
+    return {pair.key: pair.value for pair in message.status[0].values}
+
+
+def camera_from_info(message: Any, mount_height: float, pitch: float) -> Camera | None:
+    """Return the camera of a CameraInfo; None where it is not calibrated (K is zero)."""
+    if message.k[0] <= 0 or message.k[4] <= 0 or not message.width or not message.height:
+        return None
+    return Camera(
+        int(message.width),
+        int(message.height),
+        float(message.k[0]),
+        float(message.k[4]),
+        float(message.k[2]),
+        float(message.k[5]),
+        mount_height,
+        pitch,
+    )

@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.evaluation.join import Joined, Parts
+from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
     DEPTH,
-    IMAGE,
     INSTANCES,
     LABELS,
     OCCLUDER,
     SEGMENTATION,
     SOURCE,
+    Parts,
     vlm_part,
 )
 from vlm_misalign_ros.core.labels.classes import CRITICAL
@@ -48,15 +48,7 @@ from vlm_misalign_ros.core.records.schema import (
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
-from vlm_misalign_ros.core.types import (
-    WHOLE,
-    Applied,
-    Camera,
-    Condition,
-    Description,
-    Source,
-    View,
-)
+from vlm_misalign_ros.core.types import WHOLE, Applied, Camera, Condition, Description, View
 
 CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 
@@ -80,29 +72,6 @@ class Evaluator:
         self._parameters = parameters
         self._critical = check_critical(parameters.critical)
         self._settings = truth_settings(parameters)
-
-    def needs(self, parts: Parts) -> list[str]:
-        """Return the names of the parts that a frame needs, given those it has."""
-        chosen = self._parameters
-        needed = [CONDITION, LABELS]
-        if chosen.source:
-            needed.append(SOURCE)
-        if chosen.instances:
-            needed.append(INSTANCES)
-        source: tuple[Source, Camera | None] | None = parts.get(SOURCE)
-        if chosen.depth or source is not None and source[0].depth:
-            needed.append(DEPTH)
-        if chosen.segmentation:
-            needed.append(SEGMENTATION)
-            if chosen.confidence:
-                needed.append(CONFIDENCE)
-        if chosen.pictures:
-            needed.append(IMAGE)
-        applied: Applied | None = parts.get(CONDITION)
-        if applied is not None and applied.covers:
-            needed.append(OCCLUDER)
-        needed.extend(vlm_part(name) for name in chosen.models)
-        return needed
 
     def evaluate(self, joined: Joined, default_camera: Camera | None = None) -> Evaluated:
         """

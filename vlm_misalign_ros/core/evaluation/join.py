@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_misalign_ros.core.evaluation.parts import Parts
 from vlm_misalign_ros.core.records.schema import Closing
-
-Parts = dict[str, Any]
 
 
 @dataclass

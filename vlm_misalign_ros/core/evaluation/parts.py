@@ -1,12 +1,142 @@
-"""The parts that a frame is joined from."""
+"""
+The table of the parts that a frame is joined from: who takes each, and when a frame needs it.
+
+`wire/channels` says on which topic each travels. Monitor, recorder and bag analysis are made from
+the two tables.
+"""
 
 from __future__ import annotations
 
-SOURCE, LABELS, INSTANCES = 'source', 'labels', 'instances'
-CONDITION, OCCLUDER, IMAGE, SEGMENTATION = 'condition', 'occluder', 'image', 'segmentation'
-RECORDER, DEPTH, CONFIDENCE = 'recorder', 'depth', 'confidence'
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.types import Applied, Source
+
+Parts = dict[str, Any]
+"""Values by the names of their parts."""
+
+SOURCE, CAMERA = 'source', 'camera'
+LABELS, INSTANCES, DEPTH = 'labels', 'instances', 'depth'
+SOURCE_IMAGE, IMAGE = 'source_image', 'image'
+CONDITION, OCCLUDER = 'condition', 'occluder'
+SEGMENTATION, CONFIDENCE = 'segmentation', 'confidence'
+RECORDER = 'recorder'
+_VLM = 'vlm:'
 
 
 def vlm_part(name: str) -> str:
     """Return the name under which the answer of model `name` joins."""
-    return f'vlm:{name}'
+    return _VLM + name
+
+
+def model_of(part: str) -> str:
+    """Return the model whose answer a part is; any other part stays what it is."""
+    return part.removeprefix(_VLM)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a listener takes of a run."""
+
+    models: tuple[str, ...] = ()
+    source: bool = True
+    """camera/source comes with every frame; without it the camera is told by camera_info."""
+    instances: bool = True
+    depth: bool = False
+    """Depth comes with every frame, not only with those whose source says so."""
+    any_depth: bool = True
+    """Depth is taken where it comes."""
+    segmentation: bool = True
+    confidence: bool = True
+    image: bool = True
+    source_image: bool = False
+    recorder: bool = False
+    """Frames wait until the recorder has them."""
+
+    @classmethod
+    def by(cls, parameters: EvaluationParameters, recorder: bool = False) -> Wanted:
+        """Return what an evaluation with these parameters takes."""
+        return cls(
+            models=parameters.models,
+            source=parameters.source,
+            instances=parameters.instances,
+            depth=parameters.depth,
+            any_depth=parameters.depth or parameters.source,
+            segmentation=parameters.segmentation,
+            confidence=parameters.segmentation and parameters.confidence,
+            image=parameters.pictures > 0,
+            recorder=recorder,
+        )
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One part."""
+
+    name: str
+    taken: Callable[[Wanted], bool]
+    """Whether it is listened for."""
+    needed: Callable[[Wanted, Parts], bool]
+    """Whether a frame has to have it, given the parts that it has."""
+    parameter: str = ''
+    """The parameter of the evaluation that asks for it; empty where there is none."""
+    told_by_topic: bool = False
+    """Whether, in a bag, the topic alone decides that it is asked for."""
+
+
+def _always(wanted: Wanted, parts: Parts) -> bool:
+    return True
+
+
+def _never(wanted: Wanted, parts: Parts) -> bool:
+    return False
+
+
+def _has_depth(wanted: Wanted, parts: Parts) -> bool:
+    told: tuple[Source, Any] | None = parts.get(SOURCE)
+    return wanted.any_depth and (wanted.depth or told is not None and told[0].depth)
+
+
+def _is_covered(wanted: Wanted, parts: Parts) -> bool:
+    applied: Applied | None = parts.get(CONDITION)
+    return applied is not None and applied.covers
+
+
+PARTS: tuple[PartRow, ...] = (
+    PartRow(CONDITION, lambda w: True, _always),
+    PartRow(LABELS, lambda w: True, _always),
+    PartRow(SOURCE, lambda w: w.source, lambda w, _: w.source, 'source', told_by_topic=True),
+    PartRow(CAMERA, lambda w: not w.source, _never),
+    PartRow(INSTANCES, lambda w: w.instances, lambda w, _: w.instances, 'instances'),
+    PartRow(DEPTH, lambda w: w.any_depth, _has_depth, 'depth'),
+    PartRow(
+        SEGMENTATION,
+        lambda w: w.segmentation,
+        lambda w, _: w.segmentation,
+        'segmentation',
+        told_by_topic=True,
+    ),
+    PartRow(CONFIDENCE, lambda w: w.confidence, lambda w, _: w.confidence, 'confidence'),
+    PartRow(IMAGE, lambda w: w.image, lambda w, _: w.image, 'pictures'),
+    PartRow(SOURCE_IMAGE, lambda w: w.source_image, lambda w, _: w.source_image),
+    PartRow(OCCLUDER, lambda w: True, _is_covered),
+    PartRow(RECORDER, lambda w: w.recorder, lambda w, _: w.recorder),
+)
+"""Every part but the answers, of which there is one a model, taken and needed."""
+
+BY_NAME = {row.name: row for row in PARTS}
+
+
+def needs(wanted: Wanted, parts: Parts) -> list[str]:
+    """Return the names of the parts that a frame needs, given those it has."""
+    found = [row.name for row in PARTS if row.needed(wanted, parts)]
+    found.extend(vlm_part(name) for name in wanted.models)
+    return found
+
+
+def taken(wanted: Wanted) -> Iterator[str]:
+    """Yield the names of the parts that are listened for."""
+    yield from (row.name for row in PARTS if row.taken(wanted))
+    yield from (vlm_part(name) for name in wanted.models)

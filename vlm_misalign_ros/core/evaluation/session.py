@@ -15,9 +15,19 @@ from typing import Any
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluated, Evaluator
-from vlm_misalign_ros.core.evaluation.join import Joined, Parts, StampJoin
-from vlm_misalign_ros.core.evaluation.parts import IMAGE, RECORDER, SEGMENTATION, SOURCE
+from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin
+from vlm_misalign_ros.core.evaluation.parts import (
+    CAMERA,
+    IMAGE,
+    SEGMENTATION,
+    SOURCE,
+    Parts,
+    Wanted,
+    model_of,
+    needs,
+)
 from vlm_misalign_ros.core.metrics.confusion import miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import rates
@@ -37,6 +47,8 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Camera
 
+CAMERAS = 256
+"""Cameras kept by stamp until their frame closes."""
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
 
@@ -65,6 +77,7 @@ class Session:
         self._evaluator = Evaluator(parameters)
         # Live, nothing is waited for beyond its deadline, so nobody is given up either.
         patience = parameters.patience if parameters.lockstep else 2**62
+        self._wanted = Wanted.by(parameters, parameters.recorder)
         self._join = StampJoin(self._needs, parameters.deadline, parameters.capacity, patience)
         self._probes = StampJoin(self._needs, float('inf'), capacity=16, patience=2**62)
         self._rolling = {n: RollingCounts(parameters.window) for n in parameters.models}
@@ -81,8 +94,10 @@ class Session:
         self.total = 0
         """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
         self.notes: list[str] = []
-        self.camera: Camera | None = None
-        """Where camera/source has none: what camera_info told."""
+        self._camera: Camera | None = None
+        self._cameras: dict[int, Camera | None] = {}
+        """What camera_info told, by stamp, and the newest for frames that have none."""
+        self._malformed: set[str] = set()
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
         self._writer: RecordWriter | None = None
         self._pictures: WorstPictures | None = None
@@ -95,11 +110,21 @@ class Session:
                 self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
 
     def _needs(self, parts: Parts) -> list[str]:
-        needed = self._evaluator.needs(parts)
-        return [*needed, RECORDER] if self._chosen.recorder else needed
+        return needs(self._wanted, parts)
+
+    def malformed(self, part: str, error: RecordError) -> None:
+        """Count a message that cannot be read: somebody else's, which must not end the run."""
+        self.counters['malformed'] += 1
+        if part not in self._malformed:
+            self._malformed.add(part)
+            self._log(f'{part}: {error}')
+            self.notes.append(f'{part}: a message could not be read: {error}')
 
     def add(self, stamp: int, part: str, value: Any, now: float) -> list[Closed]:
         """Add one part of a frame (`now` in seconds of a steady clock); return what closed."""
+        if part == CAMERA:
+            self._tell_camera(stamp, value)
+            return []
         if self._chosen.lockstep and stamp < NANO:
             closed, _ = self._probes.add(stamp, part, value, now)
             return [
@@ -122,6 +147,13 @@ class Session:
         if part == SOURCE and value[0].total:
             self.total = value[0].total
         return [self._finish(joined, now) for joined in (*closed, *more)]
+
+    def _tell_camera(self, stamp: int, camera: Camera | None) -> None:
+        """Keep what camera_info tells; a camera opens no frame."""
+        self._cameras[stamp] = camera
+        while len(self._cameras) > CAMERAS:
+            self._cameras.pop(next(iter(self._cameras)))
+        self._camera = camera
 
     def expire(self, now: float) -> list[Closed]:
         """Close frames whose deadline has passed."""
@@ -152,7 +184,7 @@ class Session:
         return 0 < self.total <= self.closed
 
     def _late(self, stamp: int, part: str) -> None:
-        name = part.removeprefix('vlm:')
+        name = model_of(part)
         if name in self.accounting and self.accounting[name][Status.MISSING.value]:
             self.accounting[name][Status.MISSING.value] -= 1
             self.accounting[name][Status.LATE.value] += 1
@@ -160,7 +192,7 @@ class Session:
             self._writer.write(LateRecord(format_stamp(stamp), part))
 
     def _finish(self, joined: Joined, now: float) -> Closed:
-        evaluated = self._evaluator.evaluate(joined, self.camera)
+        evaluated = self._evaluator.evaluate(joined, self._cameras.pop(joined.stamp, self._camera))
         record = evaluated.record
         self.closed += 1
         self.counters[joined.reason.value] += 1

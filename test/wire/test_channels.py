@@ -1,0 +1,177 @@
+"""The tables of channels and parts: what is heard, recorded and needed, and how it is read."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from golden import replaying
+from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.parts import PARTS, Wanted, needs, taken
+from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.records.schema import AccountingRecord
+from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.types import Applied, Condition, Source
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.channels import CHANNELS, Context, Form, listened, recorded
+
+CONTEXT = Context(open_encoding('cityscapes_label_ids'), 1.22, 0.038)
+ALL = Wanted(models=('a', 'b'), depth=True, source_image=True, recorder=True)
+
+
+def channel(topic):
+    return next(entry for entry in CHANNELS if entry.topic == topic)
+
+
+def image(pixels, encoding):
+    pixels = np.ascontiguousarray(pixels)
+    return SimpleNamespace(
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        step=pixels.strides[0],
+        is_bigendian=0,
+        data=pixels.tobytes(),
+    )
+
+
+def test_every_topic_is_a_channel_or_only_an_output():
+    named = {value for name, value in vars(topics).items() if name.isupper()}
+    outputs = {topics.SEGMENTATION_OVERLAY, topics.DIAGNOSTICS}
+    assert {entry.topic for entry in CHANNELS} == named - outputs | {
+        topics.vlm_description('{model}')
+    }
+
+
+def test_every_part_has_one_channel():
+    carried = [entry.part for entry in CHANNELS if entry.read is not None]
+    assert sorted(carried) == sorted([*(row.name for row in PARTS), parts.vlm_part('{model}')])
+
+
+def test_every_part_that_is_needed_is_listened_for():
+    covered = {parts.CONDITION: Applied(Condition('occlusion', 3), 0, covers=True)}
+    told = {parts.SOURCE: (Source('d', 's', 'k', 0, 1, 0, Condition(), depth=True), None)}
+    for wanted in (ALL, Wanted(), Wanted(source=False, any_depth=False, instances=False)):
+        for have in ({}, covered, told, {**covered, **told}):
+            assert set(needs(wanted, have)) <= set(taken(wanted))
+            topics_of = {entry.part for entry in listened(wanted)}
+            assert set(needs(wanted, have)) <= topics_of
+
+
+@pytest.mark.parametrize(
+    'wanted, have, extra',
+    [
+        (Wanted(('m',)), {}, set()),
+        (Wanted(('m',), depth=True), {}, {parts.DEPTH}),
+        (Wanted(('m',), recorder=True), {}, {parts.RECORDER}),
+        (
+            Wanted(('m',)),
+            {parts.CONDITION: Applied(Condition('mud', 2), 0, covers=True)},
+            {parts.OCCLUDER},
+        ),
+        (
+            Wanted(('m',)),
+            {parts.SOURCE: (Source('d', 's', 'k', 0, 1, 0, Condition(), depth=True), None)},
+            {parts.DEPTH},
+        ),
+    ],
+)
+def test_what_a_frame_needs(wanted, have, extra):
+    plain = {
+        parts.CONDITION,
+        parts.LABELS,
+        parts.SOURCE,
+        parts.INSTANCES,
+        parts.SEGMENTATION,
+        parts.CONFIDENCE,
+        parts.IMAGE,
+        'vlm:m',
+    }
+    assert set(needs(wanted, have)) == plain | extra
+
+
+def test_what_is_turned_off_is_neither_needed_nor_listened_for():
+    chosen = EvaluationParameters(
+        models=('m',), source=False, instances=False, segmentation=False, pictures=0
+    )
+    wanted = Wanted.by(chosen)
+    assert set(needs(wanted, {})) == {parts.CONDITION, parts.LABELS, 'vlm:m'}
+    assert {entry.part for entry in listened(wanted)} == {
+        parts.CONDITION,
+        parts.LABELS,
+        parts.OCCLUDER,
+        parts.CAMERA,
+        'vlm:m',
+    }
+
+
+def test_a_bag_has_what_an_evaluation_takes_and_what_the_monitor_says():
+    names = {entry.topic for entry in recorded(ALL)}
+    assert names == {
+        entry.topic.format(model=model)
+        for entry in CHANNELS
+        for model in ('a', 'b')
+        if entry.part != parts.RECORDER
+    }
+    assert topics.CAMERA_IMAGE not in {entry.topic for entry in recorded(Wanted())}
+
+
+@pytest.mark.parametrize(
+    'topic, good, encoding, wrong, other, words',
+    [
+        (topics.TRUTH_INSTANCES, np.uint16, 'mono16', np.uint8, 'mono8', 'publish mono16'),
+        (topics.SEGMENTATION_LABELS, np.uint8, 'mono8', np.uint16, 'mono16', 'publish mono8'),
+        (topics.DEGRADED_OCCLUDER, np.uint8, 'mono8', np.float32, '32FC1', 'publish mono8'),
+        (topics.TRUTH_LABELS, np.uint8, 'mono8', np.uint16, 'mono16', 'publish mono8'),
+        (topics.TRUTH_DEPTH, np.uint16, '16UC1', np.uint8, 'mono8', 'publish 16UC1'),
+    ],
+)
+def test_maps_are_checked_where_they_arrive(topic, good, encoding, wrong, other, words):
+    read = channel(topic).read
+    assert read(image(np.ones((2, 3), good), encoding), CONTEXT).shape == (2, 3)
+    with pytest.raises(RecordError, match=words):
+        read(image(np.ones((2, 3), wrong), other), CONTEXT)
+
+
+def test_a_picture_of_an_unknown_encoding_goes_to_the_fallback_where_there_is_one():
+    read = channel(topics.DEGRADED_IMAGE).read
+    message = image(np.ones((2, 3), np.uint8), 'bayer_rggb8')
+    with pytest.raises(RecordError, match="'bayer_rggb8' is not supported"):
+        read(message, CONTEXT)
+    made = np.zeros((2, 3, 3), np.uint8)
+    with_bridge = Context(CONTEXT.encoding, 1.22, 0.038, lambda given: made)
+    assert read(message, with_bridge) is made
+
+
+def test_a_message_that_cannot_be_read_is_counted_offline_as_it_is_live(tmp_path, monkeypatch):
+    """One mask of 16 bits among the golden frames: that frame lacks it, the others do not."""
+    real = replaying.image_message
+
+    def sometimes(pixels, stamp, encoding):
+        wrong = encoding == 'mono8' and pixels.max() < 20 and stamp == replaying.NANO
+        if wrong and not sometimes.done:
+            sometimes.done = True
+            return real(pixels.astype(np.uint16), stamp, 'mono16')
+        return real(pixels, stamp, encoding)
+
+    sometimes.done = False
+    monkeypatch.setattr(replaying, 'image_message', sometimes)
+    monkeypatch.setattr(replaying, 'CONDITIONS', ('clean',))
+    bag = replaying.write_bag(tmp_path / 'bag', live=False)
+    verdict = analyse(bag, tmp_path / 'out', replaying.parameters())
+    records = list(read_records(tmp_path / 'out' / RECORDS))
+    assert sometimes.done and isinstance(records[-1], AccountingRecord)
+    assert records[-1].parts['segmentation'] == {'missing': 1, 'scored': 3}
+    assert records[-1].frames['malformed'] == 1
+    assert any("a mask is 'mono16'" in note for note in verdict.notes)
+
+
+def test_the_forms_are_message_types():
+    assert {form.value for form in Form} == {
+        'sensor_msgs/msg/Image',
+        'diagnostic_msgs/msg/DiagnosticArray',
+        'sensor_msgs/msg/CameraInfo',
+    }

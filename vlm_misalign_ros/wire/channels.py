@@ -1,0 +1,155 @@
+"""
+The table of channels: a row a topic, with the part it carries and how that is read.
+
+Monitor, recorder and bag analysis listen by this table, so that a message means the same to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.parts import Wanted
+from vlm_misalign_ros.core.labels.encodings import Encoding
+from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire.values import (
+    applied_from_values,
+    camera_from_info,
+    confidence_from_values,
+    description_from_values,
+    source_from_values,
+    values_of,
+)
+
+
+class Form(Enum):
+    """The message types that are used; the value is the type's name."""
+
+    IMAGE = 'sensor_msgs/msg/Image'
+    VALUES = 'diagnostic_msgs/msg/DiagnosticArray'
+    CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+
+@dataclass(frozen=True)
+class Context:
+    """What reading a message needs beside the message."""
+
+    encoding: Encoding
+    """Of ground_truth/labels."""
+    camera_height: float
+    camera_pitch: float
+    fallback: pixels.Fallback | None = None
+    """Reads pictures of encodings that this package does not; None where nothing else is asked."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One topic."""
+
+    topic: str
+    """Relative and remappable; `{model}` stands for the name of a VLM."""
+    form: Form
+    part: str
+    """The part it carries; of a topic that is recorded only, the topic."""
+    read: Callable[[Any, Context], Any] | None
+    """From a message with the fields of its form to the part's value; None: recorded only."""
+    recorded: bool = True
+    """Whether bags have it."""
+
+
+def _labels(message: Any, context: Context) -> np.ndarray:
+    return context.encoding.decode(pixels.to_label_pixels(message))
+
+
+def _depth(message: Any, context: Context) -> np.ndarray:
+    return pixels.to_millimetres(pixels.to_array(message))
+
+
+def _instances(message: Any, context: Context) -> np.ndarray:
+    return _plane(message, np.uint16, 'instances are', 'mono16')
+
+
+def _mask(message: Any, context: Context) -> np.ndarray:
+    return _plane(message, np.uint8, 'a mask is', 'mono8')
+
+
+def _plane(message: Any, dtype: type, what: str, wanted: str) -> np.ndarray:
+    array = pixels.to_array(message)
+    if array.ndim != 2 or array.dtype != dtype:
+        raise RecordError(f'{what} {message.encoding[:40]!r}', f'publish {wanted}')
+    return array
+
+
+def _picture(message: Any, context: Context) -> np.ndarray:
+    return pixels.to_bgr(message, context.fallback)
+
+
+def _camera(message: Any, context: Context) -> Any:
+    return camera_from_info(message, context.camera_height, context.camera_pitch)
+
+
+def _values(convert: Callable[[dict[str, str]], Any]) -> Callable[[Any, Context], Any]:
+    return lambda message, context: convert(values_of(message))
+
+
+CHANNELS: tuple[Channel, ...] = (
+    Channel(topics.CAMERA_IMAGE, Form.IMAGE, parts.SOURCE_IMAGE, _picture),
+    Channel(topics.CAMERA_INFO, Form.CAMERA_INFO, parts.CAMERA, _camera),
+    Channel(topics.CAMERA_SOURCE, Form.VALUES, parts.SOURCE, _values(source_from_values)),
+    Channel(topics.TRUTH_LABELS, Form.IMAGE, parts.LABELS, _labels),
+    Channel(topics.TRUTH_INSTANCES, Form.IMAGE, parts.INSTANCES, _instances),
+    Channel(topics.TRUTH_DEPTH, Form.IMAGE, parts.DEPTH, _depth),
+    Channel(topics.DEGRADED_IMAGE, Form.IMAGE, parts.IMAGE, _picture),
+    Channel(topics.DEGRADED_CONDITION, Form.VALUES, parts.CONDITION, _values(applied_from_values)),
+    Channel(topics.DEGRADED_OCCLUDER, Form.IMAGE, parts.OCCLUDER, _mask),
+    Channel(topics.SEGMENTATION_LABELS, Form.IMAGE, parts.SEGMENTATION, _mask),
+    Channel(
+        topics.SEGMENTATION_CONFIDENCE,
+        Form.VALUES,
+        parts.CONFIDENCE,
+        _values(confidence_from_values),
+    ),
+    Channel(
+        topics.vlm_description('{model}'),
+        Form.VALUES,
+        parts.vlm_part('{model}'),
+        _values(description_from_values),
+    ),
+    Channel(topics.RECORDER_FRAME, Form.VALUES, parts.RECORDER, _values(dict), recorded=False),
+    Channel(topics.MONITOR_FRAME, Form.VALUES, topics.MONITOR_FRAME, None),
+    Channel(topics.MONITOR_METRICS, Form.VALUES, topics.MONITOR_METRICS, None),
+)
+
+
+def _opened(wanted: Wanted) -> Iterator[Channel]:
+    """Yield the channels, that of the answers once for each model."""
+    for channel in CHANNELS:
+        if '{model}' not in channel.topic:
+            yield channel
+            continue
+        for name in wanted.models:
+            yield replace(
+                channel, topic=channel.topic.format(model=name), part=parts.vlm_part(name)
+            )
+
+
+def listened(wanted: Wanted) -> list[Channel]:
+    """Return the channels of the parts that a listener takes."""
+    names = set(parts.taken(wanted))
+    return [channel for channel in _opened(wanted) if channel.part in names]
+
+
+def recorded(wanted: Wanted) -> list[Channel]:
+    """Return the channels of a bag: those of the parts taken, the camera's and the monitor's."""
+    names = {*parts.taken(wanted), parts.CAMERA}
+    return [
+        channel
+        for channel in _opened(wanted)
+        if channel.recorded and (channel.read is None or channel.part in names)
+    ]
