@@ -122,6 +122,12 @@ def test_a_wrong_label_is_named(tmp_path, line, words):
         ('A car painted on a wall.', '+wall'),
         ('Vehicles are parked on both sides.', '+vehicle'),
         ('No vehicles except a van.', '+vehicle +car'),
+        ('No cars, only some parked.', '+car'),
+        ('No cars, only some parked ones.', '+car'),
+        ('No cars, only some park benches.', '-car'),
+        ('A car and there two pedestrians are not visible.', '+car -person'),
+        ('A car and two pedestrians are not visible.', '-car -person'),
+        ('A few cars here and there cannot be seen.', '-car'),
         ('Heavy traffic.', ''),
         ('VANS, SUVs and a TAXI', '+car'),
         ('No people on the sidewalk.', '-person +sidewalk'),
@@ -154,6 +160,19 @@ def test_a_wrong_label_is_named(tmp_path, line, words):
 )
 def test_mentions(text, expected):
     assert mentions(text) == wanted(expected)
+
+
+def test_a_cue_at_the_end_of_a_clause_reaches_back_over_twelve_things():
+    twelve = (
+        'a sidewalk, a building, a wall, a fence, a pole, a traffic light, a traffic sign, '
+        'a tree, a truck, a car, a bus and a train are not visible.'
+    )
+    denied = (
+        '-sidewalk -building -wall -fence -pole -traffic_light -traffic_sign -vegetation '
+        '-truck -car -bus -train'
+    )
+    assert mentions(twelve) == wanted(denied)
+    assert mentions('A motorcycle, ' + twelve) == wanted('+motorcycle ' + denied)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +362,7 @@ def test_texts_are_bounded():
         'sign with ',
         '{"a":',
         '[',
+        '[,',
         '"',
         '<think>',
         'car: yes ',

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,12 +22,20 @@ _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(
     '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split()
 )
+_NOT = frozenset(('not', 'without', "can't", 'cannot'))
+_EMPTY = (('[', ']'), ('{', '}'))
 _YES = frozenset('yes true present visible y several many multiple some one two three'.split())
 _MAYBE = frozenset(
     'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split()
 )
 _ATTEMPTS = 24
 """Places at which an answer is tried as JSON."""
+_ENDS = 6
+"""Places at which JSON that is cut off is tried as whole."""
+_PARTS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("?)|[{}\[\],]', re.DOTALL)
+"""Strings, the last of which may lack its end, and what is between them."""
+_Open = tuple[str, '_Open'] | None
+"""What closes the innermost open bracket, and the ones around it."""
 
 
 def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
@@ -67,39 +77,47 @@ def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
 
 def _cut_off(text: str) -> Any:
     """Return the value of JSON that ends too early; a text cut off counts as far as it goes."""
-    stack: list[str] = []
-    quoted = escaped = False
-    ends: list[tuple[int, str]] = []
-    for place, char in enumerate(text):
-        if quoted:
-            if escaped:
-                escaped = False
-            elif char == '\\':
-                escaped = True
-            elif char == '"':
-                quoted = False
-                ends.append((place + 1, ''.join(reversed(stack))))
-            continue
-        if char == '"':
-            quoted = True
-        elif char in '{[':
-            stack.append('}' if char == '{' else ']')
-        elif char in '}]':
-            if not stack or stack.pop() != char:
-                return None
-            ends.append((place + 1, ''.join(reversed(stack))))
-        elif char == ',':
-            ends.append((place, ''.join(reversed(stack))))
-    if not stack:
-        return None
-    if quoted:
-        ends.append((len(text), '"' + ''.join(reversed(stack))))
-    for place, closing in ends[:-7:-1]:
+    for place, closing in _ends(text):
         try:
             return json.loads(text[:place] + closing)
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _ends(text: str) -> list[tuple[int, str]]:
+    """
+    Return the last places, latest first, at which JSON could have ended, with what closes it.
+
+    Empty for a text whose brackets do not match or are all closed.
+    """
+    left: _Open = None
+    ends: deque[tuple[int, str, _Open]] = deque(maxlen=_ENDS)
+    for found in _PARTS.finditer(text):
+        part = found.group()
+        if part[0] == '"':
+            ends.append((found.end(), '', left) if found[1] else (len(text), '"', left))
+        elif part == ',':
+            ends.append((found.start(), '', left))
+        elif part in '{[':
+            left = ('}' if part == '{' else ']', left)
+        else:
+            if left is None or left[0] != part:
+                return []
+            left = left[1]
+            ends.append((found.end(), '', left))
+    if left is None:
+        return []
+    return [(place, quote + _closing(brackets)) for place, quote, brackets in reversed(ends)]
+
+
+def _closing(left: _Open) -> str:
+    """Return what closes the brackets that are left open, the innermost first."""
+    found = []
+    while left is not None:
+        bracket, left = left
+        found.append(bracket)
+    return ''.join(found)
 
 
 def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
@@ -127,16 +145,19 @@ def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
 
 def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
     """Return what the value beside a thing's name says of it; None for a text of its own."""
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, (bool, list, dict)):
         return Mention.ASSERTED if value else Mention.DENIED
     if isinstance(value, (int, float)):
         return Mention.ASSERTED if value > 0 else Mention.DENIED
-    if isinstance(value, (list, dict)):
-        return Mention.ASSERTED if value else Mention.DENIED
-    tokens = words(value) if isinstance(value, str) else tuple(value)
-    first = tokens[0] if tokens else ''
-    if not first or first in _NO or tokens in (('[', ']'), ('{', '}'), ('-',)):
-        return Mention.DENIED if first else None
+    return _polarity_of_words(words(value) if isinstance(value, str) else tuple(value), lexicon)
+
+
+def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | None:
+    if not tokens:
+        return None
+    first = tokens[0]
+    if first in _NO or tokens in _EMPTY:
+        return Mention.DENIED
     if first in _MAYBE:
         return Mention.HEDGED
     if first.isdigit() or first in _YES:
@@ -146,20 +167,16 @@ def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
         return Mention.HEDGED
     if Cue.NEGATION_AFTER in cues:
         return Mention.DENIED
-    if (
-        first in ('no', 'not', 'without', "can't", 'cannot')
-        and Cue.NOT_NEGATION not in cues
-        and (first == 'no' or Cue.NEGATION_BEFORE in cues)
-    ):
+    if first in _NOT and Cue.NEGATION_BEFORE in cues and Cue.NOT_NEGATION not in cues:
         return Mention.DENIED
     return None
 
 
 def pairs(
     tokens: Sequence[str], lexicon: Lexicon
-) -> list[tuple[tuple[str, ...], tuple[str, ...], int]]:
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """
-    Return (classes, value words, where the value starts) of `cars: 4, pedestrians: none`.
+    Return (classes, value words) of each part of `cars: 4, pedestrians: none`.
 
     Empty when the sentence is none. A key has to be the name of a thing and nothing else.
     """
@@ -176,10 +193,10 @@ def pairs(
                 place for place in range(colon, colons[number + 1]) if tokens[place] in (',', '|')
             ]
             if not inside:
-                return [] if not classes else [(classes, tuple(tokens[colon + 1 :]), colon + 1)]
+                return [] if not classes else [(classes, tuple(tokens[colon + 1 :]))]
             stop = inside[-1]
         if classes:
-            found.append((classes, tuple(tokens[colon + 1 : stop]), colon + 1))
+            found.append((classes, tuple(tokens[colon + 1 : stop])))
         start = stop + 1
     return found
 

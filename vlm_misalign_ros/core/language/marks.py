@@ -36,27 +36,31 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
             continue
         thing, meanings = lexicon.things.longest(tokens, index)
         length, cues = lexicon.cues.longest(tokens, index)
-        real = bool(thing) and bool(meanings[0])
-        if length > thing or length == thing > 0 and not real:
-            cue = cues[0]
-            if len(cues) > 1:
-                forward = [c for c in cues if c in FORWARD]
-                back = [c for c in cues if c not in FORWARD]
-                end = index + length
-                closes = end == len(tokens) or tokens[end] in PUNCTUATION
-                follows = not closes and (
-                    not index
-                    or tokens[index - 1] in PUNCTUATION
-                    or Cue.HEDGE_AFTER in back
-                    or _thing_follows(tokens, end, lexicon)
-                )
-                cue = (forward if forward and (follows or not back) else back or forward)[0]
+        if length > thing or length == thing > 0 and not meanings[0]:
+            cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)
             marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
         elif thing:
             marks.append(Mark(None, thing, meanings[0]))
         else:
             marks.append(_PLAIN)
     return marks
+
+
+def _chosen(
+    cues: Sequence[Cue], tokens: Sequence[str], index: int, length: int, lexicon: Lexicon
+) -> Cue:
+    """Return which of its meanings a phrase has here: whether it reaches forward or back."""
+    forward = [cue for cue in cues if cue in FORWARD]
+    back = [cue for cue in cues if cue not in FORWARD]
+    if not forward or not back:
+        return cues[0]
+    end = index + length
+    closes = end == len(tokens) or tokens[end] in PUNCTUATION
+    opens = not index or tokens[index - 1] in PUNCTUATION
+    reaches_forward = not closes and (
+        opens or Cue.HEDGE_AFTER in back or _thing_follows(tokens, end, lexicon)
+    )
+    return (forward if reaches_forward else back)[0]
 
 
 def _without_pseudo(
@@ -74,8 +78,8 @@ def _without_pseudo(
     return cue, length
 
 
-def _thing_follows(tokens: Sequence[str], start: int, lexicon: Lexicon, within: int = 5) -> bool:
-    for index in range(start, min(start + within, len(tokens))):
+def _thing_follows(tokens: Sequence[str], start: int, lexicon: Lexicon) -> bool:
+    for index in range(start, min(start + 5, len(tokens))):
         if tokens[index] in ',;:':
             return False
         if any(lexicon.things.longest(tokens, index)[1]):

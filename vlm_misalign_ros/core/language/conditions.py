@@ -1,0 +1,72 @@
+"""Conditions of a judgement: `once it is clear, proceed`, `safe only if nobody crosses`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.language.text import starts_with
+
+_WEIGHING = (
+    'reviewing',
+    'considering',
+    'analyzing',
+    'analysing',
+    'looking',
+    'assessing',
+    'examining',
+    'evaluating',
+    'weighing',
+    'taking',
+    'checking',
+    'seeing',
+    'all',
+    'that',
+    'everything',
+)
+"""What makes `after` and `given` no conditions: `after considering everything, go`."""
+_OPENS = frozenset((',', ':', ';', 'and', 'but', 'that'))
+_CLOSES = frozenset((':', ';', ')', '-', 'so', 'therefore', 'but'))
+_CONSEQUENCE = frozenset((',', ';', ':', 'and', 'but', 'as'))
+_OF_TIME = frozenset(('how', 'before', 'until'))
+
+
+class Condition:
+    """Follows a sentence word by word: whether what comes next stands under a condition."""
+
+    def __init__(self, tokens: Sequence[str], lexicon: Lexicon) -> None:
+        """Start without one."""
+        self._tokens = tokens
+        self._phrases = lexicon.conditions
+        self._goes_before = False
+        self.holds = False
+
+    def pass_by(self, index: int, judged: int) -> None:
+        """Take in the word at `index`, where a phrase of `judged` words judges."""
+        word = self._tokens[index]
+        if (
+            not judged
+            and word in self._phrases.begins
+            and self._phrases.longest(self._tokens, index)[0]
+            and not starts_with(self._tokens[index + 1 :], *_WEIGHING)
+        ):
+            self.holds = True
+            self._goes_before = index == 0 or self._tokens[index - 1] in _OPENS
+        elif word in _CLOSES or word == ',' and not self._goes_before:
+            self.holds = False
+
+
+def is_of_waiting(tokens: Sequence[str], index: int) -> bool:
+    """Return whether a condition before is to wait for: `until that is clear, do not move`."""
+    return any(word in ('until', 'before') for word in tokens[:index])
+
+
+def condition_follows(tokens: Sequence[str], start: int, lexicon: Lexicon) -> bool:
+    """Return whether a judgement depends on what comes after it: `safe only once ...`."""
+    for index in range(start, min(start + 3, len(tokens))):
+        if tokens[index] in _CONSEQUENCE:
+            return False
+        length, _ = lexicon.conditions.longest(tokens, index)
+        if length and tokens[index] not in _OF_TIME:
+            return True
+    return False

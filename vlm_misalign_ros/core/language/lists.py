@@ -1,0 +1,102 @@
+"""Lists under a cue: whether it holds for the next thing, as in `no cars, trucks or buses`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.language.grammar import DEFINITE, PRONOUNS, PUNCTUATION, VERBS
+from vlm_misalign_ros.core.language.lexicon import Cue
+from vlm_misalign_ros.core.language.marks import FORWARD, Mark
+from vlm_misalign_ros.core.language.nouns import Said
+
+_JOINING = frozenset(('and', 'or', 'nor', 'even', 'any'))
+_CLOSING = frozenset((Cue.TERMINATOR, *FORWARD))
+_BREAKERS = (
+    DEFINITE
+    | PRONOUNS
+    | frozenset(
+        'a an some several many few two three four five six seven eight nine ten another only '
+        'just with plus multiple dozens hundreds lots plenty numerous'.split()
+    )
+)
+"""What a new statement begins with, and no further thing under a cue."""
+_DETERMINERS = frozenset('a an some several many few two three'.split())
+_OF_ITS_OWN = VERBS - {'parked'}
+"""Verbs that make a statement of their own."""
+_ATTRIBUTES = frozenset('parked moving oncoming waiting crossing passing walking'.split())
+_ENDING = PUNCTUATION | VERBS - _ATTRIBUTES
+_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS))
+
+
+def list_goes_on(
+    tokens: Sequence[str], marks: Sequence[Mark], said: Sequence[Said], cue: Cue, index: int
+) -> bool:
+    """Return whether what follows a comma or `and` is one more thing under the same cue."""
+    start = index + 1
+    while start < len(tokens) and tokens[start] in _JOINING:
+        start += 1
+    if start >= len(tokens) or marks[start].cue in _CLOSING:
+        return False
+    if tokens[start] in _BREAKERS and not (
+        tokens[start] in _DETERMINERS
+        and cue in (Cue.HEDGE_BEFORE, Cue.PICTURE_BEFORE)
+        and not _verb_follows(tokens, start)
+    ):
+        return False
+    comma = tokens[index] == ','
+    if cue is Cue.PICTURE_BEFORE and comma:
+        return False
+    place = _next_thing(tokens, marks, start)
+    if place is None:
+        return False
+    return (
+        cue is not Cue.NEGATION_BEFORE
+        or not comma
+        or _or_follows(tokens, index)
+        or _names_alone(tokens, marks, said, index, start, place)
+    )
+
+
+def _next_thing(tokens: Sequence[str], marks: Sequence[Mark], start: int) -> int | None:
+    for place in range(start, min(start + 5, len(tokens))):
+        if tokens[place] in _ENDING:
+            return None
+        if marks[place].classes:
+            return place
+    return None
+
+
+def _names_alone(
+    tokens: Sequence[str],
+    marks: Sequence[Mark],
+    said: Sequence[Said],
+    comma: int,
+    start: int,
+    place: int,
+) -> bool:
+    """Return whether names alone stand before and behind a comma: `no cars, trucks`."""
+    if not said or said[-1].end != comma or place - start > 1:
+        return False
+    end = place + marks[place].length
+    if end < len(tokens) and tokens[end] not in (',', ')'):
+        return False
+    first, second = (
+        not _ON_THE_ROAD.isdisjoint(classes)
+        for classes in (said[-1].classes, marks[place].classes or ())
+    )
+    # "no cars, houses, a fence": the houses are there.
+    return first is second or ':' in tokens[:comma]
+
+
+def _or_follows(tokens: Sequence[str], index: int) -> bool:
+    return any(word in ('or', 'nor') for word in tokens[index : index + 16])
+
+
+def _verb_follows(tokens: Sequence[str], start: int) -> bool:
+    for word in tokens[start : start + 8]:
+        if word in _OF_ITS_OWN:
+            return True
+        if word in PUNCTUATION:
+            return False
+    return False

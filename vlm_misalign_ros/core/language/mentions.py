@@ -1,0 +1,55 @@
+"""What was read in an answer: mentions of classes, the words for them, and a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.types import Judgement, Mention
+
+_RANK = {Mention.HYPOTHETICAL: 0, Mention.HEDGED: 1, Mention.DENIED: 2, Mention.ASSERTED: 3}
+"""Of several mentions of one class the strongest counts."""
+
+
+@dataclass
+class Reading:
+    """What an answer says."""
+
+    mentions: dict[str, Mention] = field(default_factory=dict)
+    """By name in labels.SCORED."""
+    phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The words by which each class was first asserted."""
+    judgement: Judgement = Judgement.UNPARSED
+
+    def note(
+        self,
+        classes: Sequence[str],
+        mention: Mention | None,
+        name: Sequence[str] = (),
+        corrects: bool = False,
+    ) -> None:
+        """Take in one mention; with `corrects` it counts over what was said before."""
+        if mention is None:
+            return
+        for entry in classes:
+            old = self.mentions.get(entry)
+            if old is None or corrects or _RANK[mention] > _RANK[old]:
+                self.mentions[entry] = mention
+            if mention is Mention.ASSERTED and name:
+                self.phrases.setdefault(entry, tuple(name))
+
+
+def to_plain(reading: Reading) -> dict[str, Any]:
+    """Return a reading as `vlm-misalign mentions` prints it."""
+
+    def of(state: Mention) -> list[str]:
+        return [name for name in SCORED if reading.mentions.get(name) is state]
+
+    return {
+        'asserted': of(Mention.ASSERTED),
+        'denied': of(Mention.DENIED),
+        'hedged': of(Mention.HEDGED),
+        'judgement': reading.judgement.value,
+    }

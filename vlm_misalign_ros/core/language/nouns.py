@@ -1,0 +1,158 @@
+"""Things named in a sentence: their noun phrases, the vehicle that looks, and who is riding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_misalign_ros.core.labels.classes import VEHICLE
+from vlm_misalign_ros.core.language.grammar import DEFINITE, INDEFINITE, STOP, VERBS
+from vlm_misalign_ros.core.language.marks import Mark
+from vlm_misalign_ros.core.types import Mention
+
+_WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
+_PARTS = frozenset(
+    'stretch part side edge section middle end half corner row line front back strip piece patch '
+    'group pair number couple kind sort sides edges parts'.split()
+)
+_OUTSIDE = STOP - {word for word in VERBS if word.endswith(('ed', 'ing'))}
+"""What ends a noun phrase, going back from its name."""
+_LONGEST_NAME = 7
+
+_EGO = frozenset((VEHICLE, 'car'))
+_EGO_NEXT = frozenset(
+    "can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
+    "would might doesn't won't be not".split()
+)
+_EGO_BEFORE = _EGO_NEXT | {'does'}
+_EGO_STATE = frozenset('cleared free safe able allowed permitted clear to not ready'.split())
+_LETTING = frozenset(
+    'for require requires requiring allow allows force forces permit permits enable cause'.split()
+)
+
+_RIDING = frozenset(
+    'riding rides ride rode on driving drives drive astride straddling mounted aboard pedal '
+    'pedals pedalling pedaling cycling cycles steering'.split()
+)
+_ON_THE_WAY = frozenset(
+    'who that which is are was were sitting seated standing slowly quickly and a an the his her '
+    'their its two three several some red blue black white green yellow small large old new '
+    'electric heavy parked another past along by currently just off away around about'.split()
+)
+_BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
+_RIDDEN = frozenset(('bicycle', 'motorcycle'))
+_RIDDEN_BY = frozenset(('ridden', 'driven', 'steered'))
+
+
+@dataclass
+class Said:
+    """One thing named in a sentence."""
+
+    start: int
+    """First word."""
+    end: int
+    """Behind the last word."""
+    classes: tuple[str, ...]
+    state: Mention | None
+    """None: named, and not said to be there or not, as a picture."""
+    definite: bool
+    place: bool
+    """Governed by a preposition and definite: where something is or is not."""
+
+
+def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tuple[int, str]:
+    """Return where the noun phrase of a name starts, and its determiner or ''."""
+    if tokens[index] in _WHOEVER:
+        return index, ''
+    place = index - 1
+    while place >= 0 and index - place <= _LONGEST_NAME:
+        word = tokens[place]
+        if word in DEFINITE or word in INDEFINITE or word.isdigit():
+            if place and tokens[place - 1] in DEFINITE and tokens[place - 1] != 'that':
+                return place - 1, tokens[place - 1]
+            return place, word
+        if word == 'of' and place and tokens[place - 1] in _PARTS:
+            place -= 2
+            continue
+        if word in _OUTSIDE or marks[place].cue is not None:
+            break
+        place -= 1
+    return place + 1, ''
+
+
+def is_ego(
+    tokens: Sequence[str], index: int, found: Mark, phrase_start: int, determiner: str
+) -> bool:
+    """Return whether `the car` is the one that looks: `the car can go on`."""
+    return (
+        determiner in DEFINITE
+        and tokens[index] in _EGO
+        and tokens[index - 1] == determiner
+        and _EGO.issuperset(found.classes or ())
+        and (
+            _acts(tokens, index + found.length)
+            or _is_acted_for(tokens, phrase_start, index, index + found.length)
+        )
+    )
+
+
+def _acts(tokens: Sequence[str], end: int) -> bool:
+    """Return whether what follows is said of the vehicle that looks: `is cleared`, `must`."""
+    if end >= len(tokens):
+        return False
+    after = tokens[end]
+    return (
+        after in _EGO_NEXT
+        or after == 'from'
+        or after == 'is'
+        and not _EGO_STATE.isdisjoint(tokens[end + 1 : end + 2])
+    )
+
+
+def _is_acted_for(tokens: Sequence[str], start: int, index: int, end: int) -> bool:
+    """Return whether what goes before is: `should the car`, `in front of the vehicle`."""
+    before = tokens[start - 1] if start else ''
+    return (
+        before in _EGO_BEFORE
+        or before in _LETTING
+        and end < len(tokens)
+        and tokens[end] == 'to'
+        or before == 'of'
+        and tokens[index] == VEHICLE
+        and start > 1
+        and tokens[start - 2] == 'front'
+    )
+
+
+def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -> None:
+    """Turn people on two-wheelers into riders; add the nouns that they are called by."""
+    for first, second in zip(said, said[1:], strict=False):
+        between = tokens[first.end : second.start]
+        if len(between) > 7:
+            continue
+        person, wheels, on = first, second, _rides(between)
+        if 'by' in between and not _RIDDEN_BY.isdisjoint(between):
+            person, wheels, on = second, first, True
+        if (
+            on
+            and person.classes == ('person',)
+            and wheels.classes
+            and _RIDDEN.issuperset(wheels.classes)
+        ):
+            riders.update(tokens[person.start : person.end])
+            person.classes = ('rider',)
+
+
+def _rides(between: Sequence[str]) -> bool:
+    """Return whether what stands between somebody and a two-wheeler is riding it."""
+    places = [place for place, word in enumerate(between) if word in _RIDING]
+    if not places:
+        return False
+    head, tail = between[: places[-1]], between[places[-1] + 1 :]
+    if tail and (tail[0] in DEFINITE or tail[0] in INDEFINITE):
+        tail = tail[1:]
+    return (
+        len(tail) <= 3
+        and _BETWEEN.isdisjoint(tail)
+        and all(word in _RIDING or word in _ON_THE_WAY or word not in STOP for word in head)
+    )

@@ -1,0 +1,128 @@
+"""What reaches back over things named before: late cues, modal verbs, exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.language.grammar import NUMBERS, PUNCTUATION, STOP, VERBS
+from vlm_misalign_ros.core.language.lexicon import Cue
+from vlm_misalign_ros.core.language.marks import Mark
+from vlm_misalign_ros.core.language.nouns import Said
+from vlm_misalign_ros.core.types import Mention
+
+MODALS = frozenset(('may', 'might', 'could'))
+"""Verbs by which what goes before is not certain."""
+EXCEPT = frozenset('except but apart aside save besides other only just'.split())
+"""What an exception from a denial begins with."""
+
+_LOOK_BACK = 12
+"""Things that a cue at the end of a clause reaches back over, at most."""
+_MODAL_LOOK_BACK = 4
+_CLAUSES = frozenset('but however while although because since'.split())
+_LISTED = frozenset(', and : ('.split())
+"""What a clause goes on after, where the one before has its verb."""
+_PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
+"""What is told of a thing without a word on whether it is there."""
+_LISTING = frozenset(', and or a an other another even'.split())
+_VEHICLES = frozenset(VEHICLE_MEMBERS)
+
+
+def reach_back(said: Sequence[Said], tokens: Sequence[str], index: int, state: Mention) -> None:
+    """Let a cue at `index` reach back over the things of its clause: `cars are not visible`."""
+    boundary = _boundary(tokens, index)
+    for entry in said[: -_LOOK_BACK - 1 : -1]:
+        if entry.start <= boundary:
+            return
+        if (
+            not entry.place
+            and entry.state in (Mention.ASSERTED, Mention.HEDGED)
+            and tokens[entry.end] not in _PROPERTIES
+        ):
+            entry.state = state
+        if '(' in tokens[entry.start : index]:
+            return
+
+
+def _boundary(tokens: Sequence[str], index: int) -> int:
+    """Return the last word before `index` that is not of its clause; -1 where all are."""
+    listed = False
+    for place in range(index - 1, -1, -1):
+        word = tokens[place]
+        if word in _CLAUSES or listed and word in VERBS:
+            return place
+        if word == 'and' and place + 1 < index and tokens[place + 1] == 'there':
+            # "Cars here and there cannot be seen" is one clause.
+            if not place or tokens[place - 1] != 'here':
+                return place
+        listed = listed or word in _LISTED
+    return -1
+
+
+def suppose_before(said: Sequence[Said], tokens: Sequence[str], index: int) -> None:
+    """Let `a cyclist may be there` hedge, `a child could run` suppose what goes before."""
+    follows = tokens[index + 1 : index + 4]
+    if 'not' in follows[:1]:
+        return
+    state = Mention.HEDGED if 'be' in follows else Mention.HYPOTHETICAL
+    end = index
+    for entry in said[: -_MODAL_LOOK_BACK - 1 : -1]:
+        between = tokens[entry.end : end]
+        if not VERBS.isdisjoint(between):
+            return
+        if end != index:
+            if not _LISTING.issuperset(between):
+                return
+        elif ',' in between:
+            return
+        elif entry.place:
+            continue
+        if entry.definite or entry.state is not Mention.ASSERTED:
+            return
+        entry.state = state
+        end = entry.start
+
+
+def no_picture_of_it(said: Sequence[Said]) -> None:
+    """Take the last thing named for a picture: `a car painted on a wall`."""
+    for entry in said[:-4:-1]:
+        if not entry.place:
+            entry.state = None
+            return
+
+
+def except_after(
+    said: Sequence[Said], tokens: Sequence[str], marks: Sequence[Mark], index: int
+) -> None:
+    """Undo a denial: `no cars, only parked ones`, `no vehicles except a van`."""
+    denied = next((entry for entry in reversed(said) if entry.state is Mention.DENIED), None)
+    if denied is None:
+        return
+    for place in range(index + 1, min(index + 7, len(tokens))):
+        classes = marks[place].classes
+        if classes:
+            if VEHICLE in denied.classes and not _VEHICLES.isdisjoint(classes):
+                denied.state = Mention.ASSERTED
+            return
+        if tokens[place] in NUMBERS and _stands_alone(tokens, place):
+            denied.state = Mention.ASSERTED
+            return
+        if tokens[place] in PUNCTUATION:
+            return
+
+
+def _stands_alone(tokens: Sequence[str], place: int) -> bool:
+    """Return whether a number is of the things denied: `only some`, `only some parked`."""
+    return place + 1 >= len(tokens) or tokens[place + 1] in STOP
+
+
+def except_before(said: Sequence[Said], tokens: Sequence[str], marks: Sequence[Mark]) -> None:
+    """Undo a denial whose exception goes before: `except for a tram, no vehicles`."""
+    if not tokens or tokens[0] not in EXCEPT or marks[0].cue is not Cue.TERMINATOR:
+        return
+    named = {name for entry in said if entry.state is Mention.ASSERTED for name in entry.classes}
+    if named.isdisjoint(_VEHICLES):
+        return
+    for entry in said:
+        if entry.state is Mention.DENIED and VEHICLE in entry.classes:
+            entry.state = Mention.ASSERTED
