@@ -42,7 +42,8 @@ def tower_features(tower: Tower, folder: Path, path: Path, split: str = 'train')
                 found[variant, indices] = seen.flatten(2).transpose(1, 2).cpu().numpy()
             mark.write_text(str(int(indices[-1]) + 1))
             bar.update(len(indices))
-    return np.load(path, mmap_mode='r')
+    whole: np.ndarray = np.load(path, mmap_mode='r')
+    return whole
 
 
 def _variant(batches: Batches, indices: np.ndarray, variant: int) -> np.ndarray:

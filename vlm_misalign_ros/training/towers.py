@@ -56,10 +56,11 @@ class Tower(nn.Module):
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the feature map (B, C, H / 32, W / 32)."""
-        found: Any = self.trunk(pixels)
-        if not isinstance(found, torch.Tensor):
-            size = pixels.shape[2] // STRIDE, pixels.shape[3] // STRIDE
-            found = found.last_hidden_state.transpose(1, 2).unflatten(2, size)
+        seen: Any = self.trunk(pixels)
+        if isinstance(seen, torch.Tensor):
+            return seen
+        size = pixels.shape[2] // STRIDE, pixels.shape[3] // STRIDE
+        found: torch.Tensor = seen.last_hidden_state.transpose(1, 2).unflatten(2, size)
         return found
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,9 +17,10 @@ from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.types import Camera, Hazard
 from vlm_misalign_ros.core.world import BASELINE, CITIES, SPLITS, generate, render_scene
 from vlm_misalign_ros.core.world.canvas import Canvas, Light
-from vlm_misalign_ros.core.world.painting import depth_map
+from vlm_misalign_ros.core.world.depth import depth_map
+from vlm_misalign_ros.core.world.solids import Body
 from vlm_misalign_ros.core.world.street import make_street
-from vlm_misalign_ros.core.world.vehicles import Body, paint_vehicle
+from vlm_misalign_ros.core.world.vehicles import paint_vehicle
 
 ID = {label.name: label.id for label in LABELS}
 SIZE = {'width': 256, 'height': 128}

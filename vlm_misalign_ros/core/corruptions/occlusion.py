@@ -231,4 +231,5 @@ def _object(grid: tuple[int, int], rng: np.random.Generator) -> _Shape:
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
     """Round to uint8 within 0 to 255."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    rounded: np.ndarray = np.clip(np.rint(values), 0, 255)
+    return rounded.astype(np.uint8)

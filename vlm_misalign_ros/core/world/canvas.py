@@ -48,7 +48,8 @@ def noise_tile() -> np.ndarray:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) * frequency**-0.7
     noise = np.fft.irfft2(spectrum, s=(TILE, TILE))
-    return (noise / noise.std()).astype(np.float32)
+    tile: np.ndarray = noise / noise.std()
+    return tile.astype(np.float32)
 
 
 def sample_noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -196,7 +197,8 @@ class Canvas:
             if d1 >= 0:
                 kept.append(point)
         flat = self.project(np.array(kept))[:, :2]
-        return np.rint(np.clip(flat, -16000, 16000)).astype(np.int32)
+        pixels: np.ndarray = np.rint(np.clip(flat, -16000, 16000))
+        return pixels.astype(np.int32)
 
     def _fill(self, shapes: list[np.ndarray], color: Color, shade: float) -> None:
         if shapes:

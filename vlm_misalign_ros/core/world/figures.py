@@ -46,7 +46,8 @@ class Figure:
     def points(self, flat: Points | np.ndarray) -> np.ndarray:
         """Return world points (N, 3)."""
         scaled = np.asarray(flat, np.float64) * self._scale
-        return self._at + np.insert(scaled, 2, 0.0, axis=1)
+        placed: np.ndarray = self._at + np.insert(scaled, 2, 0.0, axis=1)
+        return placed
 
     def fill(self, flat: Points, color: Color, shade: float = 1.0) -> None:
         """Fill a polygon."""

@@ -15,8 +15,10 @@ import numpy as np
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.labels.classes import train_id_table
 from vlm_misalign_ros.core.types import Camera, Frame
-from vlm_misalign_ros.core.world.painting import depth_map, develop, paint
-from vlm_misalign_ros.core.world.street import CITIES, SPLITS, City, make_street
+from vlm_misalign_ros.core.world.cities import CITIES, SPLITS, City
+from vlm_misalign_ros.core.world.depth import depth_map
+from vlm_misalign_ros.core.world.painting import develop, paint
+from vlm_misalign_ros.core.world.street import make_street
 
 PERIOD = 0.1
 """Seconds between the frames of a sequence."""
