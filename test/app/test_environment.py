@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vlm_misalign_ros.app import doctor
+from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.wire.environment import ALLOCATOR, process_environment
 
 
@@ -114,7 +115,7 @@ def test_the_doctor_names_what_is_missing_and_the_remedy(monkeypatch, capsys):
         doctor, 'version_of', lambda name: '' if name == 'transformers' else version(name)
     )
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
-    assert doctor.main() == 1
+    assert doctor.main() == ExitCode.ERROR
     text = capsys.readouterr().out
     assert 'rclpy does not import' in text and 'install ROS 2' in text
     assert 'pip install opencv-python-headless' in text and 'pip install transformers' in text

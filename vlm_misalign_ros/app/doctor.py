@@ -15,7 +15,7 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
-from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 from vlm_misalign_ros.wire.environment import ALLOCATOR, process_environment, profile_variable
 
 
@@ -70,56 +70,45 @@ def _ros() -> Iterator[Finding]:
     try:
         rclpy = importlib.import_module('rclpy')
     except ImportError as error:
-        yield Finding(
-            'ROS 2',
-            Level.BAD,
-            f'rclpy does not load: {error}',
-            'use the interpreter that this ROS 2 was built for',
-        )
+        remedy = 'use the interpreter that this ROS 2 was built for'
+        yield Finding('ROS 2', Level.BAD, f'rclpy does not load: {error}', remedy)
         return
     where = Path(rclpy.__file__ or '').parent
     origin = f'wheels from the package index ({wheel})' if wheel else f'system, {distro or where}'
     yield Finding('ROS 2', Level.OK, f'rclpy from {origin}')
     if wheel and (distro or os.environ.get('AMENT_PREFIX_PATH', '').startswith('/opt/ros')):
-        yield Finding(
-            'ROS 2 mix',
-            Level.BAD,
-            f'ros-* wheels beside ROS_DISTRO={distro!r}',
-            'uninstall the ros-* wheels or open a shell without ROS 2',
-        )
+        mixed = f'ros-* wheels beside ROS_DISTRO={distro!r}'
+        remedy = 'uninstall the ros-* wheels or open a shell without ROS 2'
+        yield Finding('ROS 2 mix', Level.BAD, mixed, remedy)
+    yield from _middleware()
+
+
+def _middleware() -> Iterator[Finding]:
     try:
         from rclpy.utilities import get_rmw_implementation_identifier
 
         rmw = get_rmw_implementation_identifier()
     except Exception as error:
-        yield Finding(
-            'RMW',
-            Level.BAD,
-            f'does not load: {error}',
-            'install rmw_fastrtps_cpp, or unset RMW_IMPLEMENTATION',
-        )
+        remedy = 'install rmw_fastrtps_cpp, or unset RMW_IMPLEMENTATION'
+        yield Finding('RMW', Level.BAD, f'does not load: {error}', remedy)
         return
-    fast = 'fastrtps' in rmw
-    yield Finding(
-        'RMW',
-        Level.OK if fast else Level.NOTE,
-        rmw,
-        ''
-        if fast
-        else 'the shipped transport profile is for Fast DDS; give this '
-        'RMW shared memory for 6 MB frames yourself',
-    )
-    for name in ('launch_ros', 'ros2cli'):
-        found = importlib.util.find_spec(name) is not None
-        yield Finding(
-            name,
-            Level.OK if found else Level.NOTE,
-            'imports' if found else 'not here',
-            ''
-            if found
-            else '`ros2 launch` needs a ROS 2 installation; '
-            '`vlm-misalign run` starts the same graph',
+    if 'fastrtps' in rmw:
+        yield Finding('RMW', Level.OK, rmw)
+    else:
+        remedy = (
+            'the shipped transport profile is for Fast DDS; give this RMW shared memory for '
+            '6 MB frames yourself'
         )
+        yield Finding('RMW', Level.NOTE, rmw, remedy)
+    for name in ('launch_ros', 'ros2cli'):
+        if importlib.util.find_spec(name) is not None:
+            yield Finding(name, Level.OK, 'imports')
+        else:
+            remedy = (
+                '`ros2 launch` needs a ROS 2 installation; `vlm-misalign run` starts the same '
+                'graph'
+            )
+            yield Finding(name, Level.NOTE, 'not here', remedy)
 
 
 def _transport() -> Iterator[Finding]:
@@ -259,7 +248,7 @@ def examine() -> list[Finding]:
 
 
 def main() -> int:
-    """Print the findings; return 1 when something that a run needs is missing."""
+    """Print the findings; return ERROR when something that a run needs is missing."""
     findings = examine()
     width = max(len(finding.item) for finding in findings)
     for finding in findings:
@@ -268,4 +257,4 @@ def main() -> int:
             print(f'{"":>4}  {"":<{width}}  -> {finding.remedy}')
     bad = sum(finding.level is Level.BAD for finding in findings)
     print(f'\n{bad} problems' if bad else '\nready')
-    return 1 if bad else 0
+    return ExitCode.ERROR if bad else ExitCode.PASS

@@ -160,7 +160,10 @@ def _on_exit(spec: NodeSpec, folder: str) -> Any:
         code = event.returncode
         if spec.ends_run:
             if code == 0:
-                return [Shutdown(reason=f'the run is complete: {folder}')]
+                return [
+                    LogInfo(msg=f'the run is complete: {folder}'),
+                    Shutdown(reason='the run is complete'),
+                ]
             # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
             raise RuntimeError(f'{spec.name} ended with {_meaning(code)}; see {folder}')
         if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:

@@ -34,7 +34,7 @@ STOP = 8.0
 @dataclass
 class _Process:
     spec: NodeSpec
-    popen: subprocess.Popen
+    popen: subprocess.Popen[bytes]
     log: Path
     announced: bool = False
 
@@ -137,7 +137,7 @@ class Runner:
         except OSError as error:
             raise RecordError(
                 f'{self._folder} cannot be written: {error.strerror}',
-                'free space, or give another --out',
+                'free space, or give another folder',
             ) from error
         finally:
             self._end_all()
@@ -158,25 +158,24 @@ class Runner:
             mininterval=0.2 if out.isatty() else 10.0,
             dynamic_ncols=True,
         ) as bar:
-            while last.popen.poll() is None:
+            stuck = False
+            while last.popen.poll() is None and not stuck and not self._interrupted:
                 time.sleep(POLL)
                 condition, count = records.read()
                 if count != bar.n:
                     bar.set_description(condition, refresh=False)
                     bar.update(count - bar.n)
-                if self._interrupted:
-                    bar.set_description('ending')
-                    break
-                failed = self._look(started=count > 0)
-                if failed is not None:
-                    break
-            else:
-                failed = None
-            if last.popen.poll() is None:
-                self._signal(last, signal.SIGINT)
-                self._wait(last, GRACE)
-            condition, count = records.read()
+                stuck = self._look(started=count > 0)
+            if self._interrupted:
+                bar.set_description('ending')
+            self._signal(last, signal.SIGINT)
+            self._wait(last, GRACE)
+            _, count = records.read()
             bar.update(count - bar.n)
+        return self._code(last, stuck, count)
+
+    def _code(self, last: _Process, stuck: bool, count: int) -> int:
+        """Return the exit code of a run whose last process has ended, or was given up."""
         code = last.popen.poll()
         if code is None or code < 0:
             self.failures.append(
@@ -184,17 +183,17 @@ class Runner:
                 f'frames are kept in {self._folder / RECORDS}'
             )
             return ExitCode.ERROR
-        if failed is not None:
-            return failed
+        if stuck:
+            return ExitCode.ERROR
         if code == ExitCode.ERROR:
             self.failures.append(last.last_error())
         elif self._interrupted and code == 0:
             return ExitCode.INTERRUPTED
         return code
 
-    def _look(self, started: bool) -> int | None:
+    def _look(self, started: bool) -> bool:
         """
-        Name the processes that have died; return an exit code when the run cannot go on.
+        Name the processes that have died; return whether the run cannot go on.
 
         Without the frames' source or the corruption there is nothing to wait for; without a
         model the run goes on and its frames count as missing, once it has begun.
@@ -210,8 +209,8 @@ class Runner:
                 f'{process.spec.name} ended with {how_it_ended(code)}: {process.last_error()}'
             )
             if not started or process.spec.executable in ('replay', 'corruption'):
-                return code if code == ExitCode.ERROR else ExitCode.ERROR
-        return None
+                return True
+        return False
 
     @staticmethod
     def _signal(process: _Process, number: signal.Signals) -> None:

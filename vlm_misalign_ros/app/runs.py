@@ -103,13 +103,17 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
         raise ConfigurationError(f'run name {name!r} is no folder name', 'leave out slashes')
     folder = configuration.out / name
     if folder.exists() and not folder.is_dir():
-        raise RecordError(f'{folder} is a file', 'give another --name')
+        raise RecordError(f'{folder} is a file', 'give another name')
     if folder.exists() and any(folder.iterdir()):
         if not overwrite:
-            raise RecordError(f'run folder {folder} exists', 'give another --name, or --overwrite')
+            raise RecordError(
+                f'run folder {folder} exists',
+                'give another name (--name; launch: name:=), or replace it (--overwrite; launch: '
+                'overwrite:=true)',
+            )
         if not (folder / 'manifest.json').is_file():
             raise RecordError(
-                f'{folder} is not a run folder and is left alone', 'give another --name'
+                f'{folder} is not a run folder and is left alone', 'give another name'
             )
         shutil.rmtree(folder)
     try:
@@ -120,7 +124,7 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
     except OSError as error:
         raise RecordError(
             f'run folder {folder} cannot be written: {error.strerror}',
-            'free space, or give another --out',
+            'free space, or give another folder',
         ) from error
     write_json(
         folder / 'manifest.json',

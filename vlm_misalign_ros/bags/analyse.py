@@ -73,15 +73,7 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
             f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
             'record ground truth too, or give the namespace of the run',
         )
-    models = tuple(sorted(match[1] for topic in found if (match := _DESCRIPTION.fullmatch(topic))))
-    chosen = parameters.models or models
-    absent = [name for name in chosen if name not in models]
-    if absent or not chosen:
-        raise RecordError(
-            f'the bag has no answers of {", ".join(absent) or "any model"}',
-            'recorded: ' + (', '.join(models) or 'none'),
-        )
-    changes: dict[str, Any] = {'models': chosen}
+    changes: dict[str, Any] = {'models': _models(parameters.models, found)}
     for channel in CHANNELS:
         row = BY_NAME.get(channel.part)
         if row is None or not row.parameter:
@@ -91,6 +83,20 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
         elif channel.topic not in found:
             changes[row.parameter] = type(getattr(parameters, row.parameter))()
     return dataclasses.replace(parameters, **changes)
+
+
+def _models(named: tuple[str, ...], found: set[str]) -> tuple[str, ...]:
+    """Return the models to score: those named, or all that answered; RecordError for none."""
+    matches = (_DESCRIPTION.fullmatch(topic) for topic in found)
+    models = tuple(sorted(match[1] for match in matches if match))
+    chosen = named or models
+    absent = [name for name in chosen if name not in models]
+    if absent or not chosen:
+        raise RecordError(
+            f'the bag has no answers of {", ".join(absent) or "any model"}',
+            'recorded: ' + (', '.join(models) or 'none'),
+        )
+    return chosen
 
 
 def messages(

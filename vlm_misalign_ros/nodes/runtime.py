@@ -89,7 +89,7 @@ class MisalignNode(Node):
         super().__init__(name, **kwargs)
         self.finished = False
         self.exit_code: int = ExitCode.PASS
-        self.workers: list[Worker] = []
+        self.workers: list[Worker[Any]] = []
 
     def read_parameters(self, cls: type[P]) -> P:
         """Declare every parameter of `cls` and return the typed object."""
@@ -116,7 +116,7 @@ class MisalignNode(Node):
         """Call `apply(name, value)` when a live parameter changes; its errors refuse it."""
         entries = {entry.name: entry for entry in table(cls)}
 
-        def changed(parameters: list[RosParameter]) -> SetParametersResult:
+        def changed(parameters: list[RosParameter[Any]]) -> SetParametersResult:
             try:
                 for parameter in parameters:
                     if parameter.name in entries:
@@ -166,7 +166,7 @@ class MisalignNode(Node):
             _CLASSES[channel.form], channel.topic, callback, profile, **options
         )
 
-    def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker:
+    def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker[Any]:
         """
         Start a worker whose failure ends this node.
 
@@ -179,7 +179,7 @@ class MisalignNode(Node):
             except RecordError as error:
                 self.get_logger().warning(str(error), throttle_duration_sec=5.0)
 
-        worker: Worker = Worker(guarded, policy, capacity)
+        worker: Worker[Any] = Worker(guarded, policy, capacity)
         self.workers.append(worker)
         return worker
 

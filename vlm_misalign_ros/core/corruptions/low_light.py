@@ -61,7 +61,8 @@ def noise_table(exposure: float, shot: float, read: float) -> np.ndarray:
     noise /= noise.std()
     light = exposure * (np.arange(256) / 255) ** GAMMA
     noisy = light[:, None] + np.sqrt(shot * light + read)[:, None] * noise[None, :]
-    return np.rint(255 * np.clip(noisy, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
+    table: np.ndarray = np.rint(255 * np.clip(noisy, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
+    return table
 
 
 def apply(image: np.ndarray, severity: int, rng: np.random.Generator) -> Effect:

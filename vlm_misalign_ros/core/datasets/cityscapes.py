@@ -121,9 +121,9 @@ class CityscapesDataset:
     def _depth(entry: Entry, camera: Camera | None) -> np.ndarray | None:
         if entry.disparity is None or camera is None or camera.baseline <= 0:
             return None
-        return depth_table(camera.baseline * camera.fx)[
-            decode(entry.disparity, cv2.IMREAD_UNCHANGED)
-        ]
+        stored = decode(entry.disparity, cv2.IMREAD_UNCHANGED)
+        depth: np.ndarray = depth_table(camera.baseline * camera.fx)[stored]
+        return depth
 
     def disparity(self, index: int) -> np.ndarray | None:
         """
@@ -165,7 +165,7 @@ def _read_labels(entry: Entry) -> np.ndarray | None:
         table, allowed = _train_to_label_ids(), '0 to 18 and 255'
     else:
         table, allowed = _valid_label_ids(), f'0 to {_HIGHEST}'
-    known = table[labels]
+    known: np.ndarray = table[labels]
     wrong = known > _HIGHEST
     if wrong.any():
         row, column = np.argwhere(wrong)[0]

@@ -48,7 +48,15 @@ from vlm_misalign_ros.core.records.schema import (
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
-from vlm_misalign_ros.core.types import WHOLE, Applied, Camera, Condition, Description, View
+from vlm_misalign_ros.core.types import (
+    WHOLE,
+    Applied,
+    Camera,
+    Condition,
+    Description,
+    Source,
+    View,
+)
 
 CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 
@@ -80,42 +88,35 @@ class Evaluator:
         `default_camera` is used for frames whose source names no camera.
         """
         parts = joined.parts
-        source, camera = parts.get(SOURCE, (None, None))
-        labels: np.ndarray | None = parts.get(LABELS)
-        problem = _misfit(labels, parts)
-        maps = truth = None
-        if labels is not None and not problem:
-            occluder: np.ndarray | None = parts.get(OCCLUDER)
-            maps = TruthMaps(
-                labels,
-                parts.get(INSTANCES),
-                parts.get(DEPTH),
-                None if occluder is None else occluder == 0,
-            )
+        told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
+        source, camera = told or (None, None)
+        problem = _misfit(parts)
+        maps = None if problem else _maps(parts)
+        truth = None
+        if maps is not None:
             truth = read_truth(maps, camera or default_camera, self._settings)
         segmentation, matrix = _segmentation(maps, parts)
         models = self._models(maps, truth, parts)
-        applied: Applied = parts.get(CONDITION) or Applied(
-            source.condition if source else Condition('unknown'), 0
-        )
+        answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
         stamp = format_stamp(joined.stamp)
+        # What nothing told of a frame is as plain as can be.
+        known = source or Source('', '', stamp, 0, 0, 0, Condition('unknown'))
+        applied: Applied = parts.get(CONDITION) or Applied(known.condition, 0)
         record = FrameRecord(
             schema=SCHEMA,
             stamp=stamp,
-            index=source.index if source else None,
-            dataset=source.dataset if source else '',
-            sequence=source.sequence if source else '',
-            key=source.key if source else stamp,
-            cycle=source.cycle if source else 0,
+            index=None if source is None else source.index,
+            dataset=known.dataset,
+            sequence=known.sequence,
+            key=known.key,
+            cycle=known.cycle,
             condition=_condition(applied),
             closed=joined.reason,
             missing=list(joined.missing),
             truth=None if truth is None else _truth(truth),
             segmentation=segmentation,
             models=models,
-            timing=TimingEntry(
-                {name: parts[vlm_part(name)].latency for name in models if vlm_part(name) in parts}
-            ),
+            timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
             problem=problem or None,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
@@ -172,8 +173,18 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _misfit(labels: np.ndarray | None, parts: Parts) -> str:
+def _maps(parts: Parts) -> TruthMaps | None:
+    """Return the ground truth of a frame; None without labels."""
+    if LABELS not in parts:
+        return None
+    occluder: np.ndarray | None = parts.get(OCCLUDER)
+    visible = None if occluder is None else occluder == 0
+    return TruthMaps(parts[LABELS], parts.get(INSTANCES), parts.get(DEPTH), visible)
+
+
+def _misfit(parts: Parts) -> str:
     """Say which of the maps has another size than the labels; empty when they fit."""
+    labels: np.ndarray | None = parts.get(LABELS)
     if labels is not None:
         for name in (INSTANCES, OCCLUDER, DEPTH):
             other: np.ndarray | None = parts.get(name)

@@ -61,12 +61,13 @@ def percentile_interval(value: float, drawn: np.ndarray) -> Interval:
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(
+    found: np.ndarray = np.divide(
         numerator,
         denominator,
         where=denominator != 0,
         out=np.full(np.broadcast(numerator, denominator).shape, nan),
     )
+    return found
 
 
 def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Interval:

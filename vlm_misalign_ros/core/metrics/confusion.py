@@ -52,7 +52,8 @@ def confusion(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
             + _COLUMN[predicted.ravel()[starts]]
         )
         by_pair = np.bincount(pairs, lengths_of_runs(starts, truth.size), 256 * (VOID + 1))
-        return by_pair.reshape(256, VOID + 1)[_ROWS].astype(np.int64)
+        total += by_pair.reshape(256, VOID + 1)[_ROWS].astype(np.int64)
+        return total
     columns = cv2.LUT(predicted, _COLUMN)
     rows = max(1, _EXACT // truth.shape[1])
     for start in range(0, len(truth), rows):
@@ -75,7 +76,8 @@ def ious(matrix: np.ndarray) -> np.ndarray:
     """
     hits = np.diagonal(matrix).astype(np.float64)
     union = matrix.sum(axis=1) + matrix[:, :VOID].sum(axis=0) - hits
-    return np.divide(hits, union, out=np.full(VOID, np.nan), where=union > 0)
+    found: np.ndarray = np.divide(hits, union, out=np.full(VOID, np.nan), where=union > 0)
+    return found
 
 
 def miou(matrix: np.ndarray) -> float:

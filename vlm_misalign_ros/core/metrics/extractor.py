@@ -99,7 +99,8 @@ def correct(
         found = (observed - (1 - errors.recall)) / (errors.recall - errors.false_alarm)
     else:
         found = (observed - (1 - errors.judgement)) / (2 * errors.judgement - 1)
-    return found.clip(0, 1)
+    clipped: np.ndarray = np.clip(found, 0, 1)
+    return clipped
 
 
 def carried(

@@ -123,7 +123,8 @@ class ContrastiveModel:
             .float()
             .mean(0)
         )
-        return embedded / embedded.norm()
+        unit: torch.Tensor = embedded / embedded.norm()
+        return unit
 
     def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""

@@ -130,7 +130,8 @@ class SegmentationModel:
     def _scores(output: Any) -> torch.Tensor:
         """Return class scores (1, C, h, w): logits, or the sum over queries of class and mask."""
         if getattr(output, 'logits', None) is not None and output.logits.ndim == 4:
-            return output.logits
+            logits: torch.Tensor = output.logits
+            return logits
         classes = getattr(output, 'class_queries_logits', None)
         masks = getattr(output, 'masks_queries_logits', None)
         if classes is None or masks is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -20,9 +20,27 @@ def plot(rows: Sequence[Row]) -> str:
     rows = [row for row in rows if row.corruption not in (BLANK, ALL)]
     if not rows:
         return ''
-    corruptions = list(dict.fromkeys(row.corruption for row in rows if row.corruption != CLEAN))
-    models = list(dict.fromkeys(row.model for row in rows))
-    columns = corruptions or [CLEAN]
+    corruptions = dict.fromkeys(row.corruption for row in rows if row.corruption != CLEAN)
+    figure = _grid(list(corruptions) or [CLEAN])
+    for column, corruption in enumerate(corruptions or [CLEAN], 1):
+        shown = [row for row in rows if row.corruption in (CLEAN, corruption)]
+        _fill(figure, column, shown, list(dict.fromkeys(row.model for row in rows)))
+    return str(
+        figure.to_html(full_html=False, include_plotlyjs=True, config={'displaylogo': False})
+    )
+
+
+def _fill(figure: Any, column: int, rows: Sequence[Row], models: Sequence[str]) -> None:
+    """Draw the rows of one corruption into its column."""
+    for number, model in enumerate(models):
+        own = [row for row in rows if row.model == model]
+        for line, trace in enumerate(_traces(own, model, number), 1 if number == 0 else 2):
+            trace.showlegend = line <= 2 and column == 1
+            figure.add_trace(trace, row=line, col=column)
+
+
+def _grid(columns: Sequence[str]) -> Any:
+    """Return the empty figure: a line for mIoU and each headline, a column a corruption."""
     titles = ['mIoU', *(rate.title for rate in HEADLINES)]
     figure = make_subplots(
         rows=len(titles),
@@ -34,19 +52,6 @@ def plot(rows: Sequence[Row]) -> str:
         vertical_spacing=0.03,
         horizontal_spacing=0.02,
     )
-    for column, corruption in enumerate(columns, 1):
-        for number, model in enumerate(models):
-            own = [
-                row for row in rows if row.model == model and row.corruption in (CLEAN, corruption)
-            ]
-            for line, rate in enumerate(HEADLINES, 2):
-                trace = _rate(own, rate, model, _COLORS[number % len(_COLORS)])
-                trace.showlegend = line == 2 and column == 1
-                figure.add_trace(trace, row=line, col=column)
-            if number == 0:
-                trace = _miou(own)
-                trace.showlegend = column == 1
-                figure.add_trace(trace, row=1, col=column)
     figure.update_yaxes(range=[-0.02, 1.02])
     figure.update_xaxes(dtick=1)
     figure.update_xaxes(title_text='severity', row=len(titles))
@@ -56,9 +61,15 @@ def plot(rows: Sequence[Row]) -> str:
         margin={'t': 50, 'r': 40},
         legend={'orientation': 'h', 'y': 1.08},
     )
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=True, config={'displaylogo': False})
-    )
+    return figure
+
+
+def _traces(rows: Sequence[Row], model: str, number: int) -> Iterator[Any]:
+    """Yield the lines of one model, from the top; the mask's with the first model's."""
+    if number == 0:
+        yield _miou(rows)
+    for rate in HEADLINES:
+        yield _rate(rows, rate, model, _COLORS[number % len(_COLORS)])
 
 
 def _miou(rows: Sequence[Row]) -> Any:

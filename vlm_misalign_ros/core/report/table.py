@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -98,6 +98,11 @@ class Table:
             return np.bincount(self.clusters, values, total)
         return np.bincount(self.clusters[chosen], values[chosen], total)
 
+    def sums(self, rate: RateRow, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (numerators, denominators) of a rate by source frame, over the chosen lines."""
+        over, under = self.terms(rate)
+        return self.by_cluster(over, chosen), self.by_cluster(under, chosen)
+
 
 _PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
 
@@ -140,45 +145,67 @@ def _floats(values: Iterable[float | None]) -> np.ndarray:
 
 
 def _table(model: str, lines: list[_Line], clusters: dict[tuple[str, str], int]) -> Table:
-    found = {record.condition.name: record.condition for record, *_ in lines}
+    columns = list(zip(*lines, strict=True)) or [(), (), (), ()]
+    records: Sequence[FrameRecord] = columns[0]
+    truths: Sequence[TruthEntry] = columns[1]
+    answers: Sequence[AnswerEntry] = columns[2]
+    found = {record.condition.name: record.condition for record in records}
     conditions = sorted(found.values(), key=_severity)
     names = [condition.name for condition in conditions]
-    cells = np.zeros((len(lines), SHAPE[0] * SHAPE[1]), np.int64)
-    presence = np.zeros((len(lines), len(SCORED)), np.int64)
-    scores = np.full((len(lines), len(SCORED)), nan)
-    asserted = np.zeros((len(lines), len(SCORED)), bool)
-    for line, (record, truth, answer, score) in enumerate(lines):
-        if record.segmentation.status is Status.SCORED:
-            cells[line] = from_cells(record.segmentation.cells).ravel()
-        states = score.presence or truth.presence
-        for place, name in enumerate(SCORED):
-            presence[line, place] = _PRESENCE[states[name]]
-            scores[line, place] = answer.scores.get(name, nan)
-            asserted[line, place] = answer.mentions.get(name) is Mention.ASSERTED
-    masks = [record.segmentation for record, *_ in lines]
-    truths = [truth for _, truth, _, _ in lines]
-    answers = [answer for _, _, answer, _ in lines]
-    counts = [score.counts.values() for *_, score in lines]
+    counts = [score.counts.values() for score in columns[3]]
+    presence, scores, asserted = _by_class(lines)
     return Table(
         model,
         answers[0].kind if answers else None,
-        np.array([clusters[record.dataset, record.key] for record, *_ in lines], np.int64),
-        np.array([names.index(record.condition.name) for record, *_ in lines], np.int64),
+        np.array([clusters[record.dataset, record.key] for record in records], np.int64),
+        np.array([names.index(record.condition.name) for record in records], np.int64),
         tuple(names),
         tuple(condition.corruption for condition in conditions),
         np.array(counts, np.int64).reshape(-1, len(FIELDS)),
-        _floats(mask.frame_iou for mask in masks),
-        cells,
+        _floats(record.segmentation.frame_iou for record in records),
+        _cells(records),
         np.array([truth.objects for truth in truths], np.float64),
-        _floats(mask.confidence.entropy if mask.confidence else None for mask in masks),
+        _floats(_entropy(record) for record in records),
         np.array([truth.hazard.value for truth in truths], object),
         np.array([answer.judgement.value for answer in answers], object),
         _floats(answer.judgement_score for answer in answers),
         presence,
         scores,
         asserted,
-        {
-            name: np.array([truth.sweep[name].value for truth in truths], object)
-            for name in (truths[0].sweep if truths else ())
-        },
+        _sweep(truths),
     )
+
+
+def _sweep(truths: Sequence[TruthEntry]) -> dict[str, np.ndarray]:
+    """Return the hazard states by line for each set of limits of the sweep."""
+    return {
+        name: np.array([truth.sweep[name].value for truth in truths], object)
+        for name in (truths[0].sweep if truths else ())
+    }
+
+
+def _entropy(record: FrameRecord) -> float | None:
+    confidence = record.segmentation.confidence
+    return None if confidence is None else confidence.entropy
+
+
+def _cells(records: Sequence[FrameRecord]) -> np.ndarray:
+    """Return the confusion matrices by line, int64 (N, 19 * 20)."""
+    cells = np.zeros((len(records), SHAPE[0] * SHAPE[1]), np.int64)
+    for line, record in enumerate(records):
+        if record.segmentation.status is Status.SCORED:
+            cells[line] = from_cells(record.segmentation.cells).ravel()
+    return cells
+
+
+def _by_class(lines: list[_Line]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return presence, scores and assertions by line and class, (N, 20) each."""
+    presence = np.zeros((len(lines), len(SCORED)), np.int64)
+    scores = np.full((len(lines), len(SCORED)), nan)
+    asserted = np.zeros((len(lines), len(SCORED)), bool)
+    for line, (_, truth, answer, score) in enumerate(lines):
+        states = score.presence or truth.presence
+        presence[line] = [_PRESENCE[states[name]] for name in SCORED]
+        scores[line] = [answer.scores.get(name, nan) for name in SCORED]
+        asserted[line] = [answer.mentions.get(name) is Mention.ASSERTED for name in SCORED]
+    return presence, scores, asserted

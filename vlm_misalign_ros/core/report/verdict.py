@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import isnan
@@ -89,62 +90,63 @@ def judge_run(
 
     `frames` were closed, `segmented` of them with a mask (None: no segmentation asked for).
     """
-    checks = []
+    checks = [
+        *_closed(frames, expected_frames),
+        *_covered(rows, frames, segmented, minimum_coverage),
+        *_limited(rows, limits),
+    ]
+    found = {entry.status for entry in checks}
+    status = next(
+        (worst for worst in (Status.INVALID, Status.FAIL) if worst in found), Status.PASS
+    )
+    return Verdict(status, tuple(checks), tuple(notes))
 
-    def check(name: str, good: bool, otherwise: Status, message: str) -> None:
-        checks.append(Check(name, Status.PASS if good else otherwise, message))
 
-    if expected_frames is not None:
-        check(
-            'frames',
-            frames >= expected_frames,
-            Status.INVALID,
-            f'{frames} of {expected_frames} frames were closed',
-        )
+def _check(name: str, good: bool, otherwise: Status, message: str) -> Check:
+    return Check(name, Status.PASS if good else otherwise, message)
+
+
+def _closed(frames: int, expected: int | None) -> Iterator[Check]:
+    if expected is not None:
+        message = f'{frames} of {expected} frames were closed'
+        yield _check('frames', frames >= expected, Status.INVALID, message)
     elif not frames:
-        check('frames', False, Status.INVALID, 'no frame was closed')
-    totals = [row for row in rows if row.condition == ALL]
+        yield _check('frames', False, Status.INVALID, 'no frame was closed')
+
+
+def _covered(
+    rows: Sequence[Row], frames: int, segmented: int | None, minimum: float
+) -> Iterator[Check]:
     # The blank control is left out of the totals, but its frames have to be scored too.
-    coverage = {
-        total.model: sum(
-            row.scored for row in rows if row.model == total.model and row.condition != ALL
-        )
-        for total in totals
-    }
+    scored: Counter[str] = Counter()
+    for row in rows:
+        scored[row.model] += row.scored if row.condition != ALL else 0
     if segmented is not None:
-        coverage['segmentation'] = segmented
-    for name, scored in coverage.items():
-        share = scored / frames if frames else 0.0
-        check(
+        scored['segmentation'] = segmented
+    for name, count in scored.items():
+        share = count / frames if frames else 0.0
+        yield _check(
             f'coverage of {name}',
-            share >= minimum_coverage,
+            share >= minimum,
             Status.INVALID,
-            f'{name}: {scored} of {frames} frames scored ({share:.1%}), '
-            f'{minimum_coverage:.1%} needed',
+            f'{name}: {count} of {frames} frames scored ({share:.1%}), {minimum:.1%} needed',
         )
-    for row in totals:
+
+
+def _limited(rows: Sequence[Row], limits: Mapping[str, float]) -> Iterator[Check]:
+    for row in (row for row in rows if row.condition == ALL):
         found = row.rates()
         for name, limit in limits.items():
             value = found[name].value
+            told = f'{name} is {value:.4f}, at most {limit:g} allowed'
             if isnan(value):
-                check(
-                    f'{name} of {row.model}',
-                    False,
-                    Status.INVALID,
-                    f'{row.model}: {name} has nothing to be counted from',
-                )
-            else:
-                check(
-                    f'{name} of {row.model}',
-                    value <= limit,
-                    Status.FAIL,
-                    f'{row.model}: {name} is {value:.4f}, at most {limit:g} allowed',
-                )
-    found_statuses = {entry.status for entry in checks}
-    status = next(
-        (worst for worst in (Status.INVALID, Status.FAIL) if worst in found_statuses), Status.PASS
-    )
-    return Verdict(status, tuple(checks), tuple(notes))
+                told = f'{name} has nothing to be counted from'
+            yield _check(
+                f'{name} of {row.model}',
+                value <= limit,
+                Status.INVALID if isnan(value) else Status.FAIL,
+                f'{row.model}: {told}',
+            )
 
 
 _NOT_XML = re.compile('[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
 )
 from vlm_misalign_ros.core.settings.parameters import build
-from vlm_misalign_ros.core.settings.resources import config_path
+from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
 
 MODES = ('evaluation', 'live')
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -91,11 +92,33 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def find_config(text: str) -> Path:
-    """Return the path of a configuration given as a path or as a name in config/."""
-    path = Path(text)
-    if path.is_file() or path.suffix in ('.yaml', '.yml') and path.parent != Path():
+    """
+    Return the path of a configuration given as a path or by the name of one that ships.
+
+    Raises ConfigurationError, with the names of those that ship, when there is none.
+    """
+    path = Path(text).expanduser()
+    if path.is_file():
         return path
-    return config_path(path.name if path.suffix else f'{path.name}.yaml')
+    name = path.name if path.suffix else f'{path.name}.yaml'
+    found = None if os.sep in text else find_shipped(f'config/{name}')
+    if found is None:
+        known = ', '.join(name for name, _ in shipped_configs())
+        raise ConfigurationError(
+            f'configuration {text!r} does not exist', f'give a path, or one that ships: {known}'
+        )
+    return found
+
+
+def shipped_configs() -> list[tuple[str, str]]:
+    """Return (name, what it is for, from its first lines) of the configurations that ship."""
+    found: dict[str, str] = {}
+    for folder in share_directories():
+        for path in sorted((folder / 'config').glob('*.yaml')):
+            lines = path.read_text(encoding='utf-8').splitlines()
+            head = [line.removeprefix('#').strip() for line in lines if line.startswith('#')]
+            found.setdefault(path.stem, ' '.join(head).partition('.')[0])
+    return sorted(found.items())
 
 
 def override(data: dict[str, Any], entries: Sequence[str]) -> dict[str, Any]:
@@ -169,85 +192,13 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         raise ConfigurationError(
             f"parameter 'mode' is {mode!r}", 'choose one of ' + ', '.join(MODES)
         )
-    live = mode == 'live'
     seed = _scalar(data, 'seed', int, 0)
     if seed < 0:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
-    reliability = 'best_effort' if live else 'reliable'
     lexicon = _scalar(data, 'lexicon', str, '')
-    vlms = []
-    for name, values in _section(data, 'vlms').items():
-        if not NAME.fullmatch(name):
-            raise ConfigurationError(
-                f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
-            )
-        chosen = _section({name: values}, name)
-        _reject(chosen, f'vlms.{name}', ('name', 'lexicon'))
-        defaults = {'policy': 'latest' if live else 'every_frame', 'reliability': reliability}
-        vlms.append(
-            build(
-                VlmParameters,
-                {**defaults, **chosen, 'name': name, 'lexicon': lexicon},
-                f'vlms.{name}',
-            )
-        )
-    if not vlms:
-        raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
+    sections = _Sections(data, live=mode == 'live', seed=seed, lexicon=lexicon)
+    vlms, segmentation = sections.vlms(), sections.segmentation()
     names = tuple(vlm.name for vlm in vlms)
-    segmentation = None
-    if data.get('segmentation') not in (None, False):
-        chosen = _section(data, 'segmentation')
-        defaults = {'policy': 'latest' if live else 'every_frame', 'reliability': reliability}
-        segmentation = build(SegmentationParameters, {**defaults, **chosen}, 'segmentation')
-    replay = None
-    if not live:
-        replay = build(ReplayParameters, _section(data, 'replay'), 'replay')
-        if replay.mode != 'lockstep':
-            raise ConfigurationError(
-                f"parameter 'mode' of replay is {replay.mode!r}",
-                'an evaluation runs in lockstep; for real time use mode: live',
-            )
-        parse_conditions(list(replay.conditions))
-    elif 'replay' in data:
-        raise ConfigurationError(
-            "a live run has no section 'replay'", 'its frames come from outside'
-        )
-    corruption = _section(data, 'corruption')
-    _reject(corruption, 'corruption', ('seed', 'follow_source'))
-    record = _scalar(data, 'record', bool, False)
-    monitor = _section(data, 'monitor')
-    _reject(
-        monitor,
-        'monitor',
-        ('models', 'lockstep', 'source', 'recorder', 'run_folder', 'segmentation'),
-    )
-    evaluation = {
-        **({'deadline': 2.0, 'minimum_coverage': 0.0} if live else {}),
-        'reliability': reliability,
-        **monitor,
-        'models': names,
-        'lockstep': not live,
-        'source': not live,
-        'recorder': record and not live,
-        'segmentation': segmentation is not None,
-    }
-    recorder = None
-    if record:
-        chosen = _section(data, 'recorder')
-        _reject(chosen, 'recorder', ('path', 'models', 'segmentation', 'source'))
-        recorder = build(
-            RecorderParameters,
-            {
-                'reliability': reliability,
-                'instances': monitor.get('instances', True),
-                'confidence': monitor.get('confidence', True),
-                **chosen,
-                'models': names,
-                'segmentation': segmentation is not None,
-                'source': not live,
-            },
-            'recorder',
-        )
     return Configuration(
         mode=mode,
         seed=seed,
@@ -255,22 +206,92 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         out=Path(_scalar(data, 'out', str, 'runs')).expanduser(),
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
-        replay=replay,
-        corruption=build(
-            CorruptionParameters,
-            {
-                'reliability': reliability,
-                'policy': 'latest' if live else 'every_frame',
-                **corruption,
-                'seed': seed,
-                'follow_source': not live,
-            },
-            'corruption',
-        ),
+        replay=sections.replay(),
+        corruption=sections.corruption(),
         segmentation=segmentation,
-        vlms=tuple(vlms),
+        vlms=vlms,
         lexicon=lexicon,
-        monitor=build(MonitorParameters, evaluation, 'monitor'),
-        recorder=recorder,
+        monitor=sections.monitor(names, segmentation is not None),
+        recorder=sections.recorder(names, segmentation is not None),
         raw=dict(data),
     )
+
+
+class _Sections:
+    """Makes the parameters of each node from a configuration's sections."""
+
+    def __init__(self, data: Mapping[str, Any], live: bool, seed: int, lexicon: str) -> None:
+        self._data = data
+        self._live = live
+        self._seed = seed
+        self._lexicon = lexicon
+        self._record = _scalar(data, 'record', bool, False)
+        self._reliability = {'reliability': 'best_effort' if live else 'reliable'}
+        self._taking = {**self._reliability, 'policy': 'latest' if live else 'every_frame'}
+
+    def vlms(self) -> tuple[VlmParameters, ...]:
+        found = []
+        for name, values in _section(self._data, 'vlms').items():
+            if not NAME.fullmatch(name):
+                raise ConfigurationError(
+                    f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
+                )
+            chosen = _section({name: values}, name)
+            _reject(chosen, f'vlms.{name}', ('name', 'lexicon'))
+            values = {**self._taking, **chosen, 'name': name, 'lexicon': self._lexicon}
+            found.append(build(VlmParameters, values, f'vlms.{name}'))
+        if not found:
+            raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
+        return tuple(found)
+
+    def segmentation(self) -> SegmentationParameters | None:
+        if self._data.get('segmentation') in (None, False):
+            return None
+        chosen = _section(self._data, 'segmentation')
+        return build(SegmentationParameters, {**self._taking, **chosen}, 'segmentation')
+
+    def replay(self) -> ReplayParameters | None:
+        if self._live:
+            if 'replay' in self._data:
+                raise ConfigurationError(
+                    "a live run has no section 'replay'", 'its frames come from outside'
+                )
+            return None
+        replay = build(ReplayParameters, _section(self._data, 'replay'), 'replay')
+        if replay.mode != 'lockstep':
+            raise ConfigurationError(
+                f"parameter 'mode' of replay is {replay.mode!r}",
+                'an evaluation runs in lockstep; for real time use mode: live',
+            )
+        parse_conditions(list(replay.conditions))
+        return replay
+
+    def corruption(self) -> CorruptionParameters:
+        chosen = _section(self._data, 'corruption')
+        _reject(chosen, 'corruption', ('seed', 'follow_source'))
+        fixed = {'seed': self._seed, 'follow_source': not self._live}
+        return build(CorruptionParameters, {**self._taking, **chosen, **fixed}, 'corruption')
+
+    def monitor(self, models: tuple[str, ...], segmentation: bool) -> MonitorParameters:
+        chosen = _section(self._data, 'monitor')
+        fixed = {
+            'models': models,
+            'lockstep': not self._live,
+            'source': not self._live,
+            'recorder': self._record and not self._live,
+            'segmentation': segmentation,
+        }
+        _reject(chosen, 'monitor', (*fixed, 'run_folder'))
+        defaults = {'deadline': 2.0, 'minimum_coverage': 0.0} if self._live else {}
+        values = {**defaults, **self._reliability, **chosen, **fixed}
+        return build(MonitorParameters, values, 'monitor')
+
+    def recorder(self, models: tuple[str, ...], segmentation: bool) -> RecorderParameters | None:
+        if not self._record:
+            return None
+        chosen, monitor = (_section(self._data, name) for name in ('recorder', 'monitor'))
+        fixed = {'models': models, 'segmentation': segmentation, 'source': not self._live}
+        _reject(chosen, 'recorder', (*fixed, 'path'))
+        asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
+        values = {**self._reliability, **asked, **chosen, **fixed}
+        return build(RecorderParameters, values, 'recorder')

@@ -11,6 +11,7 @@ import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 from vlm_misalign_ros.core.errors import ConfigurationError
@@ -32,6 +33,20 @@ class Parameter:
     choices: tuple[str, ...]
     live: bool
     """May be changed while the node runs."""
+
+    def holds(self, value: float) -> bool:
+        """Return whether a number is in the range; NaN is in none."""
+        low = -inf if self.minimum is None else self.minimum
+        high = inf if self.maximum is None else self.maximum
+        return low <= value <= high
+
+    def range(self) -> str:
+        """Return the range in words; empty where there is none."""
+        if self.minimum is None:
+            return '' if self.maximum is None else f'up to {self.maximum:g}'
+        if self.maximum is None:
+            return f'from {self.minimum:g}'
+        return f'{self.minimum:g} to {self.maximum:g}'
 
 
 def parameter(
@@ -70,23 +85,24 @@ def check(entry: Parameter, value: Any, owner: str) -> Any:
     """
     where = f'parameter {entry.name!r} of {owner} is {value!r}'
     if entry.type is tuple:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise ConfigurationError(where, 'give a list of strings')
-        return tuple(value)
+        return _texts(value, where)
     if entry.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if not isinstance(value, entry.type) or (entry.type is not bool and isinstance(value, bool)):
+    if not isinstance(value, entry.type) or isinstance(value, bool) is not (entry.type is bool):
         raise ConfigurationError(where, f'give a value of type {entry.type.__name__}')
     if entry.choices and value not in entry.choices:
         raise ConfigurationError(where, 'choose one of ' + ', '.join(entry.choices))
-    low, high = entry.minimum, entry.maximum
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not (low is None or value >= low) or not (high is None or value <= high):
-            allowed = f'from {low}' if high is None else f'{low} to {high}'
-            raise ConfigurationError(where, f'allowed: {allowed}')
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not entry.holds(value):
+        raise ConfigurationError(where, f'allowed: {entry.range()}')
     return value
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    """Return a list of strings, or one string, as a tuple."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(v, str) for v in texts):
+        raise ConfigurationError(where, 'give a list of strings')
+    return tuple(texts)
 
 
 def build(cls: type[T], values: Mapping[str, Any], owner: str) -> T:
@@ -121,7 +137,4 @@ def to_markdown(cls: type) -> str:
 def _allowed(entry: Parameter) -> str:
     if entry.choices:
         return ', '.join(f'`{choice}`' for choice in entry.choices)
-    low, high = entry.minimum, entry.maximum
-    if low is None and high is None:
-        return ''
-    return f'from {low:g}' if high is None else f'{low:g} to {high:g}'
+    return entry.range()

@@ -7,19 +7,30 @@ import sys
 from pathlib import Path
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import PACKAGE as PACKAGE_FOLDER
 
 PACKAGE = 'vlm_misalign_ros'
 
 
 def share_directories() -> list[Path]:
     """Return the folders that may hold `config/` and `launch/`, the likeliest first."""
-    source = Path(__file__).resolve().parents[3]
+    source = PACKAGE_FOLDER.parent
     prefixes = [source] if (source / 'package.xml').is_file() else []
     roots = [*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix]
-    # A colcon install space: PREFIX/lib/pythonX.Y/site-packages/vlm_misalign_ros.
-    roots.extend(str(parent) for parent in source.parents)
+    # `pip install --target` puts share/ beside the package, a colcon install space has
+    # PREFIX/lib/pythonX.Y/site-packages/vlm_misalign_ros.
+    roots.extend(str(parent) for parent in (source, *source.parents))
     prefixes.extend(Path(root) / 'share' / PACKAGE for root in roots if root)
     return prefixes
+
+
+def find_shipped(name: str) -> Path | None:
+    """Return a file such as `config/demo.yaml`; None when no installation here holds it."""
+    for directory in share_directories():
+        candidate = directory / name
+        if candidate.is_file():
+            return candidate
+    return None
 
 
 def config_path(name: str) -> Path:
@@ -28,11 +39,10 @@ def config_path(name: str) -> Path:
 
     Raises ConfigurationError when no installation of this package holds the file.
     """
-    for directory in share_directories():
-        candidate = directory / 'config' / name
-        if candidate.is_file():
-            return candidate
-    raise ConfigurationError(
-        f'config file {name!r} is not installed',
-        'install the package again, or give the full path of a file of your own',
-    )
+    found = find_shipped(f'config/{name}')
+    if found is None:
+        raise ConfigurationError(
+            f'config file {name!r} is not installed',
+            'install the package again, or give the full path of a file of your own',
+        )
+    return found

@@ -21,6 +21,13 @@ MINIATURES = PACKAGE / 'miniatures'
 _OF = {open_clip.CONFIG: 'open_clip', transformers.CONFIG: 'transformers'}
 
 
+def names() -> list[str]:
+    """Return the miniatures that there are."""
+    return sorted(
+        path.parent.name for path in MINIATURES.glob('*/*config.json') if path.name in _OF
+    )
+
+
 class Miniature:
     """Names of local models; their own families do the rest."""
 
@@ -28,11 +35,8 @@ class Miniature:
 
     def parse(self, rest: str, text: str) -> ModelReference:
         """Return the miniature of a name, as a model of its own family; ModelError for none."""
-        known = sorted(
-            path.parent.name for path in MINIATURES.glob('*/*config.json') if path.name in _OF
-        )
-        if rest not in known:
-            raise ModelError(f'there is no miniature {rest!r}', 'known: ' + ', '.join(known))
+        if rest not in names():
+            raise ModelError(f'there is no miniature {rest!r}', 'known: ' + ', '.join(names()))
         folder = MINIATURES / rest
         family = next(name for file, name in _OF.items() if (folder / file).is_file())
         return ModelReference(text, family, rest, directory=folder)

@@ -1,0 +1,69 @@
+"""`analyse`: a recorded bag, offline and without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vlm_misalign_ros.app.cli.parser import add_overrides
+from vlm_misalign_ros.core.errors import ConfigurationError
+
+HELP = 'score a recorded bag offline'
+EXAMPLES = """
+vlm-misalign analyse runs/NAME/bag
+vlm-misalign analyse drive.mcap --config live.yaml monitor.stopping_distance=30 --out scored
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('bag', help='rosbag2 folder or .mcap file')
+    add_overrides(parser, 'overrides of the configuration, such as monitor.window=10')
+    parser.add_argument('--config', help="configuration (default: the recorded run's)")
+    parser.add_argument('--out', help='folder of the results (default: analysis beside the bag)')
+    parser.add_argument('--namespace', default='', help='namespace of the recorded topics')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score the bag by its run's configuration, or another one."""
+    from tqdm import tqdm
+
+    from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.bags.analyse import analyse
+    from vlm_misalign_ros.core.settings.configuration import (
+        find_config,
+        override,
+        parse,
+        read_yaml,
+    )
+    from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+    from vlm_misalign_ros.core.settings.parameters import table
+    from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+
+    bag = Path(arguments.bag)
+    beside = bag.parent / 'config.yaml'
+    config = arguments.config or (str(beside) if beside.is_file() else '')
+    parameters, namespace = EvaluationParameters(), arguments.namespace
+    if config:
+        configuration = parse(override(read_yaml(find_config(config)), arguments.overrides))
+        parameters = EvaluationParameters(
+            **{
+                entry.name: getattr(configuration.monitor, entry.name)
+                for entry in table(EvaluationParameters)
+            }
+        )
+        namespace = namespace or configuration.namespace
+    elif arguments.overrides:
+        raise ConfigurationError(
+            f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'
+        )
+    out = Path(arguments.out) if arguments.out else bag.parent / 'analysis'
+    with tqdm(unit='frame', desc='analyse') as bar:
+
+        def progress(closed: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(closed - bar.n)
+
+        verdict = analyse(bag, out, parameters, namespace, progress, by_cv_bridge)
+    print_results(out)
+    return verdict.exit_code

@@ -1,0 +1,35 @@
+"""`compare`: whether two runs have the same records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vlm_misalign_ros.core.errors import ExitCode
+
+HELP = 'compare the records of two runs, times aside'
+EXAMPLES = """
+vlm-misalign compare runs/a runs/b
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('first', help='run folder or records file')
+    parser.add_argument('second', help='run folder or records file')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what differs."""
+    from vlm_misalign_ros.core.records.store import RECORDS, difference
+
+    paths = [
+        path / RECORDS if path.is_dir() else path
+        for path in (Path(arguments.first), Path(arguments.second))
+    ]
+    found = difference(*paths)
+    for line in found:
+        print(line)
+    if not found:
+        print('the records are identical but for times')
+    return ExitCode.FAIL if found else ExitCode.PASS

@@ -1,0 +1,134 @@
+"""Builds the argument parser from the modules of the verbs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from vlm_misalign_ros import __version__
+
+PROGRAM = 'vlm-misalign'
+VERBS = (
+    'run',
+    'demo',
+    'analyse',
+    'report',
+    'compare',
+    'merge',
+    'calibrate',
+    'truth',
+    'mentions',
+    'scenes',
+    'train',
+    'untrained',
+    'list',
+    'doctor',
+    'completion',
+)
+"""The verbs, in the order of the help; each is a module beside this one."""
+
+EXITS = """exit codes:
+  0  PASS: done, and nothing is wrong
+  1  FAIL: a limit was exceeded, or what was compared differs
+  2  an error; one line on stderr says what, and how to mend it
+  3  INVALID: too little was scored for the rates to mean anything
+  130  ended by Ctrl-C"""
+
+
+class Verb(Protocol):
+    """A module of a verb."""
+
+    HELP: str
+    """One line."""
+    EXAMPLES: str
+    """One command a line."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments of the verb."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; return the exit code."""
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the default of every option that has one."""
+
+    def __init__(self, prog: str) -> None:
+        """Leave room for the longest names."""
+        super().__init__(prog, max_help_position=28)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ''
+        default = action.default
+        told = 'default' in text or default is None or default is argparse.SUPPRESS
+        if action.option_strings and not told and not isinstance(default, bool):
+            text += ' (default: %(default)s)' if default not in ('', [], ()) else ''
+        return text
+
+
+def module_of(verb: str) -> Any:
+    """Return the module of a verb."""
+    return importlib.import_module(f'vlm_misalign_ros.app.cli.{verb}')
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser with every verb; what a verb needs is imported when it runs."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description='Measure how vision-language models misalign when the camera degrades.',
+        epilog=f'{PROGRAM} VERB --help tells the arguments of a verb.\n\n{EXITS}',
+        formatter_class=Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
+    verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
+    for name in VERBS:
+        module = module_of(name)
+        examples = '\n'.join(f'  {line}' for line in module.EXAMPLES.strip().splitlines())
+        added = verbs.add_parser(
+            name,
+            help=module.HELP,
+            description=f'{module.HELP[0].upper()}{module.HELP[1:]}.',
+            epilog=f'examples:\n{examples}\n\n{EXITS}',
+            formatter_class=Formatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(added)
+        added.set_defaults(run=module.run, parser=added)
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed arguments; a wrong one ends the process with the usage of its verb."""
+    arguments, rest = build().parse_known_args(argv)
+    # argparse gives up positionals that follow an option: these are the overrides.
+    if rest and (
+        any(word.startswith('-') for word in rest) or not hasattr(arguments, 'overrides')
+    ):
+        arguments.parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if rest:
+        arguments.overrides += rest
+    return arguments
+
+
+def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
+    """Declare `key=value` arguments, before or behind options."""
+    parser.add_argument('overrides', nargs='*', metavar='key=value', help=text)
+
+
+def count(text: str) -> int:
+    """Return a whole number from 0, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{value} is negative')
+    return value
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is less than 1')
+    return value

@@ -1,0 +1,38 @@
+"""`report`: everything that can be made from records, made again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'write tables, verdict and report of a run again'
+EXAMPLES = """
+vlm-misalign report runs/NAME
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('folder', metavar='RUN', help='run folder')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the results from the records."""
+    from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.app.runs import expected_frames
+    from vlm_misalign_ros.core.records.merge import is_merged
+    from vlm_misalign_ros.core.report.finalise import finalise
+    from vlm_misalign_ros.core.report.verdict import parse_limits
+    from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
+
+    folder = Path(arguments.folder)
+    configuration = parse(read_yaml(folder / 'config.yaml'))
+    verdict = finalise(
+        folder,
+        minimum_coverage=configuration.monitor.minimum_coverage,
+        limits=parse_limits(configuration.monitor.limits),
+        expected_frames=None if is_merged(folder) else expected_frames(configuration) or None,
+        notes=[],
+    )
+    print_results(folder)
+    return verdict.exit_code

@@ -1,0 +1,55 @@
+"""`scenes`: synthetic streets on disk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vlm_misalign_ros.app.cli.parser import count, positive
+
+HELP = 'write synthetic street scenes in Cityscapes layout'
+EXAMPLES = """
+vlm-misalign scenes streets --frames 100 --split test
+vlm-misalign scenes drive --frames 300 --sequence-length 30 --cities altenmark
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('out', help='folder to write into')
+    parser.add_argument('--frames', type=positive, default=12, help='frames in all')
+    parser.add_argument('--seed', type=count, default=0, help='another seed, other streets')
+    parser.add_argument('--width', type=positive, default=1024, help='of the pictures, pixels')
+    parser.add_argument('--height', type=positive, default=512, help='of the pictures, pixels')
+    parser.add_argument(
+        '--split', default='val', help='train, val and test have cities of their own'
+    )
+    parser.add_argument('--cities', nargs='*', default=[], help="cities (default: the split's)")
+    parser.add_argument(
+        '--sequence-length',
+        type=positive,
+        default=1,
+        help='frames of a sequence, 0.1 s apart; Cityscapes has 30',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the scenes."""
+    from tqdm import tqdm
+
+    from vlm_misalign_ros.core.world import generate
+
+    with tqdm(total=arguments.frames, unit='frame', desc='scenes') as bar:
+        generate(
+            Path(arguments.out),
+            arguments.frames,
+            arguments.seed,
+            width=arguments.width,
+            height=arguments.height,
+            split=arguments.split,
+            sequence_length=arguments.sequence_length,
+            cities=arguments.cities,
+            progress=lambda *_: bar.update(1),
+        )
+    print(f'{arguments.frames} frames in {arguments.out}')
+    return 0

@@ -1,0 +1,104 @@
+"""How far a model's own scores, and the segmentation's entropy, know of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Any
+
+import numpy as np
+
+from vlm_misalign_ros.core.corruptions import BLANK
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.metrics import prediction
+from vlm_misalign_ros.core.report.table import Table
+from vlm_misalign_ros.core.report.warning import LEAST, auroc, events
+from vlm_misalign_ros.core.types import Hazard, Kind
+
+
+def certainty(table: Table) -> dict[str, Any]:
+    """Return how far the model's own scores and the segmentation's entropy know of errors."""
+    result: dict[str, Any] = {}
+    rows = ~table.of(BLANK)
+    known = ~np.isnan(table.safe_scores) & rows
+    danger = table.hazards == Hazard.HAZARD.value
+    truth = known & (danger | (table.hazards == Hazard.CLEAR.value))
+    if truth.any():
+        result['judgement'] = {
+            **_scored(1 - table.safe_scores[truth], danger[truth]),
+            'auroc': auroc(
+                table,
+                np.flatnonzero(truth),
+                1 - table.safe_scores,
+                table.hazards == Hazard.HAZARD.value,
+            ),
+        }
+    if table.kind is Kind.CONTRASTIVE:
+        scorable = (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
+        if scorable.any():
+            result['presence'] = _scored(table.scores[scorable], table.presence[scorable] == 2)
+        result['classes'] = _class_aurocs(table)
+    else:
+        named = table.asserted & (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
+        if named.any():
+            wrong = table.presence[named] == 0
+            result['mentions'] = {
+                'auroc': prediction.auroc(-table.scores[named], wrong)
+                if min(wrong.sum(), (~wrong).sum()) >= LEAST
+                else float('nan'),
+                'risk_coverage_area': prediction.risk_coverage(table.scores[named], wrong).area,
+                'risk': float(wrong.mean()),
+                'mentions': int(named.sum()),
+            }
+    result['segmentation_entropy'] = {
+        name: auroc(
+            table, np.flatnonzero(possible & ~np.isnan(table.entropy) & rows), table.entropy, wrong
+        )
+        for name, (wrong, possible) in events(table).items()
+    }
+    return result
+
+
+def _scored(chances: np.ndarray, positives: np.ndarray) -> dict[str, Any]:
+    sure = np.maximum(chances, 1 - chances)
+    wrong = (chances >= 0.5) != positives
+    return {
+        'brier': prediction.brier(chances, positives),
+        'calibration_error': prediction.calibration_error(chances, positives),
+        'risk_coverage_area': prediction.risk_coverage(sure, wrong).area,
+        'risk': float(wrong.mean()),
+        'answers': len(chances),
+    }
+
+
+def _class_aurocs(table: Table) -> dict[str, Any]:
+    """Return AUROC and AP of REQUIRED against ABSENT by condition: classes and their mean."""
+    result: dict[str, Any] = {}
+    for condition in table.condition_names:
+        chosen = table.of(condition)
+        classes: dict[str, Any] = {}
+        for place, name in enumerate(SCORED):
+            rows = chosen & (table.presence[:, place] != 1) & ~np.isnan(table.scores[:, place])
+            positives = table.presence[rows, place] == 2
+            if min(positives.sum(), (~positives).sum()) < LEAST:
+                continue
+            scores = table.scores[rows, place]
+            classes[name] = {
+                'auroc': prediction.auroc(scores, positives),
+                'average_precision': prediction.average_precision(scores, positives),
+                'positives': int(positives.sum()),
+                'negatives': int((~positives).sum()),
+            }
+        result[condition] = {
+            'mean_auroc': _mean([entry['auroc'] for entry in classes.values()]),
+            'mean_average_precision': _mean(
+                [entry['average_precision'] for entry in classes.values()]
+            ),
+            'classes': classes,
+        }
+    return result
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not isnan(value)]
+    return float(np.mean(known)) if known else float('nan')
