@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
-from vlm_misalign_ros.core.labels.classes import SCORED, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.labels.classes import SCORED, TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import read
@@ -45,7 +45,8 @@ def scenes(draw):
     for name in (*STUFF, 'sky'):
         states[name] = 't' if states[name] == 'r' else states[name]
     members = [states.get(name, 'a') for name in VEHICLE_MEMBERS]
-    states[VEHICLE] = 'r' if 'r' in members else 't' if 't' in members else 'a'
+    near = [*members, *(states[name] for name in TWO_WHEELERS)]
+    states[VEHICLE] = 'r' if 'r' in members else 't' if {'r', 't'} & set(near) else 'a'
     chosen = {kind: frozenset(name for name in SCORED if states[name] == kind) for kind in 'rta'}
     near = sorted(set(USERS) - {'rider', 'bicycle', 'motorcycle'} - chosen['a'])
     hazard = draw(st.sampled_from([Hazard.HAZARD, Hazard.CLEAR])) if near else Hazard.CLEAR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import DEFINITE, PRONOUNS, PUNCTUATION, VERBS
 from vlm_misalign_ros.core.language.lexicon import Cue
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
@@ -26,7 +26,7 @@ _OF_ITS_OWN = VERBS - {'parked'}
 """Verbs that make a statement of their own."""
 _ATTRIBUTES = frozenset('parked moving oncoming waiting crossing passing walking'.split())
 _ENDING = PUNCTUATION | VERBS - _ATTRIBUTES
-_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS))
+_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
 
 
 def list_goes_on(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import NUMBERS, PUNCTUATION, STOP, VERBS
 from vlm_misalign_ros.core.language.lexicon import Cue
 from vlm_misalign_ros.core.language.marks import Mark
@@ -25,7 +25,7 @@ _LISTED = frozenset(', and : ('.split())
 _PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
 """What is told of a thing without a word on whether it is there."""
 _LISTING = frozenset(', and or a an other another even'.split())
-_VEHICLES = frozenset(VEHICLE_MEMBERS)
+_WHEELED = frozenset((*VEHICLE_MEMBERS, *TWO_WHEELERS))
 
 
 def reach_back(said: Sequence[Said], tokens: Sequence[str], index: int, state: Mention) -> None:
@@ -101,7 +101,7 @@ def except_after(
     for place in range(index + 1, min(index + 7, len(tokens))):
         classes = marks[place].classes
         if classes:
-            if VEHICLE in denied.classes and not _VEHICLES.isdisjoint(classes):
+            if VEHICLE in denied.classes and not _WHEELED.isdisjoint(classes):
                 denied.state = Mention.ASSERTED
             return
         if tokens[place] in NUMBERS and _stands_alone(tokens, place):
@@ -121,7 +121,7 @@ def except_before(said: Sequence[Said], tokens: Sequence[str], marks: Sequence[M
     if not tokens or tokens[0] not in EXCEPT or marks[0].cue is not Cue.TERMINATOR:
         return
     named = {name for entry in said if entry.state is Mention.ASSERTED for name in entry.classes}
-    if named.isdisjoint(_VEHICLES):
+    if named.isdisjoint(_WHEELED):
         return
     for entry in said:
         if entry.state is Mention.DENIED and VEHICLE in entry.classes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance, road_distance, scaled
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.types import Camera, Hazard
@@ -18,7 +18,9 @@ WIDTHS = (2 / 3, 1.0, 4 / 3)
 DISTANCES = (0.75, 1.0, 1.5)
 """Factors on corridor width and stopping distance in the sensitivity sweep."""
 
-_DANGERS = frozenset(BY_NAME[name].id for name in ('person', 'rider', *VEHICLE_MEMBERS))
+_DANGERS = frozenset(
+    BY_NAME[name].id for name in ('person', 'rider', *VEHICLE_MEMBERS, *TWO_WHEELERS)
+)
 
 
 @dataclass(frozen=True)

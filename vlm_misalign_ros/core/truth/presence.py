@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, CLASSES, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.labels.classes import (
+    BY_ID,
+    BY_NAME,
+    CLASSES,
+    TWO_WHEELERS,
+    VEHICLE,
+    VEHICLE_MEMBERS,
+)
 from vlm_misalign_ros.core.truth.inventory import Inventory, Thing, take_inventory
 from vlm_misalign_ros.core.types import Presence
 
@@ -91,7 +98,8 @@ def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Prese
     """
     Return the state of each name in labels.SCORED; `needed` is what `required` gave.
 
-    Stuff without outlines is never required.
+    Stuff without outlines is never required. A member makes the super-class vehicle what it is
+    itself; a two-wheeler makes it tolerated.
     """
     present = {name for name, label in BY_NAME.items() if inventory.pixels[label.id] > 0}
 
@@ -105,7 +113,7 @@ def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Prese
     states = {name: state(name) for name in CLASSES}
     if not needed.keys().isdisjoint(VEHICLE_MEMBERS):
         states[VEHICLE] = Presence.REQUIRED
-    elif present.intersection(VEHICLE_MEMBERS):
+    elif present.intersection((*VEHICLE_MEMBERS, *TWO_WHEELERS)):
         states[VEHICLE] = Presence.TOLERATED
     else:
         states[VEHICLE] = Presence.ABSENT
