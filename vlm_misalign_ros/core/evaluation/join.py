@@ -61,7 +61,6 @@ class StampJoin:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._closed: OrderedDict[int, tuple[str, ...]] = OrderedDict()
         self._misses: Counter[str] = Counter()
-        self._newest = 0
         self.counters: Counter[str] = Counter()
         """`received`, `late`, `duplicate`, `complete`, `deadline`, `overflow`, `reset`, `end`."""
 
@@ -100,7 +99,6 @@ class StampJoin:
         entry = self._open.get(stamp)
         if entry is None:
             entry = self._open[stamp] = _Open(since=now)
-            self._newest = max(self._newest, stamp)
         if name in entry.parts:
             self.counters['duplicate'] += 1
             return [], False
@@ -144,10 +142,6 @@ class StampJoin:
                 closed.extend(self._close_complete(stamp))
         return closed
 
-    def discard(self, stamp: int) -> None:
-        """Forget an open frame without closing it."""
-        self._open.pop(stamp, None)
-
     def flush(self, reason: Closing = Closing.END) -> list[Joined]:
         """Close everything that is open."""
         return [self._close(stamp, reason) for stamp in list(self._open)]
@@ -157,5 +151,4 @@ class StampJoin:
         closed = self.flush(Closing.RESET)
         self._closed.clear()
         self._misses.clear()
-        self._newest = 0
         return closed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
+from math import inf
 
 import numpy as np
 
@@ -11,11 +12,19 @@ from vlm_misalign_ros.core.metrics.counts import Counts
 
 
 class RollingCounts:
-    """Sums counts (and confusion matrices) of the frames within a window before the newest."""
+    """
+    Sums counts (and confusion matrices) of the frames in the window that the newest one ends.
+
+    The window is half-open, (newest - window, newest]: at 10 Hz, 10 s hold 100 frames.
+    """
 
     def __init__(self, window: float) -> None:
         """Cover `window` seconds of header time."""
         self._window = round(window * 1e9)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self._entries: list[tuple[int, int]] = []
         self._values: dict[int, tuple[Counts, np.ndarray | None]] = {}
         self._serial = 0
@@ -32,7 +41,7 @@ class RollingCounts:
         if confusion is not None:
             self._confusion += confusion
             self._matrices += 1
-        cut = bisect_left(self._entries, (self._entries[-1][0] - self._window, 0))
+        cut = bisect_right(self._entries, (self._entries[-1][0] - self._window, inf))
         for _, serial in self._entries[:cut]:
             old, matrix = self._values.pop(serial)
             self._counts -= old
@@ -44,7 +53,3 @@ class RollingCounts:
     def totals(self) -> tuple[Counts, np.ndarray | None]:
         """Return the sums over the window; no matrix when no frame brought one."""
         return self._counts, self._confusion.copy() if self._matrices else None
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.__init__(self._window / 1e9)  # type: ignore[misc]
