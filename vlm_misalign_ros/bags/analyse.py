@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +179,12 @@ def analyse(
             chosen.camera_pitch,
             fallback,
         )
-        for channel, message in messages(reader, listened(Wanted.by(chosen)), namespace):
-            _add(session, channel, message, context)
-            if progress is not None:
-                progress(session.closed, session.total)
-        session.end(now=0.0)
+        with closing(session):
+            for channel, message in messages(reader, listened(Wanted.by(chosen)), namespace):
+                _add(session, channel, message, context)
+                if progress is not None:
+                    progress(session.closed, session.total)
+            session.end(now=0.0)
         verdict = finalise(
             folder,
             minimum_coverage=chosen.minimum_coverage,

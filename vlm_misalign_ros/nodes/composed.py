@@ -7,14 +7,13 @@ import importlib
 import json
 import sys
 import threading
-import traceback
 from typing import Any
 
 import rclpy
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from vlm_misalign_ros.core.errors import ExitCode, MisalignError
+from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.nodes import runtime
 
 
@@ -37,8 +36,16 @@ def main() -> int:
     """Run the graph in a JSON file until the node that ends the run has finished."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('graph', help='JSON: nodes, namespace, remappings')
-    with open(parser.parse_args().graph, encoding='utf-8') as stream:
-        graph = json.load(stream)
+    path = parser.parse_args().graph
+    try:
+        with open(path, encoding='utf-8') as stream:
+            return _run(json.load(stream))
+    except Exception as error:
+        return runtime.report_failure('composed', error)
+
+
+def _run(graph: dict[str, Any]) -> int:
+    """Run the nodes of a graph, a thread each; return the exit code."""
     stop = runtime.catch_signals()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Any] = []
@@ -50,8 +57,7 @@ def main() -> int:
         try:
             code = runtime.spin(node, lambda: stop.is_set() or ending.is_set())
         except Exception as error:
-            traceback.print_exc()
-            runtime.report_error(spec['name'], error)
+            code = runtime.report_failure(spec['name'], error)
         finally:
             codes[spec['name']] = code
             if spec['ends_run'] or code:
@@ -72,9 +78,6 @@ def main() -> int:
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.2)
-    except MisalignError as error:
-        runtime.report_error('composed', error)
-        return error.exit_code
     finally:
         for node in nodes:
             node.destroy_node()

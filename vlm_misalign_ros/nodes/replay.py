@@ -35,8 +35,7 @@ class Replay(runtime.MisalignNode):
         self._chosen = chosen = self.read_parameters(ReplayParameters)
         if not chosen.dataset:
             raise ConfigurationError(
-                "parameter 'dataset' of replay is empty",
-                'give the folder of a data set in Cityscapes layout',
+                "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
             )
         self._dataset = open_dataset(
             chosen.dataset,

@@ -199,9 +199,21 @@ class MisalignNode(Node):
         super().destroy_node()
 
 
-def report_error(name: str, error: BaseException) -> None:
+def report_error(name: str, error: BaseException | str) -> None:
     """Print the one line that a user needs."""
     print(f'{name}: error: {error}', file=sys.stderr, flush=True)
+
+
+def report_failure(name: str, error: Exception) -> int:
+    """
+    Print what ended a node, with its traceback when it is a fault; return the exit code.
+
+    Python itself would exit with 1, which says that a limit was exceeded.
+    """
+    if not isinstance(error, MisalignError):
+        traceback.print_exception(error)
+    report_error(name, error if str(error) else type(error).__name__)
+    return error.exit_code if isinstance(error, MisalignError) else ExitCode.ERROR
 
 
 def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
@@ -249,17 +261,14 @@ def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> in
         return ExitCode.ERROR
     try:
         node = build()
-    except MisalignError as error:
-        report_error(name, error)
+    except Exception as error:
+        code = report_failure(name, error)
         rclpy.try_shutdown()
-        return error.exit_code
+        return code
     try:
         return spin(node, stop.is_set)
     except Exception as error:
-        # Python would exit with 1, which says that a limit was exceeded.
-        traceback.print_exc()
-        report_error(node.get_name(), error)
-        return ExitCode.ERROR
+        return report_failure(node.get_name(), error)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

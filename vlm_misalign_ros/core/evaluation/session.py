@@ -260,14 +260,21 @@ class Session:
 
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
-        closed = [self._finish(joined, now) for joined in self._join.flush()]
-        if self._writer is not None:
-            self._writer.write(
-                AccountingRecord(
-                    {name: dict(counter) for name, counter in self.accounting.items()},
-                    dict(self._join.counters),
-                    dict(self.counters),
+        try:
+            closed = [self._finish(joined, now) for joined in self._join.flush()]
+            if self._writer is not None:
+                self._writer.write(
+                    AccountingRecord(
+                        {name: dict(counter) for name, counter in self.accounting.items()},
+                        dict(self._join.counters),
+                        dict(self.counters),
+                    )
                 )
-            )
-            self._writer.close()
+        finally:
+            self.close()
         return closed
+
+    def close(self) -> None:
+        """Close the records as they are; does nothing when `end` has done so."""
+        if self._writer is not None:
+            self._writer.close()
