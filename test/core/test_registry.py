@@ -71,3 +71,11 @@ def test_a_name_that_is_taken_is_refused(plugins, entries):
     plugins += entries
     with pytest.raises(ConfigurationError, match=r'brings the thing .*, which .* has'):
         made().names()
+
+
+@pytest.mark.parametrize('name', ['KITTI', 'my-layout', 'a b', '1st'])
+def test_a_name_that_no_configuration_could_give_is_refused(monkeypatch, name):
+    entries = [metadata.EntryPoint(name, 'module:thing', 'group')]
+    monkeypatch.setattr(metadata, 'entry_points', lambda group: entries)
+    with pytest.raises(ConfigurationError, match='lower-case'):
+        Registry('group', 'thing', {}).names()

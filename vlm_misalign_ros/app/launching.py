@@ -59,7 +59,7 @@ def evaluation_arguments() -> list[DeclareLaunchArgument]:
     """Return the arguments of evaluate.launch.py."""
     return [
         *_common('evaluate'),
-        _argument('dataset', '', 'folder of a data set in Cityscapes layout'),
+        _argument('dataset', '', 'data set: FOLDER in Cityscapes layout, or LAYOUT:FOLDER'),
         _argument('conditions', '', "conditions, separated by ; or ,; empty: the configuration's"),
         _argument('limit', '', "frames of each pass; empty: the configuration's"),
     ]

@@ -8,7 +8,8 @@ imported before it is used.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast
@@ -16,6 +17,8 @@ from typing import Any, Generic, TypeVar, cast
 from vlm_misalign_ros.core.errors import ConfigurationError
 
 T = TypeVar('T')
+
+_NAME = re.compile(r'[a-z][a-z0-9_]*')
 
 
 class Registry(Generic[T]):
@@ -41,6 +44,11 @@ class Registry(Generic[T]):
     def _plugins(self) -> dict[str, metadata.EntryPoint]:
         found: dict[str, metadata.EntryPoint] = {}
         for entry in sorted(metadata.entry_points(group=self.group), key=lambda e: e.name):
+            if not _NAME.fullmatch(entry.name):
+                raise ConfigurationError(
+                    f'{entry.value} brings the {self.noun} {entry.name!r}',
+                    'a name has lower-case letters, digits and _; rename it, or uninstall it',
+                )
             if entry.name in self._builtin or entry.name in found:
                 other = found[entry.name].value if entry.name in found else 'this package'
                 raise ConfigurationError(
@@ -62,6 +70,14 @@ class Registry(Generic[T]):
         """Yield (name, import path) of every entry."""
         yield from self._builtin.items()
         yield from ((name, entry.value) for name, entry in self._plugins.items())
+
+    def distributions(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield (name, distribution and version) of the plug-ins among `names`."""
+        for name in dict.fromkeys(names):
+            entry = self._plugins.get(name)
+            if entry is not None and name not in self._builtin:
+                owner = entry.dist
+                yield name, f'{owner.name} {owner.version}' if owner else entry.value
 
     def __contains__(self, name: object) -> bool:
         """Return whether there is an entry of this name."""
@@ -92,7 +108,7 @@ class Registry(Generic[T]):
         entry = self._plugins[name]
         try:
             found = entry.load()
-        except Exception as error:  # a plug-in may fail in any way; the user needs its name
+        except (Exception, SystemExit) as error:  # it may fail in any way; name it
             raise ConfigurationError(
                 f'the {self.noun} {name!r} cannot be loaded from {entry.value}: {error}',
                 'mend or uninstall the package that brings it',

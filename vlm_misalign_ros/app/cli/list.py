@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.registry import Registry
 
 HELP = 'list the names that configurations and arguments may use'
 EXAMPLES = """
@@ -16,14 +20,23 @@ Lines = Sequence[tuple[str, str]]
 """Names with what each is."""
 
 
+def _broken(registry: Registry[Any], name: str) -> str:
+    """Return what is wrong with an entry that cannot be loaded, as the end of its line."""
+    try:
+        registry.load(name)
+    except ConfigurationError as error:
+        return f' - BROKEN: {error}'
+    return ''
+
+
 def _models() -> Lines:
-    from vlm_misalign_ros.core.models.families import FAMILIES
+    from vlm_misalign_ros.core.models.families import FAMILIES, forms_of
     from vlm_misalign_ros.core.models.families.miniature import names
 
     forms = [
-        (form, f'model family {name}')
+        (form, f'model family {name}{_broken(FAMILIES, name)}')
         for name in FAMILIES.names()
-        for form in FAMILIES.load(name).forms
+        for form in forms_of(name)
     ]
     return [*forms, *((f'miniature:{name}', 'comes with this package') for name in names())]
 
@@ -45,17 +58,22 @@ def _conditions() -> Lines:
 def _corruptions() -> Lines:
     from vlm_misalign_ros.core.corruptions import CORRUPTIONS, covers
 
-    return [
-        (name, f'{path}{", covers part of the scene" if covers(name) else ""}')
-        for name, path in CORRUPTIONS.origins()
-    ]
+    found = []
+    for name, path in CORRUPTIONS.origins():
+        broken = _broken(CORRUPTIONS, name)
+        covering = not broken and covers(name)
+        found.append((name, f'{path}{", covers part of the scene" if covering else ""}{broken}'))
+    return found
 
 
 def _datasets() -> Lines:
     from vlm_misalign_ros.core.datasets import DEFAULT, LAYOUTS
 
     return [
-        (f'{name}:FOLDER', f'{path}{", and a FOLDER alone" if name == DEFAULT else ""}')
+        (
+            f'{name}:FOLDER',
+            f'{path}{", and a FOLDER alone" if name == DEFAULT else ""}{_broken(LAYOUTS, name)}',
+        )
         for name, path in LAYOUTS.origins()
     ]
 
@@ -63,7 +81,7 @@ def _datasets() -> Lines:
 def _encodings() -> Lines:
     from vlm_misalign_ros.core.labels.encodings import ENCODINGS
 
-    return list(ENCODINGS.origins())
+    return [(name, f'{path}{_broken(ENCODINGS, name)}') for name, path in ENCODINGS.origins()]
 
 
 def _prompts() -> Lines:

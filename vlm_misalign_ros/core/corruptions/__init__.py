@@ -1,7 +1,7 @@
 """Camera degradations, parameterised by severity and seeded by frame."""
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES, parse_conditions
-from vlm_misalign_ros.core.corruptions.degrading import Degraded, covers, degrade, seed_of
+from vlm_misalign_ros.core.corruptions.degrading import Degraded, covers, degrade, seed_of, try_out
 from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Corruption, Effect
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     'degrade',
     'parse_conditions',
     'seed_of',
+    'try_out',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES
 from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Effect
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
 from vlm_misalign_ros.core.types import Applied, Condition
 
 GREY = 128
 """Every value of a blank picture."""
+_REMEDY = 'mend or uninstall the package that brings it'
 LEAST_SIDE = 16
 """Smallest height and width, in pixels, that is degraded."""
 
@@ -59,11 +61,28 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
     if severity == 0:
         return Degraded(image, None, Applied(condition, seed))
     rng = np.random.Generator(np.random.PCG64(seed))
-    effect = CORRUPTIONS.load(name).apply(image, severity, rng)
+    corruption = CORRUPTIONS.load(name)
+    try:
+        effect = corruption.apply(image, severity, rng)
+    except (MisalignError, MemoryError):
+        raise
+    except Exception as error:  # a plug-in may fail in any way; the user needs its name
+        raise ConfigurationError(
+            f'corruption {name!r} failed on frame {frame_key!r} at severity {severity}: '
+            f'{type(error).__name__}: {error}',
+            _REMEDY,
+        ) from error
     _check_effect(effect, image, name)
     return Degraded(
         effect.image, effect.occluder, Applied(condition, seed, effect.parameters, covers(name))
     )
+
+
+def try_out(conditions: Iterable[Condition]) -> None:
+    """Apply each corruption once to a small picture; ConfigurationError for one that fails."""
+    picture = np.full((LEAST_SIDE, 2 * LEAST_SIDE, 3), GREY, np.uint8)
+    for condition in {entry.corruption: entry for entry in conditions}.values():
+        degrade(picture, condition, 0, 'a trial before the run')
 
 
 def covers(name: str) -> bool:
@@ -73,11 +92,16 @@ def covers(name: str) -> bool:
 
 def _check_effect(effect: Effect, image: np.ndarray, name: str) -> None:
     """Refuse what a plug-in made that no node could pass on."""
+    if not isinstance(effect, Effect) or not isinstance(effect.image, np.ndarray):
+        raise ConfigurationError(
+            f'corruption {name!r} gave a {type(effect).__name__}, not an Effect with an image',
+            _REMEDY,
+        )
     made, mask = effect.image, effect.occluder
     if made.shape != image.shape or made.dtype != np.uint8:
         raise ConfigurationError(
             f'corruption {name!r} made {made.dtype} {made.shape} of uint8 {image.shape}',
-            'it has to keep size and type; mend or uninstall the package that brings it',
+            'it has to keep size and type; ' + _REMEDY,
         )
     if covers(name) is not (mask is not None) or (
         mask is not None and (mask.shape != image.shape[:2] or mask.dtype != np.uint8)

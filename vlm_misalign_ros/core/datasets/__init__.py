@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vlm_misalign_ros.core.datasets.checked import CheckedDataset
 from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Frame
@@ -111,4 +112,6 @@ def open_dataset(
     The other arguments and the errors are those of Layout.
     """
     kind, folder = split_place(place)
-    return LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences)
+    opened = LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences)
+    # Cityscapes checks its own files; what a plug-in gives is not believed.
+    return opened if kind in LAYOUTS.builtin() else CheckedDataset(opened, kind)

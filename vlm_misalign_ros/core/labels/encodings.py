@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 import yaml
 
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, IGNORE, LABELS
 from vlm_misalign_ros.core.registry import Registry
 
+_HIGHEST = max(label.id for label in LABELS)
 UNKNOWN = 0
 """Label id (unlabeled) of values that an encoding does not have."""
 
@@ -118,6 +119,37 @@ ENCODINGS: Registry[Encoding] = Registry(
 )
 """Every label encoding by name."""
 DEFAULT = 'cityscapes_label_ids'
+
+
+def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
+    """
+    Return label ids, uint8 (H, W), of the pixels that Encoding.decode takes.
+
+    Raises RecordError for what the encoding refuses, and, naming it, for one that fails or gives
+    something else.
+    """
+    name = getattr(encoding, 'name', type(encoding).__name__)
+    try:
+        labels = encoding.decode(pixels)
+    except (MisalignError, MemoryError):
+        raise
+    except Exception as error:  # a plug-in may fail in any way; the user needs its name
+        raise RecordError(
+            f'label encoding {name} failed on {pixels.dtype} {pixels.shape}: '
+            f'{type(error).__name__}: {error}',
+            'mend the package that brings it',
+        ) from error
+    good = (
+        isinstance(labels, np.ndarray)
+        and labels.dtype == np.uint8
+        and labels.shape == pixels.shape[:2]
+    )
+    if not good or (labels.size and int(labels.max()) > _HIGHEST):
+        raise RecordError(
+            f'label encoding {name} gave no label ids, uint8 {pixels.shape[:2]} up to {_HIGHEST}',
+            'mend the package that brings it',
+        )
+    return labels
 
 
 @lru_cache(maxsize=16)

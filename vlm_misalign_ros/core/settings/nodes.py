@@ -18,13 +18,15 @@ POLICY = ('every_frame', 'latest')
 class ReplayParameters:
     """Parameters of the replay node."""
 
-    dataset: str = parameter('', 'folder of a data set in Cityscapes layout')
+    dataset: str = parameter('', 'data set: FOLDER in Cityscapes layout, or LAYOUT:FOLDER')
     split: str = parameter('', 'split to replay (train, val, test); empty: all that are there')
     cities: tuple[str, ...] = parameter((), 'cities to replay; empty: all')
     limit: int = parameter(0, 'frames of each pass; 0: all', minimum=0)
     sequences: bool = parameter(False, 'replay leftImg8bit_sequence instead of leftImg8bit')
     conditions: tuple[str, ...] = parameter(
-        ('clean',), 'conditions, one pass each: clean, NAME:SEVERITY, NAME:1-5, or all'
+        ('clean',),
+        'conditions, one pass each: clean, blank (the control: a grey picture), NAME:3, NAME:1-5, '
+        'NAME:1,3,5, or all (clean and every corruption of this package at 1-5)',
     )
     mode: str = parameter(
         'lockstep',

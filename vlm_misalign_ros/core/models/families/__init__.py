@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
 
@@ -120,8 +120,16 @@ FAMILIES: Registry[Family] = Registry(
 
 def forms() -> str:
     """Return every string that names a model, for messages."""
-    known = [form for name in FAMILIES.names() for form in FAMILIES.load(name).forms]
+    known = [form for name in FAMILIES.names() for form in forms_of(name)]
     return ', '.join(known[:-1]) + ' or ' + known[-1]
+
+
+def forms_of(family: str) -> tuple[str, ...]:
+    """Return the strings that name models of a family, also of one that cannot be loaded."""
+    try:
+        return tuple(FAMILIES.load(family).forms)
+    except ConfigurationError:
+        return (f'{family}:...',)
 
 
 def refuse_segmentation(reference: ModelReference) -> ModelError:
@@ -129,5 +137,5 @@ def refuse_segmentation(reference: ModelReference) -> ModelError:
     return ModelError(
         f'model {reference.name!r} is of the family {reference.family!r}, '
         'which has no segmentation models',
-        'give transformers:NAME_OR_DIRECTORY',
+        'give a model of another family, such as transformers:NAME_OR_DIRECTORY',
     )

@@ -1,0 +1,152 @@
+"""What is checked before a process starts, and what is found out about a run by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
+from vlm_misalign_ros.core.datasets import LAYOUTS, open_dataset, split_place
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import sha256_of
+from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.language.lexicon import open_lexicon
+from vlm_misalign_ros.core.language.prompts import (
+    contrastive_prompts,
+    generative_prompt,
+    prompts_hash,
+)
+from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models.factory import check, kind_of, parse
+from vlm_misalign_ros.core.models.families import FAMILIES
+from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.report.verdict import parse_limits
+from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
+from vlm_misalign_ros.core.types import Condition, Kind, Role
+
+
+def preflight(configuration: Configuration) -> dict[str, Any]:
+    """
+    Check what can be checked before a process starts; return facts for the manifest.
+
+    Raises a MisalignError that names the data set, model or setting that will not do.
+    """
+    parse_limits(configuration.monitor.limits)
+    open_lexicon(configuration.lexicon)
+    facts: dict[str, Any] = {
+        'models': _models(configuration),
+        'label_encoding': _encoding(configuration),
+    }
+    try_out(_conditions(configuration))
+    if configuration.replay is not None:
+        facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
+    facts['plugins'] = _plugins(configuration)
+    return facts
+
+
+def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """Return what each model is, by name; raises for one that will not open."""
+    named = {vlm.name: (vlm.model, Role.VLM) for vlm in configuration.vlms}
+    if configuration.segmentation is not None:
+        named['segmentation'] = (configuration.segmentation.model, Role.SEGMENTATION)
+    found: dict[str, dict[str, Any]] = {}
+    for name, (text, role) in named.items():
+        model = parse(text)
+        check(model, role)
+        found[name] = {'model': text, 'role': role.value}
+        if model.directory is not None:
+            found[name]['sha256'] = weights_hash(model.directory)
+    truth = truth_settings(configuration.monitor).to_plain()
+    for vlm in configuration.vlms:
+        found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
+    return found
+
+
+def _language(vlm: VlmParameters, model_hash: str, truth: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hashes of a model's prompts and calibration; raises for those that do not fit."""
+    model = parse(vlm.model)
+    hashed = prompts_hash(vlm.prompt)
+    if kind_of(model) is Kind.CONTRASTIVE:
+        contrastive_prompts(vlm.prompt)
+    else:
+        generative_prompt(vlm.prompt)
+    if not vlm.calibration:
+        return {'prompts_sha256': hashed}
+    path = calibration.path_of(vlm.calibration, model.directory)
+    points = calibration.load(path, model_hash, hashed, truth)
+    return {
+        'prompts_sha256': hashed,
+        'calibration': {'file': vlm.calibration, 'sha256': points.sha256},
+    }
+
+
+def _encoding(configuration: Configuration) -> dict[str, str]:
+    """Return the label encoding and its file's hash; raises for one that is never used."""
+    name = configuration.monitor.label_encoding
+    open_encoding(name)
+    if configuration.replay is not None and name != LABEL_IDS:
+        raise ConfigurationError(
+            f"parameter 'label_encoding' of monitor is {name!r}",
+            f'leave it out: in an evaluation labels come as {LABEL_IDS}, which the reader of '
+            'every data set gives; it is for live runs and bags',
+        )
+    if name in ENCODINGS:
+        return {'name': name}
+    return {'name': name, 'sha256': sha256_of(Path(name).expanduser())}
+
+
+def _conditions(configuration: Configuration) -> list[Condition]:
+    """Return the conditions that a run begins with or goes through."""
+    if configuration.replay is not None:
+        return parse_conditions(list(configuration.replay.conditions))
+    chosen = configuration.corruption
+    return parse_conditions(list(chosen.schedule) or [chosen.condition])
+
+
+def _dataset(replay: ReplayParameters, instances: bool) -> dict[str, Any]:
+    """Return what is replayed; raises for frames or conditions that will not do."""
+    if not replay.dataset:
+        raise ConfigurationError(
+            "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
+        )
+    dataset = open_dataset(
+        replay.dataset,
+        split=replay.split,
+        cities=replay.cities,
+        limit=replay.limit,
+        sequences=replay.sequences,
+    )
+    first = dataset.read(0)
+    if instances and first.labels is not None and first.instances is None:
+        raise ConfigurationError(
+            f'data set {replay.dataset} has no instances (frame {first.key})',
+            'set monitor.instances to false: things are then told apart by their outlines',
+        )
+    return {
+        'root': replay.dataset,
+        'frames': len(dataset),
+        'first': dataset.entries[0].key,
+        'last': dataset.entries[-1].key,
+    }
+
+
+def _plugins(configuration: Configuration) -> dict[str, str]:
+    """Return distribution and version of every plug-in that the run uses, by kind and name."""
+    models = [vlm.model for vlm in configuration.vlms]
+    if configuration.segmentation is not None:
+        models.append(configuration.segmentation.model)
+    replay = configuration.replay
+    used = (
+        (CORRUPTIONS, [entry.corruption for entry in _conditions(configuration)]),
+        (LAYOUTS, [] if replay is None else [split_place(replay.dataset)[0]]),
+        (FAMILIES, [parse(model).family for model in models]),
+        (ENCODINGS, [configuration.monitor.label_encoding]),
+    )
+    return {
+        f'{registry.noun} {name}': owner
+        for registry, names in used
+        for name, owner in registry.distributions(names)
+    }
