@@ -19,17 +19,27 @@ EXTRAS := ros,test
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo test lint doctor clean
+.PHONY: demo check lint test test-slow doctor clean
 
 demo: $(STAMP)
 	$(BIN)/vlm-misalign demo
 
-test: $(STAMP)
-	$(BIN)/python -m pytest
+# Under a minute: what every commit has to pass.
+check: lint
+	$(BIN)/python -m pytest -m 'not slow and not process'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/mypy vlm_misalign_ros
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Under 8 minutes on two idle cores.
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+# What takes longer; CI runs it too.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
 
 doctor: $(STAMP)
 	$(BIN)/vlm-misalign doctor

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """What every test shares: a DDS domain of its own, and where the real sample frames lie."""
 
 from __future__ import annotations
@@ -6,11 +20,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-# Before rclpy is imported anywhere: stay on this machine and out of other people's graphs.
+# Before rclpy is imported anywhere: stay on this machine and out of other people's graphs. Domains
+# up to 101 have ports that every operating system leaves free; one that is set is kept.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_DOMAIN_ID'] = str(100 + os.getpid() % 100)
+os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# A machine that is busy is no reason to fail.
+settings.register_profile('vlm_misalign_ros')
+settings.load_profile('vlm_misalign_ros')
 
 
 @pytest.fixture(scope='session')
