@@ -38,7 +38,7 @@ class NodeSpec:
     name: str
     """Node name, and the name of its log."""
     executable: str
-    """Console script, for `ros2 run` and launch."""
+    """File in lib/vlm_misalign_ros, for `ros2 run` and launch."""
     module: str
     """Python module with the node class and `main()`."""
     class_name: str

@@ -23,7 +23,7 @@ import numpy as np
 
 
 class Presence(str, Enum):
-    """What the ground truth says of a class in a frame (METRICS.md, section 1)."""
+    """What the ground truth says of a class in a frame."""
 
     ABSENT = 'ABSENT'
     TOLERATED = 'TOLERATED'
@@ -31,7 +31,7 @@ class Presence(str, Enum):
 
 
 class Mention(str, Enum):
-    """What a description says of a class (METRICS.md, section 2); no entry means nothing said."""
+    """What a description says of a class; no entry means nothing said."""
 
     ASSERTED = 'ASSERTED'
     DENIED = 'DENIED'
@@ -49,7 +49,7 @@ class Judgement(str, Enum):
 
 
 class Hazard(str, Enum):
-    """What the ground truth says about going on (METRICS.md, section 5)."""
+    """What the ground truth says about going on."""
 
     HAZARD = 'HAZARD'
     CLEAR = 'CLEAR'

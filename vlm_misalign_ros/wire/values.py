@@ -196,7 +196,7 @@ def description_to_values(description: Description) -> Values:
 def _view(value: Any) -> View:
     try:
         left, top, right, bottom = (float(number) for number in value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RecordError(
             f"message value 'view' is {str(value)[:80]}", 'expected [left, top, right, bottom]'
         ) from error

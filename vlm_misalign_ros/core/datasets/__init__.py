@@ -32,15 +32,15 @@ class FrameEntry(Protocol):
 
     @property
     def key(self) -> str:
-        """The frame's unique name in the data set; it seeds the corruptions."""
+        """Return the frame's unique name in the data set; it seeds the corruptions."""
 
     @property
     def sequence(self) -> str:
-        """The drive or snippet that it belongs to."""
+        """Return the drive or snippet that it belongs to."""
 
     @property
     def city(self) -> str:
-        """The place, or whatever calibration and evaluation are kept apart by."""
+        """Return the place, or whatever calibration and evaluation are kept apart by."""
 
 
 class Dataset(Protocol):
@@ -48,11 +48,11 @@ class Dataset(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that records have it by."""
+        """Return the name that records have it by."""
 
     @property
     def entries(self) -> Sequence[FrameEntry]:
-        """The frames in order."""
+        """Return the frames in order."""
 
     @property
     def has_depth(self) -> bool:

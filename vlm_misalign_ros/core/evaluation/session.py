@@ -20,7 +20,7 @@ The monitor node feeds it from topics, the offline analysis from a bag.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +103,8 @@ class Session:
         self.accounting: dict[str, Counter[str]] = {
             n: Counter() for n in (*parameters.models, SEGMENTATION)
         }
+        self._missing: OrderedDict[int, set[str]] = OrderedDict()
+        """What the last frames were closed without, by stamp: it may still come late."""
         self.counters: Counter[str] = Counter()
         self.closed = 0
         self.total = 0
@@ -199,7 +201,9 @@ class Session:
 
     def _late(self, stamp: int, part: str) -> None:
         name = model_of(part)
-        if name in self.accounting and self.accounting[name][Status.MISSING.value]:
+        missing = self._missing.get(stamp, set())
+        if name in missing:
+            missing.discard(name)
             self.accounting[name][Status.MISSING.value] -= 1
             self.accounting[name][Status.LATE.value] += 1
         if self._writer is not None:
@@ -212,11 +216,13 @@ class Session:
         self.counters[joined.reason.value] += 1
         if record.condition.corruption != BLANK:
             self._sum(joined.stamp, evaluated)
-        for name, status in (
-            *((name, entry.status) for name, entry in record.models.items()),
-            (SEGMENTATION, record.segmentation.status),
-        ):
+        statuses = {name: entry.status for name, entry in record.models.items()}
+        statuses[SEGMENTATION] = record.segmentation.status
+        for name, status in statuses.items():
             self.accounting[name][status.value] += 1
+        self._missing[joined.stamp] = {n for n, s in statuses.items() if s is Status.MISSING}
+        while len(self._missing) > StampJoin.CLOSED_KEPT:
+            self._missing.popitem(last=False)
         if self._writer is not None:
             self._writer.write(record)
         if self._pictures is not None and IMAGE in joined.parts:

@@ -110,7 +110,7 @@ CRITICAL: tuple[str, ...] = (
     'bus',
     'train',
 )
-"""Classes whose omission is critical (METRICS.md, section 4)."""
+"""Classes whose omission is critical (docs/metrics.md)."""
 
 STUFF: tuple[str, ...] = (
     'road',

@@ -12,4 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Confusion, three-state truth, hazard rule, rates: pure functions over arrays and counts."""
+"""Counts, rates, confusion, intervals: pure functions over arrays and counts."""

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Counts over a window of header time; sums, never means of ratios (METRICS.md, section 9)."""
+"""Counts over a window of header time; sums, never means of ratios."""
 
 from __future__ import annotations
 

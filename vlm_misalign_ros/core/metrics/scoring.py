@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Scores one answer against the truth of one frame (METRICS.md, sections 3 to 5)."""
+"""Scores one answer against the truth of one frame (docs/metrics.md)."""
 
 from __future__ import annotations
 

@@ -123,7 +123,8 @@ def youden_threshold(chances: np.ndarray, positives: np.ndarray) -> float:
     yes, no = int(truth.sum()), int((~truth).sum())
     below_yes = np.concatenate([[0], np.cumsum(truth)])
     places = np.concatenate([[0], cuts, [len(values)]])
-    quality = (yes - below_yes[places]) / yes + (places - below_yes[places]) / no
+    # Whole numbers, so that what is equally good is equal.
+    quality = (yes - below_yes[places]) * no + (places - below_yes[places]) * yes
     place = places[len(places) - 1 - int(np.argmax(quality[::-1]))]
     if place == 0:
         return 0.0

@@ -29,12 +29,27 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_frames
-from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.settings.nodes import (
+    EvaluationParameters,
+    SegmentationParameters,
+    VlmParameters,
+)
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'limits')
 """Settings of the evaluation that change no record."""
+_FREE_OF_MODELS = (
+    'model',
+    'calibration',
+    'device',
+    'threads',
+    'queue_size',
+    'policy',
+    'reliability',
+    'trust_remote_code',
+)
+"""Settings of a model's node that do not say what it is (hashes do) or how it answers."""
 _GAP = NANO
 """Nanoseconds of header time between the last frame of a run and the first of the next."""
 
@@ -55,7 +70,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
     manifests = [_manifest(folder) for folder in folders]
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
         for name, value in measured(manifests[0]).items():
-            other = measured(manifest)[name]
+            other = measured(manifest).get(name)
             if other != value:
                 raise ConfigurationError(
                     f'{folder} measured with another {name} than {folders[0]}: '
@@ -116,15 +131,21 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     found['set of models'] = sorted(manifest.get('models') or {})
     found['language'] = manifest.get('language')
     found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
+    found['label encoding'] = manifest.get('label_encoding')
+    found['plugins'] = manifest.get('plugins') or {}
+    segmentation = configuration.get('segmentation') or {}
+    found['setting of segmentation'] = _settings(SegmentationParameters, segmentation)
     for vlm in configuration.get('vlms') or ():
-        found[f'setting of {vlm.get("name")}'] = {
-            key: vlm.get(key)
-            for key in ('prompt', 'max_new_tokens', 'threshold', 'dtype', 'field_of_view')
-        }
+        found[f'setting of {vlm.get("name")}'] = _settings(VlmParameters, vlm)
     for entry in table(EvaluationParameters):
         if entry.name not in _FREE:
             found[entry.name] = monitor.get(entry.name)
     return found
+
+
+def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a model's node that decide what it says."""
+    return {e.name: values.get(e.name) for e in table(kind) if e.name not in _FREE_OF_MODELS}
 
 
 def _joined(folders: Sequence[Path]) -> tuple[list[FrameRecord], list[tuple[Path, str]]]:

@@ -12,4 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a run leaves: records, manifest, summaries, verdict, report."""
+"""What is made of the records of a run: summary, analysis, verdict, page."""

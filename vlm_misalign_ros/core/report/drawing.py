@@ -73,7 +73,9 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
             color = _COLORS[Presence.REQUIRED if important else Presence.TOLERATED]
             _outline(image, frame.instances, thing, color, unit)
             if important:
-                distance = thing.depth or ground_distance(camera, thing.bottom + 0.5)
+                distance = thing.depth
+                if distance is None:
+                    distance = ground_distance(camera, thing.bottom + 0.5)
                 _write(
                     image,
                     f'{BY_ID[thing.label].name} {distance:.0f} m',

@@ -57,7 +57,7 @@ class Table:
     corruptions: tuple[str, ...]
     """Corruption of each condition."""
     counts: np.ndarray
-    """Counts by rates.FIELDS, int64 (N, F)."""
+    """Counts by counts.FIELDS, int64 (N, F)."""
     frame_iou: np.ndarray
     """float64 (N,), NaN where there is none."""
     confusion: np.ndarray

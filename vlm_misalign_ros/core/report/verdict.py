@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import isnan
+from math import isclose, isnan
 from pathlib import Path
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
@@ -141,7 +141,7 @@ def _covered(
         share = count / frames if frames else 0.0
         yield _check(
             f'coverage of {name}',
-            share >= minimum,
+            share >= minimum or isclose(share, minimum),
             Status.INVALID,
             f'{name}: {count} of {frames} frames scored ({share:.1%}), {minimum:.1%} needed',
         )
@@ -157,7 +157,7 @@ def _limited(rows: Sequence[Row], limits: Mapping[str, float]) -> Iterator[Check
                 told = f'{name} has nothing to be counted from'
             yield _check(
                 f'{name} of {row.model}',
-                value <= limit,
+                value <= limit or isclose(value, limit),
                 Status.INVALID if isnan(value) else Status.FAIL,
                 f'{row.model}: {told}',
             )

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Ground truth of a frame: ABSENT, TOLERATED or REQUIRED for each class (METRICS.md, 1)."""
+"""Ground truth of a frame: ABSENT, TOLERATED or REQUIRED for each class (docs/metrics.md)."""
 
 from __future__ import annotations
 

@@ -91,10 +91,10 @@ class TruthMaps:
         return cls(frame.labels, frame.instances, frame.depth)
 
     def part(self, view: View) -> TruthMaps:
-        """Return what lies in a view."""
+        """Return what lies in a view, one pixel of each map at least."""
         height, width = self.labels.shape
-        rows = slice(round(view[1] * height), max(round(view[3] * height), 1))
-        columns = slice(round(view[0] * width), max(round(view[2] * width), 1))
+        rows = _span(view[1], view[3], height)
+        columns = _span(view[0], view[2], width)
 
         def cut(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else np.ascontiguousarray(array[rows, columns])
@@ -105,6 +105,12 @@ class TruthMaps:
             cut(self.depth),
             cut(self.visible),
         )
+
+
+def _span(first: float, last: float, size: int) -> slice:
+    """Return the pixels of a row or column between two shares of it."""
+    start = min(round(first * size), size - 1)
+    return slice(start, max(round(last * size), start + 1))
 
 
 @dataclass(frozen=True)

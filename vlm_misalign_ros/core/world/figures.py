@@ -58,7 +58,7 @@ class Figure:
         self._scale = np.array((-scale if mirror else scale, scale))
 
     def points(self, flat: Points | np.ndarray) -> np.ndarray:
-        """Return world points (N, 3)."""
+        """Return (N, 3) points of the world."""
         scaled = np.asarray(flat, np.float64) * self._scale
         placed: np.ndarray = self._at + np.insert(scaled, 2, 0.0, axis=1)
         return placed

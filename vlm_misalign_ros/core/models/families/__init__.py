@@ -98,7 +98,7 @@ class Family(Protocol):
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """The strings that name its models, for messages."""
+        """Return the strings that name its models, for messages."""
 
     def parse(self, rest: str, text: str, /) -> ModelReference:
         """Return the model that `rest` of the string `text` names; ModelError for none."""
