@@ -26,7 +26,8 @@ demo: $(STAMP)
 
 # Under a minute: what every commit has to pass.
 check: lint
-	$(BIN)/python -m pytest -m 'not slow and not process'
+	$(BIN)/python -m pytest -m 'not slow and not heavy' \
+		--hypothesis-profile=check
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -29,7 +29,8 @@ os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 # A machine that is busy is no reason to fail.
-settings.register_profile('vlm_misalign_ros')
+settings.register_profile('vlm_misalign_ros', deadline=None)
+settings.register_profile('check', deadline=None, max_examples=25)
 settings.load_profile('vlm_misalign_ros')
 
 

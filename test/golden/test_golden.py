@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """The golden run: records, summary, analysis and degraded pictures stay what they were."""
 
 import json
@@ -73,6 +87,7 @@ def test_every_degraded_picture_is_the_golden_one():
     assert found.keys() == wanted.keys()
 
 
+@pytest.mark.heavy
 def test_the_bag_of_the_run_gives_the_golden_records(tmp_path):
     replaying.analyse_bag(replaying.write_bag(tmp_path / 'bag', live=False), tmp_path / 'out')
     assert_same(replaying.frames_of(tmp_path / 'out' / 'records.jsonl'), kept('records'))
@@ -83,6 +98,7 @@ def live_bag(tmp_path_factory):
     return replaying.write_bag(tmp_path_factory.mktemp('live') / 'bag', live=True)
 
 
+@pytest.mark.heavy
 def test_a_live_bag_gives_the_golden_records(live_bag, tmp_path):
     replaying.analyse_bag(live_bag, tmp_path / 'out')
     found = replaying.frames_of(tmp_path / 'out' / 'records.jsonl')
@@ -95,6 +111,7 @@ def test_what_was_live_gives_the_same_records_offline(tmp_path):
     assert_same(kept('live'), replaying.frames_of(tmp_path / 'live' / 'records.jsonl'))
 
 
+@pytest.mark.heavy
 def test_the_miniatures_still_say_what_they_said():
     """Kernels differ between processors, so that a few texts and states may."""
     answers = replaying.Answers()

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Training of the miniatures: what they learn to say, data, loop, and every model in short."""
 
 import json
@@ -29,6 +43,8 @@ from vlm_misalign_ros.training.segmentation import build, class_weights
 from vlm_misalign_ros.training.tokenizer import train_tokenizer
 from vlm_misalign_ros.training.towers import KINDS as TOWER_KINDS
 from vlm_misalign_ros.training.towers import start_from
+
+pytestmark = pytest.mark.heavy
 
 LEXICON = open_lexicon()
 USERS = ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Corruptions: repeatable, centred, physically scaled, nested over severities."""
 
 from __future__ import annotations
@@ -423,6 +437,7 @@ def test_conditions_asked_for_twice_are_refused(condition: Condition) -> None:
         parse_conditions(['all', condition.name])
 
 
+@pytest.mark.heavy
 @settings(max_examples=300)
 @given(st.one_of(st.text(), st.lists(st.text(), max_size=3), st.text('clean:motion_blur,15-; ')))
 def test_any_text_parses_or_is_refused_with_a_message(text: str | list[str]) -> None:

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """The reader of the Cityscapes layout: what it finds, and what it refuses in which words."""
 
 import json
@@ -111,7 +125,7 @@ def test_a_truncated_png_is_refused_before_the_run(scenes, name, left):
         open_dataset(scenes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_png_never_passes_for_whole(made, tmp_path_factory, data):
     original = files(made, 'gtFine_labelIds.png')[0].read_bytes()

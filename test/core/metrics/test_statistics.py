@@ -1,10 +1,24 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Resampled intervals, prediction scores and families of tests, against scipy and by hand."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -25,6 +39,7 @@ def test_the_interval_of_a_mean_is_scipys_percentile_bootstrap():
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize('spread', [0.0, 1.5])
 def test_clustered_intervals_cover_the_truth_about_95_times_in_100(spread):
     """With scenes of unlike difficulty, intervals that ignore them would be far too narrow."""
@@ -172,7 +187,6 @@ def test_holm_lies_between_the_value_and_bonferroni(values):
         assert value - 1e-12 <= adjusted <= min(1.0, len(values) * value) + 1e-12
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_partial_correlation_is_that_of_the_residuals(seed):
     rng = np.random.default_rng(seed)

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Operating points of contrastive models: fitted, frozen, refused where they do not fit."""
 
 import json
@@ -7,7 +21,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -62,7 +76,6 @@ def test_scores_that_do_not_overlap_stay_finite():
     assert np.isfinite(flat)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=4, max_size=40))
 def test_youdens_threshold_is_the_best_there_is(pairs):
     chances = np.array([p[0] for p in pairs]) / 10 + 0.05
@@ -167,6 +180,7 @@ def frames(tmp_path_factory):
     return out
 
 
+@pytest.mark.heavy
 def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
     checkpoints, frames, tmp_path, capsys
 ):
@@ -197,6 +211,7 @@ def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
         load_vlm(text, calibration=str(path))
 
 
+@pytest.mark.heavy
 def test_only_contrastive_models_are_calibrated(checkpoints, frames, tmp_path):
     with pytest.raises(ModelError, match='generative'):
         calibrate_model(f'transformers:{checkpoints["llava"]}', str(frames))

@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Records, verdicts, summaries and the report."""
 
 import json
@@ -168,7 +182,8 @@ def numbers(rows):
     return table.sort_values(['model', 'condition']).reset_index(drop=True)
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.heavy
+@settings(max_examples=30)
 @given(SEVERAL, st.randoms(use_true_random=False))
 def test_the_order_of_frames_changes_no_number(entries, random):
     records = several(entries)
@@ -208,7 +223,7 @@ def a_run(folder, records, **changes):
     return folder
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(SEVERAL, st.integers(1, 11))
 def test_merged_runs_equal_one_run(tmp_path_factory, entries, cut):
     folder = tmp_path_factory.mktemp('merge')
@@ -250,6 +265,14 @@ def test_pictures_follow_their_frames(run, tmp_path):
             [frame(2)],
             {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '2'}}},
             'another model m',
+        ),
+        ([frame(2)], {'models': {}}, 'another model m'),
+        ([frame(2)], {'plugins': {'corruption fog': 'extras 2'}}, 'another plugins'),
+        ([frame(2)], {'label_encoding': {'name': 'a.yaml'}}, 'another label encoding'),
+        (
+            [frame(2)],
+            {'configuration': {'segmentation': {'input_height': 256}}},
+            'another corruption seed|another setting of segmentation',
         ),
         ([frame(2)], {'language': {'lexicon_version': 9}}, 'another language'),
         ([frame(2)], {'configuration': {'monitor': {'minimum_area': 5.0}}}, 'corruption seed'),

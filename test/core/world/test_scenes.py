@@ -1,3 +1,17 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """Synthetic scenes: the same from the same seed, and truth that is true."""
 
 import hashlib
@@ -38,6 +52,7 @@ def frames():
     return [render_scene(5, index, **SIZE) for index in range(40)]
 
 
+@pytest.mark.heavy
 def test_a_frame_is_the_same_alone_and_in_another_process(frames):
     assert digest(render_scene(5, 17, **SIZE)) == digest(frames[17])
     code = (
@@ -114,6 +129,7 @@ def test_the_cities_of_the_splits_differ():
     assert render_scene(0, 0, cities=SPLITS['test'], **SIZE).sequence.startswith('fohrenstadt')
 
 
+@pytest.mark.heavy
 def test_about_half_of_the_scenes_are_hazards():
     verdicts = []
     for index in range(80):
@@ -158,6 +174,7 @@ def test_a_car_is_as_far_to_the_side_as_it_stands(x, z):
     assert found.distance == pytest.approx(z - 2.2, abs=0.6)
 
 
+@pytest.mark.heavy
 def test_a_sequence_is_written_as_cityscapes_writes_it(tmp_path):
     made = generate(tmp_path, 25, seed=5, split='test', sequence_length=22, width=64, height=32)
     assert len(made) == 25 and all('leftImg8bit_sequence' in str(path) for path in made)

@@ -1,0 +1,105 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The correction for the text reader's error (Rogan and Gladen 1978), by hand."""
+
+import numpy as np
+import pytest
+
+from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.rates import BY_NAME, ReaderError
+
+# What was measured on labelled texts: of 100 classes that a text asserts 90 are found, of 100
+# that it does not assert 20 are taken for asserted, and of 50 judgements 40 are read rightly.
+RECALL, ALARM, RIGHT = 0.9, 0.2, 0.8
+PRECISION = 90 / 110
+SMALL = {
+    'true_positives': 90,
+    'false_negatives': 10,
+    'false_positives': 20,
+    'true_negatives': 80,
+    'judgements_right': 40,
+    'judgements': 50,
+}
+ABSENT = 0.55
+"""Share of all classes that are not there."""
+
+
+def corrected(rate, over, under, times=1, clusters=10):
+    """Return the corrected rate of counts spread evenly over some frames."""
+    quality = ExtractorQuality(**{name: times * count for name, count in SMALL.items()})
+    numerators, denominators = (
+        np.full(clusters, over / clusters),
+        np.full(clusters, under / clusters),
+    )
+    return carried(BY_NAME[rate], numerators, denominators, ABSENT, quality)
+
+
+# rate, how it suffers, true value, numerator and denominator that are read for it.
+CASES = [
+    # Of 1000 absent classes 250 are asserted; 225 of them are read, and 150 of the other 750.
+    ('hallucination_opportunity_rate', ReaderError.OPPORTUNITY, 0.25, 375, 1000),
+    # Of 1000 required classes 400 are left out; of them 320 are read so, and 60 of the other 600.
+    ('critical_omission_rate', ReaderError.RECALL, 0.4, 380, 1000),
+    # Of 110 assertions read 90 are right, and of those 18 are wrong about the frame; of the 20
+    # that were read by mistake, 11 hit a class that is not there.
+    ('hallucination_rate', ReaderError.PRECISION, 0.2, 29, 110),
+    # Of 1000 judgements 300 are wrong; 240 of them are read rightly, and 140 of the 700 are not.
+    ('smr', ReaderError.JUDGEMENT, 0.3, 380, 1000),
+]
+by_kind = pytest.mark.parametrize(
+    'rate, kind, true, over, under', CASES, ids=[case[1].value for case in CASES]
+)
+
+
+def test_the_cases_are_read_as_their_comments_say():
+    read = {rate: over / under for rate, _, _, over, under in CASES}
+    assert read == pytest.approx(
+        {
+            'hallucination_opportunity_rate': 0.25 * RECALL + 0.75 * ALARM,
+            'critical_omission_rate': 0.4 * (1 - ALARM) + 0.6 * (1 - RECALL),
+            'hallucination_rate': PRECISION * 0.2 + (1 - PRECISION) * ABSENT,
+            'smr': 0.3 * RIGHT + 0.7 * (1 - RIGHT),
+        }
+    )
+    assert {kind for _, kind, *_ in CASES} == set(ReaderError)
+
+
+@by_kind
+def test_the_true_rate_comes_back(rate, kind, true, over, under):
+    assert BY_NAME[rate].reader_error is kind
+    assert corrected(rate, over, under).value == pytest.approx(true, abs=1e-12)
+
+
+@by_kind
+def test_the_interval_lies_around_the_true_rate_and_closes_with_the_number_of_texts(
+    rate, kind, true, over, under
+):
+    # Every frame is alike, so that all of the width is the reader's.
+    few, many = corrected(rate, over, under), corrected(rate, over, under, times=100_000)
+    assert few.low < true < few.high
+    assert few.high - few.low > 0.03
+    assert (many.low, many.high) == pytest.approx((true, true), abs=2e-3)
+
+
+@by_kind
+def test_a_corrected_rate_stays_between_0_and_1(rate, kind, true, over, under):
+    nothing, everything = corrected(rate, 0, under), corrected(rate, under, under)
+    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
+    assert (everything.value, everything.low, everything.high) == (1, 1, 1)
+
+
+def test_a_rate_of_nothing_or_without_a_reader_has_no_correction():
+    assert corrected('smr', 0, 0) is None
+    assert corrected('unparsed_rate', 1, 10) is None
