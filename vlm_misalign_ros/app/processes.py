@@ -53,14 +53,14 @@ class _Process:
     announced: bool = False
 
     def last_error(self) -> str:
-        """Return the last error line of the log, or its last line."""
+        """Return the last error in the log, or its last line."""
         try:
             text = self.log.read_text(encoding='utf-8', errors='replace')
         except OSError:
             return ''
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if 'error: ' in line]
-        return (errors or lines or [''])[-1][:500]
+        return (errors or lines or [''])[-1].split(': error: ', 1)[-1][:500]
 
 
 def how_it_ended(code: int) -> str:

@@ -45,7 +45,7 @@ class MisalignError(Exception):
 
     def __init__(self, what: str, remedy: str = '') -> None:
         """Join `what` and `remedy` into the one line that is printed."""
-        self.what = ' '.join(what.split())
+        self.what = ' '.join(what.split()).rstrip('.')
         self.remedy = ' '.join(remedy.split())
         super().__init__(f'{self.what}. {self.remedy}' if remedy else self.what)
 
