@@ -482,3 +482,24 @@ def test_rubbish_is_refused_with_the_entry_and_the_allowed_form(entry: object) -
 def test_no_condition_at_all_is_refused(nothing: object) -> None:
     with pytest.raises(ConfigurationError, match='asks for no condition'):
         parse_conditions(nothing)  # type: ignore[arg-type]
+
+
+# What is spelt out so that every version of NumPy and OpenCV draws the same pixels ------------
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
+def test_smooth_noise_is_the_cubic_enlargement_of_opencv(rows, columns, seed):
+    bumps = np.random.default_rng(seed).standard_normal((rows, columns), dtype=np.float32)
+    enlarged = occlusion._enlarge(occlusion._enlarge(bumps, 64).T, 128).T
+    peer = cv2.resize(bumps, (128, 64), interpolation=cv2.INTER_CUBIC)
+    assert enlarged.dtype == np.float32
+    np.testing.assert_allclose(enlarged, peer, atol=1e-5)
+
+
+@given(st.integers(1, 300), st.floats(0, 1), st.integers(0, 99))
+def test_the_height_that_is_covered_from_is_the_quantile_of_numpy(count, share, seed):
+    values = np.random.default_rng(seed).standard_normal(count, dtype=np.float32)
+    found = occlusion._quantile(values, share)
+    assert found == pytest.approx(
+        np.quantile(values.astype(np.float64), share), rel=1e-6, abs=1e-7
+    )

@@ -12,13 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Occlusion: dirt or water drops on the lens, or a passing object, with the covered pixels."""
+"""
+Occlusion: dirt or water drops on the lens, or a passing object, with the covered pixels.
+
+The pixels are the same with every version of NumPy and OpenCV: what rounds differently between
+versions (quantiles, scalar types, cubic and bilinear interpolation) is spelt out here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -90,7 +96,7 @@ def cover(image: np.ndarray, coverage: float, kind: Kind, rng: np.random.Generat
         shape = _water(grid, rng, image)
     else:
         shape = _object(grid, rng)
-    rise = shape.height - np.quantile(shape.height[::2, ::2], 1 - coverage).astype(np.float32)
+    rise = shape.height - _quantile(shape.height[::2, ::2], 1 - coverage)
     # 128 is the outline and 255 opaque: enlarging this keeps the outline between the cells.
     level = np.clip(rise * (127 / shape.softness) + 128, 0, 255).astype(np.uint8)
     level = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -129,11 +135,50 @@ def _blend(
     return result
 
 
+def _quantile(values: np.ndarray, share: float) -> np.float32:
+    """Return the linearly interpolated quantile of float32 values, worked out in float64."""
+    place = share * (values.size - 1)
+    below = int(place)
+    above = min(below + 1, values.size - 1)
+    parted = np.partition(values, (below, above), axis=None)
+    low, high = float(parted[below]), float(parted[above])
+    return np.float32(low + (high - low) * (place - below))
+
+
 def _noise(grid: tuple[int, int], cells: int, rng: np.random.Generator) -> np.ndarray:
     """Return smooth noise, float32 `grid`, about normal, with `cells` bumps along the longer."""
     coarse = tuple(max(2, round(cells * side / max(grid))) for side in grid)
     bumps = rng.standard_normal(coarse, dtype=np.float32)
-    return cv2.resize(bumps, grid[::-1], interpolation=cv2.INTER_CUBIC)
+    return _enlarge(_enlarge(bumps, grid[0]).T, grid[1]).T
+
+
+def _enlarge(values: np.ndarray, size: int) -> np.ndarray:
+    """
+    Return float32 (size, W) from (H, W): cubic convolution along the first axis.
+
+    Keys (1981) with a = -0.75, pixel centres aligned and edges repeated, as OpenCV's INTER_CUBIC.
+    """
+    taps, weights = _cubic(values.shape[0], size)
+    result: np.ndarray = values[taps[0]] * weights[0]
+    for tap, weight in zip(taps[1:], weights[1:], strict=True):
+        result += values[tap] * weight
+    return result
+
+
+@lru_cache(maxsize=64)
+def _cubic(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (taps, weights) of enlarging `count` values to `size`, (4, size) and (4, size, 1)."""
+    place = (np.arange(size) + 0.5) * (count / size) - 0.5
+    first = np.floor(place).astype(int)
+    t, a = place - first, -0.75
+    outer, inner = 1 + t, 1 - t
+    weights = np.empty((4, size))
+    weights[0] = ((a * outer - 5 * a) * outer + 8 * a) * outer - 4 * a
+    weights[1] = ((a + 2) * t - (a + 3)) * t * t + 1
+    weights[2] = ((a + 2) * inner - (a + 3)) * inner * inner + 1
+    weights[3] = 1 - weights[0] - weights[1] - weights[2]
+    taps = np.clip(first + np.arange(-1, 3)[:, None], 0, count - 1)
+    return taps, weights.astype(np.float32)[:, :, None]
 
 
 @dataclass(frozen=True)
@@ -175,8 +220,8 @@ def _blobs(
         top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
         bottom, right = min(int(y) + reach + 1, rows), min(int(x) + reach + 1, columns)
         part = (slice(top, bottom), slice(left, right))
-        dy = ((np.arange(top, bottom, dtype=np.float32) - y) / radius).astype(np.float32)
-        dx = ((np.arange(left, right, dtype=np.float32) - x) / radius).astype(np.float32)
+        dy = ((np.arange(top, bottom, dtype=np.float64) - y) / radius).astype(np.float32)
+        dx = ((np.arange(left, right, dtype=np.float64) - x) / radius).astype(np.float32)
         cone = np.sqrt((dy * dy)[:, None] + (dx * dx)[None, :])
         cone *= rough[part]
         np.subtract(np.float32(peaks[index]), cone, out=cone)
@@ -204,16 +249,17 @@ def _water(grid: tuple[int, int], rng: np.random.Generator, image: np.ndarray) -
     blobs = _blobs(grid, rng, 44, (0.022, 0.16), 1 + 0.07 * _noise(grid, 14, rng))
     every = max(1, min(image.shape[:2]) // 32)
     sparse = np.ascontiguousarray(image[::every, ::every])
-    scene = cv2.resize(sparse, (16, 12), interpolation=cv2.INTER_AREA)
+    scene = cv2.resize(sparse, (16, 12), interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def paint(rise: np.ndarray) -> np.ndarray:
         rows, columns = grid
         across = (np.arange(columns)[None, :] - blobs.x[blobs.owner]) / blobs.radius[blobs.owner]
         down = (np.arange(rows)[:, None] - blobs.y[blobs.owner]) / blobs.radius[blobs.owner]
+        # Places in 32nds of a cell: some versions round to them, and their weights are exact.
         seen = cv2.remap(
             scene,
-            (7.5 - 7.5 * across).astype(np.float32),
-            (5.5 - 5.5 * down).astype(np.float32),
+            (np.rint((7.5 - 7.5 * across) * 32) / 32).astype(np.float32),
+            (np.rint((5.5 - 5.5 * down) * 32) / 32).astype(np.float32),
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
