@@ -26,7 +26,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from vlm_misalign_ros.core.corruptions import covers
+from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.text import clean_text
@@ -45,6 +45,9 @@ from vlm_misalign_ros.core.types import (
 
 Values = dict[str, str]
 
+_LARGEST = 2**63 - 1
+_MOST_PARAMETERS = 64
+
 
 def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
     text = values.get(key, '')
@@ -59,16 +62,23 @@ def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
 def _integer(values: Mapping[str, str], key: str, default: int | None = None) -> int:
     text = values.get(key, '' if default is None else str(default))
     try:
-        return int(text)
+        found = int(text)
     except ValueError as error:
         raise RecordError(f'message value {key!r} is {text[:80]!r}, not an integer') from error
+    if not -_LARGEST <= found <= _LARGEST:
+        raise RecordError(f'message value {key!r} is {text[:80]!r}, more than 63 bits')
+    return found
 
 
-def _number(text: str, key: str) -> float:
+def _number(value: Any, key: str) -> float:
+    """Return a finite number given as text or as a JSON number; RecordError for anything else."""
     try:
-        return float(text)
-    except ValueError as error:
-        raise RecordError(f'message value {key!r} is {text[:80]!r}, not a number') from error
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise RecordError(f'message value {key!r} is {str(value)[:80]!r}, not a finite number')
+    return found
 
 
 def _member(kind: Any, text: str, key: str) -> Any:
@@ -82,7 +92,12 @@ def _member(kind: Any, text: str, key: str) -> Any:
 
 
 def _condition(values: Mapping[str, str]) -> Condition:
-    return Condition(values.get('corruption', 'clean')[:64], _integer(values, 'severity', 0))
+    severity = _integer(values, 'severity', 0)
+    if not 0 <= severity <= SEVERITIES[-1]:
+        raise RecordError(
+            f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
+        )
+    return Condition(values.get('corruption', 'clean')[:64], severity)
 
 
 def source_to_values(source: Source, camera: Camera | None = None) -> Values:
@@ -128,11 +143,11 @@ def _camera(fields: Any) -> Camera:
         camera = Camera(**fields)
     except TypeError as error:
         raise RecordError(f"message value 'camera' has other fields: {error}") from error
-    numbers = list(camera.__dict__.values())
-    if (
-        not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
-        or min(camera.width, camera.height, camera.fx, camera.fy) <= 0
-    ):
+    for name, value in camera.__dict__.items():
+        if isinstance(value, str):
+            raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
+        _number(value, f'camera.{name}')
+    if min(camera.width, camera.height, camera.fx, camera.fy) <= 0:
         raise RecordError(
             f"message value 'camera' is {str(fields)[:200]}",
             'expected finite numbers, sizes and focal lengths above 0',
@@ -154,25 +169,25 @@ def applied_to_values(applied: Applied) -> Values:
 def applied_from_values(values: Mapping[str, str]) -> Applied:
     """Read a `degraded/condition` message; RecordError names a value that cannot be read."""
     parameters = _loads(values, 'parameters', {})
-    if not isinstance(parameters, dict):
-        raise RecordError("message value 'parameters' is not a JSON object")
+    if not isinstance(parameters, dict) or len(parameters) > _MOST_PARAMETERS:
+        raise RecordError(
+            "message value 'parameters' is not a JSON object",
+            f'expected numbers by name, {_MOST_PARAMETERS} at most',
+        )
     condition = _condition(values)
     # Recordings of earlier versions do not say it themselves.
     told = values.get('covers')
     return Applied(
         condition,
         _integer(values, 'seed', 0),
-        {str(k)[:64]: float(v) for k, v in parameters.items()},
+        {k[:64]: _number(v, f'parameters.{k[:64]}') for k, v in parameters.items()},
         covers(condition.corruption) if told is None else told == '1',
     )
 
 
 def confidence_from_values(values: Mapping[str, str]) -> dict[str, float]:
     """Read a `segmentation/confidence` message; RecordError names a value that is no number."""
-    found = {name: _number(values.get(name, ''), name) for name in ('entropy', 'confidence')}
-    if not all(map(math.isfinite, found.values())):
-        raise RecordError(f'segmentation confidence is not finite: {found}')
-    return found
+    return {name: _number(values.get(name, ''), name) for name in ('entropy', 'confidence')}
 
 
 def description_to_values(description: Description) -> Values:
@@ -219,9 +234,7 @@ def description_from_values(values: Mapping[str, str]) -> Description:
             raise RecordError(
                 f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
             )
-    numbers = {name: _number(str(value), f'scores.{name}') for name, value in scores.items()}
-    if not all(math.isfinite(value) for value in numbers.values()):
-        raise RecordError('description has a score that is not finite')
+    numbers = {name: _number(value, f'scores.{name}') for name, value in scores.items()}
     score = values.get('judgement_score', '')
     return Description(
         model=values.get('model', '')[:256],
@@ -248,16 +261,12 @@ def values_of(message: Any) -> dict[str, str]:
 
 
 def camera_from_info(message: Any, mount_height: float, pitch: float) -> Camera | None:
-    """Return the camera of a CameraInfo; None where it is not calibrated (K is zero)."""
-    if message.k[0] <= 0 or message.k[4] <= 0 or not message.width or not message.height:
+    """
+    Return the camera of a CameraInfo; None where it is not calibrated (K is zero).
+
+    Raises RecordError for a K that is not finite.
+    """
+    fx, fy, cx, cy = (_number(message.k[place], f'k[{place}]') for place in (0, 4, 2, 5))
+    if fx <= 0 or fy <= 0 or not message.width or not message.height:
         return None
-    return Camera(
-        int(message.width),
-        int(message.height),
-        float(message.k[0]),
-        float(message.k[4]),
-        float(message.k[2]),
-        float(message.k[5]),
-        mount_height,
-        pitch,
-    )
+    return Camera(int(message.width), int(message.height), fx, fy, cx, cy, mount_height, pitch)
