@@ -26,6 +26,7 @@ from vlm_misalign_ros.core.records.schema import (
     FrameRecord,
     LateRecord,
     RunRecord,
+    Status,
 )
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
@@ -359,6 +360,16 @@ def test_the_blank_control_is_accounted_for_and_kept_out_of_every_sum():
         assert metrics[f'{span}: segmentation']['scored'] == '3'
     assert run.session.closed == 3 and run.session.coverage('m') == 1.0
     assert run.accounting() == run.accounting('segmentation') == {'scored': 3}
+
+
+@pytest.mark.parametrize('condition, kept', [('clean', 1), ('blank', 0)])
+def test_a_grey_picture_is_not_among_the_worst(tmp_path, condition, kept):
+    run = Run(run_folder=str(tmp_path), pictures=3)
+    run.add(1 * SECOND, 'image', np.full((32, 64, 3), 128, np.uint8))
+    (closed,) = run.frame(1 * SECOND, condition=condition)
+    assert closed.record.models['m'].status is Status.SCORED
+    run.session.end(0.0)
+    assert len(list(tmp_path.glob('pictures/*.jpg'))) == kept
 
 
 def test_a_blank_frame_without_an_answer_is_missing():

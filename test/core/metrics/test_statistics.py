@@ -32,7 +32,11 @@ def test_the_interval_of_a_mean_is_scipys_percentile_bootstrap():
     values = np.random.default_rng(4).normal(3, 1, 60)
     ours = bootstrap.ratio(values, np.ones(60))
     theirs = stats.bootstrap(
-        (values,), np.mean, method='percentile', n_resamples=20_000, rng=np.random.default_rng(1)
+        (values,),
+        np.mean,
+        method='percentile',
+        n_resamples=20_000,
+        random_state=np.random.default_rng(1),
     ).confidence_interval
     assert ours.value == pytest.approx(values.mean())
     # Two bootstraps of one sample differ by the noise of their resamples.

@@ -225,7 +225,8 @@ class Session:
             self._missing.popitem(last=False)
         if self._writer is not None:
             self._writer.write(record)
-        if self._pictures is not None and IMAGE in joined.parts:
+        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
+        if self._pictures is not None and shown:
             self._pictures.consider(
                 evaluated.badness,
                 joined.stamp,

@@ -76,7 +76,8 @@ def required(inventory: Inventory, settings: PresenceSettings) -> dict[str, Need
     Return the classes with a thing that a driver has to see.
 
     Its area (scaled by the picture's area) and its height (scaled by the picture's height) reach
-    the settings, it is no group, and where its depth is known it is nearer than the maximum.
+    the settings, it is no group, and where its depth is known it is no
+    farther than the maximum.
     """
     found: dict[str, Needed] = {}
     for thing in inventory.things:
