@@ -140,6 +140,12 @@ class Applied:
     parameters: dict[str, float] = field(default_factory=dict)
     covers: bool = False
     """Whether part of the scene is covered, and degraded/occluder says which."""
+    image: str = ''
+    """Checksum of the degraded picture; empty where nothing told it."""
+    occluder: str = ''
+    """Checksum of the mask of what is covered."""
+    source: str = ''
+    """Checksum of the picture that was degraded."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,8 @@ class Description:
     """The part of the frame that the model saw."""
     latency: float = 0.0
     """Seconds spent in the model; never part of what is compared between runs."""
+    image: str = ''
+    """Checksum of the picture that was described; empty where nothing told it."""
 
     @property
     def asserted(self) -> set[str]:
@@ -184,6 +192,20 @@ class Segmented:
 
 
 @dataclass(frozen=True)
+class Confidence:
+    """How sure a segmentation was, and of what (topic `segmentation/confidence`)."""
+
+    entropy: float
+    """Mean over the pixels, 0 to 1."""
+    confidence: float
+    """Mean over the pixels of the highest class probability."""
+    image: str = ''
+    """Checksum of the picture that was segmented; empty where nothing told it."""
+    mask: str = ''
+    """Checksum of the mask: an Image has no room to say which picture it is of."""
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a frame came from and what was asked of it (topic `camera/source`)."""
 
@@ -201,3 +223,5 @@ class Source:
     """Whether ground_truth/depth comes with the frame."""
     probe: bool = False
     """True for a start-up probe, which is never scored."""
+    image: str = ''
+    """Checksum of the picture; empty where nothing told it."""

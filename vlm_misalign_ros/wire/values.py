@@ -26,6 +26,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
@@ -35,6 +36,7 @@ from vlm_misalign_ros.core.types import (
     Applied,
     Camera,
     Condition,
+    Confidence,
     Description,
     Judgement,
     Kind,
@@ -91,6 +93,10 @@ def _member(kind: Any, text: str, key: str) -> Any:
         ) from error
 
 
+def _checksum(values: Mapping[str, str], key: str) -> str:
+    return values.get(key, '')[:LONGEST]
+
+
 def _condition(values: Mapping[str, str]) -> Condition:
     severity = _integer(values, 'severity', 0)
     if not 0 <= severity <= SEVERITIES[-1]:
@@ -113,6 +119,7 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'severity': str(source.condition.severity),
         'depth': str(int(source.depth)),
         'probe': str(int(source.probe)),
+        'image': source.image,
     }
     if camera is not None:
         values['camera'] = json.dumps(camera.__dict__)
@@ -131,6 +138,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         condition=_condition(values),
         depth=values.get('depth') == '1',
         probe=values.get('probe') == '1',
+        image=_checksum(values, 'image'),
     )
     fields = _loads(values, 'camera', None)
     if fields is None:
@@ -163,6 +171,9 @@ def applied_to_values(applied: Applied) -> Values:
         'seed': str(applied.seed),
         'parameters': json.dumps(applied.parameters),
         'covers': str(int(applied.covers)),
+        'image': applied.image,
+        'occluder': applied.occluder,
+        'source': applied.source,
     }
 
 
@@ -182,12 +193,26 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
         _integer(values, 'seed', 0),
         {k[:64]: _number(v, f'parameters.{k[:64]}') for k, v in parameters.items()},
         covers(condition.corruption) if told is None else told == '1',
+        _checksum(values, 'image'),
+        _checksum(values, 'occluder'),
+        _checksum(values, 'source'),
     )
 
 
-def confidence_from_values(values: Mapping[str, str]) -> dict[str, float]:
+def confidence_to_values(told: Confidence) -> Values:
+    """Return the pairs of a `segmentation/confidence` message."""
+    return {
+        'entropy': repr(told.entropy),
+        'confidence': repr(told.confidence),
+        'image': told.image,
+        'mask': told.mask,
+    }
+
+
+def confidence_from_values(values: Mapping[str, str]) -> Confidence:
     """Read a `segmentation/confidence` message; RecordError names a value that is no number."""
-    return {name: _number(values.get(name, ''), name) for name in ('entropy', 'confidence')}
+    entropy, confidence = (_number(values.get(n, ''), n) for n in ('entropy', 'confidence'))
+    return Confidence(entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'))
 
 
 def description_to_values(description: Description) -> Values:
@@ -205,6 +230,7 @@ def description_to_values(description: Description) -> Values:
         'truncated': str(int(description.truncated)),
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
+        'image': description.image,
     }
 
 
@@ -250,6 +276,7 @@ def description_from_values(values: Mapping[str, str]) -> Description:
         truncated=values.get('truncated') == '1',
         view=_view(_loads(values, 'view', WHOLE)),
         latency=_number(values.get('latency', '0'), 'latency'),
+        image=_checksum(values, 'image'),
     )
 
 

@@ -39,8 +39,11 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SEGMENTATION,
     SOURCE,
     Parts,
+    concerned,
+    is_shared,
     vlm_part,
 )
+from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
@@ -60,13 +63,14 @@ from vlm_misalign_ros.core.records.schema import (
     TruthEntry,
 )
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
-from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
     Camera,
     Condition,
+    Confidence,
     Description,
     Source,
     View,
@@ -84,6 +88,28 @@ class Evaluated:
     confusion: np.ndarray | None
     badness: float
     """How wrong the frame was, by `badness`."""
+    mismatches: tuple[tuple[str, str], ...] = ()
+    """Parts that are of another picture, with the part that they were held against."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the answers to a frame are held against, and what of it can be trusted."""
+
+    maps: TruthMaps | None
+    truth: Truth | None
+    doubled: set[str]
+    evidence: Evidence
+
+    def lost(self, name: str, part: str, came: bool) -> Status | None:
+        """Return why `part`, of the model `name`, is not scored; None where it is."""
+        if name in self.doubled:
+            return Status.DOUBLED
+        if self.evidence.problem or part in self.evidence.problems:
+            return Status.UNSCORABLE
+        if self.truth is None:
+            return Status.UNMATCHED
+        return None if came else Status.MISSING
 
 
 class Evaluator:
@@ -95,22 +121,30 @@ class Evaluator:
         self._critical = check_critical(parameters.critical)
         self._settings = truth_settings(parameters)
 
-    def evaluate(self, joined: Joined, default_camera: Camera | None = None) -> Evaluated:
+    def evaluate(
+        self, joined: Joined, default_camera: Camera | None = None, epoch: int = 0
+    ) -> Evaluated:
         """
         Return the record of one closed frame, complete or not.
 
-        `default_camera` is used for frames whose source names no camera.
+        `default_camera` is used for frames whose source names no camera; `epoch` is how often
+        time had jumped back before. What came twice with
+        other content, or is of another picture, is not scored, whoever it concerns.
         """
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
-        problem = _misfit(parts)
-        maps = None if problem else _maps(parts)
+        doubled = self.doubled(joined)
+        evidence = verify(joined, self._parameters.models)
+        misfit = _misfit(parts)
+        trusted = not (misfit or evidence.problem or any(map(is_shared, joined.heard.counts)))
+        maps = _maps(parts) if trusted else None
         truth = None
         if maps is not None:
             truth = read_truth(maps, camera or default_camera, self._settings)
-        segmentation, matrix = _segmentation(maps, parts)
-        models = self._models(maps, truth, parts)
+        held = _Held(maps, truth, doubled, evidence)
+        segmentation, matrix = self._segmentation(held, parts)
+        models = self._models(held, parts)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
@@ -131,29 +165,67 @@ class Evaluator:
             segmentation=segmentation,
             models=models,
             timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
-            problem=problem or None,
+            problem=evidence.problem or misfit or None,
+            image=evidence.image or None,
+            pictures=joined.heard.pictures,
+            epoch=epoch,
+            offsets={name: offset / NANO for name, offset in sorted(joined.heard.offsets.items())},
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(record, counts, matrix, badness(record))
+        return Evaluated(record, counts, matrix, badness(record), tuple(evidence.mismatches))
 
-    def _models(
-        self, maps: TruthMaps | None, truth: Truth | None, parts: Parts
-    ) -> dict[str, ModelEntry]:
-        seen: dict[View, Seen] = {} if truth is None else {WHOLE: truth.seen}
+    def doubled(self, joined: Joined) -> set[str]:
+        """Return for whom something came twice with other content: models, SEGMENTATION."""
+        return {
+            name
+            for part in joined.heard.counts
+            for name in concerned(part, self._parameters.models)
+        }
+
+    def _models(self, held: _Held, parts: Parts) -> dict[str, ModelEntry]:
+        seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
         found = {}
         for name in self._parameters.models:
-            answer: Description | None = parts.get(vlm_part(name))
+            part = vlm_part(name)
+            answer: Description | None = parts.get(part)
             said = None if answer is None else AnswerEntry.of(answer)
-            if truth is None or maps is None:
-                found[name] = ModelEntry(Status.UNMATCHED, said)
-            elif answer is None:
-                found[name] = ModelEntry(Status.MISSING)
-            else:
-                if answer.view not in seen:
-                    seen[answer.view] = read_seen(maps.part(answer.view), self._settings)
-                scored = self._score(answer, seen[answer.view], truth)
-                found[name] = ModelEntry(Status.SCORED, said, scored)
+            lost = held.lost(name, part, answer is not None)
+            problem = held.evidence.problems.get(part)
+            verified = part in held.evidence.verified
+            if lost is not None or answer is None or held.truth is None or held.maps is None:
+                status = lost or Status.MISSING
+                found[name] = ModelEntry(status, said, verified=verified, problem=problem)
+                continue
+            if answer.view not in seen:
+                seen[answer.view] = read_seen(held.maps.part(answer.view), self._settings)
+            scored = self._score(answer, seen[answer.view], held.truth)
+            found[name] = ModelEntry(Status.SCORED, said, scored, verified)
         return found
+
+    def _segmentation(
+        self, held: _Held, parts: Parts
+    ) -> tuple[SegmentationEntry, np.ndarray | None]:
+        predicted: np.ndarray | None = parts.get(SEGMENTATION)
+        told: Confidence | None = parts.get(CONFIDENCE)
+        confidence = None if told is None else ConfidenceEntry(told.entropy, told.confidence)
+        if not self._parameters.segmentation:
+            return SegmentationEntry(Status.NOT_ASKED, None, None, []), None
+        lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
+        verified = SEGMENTATION in held.evidence.verified
+        if lost is not None or predicted is None or held.maps is None:
+            problem = held.evidence.problems.get(SEGMENTATION)
+            status = lost or Status.MISSING
+            return SegmentationEntry(status, None, confidence, [], verified, problem), None
+        labels = held.maps.labels
+        if predicted.shape != labels.shape:
+            # A model that answers at its own resolution is compared at the ground truth's.
+            size = labels.shape[::-1]
+            predicted = cv2.resize(predicted, size, interpolation=cv2.INTER_NEAREST)
+        matrix = confusion.confusion(labels, predicted)
+        value = confusion.miou(matrix)
+        iou = None if np.isnan(value) else float(value)
+        cells = confusion.to_cells(matrix)
+        return SegmentationEntry(Status.SCORED, iou, confidence, cells, verified), matrix
 
     def _score(self, answer: Description, own: Seen, truth: Truth) -> ScoreEntry:
         """Return one answer against the truth of the view that its model saw."""
@@ -237,22 +309,3 @@ def _truth(truth: Truth) -> TruthEntry:
         distance_source=truth.hazard.source,
         sweep=truth.sweep(),
     )
-
-
-def _segmentation(
-    maps: TruthMaps | None, parts: Parts
-) -> tuple[SegmentationEntry, np.ndarray | None]:
-    predicted: np.ndarray | None = parts.get(SEGMENTATION)
-    told: dict[str, float] | None = parts.get(CONFIDENCE)
-    confidence = None if told is None else ConfidenceEntry(**told)
-    if predicted is None or maps is None:
-        status = Status.MISSING if predicted is None else Status.UNMATCHED
-        return SegmentationEntry(status, None, confidence, []), None
-    labels = maps.labels
-    if predicted.shape != labels.shape:
-        # A model that answers at its own resolution is compared at the ground truth's.
-        predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    matrix = confusion.confusion(labels, predicted)
-    value = confusion.miou(matrix)
-    iou = None if np.isnan(value) else float(value)
-    return SegmentationEntry(Status.SCORED, iou, confidence, confusion.to_cells(matrix)), matrix

@@ -11,13 +11,14 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-
 """
 The join on the stamp: exact, bounded, resettable, aware of lateness; it counts what never came.
 
 Each stamp collects named parts. A frame closes when it has every part it needs, or at its
 deadline with what it lacks. A part that many frames in a row had to be closed without is no
-longer waited for until it speaks again, so one dead node cannot stall a run.
+longer waited for until it speaks again, so one dead node cannot stall a run. A part that comes
+twice with the same content is counted; with other content it is told, since nobody can know
+which of the two was meant.
 """
 
 from __future__ import annotations
@@ -27,8 +28,29 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlm_misalign_ros.core.evaluation.parts import Parts
+from vlm_misalign_ros.core.evaluation.parts import PICTURES, Parts
 from vlm_misalign_ros.core.records.schema import Closing
+
+
+@dataclass
+class Heard:
+    """What is known of the parts of one stamp beside their values."""
+
+    publishers: dict[str, str] = field(default_factory=dict)
+    """Who sent each part, where that is known."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """Each part's content in short."""
+    others: dict[str, list[str]] = field(default_factory=dict)
+    """The contents with which parts came again, StampJoin.CONTENTS_KEPT of each at most."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many other contents each part had."""
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Nanoseconds by which parts that were joined beside their stamp lie behind it."""
+
+    @property
+    def pictures(self) -> int:
+        """Return how many pictures were sent with this stamp, 1 at least."""
+        return 1 + max((self.counts[name] for name in PICTURES), default=0)
 
 
 @dataclass
@@ -41,12 +63,37 @@ class Joined:
     missing: tuple[str, ...]
     """Parts that were needed and never came."""
     reason: Closing
+    heard: Heard = field(default_factory=Heard)
+
+
+@dataclass(frozen=True)
+class Twice:
+    """A part that came again with other content."""
+
+    stamp: int
+    part: str
+    publishers: tuple[str, str]
+    """Who sent the first and who this one; empty where it is not known."""
+    count: int
+    """Contents of this part other than the first, with this one."""
+    pictures: int
+    """Pictures that were sent with this stamp."""
+    closed: bool
+    """Whether the frame was closed before."""
 
 
 @dataclass
 class _Open:
     parts: Parts = field(default_factory=dict)
     since: float = 0.0
+    heard: Heard = field(default_factory=Heard)
+
+
+@dataclass
+class _Closed:
+    missing: tuple[str, ...]
+    pictured: bool
+    heard: Heard
 
 
 class StampJoin:
@@ -55,10 +102,14 @@ class StampJoin:
 
     `needs(parts)` returns the names a frame needs, given what it already has (an occlusion
     frame needs its mask); `deadline` is in seconds of the caller's clock, from a frame's first
-    part; at most `capacity` frames are open.
+    part; at most `capacity` frames are open. `content(value)` says in short what a part holds, by
+    which a repetition is told from another content; without it every repetition is one.
+    `doubled` is called for each other content. `pictured(parts)` says whether parts are of a
+    picture: what is not is nobody's miss, and begins anew when a picture comes after all.
     """
 
     CLOSED_KEPT = 4096
+    CONTENTS_KEPT = 64
 
     def __init__(
         self,
@@ -66,17 +117,27 @@ class StampJoin:
         deadline: float,
         capacity: int = 256,
         patience: int = 2,
+        *,
+        content: Callable[[Any], str] = lambda value: '',
+        doubled: Callable[[Twice], None] = lambda twice: None,
+        pictured: Callable[[Iterable[str]], bool] = lambda names: True,
     ) -> None:
         """Start empty."""
         self._needs = needs
         self._deadline = deadline
         self._capacity = capacity
         self._patience = patience
+        self._content = content
+        self._doubled = doubled
+        self._pictured = pictured
         self._open: OrderedDict[int, _Open] = OrderedDict()
-        self._closed: OrderedDict[int, tuple[str, ...]] = OrderedDict()
+        self._closed: OrderedDict[int, _Closed] = OrderedDict()
         self._misses: Counter[str] = Counter()
         self.counters: Counter[str] = Counter()
-        """`received`, `late`, `duplicate`, `complete`, `deadline`, `overflow`, `reset`, `end`."""
+        """
+        Parts: `received`, `late`, `repeated`, `doubled`; frames: `complete`, `deadline`,
+        `overflow`, `reset`, `end`.
+        """
 
     @property
     def open_frames(self) -> int:
@@ -96,32 +157,81 @@ class StampJoin:
             return tuple(sorted(set(self._needs(entry.parts)) - set(entry.parts)))
         return ()
 
-    def add(self, stamp: int, name: str, value: Any, now: float) -> tuple[list[Joined], bool]:
+    def add(
+        self, stamp: int, name: str, value: Any, now: float, publisher: str = '', offset: int = 0
+    ) -> tuple[list[Joined], bool]:
         """
         Add one part; return the frames that closed by it, and whether the part came late.
 
-        Late is a part that its frame needed but was closed without.
+        Late is a part that its frame needed but was closed without. `offset` is how many
+        nanoseconds the part's own stamp lies behind `stamp`.
         """
         self.counters['received'] += 1
-        if stamp in self._closed:
-            self._misses.pop(name, None)
-            late = name in self._closed[stamp]
-            self.counters['late' if late else 'duplicate'] += 1
-            if late:
-                self._closed[stamp] = tuple(n for n in self._closed[stamp] if n != name)
-            return [], late
+        past = self._closed.get(stamp)
+        if past is not None and not past.pictured and self._pictured((name,)):
+            del self._closed[stamp]
+            past = None
+        if past is not None:
+            return [], self._after(past, stamp, name, value, publisher)
         entry = self._open.get(stamp)
         if entry is None:
             entry = self._open[stamp] = _Open(since=now)
         if name in entry.parts:
-            self.counters['duplicate'] += 1
+            self._again(entry.heard, stamp, name, self._content(value), publisher, False)
             return [], False
         entry.parts[name] = value
+        entry.heard.contents[name] = self._content(value)
+        entry.heard.publishers[name] = publisher
+        if offset:
+            entry.heard.offsets[name] = offset
         self._misses.pop(name, None)
         closed = self._close_complete(stamp)
         while len(self._open) > self._capacity:
             closed.append(self._close(next(iter(self._open)), Closing.OVERFLOW))
         return closed, False
+
+    def _after(self, past: _Closed, stamp: int, name: str, value: Any, publisher: str) -> bool:
+        """Take a part of a closed frame; return whether it is a late one."""
+        self._misses.pop(name, None)
+        content = self._content(value)
+        if name in past.heard.contents:
+            self._again(past.heard, stamp, name, content, publisher, True)
+            return False
+        past.heard.contents[name] = content
+        past.heard.publishers[name] = publisher
+        late = name in past.missing
+        self.counters['late' if late else 'unneeded'] += 1
+        return late
+
+    def _again(
+        self, heard: Heard, stamp: int, name: str, content: str, publisher: str, closed: bool
+    ) -> None:
+        """Count a part that came again, and tell it where it holds something else."""
+        others = heard.others.get(name, [])
+        if content == heard.contents[name] or content in others:
+            self.counters['repeated'] += 1
+            return
+        if len(others) < self.CONTENTS_KEPT:
+            heard.others[name] = [*others, content]
+        heard.counts[name] += 1
+        self.counters['doubled'] += 1
+        publishers = heard.publishers[name], publisher
+        self._doubled(Twice(stamp, name, publishers, heard.counts[name], heard.pictures, closed))
+
+    def knows(self, stamp: int) -> bool:
+        """Return whether a frame of this stamp is open, or among the last that were closed."""
+        return stamp in self._open or stamp in self._closed
+
+    def adopt(self, stamp: int, parts: Parts, heard: Heard, now: float) -> list[Joined]:
+        """Take over a frame from another join; return it where it closed by it."""
+        self.counters['received'] += len(parts)
+        self._open[stamp] = _Open(parts, now, heard)
+        return self._close_complete(stamp)
+
+    def take(self, stamp: int) -> tuple[Parts, Heard]:
+        """Take an open frame out, as if it had never been here; empty where there is none."""
+        entry = self._open.pop(stamp, None)
+        return ({}, Heard()) if entry is None else (entry.parts, entry.heard)
 
     def _lacks(self, entry: _Open) -> list[str]:
         return [name for name in self._needs(entry.parts) if name not in entry.parts]
@@ -136,13 +246,14 @@ class StampJoin:
     def _close(self, stamp: int, reason: Closing) -> Joined:
         entry = self._open.pop(stamp)
         missing = tuple(sorted(set(self._lacks(entry))))
-        if reason is Closing.DEADLINE:
+        pictured = self._pictured(entry.parts)
+        if reason is Closing.DEADLINE and pictured:
             self._misses.update(missing)
-        self._closed[stamp] = missing
+        self._closed[stamp] = _Closed(missing, pictured, entry.heard)
         while len(self._closed) > self.CLOSED_KEPT:
             self._closed.popitem(last=False)
         self.counters[reason.value] += 1
-        return Joined(stamp, entry.parts, missing, reason)
+        return Joined(stamp, entry.parts, missing, reason, entry.heard)
 
     def expire(self, now: float) -> list[Joined]:
         """Close the frames whose deadline has passed, and those that wait for silent parts."""

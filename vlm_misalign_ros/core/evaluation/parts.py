@@ -21,7 +21,7 @@ the two tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,12 @@ SEGMENTATION, CONFIDENCE = 'segmentation', 'confidence'
 RECORDER = 'recorder'
 _VLM = 'vlm:'
 
+PICTURES = (CONDITION, IMAGE, SOURCE, SOURCE_IMAGE)
+"""Parts that are sent once for each picture."""
+TRUTH = (LABELS, INSTANCES, DEPTH)
+"""Parts that may come without a picture, as from a simulator that labels faster than it films."""
+_NO_SIGN = {*TRUTH, CAMERA, RECORDER}
+
 
 def vlm_part(name: str) -> str:
     """Return the name under which the answer of model `name` joins."""
@@ -48,6 +54,25 @@ def vlm_part(name: str) -> str:
 def model_of(part: str) -> str:
     """Return the model whose answer a part is; any other part stays what it is."""
     return part.removeprefix(_VLM)
+
+
+def is_pictured(names: Iterable[str]) -> bool:
+    """Return whether parts are those of a picture: a part of it itself, an answer or a mask."""
+    return any(name not in _NO_SIGN for name in names)
+
+
+def is_shared(part: str) -> bool:
+    """Return whether a part decides for everybody, being no answer and no mask."""
+    return part not in (SEGMENTATION, CONFIDENCE, RECORDER) and not part.startswith(_VLM)
+
+
+def concerned(part: str, models: Iterable[str]) -> list[str]:
+    """Return for whom a part decides: models, SEGMENTATION, or all of them."""
+    if is_shared(part):
+        return [*models, SEGMENTATION]
+    if part == RECORDER:
+        return []
+    return [model_of(part)] if part.startswith(_VLM) else [SEGMENTATION]
 
 
 @dataclass(frozen=True)

@@ -20,53 +20,55 @@ The monitor node feeds it from topics, the offline analysis from a bag.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import Evaluated, Evaluator
-from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin
+from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed, nearest, say
+from vlm_misalign_ros.core.evaluation.contents import content_of
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin, Twice
+from vlm_misalign_ros.core.evaluation.journal import Journal
+from vlm_misalign_ros.core.evaluation.ledger import Ledger, Metrics
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     IMAGE,
+    PICTURES,
     SEGMENTATION,
     SOURCE,
+    TRUTH,
     Parts,
     Wanted,
+    is_pictured,
     model_of,
     needs,
 )
-from vlm_misalign_ros.core.metrics.confusion import miou
-from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.metrics.rates import rates
-from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import (
     SCHEMA,
     AccountingRecord,
     Closing,
     FrameRecord,
-    LateRecord,
     RunRecord,
     Status,
 )
-from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.stamps import NANO, format_stamp
+from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Camera
 
 CAMERAS = 256
-"""Cameras kept by stamp until their frame closes."""
+"""Cameras kept by stamp."""
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
-
-Metrics = dict[str, dict[str, str]]
+EARLY = 4096
+"""Frames of the first second that are known to be no probes."""
+TELLING = 20
+"""Frames without truth after which it is said that truth lies beside them."""
 
 
 @dataclass
@@ -80,100 +82,200 @@ class Closed:
 
 
 class Session:
-    """Joins parts into frames, frames into records, records into rolling and total rates."""
+    """
+    Joins parts into frames, frames into records, records into rolling and total rates.
+
+    `publishers(part)` names who may have sent a part whose own publisher is not known.
+    """
 
     def __init__(
-        self, parameters: MonitorParameters, name: str = '', log: Callable[[str], None] = print
+        self,
+        parameters: MonitorParameters,
+        name: str = '',
+        log: Callable[[str], None] = print,
+        publishers: Callable[[str], Sequence[str]] = lambda part: (),
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
-        self._log = log
         self._evaluator = Evaluator(parameters)
         # Live, nothing is waited for beyond its deadline, so nobody is given up either.
         patience = parameters.patience if parameters.lockstep else 2**62
         self._wanted = Wanted.by(parameters, parameters.recorder)
-        self._join = StampJoin(self._needs, parameters.deadline, parameters.capacity, patience)
-        self._probes = StampJoin(self._needs, float('inf'), capacity=16, patience=2**62)
-        self._rolling = {n: RollingCounts(parameters.window) for n in parameters.models}
-        self._totals = {n: Counts() for n in parameters.models}
-        self._confusion = np.zeros((19, 20), np.int64)
-        self._rolling_confusion = RollingCounts(parameters.window)
-        self._newest = 0
+        self._join = StampJoin(
+            self._needs,
+            parameters.deadline,
+            parameters.capacity,
+            patience,
+            content=content_of,
+            doubled=self._doubled,
+            pictured=is_pictured,
+        )
+        self._probes = StampJoin(
+            self._needs,
+            float('inf'),
+            capacity=16,
+            patience=2**62,
+            content=content_of,
+            doubled=self._doubled_probe,
+        )
+        self._early: dict[int, None] = {}
+        """Stamps of the first second that are frames."""
+        self._aligner = Aligner(parameters.slop, parameters.deadline / 2)
+        self._beside = Beside()
+        self._lost = Lost()
+        self._ledger = Ledger(parameters.models, parameters.segmentation, parameters.window)
+        self._newest: int | None = None
+        self._epoch = 0
         self._given_up: set[str] = set()
-        self.accounting: dict[str, Counter[str]] = {
-            n: Counter() for n in (*parameters.models, SEGMENTATION)
-        }
-        self._missing: OrderedDict[int, set[str]] = OrderedDict()
-        """What the last frames were closed without, by stamp: it may still come late."""
         self.counters: Counter[str] = Counter()
-        self.closed = 0
         self.total = 0
         """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
-        self.notes: list[str] = []
         self._camera: Camera | None = None
-        self._cameras: dict[int, Camera | None] = {}
-        """What camera_info told, by stamp, and the newest for frames that have none."""
-        self._malformed: set[str] = set()
+        self._cameras: dict[int, tuple[Camera | None, str, int]] = {}
+        """What camera_info told, by stamp, who told it, and how often something else came."""
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
-        self._writer: RecordWriter | None = None
+        self._journal = Journal(self.folder, log, publishers)
+        self._journal.write(
+            RunRecord(SCHEMA, name or (self.folder or Path()).name, list(parameters.models))
+        )
         self._pictures: WorstPictures | None = None
-        if self.folder is not None:
-            self._writer = RecordWriter(self.folder / RECORDS)
-            self._writer.write(
-                RunRecord(SCHEMA, name or self.folder.name, list(parameters.models))
-            )
-            if parameters.pictures:
-                self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
+        if self.folder is not None and parameters.pictures:
+            self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
 
     def _needs(self, parts: Parts) -> list[str]:
         return needs(self._wanted, parts)
 
+    @property
+    def notes(self) -> list[str]:
+        """Return what the verdict has to tell."""
+        return self._journal.notes
+
+    @property
+    def accounting(self) -> dict[str, Counter[str]]:
+        """Return the pictures by state, for each model and, where asked for, segmentation."""
+        return self._ledger.states
+
+    @property
+    def closed(self) -> int:
+        """Return how many pictures are in a state."""
+        return self._ledger.pictures
+
     def malformed(self, part: str, error: RecordError) -> None:
         """Count a message that cannot be read: somebody else's, which must not end the run."""
         self.counters['malformed'] += 1
-        if part not in self._malformed:
-            self._malformed.add(part)
-            self._log(f'{part}: {error}')
-            self.notes.append(f'{part}: a message could not be read: {error}')
+        self._journal.malformed(part, error)
 
-    def add(self, stamp: int, part: str, value: Any, now: float) -> list[Closed]:
-        """Add one part of a frame (`now` in seconds of a steady clock); return what closed."""
+    def add(
+        self, stamp: int, part: str, value: Any, now: float, publisher: str = ''
+    ) -> list[Closed]:
+        """
+        Add one part of a frame; return what closed.
+
+        `now` in seconds of a steady clock; `publisher` says who sent it, where that is known.
+        """
         if part == CAMERA:
-            self._tell_camera(stamp, value)
+            self._tell_camera(stamp, value, publisher)
             return []
-        if self._chosen.lockstep and stamp < NANO:
-            closed, _ = self._probes.add(stamp, part, value, now)
-            return [
-                Closed(joined.stamp, None)
-                for joined in closed
-                if joined.reason is Closing.COMPLETE
-            ]
-        closed = []
-        if not self._chosen.lockstep and stamp < self._newest - JUMP_BACK:
-            self._log('time has jumped back: the join and the rolling windows start again')
-            self.counters['time_jumps'] += 1
-            closed = self._join.reset()
-            for sums in (*self._rolling.values(), self._rolling_confusion):
-                sums.clear()
-            self._newest = stamp
-        self._newest = max(self._newest, stamp)
-        more, late = self._join.add(stamp, part, value, now)
-        if late:
-            self._late(stamp, part)
+        if self._chosen.lockstep and stamp < NANO and stamp not in self._early:
+            return self._probe(stamp, part, value, now, publisher)
+        closed = [] if self._chosen.lockstep else self._jumped(stamp, part, now)
+        if self._is_former(stamp, part):
+            return closed
         if part == SOURCE and value[0].total:
             self.total = value[0].total
-        return [self._finish(joined, now) for joined in (*closed, *more)]
+        placed = self._aligner.add(stamp, part, value, now, publisher)
+        return closed + self._join_placed(placed, now)
 
-    def _tell_camera(self, stamp: int, camera: Camera | None) -> None:
+    def _join_placed(self, placed: Sequence[Placed], now: float) -> list[Closed]:
+        closed = []
+        for one in placed:
+            joined, late = self._join.add(
+                one.stamp, one.part, one.value, now, one.publisher, one.offset
+            )
+            if late:
+                self._late(self._epoch, one.stamp, one.part)
+            closed.extend(self._finish(frame, now) for frame in joined)
+        return closed
+
+    def _probe(
+        self, stamp: int, part: str, value: Any, now: float, publisher: str
+    ) -> list[Closed]:
+        """Take a part of the first second: of a start-up probe, unless its source denies it."""
+        if part != SOURCE or value[0].probe or value[0].index < 0:
+            closed, _ = self._probes.add(stamp, part, value, now, publisher)
+            complete = [joined for joined in closed if joined.reason is Closing.COMPLETE]
+            return [Closed(joined.stamp, None) for joined in complete]
+        self._early[stamp] = None
+        while len(self._early) > EARLY:
+            self._early.pop(next(iter(self._early)))
+        parts, heard = self._probes.take(stamp)
+        for name, count in heard.counts.items():
+            self._doubled(Twice(stamp, name, (heard.publishers[name], ''), count, 1, False))
+        adopted = self._join.adopt(stamp, parts, heard, now) if parts else []
+        self._newest = max(self._newest or 0, stamp)
+        closed = [self._finish(joined, now) for joined in adopted]
+        return closed + self.add(stamp, part, value, now, publisher)
+
+    def _doubled_probe(self, twice: Twice) -> None:
+        self.counters['doubled_probes'] += 1
+        self._journal.doubled_probe(twice)
+
+    def _jumped(self, stamp: int, part: str, now: float) -> list[Closed]:
+        """Start again where time has jumped back; return what closed by it."""
+        if part not in PICTURES and part not in TRUTH:
+            # An answer may be as late as it likes.
+            return []
+        closed = []
+        if self._newest is not None and stamp < self._newest - JUMP_BACK:
+            self._journal.log('time has jumped back: the join and the rolling windows start again')
+            closed = self._join_placed(self._aligner.flush(), now)
+            closed.extend(self._finish(joined, now) for joined in self._join.reset())
+            self.counters['time_jumps'] += 1
+            self._epoch += 1
+            self._ledger.restart()
+            self._lost.restart()
+            self._newest = stamp
+        if self._newest is None or not self._is_former(stamp, part):
+            self._newest = stamp if self._newest is None else max(self._newest, stamp)
+        return closed
+
+    def _is_former(self, stamp: int, part: str) -> bool:
+        """Take up a part that belongs before the last jump in time; return whether it does."""
+        before = self._epoch - 1
+        ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
+        if before < 0 or not ahead or not self._ledger.knows(before, stamp):
+            return False
+        self.counters['before_jump'] += 1
+        if self._ledger.lacks(before, stamp, model_of(part)):
+            self._late(before, stamp, part)
+        return True
+
+    def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
-        self._cameras[stamp] = camera
-        while len(self._cameras) > CAMERAS:
-            self._cameras.pop(next(iter(self._cameras)))
         self._camera = camera
+        known = self._cameras.get(stamp)
+        if known is None:
+            self._cameras[stamp] = camera, publisher, 0
+            while len(self._cameras) > CAMERAS:
+                self._cameras.pop(next(iter(self._cameras)))
+        elif known[0] != camera:
+            first, who, count = known
+            self._cameras[stamp] = first, who, count + 1
+            closed = self._ledger.knows(self._epoch, stamp)
+            self._doubled(Twice(stamp, CAMERA, (who, publisher), count + 1, 1, closed))
+
+    def _camera_at(self, stamp: int) -> tuple[Camera | None, int]:
+        """Return the camera of a frame, and how many other ones were told of it."""
+        found = self._cameras.get(stamp)
+        if found is None and self._chosen.slop:
+            near = nearest(sorted(self._cameras), stamp, round(self._chosen.slop * NANO))
+            found = None if near is None else self._cameras[near]
+        return (self._camera, 0) if found is None else (found[0], found[2])
 
     def expire(self, now: float) -> list[Closed]:
         """Close frames whose deadline has passed."""
-        closed = [self._finish(joined, now) for joined in self._join.expire(now)]
+        closed = self._join_placed(self._aligner.expire(now), now)
+        closed.extend(self._finish(joined, now) for joined in self._join.expire(now))
         for name in self._join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
@@ -181,8 +283,7 @@ class Session:
                     f'{name} did not answer {self._chosen.patience} frames in a row within '
                     f'{self._chosen.deadline:g} s; it is no longer waited for'
                 )
-                self._log(note)
-                self.notes.append(note)
+                self._journal.note(note)
         return closed
 
     def waiting_for(self) -> tuple[str, ...]:
@@ -192,39 +293,43 @@ class Session:
     @property
     def started(self) -> bool:
         """Return whether any frame that counts has come."""
-        return self._newest > 0
+        return self._join.counters['received'] > 0
 
     @property
     def complete(self) -> bool:
         """Return whether every frame of the run is closed."""
         return 0 < self.total <= self.closed
 
-    def _late(self, stamp: int, part: str) -> None:
-        name = model_of(part)
-        missing = self._missing.get(stamp, set())
-        if name in missing:
-            missing.discard(name)
-            self.accounting[name][Status.MISSING.value] -= 1
-            self.accounting[name][Status.LATE.value] += 1
-        if self._writer is not None:
-            self._writer.write(LateRecord(format_stamp(stamp), part))
+    def _late(self, epoch: int, stamp: int, part: str) -> None:
+        self._ledger.late(epoch, stamp, model_of(part))
+        self._journal.late(epoch, stamp, part)
+
+    def _doubled(self, twice: Twice) -> None:
+        """Write down that a part came twice with other content; take back what was scored."""
+        self._journal.doubled(self._epoch, twice)
+        if twice.closed:
+            self._ledger.take_back(self._epoch, twice)
+            if self._pictures is not None:
+                self._pictures.forget(twice.stamp)
 
     def _finish(self, joined: Joined, now: float) -> Closed:
-        evaluated = self._evaluator.evaluate(joined, self._cameras.pop(joined.stamp, self._camera))
-        record = evaluated.record
-        self.closed += 1
         self.counters[joined.reason.value] += 1
-        if record.condition.corruption != BLANK:
-            self._sum(joined.stamp, evaluated)
-        statuses = {name: entry.status for name, entry in record.models.items()}
-        statuses[SEGMENTATION] = record.segmentation.status
-        for name, status in statuses.items():
-            self.accounting[name][status.value] += 1
-        self._missing[joined.stamp] = {n for n, s in statuses.items() if s is Status.MISSING}
-        while len(self._missing) > StampJoin.CLOSED_KEPT:
-            self._missing.popitem(last=False)
-        if self._writer is not None:
-            self._writer.write(record)
+        self._beside.closed(joined.stamp, joined.parts, joined.missing)
+        if not is_pictured(joined.parts):
+            self.counters['truth_without_picture'] += 1
+            return Closed(joined.stamp, None)
+        camera, others = self._camera_at(joined.stamp)
+        if others:
+            joined.heard.counts[CAMERA] = others
+        evaluated = self._evaluator.evaluate(joined, camera, self._epoch)
+        record = evaluated.record
+        self._ledger.enter(self._epoch, joined.stamp, evaluated)
+        self._lost.add(joined.stamp)
+        for part, against in evaluated.mismatches:
+            self._journal.mismatch(self._epoch, joined, part, against)
+        self._journal.write(record)
+        if record.truth is None:
+            self._tell_beside()
         shown = record.condition.corruption != BLANK and IMAGE in joined.parts
         if self._pictures is not None and shown:
             self._pictures.consider(
@@ -235,41 +340,19 @@ class Session:
             )
         return Closed(joined.stamp, record, self.metrics())
 
-    def _sum(self, stamp: int, evaluated: Evaluated) -> None:
-        for name, counts in evaluated.counts.items():
-            self._totals[name] += counts
-            self._rolling[name].add(stamp, counts)
-        if evaluated.confusion is not None:
-            self._confusion += evaluated.confusion
-            self._rolling_confusion.add(stamp, Counts(), evaluated.confusion)
+    def _tell_beside(self) -> None:
+        """Log that truth lies beside its pictures, once it is plain."""
+        self.counters['without_truth'] += 1
+        if self.counters['without_truth'] % TELLING:
+            return
+        for part, entry in self._beside.told().items():
+            if 2 * entry.agreeing > entry.pictures:
+                text = say(f'ground_truth/{part}', entry)
+                self._journal.once(f'beside {part}', f'{text}; a parameter joins them: slop')
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
-        result: Metrics = {}
-        for span, sums in (('rolling', None), ('total', self._totals)):
-            for name in self._chosen.models:
-                counts = self._rolling[name].totals()[0] if sums is None else sums[name]
-                values: dict[str, str] = {}
-                for rate_name, rate in rates(counts).items():
-                    values[f'{rate_name}/metric_value'] = repr(rate.value)
-                    values[f'{rate_name}/min'] = repr(rate.low)
-                    values[f'{rate_name}/max'] = repr(rate.high)
-                    if rate.denominator is not None:
-                        values[f'{rate_name}/numerator'] = str(rate.numerator)
-                        values[f'{rate_name}/denominator'] = str(rate.denominator)
-                for key in (status.value for status in Status):
-                    values[key] = str(self.accounting[name][key])
-                result[f'{span}: {name}'] = values
-            matrix = self._confusion if sums else self._rolling_confusion.totals()[1]
-            value = float('nan') if matrix is None else float(miou(matrix))
-            result[f'{span}: segmentation'] = {
-                'miou/metric_value': repr(value),
-                **{
-                    key: str(self.accounting[SEGMENTATION][key])
-                    for key in (status.value for status in Status)
-                },
-            }
-        return result
+        return self._ledger.metrics()
 
     def coverage(self, name: str) -> float:
         """Return the share of closed frames on which `name` was scored; NaN before the first."""
@@ -282,20 +365,23 @@ class Session:
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
         try:
-            closed = [self._finish(joined, now) for joined in self._join.flush()]
-            if self._writer is not None:
-                self._writer.write(
-                    AccountingRecord(
-                        {name: dict(counter) for name, counter in self.accounting.items()},
-                        dict(self._join.counters),
-                        dict(self.counters),
-                    )
+            closed = self._join_placed(self._aligner.flush(), now)
+            closed.extend(self._finish(joined, now) for joined in self._join.flush())
+            period, lost = self._lost.told() or (None, None)
+            self._journal.write(
+                AccountingRecord(
+                    {name: dict(counter) for name, counter in self.accounting.items()},
+                    dict(self._join.counters),
+                    dict(self.counters),
+                    period,
+                    lost,
+                    self._beside.told(),
                 )
+            )
         finally:
             self.close()
         return closed
 
     def close(self) -> None:
         """Close the records as they are; does nothing when `end` has done so."""
-        if self._writer is not None:
-            self._writer.close()
+        self._journal.close()

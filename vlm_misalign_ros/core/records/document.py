@@ -47,7 +47,9 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     schema.TimingEntry,
     schema.RunRecord,
     schema.LateRecord,
+    schema.DoubledRecord,
     schema.AccountingRecord,
+    schema.OffsetEntry,
 )
 """The types in the order of docs/data.md."""
 _SOURCES = (PACKAGE / 'core' / 'records' / 'schema.py', PACKAGE / 'core' / 'metrics' / 'counts.py')

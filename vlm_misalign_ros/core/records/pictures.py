@@ -69,6 +69,16 @@ class WorstPictures:
                 colors = cv2.resize(colors, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
             self._write(entry[2] + '_mask.jpg', cv2.addWeighted(small, 0.35, colors, 0.65, 0))
 
+    def forget(self, stamp: int) -> None:
+        """Drop the pictures of a frame that turned out to be none that can be judged."""
+        name = picture_name(stamp)
+        kept = [entry for entry in self._heap if entry[2] != name]
+        if len(kept) < len(self._heap):
+            heapq.heapify(kept)
+            self._heap = kept
+            for suffix in ('.jpg', '_mask.jpg'):
+                (self._folder / (name + suffix)).unlink(missing_ok=True)
+
     def _write(self, name: str, bgr: np.ndarray) -> None:
         _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
         path = self._folder / name

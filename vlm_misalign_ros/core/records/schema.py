@@ -38,8 +38,8 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 
-SCHEMA = 3
-"""Version of the records. 3: statuses have one name, what a model said stands under `answer`."""
+SCHEMA = 4
+"""Version of the records. 4: what cannot be trusted is told: doubled, unscorable, unverified."""
 
 
 class Status(str, Enum):
@@ -53,10 +53,18 @@ class Status(str, Enum):
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
     """Without ground truth."""
+    UNSCORABLE = 'unscorable'
+    """Truth, condition or answer say nothing that could be scored, or are of another picture."""
+    DOUBLED = 'doubled'
+    """Something came twice under one stamp with other content: which was meant is not known."""
+    NOT_ASKED = 'not asked'
+    """Of the segmentation, where none was asked for; counted nowhere."""
 
 
-LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED)
+LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED, Status.UNSCORABLE, Status.DOUBLED)
 """What can become of a frame that is not scored."""
+COUNTED = (Status.SCORED, *LOST)
+"""What can become of a frame: every picture is, for every model, in exactly one of these."""
 
 
 class Closing(str, Enum):
@@ -135,6 +143,10 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Null where none came."""
     cells: list[tuple[int, int, int]]
     """Cells of the confusion matrix other than 0: true train id, predicted (19: void), pixels."""
+    verified: bool = False
+    """Whether the mask is known to be of this picture, by its checksum."""
+    problem: str | None = None
+    """Why the mask could not be scored."""
 
 
 class AnswerEntry(msgspec.Struct, frozen=True):
@@ -193,6 +205,10 @@ class ModelEntry(msgspec.Struct, frozen=True):
     """Null where none came."""
     score: ScoreEntry | None = None
     """Null where it was not scored."""
+    verified: bool = False
+    """Whether the answer is known to be about this picture, by its checksum."""
+    problem: str | None = None
+    """Why the answer could not be scored."""
 
     @property
     def scored(self) -> tuple[AnswerEntry, ScoreEntry] | None:
@@ -236,6 +252,14 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     """Why the ground truth could not be used."""
     run: str | None = None
     """The run that it was merged from."""
+    image: str | None = None
+    """Checksum of the degraded picture, as its condition told it; null where it told none."""
+    pictures: int = 1
+    """Pictures that came with this stamp; of more than one, each is doubled."""
+    epoch: int = 0
+    """How often time had jumped back before: stamps are unique within an epoch."""
+    offsets: dict[str, float] = msgspec.field(default_factory=dict)
+    """Seconds by which parts of the ground truth lie behind the picture, where not at 0."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
@@ -251,6 +275,41 @@ class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
 
     stamp: str
     part: str
+    epoch: int = 0
+
+
+class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'):
+    """
+    A part that cannot be trusted: it came twice with other content, or is of another picture.
+
+    It holds whether it stands before or behind the frame's own line: what was scored before is
+    taken back by it.
+    """
+
+    stamp: str
+    part: str
+    publishers: list[str]
+    """Who sent the one and the other, as far as that is known."""
+    count: int = 1
+    """How many contents other than the first this part had by then."""
+    mismatch: bool = False
+    """It came once, and is of another picture than the frame's condition or its kin."""
+    epoch: int = 0
+    run: str | None = None
+    """The run that it was merged from."""
+
+
+class OffsetEntry(msgspec.Struct, frozen=True):
+    """Ground truth that lies beside its pictures."""
+
+    pictures: int
+    """Frames without this part."""
+    beside: int
+    """Of them, those with such a part within half a second that belongs to no picture."""
+    agreeing: int
+    """Of these, those whose offset is within a millisecond (or a tenth) of the median."""
+    seconds: float
+    """The median offset; positive where the truth is later than the picture."""
 
 
 class AccountingRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='accounting'):
@@ -259,10 +318,18 @@ class AccountingRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='accou
     parts: dict[str, dict[str, int]]
     """Frames by status, for each model and the segmentation."""
     join: dict[str, int]
+    """Parts: received, `repeated` with the same content, `doubled` with other content, late."""
     frames: dict[str, int]
+    """Stamps by why they were closed; `truth_without_picture`; `time_jumps`; `malformed`."""
+    period: float | None = None
+    """Seconds between pictures; null where their stamps have no period."""
+    estimated_lost: int | None = None
+    """Pictures that never came, by the gaps in their stamps; null where they have no period."""
+    offsets: dict[str, OffsetEntry] = msgspec.field(default_factory=dict)
+    """Ground truth that lies beside its pictures, by part."""
 
 
-Record = FrameRecord | RunRecord | LateRecord | AccountingRecord
+Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | AccountingRecord
 
 _DECODER = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()
@@ -270,6 +337,15 @@ _ENCODER = msgspec.json.Encoder()
 
 class _Head(msgspec.Struct):
     schema: Any = None
+
+
+class _Place(msgspec.Struct):
+    stamp: str
+    run: str | None = None
+    epoch: int = 0
+
+
+_PLACE = msgspec.json.Decoder(_Place)
 
 
 def encode(record: Record) -> bytes:
@@ -306,6 +382,17 @@ def decode(line: bytes, place: str) -> Record:
     if isinstance(record, (FrameRecord, RunRecord)) and record.schema != SCHEMA:
         _check_version(line, place)
     return record
+
+
+def decode_place(line: bytes, place: str) -> tuple[str | None, int, str]:
+    """Return run, epoch and stamp of a frame's line, of which the rest is not read."""
+    try:
+        found = _PLACE.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        record = decode(line, place)
+        assert isinstance(record, FrameRecord)
+        return record.run, record.epoch, record.stamp
+    return found.run, found.epoch, found.stamp
 
 
 def _check_version(line: bytes, place: str) -> None:

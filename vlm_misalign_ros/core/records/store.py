@@ -22,12 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.records.schema import FrameRecord, Record, decode, encode, to_plain
+from vlm_misalign_ros.core.records.schema import (
+    FrameRecord,
+    Record,
+    decode,
+    decode_place,
+    encode,
+    to_plain,
+)
+from vlm_misalign_ros.core.records.settled import Settlement
 
 RECORDS = 'records.jsonl'
 """The name of the file in a run folder."""
 MAX_DIFFERENCES = 20
 _TIMES = ('timing',)
+_FRAME, _DOUBLED = b'"frame"', b'"doubled"'
+_HEAD = 24
+"""Bytes of a line within which its kind stands."""
 
 
 class RecordWriter:
@@ -84,14 +95,29 @@ def read_records(path: Path) -> Iterator[Record]:
     """
     Yield the records of a file; a last line cut off by a crash is left out.
 
-    Raises RecordError naming the line that is no record, or that another version wrote.
+    A frame that a later line takes back comes as it stands in the end (`settled`): the file is
+    gone through twice, and never held. Raises RecordError naming the line that is no record, or
+    that another version wrote.
     """
+    settlement = Settlement()
+    for place, line in _lines(path):
+        if _FRAME in line[:_HEAD]:
+            settlement.note_frame(*decode_place(line, place))
+        elif _DOUBLED in line[:_HEAD]:
+            settlement.note(decode(line, place))
+    for place, line in _lines(path):
+        record = decode(line, place)
+        yield settlement.apply(record) if isinstance(record, FrameRecord) else record
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the whole lines of a file with their places."""
     try:
         with open(path, 'rb') as stream:
             for number, line in enumerate(stream, 1):
                 if not line.endswith(b'\n'):
                     return
-                yield decode(line, f'{path}, line {number}')
+                yield f'{path}, line {number}', line
     except OSError as error:
         raise RecordError(
             f'{path} cannot be read: {error.strerror}', 'give the folder of a run'
@@ -109,7 +135,11 @@ def comparable(record: FrameRecord) -> dict[str, Any]:
 
 
 def _frames(path: Path) -> dict[str, dict[str, Any]]:
-    return {record.stamp: comparable(record) for record in read_frames(path)}
+    found: dict[str, dict[str, Any]] = {}
+    for record in read_frames(path):
+        name = f'{record.stamp} in epoch {record.epoch}' if record.epoch else record.stamp
+        found[f'{name} again' if name in found else name] = comparable(record)
+    return found
 
 
 def difference(first: Path, second: Path) -> list[str]:

@@ -201,6 +201,13 @@ class EvaluationParameters(TruthParameters):
         'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, or '
         'a YAML file that maps values or colours to labels',
     )
+    slop: float = parameter(
+        0.0,
+        'seconds by which ground truth may lie beside its picture and still be joined to it, to '
+        'the nearest and one to one; 0: equal stamps alone',
+        minimum=0,
+        maximum=0.5,
+    )
     window: float = parameter(30.0, 'rolling window, seconds of header time', minimum=0.1)
     critical: tuple[str, ...] = parameter(
         CRITICAL, 'classes whose omission is critical; traffic light and sign may join them'

@@ -1,0 +1,125 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a session tells: the lines of its records, its log, and the notes of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.join import Joined, Twice
+from vlm_misalign_ros.core.records.schema import DoubledRecord, LateRecord, Record
+from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
+from vlm_misalign_ros.core.stamps import format_stamp
+
+
+class Journal:
+    """
+    Writes records where there is a folder, logs each kind of thing once, and keeps notes.
+
+    `publishers(part)` names who may have sent a part whose own publisher is not known.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        log: Callable[[str], None],
+        publishers: Callable[[str], Sequence[str]],
+    ) -> None:
+        """Create the records; RecordError where they cannot be written."""
+        self._log = log
+        self._publishers = publishers
+        self._said: set[str] = set()
+        self._writer = None if folder is None else RecordWriter(folder / RECORDS)
+        self.notes: list[str] = []
+
+    def write(self, record: Record) -> None:
+        """Append a record; RecordError when the disk refuses."""
+        if self._writer is not None:
+            self._writer.write(record)
+
+    def close(self) -> None:
+        """Close the records; does nothing the second time."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def log(self, text: str) -> None:
+        """Log a text."""
+        self._log(text)
+
+    def once(self, what: str, text: str) -> bool:
+        """Log a text unless one about the same was logged; return whether it was new."""
+        if what in self._said:
+            return False
+        self._said.add(what)
+        self._log(text)
+        return True
+
+    def note(self, text: str) -> None:
+        """Log a text and keep it for the verdict."""
+        self._log(text)
+        self.notes.append(text)
+
+    def malformed(self, part: str, error: RecordError) -> None:
+        """Note the first message of each part that could not be read."""
+        if self.once(f'malformed {part}', f'{part}: {error}'):
+            self.notes.append(f'{part}: a message could not be read: {error}')
+
+    def late(self, epoch: int, stamp: int, part: str) -> None:
+        """Write down that a part came after its frame was closed without it."""
+        self.write(LateRecord(format_stamp(stamp), part, epoch))
+
+    def named(self, twice: Twice) -> list[str]:
+        """Return who sent a part that came twice, as far as that is known."""
+        known = [name for name in twice.publishers if name]
+        return known if len(known) == 2 else list(self._publishers(twice.part)) or known
+
+    def doubled(self, epoch: int, twice: Twice) -> None:
+        """Write down that a part came twice with other content."""
+        stamp, publishers = format_stamp(twice.stamp), self.named(twice)
+        self.once(
+            f'doubled {twice.part}',
+            f'{twice.part} came twice with other content at {stamp}, from '
+            f'{" and ".join(publishers) or "publishers that are not known"}: such frames are '
+            'not scored, and the run is INVALID',
+        )
+        self.write(DoubledRecord(stamp, twice.part, publishers, twice.count, epoch=epoch))
+
+    def doubled_probe(self, twice: Twice) -> None:
+        """Note that a start-up probe came twice with other content."""
+        who = ' and '.join(self.named(twice)) or 'publishers that are not known'
+        text = (
+            f'a start-up probe came with two contents of {twice.part}, from {who}: is another '
+            'run on this ROS_DOMAIN_ID?'
+        )
+        if self.once('probe', text):
+            self.notes.append(text)
+
+    def mismatch(self, epoch: int, joined: Joined, part: str, against: str) -> None:
+        """Write down that a part is of another picture than the rest of its frame."""
+        stamp, heard = format_stamp(joined.stamp), joined.heard.publishers
+        publishers = [
+            heard.get(name, '')
+            or ' or '.join(self._publishers(name))
+            or f'the publisher of {name}'
+            for name in (part, against)
+        ]
+        self.once(
+            f'mismatch {part}',
+            f'{part} (from {publishers[0]}) is of another picture than {against} (from '
+            f'{publishers[1]}) at {stamp}: such frames are not scored, and the run is INVALID',
+        )
+        self.write(DoubledRecord(stamp, part, publishers, 0, True, epoch))

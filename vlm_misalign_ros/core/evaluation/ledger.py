@@ -1,0 +1,181 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What became of each picture, for every model and the segmentation, and what was summed of it.
+
+Every picture is, for every model, in exactly one state; a state and the sums behind it can be
+taken back when the frame turns out to be doubled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluated
+from vlm_misalign_ros.core.evaluation.join import Twice
+from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned
+from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.rates import rates
+from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.records.schema import COUNTED, Status
+
+Metrics = dict[str, dict[str, str]]
+
+
+@dataclass
+class _Entry:
+    """A closed frame: states, and what was added to the sums."""
+
+    statuses: dict[str, Status]
+    counts: dict[str, Counts]
+    confusion: np.ndarray | None
+    pictures: int
+
+
+class Ledger:
+    """States and sums of a run; the last KEPT frames can be taken back."""
+
+    KEPT = 4096
+
+    def __init__(self, models: Iterable[str], segmentation: bool, window: float) -> None:
+        """Start with nothing; `window` in seconds of header time."""
+        self._models = tuple(models)
+        names = (*self._models, SEGMENTATION) if segmentation else self._models
+        self.states: dict[str, Counter[str]] = {name: Counter() for name in names}
+        """Pictures by state, for each model, and SEGMENTATION where it is asked for."""
+        self.rolling = {name: RollingCounts(window) for name in self._models}
+        self.totals = {name: Counts() for name in self._models}
+        self.confusion = np.zeros(SHAPE, np.int64)
+        self.rolling_confusion = RollingCounts(window)
+        self.pictures = 0
+        """Pictures that are in a state."""
+        self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
+
+    def knows(self, epoch: int, stamp: int) -> bool:
+        """Return whether a frame is among those kept."""
+        return (epoch, stamp) in self._entries
+
+    def enter(self, epoch: int, stamp: int, evaluated: Evaluated) -> None:
+        """Take up a closed frame; the blank control has states, but is in no sum."""
+        record = evaluated.record
+        statuses = {name: entry.status for name, entry in record.models.items()}
+        if SEGMENTATION in self.states:
+            statuses[SEGMENTATION] = record.segmentation.status
+        summed = record.condition.corruption != BLANK
+        entry = _Entry(
+            statuses,
+            evaluated.counts if summed else {},
+            evaluated.confusion if summed else None,
+            1,
+        )
+        for name, status in statuses.items():
+            self.states[name][status.value] += 1
+        self.pictures += 1
+        self._more(entry, record.pictures)
+        self._sum(stamp, entry.counts, entry.confusion)
+        self._entries[epoch, stamp] = entry
+        while len(self._entries) > self.KEPT:
+            self._entries.popitem(last=False)
+
+    def _more(self, entry: _Entry, pictures: int) -> None:
+        """Count the pictures of a stamp beyond those that were counted."""
+        more = pictures - entry.pictures
+        if more > 0:
+            for name in entry.statuses:
+                self.states[name][Status.DOUBLED.value] += more
+            self.pictures += more
+            entry.pictures = pictures
+
+    def _sum(self, stamp: int, counts: dict[str, Counts], confusion: np.ndarray | None) -> None:
+        for name, found in counts.items():
+            self.totals[name] += found
+            self.rolling[name].add(stamp, found)
+        if confusion is not None:
+            self.confusion += confusion
+            self.rolling_confusion.add(stamp, Counts(), confusion)
+
+    def lacks(self, epoch: int, stamp: int, name: str) -> bool:
+        """Return whether a frame is kept that was closed without the answer of `name`."""
+        entry = self._entries.get((epoch, stamp))
+        return entry is not None and entry.statuses.get(name) is Status.MISSING
+
+    def late(self, epoch: int, stamp: int, name: str) -> None:
+        """Take up that an answer came after its frame was closed without it."""
+        entry = self._entries.get((epoch, stamp))
+        if entry is not None and entry.statuses.get(name) is Status.MISSING:
+            self._move(entry, name, Status.LATE)
+
+    def _move(self, entry: _Entry, name: str, status: Status) -> None:
+        self.states[name][entry.statuses[name].value] -= 1
+        self.states[name][status.value] += 1
+        entry.statuses[name] = status
+
+    def take_back(self, epoch: int, twice: Twice) -> None:
+        """Take a frame's scores out of states and sums, for those whom a doubled part concerns."""
+        entry = self._entries.get((epoch, twice.stamp))
+        if entry is None:
+            return
+        taken: dict[str, Counts] = {}
+        matrix = None
+        for name in concerned(twice.part, self._models):
+            if name not in entry.statuses or entry.statuses[name] is Status.DOUBLED:
+                continue
+            self._move(entry, name, Status.DOUBLED)
+            if name in entry.counts:
+                taken[name] = Counts() - entry.counts.pop(name)
+            if name == SEGMENTATION and entry.confusion is not None:
+                matrix, entry.confusion = -entry.confusion, None
+        self._sum(twice.stamp, taken, matrix)
+        self._more(entry, twice.pictures)
+
+    def restart(self) -> None:
+        """Empty the windows: time has jumped."""
+        for sums in (*self.rolling.values(), self.rolling_confusion):
+            sums.clear()
+
+    def metrics(self) -> Metrics:
+        """Return {status name: {key: value}} of rolling and total rates, as strings."""
+        result: Metrics = {}
+        for span in ('rolling', 'total'):
+            whole = span == 'total'
+            for name in self._models:
+                counts = self.totals[name] if whole else self.rolling[name].totals()[0]
+                values: dict[str, str] = {}
+                for rate_name, rate in rates(counts).items():
+                    values[f'{rate_name}/metric_value'] = repr(rate.value)
+                    values[f'{rate_name}/min'] = repr(rate.low)
+                    values[f'{rate_name}/max'] = repr(rate.high)
+                    if rate.denominator is not None:
+                        values[f'{rate_name}/numerator'] = str(rate.numerator)
+                        values[f'{rate_name}/denominator'] = str(rate.denominator)
+                result[f'{span}: {name}'] = values | self._counted(name)
+            if SEGMENTATION not in self.states:
+                continue
+            matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
+            value = float('nan') if matrix is None else float(miou(matrix))
+            result[f'{span}: segmentation'] = {
+                'miou/metric_value': repr(value),
+                **self._counted(SEGMENTATION),
+            }
+        return result
+
+    def _counted(self, name: str) -> dict[str, str]:
+        return {status.value: str(self.states[name][status.value]) for status in COUNTED}

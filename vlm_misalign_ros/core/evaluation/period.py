@@ -1,0 +1,102 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How many pictures never came, where their stamps have a period."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+
+from vlm_misalign_ros.core.stamps import NANO
+
+LEAST = 10
+"""Distances between stamps from which a period is looked for."""
+REGULAR = 0.9
+"""Share of the distances that have to be multiples of the period."""
+TOLERANCE = 0.2
+"""Of the period, by which a distance may miss its multiple."""
+
+
+def find_period(distances: np.ndarray) -> float | None:
+    """
+    Return the period, nanoseconds, of which `distances` between stamps, (N,), are multiples.
+
+    None below LEAST of them, or where fewer than REGULAR of them are within TOLERANCE.
+    """
+    if len(distances) < LEAST:
+        return None
+    shortest = float(np.quantile(distances, 0.1))
+    if shortest <= 0:
+        return None
+    single = distances[np.rint(distances / shortest) == 1]
+    period = float(np.median(single)) if len(single) else shortest
+    steps = distances / period
+    regular = float(np.mean(np.abs(steps - np.maximum(1, np.rint(steps))) <= TOLERANCE))
+    return period if regular >= REGULAR else None
+
+
+class Lost:
+    """
+    Estimates, from the stamps of pictures, how many never came.
+
+    Stamps may come in any order within a block; a block is evaluated and forgotten, so memory
+    is bounded.
+    """
+
+    BLOCK = 4096
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._stamps: set[int] = set()
+        self._last: int | None = None
+        self._periods: list[float] = []
+        self._lost = 0
+        self._regular = True
+
+    def add(self, stamp: int) -> None:
+        """Take up the stamp of one picture, nanoseconds."""
+        self._stamps.add(stamp)
+        if len(self._stamps) >= 2 * self.BLOCK:
+            ordered = sorted(self._stamps)
+            self._take(ordered[: self.BLOCK])
+            self._stamps = set(ordered[self.BLOCK :])
+
+    def restart(self) -> None:
+        """Take what comes next as another stretch: time has jumped."""
+        self._take(sorted(self._stamps))
+        self._stamps, self._last = set(), None
+
+    def _take(self, ordered: list[int]) -> None:
+        self._periods, self._lost, self._regular = self._with(ordered)
+        self._last = ordered[-1] if ordered else self._last
+
+    def _with(self, ordered: list[int]) -> tuple[list[float], int, bool]:
+        """Return periods, lost pictures and whether all was regular, with one stretch more."""
+        begin = [] if self._last is None else [self._last]
+        distances = np.diff(np.array([*begin, *ordered], np.int64)).astype(np.float64)
+        period = find_period(distances)
+        if period is None:
+            # A stretch too short to tell is neither.
+            regular = self._regular and len(distances) < LEAST
+            return self._periods, self._lost, regular
+        steps = np.maximum(1, np.rint(distances / period))
+        periods = [*self._periods, period][-self.BLOCK :]
+        return periods, self._lost + int(np.sum(steps - 1)), self._regular
+
+    def told(self) -> tuple[float, int] | None:
+        """Return (period in seconds, pictures that never came); None where there is no period."""
+        periods, lost, regular = self._with(sorted(self._stamps))
+        return (median(periods) / NANO, lost) if periods and regular else None
