@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
@@ -116,10 +118,15 @@ class Corruption(runtime.MisalignNode):
         message, condition, key = item
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
         degraded = degrade(picture, condition, self._chosen.seed, key)
+        source = checksum(picture)
+        applied = replace(
+            degraded.applied,
+            image=source if degraded.image is picture else checksum(degraded.image),
+            occluder='' if degraded.occluder is None else checksum(degraded.occluder),
+            source=source,
+        )
         self._applied.publish(
-            messages.values_message(
-                'condition', codec.applied_to_values(degraded.applied), message.header
-            )
+            messages.values_message('condition', codec.applied_to_values(applied), message.header)
         )
         if degraded.occluder is not None:
             self._occluder.publish(

@@ -19,12 +19,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import Trigger
 
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
@@ -60,6 +62,7 @@ class Replay(runtime.MisalignNode):
         )
         self._has_depth = chosen.depth and self._dataset.has_depth
         self._frames = FrameCache(self._dataset.read)
+        self._checksums: dict[int, str] = {}
         conditions = parse_conditions(list(chosen.conditions))
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
@@ -208,7 +211,11 @@ class Replay(runtime.MisalignNode):
             self._in_flight.add(stamp)
         else:
             stamp = self.get_clock().now().nanoseconds
-        self._publish(stamp, self._frames.get(entry[0]), entry[1])
+        position, source = entry
+        frame = self._frames.get(position)
+        if position not in self._checksums:
+            self._checksums[position] = checksum(frame.image)
+        self._publish(stamp, frame, replace(source, image=self._checksums[position]))
         self._sent += 1
 
     def _publish(self, stamp: int, frame: Frame, source: Source) -> None:

@@ -24,12 +24,15 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.factory import load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
+from vlm_misalign_ros.core.types import Confidence
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import values as codec
 
 
 class Segmentation(runtime.MisalignNode):
@@ -54,11 +57,10 @@ class Segmentation(runtime.MisalignNode):
         picture = messages.bgr_pixels(message)
         found = self._model.segment(picture)
         labels = found.labels
+        told = Confidence(found.entropy, found.confidence, checksum(picture), checksum(labels))
         self._confidence.publish(
             messages.values_message(
-                'confidence',
-                {'entropy': repr(found.entropy), 'confidence': repr(found.confidence)},
-                message.header,
+                'confidence', codec.confidence_to_values(told), message.header
             )
         )
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))

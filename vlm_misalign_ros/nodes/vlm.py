@@ -22,6 +22,7 @@ from dataclasses import fields, replace
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.families import VlmOptions
@@ -52,8 +53,9 @@ class Vlm(runtime.MisalignNode):
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
+        picture = messages.bgr_pixels(message)
         answer = replace(
-            self._model.describe(messages.bgr_pixels(message)), model=self._chosen.name
+            self._model.describe(picture), model=self._chosen.name, image=checksum(picture)
         )
         values = codec.description_to_values(answer)
         values['dropped'] = str(self._worker.dropped)

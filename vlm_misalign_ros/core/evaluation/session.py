@@ -187,7 +187,7 @@ class Session:
         return closed + self._join_placed(placed, now)
 
     def _join_placed(self, placed: Sequence[Placed], now: float) -> list[Closed]:
-        closed = []
+        closed: list[Closed] = []
         for one in placed:
             joined, late = self._join.add(
                 one.stamp, one.part, one.value, now, one.publisher, one.offset
@@ -202,8 +202,8 @@ class Session:
     ) -> list[Closed]:
         """Take a part of the first second: of a start-up probe, unless its source denies it."""
         if part != SOURCE or value[0].probe or value[0].index < 0:
-            closed, _ = self._probes.add(stamp, part, value, now, publisher)
-            complete = [joined for joined in closed if joined.reason is Closing.COMPLETE]
+            probes, _ = self._probes.add(stamp, part, value, now, publisher)
+            complete = [joined for joined in probes if joined.reason is Closing.COMPLETE]
             return [Closed(joined.stamp, None) for joined in complete]
         self._early[stamp] = None
         while len(self._early) > EARLY:
@@ -225,7 +225,7 @@ class Session:
         if part not in PICTURES and part not in TRUTH:
             # An answer may be as late as it likes.
             return []
-        closed = []
+        closed: list[Closed] = []
         if self._newest is not None and stamp < self._newest - JUMP_BACK:
             self._journal.log('time has jumped back: the join and the rolling windows start again')
             closed = self._join_placed(self._aligner.flush(), now)
