@@ -22,7 +22,7 @@ from enum import Enum
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.metrics.rates import BY_NAME, HEADLINES, Better
+from vlm_misalign_ros.core.metrics.rates import HEADLINES
 
 MIOU = 'miou'
 """The one subject that is no rate of a model: the quality of the segmentation."""
@@ -154,11 +154,6 @@ class Limit:
     end: End
     where: Where
     relation: Bound | NotWorse
-
-    @property
-    def better(self) -> Better:
-        """Return which way the rate is better."""
-        return Better.HIGHER if self.rate == MIOU else BY_NAME[self.rate].better
 
     @property
     def rates(self) -> tuple[str, ...]:
