@@ -36,7 +36,9 @@ from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
-from vlm_misalign_ros.core.report.verdict import parse_limits
+from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
+from vlm_misalign_ros.core.report.limit import check_conditions, check_models
+from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
 from vlm_misalign_ros.core.types import Condition, Kind, Role
@@ -48,7 +50,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 
     Raises a MisalignError that names the data set, model or setting that will not do.
     """
-    parse_limits(configuration.monitor.limits)
+    baselines = _limits(configuration)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),
@@ -58,7 +60,20 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     if configuration.replay is not None:
         facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
     facts['plugins'] = _plugins(configuration)
+    facts[BASELINES] = baselines
     return facts
+
+
+def _limits(configuration: Configuration) -> dict[str, str]:
+    """Return the folders of the runs that limits name; raises for a limit that will not do."""
+    limits = parse_limits(configuration.monitor.limits)
+    names = [vlm.name for vlm in configuration.vlms]
+    check_models(limits, names, configuration.segmentation is not None)
+    # Live, the condition changes while the run goes on.
+    if configuration.replay is not None:
+        check_conditions(limits, [condition.name for condition in _conditions(configuration)])
+    folder = configuration.out / configuration.name if configuration.name else None
+    return check_runs(limits, folder)
 
 
 def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:

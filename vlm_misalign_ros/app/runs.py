@@ -68,6 +68,8 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
             f'run folder {folder} cannot be written: {error.strerror}',
             'free space, or give another folder',
         ) from error
+    ends = [expected_frames(configuration), configuration.monitor.frames]
+    facts['expected_frames'] = min((count for count in ends if count), default=None)
     write_json(
         folder / 'manifest.json',
         build_manifest(

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,13 @@ from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
-from vlm_misalign_ros.core.report.verdict import Verdict, parse_limits
+from vlm_misalign_ros.core.report.limit import check_models
+from vlm_misalign_ros.core.report.rules import Rules
+from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import join_stamp
@@ -165,26 +169,31 @@ def analyse(
     namespace: str = '',
     progress: Callable[[int, int], None] | None = None,
     fallback: Fallback | None = None,
+    limits: Sequence[str] = (),
 ) -> Verdict:
     """
     Write the records, summaries and report of a recorded run into `folder`.
 
-    `fallback` reads pictures of encodings that this package does not (cv_bridge). Raises
-    RecordError naming the bag that cannot be read, and ConfigurationError when `folder` is the
-    folder the bag was recorded into.
+    `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
+    in place of those of the parameters. Raises RecordError naming the bag that cannot be read, and
+    ConfigurationError for limits that will not do and when `folder` holds a run already.
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
             f'{folder} holds a run already', 'give another folder for the analysis'
         )
-    limits = parse_limits(parameters.limits)
+    rules = Rules.of(parameters).with_limits(limits)
+    baselines = check_runs(rules.limits, folder)
     reader = _open(bag)
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
+        check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
             folder / 'manifest.json',
-            build_manifest(dataclasses.asdict(chosen), {}, {'bag': str(bag)}),
+            build_manifest(
+                dataclasses.asdict(chosen), {}, {'bag': str(bag), BASELINES: baselines}
+            ),
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
         context = Context(
@@ -199,13 +208,8 @@ def analyse(
                 if progress is not None:
                     progress(session.closed, session.total)
             session.end(now=0.0)
-        verdict = finalise(
-            folder,
-            minimum_coverage=chosen.minimum_coverage,
-            limits=limits,
-            expected_frames=session.total or None,
-            notes=session.notes,
-        )
+        write_ending(folder, Ending(session.total or None, notes=session.notes))
+        verdict = finalise(folder, rules)
     except OSError as error:
         raise RecordError(
             f'{folder} cannot be written: {error.strerror}', 'choose another folder'

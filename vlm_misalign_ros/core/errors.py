@@ -23,15 +23,17 @@ class ExitCode(IntEnum):
     """What a process says as it ends."""
 
     PASS = 0
-    """The run, or the command, came to its end and nothing is wrong."""
+    """The run, or the command, came to its end and nothing is wrong (COMPLETE: no limit set)."""
     FAIL = 1
     """A limit was exceeded, or what was compared differs. Nothing else ends with 1."""
     ERROR = 2
     """Something could not be done; one line on stderr says what and how to mend it."""
     INVALID = 3
-    """Too little was scored for the rates to mean anything."""
+    """Too little was scored for the rates to mean anything, or the data cannot be trusted."""
+    UNDECIDED = 4
+    """There is too little evidence to say whether a limit is kept."""
     INTERRUPTED = 130
-    """Ended by Ctrl-C."""
+    """Ended by Ctrl-C, whatever the verdict over what was there."""
 
 
 class MisalignError(Exception):

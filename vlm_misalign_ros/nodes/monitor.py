@@ -23,13 +23,15 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
-from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
-from vlm_misalign_ros.core.report.verdict import parse_limits
+from vlm_misalign_ros.core.report.limit import check_models
+from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
@@ -44,7 +46,8 @@ class Monitor(runtime.MisalignNode):
         """Open the run and start to listen."""
         super().__init__('monitor', **kwargs)
         self._chosen = chosen = self.read_parameters(MonitorParameters)
-        self._limits = parse_limits(chosen.limits)
+        self._rules = Rules.of(chosen)
+        check_models(self._rules.limits, chosen.models, chosen.segmentation)
         self._session = Session(chosen, log=self._warn)
         self._began = time.monotonic()
         self._frame_id = 'camera'
@@ -150,21 +153,27 @@ class Monitor(runtime.MisalignNode):
 
     def on_stop(self) -> None:
         """Close what is open, write the results, and set the exit code by the verdict."""
-        if not self._session.complete and self._session.total:
-            self._session.notes.append(
-                f'the run ended after {self._session.closed} of {self._session.total} frames'
-            )
         self._publish(self._session.end(time.monotonic()))
+        interrupted = not self.finished and self.failure is None
         if self._session.folder is not None:
-            verdict = finalise(
-                self._session.folder,
-                minimum_coverage=self._chosen.minimum_coverage,
-                limits=self._limits,
-                expected_frames=self._session.total or None,
-                notes=self._session.notes,
-            )
+            write_ending(self._session.folder, self._ending(interrupted))
+            verdict = finalise(self._session.folder, self._rules)
             self.exit_code = verdict.exit_code
-            print(f'verdict: {verdict.status.value}', flush=True)
+            print(f'verdict: {verdict.text}', flush=True)
+        if interrupted:
+            self.exit_code = ExitCode.INTERRUPTED
+
+    def _ending(self, interrupted: bool) -> Ending:
+        """Return what only this process knows of the run."""
+        chosen, session = self._chosen, self._session
+        ends = [count for count in (session.total, chosen.frames) if count]
+        return Ending(
+            expected_frames=min(ends, default=None),
+            interrupted=interrupted,
+            endless=not (chosen.lockstep or chosen.duration or chosen.frames),
+            failure=None if self.failure is None else str(self.failure),
+            notes=session.notes,
+        )
 
 
 def main() -> int:

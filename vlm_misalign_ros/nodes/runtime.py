@@ -103,6 +103,8 @@ class MisalignNode(Node):
         super().__init__(name, **kwargs)
         self.finished = False
         self.exit_code: int = ExitCode.PASS
+        self.failure: MisalignError | None = None
+        """What ended the main loop before `finished`; None where it was stopped from outside."""
         self.workers: list[Worker[Any]] = []
 
     def read_parameters(self, cls: type[P]) -> P:
@@ -243,6 +245,7 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
         pass
     except MisalignError as error:
         report_error(node.get_name(), error)
+        node.failure = error
         code = error.exit_code
     finally:
         executor.remove_node(node)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlm_misalign_ros.app.cli.parser import add_overrides
+from vlm_misalign_ros.app.cli.parser import add_limits, add_overrides
 from vlm_misalign_ros.core.errors import ConfigurationError
 
 HELP = 'score a recorded bag offline'
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser, 'overrides of the configuration, such as monitor.window=10')
     parser.add_argument('--config', help="configuration (default: the recorded run's)")
     parser.add_argument('--out', help='folder of the results (default: analysis beside the bag)')
+    add_limits(parser)
     parser.add_argument('--namespace', default='', help='namespace of the recorded topics')
 
 
@@ -78,6 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
             bar.total = total or None
             bar.update(closed - bar.n)
 
-        verdict = analyse(bag, out, parameters, namespace, progress, by_cv_bridge)
+        verdict = analyse(bag, out, parameters, namespace, progress, by_cv_bridge, arguments.limit)
     print_results(out)
     return verdict.exit_code

@@ -36,18 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.core.records.merge import merge
     from vlm_misalign_ros.core.report.finalise import finalise
-    from vlm_misalign_ros.core.report.verdict import parse_limits
-    from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
     out = Path(arguments.out)
     merge(out, [Path(folder) for folder in arguments.runs])
-    monitor = parse(read_yaml(out / 'config.yaml')).monitor
-    verdict = finalise(
-        out,
-        minimum_coverage=monitor.minimum_coverage,
-        limits=parse_limits(monitor.limits),
-        expected_frames=None,
-        notes=[],
-    )
+    verdict = finalise(out)
     print_results(out)
     return verdict.exit_code

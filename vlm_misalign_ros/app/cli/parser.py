@@ -44,11 +44,12 @@ VERBS = (
 """The verbs, in the order of the help; each is a module beside this one."""
 
 EXITS = """exit codes:
-  0  PASS: done, and nothing is wrong
+  0  PASS: every limit is kept; COMPLETE: no limit was set; or done, and nothing is wrong
   1  FAIL: a limit was exceeded, or what was compared differs
   2  an error; one line on stderr says what, and how to mend it
-  3  INVALID: too little was scored for the rates to mean anything
-  130  ended by Ctrl-C"""
+  3  INVALID: too little was scored, or the data cannot be trusted
+  4  UNDECIDED: too little evidence to say whether a limit is kept
+  130  ended by Ctrl-C; verdict.json has the verdict over what was there"""
 
 
 class Verb(Protocol):
@@ -130,6 +131,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def add_overrides(parser: argparse.ArgumentParser, text: str) -> None:
     """Declare `key=value` arguments, before or behind options."""
     parser.add_argument('overrides', nargs='*', metavar='key=value', help=text)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Declare `--limit`."""
+    parser.add_argument(
+        '--limit',
+        action='append',
+        default=[],
+        metavar='LIMIT',
+        help='judge by this limit, in place of those of the configuration; may be given again',
+    )
 
 
 def count(text: str) -> int:

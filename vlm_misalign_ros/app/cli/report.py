@@ -19,34 +19,35 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vlm_misalign_ros.app.cli.parser import add_limits
+
 HELP = 'write tables, verdict and report of a run again'
 EXAMPLES = """
 vlm-misalign report runs/NAME
+vlm-misalign report runs/NAME --limit 'smr_false_safe.high@low_light:1-3 < 0.05'
+vlm-misalign report runs/NAME --limit 'critical_omission_rate not worse than runs/base by 0.02'
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('folder', metavar='RUN', help='run folder')
+    add_limits(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the results from the records."""
     from vlm_misalign_ros.app.cli.results import print_results
-    from vlm_misalign_ros.app.runs import expected_frames
-    from vlm_misalign_ros.core.records.merge import is_merged
+    from vlm_misalign_ros.core.files import read_json
+    from vlm_misalign_ros.core.report.baseline import check_runs
     from vlm_misalign_ros.core.report.finalise import finalise
-    from vlm_misalign_ros.core.report.verdict import parse_limits
-    from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
+    from vlm_misalign_ros.core.report.rules import rules_of
 
     folder = Path(arguments.folder)
-    configuration = parse(read_yaml(folder / 'config.yaml'))
-    verdict = finalise(
-        folder,
-        minimum_coverage=configuration.monitor.minimum_coverage,
-        limits=parse_limits(configuration.monitor.limits),
-        expected_frames=None if is_merged(folder) else expected_frames(configuration) or None,
-        notes=[],
-    )
+    manifest = read_json(folder / 'manifest.json', 'give the folder of a run')
+    rules = rules_of(manifest).with_limits(arguments.limit)
+    if arguments.limit:
+        check_runs(rules.limits, folder)
+    verdict = finalise(folder, rules)
     print_results(folder)
     return verdict.exit_code

@@ -18,6 +18,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+_ORDER = ('FAIL', 'INVALID', 'UNDECIDED', 'PASS')
 
 
 def print_results(folder: Path) -> None:
@@ -34,8 +37,17 @@ def print_results(folder: Path) -> None:
         print(format_table(summarise(records)))
     verdict = folder / 'verdict.json'
     if verdict.is_file():
-        found = json.loads(verdict.read_text(encoding='utf-8'))
-        reasons = '; '.join(found['reasons'])
-        print(f'\nverdict: {found["status"]}' + (f' ({reasons})' if reasons else ''))
+        print('\n' + tell_verdict(json.loads(verdict.read_text(encoding='utf-8'))))
     report = folder / 'report.html'
     print(f'results: {report if report.is_file() else folder}')
+
+
+def tell_verdict(found: dict[str, Any]) -> str:
+    """Return a verdict, as verdict.json has it, with a line a check: what went wrong first."""
+    checks = sorted(found['checks'], key=lambda check: _ORDER.index(check['status']))
+    lines = [f'verdict: {found["text"]}']
+    if not found['rules']['limits']:
+        lines[0] += ' (no limit was set: nothing is said of the rates)'
+    lines += [f'  {check["status"]:<9}  {check["message"]}' for check in checks]
+    lines += [f'  {"note":<9}  {note}' for note in found['notes']]
+    return '\n'.join(lines)

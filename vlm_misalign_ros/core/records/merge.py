@@ -26,6 +26,12 @@ from msgspec import structs
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.records.ending import (
+    merged_ending,
+    planned_frames,
+    read_ending,
+    write_ending,
+)
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_frames
@@ -37,7 +43,7 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
 
-_FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'limits')
+_FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
 """Settings of the evaluation that change no record."""
 _FREE_OF_MODELS = (
     'model',
@@ -95,16 +101,27 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             writer.write(record)
     finally:
         writer.close()
+    ending = merged_ending([(str(folder), read_ending(folder)) for folder in folders])
+    if ending is not None:
+        write_ending(out, ending)
     write_json(
         out / 'manifest.json',
         {
             **manifests[0],
+            'expected_frames': _planned(manifests),
             'merged': {
                 str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
             },
         },
     )
     return len(records)
+
+
+def _planned(manifests: Sequence[dict[str, Any]]) -> int | None:
+    """Return the frames that all runs together were to close; None where one does not say."""
+    counts = [planned_frames(manifest) for manifest in manifests]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def is_merged(folder: Path) -> bool:

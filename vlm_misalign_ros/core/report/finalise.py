@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,55 +28,48 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
+from vlm_misalign_ros.core.records.ending import planned_frames, read_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
+from vlm_misalign_ros.core.report.baseline import Baselines
+from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
+from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
-from vlm_misalign_ros.core.report.verdict import Verdict, judge_run, write_junit
+from vlm_misalign_ros.core.report.verdict import (
+    Check,
+    Verdict,
+    coverage_checks,
+    ending_checks,
+    judge,
+)
 
 
-def finalise(
-    folder: Path,
-    *,
-    minimum_coverage: float,
-    limits: Mapping[str, float],
-    expected_frames: int | None,
-    notes: Sequence[str],
-) -> Verdict:
+def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     """
     Write the tables, analysis.json, verdict.json, junit.xml and report.html of a run folder.
 
-    Everything is made from records.jsonl, so it works again on what a killed run has left.
-    Raises RecordError.
+    Everything is made from records.jsonl, manifest.json and ending.json, so it works again on
+    what a killed run has left. `rules` are those of the manifest where none are given. Raises
+    RecordError, and ConfigurationError for rules that will not do.
     """
     manifest = _manifest(folder)
+    rules = rules_of(manifest) if rules is None else rules
     records = list(read_records(folder / RECORDS))
     frames = [record for record in records if isinstance(record, FrameRecord)]
     rows = summarise(records)
     segmented = sum(frame.segmentation.status is Status.SCORED for frame in frames)
     asked = segmented > 0 or _segments(manifest)
-    verdict = judge_run(
-        rows,
-        len(frames),
-        segmented if asked else None,
-        minimum_coverage=minimum_coverage,
-        limits=limits,
-        expected_frames=expected_frames,
-        notes=notes,
-    )
-    write_json(
-        folder / 'verdict.json',
-        {
-            'status': verdict.status.value,
-            'reasons': verdict.reasons,
-            'checks': [
-                {'name': check.name, 'status': check.status.value, 'message': check.message}
-                for check in verdict.checks
-            ],
-            'notes': list(verdict.notes),
-        },
-    )
+    ending = read_ending(folder)
+    checks = [
+        *ending_checks(len(frames), ending, planned_frames(manifest)),
+        *coverage_checks(rows, len(frames), segmented if asked else None, rules.minimum_coverage),
+        *_limited(folder, manifest, frames, rules),
+    ]
+    verdict = judge(checks, ending.notes if ending else (), limited=bool(rules.limits))
+    write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     try:
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
@@ -92,6 +85,18 @@ def finalise(
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
     return verdict
+
+
+def _limited(
+    folder: Path, manifest: dict[str, Any], frames: Sequence[FrameRecord], rules: Rules
+) -> list[Check]:
+    """Return the checks of the limits."""
+    if not rules.limits:
+        return []
+    tally = tally_for(rules.limits)
+    for frame in frames:
+        tally.add(frame)
+    return list(limit_checks(tally, rules, Baselines(folder, manifest, tally)))
 
 
 def extractor_quality(lexicon_sha256: str = '') -> ExtractorQuality | None:

@@ -12,31 +12,61 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The verdict over a run, as exit code, JSON and JUnit XML."""
+"""The verdict over a run: what was checked, how each check came out, and what that comes to."""
 
 from __future__ import annotations
 
-import re
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from enum import Enum
 from math import isclose, isnan
-from pathlib import Path
+from typing import Any
 
-from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
-from vlm_misalign_ros.core.files import write_text
-from vlm_misalign_ros.core.metrics.rates import BY_NAME
+from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.records.ending import Ending
 from vlm_misalign_ros.core.report.summary import ALL, Row
 
 
 class Status(str, Enum):
-    """What a run comes to."""
+    """What a check, and a run, comes to."""
 
     PASS = 'PASS'
+    """Every limit is kept."""
     FAIL = 'FAIL'
+    """A limit is exceeded."""
     INVALID = 'INVALID'
+    """Not enough was scored, or the data cannot be trusted: nothing is known of the limits."""
+    UNDECIDED = 'UNDECIDED'
+    """There is too little evidence to say whether a limit is kept."""
+    COMPLETE = 'COMPLETE'
+    """The run is whole, and no limit was set. No check has this status."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The numbers of a check of a limit."""
+
+    limit: str
+    """As it is written."""
+    model: str
+    """Empty for mIoU."""
+    rate: str
+    conditions: tuple[str, ...]
+    value: float
+    """The rate, or its difference to another run; NaN where there was nothing to count."""
+    low: float
+    high: float
+    """95 % interval over scenes; NaN where there is none."""
+    scenes: int
+    """Independent scenes with a denominator."""
+    frames: int
+    """Frames of the model under these conditions (of a difference: in both runs)."""
+    scored: int
+    numerator: int | None = None
+    denominator: int | None = None
+    against: str = ''
+    """The run that a difference is to."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +76,17 @@ class Check:
     name: str
     status: Status
     message: str
+    data: bool = False
+    """INVALID because the data themselves cannot be trusted, whatever the rates say."""
+    short: str = ''
+    """What is wrong in a few words, to stand beside another verdict."""
+    found: Finding | None = None
+    """Of a limit."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """INVALID when too little was scored, else FAIL when a limit was passed, else PASS."""
+    """What a run comes to, with every check behind it."""
 
     status: Status
     checks: tuple[Check, ...] = ()
@@ -58,79 +94,117 @@ class Verdict:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return PASS, FAIL or INVALID."""
-        return ExitCode[self.status.value]
+        """Return the code that a process ends with; COMPLETE has that of PASS."""
+        return ExitCode.PASS if self.status is Status.COMPLETE else ExitCode[self.status.value]
+
+    @property
+    def wrong(self) -> list[Check]:
+        """Return the checks that did not pass, in the order in which they were made."""
+        return [check for check in self.checks if check.status is not Status.PASS]
 
     @property
     def reasons(self) -> list[str]:
         """Return what went wrong, and the notes of the run."""
-        return [check.message for check in self.checks if check.status is not Status.PASS] + list(
-            self.notes
+        return [check.message for check in self.wrong] + list(self.notes)
+
+    @property
+    def also(self) -> list[str]:
+        """Return in a few words each what else is true beside the status."""
+        others = [check for check in self.wrong if check.status is not self.status]
+        undecided = sum(check.status is Status.UNDECIDED for check in others)
+        told = ['a limit exceeded'] if any(c.status is Status.FAIL for c in others) else []
+        told += [c.short or c.name for c in others if c.status is Status.INVALID]
+        if undecided:
+            told.append(f'{undecided} limit{"s" if undecided > 1 else ""} undecided')
+        return list(dict.fromkeys(told))
+
+    @property
+    def text(self) -> str:
+        """Return the status, and what else is true: `FAIL (and coverage too low)`."""
+        return self.status.value + (f' (and {", ".join(self.also)})' if self.also else '')
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the verdict as plain data, NaN as None; docs/data.md tells the fields."""
+        return {
+            'status': self.status.value,
+            'text': self.text,
+            'exit_code': int(self.exit_code),
+            'reasons': self.reasons,
+            'checks': [_plain(check) for check in self.checks],
+            'notes': list(self.notes),
+        }
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        'name': check.name,
+        'status': check.status.value,
+        'message': check.message,
+        'data': check.data,
+    }
+    if check.found is not None:
+        numbers = asdict(check.found)
+        plain.update(
+            (key, None if isinstance(value, float) and isnan(value) else value)
+            for key, value in numbers.items()
         )
+    return plain
 
 
-def parse_limits(entries: tuple[str, ...]) -> dict[str, float]:
-    """Return {rate: value} from `RATE=VALUE` strings; ConfigurationError names a wrong one."""
-    limits = {}
-    for entry in entries:
-        name, _, text = entry.partition('=')
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f'limit {entry!r} is not of the form RATE=VALUE',
-                'for example critical_omission_rate=0.2',
-            ) from error
-        if name not in BY_NAME:
-            raise ConfigurationError(
-                f'limit names the rate {name!r}', 'known: ' + ', '.join(BY_NAME)
-            )
-        limits[name] = value
-    return limits
-
-
-def judge_run(
-    rows: Sequence[Row],
-    frames: int,
-    segmented: int | None,
-    *,
-    minimum_coverage: float,
-    limits: Mapping[str, float],
-    expected_frames: int | None,
-    notes: Sequence[str],
-) -> Verdict:
+def judge(checks: Sequence[Check], notes: Sequence[str], limited: bool) -> Verdict:
     """
-    Return the verdict.
+    Return the verdict; `limited` says whether any limit was set.
 
-    `frames` were closed, `segmented` of them with a mask (None: no segmentation asked for).
+    Data that cannot be trusted outrank everything; a limit exceeded outranks a coverage that is
+    too low, which outranks a limit that is undecided.
     """
-    checks = [
-        *_closed(frames, expected_frames),
-        *_covered(rows, frames, segmented, minimum_coverage),
-        *_limited(rows, limits),
-    ]
-    found = {entry.status for entry in checks}
-    status = next(
-        (worst for worst in (Status.INVALID, Status.FAIL) if worst in found), Status.PASS
-    )
+    found = {check.status for check in checks}
+    if any(check.data and check.status is Status.INVALID for check in checks):
+        status = Status.INVALID
+    else:
+        order = (Status.FAIL, Status.INVALID, Status.UNDECIDED)
+        passed = Status.PASS if limited else Status.COMPLETE
+        status = next((worst for worst in order if worst in found), passed)
     return Verdict(status, tuple(checks), tuple(notes))
 
 
-def _check(name: str, good: bool, otherwise: Status, message: str) -> Check:
-    return Check(name, Status.PASS if good else otherwise, message)
+def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> Iterator[Check]:
+    """
+    Yield whether the run came to its end, and whether it closed the frames that it was to close.
 
-
-def _closed(frames: int, expected: int | None) -> Iterator[Check]:
+    `ending` is None for a run that was killed; `planned` is what its manifest says then.
+    """
+    expected = planned if ending is None else ending.expected_frames
+    of = f'after {frames} of {expected} frames' if expected else f'after {frames} frames'
+    if ending is None:
+        message = f'the run did not end by itself: it was killed {of}, or its disk was full'
+        yield Check('end of the run', Status.INVALID, message, short='the run was killed')
+    elif ending.failure:
+        message = f'the run ended with an error {of}: {ending.failure}'
+        yield Check('end of the run', Status.INVALID, message, short='the run failed')
+    elif ending.interrupted and not ending.endless:
+        message = f'the run was interrupted {of}'
+        yield Check('end of the run', Status.INVALID, message, short='interrupted')
+    else:
+        ended = f'the run was ended by a signal {of}' if ending.interrupted else ''
+        yield Check('end of the run', Status.PASS, ended or 'the run came to its end')
     if expected is not None:
         message = f'{frames} of {expected} frames were closed'
-        yield _check('frames', frames >= expected, Status.INVALID, message)
+        good = Status.PASS if frames >= expected else Status.INVALID
+        yield Check('frames', good, message, short='frames lacking')
     elif not frames:
-        yield _check('frames', False, Status.INVALID, 'no frame was closed')
+        yield Check('frames', Status.INVALID, 'no frame was closed', short='no frame closed')
 
 
-def _covered(
+def coverage_checks(
     rows: Sequence[Row], frames: int, segmented: int | None, minimum: float
 ) -> Iterator[Check]:
+    """
+    Yield for each model, and the segmentation, whether enough of the closed frames were scored.
+
+    Nothing scored is never enough, whatever the minimum. `segmented` frames of `frames` have a
+    scored mask (None: no segmentation was asked for).
+    """
     # The blank control is left out of the totals, but its frames have to be scored too.
     scored: Counter[str] = Counter()
     for row in rows:
@@ -139,60 +213,11 @@ def _covered(
         scored['segmentation'] = segmented
     for name, count in scored.items():
         share = count / frames if frames else 0.0
-        yield _check(
+        enough = count > 0 and (share >= minimum or isclose(share, minimum))
+        yield Check(
             f'coverage of {name}',
-            share >= minimum or isclose(share, minimum),
-            Status.INVALID,
-            f'{name}: {count} of {frames} frames scored ({share:.1%}), {minimum:.1%} needed',
+            Status.PASS if enough else Status.INVALID,
+            f'{name}: {count} of {frames} frames scored ({share:.1%}), '
+            + (f'{minimum:.1%} needed' if count or minimum else 'at least one needed'),
+            short='coverage too low' if count else f'nothing scored of {name}',
         )
-
-
-def _limited(rows: Sequence[Row], limits: Mapping[str, float]) -> Iterator[Check]:
-    for row in (row for row in rows if row.condition == ALL):
-        found = row.rates()
-        for name, limit in limits.items():
-            value = found[name].value
-            told = f'{name} is {value:.4f}, at most {limit:g} allowed'
-            if isnan(value):
-                told = f'{name} has nothing to be counted from'
-            yield _check(
-                f'{name} of {row.model}',
-                value <= limit or isclose(value, limit),
-                Status.INVALID if isnan(value) else Status.FAIL,
-                f'{row.model}: {told}',
-            )
-
-
-_NOT_XML = re.compile('[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub('\ufffd', text)
-
-
-def write_junit(path: Path, name: str, verdict: Verdict) -> None:
-    """Write the checks of a verdict as JUnit XML; RecordError when the disk refuses."""
-    bad = [check for check in verdict.checks if check.status is Status.FAIL]
-    invalid = [check for check in verdict.checks if check.status is Status.INVALID]
-    suite = ElementTree.Element(
-        'testsuite',
-        name=_clean(name),
-        tests=str(len(verdict.checks)),
-        failures=str(len(bad)),
-        errors=str(len(invalid)),
-    )
-    for check in verdict.checks:
-        case = ElementTree.SubElement(
-            suite, 'testcase', classname='vlm_misalign_ros', name=_clean(check.name)
-        )
-        if check.status is not Status.PASS:
-            kind = 'failure' if check.status is Status.FAIL else 'error'
-            ElementTree.SubElement(case, kind, message=_clean(check.message))
-    if verdict.notes:
-        ElementTree.SubElement(suite, 'system-out').text = _clean('\n'.join(verdict.notes))
-    write_text(
-        path,
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        + ElementTree.tostring(suite, encoding='unicode')
-        + '\n',
-    )

@@ -29,6 +29,7 @@ import yaml
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.nodes import (
+    LIVE_COVERAGE,
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
@@ -296,7 +297,7 @@ class _Sections:
             'segmentation': segmentation,
         }
         _reject(chosen, 'monitor', (*fixed, 'run_folder'))
-        defaults = {'deadline': 2.0, 'minimum_coverage': 0.0} if self._live else {}
+        defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
         values = {**defaults, **self._reliability, **chosen, **fixed}
         return build(MonitorParameters, values, 'monitor')
 

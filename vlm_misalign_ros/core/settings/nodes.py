@@ -26,6 +26,14 @@ from vlm_misalign_ros.core.truth.read import TruthSettings
 
 RELIABILITY = ('reliable', 'best_effort')
 POLICY = ('every_frame', 'latest')
+LIVE_COVERAGE = 0.1
+"""
+Least coverage of a live run, where models drop frames by policy.
+
+A model that needs a second behind a camera of 10 Hz answers one frame in ten. Of fewer, which
+frames were answered is the model's own choice: long texts take longer, and what makes them long is
+what is measured.
+"""
 
 
 @dataclass(frozen=True)
@@ -213,9 +221,21 @@ class EvaluationParameters(TruthParameters):
         CRITICAL, 'classes whose omission is critical; traffic light and sign may join them'
     )
     minimum_coverage: float = parameter(
-        0.95, 'share of answers scored below which the verdict is INVALID', minimum=0, maximum=1
+        0.95,
+        'share of the closed frames that has to be scored, of each model and the segmentation; '
+        f'below it the verdict is INVALID. In the configuration of a live run {LIVE_COVERAGE} '
+        'unless it says otherwise',
+        minimum=0,
+        maximum=1,
     )
-    limits: tuple[str, ...] = parameter((), 'rates above which the verdict is FAIL, as RATE=VALUE')
+    minimum_scenes: int = parameter(
+        20, 'independent scenes below which a limit on a rate itself is UNDECIDED', minimum=1
+    )
+    limits: tuple[str, ...] = parameter(
+        (),
+        'what the rates are held against (docs/verdict.md), such as '
+        '"clip/critical_omission_rate@low_light:1-3 < 0.2"',
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,99 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+How a run ended: what only the process that ran it knew, kept beside its records.
+
+`ending.json` is written when a run ends by itself or is stopped. A run that was killed leaves
+none, and whoever reads the folder later knows by that that it did not end by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import write_json
+
+ENDING = 'ending.json'
+"""The name of the file in a run folder."""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a run ended."""
+
+    expected_frames: int | None = None
+    """Frames of the whole run; null for one without a number of its own."""
+    interrupted: bool = False
+    """Stopped by a signal (Ctrl-C) before its end."""
+    endless: bool = False
+    """Had no end of its own (live, no `duration`, no `frames`): a signal is how it ends."""
+    failure: str | None = None
+    """The error that it ended with."""
+    notes: list[str] = []
+    """What happened on the way, such as a model that was no longer waited for."""
+    schema: int = 1
+
+
+def write_ending(folder: Path, ending: Ending) -> None:
+    """Write `ending.json`; RecordError when the disk refuses."""
+    write_json(folder / ENDING, msgspec.to_builtins(ending))
+
+
+def read_ending(folder: Path) -> Ending | None:
+    """Return how the run in a folder ended; None when it did not end by itself."""
+    try:
+        return msgspec.json.decode((folder / ENDING).read_bytes(), type=Ending)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordError(
+            f'{folder / ENDING} cannot be read: {error.strerror}', 'make it readable'
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(
+            f'{folder / ENDING} cannot be read: {error}',
+            'the file was changed or damaged; without it the run counts as one that was killed',
+        ) from error
+
+
+def merged_ending(endings: Sequence[tuple[str, Ending | None]]) -> Ending | None:
+    """
+    Return the ending of runs merged into one, given by the name of each; None when one has none.
+
+    A merged run is as whole as its parts: frames add up, whatever befell a part is kept.
+    """
+    known = [(name, ending) for name, ending in endings if ending is not None]
+    if len(known) < len(endings):
+        return None
+    counts = [ending.expected_frames for _, ending in known]
+    told = [count for count in counts if count is not None]
+    failures = [f'{name}: {ending.failure}' for name, ending in known if ending.failure]
+    return Ending(
+        sum(told) if len(told) == len(counts) else None,
+        any(ending.interrupted and not ending.endless for _, ending in known),
+        False,
+        '; '.join(failures) or None,
+        [f'{name}: {note}' for name, ending in known for note in ending.notes],
+    )
+
+
+def planned_frames(manifest: dict[str, Any]) -> int | None:
+    """Return the frames that a run was to close, by its manifest; None where it does not say."""
+    found = manifest.get('expected_frames')
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None

@@ -1,0 +1,190 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Another run that this one is held against: found, read, refused where it measured otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.files import read_json
+from vlm_misalign_ros.core.records.store import RECORDS, read_frames
+from vlm_misalign_ros.core.report.limit import Limit, NotWorse
+from vlm_misalign_ros.core.report.tally import Tally
+from vlm_misalign_ros.core.settings.nodes import TruthParameters
+
+BASELINES = 'baselines'
+"""Where the manifest keeps the folders of the runs that limits name."""
+_SETTINGS = (*(entry.name for entry in fields(TruthParameters)), 'critical', 'label_encoding')
+
+
+def runs_of(limits: Sequence[Limit]) -> tuple[str, ...]:
+    """Return the runs that limits name, each once."""
+    runs = (limit.relation.run for limit in limits if isinstance(limit.relation, NotWorse))
+    return tuple(dict.fromkeys(runs))
+
+
+def find_run(
+    text: str, folder: Path | None = None, known: Mapping[str, Any] | None = None
+) -> Path:
+    """
+    Return the folder of a run that a limit names.
+
+    A relative one is looked for where the run of `folder` found it when it began (`known`, from
+    its manifest), then from the working directory, then beside `folder`. RecordError when no such
+    folder holds records.
+    """
+    given = Path(text).expanduser()
+    places = [Path(str(known[text]))] if known and text in known else []
+    places.append(given)
+    if folder is not None and not given.is_absolute():
+        places += [folder.parent / given, folder.parent.parent / given]
+    for place in places:
+        if (place / RECORDS).is_file():
+            return place.resolve()
+    raise RecordError(
+        f'the run {text!r} that a limit names has no {RECORDS}',
+        'looked in ' + ', '.join(dict.fromkeys(str(place.absolute()) for place in places)),
+    )
+
+
+def check_runs(limits: Sequence[Limit], folder: Path | None = None) -> dict[str, str]:
+    """
+    Return {run as written: its folder} of the runs that limits name.
+
+    Raises ConfigurationError for one that is not there, cannot be read, or lies in `folder`, where
+    the run that is to be judged will be.
+    """
+    found = {}
+    for text in runs_of(limits):
+        limit = next(
+            entry
+            for entry in limits
+            if isinstance(entry.relation, NotWorse) and entry.relation.run == text
+        )
+        try:
+            place = find_run(text, folder)
+            next(read_frames(place / RECORDS), None)
+        except RecordError as error:
+            raise ConfigurationError(f"limit '{limit}': {error.what}", error.remedy) from error
+        if folder is not None and place == folder.resolve():
+            raise ConfigurationError(
+                f"limit '{limit}' holds the run against itself", 'name another run'
+            )
+        found[text] = str(place)
+    return found
+
+
+class Baselines:
+    """Reads each run that limits name once, and says why one cannot be compared."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], tally: Tally) -> None:
+        """Compare with the run in `folder`, whose frames are in `tally`."""
+        self._folder = folder
+        self._manifest = manifest
+        self._tally = tally
+        self._known: dict[tuple[str, tuple[str, ...]], Tally | str] = {}
+
+    def get(self, text: str, rates: Sequence[str]) -> Tally | str:
+        """Return the counts of a run that a limit names, or why it cannot be compared."""
+        key = (text, tuple(rates))
+        if key not in self._known:
+            try:
+                self._known[key] = self._read(text, rates)
+            except MisalignError as error:
+                self._known[key] = str(error)
+        return self._known[key]
+
+    def _read(self, text: str, rates: Sequence[str]) -> Tally | str:
+        known = self._manifest.get(BASELINES)
+        place = find_run(text, self._folder, known if isinstance(known, dict) else None)
+        if place == self._folder.resolve():
+            return 'it is the run itself'
+        problem = _other_settings(self._manifest, _json(place / 'manifest.json')) or _distrust(
+            place
+        )
+        if problem:
+            return problem
+        tally = Tally(rates, pairs=True)
+        for record in read_frames(place / RECORDS):
+            tally.add(record)
+        return _other_data(self._tally, tally) or tally
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path, '')
+    except RecordError:
+        return {}
+
+
+def _other_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Say which setting of the truth, or of the reading of texts, differs; empty for none."""
+    first, second = _settings(one), _settings(other)
+    differ = [name for name in first if name in second and first[name] != second[name]]
+    if not differ:
+        return ''
+    name = differ[0]
+    more = f' (and {", ".join(differ[1:])})' if differ[1:] else ''
+    return f'it measured with another {name}: {second[name]!r}, not {first[name]!r}{more}'
+
+
+def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    configuration = manifest.get('configuration')
+    configuration = configuration if isinstance(configuration, dict) else {}
+    # A bag's analysis keeps the settings of the evaluation alone.
+    monitor = configuration.get('monitor', configuration)
+    values = monitor if isinstance(monitor, dict) else {}
+    found = {name: _plain(values[name]) for name in _SETTINGS if name in values}
+    language = manifest.get('language')
+    if isinstance(language, dict) and 'lexicon_sha256' in language:
+        found['lexicon'] = language['lexicon_sha256']
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _distrust(place: Path) -> str:
+    """Say whether the other run's own data could not be trusted."""
+    checks = _json(place / 'verdict.json').get('checks')
+    for check in checks if isinstance(checks, list) else ():
+        if isinstance(check, dict) and check.get('data') and check.get('status') == 'INVALID':
+            return f'its own data cannot be trusted: {check.get("message")}'
+    return ''
+
+
+def _other_data(ours: Tally, theirs: Tally) -> str:
+    """Say why the frames of two runs cannot be paired; empty when they can."""
+    common = [key for key in ours.frames if key in theirs.frames]
+    if not common:
+        return 'it has no frame in common with this run (other data, or other conditions)'
+    truth = [key for key in common if ours.frames[key][0] != theirs.frames[key][0]]
+    if truth:
+        return (
+            f'the ground truth of {len(truth)} of {len(common)} common frames differs, '
+            f'as of {truth[0][2]}'
+        )
+    drawn = [key for key in common if ours.frames[key][1] != theirs.frames[key][1]]
+    if drawn:
+        return (
+            f'the pictures of {len(drawn)} of {len(common)} common frames were degraded '
+            f'otherwise (another seed or parameters), as of {drawn[0][2]} under {drawn[0][3]}'
+        )
+    return ''
