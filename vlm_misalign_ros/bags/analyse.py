@@ -120,13 +120,15 @@ def _models(named: tuple[str, ...], found: set[str]) -> tuple[str, ...]:
 
 def messages(
     reader: AnyReader, channels: Iterable[Channel], namespace: str
-) -> Iterator[tuple[Channel, Any]]:
-    """Yield (channel, message) of the messages in the bag, in recorded order."""
+) -> Iterator[tuple[Channel, Any, str]]:
+    """Yield (channel, message, where it was recorded) of the bag, in recorded order."""
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
     by_topic = {prefix + channel.topic: channel for channel in channels}
     wanted = [connection for connection in reader.connections if connection.topic in by_topic]
     for connection, _, raw in reader.messages(connections=wanted):
-        yield by_topic[connection.topic], reader.deserialize(raw, connection.msgtype)
+        place = f'{connection.topic} (connection {connection.id} of the bag)'
+        message = reader.deserialize(raw, connection.msgtype)
+        yield by_topic[connection.topic], message, place
 
 
 def monitor_parameters(
@@ -150,7 +152,7 @@ def monitor_parameters(
     )
 
 
-def _add(session: Session, channel: Channel, message: Any, context: Context) -> None:
+def _add(session: Session, channel: Channel, message: Any, context: Context, place: str) -> None:
     """Pass a message on as the monitor node does."""
     assert channel.read is not None
     try:
@@ -159,7 +161,7 @@ def _add(session: Session, channel: Channel, message: Any, context: Context) -> 
         session.malformed(channel.part, error)
         return
     stamp = message.header.stamp
-    session.add(join_stamp(stamp.sec, stamp.nanosec), channel.part, value, now=0.0)
+    session.add(join_stamp(stamp.sec, stamp.nanosec), channel.part, value, 0.0, place)
 
 
 def analyse(
@@ -203,8 +205,9 @@ def analyse(
             fallback,
         )
         with closing(session):
-            for channel, message in messages(reader, listened(Wanted.by(chosen)), namespace):
-                _add(session, channel, message, context)
+            wanted = listened(Wanted.by(chosen))
+            for channel, message, place in messages(reader, wanted, namespace):
+                _add(session, channel, message, context, place)
                 if progress is not None:
                     progress(session.closed, session.total)
             session.end(now=0.0)

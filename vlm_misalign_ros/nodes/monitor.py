@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,7 @@ from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, Context, listened
 
@@ -48,7 +50,9 @@ class Monitor(runtime.MisalignNode):
         self._chosen = chosen = self.read_parameters(MonitorParameters)
         self._rules = Rules.of(chosen)
         check_models(self._rules.limits, chosen.models, chosen.segmentation)
-        self._session = Session(chosen, log=self._warn)
+        self._topics: dict[str, str] = {}
+        self._who = Publishers(self)
+        self._session = Session(chosen, log=self._warn, publishers=self._senders)
         self._began = time.monotonic()
         self._frame_id = 'camera'
         results = qos.result_qos()
@@ -71,9 +75,15 @@ class Monitor(runtime.MisalignNode):
             by_cv_bridge,
         )
         for channel in listened(Wanted.by(chosen, chosen.recorder)):
+            self._topics[channel.part] = self.resolve_topic_name(channel.topic)
             self.receive(channel, chosen.reliability, partial(self._add, channel, context))
 
-    def _add(self, channel: Channel, context: Context, message: Any) -> None:
+    def _senders(self, part: str) -> list[str]:
+        return self._who.on(self._topics[part]) if part in self._topics else []
+
+    def _add(
+        self, channel: Channel, context: Context, message: Any, info: Mapping[str, Any]
+    ) -> None:
         assert channel.read is not None
         try:
             value = channel.read(message, context)
@@ -82,7 +92,8 @@ class Monitor(runtime.MisalignNode):
             return
         self._frame_id = message.header.frame_id
         stamp = messages.stamp_of(message.header)
-        self._publish(self._session.add(stamp, channel.part, value, time.monotonic()))
+        sender = self._who.sent(self._topics[channel.part], info)
+        self._publish(self._session.add(stamp, channel.part, value, time.monotonic(), sender))
 
     def _publish(self, closed: list[Closed]) -> None:
         for frame in closed:

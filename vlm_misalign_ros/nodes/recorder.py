@@ -27,6 +27,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import deserialize_message
 
 from vlm_misalign_ros.bags.writer import BagWriter
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import StampJoin
 from vlm_misalign_ros.core.evaluation.parts import CAMERA, CONDITION, SOURCE, Wanted, needs, taken
 from vlm_misalign_ros.core.records.schema import Closing
@@ -81,7 +82,13 @@ class Recorder(runtime.MisalignNode):
         self._bag.write(name, data, time.time_ns())
         if channel.part not in self._joined:
             return
-        closed, _ = self._join.add(raw_stamp(data), channel.part, self._kept(channel, data), 0.0)
+        try:
+            kept = self._kept(channel, data)
+        except RecordError as error:
+            # It is in the bag, and whoever reads that will count it as unreadable.
+            self.get_logger().warning(f'{channel.topic}: {error}', throttle_duration_sec=5.0)
+            return
+        closed, _ = self._join.add(raw_stamp(data), channel.part, kept, 0.0)
         for frame in closed:
             if frame.reason is Closing.COMPLETE:
                 self._done.publish(

@@ -163,13 +163,13 @@ class MisalignNode(Node):
         )
 
     def receive(
-        self,
-        channel: Channel,
-        reliability: str,
-        callback: Callable[[Any], None],
-        raw: bool = False,
+        self, channel: Channel, reliability: str, callback: Callable[..., None], raw: bool = False
     ) -> None:
-        """Subscribe to a channel; with `raw` the callback gets serialised messages."""
+        """
+        Subscribe to a channel; with `raw` the callback gets serialised messages.
+
+        A callback that has to have two arguments gets rclpy's information on each message, too.
+        """
         options: dict[str, Any] = {'raw': raw}
         if channel.form is Form.VALUES:
             profile = qos.result_qos()

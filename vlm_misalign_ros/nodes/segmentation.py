@@ -59,9 +59,7 @@ class Segmentation(runtime.MisalignNode):
         labels = found.labels
         told = Confidence(found.entropy, found.confidence, checksum(picture), checksum(labels))
         self._confidence.publish(
-            messages.values_message(
-                'confidence', codec.confidence_to_values(told), message.header
-            )
+            messages.values_message('confidence', codec.confidence_to_values(told), message.header)
         )
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():

@@ -17,24 +17,38 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.types import Description
+
+_TIMES = ('latency',)
+"""Fields that are no content: a looped recording has the same frame described in other times."""
 
 
 def content_of(value: Any) -> str:
     """
-    Return what a part's value holds, in short.
+    Return what a part's value holds, in short; of a picture or mask its `checksum`.
 
-    Of a picture or mask its `checksum`. The seconds that a model took are no part of what it
-    said: a recording that is looped has the same frame described twice.
+    Arrays within dataclasses, mappings and sequences count to the last pixel. The seconds that a
+    model took are no part of what it said.
     """
     if isinstance(value, np.ndarray):
         return checksum(value)
-    if isinstance(value, Description):
-        value = replace(value, latency=0.0)
-    return f'{zlib.crc32(repr(value).encode()):08x}'
+    return f'{zlib.crc32(_spelled(value).encode()):08x}'
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return checksum(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = (entry.name for entry in fields(value) if entry.name not in _TIMES)
+        return ','.join(f'{name}={_spelled(getattr(value, name))}' for name in names)
+    if isinstance(value, Mapping):
+        return ','.join(f'{key!r}:{_spelled(entry)}' for key, entry in sorted(value.items()))
+    if isinstance(value, (list, tuple)):
+        return '(' + ','.join(map(_spelled, value)) + ')'
+    return repr(value)

@@ -33,8 +33,8 @@ from vlm_misalign_ros.core.records.ending import (
     write_ending,
 )
 from vlm_misalign_ros.core.records.pictures import picture_name
-from vlm_misalign_ros.core.records.schema import FrameRecord
-from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_frames
+from vlm_misalign_ros.core.records.schema import DoubledRecord, FrameRecord, LateRecord, Record
+from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
     EvaluationParameters,
     SegmentationParameters,
@@ -114,7 +114,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             },
         },
     )
-    return len(records)
+    return sum(isinstance(record, FrameRecord) for record in records)
 
 
 def _planned(manifests: Sequence[dict[str, Any]]) -> int | None:
@@ -165,16 +165,20 @@ def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {e.name: values.get(e.name) for e in table(kind) if e.name not in _FREE_OF_MODELS}
 
 
-def _joined(folders: Sequence[Path]) -> tuple[list[FrameRecord], list[tuple[Path, str]]]:
+def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str]]]:
     """Return the records of all runs, and their pictures with their names from now on."""
-    records: list[FrameRecord] = []
+    records: list[Record] = []
     pictures = []
     seen: dict[tuple[Any, ...], Path] = {}
     behind = 0
     for folder in folders:
         last = behind
-        for record in read_frames(folder / RECORDS):
-            key = (record.key, record.condition.name, record.cycle)
+        for record in read_records(folder / RECORDS):
+            if isinstance(record, (LateRecord, DoubledRecord)):
+                records.append(_moved(record, behind, folder))
+            if not isinstance(record, FrameRecord):
+                continue
+            key = (record.key, record.condition.name, record.cycle, record.epoch)
             if key in seen:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
@@ -190,11 +194,18 @@ def _joined(folders: Sequence[Path]) -> tuple[list[FrameRecord], list[tuple[Path
                         picture_name(stamp + behind) + suffix,
                     )
                 )
-            records.append(
-                structs.replace(record, stamp=format_stamp(stamp + behind), run=str(folder))
-            )
+            records.append(_moved(record, behind, folder))
         behind = last + _GAP
     return records, pictures
+
+
+def _moved(record: Record, behind: int, folder: Path) -> Record:
+    """Return a line of a run as it stands behind those of the runs before."""
+    assert isinstance(record, (FrameRecord, LateRecord, DoubledRecord))
+    stamp = format_stamp(parse_stamp(record.stamp) + behind)
+    if isinstance(record, LateRecord):
+        return structs.replace(record, stamp=stamp)
+    return structs.replace(record, stamp=stamp, run=str(folder))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

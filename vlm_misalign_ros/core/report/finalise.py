@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.baseline import Baselines
+from vlm_misalign_ros.core.report.evidence import doubled_checks, evidence_notes
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.page import write_report
@@ -59,16 +60,19 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     rules = rules_of(manifest) if rules is None else rules
     records = list(read_records(folder / RECORDS))
     frames = [record for record in records if isinstance(record, FrameRecord)]
+    pictures = sum(frame.pictures for frame in frames)
     rows = summarise(records)
     segmented = sum(frame.segmentation.status is Status.SCORED for frame in frames)
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     checks = [
-        *ending_checks(len(frames), ending, planned_frames(manifest)),
-        *coverage_checks(rows, len(frames), segmented if asked else None, rules.minimum_coverage),
+        *ending_checks(pictures, ending, planned_frames(manifest)),
+        *coverage_checks(rows, pictures, segmented if asked else None, rules.minimum_coverage),
+        *doubled_checks(records),
         *_limited(folder, manifest, frames, rules),
     ]
-    verdict = judge(checks, ending.notes if ending else (), limited=bool(rules.limits))
+    notes = [*(ending.notes if ending else ()), *evidence_notes(records)]
+    verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     try:
@@ -138,6 +142,8 @@ def flat(frames: Sequence[FrameRecord]) -> pd.DataFrame:
             'corruption': condition.corruption,
             'severity': condition.severity,
             'closed': record.closed.value,
+            'epoch': record.epoch,
+            'pictures': record.pictures,
             'hazard': truth.hazard.value if truth else None,
             'nearest': truth.nearest if truth else None,
             'frame_iou': record.segmentation.frame_iou,
@@ -151,6 +157,7 @@ def _line(model: str, entry: ModelEntry) -> dict[str, Any]:
     return {
         'model': model,
         'status': entry.status.value,
+        'verified': entry.verified,
         'text': answer.text if answer else None,
         'judgement': answer.judgement.value if answer else None,
         'judgement_score': answer.judgement_score if answer else None,

@@ -68,7 +68,7 @@ def write_report(
         plot=plot(rows),
         models=analysis['models'],
         worst=_worst(folder, frames),
-        frames=len(frames),
+        frames=sum(frame.pictures for frame in frames),
         late=sum(isinstance(record, LateRecord) for record in records),
     )
     write_text(folder / 'report.html', page)

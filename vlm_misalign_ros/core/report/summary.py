@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
 from vlm_misalign_ros.core.records.schema import (
+    COUNTED,
     LOST,
     FrameRecord,
     LateRecord,
@@ -50,6 +51,7 @@ class Row:
     severity: int
     model: str
     frames: int = 0
+    """Pictures; each is in one of the states of `by_status`."""
     by_status: Counter[Status] = field(default_factory=Counter)
     """Frames by what became of them."""
     truncated: int = 0
@@ -57,18 +59,23 @@ class Row:
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     segmented: int = 0
     """Frames with a scored mask."""
+    verified: int = 0
+    """Scored answers that are known to be about their picture."""
 
     @property
     def scored(self) -> int:
         """Return the frames that were scored."""
         return self.by_status[Status.SCORED]
 
-    def add(self, entry: ModelEntry, status: Status, matrix: np.ndarray | None) -> None:
-        """Add one frame of the model, with the confusion matrix of its mask where it has one."""
-        self.frames += 1
-        self.by_status[status] += 1
+    def add(
+        self, entry: ModelEntry, status: Status, matrix: np.ndarray | None, pictures: int = 1
+    ) -> None:
+        """Add the `pictures` of one stamp, with the confusion matrix of its mask if any."""
+        self.frames += pictures
+        self.by_status[status] += pictures
         if entry.answer is not None:
             self.truncated += entry.answer.truncated
+        self.verified += entry.verified and status is Status.SCORED
         if entry.score is not None:
             self.counts += entry.score.counts
         if matrix is not None:
@@ -89,12 +96,13 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     """
     Return rows by condition in order of first sight, then the sums over all conditions.
 
-    Each frame of a model is in exactly one status.
+    Each picture is, for each model, in exactly one status. `records` are as `read_records` gives
+    them: what was taken back later is settled.
     """
     rows: dict[tuple[str, str], Row] = {}
     totals: dict[str, Row] = {}
     records = list(records)
-    late = {(record.stamp, record.part) for record in records if isinstance(record, LateRecord)}
+    late = {(r.epoch, r.stamp, r.part) for r in records if isinstance(r, LateRecord)}
     for record in records:
         if not isinstance(record, FrameRecord):
             continue
@@ -108,12 +116,13 @@ def summarise(records: Iterable[Record]) -> list[Row]:
                 rows[key] = Row(condition.name, condition.corruption, condition.severity, model)
             total = totals.setdefault(model, Row(ALL, ALL, 0, model))
             status = entry.status
-            if status is Status.MISSING and (record.stamp, vlm_part(model)) in late:
+            place = (record.epoch, record.stamp, vlm_part(model))
+            if status is Status.MISSING and place in late:
                 status = Status.LATE
-            rows[key].add(entry, status, matrix)
+            rows[key].add(entry, status, matrix, record.pictures)
             # The control is no condition of the road: it stands apart from the sums.
             if condition.corruption != BLANK:
-                total.add(entry, status, matrix)
+                total.add(entry, status, matrix, record.pictures)
     ordered = sorted(rows.values(), key=_place(rows.values()))
     return [*ordered, *totals.values()]
 
@@ -193,7 +202,8 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'severity': row.severity,
                 'model': row.model,
                 'frames': row.frames,
-                **{status.value: row.by_status[status] for status in Status},
+                **{status.value: row.by_status[status] for status in COUNTED},
+                'verified': row.verified,
                 'truncated': row.truncated,
                 'segmented': row.segmented,
                 'miou': row.miou,

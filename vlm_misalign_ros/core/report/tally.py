@@ -136,7 +136,7 @@ class Tally:
         counts: tuple[int, ...] | None,
     ) -> None:
         cell = self._cells.setdefault(place, Cell())
-        cell.frames += 1
+        cell.frames += record.pictures
         if counts is not None:
             cell.numbers.append(number)
             cell.counts.append(counts)
