@@ -28,7 +28,7 @@ from statistics import median
 from typing import Any
 
 from vlm_misalign_ros.core.evaluation.parts import TRUTH, is_pictured
-from vlm_misalign_ros.core.records.schema import OffsetEntry
+from vlm_misalign_ros.core.records.account import OffsetEntry
 from vlm_misalign_ros.core.stamps import NANO
 
 REACH = NANO // 2

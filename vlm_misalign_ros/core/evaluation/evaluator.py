@@ -99,7 +99,10 @@ class _Held:
     maps: TruthMaps | None
     truth: Truth | None
     doubled: set[str]
+    """For whom something came twice with other content: models, SEGMENTATION."""
     evidence: Evidence
+    misfit: str
+    """Which maps do not fit each other; empty when all do."""
 
     def lost(self, name: str, part: str, came: bool) -> Status | None:
         """Return why `part`, of the model `name`, is not scored; None where it is."""
@@ -134,15 +137,7 @@ class Evaluator:
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
-        doubled = self.doubled(joined)
-        evidence = verify(joined, self._parameters.models)
-        misfit = _misfit(parts)
-        trusted = not (misfit or evidence.problem or any(map(is_shared, joined.heard.counts)))
-        maps = _maps(parts) if trusted else None
-        truth = None
-        if maps is not None:
-            truth = read_truth(maps, camera or default_camera, self._settings)
-        held = _Held(maps, truth, doubled, evidence)
+        held = self._hold(joined, camera or default_camera)
         segmentation, matrix = self._segmentation(held, parts)
         models = self._models(held, parts)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
@@ -161,26 +156,30 @@ class Evaluator:
             condition=_condition(applied),
             closed=joined.reason,
             missing=list(joined.missing),
-            truth=None if truth is None else _truth(truth),
+            truth=None if held.truth is None else _truth(held.truth),
             segmentation=segmentation,
             models=models,
             timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
-            problem=evidence.problem or misfit or None,
-            image=evidence.image or None,
+            problem=held.evidence.problem or held.misfit or None,
+            image=held.evidence.image or None,
             pictures=joined.heard.pictures,
             epoch=epoch,
             offsets={name: offset / NANO for name, offset in sorted(joined.heard.offsets.items())},
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(record, counts, matrix, badness(record), tuple(evidence.mismatches))
+        return Evaluated(record, counts, matrix, badness(record), tuple(held.evidence.mismatches))
 
-    def doubled(self, joined: Joined) -> set[str]:
-        """Return for whom something came twice with other content: models, SEGMENTATION."""
-        return {
-            name
-            for part in joined.heard.counts
-            for name in concerned(part, self._parameters.models)
-        }
+    def _hold(self, joined: Joined, camera: Camera | None) -> _Held:
+        """Return what the answers to a frame are held against; truth only where it is trusted."""
+        twice = joined.heard.counts
+        models = self._parameters.models
+        doubled = {name for part in twice for name in concerned(part, models)}
+        evidence = verify(joined, models)
+        misfit = _misfit(joined.parts)
+        trusted = not (misfit or evidence.problem or any(map(is_shared, twice)))
+        maps = _maps(joined.parts) if trusted else None
+        truth = None if maps is None else read_truth(maps, camera, self._settings)
+        return _Held(maps, truth, doubled, evidence, misfit)
 
     def _models(self, held: _Held, parts: Parts) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
-from vlm_misalign_ros.core.records.schema import DoubledRecord, LateRecord, Record
+from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
+from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.stamps import format_stamp
 

@@ -48,15 +48,9 @@ from vlm_misalign_ros.core.evaluation.parts import (
     needs,
 )
 from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import WorstPictures
-from vlm_misalign_ros.core.records.schema import (
-    SCHEMA,
-    AccountingRecord,
-    Closing,
-    FrameRecord,
-    RunRecord,
-    Status,
-)
+from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Camera

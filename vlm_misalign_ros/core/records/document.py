@@ -30,7 +30,7 @@ import msgspec
 
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records import schema
+from vlm_misalign_ros.core.records import account, schema
 
 SCHEMA_FILE = PACKAGE / 'core' / 'records' / 'records.schema.json'
 DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
@@ -46,10 +46,10 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     Counts,
     schema.TimingEntry,
     schema.RunRecord,
-    schema.LateRecord,
-    schema.DoubledRecord,
-    schema.AccountingRecord,
-    schema.OffsetEntry,
+    account.LateRecord,
+    account.DoubledRecord,
+    account.AccountingRecord,
+    account.OffsetEntry,
 )
 """The types in the order of docs/data.md."""
 _SOURCES = (PACKAGE / 'core' / 'records' / 'schema.py', PACKAGE / 'core' / 'metrics' / 'counts.py')

@@ -26,6 +26,7 @@ from msgspec import structs
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
     merged_ending,
     planned_frames,
@@ -33,7 +34,7 @@ from vlm_misalign_ros.core.records.ending import (
     write_ending,
 )
 from vlm_misalign_ros.core.records.pictures import picture_name
-from vlm_misalign_ros.core.records.schema import DoubledRecord, FrameRecord, LateRecord, Record
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
     EvaluationParameters,
@@ -114,6 +115,10 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             },
         },
     )
+    return _frames(records)
+
+
+def _frames(records: Sequence[Record]) -> int:
     return sum(isinstance(record, FrameRecord) for record in records)
 
 

@@ -28,6 +28,7 @@ import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
 from vlm_misalign_ros.core.types import (
     Description,
     Hazard,
@@ -268,65 +269,6 @@ class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
     schema: int
     name: str
     models: list[str]
-
-
-class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
-    """A part that came after its frame was closed without it."""
-
-    stamp: str
-    part: str
-    epoch: int = 0
-
-
-class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'):
-    """
-    A part that cannot be trusted: it came twice with other content, or is of another picture.
-
-    It holds whether it stands before or behind the frame's own line: what was scored before is
-    taken back by it.
-    """
-
-    stamp: str
-    part: str
-    publishers: list[str]
-    """Who sent the one and the other, as far as that is known."""
-    count: int = 1
-    """How many contents other than the first this part had by then."""
-    mismatch: bool = False
-    """It came once, and is of another picture than the frame's condition or its kin."""
-    epoch: int = 0
-    run: str | None = None
-    """The run that it was merged from."""
-
-
-class OffsetEntry(msgspec.Struct, frozen=True):
-    """Ground truth that lies beside its pictures."""
-
-    pictures: int
-    """Frames without this part."""
-    beside: int
-    """Of them, those with such a part within half a second that belongs to no picture."""
-    agreeing: int
-    """Of these, those whose offset is within a millisecond (or a tenth) of the median."""
-    seconds: float
-    """The median offset; positive where the truth is later than the picture."""
-
-
-class AccountingRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='accounting'):
-    """The last line: what became of everything."""
-
-    parts: dict[str, dict[str, int]]
-    """Frames by status, for each model and the segmentation."""
-    join: dict[str, int]
-    """Parts: received, `repeated` with the same content, `doubled` with other content, late."""
-    frames: dict[str, int]
-    """Stamps by why they were closed; `truth_without_picture`; `time_jumps`; `malformed`."""
-    period: float | None = None
-    """Seconds between pictures; null where their stamps have no period."""
-    estimated_lost: int | None = None
-    """Pictures that never came, by the gaps in their stamps; null where they have no period."""
-    offsets: dict[str, OffsetEntry] = msgspec.field(default_factory=dict)
-    """Ground truth that lies beside its pictures, by part."""
 
 
 Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | AccountingRecord

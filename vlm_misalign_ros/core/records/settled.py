@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from vlm_misalign_ros.core.records.schema import DoubledRecord, FrameRecord, Record, Status
+from vlm_misalign_ros.core.records.account import DoubledRecord
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 
 _ANSWER = 'vlm:'
 _MASK = ('segmentation', 'confidence')

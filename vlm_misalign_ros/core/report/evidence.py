@@ -23,14 +23,8 @@ from statistics import median
 from vlm_misalign_ros.core.evaluation.aligning import say
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.evaluation.period import Lost
-from vlm_misalign_ros.core.records.schema import (
-    AccountingRecord,
-    DoubledRecord,
-    FrameRecord,
-    ModelEntry,
-    Record,
-    SegmentationEntry,
-)
+from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord
+from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, SegmentationEntry
 from vlm_misalign_ros.core.records.schema import Status as State
 from vlm_misalign_ros.core.report.verdict import Check, Status
 from vlm_misalign_ros.core.stamps import parse_stamp

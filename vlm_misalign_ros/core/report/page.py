@@ -28,8 +28,9 @@ import jinja2
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
+from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
-from vlm_misalign_ros.core.records.schema import FrameRecord, LateRecord, Record, Status
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.summary import ALL, Row, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import Verdict

@@ -29,11 +29,11 @@ from vlm_misalign_ros.core.evaluation.parts import vlm_part
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
+from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import (
     COUNTED,
     LOST,
     FrameRecord,
-    LateRecord,
     ModelEntry,
     Record,
     Status,
