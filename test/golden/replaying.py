@@ -39,6 +39,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.writer import BagWriter
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, SEVERITIES, degrade, parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.evaluation import parts
@@ -46,7 +47,7 @@ from vlm_misalign_ros.core.evaluation.replaying import schedule
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
-from vlm_misalign_ros.core.types import Condition, Description, Frame, Source
+from vlm_misalign_ros.core.types import Condition, Confidence, Description, Frame, Source
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -175,15 +176,21 @@ def frame_parts(frame: Frame, source: Source, answers: Answers) -> dict[str, Any
     """Return the parts of one frame, as the nodes and the join name them."""
     made = degraded(frame, source.condition)
     mask, confidence, descriptions = answers.of(frame_name(source))
+    image = checksum(made.image)
+    covered = '' if made.occluder is None else checksum(made.occluder)
+    told = Confidence(**confidence, image=image, mask=checksum(mask))
     found = {
         parts.SOURCE: (source, frame.camera),
         parts.LABELS: frame.labels,
         parts.INSTANCES: frame.instances,
         parts.DEPTH: frame.depth,
-        parts.CONDITION: made.applied,
+        parts.CONDITION: replace(made.applied, image=image, occluder=covered),
         parts.SEGMENTATION: mask,
-        parts.CONFIDENCE: confidence,
-        **{parts.vlm_part(name): answer for name, answer in descriptions.items()},
+        parts.CONFIDENCE: told,
+        **{
+            parts.vlm_part(name): replace(answer, image=image)
+            for name, answer in descriptions.items()
+        },
     }
     if made.occluder is not None:
         found[parts.OCCLUDER] = made.occluder
@@ -336,7 +343,7 @@ def write_bag(folder: Path, live: bool) -> Path:
         put(topics.SEGMENTATION_LABELS, image_message(found.segmentation, stamp, 'mono8'), stamp)
         put(
             topics.SEGMENTATION_CONFIDENCE,
-            values_message({key: repr(value) for key, value in found.confidence.items()}, stamp),
+            values_message(codec.confidence_to_values(found.confidence), stamp),
             stamp,
         )
         for name in MODELS:

@@ -52,7 +52,10 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     account.OffsetEntry,
 )
 """The types in the order of docs/data.md."""
-_SOURCES = (PACKAGE / 'core' / 'records' / 'schema.py', PACKAGE / 'core' / 'metrics' / 'counts.py')
+_SOURCES = tuple(
+    PACKAGE / 'core' / name
+    for name in ('records/schema.py', 'records/account.py', 'metrics/counts.py')
+)
 
 
 def descriptions() -> dict[str, dict[str, str]]:
