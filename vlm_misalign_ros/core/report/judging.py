@@ -61,26 +61,29 @@ class _Judge:
         self._limit = limit
 
     def checks(self) -> Iterator[Check]:
-        limit, tally = self._limit, self._tally
-        if limit.model and limit.model not in tally.models:
-            yield self._impossible(
-                f'the run has no model {limit.model!r}; it has '
-                + (', '.join(tally.models) or 'none')
-            )
+        limit, models = self._limit, self._tally.models
+        if limit.model and limit.model not in models:
+            had = ', '.join(models) or 'none'
+            yield self._impossible(f'the run has no model {limit.model!r}; it has {had}')
             return
-        chosen = [name for name in tally.conditions if limit.where.holds(name)]
-        lacking = limit.where.lacking(tally.conditions)
-        for name in lacking or (() if chosen else ('condition but blank',)):
-            yield self._impossible(
-                f'the run shows no {name}; it shows ' + (', '.join(tally.conditions) or 'nothing')
-            )
-        groups: list[tuple[str, ...]] = [(name,) for name in chosen]
-        if limit.where.pooled:
-            groups = [] if lacking or not chosen else [tuple(chosen)]
+        lacking, groups = self._conditions()
+        shown = ', '.join(self._tally.conditions) or 'nothing'
+        for name in lacking:
+            yield self._impossible(f'the run shows no {name}; it shows {shown}')
         for rate in limit.rates:
-            models = ('',) if rate == MIOU else (limit.model,) if limit.model else tally.models
-            for model in models:
-                yield from (self._check(model, rate, conditions) for conditions in groups)
+            chosen = (limit.model,) if limit.model else tuple(models)
+            for model in ('',) if rate == MIOU else chosen:
+                for conditions in groups:
+                    yield self._check(model, rate, conditions)
+
+    def _conditions(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the conditions that the run lacks, and those that are judged, pooled or not."""
+        where, shown = self._limit.where, self._tally.conditions
+        chosen = tuple(name for name in shown if where.holds(name))
+        lacking = where.lacking(shown) or (() if chosen else ('condition but blank',))
+        if where.pooled:
+            return lacking, [] if lacking else [chosen]
+        return lacking, [(name,) for name in chosen]
 
     def _impossible(self, why: str) -> Check:
         text = str(self._limit)

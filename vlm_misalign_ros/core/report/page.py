@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, LateRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.summary import ALL, Row, lost_kinds, show
-from vlm_misalign_ros.core.report.verdict import Verdict
+from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
 
@@ -58,6 +58,7 @@ def write_report(
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
         verdict=verdict,
+        meaning=MEANING,
         manifest=_manifest(folder),
         headlines=HEADLINES,
         beside=BESIDE,

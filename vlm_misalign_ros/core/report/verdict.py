@@ -27,6 +27,13 @@ from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.core.records.ending import Ending
 from vlm_misalign_ros.core.report.summary import ALL, Row
 
+MEANING = (
+    'PASS: every limit is kept. FAIL: one is not. UNDECIDED: too little evidence to say. INVALID: '
+    'too little was scored, or the data cannot be trusted. COMPLETE: no limit was set. Intervals '
+    'are 95 %, over independent scenes.'
+)
+"""What the words of a verdict mean, for a page."""
+
 
 class Status(str, Enum):
     """What a check, and a run, comes to."""
@@ -101,6 +108,11 @@ class Verdict:
     def wrong(self) -> list[Check]:
         """Return the checks that did not pass, in the order in which they were made."""
         return [check for check in self.checks if check.status is not Status.PASS]
+
+    @property
+    def passed(self) -> list[Check]:
+        """Return the checks that did."""
+        return [check for check in self.checks if check.status is Status.PASS]
 
     @property
     def reasons(self) -> list[str]:
