@@ -111,7 +111,7 @@ def test_a_run_scores_every_frame_and_leaves_everything(recorded):
         'bag',
         'log',
     } <= names
-    assert 'occlusion:3' in done.stdout and 'verdict: PASS' in done.stdout
+    assert 'occlusion:3' in done.stdout and 'verdict: COMPLETE' in done.stdout
     assert '18/18' in done.stderr
     manifest = json.loads((folder / 'manifest.json').read_text())
     assert manifest['configuration']['seed'] == 7
@@ -240,6 +240,7 @@ def test_a_killed_monitor_leaves_every_closed_frame(start):
     # What it left can still be made into results.
     done = run('report', started.folder)
     assert done.returncode == 3 and 'INVALID' in done.stdout
+    assert 'the run did not end by itself: it was killed after' in done.stdout
     assert (started.folder / 'report.html').is_file()
 
 
@@ -250,10 +251,14 @@ def test_ctrl_c_ends_a_run_with_its_results(start):
     code, out, error = started.end()
     verdict = json.loads((started.folder / 'verdict.json').read_text())
     # 96 frames were asked for; what is there is written, and the verdict says what is missing.
-    assert code in (3, 130) and verdict['status'] == 'INVALID', (code, error)
+    assert code == 130 and verdict['status'] == 'INVALID', (code, error)
     assert any('of 96 frames' in reason for reason in verdict['reasons'])
+    assert 'the run was interrupted after' in out
     assert (started.folder / 'report.html').is_file() and 'Traceback' not in error
     assert 'results:' in out
+    # Whoever makes the report again still knows, without the data set.
+    again = run('report', started.folder)
+    assert again.returncode == 3 and 'the run was interrupted after' in again.stdout
 
 
 def test_a_vlm_that_dies_is_named_and_the_run_ends_with_a_verdict(start):
@@ -332,7 +337,12 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
                         'max_new_tokens': 200,
                     },
                 },
-                'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0},
+                'monitor': {
+                    'deadline': 1.0,
+                    'frames': SENT,
+                    'duration': 100.0,
+                    'minimum_coverage': 0.0,
+                },
             }
         )
     )
@@ -374,7 +384,8 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
         _, said = world.communicate(timeout=30)
     finally:
         world.kill()
-    assert f'{SENT} frames sent' in said and started.returncode == 0, error
+    # INVALID where the captioner is so slow that it answers no frame in time.
+    assert f'{SENT} frames sent' in said and started.returncode in (0, 3), error
     records = list(read_records(tmp_path / 'live' / 'records.jsonl'))
     accounting = records[-1]
     assert isinstance(accounting, AccountingRecord) and accounting.frames['deadline'] > 0
@@ -411,7 +422,10 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
         (['vlms.clip.model=transformers:/no/where'], '/no/where does not exist'),
         (['vlms.clip.calibration=/no/file'], 'calibration /no/file cannot be read'),
         (['vlms={}'], "'vlms' is empty"),
-        (['monitor.limits=[smr]'], "'smr' is not of the form"),
+        (['monitor.limits=[smr]'], "limit 'smr', at its end: expected <"),
+        (['monitor.limits=["x/smr < 1"]'], "the model 'x', which the run has not"),
+        (['monitor.limits=["smr@fog < 1"]'], 'fog, which the run does not show'),
+        (['monitor.limits=["not worse than /no/run by 0"]'], 'has no records.jsonl'),
         (['monitor.limits=["luck=1"]'], "'luck'"),
         (['no-equals-sign'], 'KEY=VALUE'),
         (['seed=-1'], "'seed' is -1"),

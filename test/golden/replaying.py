@@ -45,6 +45,7 @@ from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.replaying import schedule
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.types import Condition, Confidence, Description, Frame, Source
@@ -208,7 +209,8 @@ def run(folder: Path) -> None:
         for name, value in frame_parts(frames.read(position), source, answers).items():
             session.add(stamp_of(source), name, value, 0.0)
     session.end(0.0)
-    finalise(folder, minimum_coverage=0.95, limits={}, expected_frames=None, notes=[])
+    write_ending(folder, Ending())
+    finalise(folder)
 
 
 def live_session(folder: Path) -> None:

@@ -34,7 +34,7 @@ from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysi
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.report.table import tables
-from vlm_misalign_ros.core.report.verdict import judge_run
+from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.types import Kind
 
 QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
@@ -276,15 +276,7 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
         )
         records.append(entry)
     analysis = analyse_records(records, QUALITY)
-    write_report(
-        tmp_path,
-        records,
-        summarise(records),
-        judge_run(
-            [], len(records), None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
-        ),
-        analysis,
-    )
+    write_report(tmp_path, records, summarise(records), judge([], [], limited=False), analysis)
     page = (tmp_path / 'report.html').read_text()
     for part in ('Does mIoU warn', 'Of a blank picture', 'How sure', 'corridor'):
         assert part in page

@@ -31,15 +31,17 @@ from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.merge import is_merged, merge
 from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
 from vlm_misalign_ros.core.records.schema import SCHEMA, LateRecord, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RecordWriter, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.limits import parse_limits
+from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.summary import ALL, format_table, summarise, to_frame
 from vlm_misalign_ros.core.report.verdict import Status as Outcome
-from vlm_misalign_ros.core.report.verdict import judge_run
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
 
@@ -254,7 +256,7 @@ def test_pictures_follow_their_frames(run, tmp_path):
     seconds = int(moved[HOSTILE].partition('.')[0])
     assert seconds == 7 + 1 + 3
     assert (tmp_path / 'both' / 'pictures' / f'{picture_name(seconds * 10**9)}.jpg').is_file()
-    assert close(tmp_path / 'both', expected_frames=None).status is Outcome.PASS
+    assert close(tmp_path / 'both', expected_frames=None).status is Outcome.COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -304,31 +306,6 @@ def test_the_order_is_clean_first_then_by_severity():
     ]
 
 
-# Verdict -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    'records, chosen, status',
-    [
-        ([frame(1)], {}, Outcome.PASS),
-        ([], {}, Outcome.INVALID),
-        ([frame(1)], {'expected_frames': 2}, Outcome.INVALID),
-        ([frame(1), frame(2, status='missing')], {}, Outcome.INVALID),
-        ([frame(1)], {'limits': {'smr': 0.5}}, Outcome.FAIL),
-        ([frame(1)], {'limits': {'smr': 1.0}}, Outcome.PASS),
-        ([frame(1)], {'limits': {'smr_false_alarm': 0.5}}, Outcome.INVALID),
-        ([frame(1), frame(2, status='missing')], {'limits': {'smr': 0.5}}, Outcome.INVALID),
-        ([frame(1), frame(2, 'blank')], {}, Outcome.PASS),
-        ([frame(1), frame(2, 'blank', status='missing')], {}, Outcome.INVALID),
-    ],
-)
-def test_verdicts(records, chosen, status):
-    arguments = {'minimum_coverage': 0.9, 'limits': {}, 'expected_frames': None, **chosen}
-    verdict = judge_run(summarise(records), len(records), len(records), notes=[], **arguments)
-    assert verdict.status is status
-    assert bool(verdict.reasons) is (status is not Outcome.PASS)
-
-
 # Report --------------------------------------------------------------------------------------
 
 
@@ -359,32 +336,24 @@ def run(tmp_path):
     return folder
 
 
-def close(folder, **chosen):
-    return finalise(
-        folder,
-        **{
-            'minimum_coverage': 0.5,
-            'limits': {},
-            'expected_frames': 3,
-            'notes': [HOSTILE],
-            **chosen,
-        },
-    )
+def close(folder, limits=(), expected_frames=3, notes=(HOSTILE,)):
+    write_ending(folder, Ending(expected_frames, notes=list(notes)))
+    return finalise(folder, Rules(parse_limits(limits), minimum_coverage=0.5))
 
 
 def test_every_result_is_written_and_reads_back(run):
     verdict = close(run)
-    assert verdict.status is Outcome.PASS
+    assert verdict.status is Outcome.COMPLETE
     table = pd.read_csv(run / 'summary.csv')
     assert list(table.condition) == ['clean', 'motion_blur:2', ALL]
     assert table.hallucination_rate_numerator.tolist() == [1, 1, 2]
     lines = pd.read_parquet(run / 'records.parquet')
     assert lines.status.tolist() == ['scored', 'scored', 'missing'] and lines.text[1] == HOSTILE
-    assert json.loads((run / 'verdict.json').read_text())['status'] == 'PASS'
+    assert json.loads((run / 'verdict.json').read_text())['status'] == 'COMPLETE'
     suite = ElementTree.parse(run / 'junit.xml').getroot()
     assert suite.attrib['failures'] == '0'
     # From what is on disk it can be done again.
-    assert close(run).status is Outcome.PASS
+    assert close(run).status is Outcome.COMPLETE
 
 
 def test_the_report_escapes_every_text_and_stands_alone(run):
@@ -399,9 +368,12 @@ def test_the_report_escapes_every_text_and_stands_alone(run):
 
 
 def test_junit_holds_failures_and_only_legal_characters(run):
-    close(run, limits={'smr': 0.1}, notes=['bell \x07'])
+    close(run, limits=['smr@clean < 0.1', 'smr < 0.1'], notes=['bell \x07'])
     suite = ElementTree.parse(run / 'junit.xml').getroot()
-    assert suite.attrib['failures'] == '1' and '\x07' not in (run / 'junit.xml').read_text()
+    # A scene each: too few for a failure, and each check is told once.
+    assert (suite.attrib['failures'], suite.attrib['errors']) == ('0', '2') and '\x07' not in (
+        run / 'junit.xml'
+    ).read_text()
 
 
 def test_a_run_without_frames_still_gets_its_results(tmp_path):

@@ -99,12 +99,21 @@ def read_records(path: Path) -> Iterator[Record]:
     gone through twice, and never held. Raises RecordError naming the line that is no record, or
     that another version wrote.
     """
+    return _settled(path, _settlement(path))
+
+
+def _settlement(path: Path) -> Settlement:
+    """Return what later lines of a file take back."""
     settlement = Settlement()
     for place, line in _lines(path):
         if _FRAME in line[:_HEAD]:
             settlement.note_frame(*decode_place(line, place))
         elif _DOUBLED in line[:_HEAD]:
             settlement.note(decode(line, place))
+    return settlement
+
+
+def _settled(path: Path, settlement: Settlement) -> Iterator[Record]:
     for place, line in _lines(path):
         record = decode(line, place)
         yield settlement.apply(record) if isinstance(record, FrameRecord) else record
@@ -122,6 +131,21 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
         raise RecordError(
             f'{path} cannot be read: {error.strerror}', 'give the folder of a run'
         ) from error
+
+
+class RecordFile:
+    """The records of a file, read anew each time they are gone through, never kept."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file, which is opened when it is read."""
+        self._path = path
+        self._settlement: Settlement | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records; errors as `read_records`."""
+        if self._settlement is None:
+            self._settlement = _settlement(self._path)
+        return _settled(self._path, self._settlement)
 
 
 def read_frames(path: Path) -> Iterator[FrameRecord]:

@@ -17,7 +17,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from statistics import median
 
 from vlm_misalign_ros.core.evaluation.aligning import say
@@ -34,106 +35,152 @@ MIXED = 'data of one piece'
 FEW = 5
 """Frames between two jumps back in time, below which two clocks are taken to be mixed."""
 
-
-def doubled_checks(records: Sequence[Record]) -> Iterator[Check]:
-    """
-    Yield whether everything came once and was of the picture it came with.
-
-    One check that passes, or one that makes the run INVALID for each kind of part; its message
-    names the publishers, as far as they are known.
-    """
-    found = [*_told(records), *_untold(records), *_clocks(records)]
-    for message in found:
-        yield Check(MIXED, Status.INVALID, message, data=True, short='data are mixed')
-    if not found:
-        yield Check(MIXED, Status.PASS, 'nothing came twice, and all is of the picture it is with')
+_Place = tuple[str | None, int, str]
 
 
-def _told(records: Iterable[Record]) -> Iterator[str]:
-    """Yield a message for each part that came twice or was of another picture."""
-    frames: dict[tuple[str, bool], set[tuple[str | None, int, str]]] = {}
-    who: dict[tuple[str, bool], Counter[tuple[str, ...]]] = {}
-    for record in records:
-        if isinstance(record, DoubledRecord):
-            key = (record.part, record.mismatch)
-            frames.setdefault(key, set()).add((record.run, record.epoch, record.stamp))
-            who.setdefault(key, Counter())[tuple(record.publishers)] += 1
-    for (part, mismatch), places in frames.items():
-        publishers = who[part, mismatch].most_common(1)[0][0]
-        names = ' and '.join(publishers) or 'publishers that are not known'
-        what = 'was of another picture' if mismatch else 'came twice with other content'
-        yield f'{part} {what} in {len(places)} {_frames(len(places))}, from {names}'
+@dataclass
+class _Beside:
+    """Offsets of ground truth that was joined beside its picture, seconds."""
+
+    frames: int = 0
+    total: float = 0.0
+    most: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.frames += 1
+        self.total += seconds
+        self.most = max(self.most, seconds, key=abs)
 
 
-def _untold(records: Iterable[Record]) -> Iterator[str]:
-    """Yield a message for doubled frames of which no line says what was doubled."""
-    told = {
-        (record.run, record.epoch, record.stamp)
-        for record in records
-        if isinstance(record, DoubledRecord)
-    }
-    count = sum(
-        (record.run, record.epoch, record.stamp) not in told
-        for record in records
-        if isinstance(record, FrameRecord) and _is_doubled(record)
-    )
-    if count:
-        yield f'{count} {_frames(count)} came twice with other content'
+@dataclass
+class Evidence:
+    """What records that stream by show of their own trustworthiness; sums, and what is wrong."""
 
+    places: dict[tuple[str, bool], set[_Place]] = field(default_factory=dict)
+    """Frames by part and whether it was of another picture, else it came twice."""
+    publishers: dict[tuple[str, bool], Counter[tuple[str, ...]]] = field(default_factory=dict)
+    doubled: set[_Place] = field(default_factory=set)
+    scored: Counter[str] = field(default_factory=Counter)
+    unverified: Counter[str] = field(default_factory=Counter)
+    epochs: Counter[tuple[str | None, int]] = field(default_factory=Counter)
+    stretches: dict[tuple[str | None, int], Lost] = field(default_factory=dict)
+    beside: dict[str, _Beside] = field(default_factory=dict)
+    accounts: list[AccountingRecord] = field(default_factory=list)
 
-def _is_doubled(record: FrameRecord) -> bool:
-    states = {entry.status for entry in record.models.values()} | {record.segmentation.status}
-    return State.DOUBLED in states
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Evidence:
+        """Return what records show, gone through once."""
+        found = cls()
+        for record in records:
+            if isinstance(record, FrameRecord):
+                found._frame(record)
+            elif isinstance(record, DoubledRecord):
+                found._doubled(record)
+            elif isinstance(record, AccountingRecord):
+                found.accounts.append(record)
+        return found
 
-
-def _clocks(records: Iterable[Record]) -> Iterator[str]:
-    """Yield a message where time jumps back and forth, as with two sources of other clocks."""
-    counts: Counter[tuple[str | None, int]] = Counter()
-    for record in records:
-        if isinstance(record, FrameRecord):
-            counts[record.run, record.epoch] += 1
-    jumps = sum(epoch > 0 for _, epoch in counts)
-    short = sum(count < FEW for (_, epoch), count in counts.items() if epoch > 0)
-    if jumps > 2 and 2 * short > jumps:
-        yield (
-            f'time jumped back {jumps} times, mostly after fewer than {FEW} frames: sources with '
-            'two clocks publish on the same topics'
-        )
-
-
-def _frames(count: int) -> str:
-    return 'frame' if count == 1 else 'frames'
-
-
-def evidence_notes(records: Sequence[Record]) -> list[str]:
-    """Return what has to be known of a run's data beside its verdict."""
-    frames = [record for record in records if isinstance(record, FrameRecord)]
-    accounts = [record for record in records if isinstance(record, AccountingRecord)]
-    return [
-        *_unverified(frames),
-        *(note for record in accounts for note in _accounted(record)),
-        *_joined_beside(frames),
-        *_lost(frames),
-        *_looped(frames),
-    ]
-
-
-def _unverified(frames: Iterable[FrameRecord]) -> Iterator[str]:
-    scored: Counter[str] = Counter()
-    unverified: Counter[str] = Counter()
-    for record in frames:
+    def _frame(self, record: FrameRecord) -> None:
         entries: dict[str, ModelEntry | SegmentationEntry] = dict(record.models)
         entries[SEGMENTATION] = record.segmentation
         for name, entry in entries.items():
             if entry.status is State.SCORED:
-                scored[name] += 1
-                unverified[name] += not entry.verified
-    for name, count in unverified.items():
+                self.scored[name] += 1
+                self.unverified[name] += not entry.verified
+            elif entry.status is State.DOUBLED:
+                self.doubled.add((record.run, record.epoch, record.stamp))
+        stretch = record.run, record.epoch
+        self.epochs[stretch] += 1
+        self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
+        for part, seconds in record.offsets.items():
+            self.beside.setdefault(part, _Beside()).add(seconds)
+
+    def _doubled(self, record: DoubledRecord) -> None:
+        key = (record.part, record.mismatch)
+        place = (record.run, record.epoch, record.stamp)
+        self.places.setdefault(key, set()).add(place)
+        self.publishers.setdefault(key, Counter())[tuple(record.publishers)] += 1
+
+    def checks(self) -> Iterator[Check]:
+        """
+        Yield whether everything came once and was of the picture it came with.
+
+        One check that passes, or one that makes the run INVALID for each kind of part; its
+        message names the publishers, as far as they are known.
+        """
+        found = [*self._told(), *self._untold(), *self._clocks()]
+        for message in found:
+            yield Check(MIXED, Status.INVALID, message, data=True, short='data are mixed')
+        if not found:
+            message = 'nothing came twice with other content, or of another picture'
+            yield Check(MIXED, Status.PASS, message)
+
+    def _told(self) -> Iterator[str]:
+        for (part, mismatch), places in self.places.items():
+            names = self.publishers[part, mismatch].most_common(1)[0][0]
+            who = ' and '.join(names) or 'publishers that are not known'
+            what = 'was of another picture' if mismatch else 'came twice with other content'
+            yield f'{part} {what} in {_frames(len(places))}, from {who}'
+
+    def _untold(self) -> Iterator[str]:
+        """Yield a message for doubled frames of which no line says what was doubled."""
+        count = len(self.doubled.difference(*self.places.values()))
         if count:
-            what = 'masks' if name == SEGMENTATION else 'answers'
+            yield f'{_frames(count)} came twice with other content'
+
+    def _clocks(self) -> Iterator[str]:
+        """Yield a message where time jumps back and forth, as with two sources' clocks."""
+        jumps = sum(epoch > 0 for _, epoch in self.epochs)
+        short = sum(count < FEW for (_, epoch), count in self.epochs.items() if epoch > 0)
+        if jumps > 2 and 2 * short > jumps:
             yield (
-                f'{name}: {count} of {scored[name]} scored {what} are unverified: no checksum '
-                'says that they are of this picture'
+                f'time jumped back {jumps} times, mostly after fewer than {FEW} frames: sources '
+                'with two clocks publish on the same topics'
+            )
+
+    def notes(self) -> list[str]:
+        """Return what has to be known of a run's data beside its verdict."""
+        return [
+            *self._unverified(),
+            *(note for record in self.accounts for note in _accounted(record)),
+            *self._joined_beside(),
+            *self._lost(),
+            *self._looped(),
+        ]
+
+    def _unverified(self) -> Iterator[str]:
+        for name, count in self.unverified.items():
+            if count:
+                what = 'masks' if name == SEGMENTATION else 'answers'
+                yield (
+                    f'{name}: {count} of {self.scored[name]} scored {what} are unverified: no '
+                    'checksum says that they are of this picture'
+                )
+
+    def _joined_beside(self) -> Iterator[str]:
+        for part, found in self.beside.items():
+            yield (
+                f'ground_truth/{part} was joined beside its picture in {_frames(found.frames)}, '
+                f'by {found.total / found.frames * 1000:+.3g} ms on average and '
+                f'{found.most * 1000:+.3g} ms at most (parameter slop)'
+            )
+
+    def _lost(self) -> Iterator[str]:
+        told = [one for lost in self.stretches.values() if (one := lost.told()) is not None]
+        count = sum(lost for _, lost in told)
+        if count:
+            period = median(seconds for seconds, _ in told)
+            yield (
+                f'about {count} picture{"" if count == 1 else "s"} never came, by the gaps in '
+                f'stamps that are {period:.3g} s apart'
+            )
+
+    def _looped(self) -> Iterator[str]:
+        jumps = sum(epoch > 0 for _, epoch in self.epochs)
+        if jumps:
+            yield (
+                f'time jumped back {jumps} time{"" if jumps == 1 else "s"}: stamps and windows '
+                'began anew each time'
             )
 
 
@@ -143,43 +190,10 @@ def _accounted(record: AccountingRecord) -> Iterator[str]:
     repeated = record.join.get('repeated', 0)
     if repeated:
         yield (
-            f'{repeated} parts came again with the same content (delivered twice, or a recording '
-            'looped in less than 10 s): the first alone counts'
+            f'{repeated} part{"" if repeated == 1 else "s"} came again with the same content '
+            '(delivered twice, or a recording looped in less than 10 s): the first alone counts'
         )
 
 
-def _joined_beside(frames: Iterable[FrameRecord]) -> Iterator[str]:
-    found: dict[str, list[float]] = {}
-    for record in frames:
-        for part, seconds in record.offsets.items():
-            found.setdefault(part, []).append(seconds)
-    for part, offsets in found.items():
-        yield (
-            f'ground_truth/{part} joined beside its picture in {len(offsets)} '
-            f'{_frames(len(offsets))}: {median(offsets) * 1000:+.3g} ms in the middle, '
-            f'{max(offsets, key=abs) * 1000:+.3g} ms at most (parameter slop)'
-        )
-
-
-def _lost(frames: Iterable[FrameRecord]) -> Iterator[str]:
-    stretches: dict[tuple[str | None, int], Lost] = {}
-    for record in frames:
-        stretch = stretches.setdefault((record.run, record.epoch), Lost())
-        stretch.add(parse_stamp(record.stamp))
-    told = [found for stretch in stretches.values() if (found := stretch.told()) is not None]
-    lost = sum(count for _, count in told)
-    if lost:
-        period = median(seconds for seconds, _ in told)
-        yield (
-            f'about {lost} {"picture" if lost == 1 else "pictures"} never came, by the gaps in '
-            f'stamps that are {period:.3g} s apart'
-        )
-
-
-def _looped(frames: Iterable[FrameRecord]) -> Iterator[str]:
-    jumps = len({(r.run, r.epoch) for r in frames if r.epoch > 0})
-    if jumps:
-        yield (
-            f'time jumped back {jumps} {"time" if jumps == 1 else "times"}: stamps and windows '
-            'began anew each time'
-        )
+def _frames(count: int) -> str:
+    return f'{count} frame{"" if count == 1 else "s"}'

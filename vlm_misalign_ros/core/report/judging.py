@@ -61,26 +61,29 @@ class _Judge:
         self._limit = limit
 
     def checks(self) -> Iterator[Check]:
-        limit, tally = self._limit, self._tally
-        if limit.model and limit.model not in tally.models:
-            yield self._impossible(
-                f'the run has no model {limit.model!r}; it has '
-                + (', '.join(tally.models) or 'none')
-            )
+        limit, models = self._limit, self._tally.models
+        if limit.model and limit.model not in models:
+            had = ', '.join(models) or 'none'
+            yield self._impossible(f'the run has no model {limit.model!r}; it has {had}')
             return
-        chosen = [name for name in tally.conditions if limit.where.holds(name)]
-        lacking = limit.where.lacking(tally.conditions)
-        for name in lacking or (() if chosen else ('condition but blank',)):
-            yield self._impossible(
-                f'the run shows no {name}; it shows ' + (', '.join(tally.conditions) or 'nothing')
-            )
-        groups: list[tuple[str, ...]] = [(name,) for name in chosen]
-        if limit.where.pooled:
-            groups = [] if lacking or not chosen else [tuple(chosen)]
+        lacking, groups = self._conditions()
+        shown = ', '.join(self._tally.conditions) or 'nothing'
+        for name in lacking:
+            yield self._impossible(f'the run shows no {name}; it shows {shown}')
         for rate in limit.rates:
-            models = ('',) if rate == MIOU else (limit.model,) if limit.model else tally.models
-            for model in models:
-                yield from (self._check(model, rate, conditions) for conditions in groups)
+            chosen = (limit.model,) if limit.model else tuple(models)
+            for model in ('',) if rate == MIOU else chosen:
+                for conditions in groups:
+                    yield self._check(model, rate, conditions)
+
+    def _conditions(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the conditions that the run lacks, and those that are judged, pooled or not."""
+        where, shown = self._limit.where, self._tally.conditions
+        chosen = tuple(name for name in shown if where.holds(name))
+        lacking = where.lacking(shown) or (() if chosen else ('condition but blank',))
+        if where.pooled:
+            return lacking, [] if lacking else [chosen]
+        return lacking, [(name,) for name in chosen]
 
     def _impossible(self, why: str) -> Check:
         text = str(self._limit)
@@ -101,15 +104,22 @@ class _Judge:
             return self._compare(name, subject, model, rate, conditions, limit.relation)
         measured = self._tally.measure(model, rate, conditions)
         status, why = self._bound(measured, limit.relation)
-        if status is Status.PASS and measured.coverage < self._rules.minimum_coverage:
-            status = Status.UNDECIDED
-            why = f'only {measured.scored} of {measured.frames} frames were scored there'
+        if status is Status.PASS:
+            status, why = self._covered(measured)
         told = (
             f'{subject} is {show(measured)}'
             if not isnan(measured.value)
             else f'{subject} has nothing to be counted from'
         )
         return self._finish(name, told, status, why, measured, model, rate, conditions)
+
+    def _covered(self, measured: Measured) -> tuple[Status, str]:
+        """Return PASS unless too little was scored there, whatever else passes."""
+        least = self._rules.minimum_coverage
+        if measured.coverage >= least or isclose(measured.coverage, least):
+            return Status.PASS, ''
+        told = f'only {measured.scored} of {measured.frames} frames were scored there'
+        return Status.UNDECIDED, told
 
     def _bound(self, measured: Measured, bound: Bound) -> tuple[Status, str]:
         """Return how a rate stands to its bound, and why if it is undecided."""
@@ -164,7 +174,7 @@ class _Judge:
             best, worst = -worst, -best
         status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
         if worst < relation.margin:
-            status, why = Status.PASS, ''
+            status, why = self._covered(measured)
         elif best > relation.margin:
             status, why = Status.FAIL, 'not even the other end of the interval keeps it'
         told = (

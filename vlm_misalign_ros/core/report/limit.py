@@ -35,6 +35,10 @@ UNKNOWN = 'unknown'
 """The corruption of a live frame that nothing told the condition of."""
 
 
+NO_CORRUPTIONS = (CLEAN, BLANK, CORRUPTED, UNKNOWN)
+"""Places that are no corruption of their own."""
+
+
 class End(str, Enum):
     """Which number is held against a limit."""
 
@@ -57,7 +61,14 @@ class Place:
 
     def __str__(self) -> str:
         """Return it as it is written."""
-        return self.name + (f':{",".join(map(str, self.severities))}' if self.severities else '')
+        spans: list[list[int]] = []
+        for severity in self.severities:
+            if spans and spans[-1][-1] == severity - 1:
+                spans[-1].append(severity)
+            else:
+                spans.append([severity])
+        told = (f'{s[0]}-{s[-1]}' if len(s) > 1 else str(s[0]) for s in spans)
+        return self.name + (f':{",".join(told)}' if spans else '')
 
     @property
     def conditions(self) -> tuple[str, ...]:

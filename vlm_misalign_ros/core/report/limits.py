@@ -80,6 +80,10 @@ _SIGNS = {'≤': '<=', '≥': '>=', '=': '<='}
 _SHARE = 'rates are shares from 0 to 1'
 
 
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + '...'
+
+
 class _Parser:
     """Reads one limit from left to right."""
 
@@ -89,9 +93,10 @@ class _Parser:
 
     def _fail(self, what: str, allowed: str, at: int | None = None) -> ConfigurationError:
         place = self._at if at is None else at
-        rest = self._text[place : place + 40]
-        where = f'at character {place + 1} ({rest!r})' if rest else 'at its end'
-        return ConfigurationError(f'limit {self._text!r}, {where}: {what}', allowed)
+        rest = self._text[place:].lstrip()
+        place = len(self._text) - len(rest)
+        where = f'at character {place + 1} ({_short(rest, 40)!r})' if rest else 'at its end'
+        return ConfigurationError(f'limit {_short(self._text, 160)!r}, {where}: {what}', allowed)
 
     def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         """Return what stands here, blanks before it left out, and go behind it."""
@@ -140,7 +145,9 @@ class _Parser:
             word = self._take(_NAME)
             if word is None or word[0] not in ('high', 'low'):
                 raise self._fail(
-                    'behind the point stands the end of the interval', 'allowed: .high, .low'
+                    'behind the point stands the end of the interval',
+                    'allowed: .high, .low',
+                    self._at if word is None else word.start(),
                 )
             end = End(word[0])
         return model, rate, end

@@ -27,6 +27,13 @@ from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.core.records.ending import Ending
 from vlm_misalign_ros.core.report.summary import ALL, Row
 
+MEANING = (
+    'PASS: every limit is kept. FAIL: one is not. UNDECIDED: too little evidence to say. INVALID: '
+    'too little was scored, or the data cannot be trusted. COMPLETE: no limit was set. Intervals '
+    'are 95 %, over independent scenes.'
+)
+"""What the words of a verdict mean, for a page."""
+
 
 class Status(str, Enum):
     """What a check, and a run, comes to."""
@@ -103,6 +110,11 @@ class Verdict:
         return [check for check in self.checks if check.status is not Status.PASS]
 
     @property
+    def passed(self) -> list[Check]:
+        """Return the checks that did."""
+        return [check for check in self.checks if check.status is Status.PASS]
+
+    @property
     def reasons(self) -> list[str]:
         """Return what went wrong, and the notes of the run."""
         return [check.message for check in self.wrong] + list(self.notes)
@@ -172,9 +184,10 @@ def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> It
     """
     Yield whether the run came to its end, and whether it closed the frames that it was to close.
 
-    `ending` is None for a run that was killed; `planned` is what its manifest says then.
+    `ending` is None for a run that was killed; `planned` is what its manifest says, where the
+    process that ran it did not get to know.
     """
-    expected = planned if ending is None else ending.expected_frames
+    expected = planned if ending is None else ending.expected_frames or planned
     of = f'after {frames} of {expected} frames' if expected else f'after {frames} frames'
     if ending is None:
         message = f'the run did not end by itself: it was killed {of}, or its disk was full'
