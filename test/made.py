@@ -70,6 +70,7 @@ def frame_record(**given: Any) -> FrameRecord:
             'frame_iou': 0.9,
             'confidence': None,
             'cells': [],
+            'verified': True,
             **given.pop('segmentation', {}),
         },
         'models': {name: _model(entry) for name, entry in given.pop('models', {}).items()},
@@ -84,6 +85,7 @@ def _model(entry: dict[str, Any]) -> dict[str, Any]:
         return entry
     return {
         'status': 'scored',
+        'verified': True,
         'answer': {
             'kind': 'generative',
             'text': '',

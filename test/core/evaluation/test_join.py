@@ -52,7 +52,7 @@ def test_at_the_deadline_a_frame_closes_with_what_it_lacks_and_later_parts_are_l
     assert (closed.missing, closed.reason) == (('answer',), 'deadline')
     assert join.add(1, 'answer', None, 1.1) == ([], True)
     assert join.add(1, 'answer', None, 1.2) == ([], False)
-    assert join.counters['late'] == 1 and join.counters['duplicate'] == 1
+    assert join.counters['late'] == 1 and join.counters['repeated'] == 1
 
 
 def test_a_part_that_is_silent_for_patience_frames_is_not_waited_for_until_it_speaks():
@@ -110,5 +110,5 @@ def test_every_part_received_is_accounted_for(events):
     counters = join.counters
     assert counters['received'] == len(events)
     kept = sum(len(frame.parts) for frame in closed)
-    assert kept + counters['late'] + counters['duplicate'] == len(events)
+    assert kept + counters['late'] + counters['repeated'] == len(events)
     assert len({frame.stamp for frame in closed}) == len(closed)

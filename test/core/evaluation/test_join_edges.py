@@ -169,7 +169,7 @@ def test_after_a_jump_in_time_closed_stamps_are_new_frames():
         join.add(1, 'image', None, 0.0)
         assert stamps(join.add(1, 'answer', None, 0.0)[0]) == [1]
         assert join.reset() == []
-    assert join.counters['duplicate'] == 0
+    assert join.counters['repeated'] == 0
 
 
 # Closed frames -------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_a_part_that_came_twice_is_kept_as_it_came_first():
     assert closed.parts['image'] == 'first'
     # After the frame is closed it is still no late part: nothing lacked it.
     assert join.add(1, 'image', 'third', 0.0) == ([], False)
-    assert (join.counters['duplicate'], join.counters['late']) == (2, 0)
+    assert (join.counters['repeated'], join.counters['late']) == (2, 0)
 
 
 def test_the_last_4096_closed_frames_are_remembered():
@@ -191,7 +191,7 @@ def test_the_last_4096_closed_frames_are_remembered():
     for stamp in range(4097):
         join.add(stamp, 'image', None, 0.0)
     assert join.add(1, 'image', None, 0.0) == ([], False)
-    assert join.counters['duplicate'] == 1
+    assert join.counters['repeated'] == 1
     # The very first is forgotten, and so a new frame.
     assert stamps(join.add(0, 'image', None, 0.0)[0]) == [0]
 

@@ -15,6 +15,7 @@
 """One evaluation in progress, fed by hand: what is joined, summed, given up and written down."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,7 +205,7 @@ def test_the_first_second_itself_is_a_frame():
 
 def test_a_probe_waits_for_ever_and_tells_no_total():
     run = Run(source=True)
-    run.add(0, 'source', source(total=7))
+    run.add(0, 'source', (replace(source(total=7)[0], probe=True), None))
     run.truth(0)
     assert run.session.expire(1e6) == [] and run.session.end(1e6) == []
     assert run.session.total == 0

@@ -31,10 +31,11 @@ from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.merge import is_merged, merge
 from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
-from vlm_misalign_ros.core.records.schema import SCHEMA, LateRecord, RunRecord, Status
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RecordWriter, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
@@ -120,20 +121,22 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
     assert 'motion_blur:3' in text and '0.286 [' in text
 
 
-def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
+def test_every_picture_of_a_model_is_in_exactly_one_state():
     (row, total) = summarise(
         [
             frame(1),
             frame(2, status='missing'),
             frame(3, status='missing'),
             frame(4, status='unmatched'),
+            structs.replace(frame(5, status='doubled'), pictures=3),
             LateRecord('3.000000000', 'vlm:m'),
             LateRecord('2.000000000', 'vlm:other'),
         ]
     )
     for entry in (row, total):
-        found = tuple(entry.by_status[status] for status in Status)
-        assert found == (1, 1, 1, 1) and sum(found) == entry.frames
+        found = {status.value: count for status, count in entry.by_status.items() if count}
+        assert found == {'scored': 1, 'missing': 1, 'late': 1, 'unmatched': 1, 'doubled': 3}
+        assert sum(found.values()) == entry.frames == 7
     head = format_table([row]).splitlines()[0].split()
     assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
     # Columns for what did not happen would only be noise.

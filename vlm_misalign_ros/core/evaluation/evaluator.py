@@ -63,7 +63,7 @@ from vlm_misalign_ros.core.records.schema import (
     TruthEntry,
 )
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
-from vlm_misalign_ros.core.stamps import NANO, format_stamp
+from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
 from vlm_misalign_ros.core.types import (
     WHOLE,
@@ -104,6 +104,11 @@ class _Held:
     misfit: str
     """Which maps do not fit each other; empty when all do."""
 
+    @property
+    def problem(self) -> str:
+        """Return why the truth of the frame cannot be used; empty where it can."""
+        return self.evidence.problem or self.misfit
+
     def lost(self, name: str, part: str, came: bool) -> Status | None:
         """Return why `part`, of the model `name`, is not scored; None where it is."""
         if name in self.doubled:
@@ -131,8 +136,8 @@ class Evaluator:
         Return the record of one closed frame, complete or not.
 
         `default_camera` is used for frames whose source names no camera; `epoch` is how often
-        time had jumped back before. What came twice with
-        other content, or is of another picture, is not scored, whoever it concerns.
+        time had jumped back before. What came twice with other content, or is of another
+        picture, is not scored for anybody whom it concerns.
         """
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
@@ -160,11 +165,11 @@ class Evaluator:
             segmentation=segmentation,
             models=models,
             timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
-            problem=held.evidence.problem or held.misfit or None,
+            problem=held.problem or None,
             image=held.evidence.image or None,
             pictures=joined.heard.pictures,
             epoch=epoch,
-            offsets={name: offset / NANO for name, offset in sorted(joined.heard.offsets.items())},
+            offsets=joined.heard.seconds_beside(),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(record, counts, matrix, badness(record), tuple(held.evidence.mismatches))

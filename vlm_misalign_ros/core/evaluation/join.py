@@ -30,6 +30,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.evaluation.parts import PICTURES, Parts
 from vlm_misalign_ros.core.records.schema import Closing
+from vlm_misalign_ros.core.stamps import NANO
 
 
 @dataclass
@@ -51,6 +52,10 @@ class Heard:
     def pictures(self) -> int:
         """Return how many pictures were sent with this stamp, 1 at least."""
         return 1 + max((self.counts[name] for name in PICTURES), default=0)
+
+    def seconds_beside(self) -> dict[str, float]:
+        """Return the offsets in seconds, in alphabetical order."""
+        return {name: offset / NANO for name, offset in sorted(self.offsets.items())}
 
 
 @dataclass
