@@ -173,20 +173,22 @@ class StampJoin:
         """
         self.counters['received'] += 1
         past = self._closed.get(stamp)
+        heard = Heard()
         if past is not None and not past.pictured and self._pictured((name,)):
-            del self._closed[stamp]
-            past = None
-        if past is not None:
+            # What was heard of its truth stays true: two contents of it are two.
+            heard = self._closed.pop(stamp).heard
+        elif past is not None:
             return [], self._after(past, stamp, name, value, publisher)
         entry = self._open.get(stamp)
         if entry is None:
-            entry = self._open[stamp] = _Open(since=now)
-        if name in entry.parts:
-            self._again(entry.heard, stamp, name, self._content(value), publisher, False)
+            entry = self._open[stamp] = _Open(since=now, heard=heard)
+        content = self._content(value)
+        first = entry.heard.contents.setdefault(name, content)
+        if name in entry.parts or content != first:
+            self._again(entry.heard, stamp, name, content, publisher, False)
             return [], False
         entry.parts[name] = value
-        entry.heard.contents[name] = self._content(value)
-        entry.heard.publishers[name] = publisher
+        entry.heard.publishers.setdefault(name, publisher)
         if offset:
             entry.heard.offsets[name] = offset
         self._misses.pop(name, None)
