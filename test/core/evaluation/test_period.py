@@ -31,12 +31,7 @@ def told(stamps):
     return lost.told()
 
 
-@given(
-    st.integers(2 * MS, 2000 * MS),
-    st.integers(40, 300),
-    st.integers(0, 10**18),
-    st.data(),
-)
+@given(st.integers(2 * MS, 2000 * MS), st.integers(40, 300), st.integers(0, 10**18), st.data())
 def test_exactly_the_pictures_that_were_left_out_between_first_and_last_are_lost(
     period, count, start, data
 ):

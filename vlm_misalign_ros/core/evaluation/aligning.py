@@ -50,7 +50,7 @@ class Beside:
         """Start with nothing seen."""
         self._lacking: dict[str, list[int]] = {}
         self._loose: dict[str, list[int]] = {}
-        self._pictures: dict[str, int] = {}
+        self._pictures = 0
         self._beside: dict[str, int] = {}
         self._offsets: dict[str, list[int]] = {}
 
@@ -62,8 +62,8 @@ class Beside:
                 insort(self._loose.setdefault(part, []), stamp)
                 del self._loose[part][: -2 * BLOCK]
             return
+        self._pictures += 1
         for part in set(missing).intersection(TRUTH):
-            self._pictures[part] = self._pictures.get(part, 0) + 1
             waiting = self._lacking.setdefault(part, [])
             waiting.append(stamp)
             if len(waiting) >= 2 * BLOCK:
@@ -88,8 +88,8 @@ class Beside:
     def told(self) -> dict[str, OffsetEntry]:
         """Return what lies beside its pictures, by part; empty where nothing does."""
         found = {}
-        for part, pictures in self._pictures.items():
-            more = self._beside_of(part, self._lacking.get(part, []))
+        for part, stamps in self._lacking.items():
+            more = self._beside_of(part, stamps)
             offsets = [*self._offsets.get(part, []), *more]
             if not offsets:
                 continue
@@ -97,7 +97,7 @@ class Beside:
             near = max(AGREEING, abs(middle) / 10)
             agreeing = sum(abs(offset - middle) <= near for offset in offsets)
             found[part] = OffsetEntry(
-                pictures, self._beside.get(part, 0) + len(more), agreeing, middle / NANO
+                self._pictures, self._beside.get(part, 0) + len(more), agreeing, middle / NANO
             )
         return found
 

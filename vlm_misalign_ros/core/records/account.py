@@ -52,9 +52,9 @@ class OffsetEntry(msgspec.Struct, frozen=True):
     """Ground truth that lies beside its pictures."""
 
     pictures: int
-    """Frames without this part."""
+    """Frames."""
     beside: int
-    """Of them, those with such a part within half a second that belongs to no picture."""
+    """Of them, those without this part, but with one within half a second that has no picture."""
     agreeing: int
     """Of these, those whose offset is within a millisecond (or a tenth) of the median."""
     seconds: float
