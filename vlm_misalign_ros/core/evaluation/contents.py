@@ -19,17 +19,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from vlm_misalign_ros.core.checksums import checksum
+from vlm_misalign_ros.core.evaluation.parts import IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE
 
+_TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
+"""Parts of which a message tells the checksum."""
 _TIMES = ('latency',)
 """Fields that are no content: a looped recording has the same frame described in other times."""
+_PLAIN = (str, int, float, bool, type(None))
 
 
-def content_of(value: Any) -> str:
+def content_of(part: str, value: Any) -> str:
     """
     Return what a part's value holds, in short; of a picture or mask its `checksum`.
 
@@ -37,18 +42,43 @@ def content_of(value: Any) -> str:
     model took are no part of what it said.
     """
     if isinstance(value, np.ndarray):
-        return checksum(value)
+        return checksum(value) if part in _TOLD else fingerprint(value)
     return f'{zlib.crc32(_spelled(value).encode()):08x}'
 
 
+def fingerprint(array: np.ndarray) -> str:
+    """
+    Return 96 bits of an array's pixels with type and shape, in a third of a checksum's time.
+
+    Multilinear hashing (Carter and Wegman 1979) modulo 2**64 over words of eight bytes with fixed
+    random odd weights: a change within one word is always seen, other changes but for one in
+    2**64; one in 2**8 where no other byte than the last of each word changes.
+    """
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    words = flat.size // 8
+    total = int(np.dot(flat[: words * 8].view(np.uint64), _weights(words)))
+    rest = zlib.crc32(flat[words * 8 :].tobytes())
+    return f'{array.dtype}{array.shape}:{total:016x}{rest:08x}'
+
+
+@lru_cache(maxsize=4)
+def _weights(count: int) -> np.ndarray:
+    drawn = np.random.Generator(np.random.PCG64(0)).integers(0, 2**64, count, np.uint64)
+    return drawn | np.uint64(1)
+
+
 def _spelled(value: Any) -> str:
+    if isinstance(value, _PLAIN):
+        return repr(value)
     if isinstance(value, np.ndarray):
-        return checksum(value)
+        return fingerprint(value)
     if is_dataclass(value) and not isinstance(value, type):
         names = (entry.name for entry in fields(value) if entry.name not in _TIMES)
-        return ','.join(f'{name}={_spelled(getattr(value, name))}' for name in names)
+        return ','.join([f'{name}={_spelled(getattr(value, name))}' for name in names])
     if isinstance(value, Mapping):
-        return ','.join(f'{key!r}:{_spelled(entry)}' for key, entry in sorted(value.items()))
+        if all(isinstance(entry, _PLAIN) for entry in value.values()):
+            return repr(sorted(value.items()))
+        return ','.join([f'{key!r}:{_spelled(entry)}' for key, entry in sorted(value.items())])
     if isinstance(value, (list, tuple)):
         return '(' + ','.join(map(_spelled, value)) + ')'
     return repr(value)

@@ -107,8 +107,8 @@ class StampJoin:
 
     `needs(parts)` returns the names a frame needs, given what it already has (an occlusion
     frame needs its mask); `deadline` is in seconds of the caller's clock, from a frame's first
-    part; at most `capacity` frames are open. `content(value)` says in short what a part holds, by
-    which a repetition is told from another content; without it every repetition is one.
+    part; at most `capacity` frames are open. `content(name, value)` says in short what a part
+    holds, by which a repetition is told from another content; without it every repetition is one.
     `doubled` is called for each other content. `pictured(parts)` says whether parts are of a
     picture: what is not is nobody's miss, and begins anew when a picture comes after all.
     """
@@ -123,7 +123,7 @@ class StampJoin:
         capacity: int = 256,
         patience: int = 2,
         *,
-        content: Callable[[Any], str] = lambda value: '',
+        content: Callable[[str, Any], str] = lambda name, value: '',
         doubled: Callable[[Twice], None] = lambda twice: None,
         pictured: Callable[[Iterable[str]], bool] = lambda names: True,
     ) -> None:
@@ -182,7 +182,7 @@ class StampJoin:
         entry = self._open.get(stamp)
         if entry is None:
             entry = self._open[stamp] = _Open(since=now, heard=heard)
-        content = self._content(value)
+        content = self._content(name, value)
         first = entry.heard.contents.setdefault(name, content)
         if name in entry.parts or content != first:
             self._again(entry.heard, stamp, name, content, publisher, False)
@@ -200,7 +200,7 @@ class StampJoin:
     def _after(self, past: _Closed, stamp: int, name: str, value: Any, publisher: str) -> bool:
         """Take a part of a closed frame; return whether it is a late one."""
         self._misses.pop(name, None)
-        content = self._content(value)
+        content = self._content(name, value)
         if name in past.heard.contents:
             self._again(past.heard, stamp, name, content, publisher, True)
             return False
