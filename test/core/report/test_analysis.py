@@ -14,6 +14,7 @@
 
 """What a run says beyond its table, from records made by hand."""
 
+import itertools
 import json
 import math
 import re
@@ -28,6 +29,7 @@ from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
@@ -121,8 +123,11 @@ def test_differences_are_paired_by_source_frame():
     # Only the twenty frames that were seen both ways count; each has one more of four wrong.
     assert found['source_frames'] == 20
     entry = found['hallucination_rate']
-    assert (entry['value'], entry['low'], entry['high']) == pytest.approx((0.25, 0.25, 0.25))
-    assert found['smr']['value'] == 0
+    assert entry['value'] == pytest.approx(0.25) and 0 < entry['low'] < 0.25 < entry['high']
+    assert found['scenes'] == 20
+    # No judgement changed: of twenty scenes none says what one in six would do.
+    smr, none = found['smr'], 1 - 0.025 ** (1 / 20)
+    assert (smr['low'], smr['value'], smr['high']) == pytest.approx((-none, 0, none))
 
 
 def test_without_clean_frames_there_are_no_differences():
@@ -151,8 +156,18 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     entry = warns['rates']['hallucination_rate']
     assert entry['pearson']['value'] == pytest.approx(stats.pearsonr(quality, rate).statistic)
     assert entry['spearman']['value'] == pytest.approx(stats.spearmanr(quality, rate).statistic)
-    assert entry['p'] == pytest.approx(stats.spearmanr(quality, rate).pvalue)
-    # Of three rates two do not vary: a family of one test.
+    assert entry['p'] == pytest.approx(
+        np.mean(
+            [
+                abs(stats.spearmanr(quality, order).statistic)
+                >= abs(stats.spearmanr(quality, rate).statistic) - 1e-9
+                for order in itertools.permutations(rate)
+            ]
+        )
+    )
+    assert entry['spearman']['n'] == entry['pearson']['n'] == 5
+    assert entry['spearman']['low'] <= entry['spearman']['value'] < entry['spearman']['high']
+    # Of the rates all others do not vary: a family of one test.
     assert entry['p_holm'] == pytest.approx(entry['p'])
     assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
     frames = [r.segmentation.frame_iou for r in records]
@@ -249,7 +264,9 @@ def test_likely_words_are_told_from_unlikely_ones():
             )
         )
     found = analysed(records)['certainty']['mentions']
-    assert found['auroc'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
+    assert found['auroc']['value'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
+    # Thirty scenes of each kind, none misplaced.
+    assert found['auroc']['low'] == pytest.approx(0.025 ** (1 / 30))
     # The surer half is right: the risk is 0 up to half of the coverage, then rises.
     rising = np.concatenate([np.zeros(30), np.arange(1, 31) / np.arange(31, 61)])
     assert found['risk_coverage_area'] == pytest.approx(rising.mean())
@@ -296,7 +313,7 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
         head, *rows = re.findall(r'<tr.*?</tr>', table, re.DOTALL)
         widths = {row.count('<td') for row in rows}
         assert widths == {head.count('<th')}, head
-    over_all = next(table for table in tables if '>corrected<' in table or 'frames</th>' in table)
+    over_all = next(table for table in tables if '>by city<' in table)
     for row in COMPARED:
         assert f'<th>{row.title}</th>' in over_all
 
@@ -308,7 +325,7 @@ def test_missing_answers_and_truth_are_left_out():
     assert table.counts.shape == (1, len(FIELDS))
     nothing = analysed([records[1]])
     assert nothing['frames'] == 0 and nothing['blank'] == {}
-    assert analyse_records([]) == {'schema': 1, 'models': {}}
+    assert analyse_records([]) == {'schema': 2, 'models': {}}
 
 
 # The extractor's error -----------------------------------------------------------------------
@@ -324,7 +341,10 @@ def test_a_perfect_extractor_changes_next_to_nothing():
         'hallucination_opportunity_rate',
     ):
         found = carried(RATE[rate], numerators, denominators, 0.5, perfect)
-        assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3, abs=1e-3)
+        plain = korn_graubard(numerators, denominators)
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (plain.value, plain.low, plain.high), abs=1e-3
+        )
     assert carried(RATE['mentions_per_frame'], numerators, denominators, 0.5, perfect) is None
     assert carried(RATE['smr'], np.zeros(3), np.zeros(3), 0.5, perfect) is None
 
