@@ -79,12 +79,10 @@ def simulate(
 # Rates -----------------------------------------------------------------------------------------
 
 
-def chances(
-    rng: np.random.Generator, rate: float, within: float, normal: np.ndarray
-) -> np.ndarray:
+def chances(rate: float | np.ndarray, within: float, normal: np.ndarray) -> np.ndarray:
     """Return a chance a scene, beta with this mean and correlation of answers in a scene."""
     if not within:
-        return np.full(normal.shape, rate)
+        return np.broadcast_to(rate, normal.shape)
     size = 1 / within - 1
     found: np.ndarray = stats.beta.ppf(stats.norm.cdf(normal), rate * size, (1 - rate) * size)
     return found
@@ -93,7 +91,7 @@ def chances(
 def answers(rng: np.random.Generator, scenes: int, rate: float, within: float) -> np.ndarray:
     """Return wrong answers and answers by scene, (2, scenes); 1 to 7 answers, 4 in the mean."""
     under = 1 + rng.binomial(6, 0.5, scenes)
-    chance = chances(rng, rate, within, rng.normal(size=scenes))
+    chance = chances(rate, within, rng.normal(size=scenes))
     return np.stack([rng.binomial(under, chance), under])
 
 
@@ -119,7 +117,7 @@ def difference(rng: np.random.Generator, scenes: int, level: float, within: floa
     hard = rng.normal(size=scenes)
     other = 0.8 * hard + 0.6 * rng.normal(size=scenes)
     pairs = []
-    for chance in (chances(rng, level, within, hard), chances(rng, later, within, other)):
+    for chance in (chances(level, within, hard), chances(later, within, other)):
         under = 1 + rng.binomial(6, 0.5, scenes)
         pairs.append((rng.binomial(under, chance), under))
     apart = clustered.mover(korn_graubard(*pairs[0]), korn_graubard(*pairs[1]))
@@ -233,10 +231,9 @@ def _conditions(
     rates, reliable = [], []
     for level in correlations:
         true = level * normal + np.sqrt(1 - level**2) * rng.normal(size=count)
-        chance = chances(
-            rng, 0.25, 1 / 3, 0.56 * hard + 0.83 * rng.normal(size=(scenes, count))
-        ) - 0.25 + np.clip(0.25 + 0.1 * true, 0.02, 0.9)  # fmt: skip
-        wrong = rng.binomial(4, np.clip(chance, 0, 1))
+        own = 0.56 * hard + 0.83 * rng.normal(size=(scenes, count))
+        chance = chances(np.clip(0.25 + 0.1 * true, 0.02, 0.9), 1 / 3, own)
+        wrong = rng.binomial(4, chance)
         rates.append(wrong.mean(axis=0) / 4)
         reliable.append(
             steady * correlation.reliability(rates[-1], weights @ wrong / 4 / scenes, scenes)
@@ -292,18 +289,54 @@ BY_LEVEL: tuple[tuple[str, Model, tuple[float, ...], tuple[float, ...], int], ..
 
 
 WORDS: dict[Model, str] = {
-    rate: 'A rate: 1 to 7 answers a scene, its chance of a wrong one drawn from a beta distribution.',
-    percentile: 'The same by the percentile bootstrap over scenes, as it was before.',
-    difference: 'Degraded minus clean of the same scenes, whose chances go along (normal copula, .8); in half of the runs nothing changes, in the others the rate doubles, by .1 at most. Held against the interval of two rates of other scenes.',
-    balanced: 'The mean of two rates over halves of the scenes, the second rate half as high; held against the root of the squared widths of the two, halved.',
-    corrected: "An omission rate read from texts with a recall of .95 and false alarms of .005, both measured on 400 and 4,000 classes of other texts; held against the rate's own interval, stretched as the correction does.",
-    auroc: 'Twelve frames a scene, three in ten of them wrong; scores are normal, apart by what the AUROC asks; both are correlated within a scene. Only where there are 20 of either kind, as shown.',
-    by_frame: "Spearman's correlation over single frames, six a scene: two normals with this correlation, each alike within a scene, the second rounded to a fifth, so that there are ties.",
-    partial: 'The same with a third normal that both share (its square is half of each) held fixed.',
-    mask: "MIoU of 19 classes that 5 to 100 % of the scenes hold, of areas of .5 to 50 with a spread of .8 (log); a class's IoU in a scene is logistic, spread 1, of which a share is common to the scene. The truth is that of the classes that were seen.",
-    pearson: "Pearson's correlation of mIoU and a rate over conditions drawn from a bivariate normal: mIoU .55, spread .12; rate .25, spread .1. Each is seen on the same scenes: mIoU with a spread of .08 common to the conditions and .05 of its own, the rate by 4 answers with a correlation of 1/3 within a scene. The truth is the correlation without the noise of scenes. Held against Fisher's interval.",
-    spearman: "Spearman's correlation of the same.",
-    apart: 'The difference of two such correlations, the second 0; held against the root of the squared widths of the two.',
+    rate: (
+        'A rate: 1 to 7 answers a scene, its chance of a wrong one drawn from a beta distribution.'
+    ),
+    percentile: ('The same by the percentile bootstrap over scenes, as it was before.'),
+    difference: (
+        'Degraded minus clean of the same scenes, whose chances go along (normal copula, .8);'
+        ' in half of the runs nothing changes, in the others the rate doubles, by .1 at most.'
+        ' Held against the interval of two rates of other scenes.'
+    ),
+    balanced: (
+        'The mean of two rates over halves of the scenes, the second rate half as high; held '
+        'against the root of the squared widths of the two, halved.'
+    ),
+    corrected: (
+        'An omission rate read from texts with a recall of .95 and false alarms of .005, both'
+        " measured on 400 and 4,000 classes of other texts; held against the rate's own "
+        'interval, stretched as the correction does.'
+    ),
+    auroc: (
+        'Twelve frames a scene, three in ten of them wrong; scores are normal, apart by what '
+        'the AUROC asks; both are correlated within a scene. Only where there are 20 of '
+        'either kind, as shown.'
+    ),
+    by_frame: (
+        "Spearman's correlation over single frames, six a scene: two normals with this "
+        'correlation, each alike within a scene, the second rounded to a tenth, so that there'
+        ' are ties.'
+    ),
+    partial: (
+        'The same with a third normal that both share (its square is half of each) held fixed.'
+    ),
+    mask: (
+        'mIoU of 19 classes that 5 to 100 % of the scenes hold, of areas of .5 to 50 with a '
+        "spread of .8 (log); a class's IoU in a scene is logistic, spread 1, of which a share"
+        ' is common to the scene. The truth is that of the classes that were seen.'
+    ),
+    pearson: (
+        "Pearson's correlation of mIoU and a rate over conditions drawn from a bivariate "
+        'normal: mIoU .55, spread .12; rate .25, spread .1. Each is seen on the same scenes: '
+        'mIoU with a spread of .08 common to the conditions and .05 of its own, the rate by 4'
+        ' answers with a correlation of 1/3 within a scene. The truth is the correlation '
+        "without the noise of scenes. Held against Fisher's interval."
+    ),
+    spearman: ("Spearman's correlation of the same."),
+    apart: (
+        'The difference of two such correlations, the second 0; held against the root of the '
+        'squared widths of the two.'
+    ),
 }
 """The generating models, as docs/metrics.md has them."""
 
