@@ -15,8 +15,8 @@
 """
 How often each interval that the tool prints holds the truth, and how wide it is, in simulation.
 
-Every kind of interval has a generating model below, told in WORDS. Seeded; a few minutes on one core. `--write` puts the tables into
-docs/metrics.md, between the markers.
+Every kind of interval has a generating model below, told in WORDS. Seeded; a few minutes on one
+core. `--write` puts the tables into docs/metrics.md, between the markers.
 
     python benchmarks/coverage.py --write
 """
@@ -122,6 +122,19 @@ def difference(rng: np.random.Generator, scenes: int, level: float, within: floa
         pairs.append((rng.binomial(under, chance), under))
     apart = clustered.mover(korn_graubard(*pairs[0]), korn_graubard(*pairs[1]))
     return clustered.difference(*pairs), later - level, apart.high - apart.low
+
+
+def paired(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
+    """Draw a difference with the same denominators; WORDS has the model."""
+    later = level + (min(level, 0.1) if rng.random() < 0.5 else 0.0)
+    hard = rng.normal(size=scenes)
+    other = 0.8 * hard + 0.6 * rng.normal(size=scenes)
+    under = 1 + rng.binomial(6, 0.5, scenes)
+    before = rng.binomial(under, chances(level, within, hard))
+    after = rng.binomial(under, chances(later, within, other))
+    apart = clustered.mover(korn_graubard(before, under), korn_graubard(after, under))
+    found = clustered.difference((before, under), (after, under))
+    return found, later - level, apart.high - apart.low
 
 
 def balanced(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
@@ -274,6 +287,7 @@ BY_RATE: tuple[tuple[str, Model, int], ...] = (
     ('rate', rate, 2000),
     ('percentile bootstrap', percentile, 400),
     ('difference', difference, 1000),
+    ('difference, same denominators', paired, 1000),
     ('mean of two', balanced, 1000),
     ('corrected', corrected, 500),
 )
@@ -298,6 +312,7 @@ WORDS: dict[Model, str] = {
         ' in half of the runs nothing changes, in the others the rate doubles, by .1 at most.'
         ' Held against the interval of two rates of other scenes.'
     ),
+    paired: ('The same with the same answers asked for, as what had to be named is the same.'),
     balanced: (
         'The mean of two rates over halves of the scenes, the second rate half as high; held '
         'against the root of the squared widths of the two, halved.'

@@ -78,9 +78,7 @@ def bounded(
     return Interval(float(value), float(low[0]), float(high[0]))
 
 
-def signed(
-    value: float, variance: float, scenes: int, freedom: float | None = None
-) -> Interval:
+def signed(value: float, variance: float, scenes: int, freedom: float | None = None) -> Interval:
     """Return the interval of a statistic between -1 and 1, as a correlation is."""
     found = bounded((value + 1) / 2, variance / 4, scenes, freedom=freedom)
     return Interval(float(value), 2 * found.low - 1, 2 * found.high - 1)
@@ -114,18 +112,19 @@ def difference(
     Return the second ratio minus the first over the same scenes, paired by scene.
 
     Each is (numerators, denominators) by scene, (scenes,), of the same scenes in the same order:
-    what makes a scene hard drops out as far as the two go together over the scenes. Both have Korn
-    and Graubard's limits, combined by MOVER with their correlation between scenes. Where no scene
-    differs, a change that no scene shows is possible as a rate is that no scene shows.
+    what makes a scene hard drops out. Where the denominators are the same (what had to be named
+    is), the difference is that of two rates: what got worse in a scene, and what got better.
+    Otherwise it is that of the rates themselves, with their correlation between scenes. Either has
+    Korn and Graubard's limits, combined by MOVER. Where no scene differs, a change that no scene
+    shows stays possible, as with a rate.
     """
     a, b, c, d = (np.asarray(array, np.float64) for array in (*first, *second))
     known = (b > 0) | (d > 0)
     a, b, c, d = a[known], b[known], c[known], d[known]
     if not b.sum() or not d.sum():
         return NOTHING
-    if np.array_equal(a * d, c * b):
-        none = korn_graubard(np.zeros(len(a)), np.ones(len(a))).high
-        return Interval(0.0, -none, none) if np.array_equal(a, c) else _apart(a, b, c, d)
+    if np.array_equal(b, d):
+        return _apart(np.maximum(a - c, 0), b, np.maximum(c - a, 0), b)
     return _apart(a, b, c, d)
 
 
