@@ -50,6 +50,7 @@ from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
     ConditionEntry,
     ConfidenceEntry,
+    CorridorEntry,
     FrameRecord,
     ModelEntry,
     RequiredEntry,
@@ -82,6 +83,8 @@ class Evaluated:
     record: FrameRecord
     counts: dict[str, Counts]
     confusion: np.ndarray | None
+    confusion_visible: np.ndarray | None
+    """The same over what an occluder leaves to see; the whole where there is none."""
     badness: float
     """How wrong the frame was, by `badness`."""
 
@@ -109,7 +112,7 @@ class Evaluator:
         truth = None
         if maps is not None:
             truth = read_truth(maps, camera or default_camera, self._settings)
-        segmentation, matrix = _segmentation(maps, parts)
+        segmentation, matrix, visible = _segmentation(maps, parts)
         models = self._models(maps, truth, parts)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
         stamp = format_stamp(joined.stamp)
@@ -134,7 +137,7 @@ class Evaluator:
             problem=problem or None,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(record, counts, matrix, badness(record))
+        return Evaluated(record, counts, matrix, visible, badness(record))
 
     def _models(
         self, maps: TruthMaps | None, truth: Truth | None, parts: Parts
@@ -158,7 +161,12 @@ class Evaluator:
     def _score(self, answer: Description, own: Seen, truth: Truth) -> ScoreEntry:
         """Return one answer against the truth of the view that its model saw."""
         expected = Expected(
-            own.scene, own.visible, truth.hazard.verdict, own.areas, truth.distances
+            own.scene,
+            own.visible,
+            truth.hazard.verdict,
+            None if truth.visible_hazard is None else truth.visible_hazard.verdict,
+            own.areas,
+            truth.distances,
         )
         return ScoreEntry(
             score(answer, expected, self._critical),
@@ -219,7 +227,8 @@ def _condition(applied: Applied) -> ConditionEntry:
 
 def _truth(truth: Truth) -> TruthEntry:
     """Return the truth as a record shows it."""
-    seen, distances = truth.seen, truth.distances
+    seen, distances, visible = truth.seen, truth.distances, truth.visible_hazard
+    covered, reach = truth.covered or (0, 0)
     return TruthEntry(
         presence=seen.scene,
         visible=seen.visible,
@@ -236,23 +245,42 @@ def _truth(truth: Truth) -> TruthEntry:
         nearest_class=truth.hazard.nearest_class,
         distance_source=truth.hazard.source,
         sweep=truth.sweep(),
+        doubt=truth.hazard.doubt,
+        hazard_visible=None if visible is None else visible.verdict,
+        doubt_visible=None if visible is None else visible.doubt,
+        corridor=CorridorEntry(
+            truth.corridor.pixels, truth.corridor.silent, truth.corridor.obstacles, covered, reach
+        ),
     )
 
 
 def _segmentation(
     maps: TruthMaps | None, parts: Parts
-) -> tuple[SegmentationEntry, np.ndarray | None]:
+) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
+    """Return the mask's entry, its confusion matrix, and that over what is left to see."""
     predicted: np.ndarray | None = parts.get(SEGMENTATION)
     told: dict[str, float] | None = parts.get(CONFIDENCE)
     confidence = None if told is None else ConfidenceEntry(**told)
     if predicted is None or maps is None:
         status = Status.MISSING if predicted is None else Status.UNMATCHED
-        return SegmentationEntry(status, None, confidence, []), None
+        return SegmentationEntry(status, None, confidence, []), None, None
     labels = maps.labels
     if predicted.shape != labels.shape:
         # A model that answers at its own resolution is compared at the ground truth's.
         predicted = cv2.resize(predicted, labels.shape[::-1], interpolation=cv2.INTER_NEAREST)
     matrix = confusion.confusion(labels, predicted)
+    visible = matrix
+    if maps.visible is not None:
+        visible = confusion.confusion(np.where(maps.visible, labels, np.uint8(0)), predicted)
     value = confusion.miou(matrix)
-    iou = None if np.isnan(value) else float(value)
-    return SegmentationEntry(Status.SCORED, iou, confidence, confusion.to_cells(matrix)), matrix
+    return (
+        SegmentationEntry(
+            Status.SCORED,
+            None if np.isnan(value) else float(value),
+            confidence,
+            confusion.to_cells(matrix),
+            None if maps.visible is None else confusion.to_cells(visible),
+        ),
+        matrix,
+        visible,
+    )

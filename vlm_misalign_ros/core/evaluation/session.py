@@ -98,6 +98,8 @@ class Session:
         self._totals = {n: Counts() for n in parameters.models}
         self._confusion = np.zeros((19, 20), np.int64)
         self._rolling_confusion = RollingCounts(parameters.window)
+        self._visible = np.zeros((19, 20), np.int64)
+        self._rolling_visible = RollingCounts(parameters.window)
         self._newest = 0
         self._given_up: set[str] = set()
         self.accounting: dict[str, Counter[str]] = {
@@ -153,7 +155,7 @@ class Session:
             self._log('time has jumped back: the join and the rolling windows start again')
             self.counters['time_jumps'] += 1
             closed = self._join.reset()
-            for sums in (*self._rolling.values(), self._rolling_confusion):
+            for sums in (*self._rolling.values(), self._rolling_confusion, self._rolling_visible):
                 sums.clear()
             self._newest = stamp
         self._newest = max(self._newest, stamp)
@@ -242,6 +244,9 @@ class Session:
         if evaluated.confusion is not None:
             self._confusion += evaluated.confusion
             self._rolling_confusion.add(stamp, Counts(), evaluated.confusion)
+        if evaluated.confusion_visible is not None:
+            self._visible += evaluated.confusion_visible
+            self._rolling_visible.add(stamp, Counts(), evaluated.confusion_visible)
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
@@ -257,13 +262,18 @@ class Session:
                     if rate.denominator is not None:
                         values[f'{rate_name}/numerator'] = str(rate.numerator)
                         values[f'{rate_name}/denominator'] = str(rate.denominator)
+                # What the safety rates are of: how many frames were a hazard, clear, or neither.
+                values['hazard_frames'] = str(counts.hazards_judged + counts.hazards_unjudged)
+                values['clear_frames'] = str(counts.clear_judged + counts.clear_unjudged)
+                values['indeterminate_frames'] = str(counts.indeterminate)
                 for key in (status.value for status in Status):
                     values[key] = str(self.accounting[name][key])
                 result[f'{span}: {name}'] = values
             matrix = self._confusion if sums else self._rolling_confusion.totals()[1]
-            value = float('nan') if matrix is None else float(miou(matrix))
+            visible = self._visible if sums else self._rolling_visible.totals()[1]
             result[f'{span}: segmentation'] = {
-                'miou/metric_value': repr(value),
+                'miou/metric_value': _miou(matrix),
+                'miou_visible/metric_value': _miou(visible),
                 **{
                     key: str(self.accounting[SEGMENTATION][key])
                     for key in (status.value for status in Status)
@@ -299,3 +309,7 @@ class Session:
         """Close the records as they are; does nothing when `end` has done so."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _miou(matrix: np.ndarray | None) -> str:
+    return repr(float('nan') if matrix is None else float(miou(matrix)))
