@@ -37,8 +37,11 @@ from vlm_misalign_ros.core.records.schema import (
     Record,
     Status,
 )
+from vlm_misalign_ros.core.report.safety import SafetyScenes, always_the_same
 
 ALL = 'all'
+SCENES = ('hazard scenes', 'clear scenes')
+"""Heads of the columns that say of how many scenes the safety rates are."""
 
 
 @dataclass
@@ -55,6 +58,11 @@ class Row:
     truncated: int = 0
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
+    confusion_visible: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
+    """Over what an occluder leaves to see; without one, over all pixels."""
+    hazard_scenes: int = 0
+    """Independent scenes with a scored frame that is a HAZARD."""
+    clear_scenes: int = 0
     segmented: int = 0
     """Frames with a scored mask."""
 
@@ -63,22 +71,30 @@ class Row:
         """Return the frames that were scored."""
         return self.by_status[Status.SCORED]
 
-    def add(self, entry: ModelEntry, status: Status, matrix: np.ndarray | None) -> None:
-        """Add one frame of the model, with the confusion matrix of its mask where it has one."""
+    def add(
+        self, entry: ModelEntry, status: Status, matrices: tuple[np.ndarray, np.ndarray] | None
+    ) -> None:
+        """Add one frame of the model, with the confusion matrices of its mask if there is one."""
         self.frames += 1
         self.by_status[status] += 1
         if entry.answer is not None:
             self.truncated += entry.answer.truncated
         if entry.score is not None:
             self.counts += entry.score.counts
-        if matrix is not None:
-            self.confusion += matrix
+        if matrices is not None:
+            self.confusion += matrices[0]
+            self.confusion_visible += matrices[1]
             self.segmented += 1
 
     @property
     def miou(self) -> float:
         """Return the mIoU over the frames of the condition; NaN without a mask."""
         return float(miou(self.confusion))
+
+    @property
+    def miou_visible(self) -> float:
+        """Return the same over what an occluder leaves to see."""
+        return float(miou(self.confusion_visible))
 
     def rates(self) -> dict[str, Rate]:
         """Return every rate by name."""
@@ -93,15 +109,14 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     """
     rows: dict[tuple[str, str], Row] = {}
     totals: dict[str, Row] = {}
+    safety = SafetyScenes()
     records = list(records)
     late = {(record.stamp, record.part) for record in records if isinstance(record, LateRecord)}
     for record in records:
         if not isinstance(record, FrameRecord):
             continue
         condition = record.condition
-        matrix = None
-        if record.segmentation.status is Status.SCORED:
-            matrix = from_cells(record.segmentation.cells)
+        matrices = _matrices(record)
         for model, entry in record.models.items():
             key = (condition.name, model)
             if key not in rows:
@@ -110,12 +125,27 @@ def summarise(records: Iterable[Record]) -> list[Row]:
             status = entry.status
             if status is Status.MISSING and (record.stamp, vlm_part(model)) in late:
                 status = Status.LATE
-            rows[key].add(entry, status, matrix)
+            rows[key].add(entry, status, matrices)
             # The control is no condition of the road: it stands apart from the sums.
             if condition.corruption != BLANK:
-                total.add(entry, status, matrix)
+                total.add(entry, status, matrices)
+            if entry.score is not None and record.truth is not None:
+                summed = () if condition.corruption == BLANK else ((ALL, model),)
+                safety.add(record, record.truth.hazard, (key, *summed))
+    scenes = safety.counts()
+    for row in (*rows.values(), *totals.values()):
+        row.hazard_scenes, row.clear_scenes = scenes.get((row.condition, row.model), (0, 0))
     ordered = sorted(rows.values(), key=_place(rows.values()))
     return [*ordered, *totals.values()]
+
+
+def _matrices(record: FrameRecord) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the confusion matrix of a mask and that over what is left to see; None without."""
+    mask = record.segmentation
+    if mask.status is not Status.SCORED:
+        return None
+    matrix = from_cells(mask.cells)
+    return matrix, matrix if mask.cells_visible is None else from_cells(mask.cells_visible)
 
 
 def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
@@ -150,11 +180,20 @@ def format_table(rows: Sequence[Row]) -> str:
     Return the rows as a table of text, rates with their 95 % intervals.
 
     What became of frames that were not scored has columns only where there are such frames.
+    Below it stands which model judges every frame alike.
     """
     lost = lost_kinds(rows)
     beside = [row for row in BESIDE if row.terminal]
-    titles = [row.title for row in (*HEADLINES, *beside)]
-    head = ['condition', 'model', 'scored', *(status.value for status in lost), 'mIoU', *titles]
+    head = [
+        'condition',
+        'model',
+        'scored',
+        *(status.value for status in lost),
+        'mIoU',
+        *(row.title for row in HEADLINES),
+        *SCENES,
+        *(row.title for row in beside),
+    ]
     lines = [head]
     previous = ''
     for row in rows:
@@ -167,6 +206,8 @@ def format_table(rows: Sequence[Row]) -> str:
                 *(str(row.by_status[status]) for status in lost),
                 _number(row.miou),
                 *(show(found[rate.name]) for rate in HEADLINES),
+                str(row.hazard_scenes),
+                str(row.clear_scenes),
                 *(_number(found[rate.name].value) for rate in beside),
             ]
         )
@@ -180,7 +221,8 @@ def format_table(rows: Sequence[Row]) -> str:
         ).rstrip()
         for line in lines
     ]
-    return '\n'.join([text[0], '-' * len(text[0]), *text[1:]])
+    notes = always_the_same((row for row in rows if row.condition != BLANK), ALL)
+    return '\n'.join([text[0], '-' * len(text[0]), *text[1:], *notes])
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -197,6 +239,9 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'truncated': row.truncated,
                 'segmented': row.segmented,
                 'miou': row.miou,
+                'miou_visible': row.miou_visible,
+                'hazard_scenes': row.hazard_scenes,
+                'clear_scenes': row.clear_scenes,
                 **{
                     f'{name}{suffix}': value
                     for name, rate in row.rates().items()
