@@ -122,7 +122,8 @@ def test_differences_are_paired_by_source_frame():
     assert found['source_frames'] == 20
     entry = found['hallucination_rate']
     assert (entry['value'], entry['low'], entry['high']) == pytest.approx((0.25, 0.25, 0.25))
-    assert found['smr']['value'] == 0
+    assert found['smr_false_alarm']['value'] == 0
+    assert 'smr' not in found
 
 
 def test_without_clean_frames_there_are_no_differences():
@@ -152,9 +153,9 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     assert entry['pearson']['value'] == pytest.approx(stats.pearsonr(quality, rate).statistic)
     assert entry['spearman']['value'] == pytest.approx(stats.spearmanr(quality, rate).statistic)
     assert entry['p'] == pytest.approx(stats.spearmanr(quality, rate).pvalue)
-    # Of three rates two do not vary: a family of one test.
+    # Of four rates three do not vary: a family of one test.
     assert entry['p_holm'] == pytest.approx(entry['p'])
-    assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
+    assert math.isnan(warns['rates']['smr_false_safe']['p']) and warns['conditions'] == 5
     frames = [r.segmentation.frame_iou for r in records]
     wrong = [r.models['m'].score.counts.hallucinated / 4 for r in records]
     assert entry['frames']['value'] == pytest.approx(stats.spearmanr(frames, wrong).statistic)
@@ -351,7 +352,9 @@ def test_the_interval_is_wider_with_the_error_than_without():
     assert inner['high'] - inner['low'] > entry['high'] - entry['low']
     assert inner['value'] < entry['value']
     contrastive = [record(f'{k}', kind='contrastive') for k in range(5)]
-    assert 'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr']
+    assert (
+        'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr_false_alarm']
+    )
 
 
 def test_the_file_holds_null_for_what_is_not_known(tmp_path):

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.certainty import certainty
+from vlm_misalign_ros.core.report.flips import judgement_flips
 from vlm_misalign_ros.core.report.table import Table, tables
 from vlm_misalign_ros.core.report.warning import adjust, warning
 from vlm_misalign_ros.core.types import Hazard, Judgement, Kind
@@ -45,6 +46,8 @@ def analyse_records(
     records: Iterable[Record], quality: ExtractorQuality | None = None
 ) -> dict[str, Any]:
     """Return the analysis as plain data; `quality` is the extractor's own error."""
+    records = list(records)
+    flips = judgement_flips(records)
     found = tables(records)
     warnings = [warning(table) for table in found]
     adjust(warnings)
@@ -57,6 +60,7 @@ def analyse_records(
                 'source_frames': len(np.unique(table.clusters)),
                 'overall': _overall(table, quality),
                 'differences': _differences(table),
+                'flips': flips.get(table.model, {}),
                 'blank': _blank(table),
                 'miou_warns': warns,
                 'sweep': _sweep(table),

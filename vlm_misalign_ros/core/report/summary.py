@@ -175,6 +175,37 @@ def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     return [status for status in LOST if any(row.by_status[status] for row in rows)]
 
 
+_TERMINAL = tuple(row for row in BESIDE if row.terminal)
+
+
+def _head(lost: Sequence[Status]) -> list[str]:
+    return [
+        'condition',
+        'model',
+        'scored',
+        *(status.value for status in lost),
+        'mIoU',
+        *(rate.title for rate in HEADLINES),
+        *SCENES,
+        *(rate.title for rate in _TERMINAL),
+    ]
+
+
+def _cells(row: Row, lost: Sequence[Status], condition: str) -> list[str]:
+    found = row.rates()
+    return [
+        condition,
+        row.model,
+        str(row.scored),
+        *(str(row.by_status[status]) for status in lost),
+        _number(row.miou),
+        *(show(found[rate.name]) for rate in HEADLINES),
+        str(row.hazard_scenes),
+        str(row.clear_scenes),
+        *(_number(found[rate.name].value) for rate in _TERMINAL),
+    ]
+
+
 def format_table(rows: Sequence[Row]) -> str:
     """
     Return the rows as a table of text, rates with their 95 % intervals.
@@ -183,36 +214,13 @@ def format_table(rows: Sequence[Row]) -> str:
     Below it stands which model judges every frame alike.
     """
     lost = lost_kinds(rows)
-    beside = [row for row in BESIDE if row.terminal]
-    head = [
-        'condition',
-        'model',
-        'scored',
-        *(status.value for status in lost),
-        'mIoU',
-        *(row.title for row in HEADLINES),
-        *SCENES,
-        *(row.title for row in beside),
-    ]
-    lines = [head]
+    lines = [_head(lost)]
     previous = ''
     for row in rows:
-        found = row.rates()
-        lines.append(
-            [
-                '' if row.condition == previous else row.condition,
-                row.model,
-                str(row.scored),
-                *(str(row.by_status[status]) for status in lost),
-                _number(row.miou),
-                *(show(found[rate.name]) for rate in HEADLINES),
-                str(row.hazard_scenes),
-                str(row.clear_scenes),
-                *(_number(found[rate.name].value) for rate in beside),
-            ]
-        )
+        lines.append(_cells(row, lost, '' if row.condition == previous else row.condition))
         previous = row.condition
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    columns = range(len(lines[0]))
+    widths = [max(len(line[column]) for line in lines) for column in columns]
     left = (0, 1)
     text = [
         '  '.join(
