@@ -46,6 +46,8 @@ OBSTACLES: tuple[str, ...] = (
 OWN: tuple[str, ...] = ('ego vehicle', 'rectification border', 'out of roi')
 """Labels that are no part of the scene: they hide the corridor, in every frame alike."""
 
+_TINY = 1e-9
+"""What is on the edge is inside, however it was rounded."""
 _ROAD, _OBSTACLE, _OWN, _SILENT = range(4)
 
 
@@ -124,18 +126,15 @@ class Road:
     def within(self, width: float, distance: float) -> Corridor:
         """Return what lies in the corridor, `width` and `distance` in metres."""
         left, right = self._edges(width, distance)
-        runs = self._marked
-        rows, first = runs.rows, runs.starts % runs.width
-        start = np.maximum(first, left[rows])
-        end = np.maximum(np.minimum(first + runs.lengths, right[rows]), start)
-        overlap = end - start
+        rows, start, overlap = self._inside(left, right)
         obstacle = (self._kinds == _OBSTACLE) & (overlap > 0)
         inside = overlap * obstacle
         if self._depth is not None and obstacle.any():
-            inside[obstacle] = self._measured(
+            run, _, measured = self._measured(
                 rows[obstacle], start[obstacle], overlap[obstacle], width, distance
             )
-        by_label = np.bincount(runs.values, inside, 256).astype(np.int64)
+            inside[obstacle] = np.bincount(run, measured, np.count_nonzero(obstacle))
+        by_label = np.bincount(self._marked.values, inside, 256).astype(np.int64)
         order = sorted(np.flatnonzero(by_label), key=lambda label: (-by_label[label], label))
         silent = int(overlap[self._kinds == _SILENT].sum())
         own = int(overlap[self._kinds == _OWN].sum())
@@ -144,6 +143,17 @@ class Road:
             silent,
             {BY_ID[int(label)].name: int(by_label[label]) for label in order},
         )
+
+    def obstacle_mask(self, width: float, distance: float) -> np.ndarray:
+        """Return which pixels `within` counts as obstacles, bool (H, W)."""
+        rows, start, overlap = self._inside(*self._edges(width, distance))
+        obstacle = (self._kinds == _OBSTACLE) & (overlap > 0)
+        run, columns, inside = self._measured(
+            rows[obstacle], start[obstacle], overlap[obstacle], width, distance
+        )
+        mask = np.zeros((len(self._axis), self._width), bool)
+        mask[rows[obstacle][run], columns] = inside
+        return mask
 
     def covered(self, visible: np.ndarray, width: float, distance: float) -> tuple[int, int]:
         """
@@ -168,13 +178,25 @@ class Road:
     def _edges(self, width: float, distance: float) -> tuple[np.ndarray, np.ndarray]:
         """Return first column and the one behind the last by row, int64 (H,); none: equal."""
         near = np.isfinite(self._axis)
-        near[near] = self._axis[near] * self._ahead[near] <= distance
+        near[near] = self._axis[near] * self._ahead[near] <= distance * (1 + _TINY)
         half = np.divide(
             self._camera.fx * width / 2, self._axis, out=np.zeros(len(near)), where=near
         )
-        left = np.ceil(self._camera.cx - half).clip(0, self._width).astype(np.int64)
-        right = (np.floor(self._camera.cx + half) + 1).clip(0, self._width).astype(np.int64)
+        left = np.ceil(self._camera.cx - half - _TINY).clip(0, self._width).astype(np.int64)
+        right = (
+            (np.floor(self._camera.cx + half + _TINY) + 1).clip(0, self._width).astype(np.int64)
+        )
         return np.where(near, left, 0), np.where(near, np.maximum(left, right), 0)
+
+    def _inside(
+        self, left: np.ndarray, right: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return row, first column and length of each run's part between the edges."""
+        runs = self._marked
+        rows, first = runs.rows, runs.starts % runs.width
+        start = np.maximum(first, left[rows])
+        end = np.minimum(first + runs.lengths, right[rows])
+        return rows, start, np.maximum(end - start, 0)
 
     def _measured(
         self,
@@ -183,13 +205,18 @@ class Road:
         lengths: np.ndarray,
         width: float,
         distance: float,
-    ) -> np.ndarray:
-        """Return how many pixels of each run are inside by their own depth, int64 (n,)."""
-        assert self._depth is not None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """
+        Return the run, the column, and whether it is inside, of each pixel of runs.
+
+        By its own depth; one whose depth is not known is inside.
+        """
         run = np.repeat(np.arange(len(rows)), lengths)
         columns = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         columns += starts[run]
+        if self._depth is None:
+            return run, columns, np.ones(len(run), bool)
         depth = self._depth[rows[run], columns] / 1000
         sideways = np.abs(columns - self._camera.cx) / self._camera.fx * depth
         inside = (sideways <= width / 2) & (depth * self._ahead[rows[run]] <= distance)
-        return np.bincount(run, inside | (depth == 0), len(rows)).astype(np.int64)
+        return run, columns, inside | (depth == 0)
