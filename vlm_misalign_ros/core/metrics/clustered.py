@@ -41,9 +41,12 @@ _NORMAL = 1.959963984540054
 
 
 def by_scene(scenes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the sums of `values`, (N,) or (N, K), by scene, float64; a row a scene present."""
+    """Return the sums of `values`, (N,) or (N, K), by scene; a row a scene that is there."""
     _, place = np.unique(scenes, return_inverse=True)
-    found = np.zeros((int(place.max(initial=-1)) + 1, *np.shape(values)[1:]))
+    whole = np.issubdtype(values.dtype, np.integer)
+    found = np.zeros(
+        (int(place.max(initial=-1)) + 1, *values.shape[1:]), np.int64 if whole else np.float64
+    )
     np.add.at(found, place, values)
     return found
 

@@ -93,7 +93,7 @@ def korn_graubard_rows(numerators: np.ndarray, denominators: np.ndarray) -> Inte
     size = effective_size(over, under)
     with np.errstate(invalid='ignore', divide='ignore'):
         value = events / total
-    low, high = clopper_pearson(np.where(sane, value * size, nan), size)
+        low, high = clopper_pearson(np.where(sane, value * size, nan), size)
     return Intervals(value, low, high)
 
 
