@@ -227,8 +227,8 @@ def _omissions(summary: pd.DataFrame) -> Iterator[str]:
     clean = [found[key] for key in found.index if key[0] == 'clean']
     if parts and clean:
         yield (
-            f'Of the road users that have to be named {_span(clean)} are left out on clean frames, at severity 3 '
-            f'{", ".join(parts)}.'
+            f'Of the road users that have to be named {_span(clean)} are left out on clean '
+            f'frames, at severity 3 {", ".join(parts)}.'
         )
 
 
