@@ -144,6 +144,8 @@ _COLUMNS = pa.schema(
         ('severity', _WHOLE),
         ('closed', _TEXT),
         ('hazard', _TEXT),
+        ('doubt', _TEXT),
+        ('hazard_visible', _TEXT),
         ('nearest', _NUMBER),
         ('frame_iou', _NUMBER),
         ('model', _TEXT),
@@ -190,6 +192,8 @@ def _flat(record: FrameRecord) -> Iterator[dict[str, Any]]:
         'severity': condition.severity,
         'closed': record.closed.value,
         'hazard': truth.hazard.value if truth else None,
+        'doubt': truth.doubt.value if truth and truth.doubt else None,
+        'hazard_visible': (truth.hazard_visible.value if truth and truth.hazard_visible else None),
         'nearest': truth.nearest if truth else None,
         'frame_iou': record.segmentation.frame_iou,
     }
