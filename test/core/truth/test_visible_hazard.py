@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maps import ID, put, street
-from vlm_misalign_ros.core.truth.hazard import Doubt
+from vlm_misalign_ros.core.truth.hazard import Doubt, HazardResult, HazardSettings, visible_hazard
 from vlm_misalign_ros.core.truth.presence import PresenceSettings, left_to_see
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Hazard
@@ -113,6 +113,13 @@ def test_a_corridor_that_is_covered_is_not_seen_to_be_clear():
     visible[:] = True
     visible[:, :300] = visible[:, 1800:] = visible[:592] = False
     assert truth(labels, instances, visible).visible_hazard.verdict is not Hazard.HAZARD
+
+
+@pytest.mark.parametrize('covered, verdict', [(1, Hazard.CLEAR), (2, Hazard.INDETERMINATE)])
+def test_one_per_cent_may_be_covered(covered, verdict):
+    clear = HazardResult(Hazard.CLEAR, None, None)
+    found = visible_hazard(clear, [], HazardSettings(obstacle_share=0.01), (covered, 100))
+    assert found.verdict is verdict
 
 
 def test_the_hood_is_neither_covered_nor_seen():

@@ -216,7 +216,8 @@ class Road:
         columns += starts[run]
         if self._depth is None:
             return run, columns, np.ones(len(run), bool)
+        # An unknown depth is 0, and so inside, as over flat ground it is.
         depth = self._depth[rows[run], columns] / 1000
         sideways = np.abs(columns - self._camera.cx) / self._camera.fx * depth
         inside = (sideways <= width / 2) & (depth * self._ahead[rows[run]] <= distance)
-        return run, columns, inside | (depth == 0)
+        return run, columns, inside
