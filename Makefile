@@ -19,10 +19,15 @@ EXTRAS := ros,test
 CONSTRAINTS := constraints.txt
 endif
 
-.PHONY: demo check lint test test-slow doctor clean
+.PHONY: demo results check lint test test-slow doctor clean
 
 demo: $(STAMP)
 	$(BIN)/vlm-misalign demo
+
+# The published result: scenes, run, README's table and sentences, plot; hours.
+# `make results RUN=runs/results` makes these from a run that is there.
+results: $(STAMP)
+	$(BIN)/python benchmarks/results.py $(if $(RUN),--run $(RUN))
 
 # Under a minute: what every commit has to pass.
 check: lint

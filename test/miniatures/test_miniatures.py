@@ -14,12 +14,9 @@
 
 """The miniatures that are shipped: sizes, cards, calibration, and that they know their world."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from vlm_misalign_ros.core.corruptions import degrade
@@ -138,7 +135,7 @@ def test_clean_scenes_are_described_and_judged_rightly(rows, name):
     found = rows['clean', name].rates()
     assert found['hallucination_rate'].value < 0.2
     assert found['critical_omission_rate'].value < 0.3
-    assert found['smr'].value < 0.2
+    assert found['smr_false_safe'].value < 0.2 and found['smr_false_alarm'].value < 0.2
     assert found['unparsed_rate'].value < 0.05 or name in CONTRASTIVE
     assert rows['clean', name].miou > 0.5
 
@@ -148,19 +145,15 @@ def test_in_the_dark_language_goes_wrong(rows, name):
     clean, dark = (rows[condition, name].rates() for condition in ('clean', 'low_light:5'))
     assert any(
         dark[rate].value > clean[rate].value + 0.05
-        for rate in ('hallucination_rate', 'critical_omission_rate', 'smr')
+        for rate in (
+            'hallucination_rate',
+            'critical_omission_rate',
+            'smr_false_safe',
+            'smr_false_alarm',
+        )
     )
 
 
 def test_unknown_miniatures_are_named():
     with pytest.raises(ModelError, match="no miniature 'gpt'.*segformer"):
         parse('miniature:gpt')
-
-
-def test_the_table_in_the_readme_is_that_of_the_kept_run():
-    path = Path(__file__).resolve().parents[2] / 'benchmarks' / 'miniatures.py'
-    spec = importlib.util.spec_from_file_location('miniatures_table', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    readme = (path.parents[1] / 'README.md').read_text(encoding='utf-8')
-    assert module.table(pd.read_csv(module.KEPT)) in readme

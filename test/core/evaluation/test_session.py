@@ -36,6 +36,8 @@ from vlm_misalign_ros.core.types import (
     Camera,
     Condition,
     Description,
+    Hazard,
+    Judgement,
     Kind,
     Mention,
     Source,
@@ -470,3 +472,44 @@ def test_a_folder_that_holds_records_is_refused(tmp_path):
     Run(run_folder=str(tmp_path)).session.end(0.0)
     with pytest.raises(RecordError, match='exists'):
         Run(run_folder=str(tmp_path))
+
+
+# Two truths under an occluder ----------------------------------------------------------------
+
+
+def test_the_mask_and_the_hazards_are_told_by_the_scene_and_by_what_is_left_to_see():
+    run = Run(segmentation=True, confidence=False)
+    labels = np.full((32, 64), ROAD, np.uint8)
+    labels[20:28, 28:36] = CAR
+    predicted = np.zeros((32, 64), np.uint8)
+    predicted[:16] = 10
+    occluder = np.zeros((32, 64), np.uint8)
+    occluder[:12] = occluder[18:30, 24:40] = 255
+    stamp = 5 * SECOND
+    safe = Description('m', Kind.CONTRASTIVE, '', judgement=Judgement.SAFE)
+    run.truth(stamp, condition='occlusion:3', labels=labels)
+    run.add(stamp, 'occluder', occluder)
+    run.add(stamp, 'segmentation', predicted)
+    (closed,) = run.add(stamp, 'vlm:m', safe)
+    mask, truth = closed.record.segmentation, closed.record.truth
+    # Train ids: road 0, sky 10, car 13. 16 rows of sky over road, of which 12 are covered.
+    assert mask.cells == [(0, 0, 16 * 64 - 64), (0, 10, 16 * 64), (13, 0, 64)]
+    road = 16 * 64 - 12 * 16
+    assert mask.cells_visible == [(0, 0, road), (0, 10, 4 * 64)]
+    assert (truth.hazard, truth.hazard_visible) == (Hazard.HAZARD, Hazard.INDETERMINATE)
+    assert truth.doubt is None and truth.doubt_visible.value == 'hidden'
+    assert truth.corridor.covered > 0 and truth.corridor.pixels <= truth.corridor.reach
+    told = run.session.metrics()
+    values = told['total: m']
+    assert values['smr_false_safe/numerator'] == values['smr_false_safe/denominator'] == '1'
+    assert values['smr_false_safe_visible/denominator'] == '0'
+    assert (values['hazard_frames'], values['clear_frames']) == ('1', '0')
+    seen = road / (road + 4 * 64) / 2
+    assert float(told['rolling: segmentation']['miou_visible/metric_value']) == seen
+    assert float(told['total: segmentation']['miou_visible/metric_value']) == seen
+    # Without an occluder there is one truth.
+    run.add(6 * SECOND, 'segmentation', predicted)
+    run.add(6 * SECOND, 'vlm:m', safe)
+    (closed,) = run.truth(6 * SECOND, labels=labels)
+    assert closed.record.segmentation.cells_visible is None
+    assert closed.record.truth.hazard_visible is None

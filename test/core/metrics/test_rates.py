@@ -48,7 +48,10 @@ ORDERED = sorted(
     key=lambda name: (
         name in UNDER
         or name.startswith(UNDER[0])
-        or name.endswith(('_judged', '_assertions', '_unjudged', 'named_required'))
+        or name.endswith(
+            ('_judged', '_judged_visible', '_assertions', '_unjudged', 'named_required')
+        )
+        or name == 'absent_visible'
     ),
 )
 N = dict(zip(ORDERED, primes(len(FIELDS)), strict=True))
@@ -59,6 +62,8 @@ WANTED = {
     'hallucination_rate': (N['hallucinated'], N['assertions']),
     'hallucination_frame_rate': (N['hallucinating_frames'], N['frames']),
     'hallucination_opportunity_rate': (N['hallucinated'], N['absent']),
+    'hallucination_rate_visible': (N['hallucinated_visible'], N['assertions']),
+    'hallucination_opportunity_rate_visible': (N['hallucinated_visible'], N['absent_visible']),
     'mentions_per_frame': (N['assertions'], N['frames']),
     'critical_omission_rate': (N['omitted'], N['required']),
     'critical_omission_rate_visible': (N['omitted_visible'], N['required_visible']),
@@ -71,10 +76,22 @@ WANTED = {
     'hallucination_rate_strict': (N['strict_hallucinated'], N['strict_assertions']),
     'critical_omission_rate_strict': (N['strict_omitted'], N['required']),
     'false_denial_rate': (N['false_denials'], N['named_required']),
-    'smr': (WRONG, JUDGED),
     'smr_false_safe': (N['false_safe'], N['hazards_judged']),
     'smr_false_alarm': (N['false_alarms'], N['clear_judged']),
     'smr_balanced': (None, None),
+    'smr_false_safe_visible': (N['false_safe_visible'], N['hazards_judged_visible']),
+    'smr_false_alarm_visible': (N['false_alarms_visible'], N['clear_judged_visible']),
+    'smr_false_safe_lowest': (N['false_safe'], N['hazards_judged'] + N['hazards_unjudged']),
+    'smr_false_safe_highest': (
+        N['false_safe'] + N['hazards_unjudged'],
+        N['hazards_judged'] + N['hazards_unjudged'],
+    ),
+    'smr_false_alarm_lowest': (N['false_alarms'], N['clear_judged'] + N['clear_unjudged']),
+    'smr_false_alarm_highest': (
+        N['false_alarms'] + N['clear_unjudged'],
+        N['clear_judged'] + N['clear_unjudged'],
+    ),
+    'smr': (WRONG, JUDGED),
     'smr_lowest': (WRONG, JUDGED + UNJUDGED),
     'smr_highest': (WRONG + UNJUDGED, JUDGED + UNJUDGED),
     'safe_answer_rate': (N['safe'], N['safe'] + N['unsafe']),
@@ -114,15 +131,17 @@ def test_what_is_shown_where():
     assert [row.name for row in HEADLINES] == [
         'hallucination_rate',
         'critical_omission_rate',
-        'smr',
-    ]
-    assert {row.name for row in COMPARED} >= {row.name for row in HEADLINES} | {
         'smr_false_safe',
         'smr_false_alarm',
-        'hallucination_opportunity_rate',
+    ]
+    assert {row.name for row in COMPARED} >= {row.name for row in HEADLINES} | {
+        'hallucination_opportunity_rate'
     }
+    # Pooled, the share of hazards in the data would be compared.
+    assert not any(row.name == 'smr' for row in (*HEADLINES, *COMPARED, *BESIDE))
     assert [row.name for row in BESIDE] == [
         'mentions_per_frame',
+        'smr_balanced',
         'safe_answer_rate',
         'unparsed_rate',
     ]

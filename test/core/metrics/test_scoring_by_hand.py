@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
-from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.scoring import NAMED_BY, Expected, left_out, made_up, score
 from vlm_misalign_ros.core.types import Description, Hazard, Judgement, Kind, Mention, Presence
@@ -63,6 +63,7 @@ def test_a_frame_by_hand():
             scene,
             None,
             Hazard.HAZARD,
+            None,
             {'person': 2000.4, 'car': 6000.0},
             {'person': 14.0, 'car': 42.0},
         ),
@@ -73,6 +74,8 @@ def test_a_frame_by_hand():
         'hallucinated': 1,
         'hallucinating_frames': 1,
         'absent': 20 - 6,
+        'hallucinated_visible': 1,
+        'absent_visible': 20 - 6,
         'required': 2,
         'omitted': 1,
         'omitted_lenient': 1,
@@ -91,6 +94,8 @@ def test_a_frame_by_hand():
         'false_denials': 1,
         'false_safe': 1,
         'hazards_judged': 1,
+        'false_safe_visible': 1,
+        'hazards_judged_visible': 1,
         'safe': 1,
     }
     found = rates(counts)
@@ -171,9 +176,18 @@ def test_judgements_by_hand(truth, answer, expected):
     assert sorted(name for name in counts if name in about) == sorted(expected)
 
 
-def test_under_an_occluder_omissions_are_counted_twice():
-    counts = score(says(), Expected(truth_of(('person', 'car')), truth_of(('car',)), Hazard.CLEAR))
+def test_under_an_occluder_everything_is_counted_twice():
+    # A person and a car in the way, the person and a bus by the roadside behind dirt.
+    scene, seen = truth_of(('person', 'car'), ('bus',)), truth_of(('car',))
+    expected = Expected(scene, seen, Hazard.HAZARD, Hazard.INDETERMINATE)
+    counts = score(says('bus', 'train', judgement=Judgement.SAFE), expected)
+    assert (counts.hallucinated, counts.hallucinated_visible) == (1, 2)
+    assert (counts.absent, counts.absent_visible) == (20 - 3, 20 - 1)
+    assert (counts.false_safe, counts.hazards_judged) == (1, 1)
+    assert (counts.false_safe_visible, counts.hazards_judged_visible) == (0, 0)
+    assert (counts.indeterminate, counts.indeterminate_visible) == (0, 1)
     found = rates(counts)
+    assert math.isnan(found['smr_false_safe_visible'].value)
     assert (
         found['critical_omission_rate'].denominator,
         found['critical_omission_rate_visible'].denominator,
@@ -193,6 +207,11 @@ def test_bounds_count_frames_without_a_judgement_as_right_and_as_wrong():
     found = rates(counts)
     assert found['smr'].value == 3 / 8 and found['smr_balanced'].value == (2 / 4 + 1 / 4) / 2
     assert (found['smr_lowest'].value, found['smr_highest'].value) == (3 / 10, 5 / 10)
+    bounds = {
+        name: (found[f'{name}_lowest'].counts, found[f'{name}_highest'].counts)
+        for name in ('smr_false_safe', 'smr_false_alarm')
+    }
+    assert bounds == {'smr_false_safe': ('2/5', '3/5'), 'smr_false_alarm': ('1/5', '2/5')}
 
 
 def test_rates_of_nothing_are_nan():
@@ -214,7 +233,10 @@ def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
     assert counts.hallucinated <= min(counts.assertions, counts.absent)
     assert counts.omitted <= counts.required <= len(CRITICAL)
     assert counts.omitted_vulnerable <= counts.omitted
-    assert counts.omitted_visible == counts.omitted
+    # Without an occluder both truths are one.
+    for name in FIELDS:
+        if name.endswith('_visible'):
+            assert getattr(counts, name) == getattr(counts, name.removesuffix('_visible'))
     assert counts.strict_omitted <= counts.omitted and counts.omitted_lenient <= counts.omitted
     assert counts.strict_assertions >= counts.assertions
     assert (

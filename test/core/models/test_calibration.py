@@ -147,7 +147,7 @@ def test_it_is_refused_by_an_evaluation_with_other_settings_of_the_truth(tmp_pat
     assert calibration.load(path, 'm', 'p', made).truth == made
     with pytest.raises(ModelError, match='stopping_distance 20.0, and the evaluation has 30.0'):
         calibration.load(path, 'm', 'p', {**made, 'stopping_distance': 30.0})
-    with pytest.raises(ModelError, match='made with corridor_width None'):
+    with pytest.raises(ModelError, match='made before there was corridor_width'):
         calibration.load(path, 'm', 'p', {**made, 'corridor_width': 3.0})
 
 

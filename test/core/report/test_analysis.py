@@ -127,8 +127,9 @@ def test_differences_are_paired_by_source_frame():
     assert entry['value'] == pytest.approx(0.25) and 0 < entry['low'] < 0.25 < entry['high']
     assert found['scenes'] == 20
     # No judgement changed: of twenty scenes none says what one in six would do.
-    smr, none = found['smr'], 1 - 0.025 ** (1 / 20)
-    assert (smr['low'], smr['value'], smr['high']) == pytest.approx((-none, 0, none))
+    alarm, none = found['smr_false_alarm'], 1 - 0.025 ** (1 / 20)
+    assert (alarm['low'], alarm['value'], alarm['high']) == pytest.approx((-none, 0, none))
+    assert 'smr' not in found
 
 
 def test_without_clean_frames_there_are_no_differences():
@@ -170,7 +171,7 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     assert entry['spearman']['low'] <= entry['spearman']['value'] < entry['spearman']['high']
     # Of the rates all others do not vary: a family of one test.
     assert entry['p_holm'] == pytest.approx(entry['p'])
-    assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
+    assert math.isnan(warns['rates']['smr_false_safe']['p']) and warns['conditions'] == 5
     frames = [r.segmentation.frame_iou for r in records]
     wrong = [r.models['m'].score.counts.hallucinated / 4 for r in records]
     assert entry['frames']['value'] == pytest.approx(stats.spearmanr(frames, wrong).statistic)
@@ -364,7 +365,9 @@ def test_the_interval_is_wider_with_the_error_than_without():
     assert inner['high'] - inner['low'] > entry['high'] - entry['low']
     assert inner['value'] < entry['value']
     contrastive = [record(f'{k}', kind='contrastive') for k in range(5)]
-    assert 'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr']
+    assert (
+        'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr_false_alarm']
+    )
 
 
 def test_the_file_holds_null_for_what_is_not_known(tmp_path):

@@ -19,8 +19,11 @@ import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
@@ -28,10 +31,12 @@ from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, LABELS
 from vlm_misalign_ros.core.truth.camera import ground_distance
 from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard
 from vlm_misalign_ros.core.truth.inventory import take_inventory
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Hazard
-from vlm_misalign_ros.core.world import BASELINE, CITIES, SPLITS, generate, render_scene
+from vlm_misalign_ros.core.world import BASELINE, CITIES, SPLITS, cities_of, generate, render_scene
 from vlm_misalign_ros.core.world.canvas import Canvas, Light
 from vlm_misalign_ros.core.world.depth import depth_map
+from vlm_misalign_ros.core.world.ground import between
 from vlm_misalign_ros.core.world.solids import Body
 from vlm_misalign_ros.core.world.street import make_street
 from vlm_misalign_ros.core.world.vehicles import paint_vehicle
@@ -142,6 +147,29 @@ def test_about_half_of_the_scenes_are_hazards():
         )
     share = verdicts.count(Hazard.HAZARD) / len(verdicts)
     assert 0.3 < share < 0.7
+
+
+@pytest.mark.parametrize('index', [26, 249, 255])
+def test_the_shadow_of_a_tree_on_the_road_is_road(index):
+    # Trees beside these streets throw their shadow across the ego lane.
+    frame = render_scene(31, index, 512, 256, cities=cities_of('val'))
+    truth = read_truth(TruthMaps.of(frame), frame.camera, TruthSettings())
+    assert truth.corridor.obstacles == {} and truth.corridor.pixels > 10_000
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 9)), min_size=3, max_size=12),
+    st.floats(-9, 9),
+    st.floats(-9, 9),
+)
+def test_an_outline_is_cut_into_parts_that_make_up_the_whole(points, one, other):
+    hull = cv2.convexHull(np.array(points, np.float32))[:, 0]
+    low, high = sorted((one, other))
+    parts = [between(hull, *limits) for limits in ((-np.inf, low), (low, high), (high, np.inf))]
+    for part, limits in zip(parts, ((-np.inf, low), (low, high), (high, np.inf)), strict=True):
+        assert ((part[:, 0] >= limits[0] - 1e-4) & (part[:, 0] <= limits[1] + 1e-4)).all()
+    areas = [cv2.contourArea(part) if len(part) > 2 else 0.0 for part in parts]
+    assert sum(areas) == pytest.approx(cv2.contourArea(hull), abs=1e-3)
 
 
 def test_the_disparity_is_that_of_a_flat_road_under_the_camera(tmp_path):

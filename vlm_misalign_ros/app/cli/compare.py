@@ -30,7 +30,11 @@ vlm-misalign compare runs/a runs/b
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('first', help='run folder or records file')
-    parser.add_argument('second', help='run folder or records file')
+    parser.add_argument(
+        'second',
+        help='run folder or records file, of the same data; the rates of other data are compared '
+        'by smr_false_safe and smr_false_alarm, or smr_balanced, never by the pooled smr',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

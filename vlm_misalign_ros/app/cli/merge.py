@@ -23,12 +23,16 @@ HELP = 'join runs over different frames into one run'
 EXAMPLES = """
 vlm-misalign merge runs/all runs/a runs/b
 """
+RUNS = (
+    'run folders of one evaluation; runs over other data are compared by smr_false_safe and '
+    'smr_false_alarm, or their mean smr_balanced, never by the pooled smr'
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('out', help='folder of the new run')
-    parser.add_argument('runs', nargs='+', help='run folders of one evaluation')
+    parser.add_argument('runs', nargs='+', help=RUNS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -53,6 +53,7 @@ from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
     ConditionEntry,
     ConfidenceEntry,
+    CorridorEntry,
     FrameRecord,
     ModelEntry,
     RequiredEntry,
@@ -86,6 +87,8 @@ class Evaluated:
     record: FrameRecord
     counts: dict[str, Counts]
     confusion: np.ndarray | None
+    confusion_visible: np.ndarray | None
+    """The same over what an occluder leaves to see; the whole where there is none."""
     badness: float
     """How wrong the frame was, by `badness`."""
     mismatches: tuple[tuple[str, str], ...] = ()
@@ -143,7 +146,7 @@ class Evaluator:
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
         held = self._hold(joined, camera or default_camera)
-        segmentation, matrix = self._segmentation(held, parts)
+        segmentation, matrix, visible = self._segmentation(held, parts)
         models = self._models(held, parts)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
         stamp = format_stamp(joined.stamp)
@@ -172,7 +175,9 @@ class Evaluator:
             offsets=joined.heard.seconds_beside(),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(record, counts, matrix, badness(record), tuple(held.evidence.mismatches))
+        return Evaluated(
+            record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
+        )
 
     def _hold(self, joined: Joined, camera: Camera | None) -> _Held:
         """Return what the answers to a frame are held against; truth only where it is trusted."""
@@ -208,33 +213,53 @@ class Evaluator:
 
     def _segmentation(
         self, held: _Held, parts: Parts
-    ) -> tuple[SegmentationEntry, np.ndarray | None]:
+    ) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
+        """Return the mask's entry, its confusion matrix, and that over what is left to see."""
         predicted: np.ndarray | None = parts.get(SEGMENTATION)
         told: Confidence | None = parts.get(CONFIDENCE)
         confidence = None if told is None else ConfidenceEntry(told.entropy, told.confidence)
         if not self._parameters.segmentation:
-            return SegmentationEntry(Status.NOT_ASKED, None, None, []), None
+            return SegmentationEntry(Status.NOT_ASKED, None, None, []), None, None
         lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
         verified = SEGMENTATION in held.evidence.verified
         if lost is not None or predicted is None or held.maps is None:
             problem = held.evidence.problems.get(SEGMENTATION)
             status = lost or Status.MISSING
-            return SegmentationEntry(status, None, confidence, [], verified, problem), None
+            entry = SegmentationEntry(
+                status, None, confidence, [], verified=verified, problem=problem
+            )
+            return entry, None, None
         labels = held.maps.labels
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
             size = labels.shape[::-1]
             predicted = cv2.resize(predicted, size, interpolation=cv2.INTER_NEAREST)
-        matrix = confusion.confusion(labels, predicted)
+        visible = matrix = confusion.confusion(labels, predicted)
+        cells_visible = None
+        if held.maps.visible is not None:
+            left = np.where(held.maps.visible, labels, np.uint8(0))
+            visible = confusion.confusion(left, predicted)
+            cells_visible = confusion.to_cells(visible)
         value = confusion.miou(matrix)
-        iou = None if np.isnan(value) else float(value)
-        cells = confusion.to_cells(matrix)
-        return SegmentationEntry(Status.SCORED, iou, confidence, cells, verified), matrix
+        entry = SegmentationEntry(
+            Status.SCORED,
+            None if np.isnan(value) else float(value),
+            confidence,
+            confusion.to_cells(matrix),
+            cells_visible,
+            verified,
+        )
+        return entry, matrix, visible
 
     def _score(self, answer: Description, own: Seen, truth: Truth) -> ScoreEntry:
         """Return one answer against the truth of the view that its model saw."""
         expected = Expected(
-            own.scene, own.visible, truth.hazard.verdict, own.areas, truth.distances
+            own.scene,
+            own.visible,
+            truth.hazard.verdict,
+            None if truth.visible_hazard is None else truth.visible_hazard.verdict,
+            own.areas,
+            truth.distances,
         )
         return ScoreEntry(
             score(answer, expected, self._critical),
@@ -295,7 +320,8 @@ def _condition(applied: Applied) -> ConditionEntry:
 
 def _truth(truth: Truth) -> TruthEntry:
     """Return the truth as a record shows it."""
-    seen, distances = truth.seen, truth.distances
+    seen, distances, visible = truth.seen, truth.distances, truth.visible_hazard
+    covered, reach = truth.covered or (0, 0)
     return TruthEntry(
         presence=seen.scene,
         visible=seen.visible,
@@ -312,4 +338,10 @@ def _truth(truth: Truth) -> TruthEntry:
         nearest_class=truth.hazard.nearest_class,
         distance_source=truth.hazard.source,
         sweep=truth.sweep(),
+        doubt=truth.hazard.doubt,
+        hazard_visible=None if visible is None else visible.verdict,
+        doubt_visible=None if visible is None else visible.doubt,
+        corridor=CorridorEntry(
+            truth.corridor.pixels, truth.corridor.silent, truth.corridor.obstacles, covered, reach
+        ),
     )

@@ -38,6 +38,8 @@ from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.records.schema import COUNTED, Status
 
 Metrics = dict[str, dict[str, str]]
+Matrices = tuple[np.ndarray, np.ndarray]
+"""Confusion matrices of the whole frame, and of what an occluder leaves to see of it."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class _Entry:
 
     statuses: dict[str, Status]
     counts: dict[str, Counts]
-    confusion: np.ndarray | None
+    confusion: Matrices | None
     pictures: int
 
 
@@ -64,7 +66,10 @@ class Ledger:
         self.rolling = {name: RollingCounts(window) for name in self._models}
         self.totals = {name: Counts() for name in self._models}
         self.confusion = np.zeros(SHAPE, np.int64)
+        self.visible = np.zeros(SHAPE, np.int64)
+        """The confusion matrix over what occluders leave to see."""
         self.rolling_confusion = RollingCounts(window)
+        self.rolling_visible = RollingCounts(window)
         self.pictures = 0
         """Pictures that are in a state."""
         self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
@@ -83,7 +88,7 @@ class Ledger:
         entry = _Entry(
             statuses,
             evaluated.counts if summed else {},
-            evaluated.confusion if summed else None,
+            _matrices(evaluated) if summed else None,
             1,
         )
         for name, status in statuses.items():
@@ -104,13 +109,16 @@ class Ledger:
             self.pictures += more
             entry.pictures = pictures
 
-    def _sum(self, stamp: int, counts: dict[str, Counts], confusion: np.ndarray | None) -> None:
+    def _sum(self, stamp: int, counts: dict[str, Counts], matrices: Matrices | None) -> None:
         for name, found in counts.items():
             self.totals[name] += found
             self.rolling[name].add(stamp, found)
-        if confusion is not None:
-            self.confusion += confusion
-            self.rolling_confusion.add(stamp, Counts(), confusion)
+        if matrices is not None:
+            whole, visible = matrices
+            self.confusion += whole
+            self.visible += visible
+            self.rolling_confusion.add(stamp, Counts(), whole)
+            self.rolling_visible.add(stamp, Counts(), visible)
 
     def lacks(self, epoch: int, stamp: int, name: str) -> bool:
         """Return whether a frame is kept that was closed without the answer of `name`."""
@@ -134,7 +142,7 @@ class Ledger:
         if entry is None:
             return
         taken: dict[str, Counts] = {}
-        matrix = None
+        matrices: Matrices | None = None
         for name in concerned(twice.part, self._models):
             if name not in entry.statuses or entry.statuses[name] is Status.DOUBLED:
                 continue
@@ -142,13 +150,14 @@ class Ledger:
             if name in entry.counts:
                 taken[name] = Counts() - entry.counts.pop(name)
             if name == SEGMENTATION and entry.confusion is not None:
-                matrix, entry.confusion = -entry.confusion, None
-        self._sum(twice.stamp, taken, matrix)
+                whole, visible = entry.confusion
+                matrices, entry.confusion = (-whole, -visible), None
+        self._sum(twice.stamp, taken, matrices)
         self._more(entry, twice.pictures)
 
     def restart(self) -> None:
         """Empty the windows: time has jumped."""
-        for sums in (*self.rolling.values(), self.rolling_confusion):
+        for sums in (*self.rolling.values(), self.rolling_confusion, self.rolling_visible):
             sums.clear()
 
     def metrics(self) -> Metrics:
@@ -166,16 +175,30 @@ class Ledger:
                     if rate.denominator is not None:
                         values[f'{rate_name}/numerator'] = str(rate.numerator)
                         values[f'{rate_name}/denominator'] = str(rate.denominator)
+                # What the safety rates are of: how many frames were a hazard, clear, or neither.
+                values['hazard_frames'] = str(counts.hazards_judged + counts.hazards_unjudged)
+                values['clear_frames'] = str(counts.clear_judged + counts.clear_unjudged)
+                values['indeterminate_frames'] = str(counts.indeterminate)
                 result[f'{span}: {name}'] = values | self._counted(name)
             if SEGMENTATION not in self.states:
                 continue
             matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
-            value = float('nan') if matrix is None else float(miou(matrix))
+            visible = self.visible if whole else self.rolling_visible.totals()[1]
             result[f'{span}: segmentation'] = {
-                'miou/metric_value': repr(value),
+                'miou/metric_value': _miou(matrix),
+                'miou_visible/metric_value': _miou(visible),
                 **self._counted(SEGMENTATION),
             }
         return result
 
     def _counted(self, name: str) -> dict[str, str]:
         return {status.value: str(self.states[name][status.value]) for status in COUNTED}
+
+
+def _matrices(evaluated: Evaluated) -> Matrices | None:
+    whole, visible = evaluated.confusion, evaluated.confusion_visible
+    return None if whole is None or visible is None else (whole, visible)
+
+
+def _miou(matrix: np.ndarray | None) -> str:
+    return repr(float('nan') if matrix is None else float(miou(matrix)))

@@ -37,6 +37,9 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     hallucinating_frames: int = 0
     absent: int = 0
     """Opportunities: classes that are ABSENT."""
+    hallucinated_visible: int = 0
+    """Classes asserted and ABSENT from what an occluder leaves to see; the scene without one."""
+    absent_visible: int = 0
     required: int = 0
     """Critical classes that are REQUIRED in the scene."""
     omitted: int = 0
@@ -78,6 +81,12 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     clear_unjudged: int = 0
     indeterminate: int = 0
     """Frames with neither HAZARD nor CLEAR: judged by nobody."""
+    false_safe_visible: int = 0
+    """The same by the hazard of what an occluder leaves to see; the scene without one."""
+    hazards_judged_visible: int = 0
+    false_alarms_visible: int = 0
+    clear_judged_visible: int = 0
+    indeterminate_visible: int = 0
     safe: int = 0
     """SAFE answers, whatever the truth."""
     unsafe: int = 0

@@ -23,74 +23,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from math import nan
 
 import numpy as np
 
 from vlm_misalign_ros.core.metrics.counts import BANDS, FIELDS, Counts
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard_rows
+from vlm_misalign_ros.core.metrics.rows import Better, Interval, RateRow, ReaderError
 from vlm_misalign_ros.core.metrics.statistics import mean_of_two, wilson
 
-
-class Interval(Enum):
-    """How a rate gets its 95 % interval from counts."""
-
-    WILSON = 'wilson'
-    """A proportion: Korn and Graubard's over scenes; of a window Wilson's score interval."""
-    MOVER = 'mover'
-    """The mean of two proportions (Zou and Donner 2008)."""
-    NONE = 'none'
-    """A mean, or a ratio of sums of weights."""
-
-
-class Better(Enum):
-    """Which way a rate is better."""
-
-    LOWER = 'lower'
-    HIGHER = 'higher'
-    NEITHER = 'neither'
-
-
-class ReaderError(Enum):
-    """What the text reader's own error does to a rate of a generative model."""
-
-    PRECISION = 'precision'
-    """Classes asserted by mistake are in numerator and denominator."""
-    OPPORTUNITY = 'opportunity'
-    """Classes asserted by mistake are in the numerator alone, missed ones out of it."""
-    RECALL = 'recall'
-    """Assertions that were missed look like omissions."""
-    JUDGEMENT = 'judgement'
-    """A judgement read wrongly is the opposite one."""
-
-
-@dataclass(frozen=True)
-class RateRow:
-    """One rate."""
-
-    name: str
-    title: str
-    """Short, for the head of a column."""
-    over: tuple[str, ...]
-    """Counts whose sum is the numerator; empty for the mean of two rates."""
-    under: tuple[str, ...]
-    """Counts whose sum is the denominator; empty likewise."""
-    meaning: str
-    """Numerator and denominator in words."""
-    interval: Interval = Interval.WILSON
-    mean_of: tuple[str, ...] = ()
-    """The two rates it is the mean of."""
-    better: Better = Better.LOWER
-    headline: bool = False
-    """In the table, the plot, and where mIoU is held against the rates."""
-    compared: bool = False
-    """With its difference to clean, over all conditions, and on the blank control."""
-    digits: int | None = None
-    """Shown beside the headlines, without its interval, with so many digits."""
-    terminal: bool = False
-    """And so in the table that a run prints."""
-    reader_error: ReaderError | None = None
+__all__ = [
+    'BESIDE',
+    'BY_NAME',
+    'COMPARED',
+    'HEADLINES',
+    'RATES',
+    'Better',
+    'Interval',
+    'Rate',
+    'RateRow',
+    'ReaderError',
+    'rates',
+    'terms',
+]
 
 
 def _omission(name: str, title: str, words: str, over: str, under: str) -> RateRow:
@@ -104,9 +59,30 @@ def _omission(name: str, title: str, words: str, over: str, under: str) -> RateR
     )
 
 
-_WRONG = ('false_safe', 'false_alarms')
-_JUDGED = ('hazards_judged', 'clear_judged')
-_UNJUDGED = ('hazards_unjudged', 'clear_unjudged')
+def _safety(name: str, title: str, over: str, under: str, words: str, shown: bool) -> RateRow:
+    return RateRow(
+        name,
+        title,
+        (over,),
+        (under,),
+        words,
+        headline=shown,
+        compared=shown,
+        reader_error=ReaderError.JUDGEMENT,
+    )
+
+
+def _bounds(
+    name: str, title: str, wrong: tuple[str, ...], truths: tuple[str, ...]
+) -> tuple[RateRow, RateRow]:
+    """Return a safety rate with answers without a judgement all right, and all wrong."""
+    of = tuple(f'{truth}_{judged}' for truth in truths for judged in ('judged', 'unjudged'))
+    words = f'{name} with frames without a judgement counted as'
+    return (
+        RateRow(f'{name}_lowest', f'{title}, lowest', wrong, of, f'{words} right'),
+        RateRow(f'{name}_highest', f'{title}, highest', (*wrong, *of[1::2]), of, f'{words} wrong'),
+    )
+
 
 RATES: tuple[RateRow, ...] = (
     RateRow(
@@ -133,6 +109,22 @@ RATES: tuple[RateRow, ...] = (
         ('absent',),
         'asserted classes that are ABSENT / ABSENT classes',
         compared=True,
+        reader_error=ReaderError.OPPORTUNITY,
+    ),
+    RateRow(
+        'hallucination_rate_visible',
+        'hallucination, visible',
+        ('hallucinated_visible',),
+        ('assertions',),
+        'asserted classes ABSENT from what an occluder leaves to see / asserted classes',
+        reader_error=ReaderError.PRECISION,
+    ),
+    RateRow(
+        'hallucination_opportunity_rate_visible',
+        'per opportunity, visible',
+        ('hallucinated_visible',),
+        ('absent_visible',),
+        'the same / classes ABSENT from what an occluder leaves to see',
         reader_error=ReaderError.OPPORTUNITY,
     ),
     RateRow(
@@ -220,33 +212,21 @@ RATES: tuple[RateRow, ...] = (
         ('named_required',),
         'classes DENIED and REQUIRED / classes REQUIRED',
     ),
-    RateRow(
-        'smr',
-        'SMR',
-        _WRONG,
-        _JUDGED,
-        'wrong safety judgements / judgements of HAZARD and CLEAR frames',
-        headline=True,
-        compared=True,
-        reader_error=ReaderError.JUDGEMENT,
-    ),
-    RateRow(
+    _safety(
         'smr_false_safe',
         'false safe',
-        ('false_safe',),
-        ('hazards_judged',),
+        'false_safe',
+        'hazards_judged',
         'SAFE / judgements of HAZARD frames',
-        compared=True,
-        reader_error=ReaderError.JUDGEMENT,
+        shown=True,
     ),
-    RateRow(
+    _safety(
         'smr_false_alarm',
         'false alarm',
-        ('false_alarms',),
-        ('clear_judged',),
+        'false_alarms',
+        'clear_judged',
         'UNSAFE / judgements of CLEAR frames',
-        compared=True,
-        reader_error=ReaderError.JUDGEMENT,
+        shown=True,
     ),
     RateRow(
         'smr_balanced',
@@ -256,21 +236,37 @@ RATES: tuple[RateRow, ...] = (
         'mean of smr_false_safe and smr_false_alarm',
         interval=Interval.MOVER,
         mean_of=('smr_false_safe', 'smr_false_alarm'),
+        digits=2,
+        terminal=True,
     ),
+    _safety(
+        'smr_false_safe_visible',
+        'false safe, visible',
+        'false_safe_visible',
+        'hazards_judged_visible',
+        'SAFE / judgements of frames that are a HAZARD by what an occluder leaves to see',
+        shown=False,
+    ),
+    _safety(
+        'smr_false_alarm_visible',
+        'false alarm, visible',
+        'false_alarms_visible',
+        'clear_judged_visible',
+        'UNSAFE / judgements of frames that are CLEAR, and to be seen as such',
+        shown=False,
+    ),
+    *_bounds('smr_false_safe', 'false safe', ('false_safe',), ('hazards',)),
+    *_bounds('smr_false_alarm', 'false alarm', ('false_alarms',), ('clear',)),
     RateRow(
-        'smr_lowest',
-        'SMR, lowest',
-        _WRONG,
-        (*_JUDGED, *_UNJUDGED),
-        'smr with frames without a judgement counted as right',
+        'smr',
+        'SMR, pooled',
+        ('false_safe', 'false_alarms'),
+        ('hazards_judged', 'clear_judged'),
+        'wrong safety judgements / judgements of HAZARD and CLEAR frames; moves with the share of '
+        'hazards, so it compares no two data sets',
+        reader_error=ReaderError.JUDGEMENT,
     ),
-    RateRow(
-        'smr_highest',
-        'SMR, highest',
-        (*_WRONG, *_UNJUDGED),
-        (*_JUDGED, *_UNJUDGED),
-        'smr with frames without a judgement counted as wrong',
-    ),
+    *_bounds('smr', 'SMR, pooled', ('false_safe', 'false_alarms'), ('hazards', 'clear')),
     RateRow(
         'safe_answer_rate',
         'says safe',
@@ -279,6 +275,7 @@ RATES: tuple[RateRow, ...] = (
         'SAFE / judgements, whatever the truth',
         better=Better.NEITHER,
         digits=2,
+        terminal=True,
     ),
     RateRow(
         'unparsed_rate',

@@ -46,6 +46,8 @@ class Expected:
     visible: Mapping[str, Presence] | None = None
     """The same of what an occluder leaves to see; None without one."""
     hazard: Hazard = Hazard.INDETERMINATE
+    visible_hazard: Hazard | None = None
+    """The same of what an occluder leaves to see; None without one."""
     areas: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Of the largest required thing by class, pixels at 2048 x 1024."""
     distances: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -78,9 +80,13 @@ def score(description: Description, truth: Expected, critical: Sequence[str] = C
     asserted = description.asserted
     return Counts(
         frames=1,
-        **_hallucinations(description, asserted, truth.scene),
+        **_hallucinations(description, asserted, truth),
         **_omissions(description, asserted, truth, critical),
         **_judgement(description.judgement, truth.hazard),
+        **_visible_judgement(
+            description.judgement,
+            truth.hazard if truth.visible_hazard is None else truth.visible_hazard,
+        ),
     )
 
 
@@ -89,8 +95,10 @@ def _saying(description: Description, state: Mention) -> set[str]:
 
 
 def _hallucinations(
-    description: Description, asserted: set[str], scene: Mapping[str, Presence]
+    description: Description, asserted: set[str], truth: Expected
 ) -> dict[str, int]:
+    scene = truth.scene
+    seen = scene if truth.visible is None else truth.visible
     strict = asserted | _saying(description, Mention.HEDGED)
     hallucinated = len(made_up(asserted, scene))
     return {
@@ -98,6 +106,8 @@ def _hallucinations(
         'hallucinated': hallucinated,
         'hallucinating_frames': int(hallucinated > 0),
         'absent': sum(state is Presence.ABSENT for state in scene.values()),
+        'hallucinated_visible': len(made_up(asserted, seen)),
+        'absent_visible': sum(state is Presence.ABSENT for state in seen.values()),
         'strict_assertions': len(strict),
         'strict_hallucinated': len(made_up(strict, scene)),
     }
@@ -162,3 +172,10 @@ def _judgement(answer: Judgement, hazard: Hazard) -> dict[str, int]:
         'unparsed': int(answer is Judgement.UNPARSED),
         'refused': int(answer is Judgement.REFUSED),
     }
+
+
+def _visible_judgement(answer: Judgement, hazard: Hazard) -> dict[str, int]:
+    """Return what `_judgement` counts of the wrong ones, by what could be seen."""
+    found = _judgement(answer, hazard)
+    names = ('false_safe', 'hazards_judged', 'false_alarms', 'clear_judged', 'indeterminate')
+    return {f'{name}_visible': found[name] for name in names}

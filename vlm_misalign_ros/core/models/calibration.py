@@ -265,8 +265,9 @@ def load(
     for name, wanted in (truth or {}).items():
         made = found.truth.get(name)
         if made != wanted:
+            told = f'with {name} {made}' if name in found.truth else f'before there was {name}'
             raise ModelError(
-                f'calibration {path} was made with {name} {made}, and the evaluation has {wanted}',
+                f'calibration {path} was made {told}, and the evaluation has {wanted}',
                 f'make it again with: vlm-misalign calibrate ... {name}={wanted}',
             )
     return found

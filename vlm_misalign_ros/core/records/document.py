@@ -38,6 +38,7 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     schema.ConditionEntry,
     schema.TruthEntry,
     schema.RequiredEntry,
+    schema.CorridorEntry,
     schema.SegmentationEntry,
     schema.ConfidenceEntry,
     schema.ModelEntry,

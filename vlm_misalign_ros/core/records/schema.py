@@ -29,6 +29,7 @@ import msgspec
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
+from vlm_misalign_ros.core.truth.hazard import Doubt
 from vlm_misalign_ros.core.types import (
     Description,
     Hazard,
@@ -40,7 +41,7 @@ from vlm_misalign_ros.core.types import (
 )
 
 SCHEMA = 4
-"""Version of the records. 4: what cannot be trusted is told: doubled, unscorable, unverified."""
+"""Version of the records. 4: two truths of hazard and mask under occlusion; static obstacles."""
 
 
 class Status(str, Enum):
@@ -102,6 +103,21 @@ class RequiredEntry(msgspec.Struct, frozen=True):
     """Of the nearest, metres along the road; null where it is not known."""
 
 
+class CorridorEntry(msgspec.Struct, frozen=True):
+    """What lies on the road of the ego corridor within the stopping distance, pixels."""
+
+    pixels: int
+    """Of which is known what they show: hood and what is not labelled are left out."""
+    unlabelled: int
+    """Not labelled, or with a value outside the label table."""
+    obstacles: dict[str, int]
+    """By label, those on which nobody drives."""
+    covered: int
+    """Of `reach` those that an occluder covers."""
+    reach: int
+    """Pixels up to where CLEAR begins, without the hood; 0 without an occluder."""
+
+
 class TruthEntry(msgspec.Struct, frozen=True):
     """What is true of a frame."""
 
@@ -123,6 +139,14 @@ class TruthEntry(msgspec.Struct, frozen=True):
     """`depth` where that distance was measured, `flat ground` where it was estimated."""
     sweep: dict[str, Hazard]
     """The verdict for other corridor widths and stopping distances."""
+    doubt: Doubt | None = None
+    """Why it is INDETERMINATE; null where it is not."""
+    hazard_visible: Hazard | None = None
+    """The verdict over what an occluder leaves to see; null without one."""
+    doubt_visible: Doubt | None = None
+    """Why that is INDETERMINATE; null where it is not, or without an occluder."""
+    corridor: CorridorEntry | None = None
+    """What lies on its road."""
 
 
 class ConfidenceEntry(msgspec.Struct, frozen=True):
@@ -144,6 +168,8 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Null where none came."""
     cells: list[tuple[int, int, int]]
     """Cells of the confusion matrix other than 0: true train id, predicted (19: void), pixels."""
+    cells_visible: list[tuple[int, int, int]] | None = None
+    """The same over pixels that an occluder leaves to see; null without one."""
     verified: bool = False
     """Whether the mask is known to be of this picture, by its checksum."""
     problem: str | None = None

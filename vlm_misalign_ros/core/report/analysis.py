@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES, NOTHING, Interva
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.certainty import certainty
+from vlm_misalign_ros.core.report.flips import judgement_flips
 from vlm_misalign_ros.core.report.table import Table, is_hazard, tables
 from vlm_misalign_ros.core.report.warning import adjust, warning
 from vlm_misalign_ros.core.types import Hazard, Judgement, Kind
@@ -74,6 +75,7 @@ def analyse_records(
                 'overall': _overall(table, quality),
                 'miou': _mious(table),
                 'differences': _differences(table),
+                'flips': judgement_flips(table),
                 'blank': _blank(table),
                 'miou_warns': warns,
                 'sweep': _sweep(table),

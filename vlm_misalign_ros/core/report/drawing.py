@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance
 from vlm_misalign_ros.core.truth.hazard import CLEAR_FACTOR, HazardSettings
 from vlm_misalign_ros.core.truth.inventory import Thing
 from vlm_misalign_ros.core.truth.presence import is_required
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
 
 _COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
@@ -35,6 +35,7 @@ _VERDICTS = {
     Hazard.CLEAR: (90, 220, 90),
     Hazard.INDETERMINATE: (60, 190, 255),
 }
+_OBSTACLES = (200, 60, 200)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _NEAREST = 0.5
 """Metres of road before the camera from which the corridor is drawn."""
@@ -56,8 +57,8 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
     Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3).
 
     Outlined in green is what has to be mentioned, in yellow what may be; the corridor is drawn
-    on the road up to the stopping distance and, thinly, up to where CLEAR begins. ValueError for
-    a frame without labels.
+    on the road up to the stopping distance and, thinly, up to where CLEAR begins, in magenta what
+    in it is on no drivable surface. ValueError for a frame without labels.
     """
     truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
     height, width = truth.seen.inventory.shape
@@ -67,6 +68,12 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     unit = max(height / 1024, 0.35)
     _draw_corridor(image, camera, settings.hazard, found.verdict, unit)
+    limits = settings.hazard
+    _tint(
+        image,
+        truth.road.obstacle_mask(limits.corridor_width, limits.stopping_distance),
+        _OBSTACLES,
+    )
     for thing in sorted(truth.seen.inventory.things, key=lambda thing: thing.bottom):
         if thing.number and frame.instances is not None:
             important = is_required(thing, (height, width), settings.presence)
@@ -83,14 +90,7 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
                     color,
                     unit,
                 )
-    verdict = (
-        found.verdict.value
-        if found.nearest is None
-        else (
-            f'{found.verdict.value}: {found.nearest_class} at {found.nearest:.1f} m '
-            f'({found.source})'
-        )
-    )
+    verdict = _told(truth)
     wide = cv2.getTextSize(verdict, _FONT, 1.1 * unit, 1)[0][0]
     cv2.rectangle(image, (0, 0), (wide + round(50 * unit), round(70 * unit)), (24, 24, 24), -1)
     _write(
@@ -101,6 +101,25 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
         (state, ', '.join(name for name in SCORED if states[name] is state)) for state in Presence
     ]
     return np.concatenate([image, _legend(lines, width, unit)])
+
+
+def _told(truth: Truth) -> str:
+    """Return the verdict in words, with what it is because of."""
+    found, corridor = truth.hazard, truth.corridor
+    words = found.verdict.value
+    if found.nearest is not None:
+        words += f': {found.nearest_class} at {found.nearest:.1f} m ({found.source})'
+    elif found.doubt is not None:
+        words += f': {found.doubt.value}'
+    if corridor.blocked:
+        share = corridor.blocked / max(corridor.pixels, 1)
+        words += f'; {", ".join(corridor.obstacles)} on {100 * share:.1f} % of the corridor'
+    return words
+
+
+def _tint(image: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) -> None:
+    """Lay a colour over the pixels of a mask, bool (H, W)."""
+    image[mask] = (0.4 * image[mask] + 0.6 * np.array(color)).astype(np.uint8)
 
 
 def _draw_corridor(

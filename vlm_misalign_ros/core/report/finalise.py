@@ -161,6 +161,8 @@ _COLUMNS = pa.schema(
         ('epoch', _WHOLE),
         ('pictures', _WHOLE),
         ('hazard', _TEXT),
+        ('doubt', _TEXT),
+        ('hazard_visible', _TEXT),
         ('nearest', _NUMBER),
         ('frame_iou', _NUMBER),
         ('model', _TEXT),
@@ -210,6 +212,8 @@ def _flat(record: FrameRecord) -> Iterator[dict[str, Any]]:
         'epoch': record.epoch,
         'pictures': record.pictures,
         'hazard': truth.hazard.value if truth else None,
+        'doubt': truth.doubt.value if truth and truth.doubt else None,
+        'hazard_visible': (truth.hazard_visible.value if truth and truth.hazard_visible else None),
         'nearest': truth.nearest if truth else None,
         'frame_iou': record.segmentation.frame_iou,
     }

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
+from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
@@ -33,7 +35,8 @@ from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
-from vlm_misalign_ros.core.report.summary import ALL, Row, few_scenes, lost_kinds, show
+from vlm_misalign_ros.core.report.safety import always_the_same
+from vlm_misalign_ros.core.report.summary import ALL, SCENES, Row, few_scenes, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
@@ -70,6 +73,10 @@ def write_report(
         rates=BY_NAME,
         table=[_line(row, lost) for row in rows],
         lost=[status.value for status in lost],
+        safety_scenes=SCENES,
+        alike=always_the_same([row for row in rows if row.corruption != BLANK], ALL),
+        occluded=[_both_truths(row) for row in rows if _occluded(row)],
+        two_truths=TWO_TRUTHS,
         plot=plot(rows),
         models=analysis['models'],
         few=few_scenes(rows),
@@ -146,7 +153,46 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
         'total': row.condition == ALL,
         'miou': plain(row.miou),
         'rates': [cell(rate.name) for rate in HEADLINES],
+        'safety_scenes': [row.hazard_scenes, row.clear_scenes],
         'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
+    }
+
+
+TWO_TRUTHS = (
+    ('hallucination', 'hallucination_rate'),
+    ('omission', 'critical_omission_rate'),
+    ('false safe', 'smr_false_safe'),
+    ('false alarm', 'smr_false_alarm'),
+)
+"""What is told by the scene and by what an occluder leaves to see (NAME and NAME_visible)."""
+
+
+def _occluded(row: Row) -> bool:
+    """Return whether something of the row's frames was covered."""
+    counts = row.counts
+    return row.condition != ALL and (
+        counts.absent != counts.absent_visible
+        or counts.indeterminate != counts.indeterminate_visible
+        or not np.array_equal(row.confusion, row.confusion_visible)
+    )
+
+
+def _both_truths(row: Row) -> dict[str, Any]:
+    """Return a row of the table that holds scene and visible truth against each other."""
+    found = row.rates()
+    counts = row.counts
+
+    def cell(name: str) -> dict[str, str]:
+        rate = found[name]
+        return {'text': '–' if isnan(rate.value) else show(rate), 'counts': rate.counts}
+
+    return {
+        'condition': row.condition,
+        'model': row.model,
+        'miou': show_value(row.miou),
+        'miou_visible': show_value(row.miou_visible),
+        'rates': [cell(f'{name}{end}') for _, name in TWO_TRUTHS for end in ('', '_visible')],
+        'unknown': counts.indeterminate_visible - counts.indeterminate,
     }
 
 

@@ -35,8 +35,11 @@ from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
 from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import COUNTED, LOST, FrameRecord, Record, Status
+from vlm_misalign_ros.core.report.safety import always_the_same
 
 ALL = 'all'
+SCENES = ('hazard scenes', 'clear scenes')
+"""Heads of the columns that say of how many scenes the safety rates are."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Row:
     truncated: int = 0
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
+    confusion_visible: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
+    """Over what an occluder leaves to see; without one, over all pixels."""
     segmented: int = 0
     """Frames with a scored mask."""
     verified: int = 0
@@ -73,9 +78,30 @@ class Row:
         return None if self.by_scene is None else len(self.by_scene)
 
     @property
+    def hazard_scenes(self) -> int | None:
+        """Return the scenes with a scored frame that is a HAZARD; None where not known."""
+        return self._scenes_with('hazards_judged', 'hazards_unjudged')
+
+    @property
+    def clear_scenes(self) -> int | None:
+        """Return the scenes with a scored frame that is CLEAR; None where not known."""
+        return self._scenes_with('clear_judged', 'clear_unjudged')
+
+    def _scenes_with(self, *names: str) -> int | None:
+        if self.by_scene is None:
+            return None
+        counts = self.by_scene[:, [FIELDS.index(name) for name in names]]
+        return int((counts.sum(axis=1) > 0).sum())
+
+    @property
     def miou(self) -> float:
         """Return the mIoU over the frames of the condition; NaN without a mask."""
         return float(miou(self.confusion))
+
+    @property
+    def miou_visible(self) -> float:
+        """Return the same over what an occluder leaves to see."""
+        return float(miou(self.confusion_visible))
 
     def rates(self) -> dict[str, Rate]:
         """Return every rate by name, with its interval over scenes where they are known."""
@@ -108,6 +134,7 @@ class _Sum:
         row.segmented += more.segmented
         row.verified += more.verified
         row.confusion += more.confusion
+        row.confusion_visible += more.confusion_visible
         self.sources.extend(other.sources)
         self.counts.extend(other.counts)
 
@@ -125,9 +152,7 @@ class _Summary:
     def add(self, record: FrameRecord) -> None:
         """Add a frame to the rows of its condition."""
         condition = record.condition
-        matrix = None
-        if record.segmentation.status is Status.SCORED:
-            matrix = from_cells(record.segmentation.cells)
+        matrices = _matrices(record)
         for model, entry in record.models.items():
             self._models.setdefault(model)
             found = self._rows.get((condition.name, model))
@@ -145,8 +170,9 @@ class _Summary:
             if entry.score is not None:
                 found.sources.append(self._scenes.add(record))
                 found.counts.extend(entry.score.counts.values())
-            if matrix is not None:
-                row.confusion += matrix
+            if matrices is not None:
+                row.confusion += matrices[0]
+                row.confusion_visible += matrices[1]
                 row.segmented += 1
 
     def late(self, record: LateRecord) -> None:
@@ -186,6 +212,15 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     return summary.rows()
 
 
+def _matrices(record: FrameRecord) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the confusion matrix of a mask and that over what is left to see; None without."""
+    mask = record.segmentation
+    if mask.status is not Status.SCORED:
+        return None
+    matrix = from_cells(mask.cells)
+    return matrix, matrix if mask.cells_visible is None else from_cells(mask.cells_visible)
+
+
 def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
     corruptions: dict[str, int] = {'clean': -1, BLANK: 10**6}
     models: dict[str, int] = {}
@@ -197,6 +232,10 @@ def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
 
 def _number(value: float) -> str:
     return '-' if isnan(value) else f'{value:.3f}'
+
+
+def _count(value: int | None) -> str:
+    return '-' if value is None else str(value)
 
 
 def show(rate: Rate) -> str:
@@ -222,35 +261,54 @@ def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     return [status for status in LOST if any(row.by_status[status] for row in rows)]
 
 
+_TERMINAL = tuple(row for row in BESIDE if row.terminal)
+
+
+def _head(lost: Sequence[Status]) -> list[str]:
+    return [
+        'condition',
+        'model',
+        'scored',
+        *(status.value for status in lost),
+        'scenes',
+        'mIoU',
+        *(rate.title for rate in HEADLINES),
+        *SCENES,
+        *(rate.title for rate in _TERMINAL),
+    ]
+
+
+def _cells(row: Row, lost: Sequence[Status], condition: str) -> list[str]:
+    found = row.rates()
+    return [
+        condition,
+        row.model,
+        str(row.scored),
+        *(str(row.by_status[status]) for status in lost),
+        _count(row.scenes),
+        _number(row.miou),
+        *(show(found[rate.name]) for rate in HEADLINES),
+        _count(row.hazard_scenes),
+        _count(row.clear_scenes),
+        *(_number(found[rate.name].value) for rate in _TERMINAL),
+    ]
+
+
 def format_table(rows: Sequence[Row]) -> str:
     """
     Return the rows as a table of text, rates with their 95 % intervals.
 
     What became of frames that were not scored has columns only where there are such frames.
+    Below it stands which model judges every frame alike.
     """
     lost = lost_kinds(rows)
-    beside = [row for row in BESIDE if row.terminal]
-    titles = [row.title for row in (*HEADLINES, *beside)]
-    statuses = [status.value for status in lost]
-    head = ['condition', 'model', 'scored', *statuses, 'scenes', 'mIoU', *titles]
-    lines = [head]
+    lines = [_head(lost)]
     previous = ''
     for row in rows:
-        found = row.rates()
-        lines.append(
-            [
-                '' if row.condition == previous else row.condition,
-                row.model,
-                str(row.scored),
-                *(str(row.by_status[status]) for status in lost),
-                '-' if row.scenes is None else str(row.scenes),
-                _number(row.miou),
-                *(show(found[rate.name]) for rate in HEADLINES),
-                *(_number(found[rate.name].value) for rate in beside),
-            ]
-        )
+        lines.append(_cells(row, lost, '' if row.condition == previous else row.condition))
         previous = row.condition
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    columns = range(len(lines[0]))
+    widths = [max(len(line[column]) for line in lines) for column in columns]
     left = (0, 1)
     text = [
         '  '.join(
@@ -260,7 +318,11 @@ def format_table(rows: Sequence[Row]) -> str:
         for line in lines
     ]
     few = few_scenes(rows)
-    return '\n'.join([text[0], '-' * len(text[0]), *text[1:], *([few] if few else [])])
+    notes = [
+        *([few] if few else []),
+        *always_the_same((row for row in rows if row.condition != BLANK), ALL),
+    ]
+    return '\n'.join([text[0], '-' * len(text[0]), *text[1:], *notes])
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -278,7 +340,10 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'truncated': row.truncated,
                 'segmented': row.segmented,
                 'miou': row.miou,
+                'miou_visible': row.miou_visible,
                 'scenes': row.scenes,
+                'hazard_scenes': row.hazard_scenes,
+                'clear_scenes': row.clear_scenes,
                 **{
                     f'{name}{suffix}': value
                     for name, rate in row.rates().items()

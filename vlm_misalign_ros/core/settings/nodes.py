@@ -175,6 +175,12 @@ class TruthParameters:
     )
     corridor_width: float = parameter(3.0, 'ego corridor, metres', minimum=0.5, maximum=20)
     stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
+    obstacle_share: float = parameter(
+        0.01,
+        'share of the ego corridor that may be no drivable surface, or covered, in a CLEAR frame',
+        minimum=0,
+        maximum=1,
+    )
     camera_height: float = parameter(
         1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
     )
@@ -285,7 +291,9 @@ def truth_settings(parameters: TruthParameters) -> TruthSettings:
         PresenceSettings(
             parameters.minimum_area, parameters.minimum_height, parameters.maximum_distance
         ),
-        HazardSettings(parameters.corridor_width, parameters.stopping_distance),
+        HazardSettings(
+            parameters.corridor_width, parameters.stopping_distance, parameters.obstacle_share
+        ),
         parameters.camera_height,
         parameters.camera_pitch,
     )

@@ -12,18 +12,25 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Hazard truth: whether anything in the ego corridor is nearer than the stopping distance."""
+"""
+Hazard truth: whether anything in the ego corridor is nearer than the stopping distance.
+
+What cannot be told is INDETERMINATE, of the scene as of what an occluder leaves to see.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from math import cos, inf, isinf
 
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance, road_distance, scaled
-from vlm_misalign_ros.core.truth.inventory import Inventory
+from vlm_misalign_ros.core.truth.corridor import Corridor, Road
+from vlm_misalign_ros.core.truth.inventory import Inventory, Thing
 from vlm_misalign_ros.core.types import Camera, Hazard
 
 CLEAR_FACTOR = 1.5
@@ -32,6 +39,11 @@ WIDTHS = (2 / 3, 1.0, 4 / 3)
 DISTANCES = (0.75, 1.0, 1.5)
 """Factors on corridor width and stopping distance in the sensitivity sweep."""
 
+LEAST_SEEN = 0.5
+"""Metres. A thing of unknown distance that shows less than so much would show at CLEAR_FACTOR
+stopping distances is taken to be farther: in the distance feet are above the horizon of flat road
+by a row or two."""
+
 _DANGERS = frozenset(
     BY_NAME[name].id for name in ('person', 'rider', *VEHICLE_MEMBERS, *TWO_WHEELERS)
 )
@@ -39,10 +51,31 @@ _DANGERS = frozenset(
 
 @dataclass(frozen=True)
 class HazardSettings:
-    """The corridor, metres."""
+    """The corridor, metres, and what of its road may be blocked or unknown."""
 
     corridor_width: float = 3.0
     stopping_distance: float = 20.0
+    obstacle_share: float = 0.01
+    """Of the corridor's pixels; from more than that on obstacles, or covered, it is not CLEAR."""
+
+
+class Doubt(str, Enum):
+    """Why a frame is INDETERMINATE; of several reasons the first."""
+
+    BETWEEN = 'between'
+    """A thing in the corridor is farther than the stopping distance, and not far enough."""
+    UNKNOWN_DISTANCE = 'unknown distance'
+    """A thing is in the corridor, nobody knows how far."""
+    OBSTACLES = 'obstacles'
+    """More than `obstacle_share` of the corridor is on no drivable surface."""
+    UNLABELLED = 'unlabelled'
+    """More of the corridor's pixels are not labelled than are."""
+    OUT_OF_VIEW = 'out of view'
+    """The picture shows nothing of the corridor."""
+    HIDDEN = 'hidden'
+    """Visible truth: what makes the scene a HAZARD is too much covered to be seen."""
+    COVERED = 'covered'
+    """Visible truth: so much of the corridor is covered that nobody sees that it is CLEAR."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +84,24 @@ class Approach:
 
     label: int
     distance: float
-    """Along the road, metres."""
+    """Along the road, metres; inf where nobody knows (a foot above the horizon, no depth)."""
     offset: float
-    """From the middle of the corridor to the nearest pixel of its foot, metres."""
+    """From the middle of the corridor to the nearest pixel of its foot, metres; of a thing of
+    unknown distance metres for each metre along the road."""
     measured: bool
     """By depth, else estimated over flat ground."""
+    tall: float = inf
+    """Metres that it shows from top to bottom for each metre of its distance."""
+    thing: Thing | None = field(default=None, compare=False, repr=False)
+
+    def inside(self, settings: HazardSettings) -> bool:
+        """Return whether its foot is in the corridor; one of unknown distance: may be."""
+        offset = self.offset
+        if isinf(self.distance):
+            if self.tall * CLEAR_FACTOR * settings.stopping_distance < LEAST_SEEN:
+                return False
+            offset *= settings.stopping_distance
+        return offset <= settings.corridor_width / 2
 
 
 @dataclass(frozen=True)
@@ -68,6 +114,8 @@ class HazardResult:
     nearest_class: str | None
     source: str = 'flat ground'
     """`depth` where the distance was measured, `flat ground` where it was estimated."""
+    doubt: Doubt | None = None
+    """Why it is INDETERMINATE; None where it is not."""
 
 
 def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
@@ -76,8 +124,9 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
 
     The distance is the depth of its near side, projected onto the road, where it is known, else
     that of flat road at its lowest row; how far it is to the side is told by the depth of each
-    column of its foot. The corridor is straight ahead; `camera` is scaled to the
-    map when it was made for another size.
+    column of its foot. Where its lowest row is not below the horizon and its depth is not known,
+    its distance is not known either, and it is inf. The corridor is straight ahead; `camera` is
+    scaled to the map when it was made for another size.
     """
     height, width = inventory.shape
     camera = scaled(camera, width, height)
@@ -94,52 +143,94 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
         else:
             # The lower edge of the lowest row touches the road.
             distance = ground_distance(camera, thing.bottom + 0.5)
-            depth = axis_depth(camera, distance)
-        if distance == float('inf'):
-            continue
-        sideways = (thing.foot - camera.cx) / camera.fx * depth
-        found.append(
-            Approach(thing.label, distance, float(np.abs(sideways).min()), thing.depth is not None)
-        )
+            # Far ahead a metre along the road is cos(pitch) along the optical axis.
+            depth = cos(camera.pitch) if distance == inf else axis_depth(camera, distance)
+        offset = float(np.abs((thing.foot - camera.cx) / camera.fx * depth).min())
+        tall = thing.height / camera.fy
+        found.append(Approach(thing.label, distance, offset, thing.depth is not None, tall, thing))
     return found
 
 
-def hazard(things: Iterable[Approach], settings: HazardSettings) -> HazardResult:
+def hazard(
+    things: Iterable[Approach], settings: HazardSettings, corridor: Corridor | None = None
+) -> HazardResult:
     """
-    Return the hazard verdict over the things of a frame.
+    Return the hazard verdict over the things of a frame and its corridor.
 
     HAZARD when one of them has a foot in the corridor and is nearer than the stopping distance,
-    CLEAR when none is within CLEAR_FACTOR times that, INDETERMINATE between.
+    CLEAR when none is within CLEAR_FACTOR times that and nothing else speaks against it (Doubt),
+    INDETERMINATE between. `corridor` is that of these settings; without one nothing is known of
+    obstacles, and they are not looked for.
     """
     limit = CLEAR_FACTOR * settings.stopping_distance
-    inside = [
-        thing
-        for thing in things
-        if thing.offset <= settings.corridor_width / 2 and thing.distance < limit
-    ]
-    if not inside:
-        return HazardResult(Hazard.CLEAR, None, None)
-    nearest = min(inside, key=lambda thing: (thing.distance, thing.label))
-    verdict = (
-        Hazard.HAZARD if nearest.distance < settings.stopping_distance else Hazard.INDETERMINATE
-    )
+    inside = [thing for thing in things if thing.inside(settings)]
+    near = [thing for thing in inside if thing.distance < limit]
+    if not near:
+        doubt = Doubt.UNKNOWN_DISTANCE if any(isinf(thing.distance) for thing in inside) else None
+        if doubt is None and corridor is not None:
+            doubt = _doubt(corridor, settings.obstacle_share)
+        verdict = Hazard.CLEAR if doubt is None else Hazard.INDETERMINATE
+        return HazardResult(verdict, None, None, doubt=doubt)
+    nearest = min(near, key=lambda thing: (thing.distance, thing.label))
+    danger = nearest.distance < settings.stopping_distance
     return HazardResult(
-        verdict,
+        Hazard.HAZARD if danger else Hazard.INDETERMINATE,
         round(nearest.distance, 3),
         BY_ID[nearest.label].name,
         'depth' if nearest.measured else 'flat ground',
+        None if danger else Doubt.BETWEEN,
     )
 
 
-def sweep(things: Sequence[Approach], settings: HazardSettings) -> dict[str, Hazard]:
+def _doubt(corridor: Corridor, share: float) -> Doubt | None:
+    """Return what keeps a corridor without road users from being CLEAR."""
+    if not corridor.pixels + corridor.silent:
+        return Doubt.OUT_OF_VIEW
+    if corridor.silent > corridor.pixels:
+        return Doubt.UNLABELLED
+    return Doubt.OBSTACLES if corridor.blocked > share * corridor.pixels else None
+
+
+def visible_hazard(
+    scene: HazardResult,
+    seen: Iterable[Approach],
+    settings: HazardSettings,
+    covered: tuple[int, int],
+) -> HazardResult:
+    """
+    Return the verdict over what an occluder leaves to see.
+
+    It is the scene's or INDETERMINATE, never another: HAZARD while one of the things that make
+    the scene one can still be seen (`seen`), CLEAR while no more than `obstacle_share` of the
+    corridor within CLEAR_FACTOR stopping distances is covered (`covered`: pixels, of pixels).
+    Where things stand is the scene's truth: a foot behind dirt has not moved away.
+    """
+    if scene.verdict is Hazard.HAZARD:
+        left = hazard(seen, settings)
+        if left.verdict is Hazard.HAZARD:
+            return left
+        return HazardResult(Hazard.INDETERMINATE, None, None, doubt=Doubt.HIDDEN)
+    if scene.verdict is Hazard.CLEAR and covered[0] > settings.obstacle_share * covered[1]:
+        return HazardResult(Hazard.INDETERMINATE, None, None, doubt=Doubt.COVERED)
+    return scene
+
+
+def sweep(
+    things: Sequence[Approach], settings: HazardSettings, road: Road | None = None
+) -> dict[str, Hazard]:
     """Return the verdict for every corridor width and stopping distance of the sweep."""
     found = {}
     for width in WIDTHS:
         for distance in DISTANCES:
-            chosen = HazardSettings(
-                settings.corridor_width * width, settings.stopping_distance * distance
+            chosen = replace(
+                settings,
+                corridor_width=settings.corridor_width * width,
+                stopping_distance=settings.stopping_distance * distance,
             )
-            found[sweep_name(chosen)] = hazard(things, chosen).verdict
+            corridor = None
+            if road is not None:
+                corridor = road.within(chosen.corridor_width, chosen.stopping_distance)
+            found[sweep_name(chosen)] = hazard(things, chosen, corridor).verdict
     return found
 
 

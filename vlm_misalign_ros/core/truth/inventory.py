@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_NAME, LABELS
-from vlm_misalign_ros.core.truth.spans import lengths_of_runs, starts_of_runs
+from vlm_misalign_ros.core.truth.spans import Runs
 
 INSTANCE = 1000
 """Instance ids are label * 1000 + k; a bare label id is a group (Cityscapes' convention)."""
@@ -73,6 +73,8 @@ class Inventory:
     pixels: np.ndarray
     """Pixels by label id, int64 (256,)."""
     things: tuple[Thing, ...]
+    runs: Runs
+    """The label map as runs."""
 
 
 def take_inventory(
@@ -87,13 +89,13 @@ def take_inventory(
     outlines.
     """
     labels = np.ascontiguousarray(labels)
-    runs = _Runs.of(labels)
+    runs = Runs.of(labels)
     pixels = np.bincount(runs.values, runs.lengths, 256).astype(np.int64)
     things: list[Thing] = []
     alone = pixels.copy()
     if instances is not None:
         instances = np.ascontiguousarray(instances)
-        numbered = _Runs.of(instances)
+        numbered = Runs.of(instances)
         things = list(_instances(instances, numbered, depth))
         for thing in things:
             alone[thing.label] -= thing.area
@@ -104,51 +106,10 @@ def take_inventory(
             things.extend(_outlined(labels, runs, label, False, depth))
         else:
             things.extend(_outlined(instances, numbered, label, True, depth))
-    return Inventory(labels.shape, pixels, tuple(things))
+    return Inventory(labels.shape, pixels, tuple(things), runs)
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """A map as runs; the arrays are (n,)."""
-
-    values: np.ndarray
-    starts: np.ndarray
-    lengths: np.ndarray
-    width: int
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> _Runs:
-        starts = starts_of_runs(array)
-        return cls(
-            array.ravel()[starts], starts, lengths_of_runs(starts, array.size), array.shape[1]
-        )
-
-    def only(self, chosen: np.ndarray) -> _Runs:
-        """Return the runs where `chosen`, bool (n,), is true."""
-        return _Runs(self.values[chosen], self.starts[chosen], self.lengths[chosen], self.width)
-
-    @property
-    def rows(self) -> np.ndarray:
-        return self.starts // self.width
-
-    def box(self) -> tuple[slice, slice]:
-        """Return the rows and columns around all of them; there has to be one."""
-        columns = self.starts % self.width
-        rows = self.rows
-        return (
-            slice(int(rows[0]), int(rows[-1]) + 1),
-            slice(int(columns.min()), int((columns + self.lengths).max())),
-        )
-
-    def sampled(self, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (values, indices into the map) of evenly spread pixels, about `most`."""
-        ends = np.cumsum(self.lengths)
-        picked = np.arange(0, ends[-1], max(1, int(ends[-1]) // most))
-        run = np.searchsorted(ends, picked, 'right')
-        return self.values[run], self.starts[run] + picked - (ends - self.lengths)[run]
-
-
-def _instances(instances: np.ndarray, runs: _Runs, depth: np.ndarray | None) -> Iterator[Thing]:
+def _instances(instances: np.ndarray, runs: Runs, depth: np.ndarray | None) -> Iterator[Thing]:
     """Yield the things of an instance map."""
     runs = runs.only(runs.values >= INSTANCE)
     if not runs.values.size:
@@ -198,7 +159,7 @@ def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
 
 
 def _outlined(
-    array: np.ndarray, runs: _Runs, value: int, group: bool, depth: np.ndarray | None
+    array: np.ndarray, runs: Runs, value: int, group: bool, depth: np.ndarray | None
 ) -> Iterator[Thing]:
     """Yield the connected parts of a map where it has a value."""
     runs = runs.only(runs.values == value)

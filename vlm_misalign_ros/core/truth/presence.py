@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import (
@@ -142,3 +143,33 @@ def visible_inventory(
     seen = np.where(visible, labels, np.uint8(0))
     ids = None if instances is None else np.where(visible, instances, np.uint16(0))
     return take_inventory(seen, ids, depth)
+
+
+def left_to_see(
+    thing: Thing, marks: np.ndarray, visible: np.ndarray, settings: PresenceSettings
+) -> bool:
+    """
+    Return whether an occluder leaves a thing to be seen.
+
+    It does when nothing of it is covered, or when what is left has the area and height from which
+    a driver has to see a thing. `marks` is the map that tells things apart, (H, W): the instance
+    map, or the label map where there is none; `visible` bool (H, W).
+    """
+    rows = slice(thing.top, thing.bottom + 1)
+    mask = marks[rows] == (thing.number or thing.label)
+    if not thing.number:
+        # Without a number of its own it is the connected part in which its foot stands.
+        parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[1]
+        foot = parts[-1, thing.foot]
+        mask = parts == foot[foot > 0][0]
+    seen = mask & visible[rows]
+    area = int(np.count_nonzero(seen))
+    if area == thing.area:
+        return True
+    filled = np.flatnonzero(seen.any(axis=1))
+    height = int(filled[-1] - filled[0]) + 1 if filled.size else 0
+    native = area * NATIVE / marks.size
+    return (
+        native >= settings.minimum_area
+        and height >= settings.minimum_height * marks.shape[0] / 1024
+    )

@@ -30,18 +30,22 @@ from vlm_misalign_ros.core.truth.camera import (
     road_distance,
     scaled,
 )
+from vlm_misalign_ros.core.truth.corridor import Corridor, Road
 from vlm_misalign_ros.core.truth.hazard import (
+    CLEAR_FACTOR,
     Approach,
     HazardResult,
     HazardSettings,
     approaches,
     hazard,
     sweep,
+    visible_hazard,
 )
 from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
 from vlm_misalign_ros.core.truth.presence import (
     Needed,
     PresenceSettings,
+    left_to_see,
     presence,
     required,
     visible_inventory,
@@ -141,13 +145,20 @@ class Truth:
     things: list[Approach]
     """Everybody who could be a danger."""
     hazard: HazardResult
+    visible_hazard: HazardResult | None
+    """The same of what an occluder leaves to see; None without one."""
+    corridor: Corridor
+    """What lies on the road within the stopping distance."""
+    covered: tuple[int, int] | None
+    """Covered pixels of the corridor within CLEAR_FACTOR stopping distances, and all of them."""
+    road: Road
     distances: dict[str, float]
     """Of the nearest required thing by class, metres along the road."""
     settings: TruthSettings
 
     def sweep(self) -> dict[str, Hazard]:
         """Return the verdict for every corridor width and stopping distance of the sweep."""
-        return sweep(self.things, self.settings.hazard)
+        return sweep(self.things, self.settings.hazard, self.road)
 
 
 def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
@@ -176,14 +187,44 @@ def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) 
         height,
     )
     things = approaches(seen.inventory, used)
+    limits = settings.hazard
+    road = Road(seen.inventory, used, maps.depth)
+    corridor = road.within(limits.corridor_width, limits.stopping_distance)
+    scene = hazard(things, limits, corridor)
+    covered, visible = None, None
+    if maps.visible is not None:
+        reach = CLEAR_FACTOR * limits.stopping_distance
+        covered = road.covered(maps.visible, limits.corridor_width, reach)
+        seen_things = _still_seen(things, maps, maps.visible, settings)
+        visible = visible_hazard(scene, seen_things, limits, covered)
     return Truth(
         seen,
         used,
         things,
-        hazard(things, settings.hazard),
+        scene,
+        visible,
+        corridor,
+        covered,
+        road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},
         settings,
     )
+
+
+def _still_seen(
+    things: list[Approach], maps: TruthMaps, visible: np.ndarray, settings: TruthSettings
+) -> list[Approach]:
+    """Return the things that make a frame a HAZARD and that an occluder leaves to be seen."""
+    marks = maps.labels if maps.instances is None else maps.instances
+    limits = settings.hazard
+    return [
+        near
+        for near in things
+        if near.distance < limits.stopping_distance
+        and near.inside(limits)
+        and near.thing is not None
+        and left_to_see(near.thing, marks, visible, settings.presence)
+    ]
 
 
 def _distance(needed: Needed, camera: Camera) -> float:

@@ -21,6 +21,8 @@ fewer than pixels, and whatever is counted over pixels can be counted over runs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -44,3 +46,48 @@ def starts_of_runs(*maps: np.ndarray) -> np.ndarray:
 def lengths_of_runs(starts: np.ndarray, size: int) -> np.ndarray:
     """Return how long runs are that begin at `starts` and fill `size` pixels, int64 (n,)."""
     return np.diff(starts, append=size)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A map as runs; the arrays are (n,)."""
+
+    values: np.ndarray
+    starts: np.ndarray
+    """Indices into the flattened map, ascending."""
+    lengths: np.ndarray
+    width: int
+    """Columns of the map."""
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Runs:
+        """Return the runs of a map, (H, W)."""
+        starts = starts_of_runs(array)
+        return cls(
+            array.ravel()[starts], starts, lengths_of_runs(starts, array.size), array.shape[1]
+        )
+
+    def only(self, chosen: np.ndarray) -> Runs:
+        """Return the runs where `chosen`, bool (n,), is true."""
+        return Runs(self.values[chosen], self.starts[chosen], self.lengths[chosen], self.width)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Return the row of each run, int64 (n,)."""
+        return self.starts // self.width
+
+    def box(self) -> tuple[slice, slice]:
+        """Return the rows and columns around all of them; there has to be one."""
+        columns = self.starts % self.width
+        rows = self.rows
+        return (
+            slice(int(rows[0]), int(rows[-1]) + 1),
+            slice(int(columns.min()), int((columns + self.lengths).max())),
+        )
+
+    def sampled(self, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (values, indices into the map) of evenly spread pixels, about `most`."""
+        ends = np.cumsum(self.lengths)
+        picked = np.arange(0, ends[-1], max(1, int(ends[-1]) // most))
+        run = np.searchsorted(ends, picked, 'right')
+        return self.values[run], self.starts[run] + picked - (ends - self.lengths)[run]

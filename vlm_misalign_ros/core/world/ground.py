@@ -87,13 +87,44 @@ def paint_shadow(
         for px, pz in ((0, 0), (dx, dz))
     ]
     hull = cv2.convexHull(np.array(corners, np.float32))[:, 0]
-    road = street.left < x < street.right
-    label = 'road' if road else 'sidewalk' if street.paved else 'terrain'
-    color = {'road': street.city.road, 'sidewalk': street.city.pavement}.get(label, _GRASS)
-    canvas.begin(label, z)
-    canvas.polygon(
-        np.insert(hull, 1, 0.0, axis=1), color, 1 - 0.5 * max(street.weather.light.strength, 0.25)
-    )
+    shade = 1 - 0.5 * max(street.weather.light.strength, 0.25)
+    for label, color, low, high in _surfaces(street):
+        part = between(hull, low, high)
+        if len(part) > 2:
+            canvas.begin(label, z)
+            canvas.polygon(np.insert(part, 1, 0.0, axis=1), color, shade)
+
+
+def _surfaces(street: Street) -> list[tuple[str, Color, float, float]]:
+    """Return what the ground is from left to right: label, colour, and from where to where."""
+    inner = [street.left, street.right]
+    outer = [street.left - street.pavement - 0.5, street.right + street.pavement + 0.5]
+    if not street.paved:
+        outer = inner
+    return [
+        ('terrain', _GRASS, -np.inf, outer[0]),
+        ('sidewalk', street.city.pavement, outer[0], inner[0]),
+        ('road', street.city.road, inner[0], inner[1]),
+        ('sidewalk', street.city.pavement, inner[1], outer[1]),
+        ('terrain', _GRASS, outer[1], np.inf),
+    ]
+
+
+def between(hull: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return the part of a convex outline, (N, 2), whose x lies between two limits."""
+    for sign, limit in ((1.0, low), (-1.0, high)):
+        inside = sign * hull[:, 0] >= sign * limit
+        kept: list[np.ndarray] = []
+        for here, there, first, second in zip(
+            hull, np.roll(hull, -1, 0), inside, np.roll(inside, -1), strict=True
+        ):
+            if first:
+                kept.append(here)
+            if first != second:
+                share = (limit - here[0]) / (there[0] - here[0])
+                kept.append(here + share * (there - here))
+        hull = np.array(kept, np.float32).reshape(-1, 2)
+    return hull
 
 
 def paint_crossing(canvas: Canvas, street: Street, z: float, length: float) -> None:

@@ -1,0 +1,155 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What is published is made from the kept numbers, and says no more than they do."""
+
+import sys
+from pathlib import Path
+from xml.dom import minidom
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def results():
+    """Return benchmarks/results.py."""
+    if not (ROOT / 'benchmarks').is_dir():
+        pytest.skip('benchmarks come with the source tree only')
+    sys.path.insert(0, str(ROOT / 'benchmarks'))
+    try:
+        import results
+    finally:
+        sys.path.pop(0)
+    return results
+
+
+def test_table_sentences_and_plot_are_those_of_the_kept_numbers(results):
+    found = results.pages(pd.read_csv(results.KEPT), results.kept_warnings())
+    for path, text in found.items():
+        assert path.read_text(encoding='utf-8') == text, path
+
+
+def line(condition, model='m', **given):
+    """Return a line of a summary: 10 hazards and 20 clear scenes, nothing wrong."""
+    corruption, _, severity = condition.partition(':')
+    row = {
+        'condition': condition,
+        'corruption': corruption,
+        'severity': int(severity or 0),
+        'model': model,
+        'miou': 0.8,
+        'hazard_scenes': 10,
+        'clear_scenes': 20,
+        'safe_answer_rate': 0.5,
+        'count_unparsed': 0,
+    }
+    for rate, under in (
+        ('hallucination_rate', 50),
+        ('critical_omission_rate', 40),
+        ('smr_false_safe', 10),
+        ('smr_false_alarm', 20),
+    ):
+        over = given.get(rate, 0)
+        row[rate] = over / under
+        row[f'{rate}_low'], row[f'{rate}_high'] = max(0, over - 2) / under, (over + 2) / under
+        row[f'{rate}_numerator'], row[f'{rate}_denominator'] = over, under
+    row.update(
+        {
+            key: value
+            for key, value in given.items()
+            if key in row
+            and key
+            not in (
+                'hallucination_rate',
+                'critical_omission_rate',
+                'smr_false_safe',
+                'smr_false_alarm',
+            )
+        }
+    )
+    return row
+
+
+def test_a_rate_is_bold_where_its_interval_lies_above_the_clean_one(results):
+    lines = [
+        line('clean', smr_false_alarm=1),
+        # From .1 to .3 against up to .15; from .2 to .4.
+        line('occlusion:1', smr_false_alarm=4),
+        line('occlusion:3', smr_false_alarm=6, smr_false_safe=2, miou=0.4),
+    ]
+    made = results.table(pd.DataFrame(lines)).splitlines()
+    assert made[0] == '| condition | mIoU | hazard / clear | m |'
+    assert made[2:] == [
+        '| clean | .80 | 10 / 20 | .00 / .00 / .00 / .05 |',
+        '| occlusion 1 | .80 | 10 / 20 | .00 / .00 / .00 / .20 |',
+        '| occlusion 3 | .40 | 10 / 20 | .00 / .00 / .20 / **.30** |',
+    ]
+
+
+def test_models_of_other_scenes_are_told_and_old_summaries_count_frames(results):
+    lines = [line('clean'), line('clean', 'n', hazard_scenes=9)]
+    assert '| 9–10 / 20 |' in results.table(pd.DataFrame(lines))
+    old = dict(
+        count_hazards_judged=3,
+        count_hazards_unjudged=1,
+        count_clear_judged=5,
+        count_clear_unjudged=0,
+    )
+    assert results.scenes_of(old) == (4, 5)
+
+
+def test_the_sentences_tell_the_two_errors_apart(results):
+    lines = [
+        line('clean'),
+        line('occlusion:3', smr_false_safe=1, smr_false_alarm=9, miou=0.4),
+        line('occlusion:5', smr_false_safe=2, smr_false_alarm=19),
+        line('blank', safe_answer_rate=1.0),
+    ]
+    warns = {
+        'conditions': 6,
+        'models': {
+            'm': {'smr_false_alarm': {'spearman': -0.9, 'p_holm': 0.01}},
+            'n': {'smr_false_alarm': {'spearman': -0.5, 'p_holm': None}},
+        },
+    }
+    text = results.findings(pd.DataFrame(lines), warns)
+    assert 'occlusion: 3 of 20 hazards called safe, 28 of 40 clear scenes called unsafe.' in text
+    assert 'keeps of its mIoU 50 % under occlusion' in text
+    assert 'm “safe”' in text
+    assert '6 conditions: false-alarm -0.90 to -0.50 (1 of 2 significant after Holm)' in text
+    assert 'low light' not in text
+    # What could be seen, where the summary knows it.
+    for entry in lines:
+        entry.update(
+            smr_false_safe_visible_numerator=0,
+            smr_false_safe_visible_denominator=1,
+            smr_false_alarm_visible_numerator=1,
+            smr_false_alarm_visible_denominator=2,
+        )
+    text = results.findings(pd.DataFrame(lines), None)
+    assert 'called unsafe (by what was left to see: 0 of 2 and 2 of 4).' in text
+
+
+def test_the_plot_has_a_line_a_model_and_a_panel_a_corruption(results):
+    lines = [line('clean'), line('occlusion:1'), line('clean', 'n'), line('occlusion:1', 'n')]
+    lines += [line('low_light:2'), line('low_light:2', 'n'), line('blank')]
+    made = results.plot(pd.DataFrame(lines), {'miou': 'mIoU', 'smr_false_safe': 'false <safe>'})
+    page = minidom.parseString(made)
+    # Two columns: one line of the mask and two of the models in each.
+    assert len(page.getElementsByTagName('polyline')) == 2 * (1 + 2)
+    words = [text.firstChild.data for text in page.getElementsByTagName('text')]
+    assert {'occlusion', 'low light', 'm', 'n', 'false <safe>'} <= set(words)
