@@ -34,8 +34,8 @@ from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
-from vlm_misalign_ros.core.report.page import write_report
-from vlm_misalign_ros.core.report.summary import format_table, summarise
+from vlm_misalign_ros.core.report.page import show_interval, write_report
+from vlm_misalign_ros.core.report.summary import format_table, show, summarise
 from vlm_misalign_ros.core.report.table import tables
 from vlm_misalign_ros.core.report.verdict import judge_run
 from vlm_misalign_ros.core.types import Kind
@@ -447,13 +447,27 @@ def test_fewer_than_twenty_scenes_prove_nothing(tmp_path, scenes, few):
     analysis = analyse_records(records)
     assert analysis['models']['m']['few_scenes'] is few
     rows = summarise(records)
-    said = f'fewer than 20 scenes prove nothing (here {scenes})'
+    said = '* from fewer than 20 scenes, which prove nothing'
     assert (said in format_table(rows)) is few
     verdict = judge_run(
         rows, scenes, None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
     )
     write_report(tmp_path, records, rows, verdict, analysis)
     assert (said in (tmp_path / 'report.html').read_text()) is few
+
+
+def test_a_rate_that_few_of_many_scenes_bear_on_is_marked():
+    """Of 40 scenes 8 have a hazard: false-safe is from 8."""
+    records = [
+        record(f'{k}', hazard='HAZARD' if k < 8 else 'CLEAR', omitted=k % 2) for k in range(40)
+    ]
+    found = summarise(records)[0].rates()
+    assert found['smr_false_safe'].scenes == 8 and show(found['smr_false_safe']).endswith(']*')
+    assert found['critical_omission_rate'].scenes == 40
+    assert show(found['critical_omission_rate']).endswith(']')
+    entries = analysed(records)['overall']
+    assert show_interval(entries['smr_false_safe']).endswith(']*')
+    assert show_interval(entries['critical_omission_rate']).endswith(']')
 
 
 def test_without_an_event_neither_table_nor_analysis_has_an_interval_of_no_width():
