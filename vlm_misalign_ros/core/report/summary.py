@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
 from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.schema import LOST, FrameRecord, LateRecord, Record, Status
+from vlm_misalign_ros.core.report.table import sound
 
 ALL = 'all'
 
@@ -173,7 +174,8 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     summary = _Summary()
     for record in records:
         if isinstance(record, FrameRecord):
-            summary.add(record)
+            with sound(record):
+                summary.add(record)
         elif isinstance(record, LateRecord):
             summary.late(record)
     return summary.rows()
