@@ -40,6 +40,7 @@ from vlm_misalign_ros.core.models.families.miniature import MINIATURES as FOLDER
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.truth.read import TruthSettings
 from vlm_misalign_ros.core.types import Applied, Source
 from vlm_misalign_ros.core.world import cities_of, render_scene
 from vlm_misalign_ros.training.miniatures import MINIATURES
@@ -83,7 +84,13 @@ def test_cards_say_what_a_user_has_to_know(name):
 @pytest.mark.parametrize('name', CONTRASTIVE)
 def test_operating_points_are_of_this_model_and_of_another_city(name):
     folder = parse(f'miniature:{name}').directory
-    found = calibration.load(folder / 'calibration.json', weights_hash(folder), prompts_hash())
+    # With the settings of the truth that an evaluation has where nothing else is said.
+    found = calibration.load(
+        folder / 'calibration.json',
+        weights_hash(folder),
+        prompts_hash(),
+        TruthSettings().to_plain(),
+    )
     assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
     assert calibration.SAFETY in found.points
     assert np.mean([point.auroc for point in found.points.values()]) > 0.9
