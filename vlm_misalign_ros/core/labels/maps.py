@@ -1,0 +1,82 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A label map as it was read: label ids, and what of it could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.encodings import DEFAULT, Encoding, decode_labels, name_of
+from vlm_misalign_ros.core.labels.forms import UNKNOWN, Outside
+
+SAMPLE = 20_000
+"""Pixels of a map that are kept as they came, about."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """What came as the labels of a frame."""
+
+    labels: np.ndarray
+    """Label ids, uint8 (H, W); unlabeled throughout where nothing could be read."""
+    encoding: str = DEFAULT
+    """The encoding that decoded it."""
+    tells_hood: bool = True
+    """Whether that tells the ego vehicle's hood from what is unlabeled."""
+    outside: Outside = field(default_factory=Outside)
+    """Pixels whose value the encoding does not have."""
+    sample: np.ndarray | None = None
+    """Evenly spread pixels as they came, (h, w) or RGB (h, w, 3); None where nothing came."""
+    problem: str = ''
+    """Why nothing could be read; empty where it could."""
+
+    @classmethod
+    def of(cls, labels: LabelMap | np.ndarray, tells_hood: bool = True) -> LabelMap:
+        """Return label ids, uint8 (H, W), of a data set as a map; a map stays what it is."""
+        if isinstance(labels, LabelMap):
+            return labels
+        return cls(labels, tells_hood=tells_hood, sample=spread(labels))
+
+
+def read_labels(encoding: Encoding, pixels: np.ndarray) -> LabelMap:
+    """
+    Return the label map in the pixels that Encoding.decode takes.
+
+    What the encoding refuses is a map that says so: the labels came, and nobody can read them.
+    """
+    try:
+        labels = decode_labels(encoding, pixels)
+    except RecordError as error:
+        empty = np.full(pixels.shape[:2], UNKNOWN, np.uint8)
+        return LabelMap(
+            empty, name_of(encoding), False, sample=spread(pixels), problem=str(error)
+        )
+    count = getattr(encoding, 'outside', None)
+    return LabelMap(
+        labels,
+        name_of(encoding),
+        bool(getattr(encoding, 'tells_hood', False)),
+        Outside() if count is None else count(pixels),
+        spread(pixels),
+    )
+
+
+def spread(pixels: np.ndarray) -> np.ndarray:
+    """Return about SAMPLE evenly spread pixels of a map, a view."""
+    step = max(1, round((pixels.shape[0] * pixels.shape[1] / SAMPLE) ** 0.5))
+    return pixels[step // 2 :: step, step // 2 :: step]
