@@ -48,7 +48,8 @@ from vlm_misalign_ros.wire.pixels import Fallback
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
 
-def _open(path: Path) -> AnyReader:
+def open_bag(path: Path) -> AnyReader:
+    """Return the open reader of a bag; RecordError names one that cannot be read."""
     if not path.exists():
         raise RecordError(f'bag {path} does not exist')
     try:
@@ -178,7 +179,7 @@ def analyse(
             f'{folder} holds a run already', 'give another folder for the analysis'
         )
     limits = parse_limits(parameters.limits)
-    reader = _open(bag)
+    reader = open_bag(bag)
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
         folder.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,8 @@ class Frame:
     camera: Camera | None = None
     depth: np.ndarray | None = None
     """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
+    tells_hood: bool = True
+    """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
 
 
 @dataclass(frozen=True)
@@ -201,3 +203,5 @@ class Source:
     """Whether ground_truth/depth comes with the frame."""
     probe: bool = False
     """True for a start-up probe, which is never scored."""
+    tells_hood: bool = True
+    """Whether the labels tell the ego vehicle's hood from what is unlabelled."""

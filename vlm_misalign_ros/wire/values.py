@@ -113,6 +113,7 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'severity': str(source.condition.severity),
         'depth': str(int(source.depth)),
         'probe': str(int(source.probe)),
+        'hood': str(int(source.tells_hood)),
     }
     if camera is not None:
         values['camera'] = json.dumps(camera.__dict__)
@@ -131,6 +132,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         condition=_condition(values),
         depth=values.get('depth') == '1',
         probe=values.get('probe') == '1',
+        tells_hood=values.get('hood', '1') == '1',
     )
     fields = _loads(values, 'camera', None)
     if fields is None:

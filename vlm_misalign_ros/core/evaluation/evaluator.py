@@ -22,7 +22,7 @@ here, so the same frame gives the same record whichever way it came.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
     DEPTH,
+    IMAGE,
     INSTANCES,
     LABELS,
     OCCLUDER,
@@ -42,6 +43,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     vlm_part,
 )
 from vlm_misalign_ros.core.labels.classes import CRITICAL
+from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
@@ -51,6 +53,7 @@ from vlm_misalign_ros.core.records.schema import (
     ConditionEntry,
     ConfidenceEntry,
     FrameRecord,
+    LabelsEntry,
     ModelEntry,
     RequiredEntry,
     ScoreEntry,
@@ -61,7 +64,15 @@ from vlm_misalign_ros.core.records.schema import (
 )
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
-from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
+from vlm_misalign_ros.core.truth.read import (
+    Seen,
+    Truth,
+    TruthMaps,
+    known_depth,
+    read_seen,
+    read_truth,
+)
+from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -71,6 +82,11 @@ from vlm_misalign_ros.core.types import (
     Source,
     View,
 )
+
+MOST_STRETCHED = 1.05
+"""Factor by which the sides of labels and picture may differ in proportion."""
+MOST_SCALED = 16
+"""Factor by which labels may be smaller or larger than the picture."""
 
 CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 
@@ -104,13 +120,17 @@ class Evaluator:
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
-        problem = _misfit(parts)
-        maps = None if problem else _maps(parts)
-        truth = None
-        if maps is not None:
-            truth = read_truth(maps, camera or default_camera, self._settings)
-        segmentation, matrix = _segmentation(maps, parts)
-        models = self._models(maps, truth, parts)
+        labels = _labels(parts, source)
+        trust = None if labels is None else self._trust(labels, parts)
+        maps = truth = None
+        lost = Status.UNMATCHED
+        if labels is not None and trust is not None:
+            lost = Status.UNSCORABLE
+            if trust.scorable:
+                maps = _maps(labels, parts)
+                truth = read_truth(maps, camera or default_camera, self._settings)
+        segmentation, matrix = _segmentation(maps, parts, lost)
+        models = self._models(maps, truth, parts, lost)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
@@ -131,13 +151,20 @@ class Evaluator:
             segmentation=segmentation,
             models=models,
             timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
-            problem=problem or None,
+            labels=_entry(labels, trust),
+            problem=_problem(trust, parts),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(record, counts, matrix, badness(record))
 
+    def _trust(self, labels: LabelMap, parts: Parts) -> Trust:
+        """Return what the labels of a frame are worth beside its other maps."""
+        trust = assess(labels, parts.get(INSTANCES), self._settings.limits)
+        misfit = _misfit(labels.labels, parts)
+        return Trust(trust.said, Fault.SIZE, misfit) if misfit and trust.scorable else trust
+
     def _models(
-        self, maps: TruthMaps | None, truth: Truth | None, parts: Parts
+        self, maps: TruthMaps | None, truth: Truth | None, parts: Parts, lost: Status
     ) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if truth is None else {WHOLE: truth.seen}
         found = {}
@@ -145,7 +172,7 @@ class Evaluator:
             answer: Description | None = parts.get(vlm_part(name))
             said = None if answer is None else AnswerEntry.of(answer)
             if truth is None or maps is None:
-                found[name] = ModelEntry(Status.UNMATCHED, said)
+                found[name] = ModelEntry(lost, said)
             elif answer is None:
                 found[name] = ModelEntry(Status.MISSING)
             else:
@@ -187,27 +214,67 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _maps(parts: Parts) -> TruthMaps | None:
-    """Return the ground truth of a frame; None without labels."""
+def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
+    """Return the labels of a frame, told whether they tell the hood; None without any."""
     if LABELS not in parts:
         return None
+    labels = LabelMap.of(parts[LABELS])
+    if source is not None and not source.tells_hood:
+        labels = replace(labels, tells_hood=False)
+    return labels
+
+
+def _maps(labels: LabelMap, parts: Parts) -> TruthMaps:
+    """Return the ground truth of a frame."""
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
-    return TruthMaps(parts[LABELS], parts.get(INSTANCES), parts.get(DEPTH), visible)
+    return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)
 
 
-def _misfit(parts: Parts) -> str:
-    """Say which of the maps has another size than the labels; empty when they fit."""
-    labels: np.ndarray | None = parts.get(LABELS)
-    if labels is not None:
-        for name in (INSTANCES, OCCLUDER, DEPTH):
-            other: np.ndarray | None = parts.get(name)
-            if other is not None and other.shape != labels.shape:
-                return (
-                    f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
-                    f'{labels.shape[1]} x {labels.shape[0]}'
-                )
+def _misfit(labels: np.ndarray, parts: Parts) -> str:
+    """Say which map or picture has a size that the labels do not go with; empty when all do."""
+    height, width = labels.shape
+    for name in (INSTANCES, OCCLUDER, DEPTH):
+        other: np.ndarray | None = parts.get(name)
+        if other is not None and other.shape != labels.shape:
+            return (
+                f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels {width} x {height}'
+            )
+    picture: np.ndarray | None = parts.get(IMAGE)
+    if picture is not None:
+        rows, columns = picture.shape[0] / height, picture.shape[1] / width
+        stretched = max(rows, columns) / min(rows, columns)
+        if stretched > MOST_STRETCHED or not 1 / MOST_SCALED <= rows <= MOST_SCALED:
+            return (
+                f'labels {width} x {height} do not fit the picture '
+                f'{picture.shape[1]} x {picture.shape[0]}'
+            )
     return ''
+
+
+def _entry(labels: LabelMap | None, trust: Trust | None) -> LabelsEntry | None:
+    """Return what labels were worth as a record shows it."""
+    if labels is None or trust is None:
+        return None
+    return LabelsEntry(
+        labels.encoding,
+        round(trust.said.share, 6),
+        labels.outside.values,
+        labels.outside.others,
+        trust.fault,
+    )
+
+
+def _problem(trust: Trust | None, parts: Parts) -> str | None:
+    """Say why the ground truth was not used, or which part of it."""
+    if trust is None:
+        return None
+    if not trust.scorable:
+        return trust.reason
+    depth: np.ndarray | None = parts.get(DEPTH)
+    if depth is not None and known_depth(depth) is None:
+        return f'depth is {int(depth[0, 0])} throughout and was not used'
+    return None
 
 
 def _condition(applied: Applied) -> ConditionEntry:
@@ -240,13 +307,14 @@ def _truth(truth: Truth) -> TruthEntry:
 
 
 def _segmentation(
-    maps: TruthMaps | None, parts: Parts
+    maps: TruthMaps | None, parts: Parts, lost: Status
 ) -> tuple[SegmentationEntry, np.ndarray | None]:
     predicted: np.ndarray | None = parts.get(SEGMENTATION)
     told: dict[str, float] | None = parts.get(CONFIDENCE)
     confidence = None if told is None else ConfidenceEntry(**told)
     if predicted is None or maps is None:
-        status = Status.MISSING if predicted is None else Status.UNMATCHED
+        missing = predicted is None and lost is Status.UNMATCHED
+        status = Status.MISSING if missing or maps is not None else lost
         return SegmentationEntry(status, None, confidence, []), None
     labels = maps.labels
     if predicted.shape != labels.shape:

@@ -42,6 +42,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     model_of,
     needs,
 )
+from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.metrics.confusion import miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import rates
@@ -59,6 +60,7 @@ from vlm_misalign_ros.core.records.schema import (
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
+from vlm_misalign_ros.core.truth.trust import REMEDIES
 from vlm_misalign_ros.core.types import Camera
 
 CAMERAS = 256
@@ -114,6 +116,8 @@ class Session:
         self._cameras: dict[int, Camera | None] = {}
         """What camera_info told, by stamp, and the newest for frames that have none."""
         self._malformed: set[str] = set()
+        self._told: set[str] = set()
+        """What was said once of the labels."""
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
         self._writer: RecordWriter | None = None
         self._pictures: WorstPictures | None = None
@@ -214,6 +218,7 @@ class Session:
         record = evaluated.record
         self.closed += 1
         self.counters[joined.reason.value] += 1
+        self._tell_labels(record)
         if record.condition.corruption != BLANK:
             self._sum(joined.stamp, evaluated)
         statuses = {name: entry.status for name, entry in record.models.items()}
@@ -234,6 +239,31 @@ class Session:
                 joined.parts.get(SEGMENTATION),
             )
         return Closed(joined.stamp, record, self.metrics())
+
+    def _tell_labels(self, record: FrameRecord) -> None:
+        """Say once what `auto` decided on, and once of each fault that ground truth has it."""
+        labels = record.labels
+        if labels is None:
+            return
+        if self._chosen.label_encoding == AUTO and labels.encoding != AUTO:
+            self._tell_once(AUTO, f'label_encoding auto: the labels are {labels.encoding}')
+        if labels.fault is not None:
+            note = (
+                f'ground truth is unscorable ({labels.fault.value}), first that of frame '
+                f'{record.key or record.stamp}: {record.problem}. {REMEDIES[labels.fault]}'
+            )
+            if self._tell_once(labels.fault.value, note):
+                self.notes.append(note)
+        elif record.problem:
+            self._tell_once('problem', f'frame {record.key}: {record.problem}')
+
+    def _tell_once(self, key: str, text: str) -> bool:
+        """Log a line the first time that there is one of its key; return whether it was."""
+        new = key not in self._told
+        if new:
+            self._told.add(key)
+            self._log(text)
+        return new
 
     def _sum(self, stamp: int, evaluated: Evaluated) -> None:
         for name, counts in evaluated.counts.items():

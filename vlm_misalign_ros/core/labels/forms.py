@@ -30,6 +30,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import BY_NAME
+from vlm_misalign_ros.core.labels.shares import histogram
 
 UNKNOWN = 0
 """Label id (unlabeled) of values that an encoding does not have."""
@@ -104,7 +105,11 @@ class ValueEncoding:
     def outside(self, pixels: np.ndarray) -> Outside:
         """Return the pixels whose values the table does not have."""
         plane = self._plane(pixels)
-        counts = np.bincount(plane.ravel(), minlength=256)
+        counts = (
+            histogram(plane)
+            if plane.dtype == np.uint8
+            else np.bincount(plane.ravel(), minlength=256)
+        )
         counts[:256][self.has] = 0
         values = np.flatnonzero(counts)
         return _most(values, counts[values], str)

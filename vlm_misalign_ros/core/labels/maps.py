@@ -63,9 +63,7 @@ def read_labels(encoding: Encoding, pixels: np.ndarray) -> LabelMap:
         labels = decode_labels(encoding, pixels)
     except RecordError as error:
         empty = np.full(pixels.shape[:2], UNKNOWN, np.uint8)
-        return LabelMap(
-            empty, name_of(encoding), False, sample=spread(pixels), problem=str(error)
-        )
+        return LabelMap(empty, name_of(encoding), False, sample=spread(pixels), problem=str(error))
     count = getattr(encoding, 'outside', None)
     return LabelMap(
         labels,

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_NAME
@@ -58,11 +59,20 @@ class Said:
 
 def nothing_said(labels: np.ndarray) -> Said:
     """Return how much of label ids, uint8 (H, W), says nothing."""
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = histogram(labels)
     hood = int(counts[_NO_SCENE].sum())
     scene = labels.size - hood
     nothing = int(counts[_NOTHING].sum())
     return Said(nothing / scene if scene else 1.0, hood / labels.size if labels.size else 0.0)
+
+
+def histogram(values: np.ndarray) -> np.ndarray:
+    """Return the pixels by value, int64 (256,), of a map, uint8 (H, W)."""
+    if not values.size:
+        return np.zeros(256, np.int64)
+    counts = cv2.calcHist([np.ascontiguousarray(values)], [0], None, [256], [0, 256])
+    found: np.ndarray = counts.ravel().astype(np.int64)
+    return found
 
 
 def show_share(share: float) -> str:

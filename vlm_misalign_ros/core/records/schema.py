@@ -28,6 +28,7 @@ import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.truth.trust import Fault
 from vlm_misalign_ros.core.types import (
     Description,
     Hazard,
@@ -38,8 +39,8 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 
-SCHEMA = 3
-"""Version of the records. 3: statuses have one name, what a model said stands under `answer`."""
+SCHEMA = 4
+"""Version of the records. 4: ground truth that says nothing is told apart (`labels`)."""
 
 
 class Status(str, Enum):
@@ -53,9 +54,11 @@ class Status(str, Enum):
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
     """Without ground truth."""
+    UNSCORABLE = 'unscorable'
+    """With ground truth that says too little, or that cannot be read."""
 
 
-LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED)
+LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED, Status.UNSCORABLE)
 """What can become of a frame that is not scored."""
 
 
@@ -114,6 +117,21 @@ class TruthEntry(msgspec.Struct, frozen=True):
     """`depth` where that distance was measured, `flat ground` where it was estimated."""
     sweep: dict[str, Hazard]
     """The verdict for other corridor widths and stopping distances."""
+
+
+class LabelsEntry(msgspec.Struct, frozen=True):
+    """What the label map of a frame was worth."""
+
+    encoding: str
+    """The encoding that decoded it; `auto` while that had not decided."""
+    unlabelled: float
+    """Share of the scene (without hood and border) that says nothing, 0 to 1."""
+    outside: dict[str, int]
+    """Pixels by value outside the encoding's table; the most frequent eight."""
+    others: int
+    """Pixels of further such values."""
+    fault: Fault | None
+    """Why nothing was scored against it; null where it can be."""
 
 
 class ConfidenceEntry(msgspec.Struct, frozen=True):
@@ -232,8 +250,10 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     segmentation: SegmentationEntry
     models: dict[str, ModelEntry]
     timing: TimingEntry
+    labels: LabelsEntry | None = None
+    """Null where no labels came."""
     problem: str | None = None
-    """Why the ground truth could not be used."""
+    """Why the ground truth could not be used, or what of it was not."""
     run: str | None = None
     """The run that it was merged from."""
 

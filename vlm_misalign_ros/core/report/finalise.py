@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
+from vlm_misalign_ros.core.report.labels_evidence import labels_checks
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
 from vlm_misalign_ros.core.report.verdict import Verdict, judge_run, write_junit
@@ -64,6 +65,7 @@ def finalise(
         limits=limits,
         expected_frames=expected_frames,
         notes=notes,
+        evidence=list(labels_checks(frames, minimum_coverage)),
     )
     write_json(
         folder / 'verdict.json',

@@ -46,6 +46,8 @@ class Check:
     name: str
     status: Status
     message: str
+    data: bool = False
+    """Whether it is the data themselves that cannot be trusted."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,16 @@ def judge_run(
     limits: Mapping[str, float],
     expected_frames: int | None,
     notes: Sequence[str],
+    evidence: Sequence[Check] = (),
 ) -> Verdict:
     """
     Return the verdict.
 
-    `frames` were closed, `segmented` of them with a mask (None: no segmentation asked for).
+    `frames` were closed, `segmented` of them with a mask (None: no segmentation asked for);
+    `evidence` are checks of the data that were made elsewhere.
     """
     checks = [
+        *evidence,
         *_closed(frames, expected_frames),
         *_covered(rows, frames, segmented, minimum_coverage),
         *_limited(rows, limits),

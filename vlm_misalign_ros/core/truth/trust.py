@@ -1,0 +1,174 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Whether the ground truth of a frame says enough to score anything against it.
+
+Ground truth that says nothing proves nothing: a black map makes every class ABSENT, the road CLEAR
+and every mention a hallucination. Such a frame is unscorable, and what was found says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from vlm_misalign_ros.core.labels.classes import BY_ID, LABELS
+from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values
+from vlm_misalign_ros.core.labels.forms import UNKNOWN
+from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.shares import Limits, Said, nothing_said, show_share
+from vlm_misalign_ros.core.truth.inventory import INSTANCE
+
+MOST_HOOD = 0.5
+"""Share of a picture that hood and border can be; more is another encoding's road."""
+MOST_OTHER = 0.2
+"""Share of the pixels of things whose instance may be one of another class."""
+
+_THINGS = np.zeros(256, bool)
+_THINGS[[label.id for label in LABELS if label.has_instances]] = True
+
+
+class Fault(str, Enum):
+    """Why a frame is unscorable."""
+
+    UNLABELLED = 'unlabelled'
+    """Too much of the scene is unlabelled."""
+    OUTSIDE = 'outside'
+    """Too much of the scene has values that the encoding does not have."""
+    UNREADABLE = 'unreadable'
+    """The labels are of a form that the encoding does not have, or `auto` could not decide."""
+    CONTRARY = 'contrary'
+    """The labels lie as no road scene does, and as another encoding's do."""
+    INSTANCES = 'instances'
+    """The instance map contradicts the labels."""
+    SIZE = 'size'
+    """Maps or picture are of sizes that do not go together."""
+
+
+WRONG = frozenset(Fault) - {Fault.UNLABELLED}
+"""Faults that come of data read wrongly, not of data that are not there."""
+
+
+REMEDIES: dict[Fault, str] = {
+    Fault.UNLABELLED: 'use data that are labelled; `vlm-misalign labels` shows what a map holds',
+    **dict.fromkeys(
+        (Fault.OUTSIDE, Fault.UNREADABLE, Fault.CONTRARY),
+        'find the encoding with `vlm-misalign labels TOPIC|BAG` and set monitor.label_encoding',
+    ),
+    Fault.INSTANCES: 'publish label id * 1000 + k, or set monitor.instances=false',
+    Fault.SIZE: 'publish maps of the size of the picture',
+}
+"""What a user can do about each fault."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the labels of a frame are worth."""
+
+    said: Said
+    fault: Fault | None = None
+    """None for a frame that can be scored."""
+    reason: str = ''
+    """What was found, in words; empty for a frame that can be scored."""
+
+    @property
+    def scorable(self) -> bool:
+        """Return whether answers may be held against this truth."""
+        return self.fault is None
+
+
+def assess(
+    labels: LabelMap,
+    instances: np.ndarray | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+) -> Trust:
+    """
+    Return whether a frame with these labels can be scored.
+
+    `instances` are instance ids, uint16 (H, W). The scene is taken whole: before an occluder and
+    before any crop.
+    """
+    said = nothing_said(labels.labels)
+    if labels.problem:
+        return Trust(said, Fault.UNREADABLE, labels.problem)
+    for fault, reason in (
+        _unsaid(labels, said, limits.of(labels.tells_hood)),
+        _contrary(labels, limits),
+        _other_instances(labels.labels, instances),
+    ):
+        if fault is not None:
+            return Trust(said, fault, reason)
+    return Trust(said)
+
+
+Finding = tuple[Fault | None, str]
+
+
+def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
+    size = labels.labels.size
+    if said.hood > MOST_HOOD:
+        return (
+            Fault.CONTRARY,
+            f'{show_share(said.hood)} of the picture would be ego vehicle or border by '
+            f'{labels.encoding}',
+        )
+    if said.share <= limit:
+        return None, ''
+    told = f'{show_share(said.share)} of the scene say nothing (at most {show_share(limit)})'
+    outside = labels.outside
+    scene = size * (1 - said.hood)
+    if outside.total > said.share * scene / 2:
+        values = show_values(outside, size)
+        return Fault.OUTSIDE, f'{told}: {labels.encoding} does not have {values}'
+    beside = f', {labels.encoding} does not have {show_values(outside, size)}'
+    return Fault.UNLABELLED, f'{told}: unlabelled{beside if outside.total else ""}'
+
+
+def _contrary(labels: LabelMap, limits: Limits) -> Finding:
+    """Find a map that contradicts its encoding, and fits another without fault."""
+    if labels.sample is None:
+        return None, ''
+    wrong = contradiction(labels.labels)
+    others = fitting(labels.sample, limits=limits) if wrong else []
+    others = [name for name in others if name != labels.encoding]
+    if not others:
+        return None, ''
+    return (Fault.CONTRARY, f'by {labels.encoding} {wrong}; the labels fit {" and ".join(others)}')
+
+
+def _other_instances(labels: np.ndarray, instances: np.ndarray | None) -> Finding:
+    """Find an instance map whose things are of other classes than the labels'."""
+    if instances is None or instances.shape != labels.shape:
+        return None, ''
+    numbered = instances >= INSTANCE
+    looked_at = (numbered | _THINGS[labels]) & (labels != UNKNOWN)
+    things = labels[looked_at]
+    if not things.size:
+        return None, ''
+    ids = instances[looked_at]
+    owners = np.where(ids >= INSTANCE, ids // INSTANCE, ids)
+    other = owners != things
+    share = float(other.mean())
+    if share <= MOST_OTHER:
+        return None, ''
+    label, owner = int(things[other][0]), int(owners[other][0])
+    named = BY_ID[owner].name if owner in BY_ID else f'instances {owner}'
+    return (
+        Fault.INSTANCES,
+        f'the instance map contradicts the labels in {show_share(share)} of the pixels of '
+        f'things, such as {BY_ID[label].name} where it has {named}',
+    )
