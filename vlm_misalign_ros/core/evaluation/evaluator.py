@@ -122,13 +122,9 @@ class Evaluator:
         source, camera = told or (None, None)
         labels = _labels(parts, source)
         trust = None if labels is None else self._trust(labels, parts)
-        maps = truth = None
-        lost = Status.UNMATCHED
-        if labels is not None and trust is not None:
-            lost = Status.UNSCORABLE
-            if trust.scorable:
-                maps = _maps(labels, parts)
-                truth = read_truth(maps, camera or default_camera, self._settings)
+        lost = Status.UNMATCHED if trust is None else Status.UNSCORABLE
+        maps = _maps(labels, trust, parts)
+        truth = self._truth(maps, camera or default_camera)
         segmentation, matrix = _segmentation(maps, parts, lost)
         models = self._models(maps, truth, parts, lost)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
@@ -156,6 +152,9 @@ class Evaluator:
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(record, counts, matrix, badness(record))
+
+    def _truth(self, maps: TruthMaps | None, camera: Camera | None) -> Truth | None:
+        return None if maps is None else read_truth(maps, camera, self._settings)
 
     def _trust(self, labels: LabelMap, parts: Parts) -> Trust:
         """Return what the labels of a frame are worth beside its other maps."""
@@ -224,8 +223,10 @@ def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
     return labels
 
 
-def _maps(labels: LabelMap, parts: Parts) -> TruthMaps:
-    """Return the ground truth of a frame."""
+def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMaps | None:
+    """Return the ground truth of a frame; None where there is none, or none to be trusted."""
+    if labels is None or trust is None or not trust.scorable:
+        return None
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
     return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)

@@ -74,7 +74,7 @@ def read_labels(encoding: Encoding, pixels: np.ndarray) -> LabelMap:
     )
 
 
-def spread(pixels: np.ndarray) -> np.ndarray:
-    """Return about SAMPLE evenly spread pixels of a map, a view."""
-    step = max(1, round((pixels.shape[0] * pixels.shape[1] / SAMPLE) ** 0.5))
+def spread(pixels: np.ndarray, most: int = SAMPLE) -> np.ndarray:
+    """Return about `most` evenly spread pixels of a map, all of a smaller one; a view."""
+    step = max(1, round((pixels.shape[0] * pixels.shape[1] / most) ** 0.5))
     return pixels[step // 2 :: step, step // 2 :: step]

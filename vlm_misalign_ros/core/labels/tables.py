@@ -17,7 +17,7 @@ The encodings of the package: Cityscapes, and CARLA from 0.9.14 and to 0.9.13.
 
 Sources: cityscapesScripts, helpers/labels.py; carla-simulator/carla, LibCarla/source/carla/image/
 CityScapesPalette.h and rpc/ObjectLabel.h of either age. Up to 0.9.9 CARLA had tags 0 to 12 of the
-later 22, and other colours for fences and the rest; 0.10 adds the tag 29, rock.
+later 22, and other colours for fences and for what is `other`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CARLA: dict[int, int] = {
     0: UNKNOWN,
     **{train + 1: label for train, label in _TRAIN.items()},
     **_ids({20: 'static', 21: 'dynamic', 24: 'road', 25: 'ground', 26: 'bridge'}),
-    **_ids({27: 'rail track', 28: 'guard rail', 29: 'static'}),
+    **_ids({27: 'rail track', 28: 'guard rail'}),
     22: UNKNOWN,
     23: UNKNOWN,
 }
@@ -72,7 +72,6 @@ _CARLA_COLORS: dict[int, Color] = {
     26: (150, 100, 100),
     27: (230, 150, 140),
     28: (180, 165, 180),
-    29: (180, 130, 70),
 }
 
 # Every vehicle is one class, riders are pedestrians or belong to it: a coarser truth.
@@ -136,7 +135,7 @@ MEANINGS = {
     'cityscapes_label_ids': 'ids 0 to 33, 255 void; one channel',
     'cityscapes_train_ids': 'train ids 0 to 18, 255 void; one channel',
     'cityscapes_colors': "the colours of Cityscapes' *_color.png",
-    'carla_tags': 'CARLA from 0.9.14, tags 0 to 29 in one channel or in the red one',
+    'carla_tags': 'CARLA from 0.9.14, tags 0 to 28 in one channel or in the red one',
     'carla_palette': 'CARLA from 0.9.14, colours of CityScapesPalette (ros-bridge)',
     'carla_tags_0_9_13': 'CARLA to 0.9.13, tags 0 to 22 in one channel or in the red one',
     'carla_palette_0_9_13': 'CARLA to 0.9.13, colours of CityScapesPalette (ros-bridge)',

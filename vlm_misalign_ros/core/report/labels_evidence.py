@@ -34,22 +34,26 @@ def labels_checks(records: Sequence[FrameRecord], minimum_coverage: float) -> It
     INVALID where less than `minimum_coverage` of the frames with labels can be scored, and then
     because of the data themselves where most of the others were read wrongly.
     """
-    labelled = [record for record in records if record.labels is not None]
-    lost = [record for record in labelled if record.labels and record.labels.fault is not None]
+    faults = [(record, record.labels.fault) for record in records if record.labels is not None]
+    lost = [(record, fault) for record, fault in faults if fault is not None]
     if not lost:
         return
-    wrong = sum(record.labels is not None and record.labels.fault in WRONG for record in lost)
-    covered = 1 - len(lost) / len(labelled)
-    good = covered >= minimum_coverage
-    found = Counter(record.problem or '' for record in lost)
-    told = '; '.join(
-        f'{problem} ({count} frames)' if len(found) > 1 else problem
-        for problem, count in found.most_common(NAMED)
-    )
-    more = f'; and {len(found) - NAMED} other findings' if len(found) > NAMED else ''
+    wrong = sum(fault in WRONG for _, fault in lost)
+    good = 1 - len(lost) / len(faults) >= minimum_coverage
     yield Check(
         'ground truth',
         Status.PASS if good else Status.INVALID,
-        f'{len(lost)} of {len(labelled)} frames unscorable: ground truth: {told}{more}',
+        f'{len(lost)} of {len(faults)} frames unscorable: ground truth: '
+        + _findings([record.problem or '' for record, _ in lost]),
         data=not good and wrong * 2 > len(lost),
     )
+
+
+def _findings(problems: Sequence[str]) -> str:
+    """Return what was found, the most frequent first, with counts where it was not one thing."""
+    found = Counter(problems)
+    if len(found) == 1:
+        return problems[0]
+    told = [f'{problem} ({count} frames)' for problem, count in found.most_common(NAMED)]
+    more = [f'and {len(found) - NAMED} other findings'] if len(found) > NAMED else []
+    return '; '.join(told + more)

@@ -29,7 +29,7 @@ import numpy as np
 from vlm_misalign_ros.core.labels.classes import BY_ID, LABELS
 from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values
 from vlm_misalign_ros.core.labels.forms import UNKNOWN
-from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.maps import LabelMap, spread
 from vlm_misalign_ros.core.labels.shares import Limits, Said, nothing_said, show_share
 from vlm_misalign_ros.core.truth.inventory import INSTANCE
 
@@ -37,6 +37,9 @@ MOST_HOOD = 0.5
 """Share of a picture that hood and border can be; more is another encoding's road."""
 MOST_OTHER = 0.2
 """Share of the pixels of things whose instance may be one of another class."""
+
+LOOKED_AT = 200_000
+"""Pixels of an instance map that are compared with the labels, about."""
 
 _THINGS = np.zeros(256, bool)
 _THINGS[[label.id for label in LABELS if label.has_instances]] = True
@@ -142,7 +145,7 @@ def _contrary(labels: LabelMap, limits: Limits) -> Finding:
     """Find a map that contradicts its encoding, and fits another without fault."""
     if labels.sample is None:
         return None, ''
-    wrong = contradiction(labels.labels)
+    wrong = contradiction(spread(labels.labels))
     others = fitting(labels.sample, limits=limits) if wrong else []
     others = [name for name in others if name != labels.encoding]
     if not others:
@@ -154,6 +157,7 @@ def _other_instances(labels: np.ndarray, instances: np.ndarray | None) -> Findin
     """Find an instance map whose things are of other classes than the labels'."""
     if instances is None or instances.shape != labels.shape:
         return None, ''
+    labels, instances = spread(labels, LOOKED_AT), spread(instances, LOOKED_AT)
     numbered = instances >= INSTANCE
     looked_at = (numbered | _THINGS[labels]) & (labels != UNKNOWN)
     things = labels[looked_at]
