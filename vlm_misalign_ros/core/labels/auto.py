@@ -25,7 +25,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.encodings import AUTO, Encoding, name_of
-from vlm_misalign_ros.core.labels.fitting import candidates, fitting
+from vlm_misalign_ros.core.labels.fitting import candidates, fitting, tells
 from vlm_misalign_ros.core.labels.forms import Outside
 from vlm_misalign_ros.core.labels.maps import spread
 
@@ -69,10 +69,17 @@ class AutoEncoding:
                 'label_encoding auto: no encoding fits this map',
                 'look at it with `vlm-misalign labels`; a table of your own goes into a YAML file',
             )
+        choose = f'set monitor.label_encoding={found[0]}' + ', or another' * (len(found) > 1)
+        if not tells(sample):
+            raise RecordError(
+                f'label_encoding auto: a map of so few values does not tell; {_all(found)} fit it',
+                f'{choose}, or wait for another map',
+            )
         self._left = [encoding for encoding in self._left if name_of(encoding) in found]
         if len(found) > 1:
-            raise RecordError(
-                f'label_encoding auto: {" and ".join(found)} fit all that was seen',
-                f'set monitor.label_encoding={found[0]}, or the other',
-            )
+            raise RecordError(f'label_encoding auto: {_all(found)} fit all that was seen', choose)
         self._chosen = self._left[0]
+
+
+def _all(names: list[str]) -> str:
+    return ' and '.join(names)

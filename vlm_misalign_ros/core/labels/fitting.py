@@ -16,8 +16,8 @@
 Which encodings a label map can have: those that have its values, and give a road scene.
 
 Tables overlap (7 is road, traffic light or traffic sign), so values alone do not decide. Where a
-camera looks along a road, ground is ahead of it and no ground above it. A reading under which
-most of the road ahead would be sky, a wall or traffic lights, or most of what is above it road or
+camera looks along a road, a road is ahead of it and no road above it. A reading under which most
+of the road ahead would be sky, sidewalk or traffic lights, or most of what is above it road or
 people, is contradicted by the map itself. Nothing finer is asked: what stands, two encodings may
 share, and then nobody but the user knows.
 """
@@ -46,6 +46,9 @@ MOST_OUTSIDE = 0.001
 MOST_CONTRARY = 0.5
 """Share of the road ahead, or of what is above, that may be what cannot be there."""
 
+LEAST_VALUES, LEAST_SHARE = 3, 0.01
+"""Values with at least this share that a map needs to say anything of its encoding."""
+
 _AHEAD = (slice(0.65, 0.8), slice(0.25, 0.75))
 """Rows and columns, as parts of the picture, where the road ahead is; hoods lie below."""
 _ABOVE = (slice(0.0, 0.15), slice(0.0, 1.0))
@@ -58,8 +61,8 @@ def _labels(*names: str) -> np.ndarray:
 
 
 _NOT_AHEAD = _labels(
-    *('unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'building', 'wall'),
-    *('bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign', 'sky'),
+    *('unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'sidewalk', 'building'),
+    *('wall', 'bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign', 'sky'),
 )
 _NOT_ABOVE = _labels(
     *('ego vehicle', 'road', 'sidewalk', 'parking', 'ground', 'rail track', 'fence'),
@@ -125,12 +128,15 @@ def fitting(
     return [found.encoding for found in (fit(e, pixels, limits) for e in chosen) if found.fits]
 
 
-def contradiction(labels: np.ndarray) -> str:
-    """
-    Say what of label ids, uint8 (H, W), lies where it cannot; empty for what may be a scene.
+def tells(pixels: np.ndarray) -> bool:
+    """Return whether a map has enough values to be a scene at all: LEAST_VALUES of them."""
+    flat = pixels.reshape(pixels.shape[0] * pixels.shape[1], -1)
+    _, counts = np.unique(flat, axis=0, return_counts=True)
+    return int((counts >= LEAST_SHARE * len(flat)).sum()) >= LEAST_VALUES
 
-    A map of one value throughout is no scene at all, and says nothing of its encoding.
-    """
+
+def contradiction(labels: np.ndarray) -> str:
+    """Say what of label ids, uint8 (H, W), lies where it cannot; empty for what may be a scene."""
     for where, words, wrong in (
         (_AHEAD, 'the road ahead', _NOT_AHEAD),
         (_ABOVE, 'what is above', _NOT_ABOVE),

@@ -27,7 +27,7 @@ from enum import Enum
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, LABELS
-from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values
+from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values, tells
 from vlm_misalign_ros.core.labels.forms import UNKNOWN
 from vlm_misalign_ros.core.labels.maps import LabelMap, spread
 from vlm_misalign_ros.core.labels.shares import Limits, Said, nothing_said, show_share
@@ -35,6 +35,8 @@ from vlm_misalign_ros.core.truth.inventory import INSTANCE
 
 MOST_HOOD = 0.5
 """Share of a picture that hood and border can be; more is another encoding's road."""
+MOST_FOREIGN = 0.01
+"""Share of a map outside the table from which it is asked whether another encoding has it all."""
 MOST_OTHER = 0.2
 """Share of the pixels of things whose instance may be one of another class."""
 
@@ -143,9 +145,11 @@ def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
 
 def _contrary(labels: LabelMap, limits: Limits) -> Finding:
     """Find a map that contradicts its encoding, and fits another without fault."""
-    if labels.sample is None:
+    if labels.sample is None or not tells(labels.sample):
         return None, ''
     wrong = contradiction(spread(labels.labels))
+    if not wrong and labels.outside.total > MOST_FOREIGN * labels.labels.size:
+        wrong = f'there is no {show_values(labels.outside, labels.labels.size)}'
     others = fitting(labels.sample, limits=limits) if wrong else []
     others = [name for name in others if name != labels.encoding]
     if not others:
