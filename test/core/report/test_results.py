@@ -118,22 +118,23 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
     assert 'motion_blur:3' in text and '0.286 [' in text
 
 
-def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
+def test_every_frame_of_a_model_is_in_one_state():
     (row, total) = summarise(
         [
             frame(1),
             frame(2, status='missing'),
             frame(3, status='missing'),
             frame(4, status='unmatched'),
+            frame(5, status='unscorable'),
             LateRecord('3.000000000', 'vlm:m'),
             LateRecord('2.000000000', 'vlm:other'),
         ]
     )
     for entry in (row, total):
         found = tuple(entry.by_status[status] for status in Status)
-        assert found == (1, 1, 1, 1) and sum(found) == entry.frames
+        assert found == (1, 1, 1, 1, 1) and sum(found) == entry.frames
     head = format_table([row]).splitlines()[0].split()
-    assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
+    assert head[2:7] == ['scored', 'missing', 'late', 'unmatched', 'unscorable']
     # Columns for what did not happen would only be noise.
     assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:4] == ['scored', 'mIoU']
 

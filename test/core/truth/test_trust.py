@@ -79,8 +79,14 @@ def test_black_labels_are_unlabelled_and_no_wrong_encoding():
             pixels[:] = 255
         trust = assess(read(name, pixels))
         assert (trust.fault, trust.said.share) == (Fault.UNLABELLED, 1.0)
-        assert '100 % of the scene say nothing' in trust.reason
+        assert 'every pixel is 0' in trust.reason or '100 % of the scene' in trust.reason
         assert trust.fault not in WRONG
+
+
+def test_a_buffer_that_nobody_filled_is_no_road():
+    """0 is road in train ids."""
+    trust = assess(read('cityscapes_train_ids', np.zeros((64, 128), np.uint8)))
+    assert trust.fault is Fault.UNLABELLED and 'every pixel is 0' in trust.reason
 
 
 def test_the_placeholders_of_the_test_split_are_unlabelled():
@@ -154,7 +160,9 @@ def test_tags_of_carla_to_0_9_13_are_told_from_those_after(scenes):
 def test_a_palette_read_as_tags_names_its_values(scenes):
     frame = open_dataset(scenes).read(0)
     trust = assess(read('carla_tags', recoded.palette(recoded.tags(frame.labels))))
-    assert trust.fault is Fault.OUTSIDE and 'values 128 (' in trust.reason
+    assert trust.fault is Fault.CONTRARY
+    assert 'carla_tags does not have values 128 (43 %), 70 (41 %)' in trust.reason
+    assert 'the labels fit cityscapes_colors and carla_palette' in trust.reason
 
 
 def test_a_map_that_cannot_be_read_is_no_empty_one():

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isclose
 
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.report.verdict import Check, Status
@@ -39,7 +40,8 @@ def labels_checks(records: Sequence[FrameRecord], minimum_coverage: float) -> It
     if not lost:
         return
     wrong = sum(fault in WRONG for _, fault in lost)
-    good = 1 - len(lost) / len(faults) >= minimum_coverage
+    covered = 1 - len(lost) / len(faults)
+    good = covered > 0 and (covered >= minimum_coverage or isclose(covered, minimum_coverage))
     yield Check(
         'ground truth',
         Status.PASS if good else Status.INVALID,

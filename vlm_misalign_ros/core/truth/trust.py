@@ -57,7 +57,7 @@ class Fault(str, Enum):
     UNREADABLE = 'unreadable'
     """The labels are of a form that the encoding does not have, or `auto` could not decide."""
     CONTRARY = 'contrary'
-    """The labels lie as no road scene does, and as another encoding's do."""
+    """The labels give no road scene, or too little, and fit another encoding without fault."""
     INSTANCES = 'instances'
     """The instance map contradicts the labels."""
     SIZE = 'size'
@@ -110,51 +110,55 @@ def assess(
     said = nothing_said(labels.labels)
     if labels.problem:
         return Trust(said, Fault.UNREADABLE, labels.problem)
-    for fault, reason in (
-        _unsaid(labels, said, limits.of(labels.tells_hood)),
-        _contrary(labels, limits),
-        _other_instances(labels.labels, instances),
-    ):
-        if fault is not None:
-            return Trust(said, fault, reason)
-    return Trust(said)
+    fault, reason = _unsaid(labels, said, limits.of(labels.tells_hood))
+    doubt = reason or _doubt(labels)
+    others = _others(labels, limits) if doubt else []
+    if others:
+        fault, reason = Fault.CONTRARY, f'{doubt}; the labels fit {" and ".join(others)}'
+    if fault is None:
+        fault, reason = _other_instances(labels.labels, instances)
+    return Trust(said, fault, reason)
 
 
 Finding = tuple[Fault | None, str]
 
 
 def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
-    size = labels.labels.size
+    """Find a map that says too little."""
+    name, size, outside = labels.encoding, labels.labels.size, labels.outside
     if said.hood > MOST_HOOD:
-        return (
-            Fault.CONTRARY,
-            f'{show_share(said.hood)} of the picture would be ego vehicle or border by '
-            f'{labels.encoding}',
-        )
+        share = show_share(said.hood)
+        return Fault.UNLABELLED, f'{share} of the picture would be ego vehicle or border by {name}'
+    if labels.sample is not None and not labels.sample.any():
+        # Whatever 0 means there, road in train ids: a buffer that nobody filled is no scene.
+        return Fault.UNLABELLED, f'every pixel is 0, which says nothing in {name} either'
     if said.share <= limit:
         return None, ''
     told = f'{show_share(said.share)} of the scene say nothing (at most {show_share(limit)})'
-    outside = labels.outside
-    scene = size * (1 - said.hood)
-    if outside.total > said.share * scene / 2:
-        values = show_values(outside, size)
-        return Fault.OUTSIDE, f'{told}: {labels.encoding} does not have {values}'
-    beside = f', {labels.encoding} does not have {show_values(outside, size)}'
-    return Fault.UNLABELLED, f'{told}: unlabelled{beside if outside.total else ""}'
+    if not outside.total:
+        return Fault.UNLABELLED, f'{told}: unlabelled by {name}'
+    values = f'{name} does not have {show_values(outside, size)}'
+    if outside.total > said.share * size * (1 - said.hood) / 2:
+        return Fault.OUTSIDE, f'{told}: {values}'
+    return Fault.UNLABELLED, f'{told}: mostly unlabelled, and {values}'
 
 
-def _contrary(labels: LabelMap, limits: Limits) -> Finding:
-    """Find a map that contradicts its encoding, and fits another without fault."""
-    if labels.sample is None or not tells(labels.sample):
-        return None, ''
+def _doubt(labels: LabelMap) -> str:
+    """Say what makes another encoding likely in a map that says enough; empty for nothing."""
     wrong = contradiction(spread(labels.labels))
-    if not wrong and labels.outside.total > MOST_FOREIGN * labels.labels.size:
-        wrong = f'there is no {show_values(labels.outside, labels.labels.size)}'
-    others = fitting(labels.sample, limits=limits) if wrong else []
-    others = [name for name in others if name != labels.encoding]
-    if not others:
-        return None, ''
-    return (Fault.CONTRARY, f'by {labels.encoding} {wrong}; the labels fit {" and ".join(others)}')
+    if wrong:
+        return f'by {labels.encoding} {wrong}'
+    size = labels.labels.size
+    if labels.outside.total > MOST_FOREIGN * size:
+        return f'{labels.encoding} does not have {show_values(labels.outside, size)}'
+    return ''
+
+
+def _others(labels: LabelMap, limits: Limits) -> list[str]:
+    """Return the other encodings that a map fits without fault."""
+    if labels.sample is None or not tells(labels.sample):
+        return []
+    return [n for n in fitting(labels.sample, limits=limits) if n != labels.encoding]
 
 
 def _other_instances(labels: np.ndarray, instances: np.ndarray | None) -> Finding:
