@@ -98,6 +98,8 @@ def fit(encoding: Encoding, pixels: np.ndarray, limits: Limits = Limits()) -> Fi
     `pixels` are those that Encoding.decode takes.
     """
     name = name_of(encoding)
+    if not pixels.any():
+        return Fit(name, ('every pixel is 0',))
     try:
         labels = decode_labels(encoding, pixels)
     except RecordError as error:

@@ -131,7 +131,8 @@ def _add(reading: Reading, encoding: Encoding, pixels: np.ndarray, limits: Limit
     reading.outside.update(outside.values)
     if outside.others:
         reading.outside[''] += outside.others
-    share = nothing_said(labels).share
+    # Whatever 0 means there: a buffer that nobody filled is no scene.
+    share = nothing_said(labels).share if pixels.any() else 1.0
     reading.unlabelled.append(share)
     reading.scorable += share <= limits.of(bool(getattr(encoding, 'tells_hood', False)))
 
