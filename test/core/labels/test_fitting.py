@@ -148,6 +148,6 @@ def test_an_inspection_of_nothing_readable_says_so():
     found = inspect([np.full((64, 128), 137, np.uint8)])
     assert found.fitting == ()
     text = '\n'.join(describe(found))
-    assert 'value 137 (100 %)' in text and 'no encoding fits' in text
+    assert 'as they came: value 137 (100 %)' in text and 'no encoding fits' in text
     with pytest.raises(RecordError, match='no label map'):
         inspect([])

@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         plain = {
             'place': place,
             'fitting': list(found.fitting),
+            'values': found.raw[0].values,
             'encodings': [reading.to_plain() for reading in found.readings],
         }
         print(json.dumps(plain, indent=1))

@@ -50,6 +50,10 @@ class AutoEncoding:
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W); RecordError while it is not clear what they mean."""
+        if pixels.dtype != np.uint8:
+            raise RecordError(
+                f'a label image of {pixels.dtype} is not {self.name}', 'publish mono8 or rgb8'
+            )
         if self._chosen is None:
             self._look(spread(pixels))
         assert self._chosen is not None

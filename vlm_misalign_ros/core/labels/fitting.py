@@ -31,14 +31,9 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME
-from vlm_misalign_ros.core.labels.encodings import (
-    AUTO,
-    ENCODINGS,
-    Encoding,
-    decode_labels,
-    name_of,
-)
+from vlm_misalign_ros.core.labels.encodings import AUTO, ENCODINGS, Encoding, name_of
 from vlm_misalign_ros.core.labels.forms import Outside
+from vlm_misalign_ros.core.labels.maps import read_pixels
 from vlm_misalign_ros.core.labels.shares import Limits, nothing_said, show_share
 
 MOST_OUTSIDE = 0.001
@@ -101,11 +96,9 @@ def fit(encoding: Encoding, pixels: np.ndarray, limits: Limits = Limits()) -> Fi
     if not pixels.any():
         return Fit(name, ('every pixel is 0',))
     try:
-        labels = decode_labels(encoding, pixels)
+        labels, outside = read_pixels(encoding, pixels)
     except RecordError as error:
         return Fit(name, (error.what,))
-    count = getattr(encoding, 'outside', None)
-    outside: Outside = Outside() if count is None else count(pixels)
     size = labels.size
     if outside.total > MOST_OUTSIDE * size:
         return Fit(name, (f'it does not have {show_values(outside, size)}',))

@@ -34,6 +34,8 @@ from vlm_misalign_ros.core.labels.shares import histogram
 
 UNKNOWN = 0
 """Label id (unlabeled) of values that an encoding does not have."""
+VOID = (0, 255)
+"""Values that stand for what is not labelled wherever a table has nothing else for them."""
 MOST_VALUES = 8
 """Values outside a table that are kept by name; the most frequent ones."""
 EGO_VEHICLE = BY_NAME['ego vehicle'].id
@@ -52,6 +54,10 @@ class Outside:
     def total(self) -> int:
         """Return all pixels outside the table."""
         return sum(self.values.values()) + self.others
+
+    def __add__(self, other: Outside) -> Outside:
+        """Return both; the values of two tables do not overlap."""
+        return Outside(self.values | other.values, self.others + other.others)
 
 
 class Encoding(Protocol):
@@ -86,8 +92,10 @@ class ValueEncoding:
 
     @cached_property
     def has(self) -> np.ndarray:
-        """Return which values the encoding has, bool (256,)."""
-        return self.table != UNKNOWN if self.known is None else self.known
+        """Return which values are not outside the table, bool (256,); void (0, 255) never is."""
+        known = (self.table != UNKNOWN) if self.known is None else self.known.copy()
+        known[list(VOID)] = True
+        return known
 
     @cached_property
     def tells_hood(self) -> bool:
@@ -96,36 +104,25 @@ class ValueEncoding:
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W), by the table; RecordError for a picture in colours."""
-        plane = self._plane(pixels)
-        if plane.dtype == np.uint8:
-            return cv2.LUT(plane, self.table)
-        within = np.where(plane < 256, plane, 0).astype(np.uint8)
-        return np.where(plane < 256, cv2.LUT(within, self.table), np.uint8(UNKNOWN))
+        return cv2.LUT(self._plane(pixels), self.table)
 
     def outside(self, pixels: np.ndarray) -> Outside:
         """Return the pixels whose values the table does not have."""
-        plane = self._plane(pixels)
-        counts = (
-            histogram(plane)
-            if plane.dtype == np.uint8
-            else np.bincount(plane.ravel(), minlength=256)
-        )
-        counts[:256][self.has] = 0
+        counts = histogram(self._plane(pixels))
+        counts[self.has] = 0
         values = np.flatnonzero(counts)
-        return _most(values, counts[values], str)
+        return most_frequent(values, counts[values], str)
 
     def _plane(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the values, uint8 or uint16 (H, W)."""
+        """Return the values, uint8 (H, W)."""
         if pixels.ndim == 3:
-            first = pixels[:, :, :1]
-            # Grey that was sent as colours says the same in each of them.
-            if not self.red and (pixels != first).any():
+            if not self.red:
                 raise RecordError(
                     f'a label image with {pixels.shape[2]} channels is not {self.name}',
                     'publish mono8, or name the encoding of its colours in label_encoding',
                 )
-            pixels = first[:, :, 0]
-        if pixels.dtype not in (np.uint8, np.uint16):
+            pixels = pixels[:, :, 0]
+        if pixels.dtype != np.uint8:
             raise RecordError(
                 f'a label image of {pixels.dtype} is not {self.name}', 'publish mono8'
             )
@@ -172,7 +169,7 @@ class ColorEncoding:
         _, known = self._find(colors)
         values, which = np.unique(colors[~known], return_inverse=True)
         counts = np.bincount(which, lengths[~known], len(values)).astype(np.int64)
-        return _most(values, counts, lambda value: f'#{value:06x}')
+        return most_frequent(values, counts, lambda value: f'#{value:06x}')
 
     def _find(self, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (place of each colour among the known, whether it is known)."""
@@ -183,7 +180,7 @@ class ColorEncoding:
     def _packed(self, pixels: np.ndarray) -> np.ndarray:
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise RecordError(
-                f'a label image of {pixels.dtype} {pixels.shape} is not {self.name}',
+                f'a label image of {pixels.dtype} is not {self.name}: its shape is {pixels.shape}',
                 'publish rgb8 or bgr8',
             )
         wide = pixels.astype(np.uint32)
@@ -191,7 +188,7 @@ class ColorEncoding:
         return packed
 
 
-def _most(values: np.ndarray, counts: np.ndarray, name: Callable[[int], str]) -> Outside:
+def most_frequent(values: np.ndarray, counts: np.ndarray, name: Callable[[int], str]) -> Outside:
     """Return the most frequent values by name; of equally frequent ones the lower."""
     order = np.argsort(-counts, kind='stable')
     kept = order[:MOST_VALUES]

@@ -25,9 +25,10 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import BY_ID
-from vlm_misalign_ros.core.labels.encodings import Encoding, decode_labels, name_of
+from vlm_misalign_ros.core.labels.encodings import Encoding, name_of
 from vlm_misalign_ros.core.labels.fitting import candidates, fit, show_values
 from vlm_misalign_ros.core.labels.forms import MOST_VALUES, Outside
+from vlm_misalign_ros.core.labels.maps import read_pixels
 from vlm_misalign_ros.core.labels.shares import Limits, histogram, nothing_said, show_share
 
 
@@ -79,6 +80,8 @@ class Inspection:
     """Some maps under every encoding."""
 
     readings: tuple[Reading, ...]
+    raw: tuple[Outside, int]
+    """What the maps hold as they came: pixels by value, and all pixels."""
 
     @property
     def fitting(self) -> tuple[str, ...]:
@@ -104,14 +107,28 @@ def inspect(
     """
     encodings = [*candidates(), *more]
     readings = [Reading(name_of(encoding)) for encoding in encodings]
-    seen = 0
+    raw: Counter[str] = Counter()
+    size = 0
     for pixels in maps:
-        seen += 1
+        size += pixels.shape[0] * pixels.shape[1]
+        raw.update(_raw(pixels))
         for encoding, reading in zip(encodings, readings, strict=True):
             _add(reading, encoding, pixels, limits)
-    if not seen:
+    if not size:
         raise RecordError('there is no label map to look at')
-    return Inspection(tuple(readings))
+    values = dict(raw.most_common(MOST_VALUES))
+    return Inspection(tuple(readings), (Outside(values, size - sum(values.values())), size))
+
+
+def _raw(pixels: np.ndarray) -> dict[str, int]:
+    """Return pixels by value or colour."""
+    if pixels.ndim == 3:
+        wide = pixels.astype(np.uint32)
+        pixels = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    values, counts = np.unique(pixels, return_counts=True)
+    name = '#{:06x}' if pixels.dtype == np.uint32 else '{}'
+    found = (int(count) for count in counts)
+    return dict(zip((name.format(value) for value in values.tolist()), found, strict=True))
 
 
 def _add(reading: Reading, encoding: Encoding, pixels: np.ndarray, limits: Limits) -> None:
@@ -120,11 +137,9 @@ def _add(reading: Reading, encoding: Encoding, pixels: np.ndarray, limits: Limit
     reading.fitted += found.fits
     reading.reasons.update(found.reasons[:1])
     try:
-        labels = decode_labels(encoding, pixels)
+        labels, outside = read_pixels(encoding, pixels)
     except RecordError:
         return
-    count = getattr(encoding, 'outside', None)
-    outside = Outside() if count is None else count(pixels)
     counts = histogram(labels)
     reading.pixels += labels.size
     reading.by_label.update({int(label): int(counts[label]) for label in np.flatnonzero(counts)})
@@ -146,16 +161,11 @@ def describe(inspection: Inspection) -> list[str]:
         if reading.reasons:
             told += f'; {reading.reasons.most_common(1)[0][0]}'
         lines.append(f'{reading.encoding:<{width}}  {told}')
-    for name in inspection.fitting or _closest(inspection):
+    for name in inspection.fitting:
         lines += ['', *_content(inspection.of(name))]
+    if not inspection.fitting:
+        lines += ['', f'as they came: {show_values(*inspection.raw)}']
     return [*lines, '', _verdict(inspection)]
-
-
-def _closest(inspection: Inspection) -> tuple[str, ...]:
-    """Return the encoding that leaves the least unsaid, where none fits."""
-    read = [reading for reading in inspection.readings if reading.unlabelled]
-    best = min(read, key=lambda r: (float(np.mean(r.unlabelled)), r.encoding), default=None)
-    return () if best is None else (best.encoding,)
 
 
 def _content(reading: Reading) -> list[str]:
@@ -187,6 +197,6 @@ def _verdict(inspection: Inspection) -> str:
             'monitor.label_encoding to the one that you know it is'
         )
     return (
-        'no encoding fits: these are no label maps of a road scene, were saved with loss or '
-        'blended when resized, or have a table of their own (a YAML file: docs/extending.md)'
+        'no encoding fits, and none of it can be scored: these are no label maps of a road scene, '
+        'were saved with loss or blended when resized, or have a table of their own (a YAML file: docs/extending.md)'
     )

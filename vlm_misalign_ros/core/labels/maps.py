@@ -22,7 +22,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.encodings import DEFAULT, Encoding, decode_labels, name_of
-from vlm_misalign_ros.core.labels.forms import UNKNOWN, Outside
+from vlm_misalign_ros.core.labels.forms import UNKNOWN, Outside, most_frequent
 
 SAMPLE = 20_000
 """Pixels of a map that are kept as they came, about."""
@@ -53,25 +53,47 @@ class LabelMap:
         return cls(labels, tells_hood=tells_hood, sample=spread(labels))
 
 
+def read_pixels(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+    """
+    Return label ids, uint8 (H, W), and what is outside the encoding's table.
+
+    `pixels` are those that Encoding.decode takes. Beyond that, grey that was sent as colours is
+    grey, and of sixteen bits those above eight are outside every table of eight. Raises
+    RecordError for what the encoding refuses all the same.
+    """
+    try:
+        return _counted(encoding, pixels)
+    except RecordError:
+        if pixels.ndim == 3 and not (pixels != pixels[:, :, :1]).any():
+            return _counted(encoding, np.ascontiguousarray(pixels[:, :, 0]))
+        if pixels.dtype != np.uint16 or pixels.ndim != 2:
+            raise
+    wide = pixels > 255
+    labels, outside = _counted(encoding, np.where(wide, 0, pixels).astype(np.uint8))
+    values, counts = np.unique(pixels[wide], return_counts=True)
+    more = most_frequent(values, counts, str)
+    return np.where(wide, np.uint8(UNKNOWN), labels), outside + more
+
+
+def _counted(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+    labels = decode_labels(encoding, pixels)
+    count = getattr(encoding, 'outside', None)
+    return labels, Outside() if count is None else count(pixels)
+
+
 def read_labels(encoding: Encoding, pixels: np.ndarray) -> LabelMap:
     """
-    Return the label map in the pixels that Encoding.decode takes.
+    Return the label map in pixels as `read_pixels` takes them.
 
     What the encoding refuses is a map that says so: the labels came, and nobody can read them.
     """
     try:
-        labels = decode_labels(encoding, pixels)
+        labels, outside = read_pixels(encoding, pixels)
     except RecordError as error:
         empty = np.full(pixels.shape[:2], UNKNOWN, np.uint8)
         return LabelMap(empty, name_of(encoding), False, sample=spread(pixels), problem=str(error))
-    count = getattr(encoding, 'outside', None)
-    return LabelMap(
-        labels,
-        name_of(encoding),
-        bool(getattr(encoding, 'tells_hood', False)),
-        Outside() if count is None else count(pixels),
-        spread(pixels),
-    )
+    tells_hood = bool(getattr(encoding, 'tells_hood', False))
+    return LabelMap(labels, name_of(encoding), tells_hood, outside, spread(pixels))
 
 
 def spread(pixels: np.ndarray, most: int = SAMPLE) -> np.ndarray:

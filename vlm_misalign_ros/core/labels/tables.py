@@ -33,17 +33,13 @@ from vlm_misalign_ros.core.labels.forms import (
 
 Color = tuple[int, int, int]
 
-VOID = 255
-"""Value of what is not labelled, beside 0: -1 (licence plate) in eight bits, and no train id."""
-
 
 def _ids(names: dict[int, str]) -> dict[int, int]:
     return {value: BY_NAME[name].id for value, name in names.items()}
 
 
 _TRAIN = {label.train_id: label.id for label in LABELS if label.train_id != IGNORE}
-_LABEL_IDS = {label.id: label.id for label in LABELS} | {VOID: UNKNOWN}
-_TRAIN_IDS = _TRAIN | {VOID: UNKNOWN}
+_LABEL_IDS = {label.id: label.id for label in LABELS}
 
 # Several labels share a colour: black is the hood, too, and the grey of poles that of groups of
 # them. Licence plates have the colour of cars.
@@ -121,7 +117,7 @@ def _colors(ids: dict[int, int], *colors: dict[int, Color]) -> dict[Color, int]:
 
 
 LABEL_IDS = _values('cityscapes_label_ids', _LABEL_IDS)
-TRAIN_IDS = _values('cityscapes_train_ids', _TRAIN_IDS)
+TRAIN_IDS = _values('cityscapes_train_ids', _TRAIN)
 CITYSCAPES_COLORS = ColorEncoding('cityscapes_colors', _CITYSCAPES_COLORS)
 CARLA_TAGS = _values('carla_tags', _CARLA, red=True)
 CARLA_PALETTE = ColorEncoding('carla_palette', _colors(_CARLA, _CARLA_COLORS))

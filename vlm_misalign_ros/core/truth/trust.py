@@ -27,6 +27,7 @@ from enum import Enum
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, LABELS
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS
 from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values, tells
 from vlm_misalign_ros.core.labels.forms import UNKNOWN
 from vlm_misalign_ros.core.labels.maps import LabelMap, spread
@@ -149,7 +150,9 @@ def _doubt(labels: LabelMap) -> str:
     if wrong:
         return f'by {labels.encoding} {wrong}'
     size = labels.labels.size
-    if labels.outside.total > MOST_FOREIGN * size:
+    # Small tables of a user's own fit many others; what they lack is no doubt of them.
+    known = labels.encoding in ENCODINGS.builtin()
+    if known and labels.outside.total > MOST_FOREIGN * size:
         return f'{labels.encoding} does not have {show_values(labels.outside, size)}'
     return ''
 
