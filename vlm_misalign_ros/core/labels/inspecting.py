@@ -198,5 +198,6 @@ def _verdict(inspection: Inspection) -> str:
         )
     return (
         'no encoding fits, and none of it can be scored: these are no label maps of a road scene, '
-        'were saved with loss or blended when resized, or have a table of their own (a YAML file: docs/extending.md)'
+        'were saved with loss or blended when resized, or have a table of their own (a YAML file: '
+        'docs/extending.md)'
     )
