@@ -39,6 +39,7 @@ from vlm_misalign_ros.core.evaluation.replaying import schedule
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.classes import BY_NAME, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.wire import topics
@@ -91,7 +92,7 @@ def evaluate(folder: str, out: Path) -> None:
         )
     )
     for stamp, found in frames(folder):
-        found[parts.LABELS] = encoding.decode(found[parts.LABELS])
+        found[parts.LABELS] = read_labels(encoding, found[parts.LABELS])
         for name, value in found.items():
             session.add(stamp, name, value, 0.0)
     session.end(0.0)

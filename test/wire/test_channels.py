@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import recoded
 
 from golden import replaying
 from vlm_misalign_ros.bags.analyse import analyse
@@ -31,6 +32,7 @@ from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import CHANNELS, Context, Form, listened, recorded
+from vlm_misalign_ros.wire.values import source_from_values, source_to_values
 
 CONTEXT = Context(open_encoding('cityscapes_label_ids'), 1.22, 0.038)
 ALL = Wanted(models=('a', 'b'), depth=True, source_image=True, recorder=True)
@@ -139,7 +141,6 @@ def test_a_bag_has_what_an_evaluation_takes_and_what_the_monitor_says():
         (topics.TRUTH_INSTANCES, np.uint16, 'mono16', np.uint8, 'mono8', 'publish mono16'),
         (topics.SEGMENTATION_LABELS, np.uint8, 'mono8', np.uint16, 'mono16', 'publish mono8'),
         (topics.DEGRADED_OCCLUDER, np.uint8, 'mono8', np.float32, '32FC1', 'publish mono8'),
-        (topics.TRUTH_LABELS, np.uint8, 'mono8', np.uint16, 'mono16', 'publish mono8'),
         (topics.TRUTH_DEPTH, np.uint16, '16UC1', np.uint8, 'mono8', 'publish 16UC1'),
     ],
 )
@@ -148,6 +149,77 @@ def test_maps_are_checked_where_they_arrive(topic, good, encoding, wrong, other,
     assert read(image(np.ones((2, 3), good), encoding), CONTEXT).shape == (2, 3)
     with pytest.raises(RecordError, match=words):
         read(image(np.ones((2, 3), wrong), other), CONTEXT)
+
+
+LABELS = np.array([[7, 26, 24], [0, 11, 23]], np.uint8)
+
+
+@pytest.mark.parametrize('encoding', ['mono8', '8UC1', 'mono16', '16UC1'])
+def test_labels_of_one_channel_are_read_in_eight_and_sixteen_bits(encoding):
+    pixels = LABELS.astype(np.uint16) if '16' in encoding else LABELS
+    found = channel(topics.TRUTH_LABELS).read(image(pixels, encoding), CONTEXT)
+    assert np.array_equal(found.labels, LABELS) and not found.problem
+    assert found.outside.total == 0
+
+
+@pytest.mark.parametrize(
+    'encoding, order',
+    [
+        ('rgb8', (0, 1, 2)),
+        ('bgr8', (2, 1, 0)),
+        ('8UC3', (2, 1, 0)),
+        ('rgba8', (0, 1, 2, 3)),
+        ('bgra8', (2, 1, 0, 3)),
+        ('8UC4', (2, 1, 0, 3)),
+    ],
+)
+@pytest.mark.parametrize('name', ['carla_tags', 'carla_palette', 'cityscapes_colors'])
+def test_colours_are_read_in_the_order_of_the_message(encoding, order, name):
+    """The tag is in the red channel wherever that is; what is in the others must not matter."""
+    if name == 'carla_tags':
+        rgb = np.full((*LABELS.shape, 4), 99, np.uint8)
+        rgb[..., 0] = recoded.tags(LABELS)
+    else:
+        drawn = recoded.every(LABELS)[name]
+        rgb = np.dstack([drawn, np.full(LABELS.shape, 255, np.uint8)])
+    context = Context(open_encoding(name), 1.22, 0.038)
+    found = channel(topics.TRUTH_LABELS).read(image(rgb[..., list(order)], encoding), context)
+    assert (found.encoding, found.problem, found.outside.total) == (name, '', 0)
+    assert found.labels.tolist() == LABELS.tolist()
+
+
+def test_instance_ids_that_were_sent_as_labels_are_outside_the_table():
+    wide = LABELS.astype(np.uint16) * 1000
+    found = channel(topics.TRUTH_LABELS).read(image(wide, 'mono16'), CONTEXT)
+    assert found.outside.values['26000'] == 1 and found.outside.total == 5
+
+
+@pytest.mark.parametrize(
+    'pixels, encoding, words',
+    [
+        (np.dstack([LABELS, LABELS, LABELS + 1]), 'bgr8', 'is not cityscapes_label_ids'),
+        (LABELS.astype(np.float32), '32FC1', 'float32 is not cityscapes_label_ids'),
+    ],
+)
+def test_labels_that_the_encoding_cannot_read_are_labels_all_the_same(pixels, encoding, words):
+    found = channel(topics.TRUTH_LABELS).read(image(pixels, encoding), CONTEXT)
+    assert words in found.problem and not found.labels.any()
+
+
+def test_labels_of_a_buffer_too_small_are_no_labels():
+    message = image(LABELS, 'mono8')
+    message.height = 9
+    with pytest.raises(RecordError, match='has 6 bytes'):
+        channel(topics.TRUTH_LABELS).read(message, CONTEXT)
+
+
+def test_whether_labels_tell_the_hood_travels_with_the_source():
+    for tells in (True, False):
+        source = Source('d', 's', 'k', 0, 1, 0, Condition(), tells_hood=tells)
+        assert source_from_values(source_to_values(source))[0] == source
+    older = source_to_values(source)
+    del older['hood']
+    assert source_from_values(older)[0].tells_hood
 
 
 def test_a_picture_of_an_unknown_encoding_goes_to_the_fallback_where_there_is_one():

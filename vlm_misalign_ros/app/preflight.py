@@ -17,12 +17,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
-from vlm_misalign_ros.core.datasets import LAYOUTS, open_dataset, split_place
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
+from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
@@ -41,7 +44,11 @@ from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptio
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
+from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
+
+LOOKED_AT = 5
+"""Frames of a data set whose labels are looked at, spread over it."""
 
 
 def preflight(configuration: Configuration) -> dict[str, Any]:
@@ -58,7 +65,11 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     }
     try_out(_conditions(configuration))
     if configuration.replay is not None:
-        facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
+        facts['dataset'] = _dataset(
+            configuration.replay,
+            configuration.monitor.instances,
+            truth_settings(configuration.monitor),
+        )
     facts['plugins'] = _plugins(configuration)
     facts[BASELINES] = baselines
     return facts
@@ -140,7 +151,7 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     return parse_conditions(list(chosen.schedule) or [chosen.condition])
 
 
-def _dataset(replay: ReplayParameters, instances: bool) -> dict[str, Any]:
+def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings) -> dict[str, Any]:
     """Return what is replayed; raises for frames or conditions that will not do."""
     if not replay.dataset:
         raise ConfigurationError(
@@ -159,12 +170,36 @@ def _dataset(replay: ReplayParameters, instances: bool) -> dict[str, Any]:
             f'data set {replay.dataset} has no instances (frame {first.key})',
             'set monitor.instances to false: things are then told apart by their outlines',
         )
+    _check_labels(dataset, replay, instances, settings)
     return {
         'root': replay.dataset,
         'frames': len(dataset),
         'first': dataset.entries[0].key,
         'last': dataset.entries[-1].key,
     }
+
+
+def _check_labels(
+    dataset: Dataset, replay: ReplayParameters, instances: bool, settings: TruthSettings
+) -> None:
+    """Raise DatasetError where most of a few frames have labels that say too little."""
+    looked_at, lost = 0, []
+    for index in dict.fromkeys(np.linspace(0, len(dataset) - 1, LOOKED_AT).round().astype(int)):
+        frame = dataset.read(int(index))
+        if frame.labels is None:
+            continue
+        looked_at += 1
+        trust = trust_of(frame if instances else replace(frame, instances=None), settings)
+        if not trust.scorable:
+            lost.append(f'frame {frame.key}: {trust.reason}')
+    if len(lost) * 2 > looked_at:
+        split = f'split {replay.split!r} of ' if replay.split else ''
+        raise DatasetError(
+            f'{split}data set {replay.dataset} cannot be scored: {len(lost)} of {looked_at} '
+            f'frames that were looked at are unscorable, first {lost[0]}',
+            'choose a split with labels (the test split of Cityscapes has placeholders); '
+            '`vlm-misalign labels` shows what a map holds',
+        )
 
 
 def _plugins(configuration: Configuration) -> dict[str, str]:

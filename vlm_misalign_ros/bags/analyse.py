@@ -52,7 +52,8 @@ from vlm_misalign_ros.wire.pixels import Fallback
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
 
-def _open(path: Path) -> AnyReader:
+def open_bag(path: Path) -> AnyReader:
+    """Return the open reader of a bag; RecordError names one that cannot be read."""
     if not path.exists():
         raise RecordError(f'bag {path} does not exist')
     try:
@@ -189,7 +190,7 @@ def analyse(
         parameters = dataclasses.replace(parameters, limits=tuple(limits))
     rules = Rules.of(parameters, COMMAND_LINE if limits else CONFIGURATION)
     baselines = check_runs(rules.limits, folder)
-    reader = _open(bag)
+    reader = open_bag(bag)
     try:
         chosen = fit(parameters, recorded_topics(reader, namespace))
         check_models(rules.limits, chosen.models, chosen.segmentation)

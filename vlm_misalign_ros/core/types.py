@@ -116,6 +116,8 @@ class Frame:
     camera: Camera | None = None
     depth: np.ndarray | None = None
     """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
+    tells_hood: bool = True
+    """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
 
 
 @dataclass(frozen=True)
@@ -225,3 +227,5 @@ class Source:
     """True for a start-up probe, which is never scored."""
     image: str = ''
     """Checksum of the picture; empty where nothing told it."""
+    tells_hood: bool = True
+    """Whether the labels tell the ego vehicle's hood from what is unlabelled."""

@@ -222,9 +222,8 @@ class Replay(runtime.MisalignNode):
         header = messages.make_header(stamp, self._chosen.frame_id)
         if self._sim_clock is not None:
             self._sim_clock.publish(Clock(clock=header.stamp))
-        self._source.publish(
-            messages.values_message('source', codec.source_to_values(source, frame.camera), header)
-        )
+        told = codec.source_to_values(replace(source, tells_hood=frame.tells_hood), frame.camera)
+        self._source.publish(messages.values_message('source', told, header))
         if frame.camera is not None:
             self._info.publish(messages.camera_info(frame.camera, header))
         if frame.labels is not None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED, to_train_ids
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
 from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.core.world import SPLITS, render_scene
 
@@ -146,6 +146,9 @@ def _fill(job: tuple[Path, str, int, int, int]) -> int:
     samples = open_samples(folder, split, writable=True)
     for index in range(start, stop):
         frame = render_scene(seed, index, RENDERED[1], RENDERED[0], cities=SPLITS[split])
+        trust = trust_of(frame, TruthSettings())
+        if not trust.scorable:
+            raise DatasetError(f'scene {index} of seed {seed} cannot be learnt: {trust.reason}')
         maps = TruthMaps.of(frame)
         truth = read_truth(maps, frame.camera, TruthSettings())
         ids = cv2.resize(to_train_ids(maps.labels), LARGE[::-1], interpolation=cv2.INTER_NEAREST)

@@ -30,7 +30,8 @@ import numpy as np
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.parts import Wanted
-from vlm_misalign_ros.core.labels.encodings import Encoding, decode_labels
+from vlm_misalign_ros.core.labels.encodings import Encoding
+from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
 from vlm_misalign_ros.wire import pixels, topics
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
@@ -77,8 +78,8 @@ class Channel:
     """Whether bags have it."""
 
 
-def _labels(message: Any, context: Context) -> np.ndarray:
-    return decode_labels(context.encoding, pixels.to_label_pixels(message))
+def _labels(message: Any, context: Context) -> LabelMap:
+    return read_labels(context.encoding, pixels.to_label_pixels(message))
 
 
 def _depth(message: Any, context: Context) -> np.ndarray:

@@ -132,10 +132,11 @@ def to_label_pixels(message: Any) -> np.ndarray:
     """
     Return the pixels of a label map as core.labels.encodings takes them.
 
-    (H, W) of one channel, or RGB (H, W, 3) whatever order the message has. Raises RecordError as
-    `to_array`.
+    (H, W) of one channel, or RGB (H, W, 3) whatever order the message has. Sixteen bits of which
+    eight are used are eight. Raises RecordError as `to_array`.
     """
     array = to_array(message)
     if array.ndim == 2:
-        return array
+        small = array.dtype == np.uint16 and int(array.max()) < 256
+        return array.astype(np.uint8) if small else array
     return array[:, :, 2::-1] if message.encoding in _BGR else array[:, :, :3]

@@ -120,6 +120,7 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'depth': str(int(source.depth)),
         'probe': str(int(source.probe)),
         'image': source.image,
+        'hood': str(int(source.tells_hood)),
     }
     if camera is not None:
         values['camera'] = json.dumps(camera.__dict__)
@@ -139,6 +140,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         depth=values.get('depth') == '1',
         probe=values.get('probe') == '1',
         image=_checksum(values, 'image'),
+        tells_hood=values.get('hood', '1') == '1',
     )
     fields = _loads(values, 'camera', None)
     if fields is None:

@@ -18,12 +18,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import recoded
 import yaml
 from cityscapesscripts.helpers.labels import labels as cityscapes
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.labels.classes import to_train_ids
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.wire.pixels import to_label_pixels
 
 IDS = np.array([[entry.id for entry in cityscapes if 0 <= entry.id]], np.uint8)
@@ -63,6 +65,95 @@ CARLA = {
 @pytest.mark.parametrize('tag, name', CARLA.items())
 def test_each_carla_tag_is_its_class(tag, name):
     assert decoded('carla_tags', tag) == [next(e.id for e in cityscapes if e.name == name)]
+
+
+@pytest.mark.parametrize('tag, row', recoded.CARLA_0_9_13.items())
+def test_each_tag_of_carla_to_0_9_13_is_its_class(tag, row):
+    name, label = row[0], row[1]
+    expected = next(e.id for e in cityscapes if e.name == (label or 'unlabeled'))
+    assert decoded('carla_tags_0_9_13', tag) == [expected], name
+
+
+@pytest.mark.parametrize(
+    'palette, tags, table',
+    [
+        ('carla_palette', 'carla_tags', recoded.CARLA),
+        ('carla_palette_0_9_13', 'carla_tags_0_9_13', recoded.CARLA_0_9_13),
+    ],
+)
+def test_each_colour_of_carlas_palettes_is_the_class_of_its_tag(palette, tags, table):
+    drawn = np.array([[color for _, _, color in table.values()]], np.uint8)
+    assert open_encoding(palette).decode(drawn).tolist()[0] == decoded(tags, *table)
+    assert open_encoding(palette).outside(drawn).total == 0
+
+
+def test_the_first_palette_of_carla_had_other_fences():
+    """13 colours up to 0.9.9, of which those of fence and other were changed."""
+    drawn = np.array([[(190, 153, 153), (250, 170, 160)]], np.uint8)
+    assert open_encoding('carla_palette_0_9_13').decode(drawn).tolist() == [[13, 0]]
+
+
+def test_colours_of_cityscapes_are_the_labels_that_have_them():
+    """Black is no label; a pole group has the colour of a pole, a licence plate that of a car."""
+    shared = {'polegroup': 'pole', 'license plate': 'car'}
+    drawn = np.array([[entry.color for entry in cityscapes]], np.uint8)
+    expected = [
+        0
+        if entry.color == (0, 0, 0)
+        else next(e.id for e in cityscapes if e.name == shared.get(entry.name, entry.name))
+        for entry in cityscapes
+    ]
+    assert open_encoding('cityscapes_colors').decode(drawn).tolist()[0] == expected
+
+
+def test_values_outside_the_table_are_counted_the_most_frequent_by_name():
+    encoding = open_encoding('carla_tags')
+    values = np.array([[14, 137, 137, 137, 200, 200, 30, 255]], np.uint8)
+    found = encoding.outside(values)
+    assert found.values == {'137': 3, '200': 2, '30': 1}
+    assert (found.others, found.total) == (0, 6)
+    many = encoding.outside(np.arange(256, dtype=np.uint8)[None])
+    # 29 to 254 are none of its tags: eight are named, the others counted.
+    assert (len(many.values), many.others, many.total) == (8, 226 - 8, 226)
+    assert open_encoding('carla_palette').outside(
+        np.array([[(0, 0, 142), (1, 2, 3), (1, 2, 3)]], np.uint8)
+    ).values == {'#010203': 2}
+
+
+def test_void_is_no_value_outside_the_table():
+    for name, values in (('cityscapes_label_ids', (0, 33, 255)), ('cityscapes_train_ids', (255,))):
+        assert open_encoding(name).outside(np.array([values], np.uint8)).total == 0
+    assert open_encoding('cityscapes_label_ids').outside(np.full((1, 1), 34, np.uint8)).total == 1
+    assert open_encoding('cityscapes_train_ids').outside(np.full((1, 1), 19, np.uint8)).total == 1
+
+
+def test_only_the_ids_of_cityscapes_tell_the_hood():
+    told = {
+        name for name in ENCODINGS.builtin() if getattr(open_encoding(name), 'tells_hood', False)
+    }
+    assert told == {'cityscapes_label_ids'}
+
+
+def test_a_file_tells_the_hood_where_it_names_it(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(yaml.safe_dump({'values': {1: 'ego vehicle', 3: 'road'}}))
+    encoding = open_encoding(str(path))
+    assert encoding.tells_hood
+    assert encoding.outside(np.array([[0, 1, 3, 4]], np.uint8)).values == {'4': 1}
+
+
+def test_values_beyond_eight_bits_are_outside_every_table():
+    """Instance ids that were sent as labels."""
+    wide = np.array([[26, 26001, 24000, 99]], np.uint16)
+    found = read_labels(open_encoding('cityscapes_label_ids'), wide)
+    assert found.labels.tolist() == [[26, 0, 0, 0]] and not found.problem
+    assert found.outside.values == {'24000': 1, '26001': 1, '99': 1}
+
+
+def test_grey_that_was_sent_as_colours_is_grey():
+    grey = np.array([[[7] * 3, [26] * 3]], np.uint8)
+    found = read_labels(open_encoding('cityscapes_label_ids'), grey)
+    assert found.labels.tolist() == [[7, 26]] and not found.problem
 
 
 def test_carla_tags_that_are_no_class_of_cityscapes_are_unlabeled():

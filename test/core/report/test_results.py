@@ -130,16 +130,24 @@ def test_every_picture_of_a_model_is_in_exactly_one_state():
             frame(3, status='missing'),
             frame(4, status='unmatched'),
             structs.replace(frame(5, status='doubled'), pictures=3),
+            frame(6, status='unscorable'),
             LateRecord('3.000000000', 'vlm:m'),
             LateRecord('2.000000000', 'vlm:other'),
         ]
     )
     for entry in (row, total):
         found = {status.value: count for status, count in entry.by_status.items() if count}
-        assert found == {'scored': 1, 'missing': 1, 'late': 1, 'unmatched': 1, 'doubled': 3}
-        assert sum(found.values()) == entry.frames == 7
+        assert found == {
+            'scored': 1,
+            'missing': 1,
+            'late': 1,
+            'unmatched': 1,
+            'unscorable': 1,
+            'doubled': 3,
+        }
+        assert sum(found.values()) == entry.frames == 8
     head = format_table([row]).splitlines()[0].split()
-    assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
+    assert head[2:7] == ['scored', 'missing', 'late', 'unmatched', 'unscorable']
     # Columns for what did not happen would only be noise.
     assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:5] == [
         'scored',

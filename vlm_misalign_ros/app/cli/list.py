@@ -94,8 +94,12 @@ def _datasets() -> Lines:
 
 def _encodings() -> Lines:
     from vlm_misalign_ros.core.labels.encodings import ENCODINGS
+    from vlm_misalign_ros.core.labels.tables import MEANINGS
 
-    return [(name, f'{path}{_broken(ENCODINGS, name)}') for name, path in ENCODINGS.origins()]
+    return [
+        (name, f'{MEANINGS.get(name, path)}{_broken(ENCODINGS, name)}')
+        for name, path in ENCODINGS.origins()
+    ]
 
 
 def _prompts() -> Lines:

@@ -33,6 +33,7 @@ VERBS = (
     'merge',
     'calibrate',
     'truth',
+    'labels',
     'mentions',
     'scenes',
     'train',

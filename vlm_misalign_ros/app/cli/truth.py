@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.cli.settings import truth_of
     from vlm_misalign_ros.core.datasets import open_dataset
     from vlm_misalign_ros.core.report.drawing import draw_truth
+    from vlm_misalign_ros.core.truth.read import trust_of
 
     settings = truth_of(arguments.overrides)
     dataset = open_dataset(
@@ -56,10 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
     )
     out = Path(arguments.out)
+    unscorable: list[str] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         for frame in tqdm(dataset, unit='frame', desc='truth'):
             drawn = draw_truth(frame, settings)
+            trust = trust_of(frame, settings)
+            if not trust.scorable:
+                unscorable.append(f'{frame.key}: {trust.reason}')
             encoded = cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
             (out / f'{frame.key}.jpg').write_bytes(encoded.tobytes())
     except OSError as error:
@@ -67,4 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
             f'{out} cannot be written: {error.strerror}', 'free space or choose another folder'
         ) from error
     print(f'{len(dataset)} pictures are in {out}')
+    if unscorable:
+        print(f'{len(unscorable)} of {len(dataset)} frames are unscorable, first {unscorable[0]}')
     return 0

@@ -119,6 +119,7 @@ class CityscapesDataset:
             instances,
             camera,
             self._depth(entry, camera),
+            tells_hood=not entry.has_train_ids,
         )
 
     @property

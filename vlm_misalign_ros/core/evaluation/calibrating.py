@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import kind_of, load_vlm, model_hash, parse
 from vlm_misalign_ros.core.truth.inventory import Inventory
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
 from vlm_misalign_ros.core.types import Frame, Hazard, Kind, Presence
 
 
@@ -69,16 +69,23 @@ def calibrate_model(
     frames = open_dataset(dataset, split=split, cities=cities, limit=limit)
     network = cast(ScoresClasses, load_vlm(model, prompt=prompt, device=device, threads=threads))
     scores, truths = [], []
+    unscorable: list[str] = []
     for number, frame in enumerate(frames):
-        scores.append(network.raw_scores(frame.image))
-        truths.append(frame_truth(frame, settings))
+        truth = frame_truth(frame, settings)
+        if truth is None:
+            unscorable.append(f'{frame.key}: {trust_of(frame, settings).reason}')
+        else:
+            scores.append(network.raw_scores(frame.image))
+            truths.append(truth)
         if progress is not None:
             progress(number + 1, len(frames))
     points = calibration.calibrate(scores, truths)
     if not points:
+        lost = f'{len(unscorable)} of {len(frames)} frames are unscorable ({unscorable[0]})'
         raise DatasetError(
-            f'{dataset} has no class with {calibration.LEAST} positives and negatives',
-            'calibrate on more frames',
+            f'{dataset} has no class with {calibration.LEAST} positives and negatives'
+            + (f'; {lost}' if unscorable else ''),
+            'calibrate on more frames that are labelled',
         )
     return calibration.Calibration(
         model,
@@ -89,21 +96,25 @@ def calibrate_model(
         {
             'dataset': frames.name,
             'split': split,
-            'frames': len(frames),
+            'frames': len(truths),
+            **({'unscorable': len(unscorable)} if unscorable else {}),
             'cities': sorted({entry.city for entry in frames.entries}),
         },
         settings.to_plain(),
     )
 
 
-def frame_truth(frame: Frame, settings: TruthSettings) -> dict[str, bool | None]:
+def frame_truth(frame: Frame, settings: TruthSettings) -> dict[str, bool | None] | None:
     """
     Return what is there, by class, and whether going on is safe; None where neither counts.
 
-    Raises ConfigurationError for a frame without labels.
+    A frame whose labels say too little has no truth at all: None. Raises ConfigurationError for a
+    frame without labels.
     """
     if frame.labels is None:
         raise ConfigurationError(f'frame {frame.key} has no labels', 'calibrate on labelled data')
+    if not trust_of(frame, settings).scorable:
+        return None
     truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
     found = {name: _there(name, truth.seen.scene[name], truth.seen.inventory) for name in CLASSES}
     verdict = truth.hazard.verdict

@@ -28,22 +28,16 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.evaluation.holding import Held, hold
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
-    DEPTH,
-    INSTANCES,
-    LABELS,
-    OCCLUDER,
     SEGMENTATION,
     SOURCE,
     Parts,
-    concerned,
-    is_shared,
     vlm_part,
 )
-from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
@@ -65,7 +59,7 @@ from vlm_misalign_ros.core.records.schema import (
 )
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
-from vlm_misalign_ros.core.truth.read import Seen, Truth, TruthMaps, read_seen, read_truth
+from vlm_misalign_ros.core.truth.read import Seen, Truth, read_seen
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -95,34 +89,6 @@ class Evaluated:
     """Parts that are of another picture, with the part that they were held against."""
 
 
-@dataclass(frozen=True)
-class _Held:
-    """What the answers to a frame are held against, and what of it can be trusted."""
-
-    maps: TruthMaps | None
-    truth: Truth | None
-    doubled: set[str]
-    """For whom something came twice with other content: models, SEGMENTATION."""
-    evidence: Evidence
-    misfit: str
-    """Which maps do not fit each other; empty when all do."""
-
-    @property
-    def problem(self) -> str:
-        """Return why the truth of the frame cannot be used; empty where it can."""
-        return self.evidence.problem or self.misfit
-
-    def lost(self, name: str, part: str, came: bool) -> Status | None:
-        """Return why `part`, of the model `name`, is not scored; None where it is."""
-        if name in self.doubled:
-            return Status.DOUBLED
-        if self.evidence.problem or part in self.evidence.problems:
-            return Status.UNSCORABLE
-        if self.truth is None:
-            return Status.UNMATCHED
-        return None if came else Status.MISSING
-
-
 class Evaluator:
     """Turns joined frames into records; holds settings, no state."""
 
@@ -145,7 +111,9 @@ class Evaluator:
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
-        held = self._hold(joined, camera or default_camera)
+        held = hold(
+            joined, source, camera or default_camera, self._parameters.models, self._settings
+        )
         segmentation, matrix, visible = self._segmentation(held, parts)
         models = self._models(held, parts)
         answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
@@ -168,6 +136,7 @@ class Evaluator:
             segmentation=segmentation,
             models=models,
             timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
+            labels=held.entry(),
             problem=held.problem or None,
             image=held.evidence.image or None,
             pictures=joined.heard.pictures,
@@ -179,19 +148,7 @@ class Evaluator:
             record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
         )
 
-    def _hold(self, joined: Joined, camera: Camera | None) -> _Held:
-        """Return what the answers to a frame are held against; truth only where it is trusted."""
-        twice = joined.heard.counts
-        models = self._parameters.models
-        doubled = {name for part in twice for name in concerned(part, models)}
-        evidence = verify(joined, models)
-        misfit = _misfit(joined.parts)
-        trusted = not (misfit or evidence.problem or any(map(is_shared, twice)))
-        maps = _maps(joined.parts) if trusted else None
-        truth = None if maps is None else read_truth(maps, camera, self._settings)
-        return _Held(maps, truth, doubled, evidence, misfit)
-
-    def _models(self, held: _Held, parts: Parts) -> dict[str, ModelEntry]:
+    def _models(self, held: Held, parts: Parts) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
         found = {}
         for name in self._parameters.models:
@@ -212,7 +169,7 @@ class Evaluator:
         return found
 
     def _segmentation(
-        self, held: _Held, parts: Parts
+        self, held: Held, parts: Parts
     ) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
         """Return the mask's entry, its confusion matrix, and that over what is left to see."""
         predicted: np.ndarray | None = parts.get(SEGMENTATION)
@@ -286,29 +243,6 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
-
-
-def _maps(parts: Parts) -> TruthMaps | None:
-    """Return the ground truth of a frame; None without labels."""
-    if LABELS not in parts:
-        return None
-    occluder: np.ndarray | None = parts.get(OCCLUDER)
-    visible = None if occluder is None else occluder == 0
-    return TruthMaps(parts[LABELS], parts.get(INSTANCES), parts.get(DEPTH), visible)
-
-
-def _misfit(parts: Parts) -> str:
-    """Say which of the maps has another size than the labels; empty when they fit."""
-    labels: np.ndarray | None = parts.get(LABELS)
-    if labels is not None:
-        for name in (INSTANCES, OCCLUDER, DEPTH):
-            other: np.ndarray | None = parts.get(name)
-            if other is not None and other.shape != labels.shape:
-                return (
-                    f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels '
-                    f'{labels.shape[1]} x {labels.shape[0]}'
-                )
-    return ''
 
 
 def _condition(applied: Applied) -> ConditionEntry:

@@ -21,10 +21,12 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
+from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
-from vlm_misalign_ros.core.records.schema import Record
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.core.truth.trust import REMEDIES
 
 
 class Journal:
@@ -78,6 +80,23 @@ class Journal:
         """Note the first message of each part that could not be read."""
         if self.once(f'malformed {part}', f'{part}: {error}'):
             self.notes.append(f'{part}: a message could not be read: {error}')
+
+    def labels(self, record: FrameRecord, auto: bool) -> None:
+        """Say once what `auto` decided on, and once of each fault that ground truth has it."""
+        labels = record.labels
+        if labels is None:
+            return
+        if auto and labels.encoding != AUTO:
+            self.once(AUTO, f'label_encoding auto: the labels are {labels.encoding}')
+        if labels.fault is not None:
+            text = (
+                f'ground truth is unscorable ({labels.fault.value}), first that of frame '
+                f'{record.key or record.stamp}: {record.problem}. {REMEDIES[labels.fault]}'
+            )
+            if self.once(f'labels {labels.fault.value}', text):
+                self.notes.append(text)
+        elif record.problem:
+            self.once('problem', f'frame {record.key}: {record.problem}')
 
     def late(self, epoch: int, stamp: int, part: str) -> None:
         """Write down that a part came after its frame was closed without it."""

@@ -48,6 +48,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     needs,
 )
 from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord, Status
@@ -322,6 +323,7 @@ class Session:
         for part, against in evaluated.mismatches:
             self._journal.mismatch(self._epoch, joined, part, against)
         self._journal.write(record)
+        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
         if record.truth is None:
             self._tell_beside()
         shown = record.condition.corruption != BLANK and IMAGE in joined.parts

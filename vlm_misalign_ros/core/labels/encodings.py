@@ -21,118 +21,64 @@ grey values or colours to names of Cityscapes labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
-from vlm_misalign_ros.core.labels.classes import BY_NAME, IGNORE, LABELS
+from vlm_misalign_ros.core.labels.classes import BY_NAME, LABELS
+from vlm_misalign_ros.core.labels.forms import (
+    UNKNOWN,
+    ColorEncoding,
+    Encoding,
+    ValueEncoding,
+    known_values,
+    value_table,
+)
 from vlm_misalign_ros.core.registry import Registry
 
+__all__ = [
+    'AUTO',
+    'DEFAULT',
+    'ENCODINGS',
+    'UNKNOWN',
+    'ColorEncoding',
+    'Encoding',
+    'ValueEncoding',
+    'decode_labels',
+    'name_of',
+    'open_encoding',
+]
+
 _HIGHEST = max(label.id for label in LABELS)
-UNKNOWN = 0
-"""Label id (unlabeled) of values that an encoding does not have."""
 
-
-class Encoding(Protocol):
-    """One meaning of the values of a label map."""
-
-    def decode(self, pixels: np.ndarray, /) -> np.ndarray:
-        """
-        Return Cityscapes label ids, uint8 (H, W).
-
-        `pixels` are (H, W) of one channel, or RGB (H, W, 3) whatever order they were sent in.
-        Raises RecordError for pixels of a type or shape that the encoding does not have.
-        """
-
-
-@dataclass(frozen=True)
-class ValueEncoding:
-    """Grey values, or those of the red channel, by a table."""
-
-    name: str
-    table: np.ndarray
-    """Label id by value, uint8 (256,)."""
-    red: bool = False
-    """Whether the value of a colour picture is in its red channel, where CARLA puts it."""
-
-    def decode(self, pixels: np.ndarray) -> np.ndarray:
-        """Return label ids, uint8 (H, W), by the table."""
-        if pixels.ndim == 3:
-            if not self.red:
-                raise RecordError(
-                    f'a label image with {pixels.shape[2]} channels is not {self.name}',
-                    'publish mono8',
-                )
-            pixels = pixels[:, :, 0]
-        if pixels.dtype != np.uint8:
-            raise RecordError(
-                f'a label image of {pixels.dtype} is not {self.name}', 'publish mono8'
-            )
-        return cv2.LUT(np.ascontiguousarray(pixels), self.table)
-
-
-@dataclass(frozen=True)
-class ColorEncoding:
-    """Colours, each of one label."""
-
-    name: str
-    labels: Mapping[tuple[int, int, int], int]
-    """Label id by RGB."""
-
-    def decode(self, pixels: np.ndarray) -> np.ndarray:
-        """Return label ids, uint8 (H, W), by colour."""
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-            raise RecordError(
-                f'a label image of {pixels.dtype} {pixels.shape} is not {self.name}',
-                'publish rgb8 or bgr8',
-            )
-        packed = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-        found = np.full(packed.shape, UNKNOWN, np.uint8)
-        for (red, green, blue), label in self.labels.items():
-            found[packed == red * 65536 + green * 256 + blue] = label
-        return found
-
-
-def _table(values: Mapping[int, int]) -> np.ndarray:
-    table = np.full(256, UNKNOWN, np.uint8)
-    for value, label in values.items():
-        table[value] = label
-    return table
-
-
-_TRAIN = {label.train_id: label.id for label in LABELS if label.train_id != IGNORE}
-
-# static, dynamic, road line, ground, bridge, rail track, guard rail (CARLA >= 0.9.14).
-_CARLA_EXTRAS = {20: 4, 21: 5, 24: 7, 25: 6, 26: 15, 27: 10, 28: 14}
-
-LABEL_IDS = ValueEncoding('cityscapes_label_ids', _table({label.id: label.id for label in LABELS}))
-TRAIN_IDS = ValueEncoding('cityscapes_train_ids', _table(_TRAIN))
-CARLA_TAGS = ValueEncoding(
-    'carla_tags',
-    _table({**{train + 1: label for train, label in _TRAIN.items()}, **_CARLA_EXTRAS}),
-    red=True,
-)
-
-_HERE = 'vlm_misalign_ros.core.labels.encodings'
+_TABLES = 'vlm_misalign_ros.core.labels.tables'
+AUTO = 'auto'
 ENCODINGS: Registry[Encoding] = Registry(
     'vlm_misalign_ros.label_encodings',
     'label encoding',
     {
-        'cityscapes_label_ids': f'{_HERE}:LABEL_IDS',
-        'cityscapes_train_ids': f'{_HERE}:TRAIN_IDS',
-        'carla_tags': f'{_HERE}:CARLA_TAGS',
+        'cityscapes_label_ids': f'{_TABLES}:LABEL_IDS',
+        'cityscapes_train_ids': f'{_TABLES}:TRAIN_IDS',
+        'cityscapes_colors': f'{_TABLES}:CITYSCAPES_COLORS',
+        'carla_tags': f'{_TABLES}:CARLA_TAGS',
+        'carla_palette': f'{_TABLES}:CARLA_PALETTE',
+        'carla_tags_0_9_13': f'{_TABLES}:CARLA_TAGS_0_9_13',
+        'carla_palette_0_9_13': f'{_TABLES}:CARLA_PALETTE_0_9_13',
+        AUTO: 'vlm_misalign_ros.core.labels.auto:AutoEncoding',
     },
     needs=('decode',),
 )
 """Every label encoding by name."""
 DEFAULT = 'cityscapes_label_ids'
+
+
+def name_of(encoding: Encoding) -> str:
+    """Return what an encoding is called; one without a name goes by its type."""
+    return str(getattr(encoding, 'name', type(encoding).__name__))
 
 
 def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
@@ -142,7 +88,7 @@ def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
     Raises RecordError for what the encoding refuses, and, naming it, for one that fails or gives
     something else.
     """
-    name = getattr(encoding, 'name', type(encoding).__name__)
+    name = name_of(encoding)
     try:
         labels = encoding.decode(pixels)
     except (MisalignError, MemoryError):
@@ -166,17 +112,23 @@ def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
     return labels
 
 
-@lru_cache(maxsize=16)
 def open_encoding(text: str) -> Encoding:
     """
     Return the encoding of a name in the registry, or of a YAML file.
 
     The file has `values: {0: road, ...}` or `colors: {'#804080': road, ...}`, with the names of
-    Cityscapes labels. Raises ConfigurationError for a name that is not known and for a file that
-    is no such map.
+    Cityscapes labels. An entry of the registry that is a class is made anew, so that what it
+    learns of a run stays with that run. Raises ConfigurationError for a name that is not known
+    and for a file that is no such map.
     """
-    if text in ENCODINGS:
-        return ENCODINGS.load(text)
+    if text not in ENCODINGS:
+        return _open_file(text)
+    found = ENCODINGS.load(text)
+    return found() if isinstance(found, type) else found
+
+
+@lru_cache(maxsize=16)
+def _open_file(text: str) -> Encoding:
     if not text.endswith(('.yaml', '.yml')):
         raise ConfigurationError(
             f'there is no label encoding {text!r}',
@@ -191,9 +143,10 @@ def open_encoding(text: str) -> Encoding:
         raise ConfigurationError(
             f'label map {path} has neither values nor colors, or both', 'give one of the two'
         )
-    if 'values' in data:
-        return ValueEncoding(path.name, _table(_read(path, data['values'], _value)), red=True)
-    return ColorEncoding(path.name, _read(path, data['colors'], _color))
+    if 'colors' in data:
+        return ColorEncoding(path.name, _read(path, data['colors'], _color))
+    values = _read(path, data['values'], _value)
+    return ValueEncoding(path.name, value_table(values), red=True, known=known_values(values))
 
 
 def _read(path: Path, entries: Any, key: Any) -> dict[Any, int]:

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
 from vlm_misalign_ros.core.truth.hazard import Doubt
+from vlm_misalign_ros.core.truth.trust import Fault
 from vlm_misalign_ros.core.types import (
     Description,
     Hazard,
@@ -41,7 +42,8 @@ from vlm_misalign_ros.core.types import (
 )
 
 SCHEMA = 4
-"""Version of the records. 4: two truths of hazard and mask under occlusion; static obstacles."""
+"""Version of the records. 4: what cannot be trusted is told apart (unscorable, doubled,
+unverified); two truths of hazard and mask under an occluder; static obstacles."""
 
 
 class Status(str, Enum):
@@ -56,7 +58,7 @@ class Status(str, Enum):
     UNMATCHED = 'unmatched'
     """Without ground truth."""
     UNSCORABLE = 'unscorable'
-    """Truth, condition or answer say nothing that could be scored, or are of another picture."""
+    """Truth, condition or answer say too little to be scored, or are of another picture."""
     DOUBLED = 'doubled'
     """Something came twice under one stamp with other content: which was meant is not known."""
     NOT_ASKED = 'not asked'
@@ -147,6 +149,21 @@ class TruthEntry(msgspec.Struct, frozen=True):
     """Why that is INDETERMINATE; null where it is not, or without an occluder."""
     corridor: CorridorEntry | None = None
     """What lies on its road."""
+
+
+class LabelsEntry(msgspec.Struct, frozen=True):
+    """What the label map of a frame was worth."""
+
+    encoding: str
+    """The encoding that decoded it; `auto` while that had not decided."""
+    unlabelled: float
+    """Share of the scene (without hood and border) that says nothing, 0 to 1."""
+    outside: dict[str, int]
+    """Pixels by value outside the encoding's table; the most frequent eight."""
+    others: int
+    """Pixels of further such values."""
+    fault: Fault | None
+    """Why nothing was scored against it; null where it can be."""
 
 
 class ConfidenceEntry(msgspec.Struct, frozen=True):
@@ -275,8 +292,10 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     segmentation: SegmentationEntry
     models: dict[str, ModelEntry]
     timing: TimingEntry
+    labels: LabelsEntry | None = None
+    """Null where no labels came."""
     problem: str | None = None
-    """Why the ground truth could not be used."""
+    """Why the ground truth could not be used, or what of it was not."""
     run: str | None = None
     """The run that it was merged from."""
     image: str | None = None

@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance
 from vlm_misalign_ros.core.truth.hazard import CLEAR_FACTOR, HazardSettings
 from vlm_misalign_ros.core.truth.inventory import Thing
 from vlm_misalign_ros.core.truth.presence import is_required
-from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, read_truth, trust_of
 from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
 
 _COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
@@ -58,8 +58,12 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
 
     Outlined in green is what has to be mentioned, in yellow what may be; the corridor is drawn
     on the road up to the stopping distance and, thinly, up to where CLEAR begins, in magenta what
-    in it is on no drivable surface. ValueError for a frame without labels.
+    in it is on no drivable surface. A frame whose labels say too little has only the reason
+    written on it, and no legend. ValueError for a frame without labels.
     """
+    trust = trust_of(frame, settings)
+    if not trust.scorable:
+        return _unscorable(frame.image, trust.reason)
     truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
     height, width = truth.seen.inventory.shape
     camera, found = truth.camera, truth.hazard
@@ -120,6 +124,17 @@ def _told(truth: Truth) -> str:
 def _tint(image: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) -> None:
     """Lay a colour over the pixels of a mask, bool (H, W)."""
     image[mask] = (0.4 * image[mask] + 0.6 * np.array(color)).astype(np.uint8)
+
+
+def _unscorable(image: np.ndarray, reason: str) -> np.ndarray:
+    """Return a picture with the reason why there is no truth of it."""
+    height, width = image.shape[:2]
+    unit = max(height / 1024, 0.35)
+    drawn = image.copy()
+    cv2.rectangle(drawn, (0, 0), (width - 1, round(70 * unit)), (24, 24, 24), -1)
+    place = (round(20 * unit), round(48 * unit))
+    _write(drawn, f'UNSCORABLE: {reason}', place, (90, 90, 255), unit)
+    return drawn
 
 
 def _draw_corridor(

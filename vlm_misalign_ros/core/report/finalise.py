@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
+from vlm_misalign_ros.core.report.labels_evidence import labels_checks
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
@@ -69,6 +70,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
+        *labels_checks(records, rules.minimum_coverage),
         *evidence.checks(),
         *_limited(folder, manifest, records, rules),
     ]

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_misalign_ros.core.labels.classes import CRITICAL
+from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -190,6 +191,20 @@ class TruthParameters:
         minimum=-1,
         maximum=1,
     )
+    unlabelled_share: float = parameter(
+        0.2,
+        'share of the scene (without hood and border) that may be unlabelled or outside the '
+        "encoding's table; a frame with more is unscorable",
+        minimum=0,
+        maximum=1,
+    )
+    unlabelled_share_with_hood: float = parameter(
+        0.3,
+        'the same where the encoding does not tell the hood from what is unlabelled (train ids, '
+        'colours, CARLA)',
+        minimum=0,
+        maximum=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -212,8 +227,9 @@ class EvaluationParameters(TruthParameters):
     )
     label_encoding: str = parameter(
         'cityscapes_label_ids',
-        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, or '
-        'a YAML file that maps values or colours to labels',
+        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, '
+        'auto (decided by the first maps, refused where two fit), or a YAML file that maps values '
+        'or colours to labels; `vlm-misalign labels` says which it is',
     )
     slop: float = parameter(
         0.0,
@@ -296,6 +312,7 @@ def truth_settings(parameters: TruthParameters) -> TruthSettings:
         ),
         parameters.camera_height,
         parameters.camera_pitch,
+        Limits(parameters.unlabelled_share, parameters.unlabelled_share_with_hood),
     )
 
 

@@ -24,6 +24,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.truth.camera import (
     ground_distance,
     nominal_camera,
@@ -50,6 +52,7 @@ from vlm_misalign_ros.core.truth.presence import (
     required,
     visible_inventory,
 )
+from vlm_misalign_ros.core.truth.trust import Trust, assess
 from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence, View
 
 
@@ -63,9 +66,11 @@ class TruthSettings:
     """Metres above the road, of the default camera (Cityscapes' nominal value)."""
     camera_pitch: float = 0.038
     """Radians, positive looking down, of the default camera (Cityscapes' nominal value)."""
+    limits: Limits = field(default_factory=Limits)
+    """How much of a frame may be unlabelled. Decides which frames count, not what is true."""
 
     def to_plain(self) -> dict[str, float]:
-        """Return the settings by the names that they have as parameters."""
+        """Return what decides what is true, by the names that it has as parameters."""
         return {
             **asdict(self.presence),
             **asdict(self.hazard),
@@ -92,7 +97,7 @@ class TruthMaps:
         """Return the maps of a labelled frame; ValueError when it has no labels."""
         if frame.labels is None:
             raise ValueError(f'frame {frame.key} has no labels')
-        return cls(frame.labels, frame.instances, frame.depth)
+        return cls(frame.labels, frame.instances, known_depth(frame.depth))
 
     def part(self, view: View) -> TruthMaps:
         """Return what lies in a view, one pixel of each map at least."""
@@ -109,6 +114,30 @@ class TruthMaps:
             cut(self.depth),
             cut(self.visible),
         )
+
+
+def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
+    """
+    Return a depth map, uint16 (H, W), or None for one that says nothing.
+
+    One value throughout is no scene: all 0 is unknown, all 65535 out of reach, anything else a
+    wall before the lens.
+    """
+    if depth is None or not depth.size or not (depth != depth[0, 0]).any():
+        return None
+    return depth
+
+
+def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
+    """
+    Return whether a labelled frame of a data set can be scored.
+
+    ValueError when it has no labels.
+    """
+    if frame.labels is None:
+        raise ValueError(f'frame {frame.key} has no labels')
+    labels = LabelMap.of(frame.labels, frame.tells_hood)
+    return assess(labels, frame.instances, settings.limits)
 
 
 def _span(first: float, last: float, size: int) -> slice:

@@ -1,0 +1,183 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What the answers to a frame are held against: its truth, where everything says it can be trusted.
+
+Labels that say too little, maps that do not fit, parts that came twice with other content or are
+of another picture: whatever speaks against scoring a frame is gathered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.evaluation.parts import (
+    DEPTH,
+    IMAGE,
+    INSTANCES,
+    LABELS,
+    OCCLUDER,
+    Parts,
+    concerned,
+    is_shared,
+)
+from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
+from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.records.schema import LabelsEntry, Status
+from vlm_misalign_ros.core.truth.read import (
+    Truth,
+    TruthMaps,
+    TruthSettings,
+    known_depth,
+    read_truth,
+)
+from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
+from vlm_misalign_ros.core.types import Camera, Source
+
+MOST_STRETCHED = 1.05
+"""Factor by which the sides of labels and picture may differ in proportion."""
+MOST_SCALED = 16
+"""Factor by which labels may be smaller or larger than the picture."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the answers to a frame are held against, and what of it can be trusted."""
+
+    maps: TruthMaps | None
+    """None without ground truth that can be trusted."""
+    truth: Truth | None
+    labels: LabelMap | None
+    trust: Trust | None
+    """What the labels are worth; None where none came."""
+    doubled: set[str]
+    """For whom something came twice with other content: models, SEGMENTATION."""
+    evidence: Evidence
+    unused: str
+    """Which of the maps was not used though the labels were; empty when all were."""
+
+    @property
+    def problem(self) -> str:
+        """Return why the truth of the frame cannot be used, or what of it was not; or empty."""
+        if self.evidence.problem:
+            return self.evidence.problem
+        return self.unused if self.trust is None or self.trust.scorable else self.trust.reason
+
+    def lost(self, name: str, part: str, came: bool) -> Status | None:
+        """Return why `part`, of the model `name`, is not scored; None where it is."""
+        if name in self.doubled:
+            return Status.DOUBLED
+        if self.evidence.problem or part in self.evidence.problems:
+            return Status.UNSCORABLE
+        if self.trust is not None and not self.trust.scorable:
+            return Status.UNSCORABLE
+        if self.truth is None:
+            return Status.UNMATCHED
+        return None if came else Status.MISSING
+
+    def entry(self) -> LabelsEntry | None:
+        """Return what the labels were worth as a record shows it; None where none came."""
+        if self.labels is None or self.trust is None:
+            return None
+        return LabelsEntry(
+            self.labels.encoding,
+            round(self.trust.said.share, 6),
+            self.labels.outside.values,
+            self.labels.outside.others,
+            self.trust.fault,
+        )
+
+
+def hold(
+    joined: Joined,
+    source: Source | None,
+    camera: Camera | None,
+    models: Sequence[str],
+    settings: TruthSettings,
+) -> Held:
+    """Return what the answers to a closed frame are held against."""
+    parts, twice = joined.parts, joined.heard.counts
+    evidence = verify(joined, models)
+    labels = _labels(parts, source)
+    trust = None if labels is None else _trust(labels, parts, settings)
+    trusted = not (evidence.problem or any(map(is_shared, twice)))
+    maps = _maps(labels, trust, parts) if trusted else None
+    return Held(
+        maps,
+        None if maps is None else read_truth(maps, camera, settings),
+        labels,
+        trust,
+        {name for part in twice for name in concerned(part, models)},
+        evidence,
+        _unused(parts),
+    )
+
+
+def _trust(labels: LabelMap, parts: Parts, settings: TruthSettings) -> Trust:
+    """Return what the labels of a frame are worth beside its other maps."""
+    trust = assess(labels, parts.get(INSTANCES), settings.limits)
+    misfit = _misfit(labels.labels, parts)
+    return Trust(trust.said, Fault.SIZE, misfit) if misfit and trust.scorable else trust
+
+
+def _unused(parts: Parts) -> str:
+    depth: np.ndarray | None = parts.get(DEPTH)
+    if LABELS in parts and depth is not None and known_depth(depth) is None:
+        return f'depth is {int(depth[0, 0])} throughout and was not used'
+    return ''
+
+
+def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
+    """Return the labels of a frame, told whether they tell the hood; None without any."""
+    if LABELS not in parts:
+        return None
+    labels = LabelMap.of(parts[LABELS])
+    if source is not None and not source.tells_hood:
+        labels = replace(labels, tells_hood=False)
+    return labels
+
+
+def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMaps | None:
+    """Return the ground truth of a frame; None where there is none, or none to be trusted."""
+    if labels is None or trust is None or not trust.scorable:
+        return None
+    occluder: np.ndarray | None = parts.get(OCCLUDER)
+    visible = None if occluder is None else occluder == 0
+    return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)
+
+
+def _misfit(labels: np.ndarray, parts: Parts) -> str:
+    """Say which map or picture has a size that the labels do not go with; empty when all do."""
+    height, width = labels.shape
+    for name in (INSTANCES, OCCLUDER, DEPTH):
+        other: np.ndarray | None = parts.get(name)
+        if other is not None and other.shape != labels.shape:
+            return (
+                f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels {width} x {height}'
+            )
+    picture: np.ndarray | None = parts.get(IMAGE)
+    if picture is not None:
+        rows, columns = picture.shape[0] / height, picture.shape[1] / width
+        stretched = max(rows, columns) / min(rows, columns)
+        if stretched > MOST_STRETCHED or not 1 / MOST_SCALED <= rows <= MOST_SCALED:
+            return (
+                f'labels {width} x {height} do not fit the picture '
+                f'{picture.shape[1]} x {picture.shape[0]}'
+            )
+    return ''

@@ -1,0 +1,66 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the ground truth of a run was worth, as a check of its verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from math import isclose
+
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record
+from vlm_misalign_ros.core.report.verdict import Check, Status
+from vlm_misalign_ros.core.truth.trust import WRONG
+
+NAMED = 3
+"""Findings that the message tells; the most frequent ones."""
+
+
+def labels_checks(records: Iterable[Record], minimum_coverage: float) -> Iterator[Check]:
+    """
+    Yield a check of the frames whose ground truth could not be scored; none where all could.
+
+    INVALID where less than `minimum_coverage` of the frames with labels can be scored, and then
+    because of the data themselves where most of the others were read wrongly.
+    """
+    labelled = wrong = 0
+    problems: Counter[str] = Counter()
+    for record in records:
+        if isinstance(record, FrameRecord) and record.labels is not None:
+            labelled += 1
+            if record.labels.fault is not None:
+                problems[record.problem or ''] += 1
+                wrong += record.labels.fault in WRONG
+    lost = problems.total()
+    if not lost:
+        return
+    covered = 1 - lost / labelled
+    good = covered > 0 and (covered >= minimum_coverage or isclose(covered, minimum_coverage))
+    yield Check(
+        'ground truth',
+        Status.PASS if good else Status.INVALID,
+        f'{lost} of {labelled} frames unscorable: ground truth: {_findings(problems)}',
+        data=not good and wrong * 2 > lost,
+        short='ground truth unscorable',
+    )
+
+
+def _findings(found: Counter[str]) -> str:
+    """Return what was found, the most frequent first, with counts where it was not one thing."""
+    if len(found) == 1:
+        return next(iter(found))
+    told = [f'{problem} ({count} frames)' for problem, count in found.most_common(NAMED)]
+    more = [f'and {len(found) - NAMED} other findings'] if len(found) > NAMED else []
+    return '; '.join(told + more)
