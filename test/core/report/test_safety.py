@@ -27,7 +27,7 @@ from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.safety import always_the_same
 from vlm_misalign_ros.core.report.summary import ALL, Row, format_table, summarise, to_frame
 from vlm_misalign_ros.core.report.table import tables
-from vlm_misalign_ros.core.report.verdict import judge_run
+from vlm_misalign_ros.core.report.verdict import judge
 
 
 def judged(key, judgement, hazard='CLEAR', condition='clean', cycle=0, **given):
@@ -176,9 +176,7 @@ def test_it_stands_below_the_table_and_in_the_report(tmp_path):
     rows = summarise(records)
     told = 'm says SAFE to 100 % of frames (8 of 8 judged)'
     assert told in format_table(rows)
-    verdict = judge_run(
-        rows, 8, None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
-    )
+    verdict = judge([], [], limited=False)
     write_report(tmp_path, records, rows, verdict, analyse_records(records))
     assert told in (tmp_path / 'report.html').read_text()
 
@@ -211,9 +209,7 @@ def test_the_report_shows_both_truths_of_what_was_covered(tmp_path):
         judged('a', 'SAFE', 'HAZARD', counts={'false_safe_visible': 1}),
     ]
     rows = summarise(records)
-    verdict = judge_run(
-        rows, 2, None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
-    )
+    verdict = judge([], [], limited=False)
     write_report(tmp_path, records, rows, verdict, analyse_records(records))
     page = (tmp_path / 'report.html').read_text()
     section = page.split('what was left to see</h2>')[1].split('</table>')[0]

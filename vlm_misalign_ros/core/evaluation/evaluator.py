@@ -47,16 +47,14 @@ from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
     ConditionEntry,
     ConfidenceEntry,
-    CorridorEntry,
     FrameRecord,
     ModelEntry,
-    RequiredEntry,
     ScoreEntry,
     SegmentationEntry,
     Status,
     TimingEntry,
-    TruthEntry,
 )
+from vlm_misalign_ros.core.records.truths import CorridorEntry, RequiredEntry, TruthEntry
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, read_seen

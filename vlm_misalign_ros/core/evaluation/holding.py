@@ -39,7 +39,8 @@ from vlm_misalign_ros.core.evaluation.parts import (
 )
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.maps import LabelMap
-from vlm_misalign_ros.core.records.schema import LabelsEntry, Status
+from vlm_misalign_ros.core.records.schema import Status
+from vlm_misalign_ros.core.records.truths import LabelsEntry
 from vlm_misalign_ros.core.truth.read import (
     Truth,
     TruthMaps,

@@ -30,15 +30,16 @@ import msgspec
 
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records import account, schema
+from vlm_misalign_ros.core.records import account, schema, truths
 
 SCHEMA_FILE = PACKAGE / 'core' / 'records' / 'records.schema.json'
 DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     schema.FrameRecord,
     schema.ConditionEntry,
-    schema.TruthEntry,
-    schema.RequiredEntry,
-    schema.CorridorEntry,
+    truths.TruthEntry,
+    truths.RequiredEntry,
+    truths.CorridorEntry,
+    truths.LabelsEntry,
     schema.SegmentationEntry,
     schema.ConfidenceEntry,
     schema.ModelEntry,
@@ -55,7 +56,12 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
 """The types in the order of docs/data.md."""
 _SOURCES = tuple(
     PACKAGE / 'core' / name
-    for name in ('records/schema.py', 'records/account.py', 'metrics/counts.py')
+    for name in (
+        'records/schema.py',
+        'records/truths.py',
+        'records/account.py',
+        'metrics/counts.py',
+    )
 )
 
 

@@ -29,17 +29,8 @@ import msgspec
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
-from vlm_misalign_ros.core.truth.hazard import Doubt
-from vlm_misalign_ros.core.truth.trust import Fault
-from vlm_misalign_ros.core.types import (
-    Description,
-    Hazard,
-    Judgement,
-    Kind,
-    Mention,
-    Presence,
-    View,
-)
+from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
+from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Presence, View
 
 SCHEMA = 4
 """Version of the records. 4: what cannot be trusted is told apart (unscorable, doubled,
@@ -94,76 +85,6 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """Of everything random that was drawn for this frame."""
     parameters: dict[str, float]
     """What was drawn and used."""
-
-
-class RequiredEntry(msgspec.Struct, frozen=True):
-    """The things of one class that had to be mentioned."""
-
-    area: float
-    """Of the largest, pixels at 2048 x 1024."""
-    distance: float | None
-    """Of the nearest, metres along the road; null where it is not known."""
-
-
-class CorridorEntry(msgspec.Struct, frozen=True):
-    """What lies on the road of the ego corridor within the stopping distance, pixels."""
-
-    pixels: int
-    """Of which is known what they show: hood and what is not labelled are left out."""
-    unlabelled: int
-    """Not labelled, or with a value outside the label table."""
-    obstacles: dict[str, int]
-    """By label, those on which nobody drives."""
-    covered: int
-    """Of `reach` those that an occluder covers."""
-    reach: int
-    """Pixels up to where CLEAR begins, without the hood; 0 without an occluder."""
-
-
-class TruthEntry(msgspec.Struct, frozen=True):
-    """What is true of a frame."""
-
-    presence: dict[str, Presence]
-    """State of each of the 19 classes and of `vehicle`."""
-    visible: dict[str, Presence] | None
-    """The same of what an occluder leaves to see; null without one."""
-    required: dict[str, RequiredEntry]
-    """By class, what had to be mentioned."""
-    objects: int
-    """Countable things."""
-    hazard: Hazard
-    """Whether going on is safe."""
-    nearest: float | None
-    """Metres to the nearest thing in the corridor; null where there is none."""
-    nearest_class: str | None
-    """What that is."""
-    distance_source: str
-    """`depth` where that distance was measured, `flat ground` where it was estimated."""
-    sweep: dict[str, Hazard]
-    """The verdict for other corridor widths and stopping distances."""
-    doubt: Doubt | None = None
-    """Why it is INDETERMINATE; null where it is not."""
-    hazard_visible: Hazard | None = None
-    """The verdict over what an occluder leaves to see; null without one."""
-    doubt_visible: Doubt | None = None
-    """Why that is INDETERMINATE; null where it is not, or without an occluder."""
-    corridor: CorridorEntry | None = None
-    """What lies on its road."""
-
-
-class LabelsEntry(msgspec.Struct, frozen=True):
-    """What the label map of a frame was worth."""
-
-    encoding: str
-    """The encoding that decoded it; `auto` while that had not decided."""
-    unlabelled: float
-    """Share of the scene (without hood and border) that says nothing, 0 to 1."""
-    outside: dict[str, int]
-    """Pixels by value outside the encoding's table; the most frequent eight."""
-    others: int
-    """Pixels of further such values."""
-    fault: Fault | None
-    """Why nothing was scored against it; null where it can be."""
 
 
 class ConfidenceEntry(msgspec.Struct, frozen=True):

@@ -44,8 +44,8 @@ from vlm_misalign_ros.core.records.schema import (
     ScoreEntry,
     SegmentationEntry,
     Status,
-    TruthEntry,
 )
+from vlm_misalign_ros.core.records.truths import TruthEntry
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Hazard, Judgement, Kind, Mention, Presence
 

@@ -1,0 +1,93 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a record tells of a frame's ground truth: what is true, and what the labels were worth."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vlm_misalign_ros.core.truth.hazard import Doubt
+from vlm_misalign_ros.core.truth.trust import Fault
+from vlm_misalign_ros.core.types import Hazard, Presence
+
+
+class RequiredEntry(msgspec.Struct, frozen=True):
+    """The things of one class that had to be mentioned."""
+
+    area: float
+    """Of the largest, pixels at 2048 x 1024."""
+    distance: float | None
+    """Of the nearest, metres along the road; null where it is not known."""
+
+
+class CorridorEntry(msgspec.Struct, frozen=True):
+    """What lies on the road of the ego corridor within the stopping distance, pixels."""
+
+    pixels: int
+    """Of which is known what they show: hood and what is not labelled are left out."""
+    unlabelled: int
+    """Not labelled, or with a value outside the label table."""
+    obstacles: dict[str, int]
+    """By label, those on which nobody drives."""
+    covered: int
+    """Of `reach` those that an occluder covers."""
+    reach: int
+    """Pixels up to where CLEAR begins, without the hood; 0 without an occluder."""
+
+
+class TruthEntry(msgspec.Struct, frozen=True):
+    """What is true of a frame."""
+
+    presence: dict[str, Presence]
+    """State of each of the 19 classes and of `vehicle`."""
+    visible: dict[str, Presence] | None
+    """The same of what an occluder leaves to see; null without one."""
+    required: dict[str, RequiredEntry]
+    """By class, what had to be mentioned."""
+    objects: int
+    """Countable things."""
+    hazard: Hazard
+    """Whether going on is safe."""
+    nearest: float | None
+    """Metres to the nearest thing in the corridor; null where there is none."""
+    nearest_class: str | None
+    """What that is."""
+    distance_source: str
+    """`depth` where that distance was measured, `flat ground` where it was estimated."""
+    sweep: dict[str, Hazard]
+    """The verdict for other corridor widths and stopping distances."""
+    doubt: Doubt | None = None
+    """Why it is INDETERMINATE; null where it is not."""
+    hazard_visible: Hazard | None = None
+    """The verdict over what an occluder leaves to see; null without one."""
+    doubt_visible: Doubt | None = None
+    """Why that is INDETERMINATE; null where it is not, or without an occluder."""
+    corridor: CorridorEntry | None = None
+    """What lies on its road."""
+
+
+class LabelsEntry(msgspec.Struct, frozen=True):
+    """What the label map of a frame was worth."""
+
+    encoding: str
+    """The encoding that decoded it; `auto` while that had not decided."""
+    unlabelled: float
+    """Share of the scene (without hood and border) that says nothing, 0 to 1."""
+    outside: dict[str, int]
+    """Pixels by value outside the encoding's table; the most frequent eight."""
+    others: int
+    """Pixels of further such values."""
+    fault: Fault | None
+    """Why nothing was scored against it; null where it can be."""
