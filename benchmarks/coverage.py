@@ -309,8 +309,8 @@ WORDS: dict[Model, str] = {
     percentile: ('The same by the percentile bootstrap over scenes, as it was before.'),
     difference: (
         'Degraded minus clean of the same scenes, 1 to 7 answers each, whose chances go along '
-        '(normal copula, .8); in half of the runs nothing changes, in the others the rate doubles, by .1 at most.'
-        ' Held against the interval of two rates of other scenes.'
+        '(normal copula, .8); in half of the runs nothing changes, in the others the rate '
+        'doubles, by .1 at most. Held against the interval of two rates of other scenes.'
     ),
     paired: 'The same with the same answers asked for, as what had to be named is the same.',
     balanced: (
