@@ -292,13 +292,13 @@ BY_RATE: tuple[tuple[str, Model, int], ...] = (
     ('corrected', corrected, 400),
 )
 BY_LEVEL: tuple[tuple[str, Model, tuple[float, ...], tuple[float, ...], int], ...] = (
-    ('AUROC', auroc, (0.6, 0.75, 0.9), WITHIN, 250),
-    ('Spearman by frame', by_frame, (0.0, -0.4, -0.8), WITHIN, 250),
-    ('partial Spearman', partial, (0.0, -0.4, -0.8), WITHIN, 250),
-    ('mIoU', mask, (0.0, 1.0, 2.0), WITHIN, 250),
-    ('Pearson over conditions', pearson, (0.0, -0.5, -0.9), (5, 9, 16), 250),
-    ('Spearman over conditions', spearman, (0.0, -0.5, -0.9), (5, 9, 16), 250),
-    ('difference of two Spearmans', apart, (0.0, -0.5, -0.9), (5, 9, 16), 250),
+    ('AUROC', auroc, (0.6, 0.75, 0.9), WITHIN, 400),
+    ('Spearman by frame', by_frame, (0.0, -0.4, -0.8), WITHIN, 400),
+    ('partial Spearman', partial, (0.0, -0.4, -0.8), WITHIN, 400),
+    ('mIoU', mask, (0.0, 1.0, 2.0), WITHIN, 400),
+    ('Pearson over conditions', pearson, (0.0, -0.5, -0.9), (5, 9, 16), 400),
+    ('Spearman over conditions', spearman, (0.0, -0.5, -0.9), (5, 9, 16), 400),
+    ('difference of two Spearmans', apart, (0.0, -0.5, -0.9), (5, 9, 16), 400),
 )
 
 
