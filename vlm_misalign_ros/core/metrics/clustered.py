@@ -171,7 +171,11 @@ def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Inte
         return bounded(value, nan, min(with_yes, with_no))
     share = sums[:, 2:] / (yes, no)
     lever = (sums[:, :2] / np.maximum(1 - share, 0.2)).sum(axis=1)
-    return bounded(value, float(lever @ lever), min(with_yes, with_no), len(values))
+    # Scenes that hold much of a kind count for more: the rarer are worth fewer of equal weight.
+    least = min(with_yes, with_no)
+    worth = float((1 / (share**2).sum(axis=0)).min())
+    freedom = max((least + worth) / 2 - 1, 1.0)
+    return bounded(value, float(lever @ lever), least, len(values), freedom)
 
 
 def miou(hits: np.ndarray, unions: np.ndarray) -> Interval:
