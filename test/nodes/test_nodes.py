@@ -16,6 +16,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,16 +34,17 @@ from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
+from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import degrade  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
+from vlm_misalign_ros.core.records.account import LateRecord  # noqa: E402
 from vlm_misalign_ros.core.records.schema import (  # noqa: E402
     Closing,
     ConfidenceEntry,
     FrameRecord,
-    LateRecord,
     RunRecord,
     Status,
     decode,
@@ -52,6 +54,7 @@ from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E
 from vlm_misalign_ros.core.types import (  # noqa: E402
     Applied,
     Condition,
+    Confidence,
     Description,
     Hazard,
     Judgement,
@@ -235,6 +238,7 @@ def test_replay_in_lockstep_sends_what_is_closed_and_nothing_more(world, scenes)
         found, camera = codec.source_from_values(codec.values_of(at(source, stamp)))
         assert (found.key, found.index, found.total) == (frame.key, number, 6)
         assert found.condition.name == ('clean', 'low_light:2')[number // 3]
+        assert found.image == checksum(frame.image)
         assert camera == frame.camera and at(infos, stamp).k[0] == frame.camera.fx
         assert np.array_equal(images.to_array(at(pictures, stamp)), frame.image)
         assert np.array_equal(images.to_array(at(labels, stamp)), frame.labels)
@@ -327,7 +331,13 @@ def test_the_frame_says_how_it_is_degraded(world, picture, name, severity, first
     expected = degrade(picture, condition, 11, 'k_000000_000000')
     assert np.array_equal(images.to_array(degraded[0]), expected.image)
     applied = codec.applied_from_values(codec.values_of(conditions[0]))
-    assert applied == expected.applied
+    # All that is about the picture carries its checksum.
+    assert applied == replace(
+        expected.applied,
+        image=checksum(expected.image),
+        occluder='' if expected.occluder is None else checksum(expected.occluder),
+        source=checksum(picture),
+    )
     for message in (degraded[0], conditions[0]):
         assert message.header == messages.make_header(7 * NANO, 'front')
     if name == 'occlusion':
@@ -413,10 +423,9 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
     expected = found.labels
     assert np.array_equal(images.to_array(labels[0]), expected)
     wait_for(lambda: certainty)
-    assert codec.confidence_from_values(codec.values_of(certainty[0])) == {
-        'entropy': found.entropy,
-        'confidence': found.confidence,
-    }
+    assert codec.confidence_from_values(codec.values_of(certainty[0])) == Confidence(
+        found.entropy, found.confidence, checksum(picture), checksum(expected)
+    )
     assert labels[0].header == messages.make_header(2 * NANO, 'front')
     overlay = world.listen(topics.SEGMENTATION_OVERLAY, Image)
     world.meet()
@@ -448,6 +457,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
     found = codec.description_from_values(codec.values_of(answers[0]))
     expected = load_vlm(model, max_new_tokens=8).describe(picture)
     assert found.model == 'tested' and found.latency > 0
+    assert found.image == checksum(picture)
     for name in (
         'kind',
         'text',

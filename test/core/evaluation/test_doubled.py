@@ -361,3 +361,30 @@ def test_the_accounting_says_what_was_taken_back(tmp_path):
     assert isinstance(last, AccountingRecord)
     assert {state: n for state, n in last.parts['m'].items() if n} == {'doubled': 1}
     assert last.join['doubled'] == 1
+
+
+def test_two_publishers_that_take_turns_make_the_run_invalid_though_no_stamp_is_doubled(tmp_path):
+    run = Run(tmp_path)
+    for number in range(1, 7):
+        who = f'/run{number % 2}'
+        run.add(number * SECOND, 'condition', Applied(Condition(), 1), who + '/corruption')
+        run.add(number * SECOND, 'labels', LABELS, '/replay')
+        for model in TWO:
+            run.add(number * SECOND, f'vlm:{model}', ANSWER)
+    assert run.states() == {'scored': 6} and len(run.log) == 1
+    records = run.records()
+    (told,) = doubles(records)
+    assert told.part == 'condition'
+    assert sorted(told.publishers) == ['/run0/corruption', '/run1/corruption']
+    assert [frame.models['m'].status for frame in frames(records)] == [Status.SCORED] * 6
+    verdict = finalise(tmp_path, Rules())
+    (check,) = [entry for entry in verdict.wrong if entry.data]
+    assert verdict.exit_code == 3 and 'in turns' in check.message
+
+
+def test_a_node_that_was_started_again_takes_no_turns(tmp_path):
+    run = Run(tmp_path)
+    for number in range(1, 7):
+        who = '/corruption' if number < 4 else '/corruption (id 2)'
+        run.add(number * SECOND, 'condition', Applied(Condition(), 1), who)
+    assert run.log == [] and doubles(run.records()) == []

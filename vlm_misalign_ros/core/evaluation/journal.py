@@ -46,6 +46,7 @@ class Journal:
         self._log = log
         self._publishers = publishers
         self._said: set[str] = set()
+        self._senders: dict[str, list[str]] = {}
         self._writer = None if folder is None else RecordWriter(folder / RECORDS)
         self.notes: list[str] = []
 
@@ -117,6 +118,29 @@ class Journal:
             'not scored, and the run is INVALID',
         )
         self.write(DoubledRecord(stamp, twice.part, publishers, twice.count, epoch=epoch))
+
+    def sent(self, epoch: int, stamp: int, part: str, publisher: str) -> None:
+        """
+        Take up who sent a part; write down where two publishers take turns.
+
+        A node that was started again takes over from its former self, and never gives back.
+        """
+        senders = self._senders.setdefault(part, [])
+        if senders and senders[-1] == publisher:
+            return
+        known = f'doubled {part}' in self._said
+        if (
+            publisher in senders
+            and not known
+            and self.once(
+                f'turns {part}',
+                f'{part} comes from {senders[-1]} and {publisher} in turns: two runs on one '
+                'ROS_DOMAIN_ID? The run is INVALID',
+            )
+        ):
+            names = [senders[-1], publisher]
+            self.write(DoubledRecord(format_stamp(stamp), part, names, 0, epoch=epoch))
+        self._senders[part] = [*(name for name in senders if name != publisher), publisher][-8:]
 
     def doubled_probe(self, twice: Twice) -> None:
         """Note that a start-up probe came twice with other content."""

@@ -168,6 +168,8 @@ class Session:
 
         `now` in seconds of a steady clock; `publisher` says who sent it, where that is known.
         """
+        if publisher:
+            self._journal.sent(self._epoch, stamp, part, publisher)
         if part == CAMERA:
             self._tell_camera(stamp, value, publisher)
             return []

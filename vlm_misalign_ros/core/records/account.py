@@ -32,7 +32,7 @@ class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'
     A part that cannot be trusted: it came twice with other content, or is of another picture.
 
     It holds whether it stands before or behind the frame's own line: what was scored before is
-    taken back by it.
+    taken back by it. Where two publishers take turns with a part, it is told once.
     """
 
     stamp: str
@@ -40,7 +40,10 @@ class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'
     publishers: list[str]
     """Who sent the one and the other, as far as that is known."""
     count: int = 1
-    """How many contents other than the first this part had by then."""
+    """
+    How many contents other than the first this part had by then. 0 where it came once, but two
+    publishers take turns with such parts: the run is mixed, and the frame itself may be sound.
+    """
     mismatch: bool = False
     """It came once, and is of another picture than the frame's condition or its kin."""
     epoch: int = 0

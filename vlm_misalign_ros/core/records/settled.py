@@ -58,7 +58,7 @@ class Settlement:
 
     def note(self, record: Record) -> None:
         """Take up one record of the first pass."""
-        if isinstance(record, DoubledRecord) and not record.mismatch:
+        if isinstance(record, DoubledRecord) and record.count and not record.mismatch:
             self._note_doubled(record)
         elif isinstance(record, FrameRecord):
             self.note_frame(record.run, record.epoch, record.stamp)

@@ -59,6 +59,8 @@ class Evidence:
     places: dict[tuple[str, bool], set[_Place]] = field(default_factory=dict)
     """Frames by part and whether it was of another picture, else it came twice."""
     publishers: dict[tuple[str, bool], Counter[tuple[str, ...]]] = field(default_factory=dict)
+    turns: dict[str, list[str]] = field(default_factory=dict)
+    """Publishers that take turns with a part."""
     doubled: set[_Place] = field(default_factory=set)
     scored: Counter[str] = field(default_factory=Counter)
     unverified: Counter[str] = field(default_factory=Counter)
@@ -96,6 +98,9 @@ class Evidence:
             self.beside.setdefault(part, _Beside()).add(seconds)
 
     def _doubled(self, record: DoubledRecord) -> None:
+        if not record.count and not record.mismatch:
+            self.turns[record.part] = record.publishers
+            return
         key = (record.part, record.mismatch)
         place = (record.run, record.epoch, record.stamp)
         self.places.setdefault(key, set()).add(place)
@@ -108,7 +113,11 @@ class Evidence:
         One check that passes, or one that makes the run INVALID for each kind of part; its
         message names the publishers, as far as they are known.
         """
-        found = [*self._told(), *self._untold(), *self._clocks()]
+        turns = [
+            f'{part} came from {" and ".join(names)} in turns'
+            for part, names in self.turns.items()
+        ]
+        found = [*self._told(), *self._untold(), *turns, *self._clocks()]
         for message in found:
             yield Check(MIXED, Status.INVALID, message, data=True, short='data are mixed')
         if not found:
