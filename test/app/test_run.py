@@ -337,7 +337,12 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
                         'max_new_tokens': 200,
                     },
                 },
-                'monitor': {'deadline': 1.0, 'frames': SENT, 'duration': 100.0},
+                'monitor': {
+                    'deadline': 1.0,
+                    'frames': SENT,
+                    'duration': 100.0,
+                    'minimum_coverage': 0.0,
+                },
             }
         )
     )
@@ -379,7 +384,8 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
         _, said = world.communicate(timeout=30)
     finally:
         world.kill()
-    assert f'{SENT} frames sent' in said and started.returncode == 0, error
+    # INVALID where the captioner is so slow that it answers no frame in time.
+    assert f'{SENT} frames sent' in said and started.returncode in (0, 3), error
     records = list(read_records(tmp_path / 'live' / 'records.jsonl'))
     accounting = records[-1]
     assert isinstance(accounting, AccountingRecord) and accounting.frames['deadline'] > 0

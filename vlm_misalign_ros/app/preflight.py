@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
-from vlm_misalign_ros.core.report.limit import check_conditions, check_models
+from vlm_misalign_ros.core.report.limit import NO_CORRUPTIONS, check_conditions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
@@ -72,8 +72,16 @@ def _limits(configuration: Configuration) -> dict[str, str]:
     # Live, the condition changes while the run goes on.
     if configuration.replay is not None:
         check_conditions(limits, [condition.name for condition in _conditions(configuration)])
+    else:
+        for limit in limits:
+            for place in limit.where.places:
+                if place.name not in (*CORRUPTIONS.names(), *NO_CORRUPTIONS):
+                    raise ConfigurationError(
+                        f"limit '{limit}' names the corruption {place.name!r}",
+                        'known: ' + ', '.join((*NO_CORRUPTIONS, *CORRUPTIONS.names())),
+                    )
     folder = configuration.out / configuration.name if configuration.name else None
-    return check_runs(limits, folder)
+    return check_runs(limits, folder, {'configuration': configuration.resolved()}, names)
 
 
 def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:

@@ -107,7 +107,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
     write_json(
         out / 'manifest.json',
         {
-            **manifests[0],
+            **_judged(manifests),
             'expected_frames': _planned(manifests),
             'merged': {
                 str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
@@ -115,6 +115,34 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
         },
     )
     return len(records)
+
+
+def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """
+    Return the first manifest, judged by the limits of all runs and the strictest of their minima.
+
+    A limit that one run was under must not be lost by merging it behind another.
+    """
+    monitors = [
+        (manifest.get('configuration') or {}).get('monitor') or {} for manifest in manifests
+    ]
+    strict = {
+        'limits': list(
+            dict.fromkeys(n for values in monitors for n in values.get('limits') or ())
+        ),
+        **{
+            name: max(values[name] for values in monitors if name in values)
+            for name in ('minimum_coverage', 'minimum_scenes')
+            if any(name in values for values in monitors)
+        },
+    }
+    configuration = manifests[0].get('configuration') or {}
+    known = {name: place for m in manifests for name, place in (m.get('baselines') or {}).items()}
+    return {
+        **manifests[0],
+        'configuration': {**configuration, 'monitor': {**monitors[0], **strict}},
+        'baselines': known,
+    }
 
 
 def _planned(manifests: Sequence[dict[str, Any]]) -> int | None:

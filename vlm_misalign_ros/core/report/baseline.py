@@ -23,20 +23,15 @@ from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.files import read_json
-from vlm_misalign_ros.core.records.store import RECORDS, read_frames
-from vlm_misalign_ros.core.report.limit import Limit, NotWorse
+from vlm_misalign_ros.core.records.schema import FrameRecord, RunRecord
+from vlm_misalign_ros.core.records.store import RECORDS, read_frames, read_records
+from vlm_misalign_ros.core.report.limit import MIOU, Limit, NotWorse
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.settings.nodes import TruthParameters
 
 BASELINES = 'baselines'
 """Where the manifest keeps the folders of the runs that limits name."""
 _SETTINGS = (*(entry.name for entry in fields(TruthParameters)), 'critical', 'label_encoding')
-
-
-def runs_of(limits: Sequence[Limit]) -> tuple[str, ...]:
-    """Return the runs that limits name, each once."""
-    runs = (limit.relation.run for limit in limits if isinstance(limit.relation, NotWorse))
-    return tuple(dict.fromkeys(runs))
 
 
 def find_run(
@@ -63,31 +58,50 @@ def find_run(
     )
 
 
-def check_runs(limits: Sequence[Limit], folder: Path | None = None) -> dict[str, str]:
+def check_runs(
+    limits: Sequence[Limit],
+    folder: Path | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    models: Sequence[str] = (),
+) -> dict[str, str]:
     """
     Return {run as written: its folder} of the runs that limits name.
 
-    Raises ConfigurationError for one that is not there, cannot be read, or lies in `folder`, where
-    the run that is to be judged will be.
+    Raises ConfigurationError for one that is not there, cannot be read, was measured with other
+    settings than `manifest` has, lacks a model that is to be compared (the limit's own, else all
+    of `models`), or lies in `folder`, where the run that is to be judged will be.
     """
     found = {}
-    for text in runs_of(limits):
-        limit = next(
-            entry
-            for entry in limits
-            if isinstance(entry.relation, NotWorse) and entry.relation.run == text
-        )
+    for limit in limits:
+        if not isinstance(limit.relation, NotWorse):
+            continue
+        text = limit.relation.run
+        wanted = (limit.model,) if limit.model else () if limit.rate == MIOU else tuple(models)
         try:
             place = find_run(text, folder)
-            next(read_frames(place / RECORDS), None)
+            has = _models(place)
         except RecordError as error:
             raise ConfigurationError(f"limit '{limit}': {error.what}", error.remedy) from error
+        lacking = [name for name in wanted if name not in has]
+        problem = _other_settings(manifest or {}, _json(place / 'manifest.json'))
         if folder is not None and place == folder.resolve():
+            problem = 'it is the run itself'
+        elif lacking:
+            problem = f'it has no model {lacking[0]!r}; it has ' + (', '.join(has) or 'none')
+        if problem:
             raise ConfigurationError(
-                f"limit '{limit}' holds the run against itself", 'name another run'
+                f"limit '{limit}': {text} cannot be compared: {problem}", 'name another run'
             )
         found[text] = str(place)
     return found
+
+
+def _models(place: Path) -> list[str]:
+    """Return the models of a run, from its first record; RecordError for one that is none."""
+    first = next(read_records(place / RECORDS), None)
+    if isinstance(first, RunRecord):
+        return first.models
+    return list(first.models) if isinstance(first, FrameRecord) else []
 
 
 class Baselines:

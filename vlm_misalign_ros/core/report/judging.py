@@ -104,15 +104,22 @@ class _Judge:
             return self._compare(name, subject, model, rate, conditions, limit.relation)
         measured = self._tally.measure(model, rate, conditions)
         status, why = self._bound(measured, limit.relation)
-        if status is Status.PASS and measured.coverage < self._rules.minimum_coverage:
-            status = Status.UNDECIDED
-            why = f'only {measured.scored} of {measured.frames} frames were scored there'
+        if status is Status.PASS:
+            status, why = self._covered(measured)
         told = (
             f'{subject} is {show(measured)}'
             if not isnan(measured.value)
             else f'{subject} has nothing to be counted from'
         )
         return self._finish(name, told, status, why, measured, model, rate, conditions)
+
+    def _covered(self, measured: Measured) -> tuple[Status, str]:
+        """Return PASS unless too little was scored there, whatever else passes."""
+        least = self._rules.minimum_coverage
+        if measured.coverage >= least or isclose(measured.coverage, least):
+            return Status.PASS, ''
+        told = f'only {measured.scored} of {measured.frames} frames were scored there'
+        return Status.UNDECIDED, told
 
     def _bound(self, measured: Measured, bound: Bound) -> tuple[Status, str]:
         """Return how a rate stands to its bound, and why if it is undecided."""
@@ -167,7 +174,7 @@ class _Judge:
             best, worst = -worst, -best
         status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
         if worst < relation.margin:
-            status, why = Status.PASS, ''
+            status, why = self._covered(measured)
         elif best > relation.margin:
             status, why = Status.FAIL, 'not even the other end of the interval keeps it'
         told = (

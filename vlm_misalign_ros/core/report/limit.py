@@ -35,6 +35,10 @@ UNKNOWN = 'unknown'
 """The corruption of a live frame that nothing told the condition of."""
 
 
+NO_CORRUPTIONS = (CLEAN, BLANK, CORRUPTED, UNKNOWN)
+"""Places that are no corruption of their own."""
+
+
 class End(str, Enum):
     """Which number is held against a limit."""
 

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard
 from vlm_misalign_ros.core.metrics.paired import Terms, jackknife, mean_difference
@@ -265,4 +266,9 @@ def _interval(row: RateRow, terms: Terms) -> Interval:
         return NOTHING
     if row.interval is Kind.NONE:
         return Interval(float(over.sum() / under.sum()), nan, nan)
+    if not np.all((over >= 0) & (over <= under)):
+        raise RecordError(
+            f'the records count more for {row.name} than there is to be counted from',
+            'the file was changed or damaged',
+        )
     return korn_graubard(over, under)

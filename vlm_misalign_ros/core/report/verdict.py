@@ -184,9 +184,10 @@ def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> It
     """
     Yield whether the run came to its end, and whether it closed the frames that it was to close.
 
-    `ending` is None for a run that was killed; `planned` is what its manifest says then.
+    `ending` is None for a run that was killed; `planned` is what its manifest says, where the
+    process that ran it did not get to know.
     """
-    expected = planned if ending is None else ending.expected_frames
+    expected = planned if ending is None else ending.expected_frames or planned
     of = f'after {frames} of {expected} frames' if expected else f'after {frames} frames'
     if ending is None:
         message = f'the run did not end by itself: it was killed {of}, or its disk was full'
