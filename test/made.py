@@ -39,7 +39,7 @@ def frame_record(**given: Any) -> FrameRecord:
         'stamp': '1.000000000',
         'index': 0,
         'dataset': 'd',
-        'sequence': 's',
+        'sequence': '',
         'key': 'k',
         'pass': 0,
         'condition': {

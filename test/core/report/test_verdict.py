@@ -406,6 +406,21 @@ def test_a_higher_miou_is_better(judged, base):
     assert check.found.value == pytest.approx(after - before)
 
 
+def test_a_limit_on_the_lower_end_of_the_miou_takes_its_interval(judged):
+    def cells(k):
+        return {'cells': [[0, 0, 60 + k % 30], [0, 1, 40 - k % 30]]}
+
+    records = [r for k in range(100) for r in frames(1, start=k, segmentation=cells(k))]
+    found = judged(records, 'miou.low > 0.3', 'miou > 0.3', 'miou.low > 0.45', 'miou.low > 0.37')
+    checks = {check.found.limit: check for check in found.checks if check.found}
+    # Class 0 has 7435 of 10000 pixels, class 1 no hit: half of .7435.
+    assert checks['miou > 0.3'].found.value == pytest.approx(0.74 / 2, abs=0.005)
+    assert checks['miou.low > 0.3'].status is PASS and checks['miou.low > 0.45'].status is FAIL
+    assert checks['miou.low > 0.37'].status is UNDECIDED
+    low, high = checks['miou > 0.3'].found.low, checks['miou > 0.3'].found.high
+    assert 0.3 < low < 0.37 < high < 0.45
+
+
 def moved(records, **changes):
     return [msgspec.structs.replace(record, **changes) for record in records]
 
@@ -444,7 +459,7 @@ def test_a_run_is_not_held_against_itself(tmp_path):
     )
     found = finalise(folder)
     assert found.status is INVALID and 'it is the run itself' in found.reasons[0]
-    with pytest.raises(ConfigurationError, match='against itself'):
+    with pytest.raises(ConfigurationError, match='it is the run itself'):
         check_runs(parse_limits([f'smr not worse than {folder} by 1']), folder)
 
 
@@ -531,7 +546,22 @@ def test_a_merged_run_is_as_whole_as_its_parts(tmp_path):
     assert found.status is INVALID and found.notes == (f'{parts[0]}: slow',)
     assert 'interrupted after 60 of 70 frames' in found.reasons[0]
     merge(tmp_path / 'killed', parts)
+    planned = json.loads((tmp_path / 'killed' / 'manifest.json').read_text())['expected_frames']
+    assert planned is None
     assert 'did not end by itself' in finalise(tmp_path / 'killed').reasons[0]
+
+
+def test_merging_loses_no_limit(tmp_path):
+    parts = [
+        a_run(tmp_path / 'a', frames(30), limits=['smr < 0.5'], minimum_scenes=5),
+        a_run(tmp_path / 'b', frames(30, start=30), limits=['smr_false_safe < 0.5', 'smr < 0.5']),
+    ]
+    merge(tmp_path / 'both', parts)
+    manifest = json.loads((tmp_path / 'both' / 'manifest.json').read_text())
+    found = rules_of(manifest)
+    assert found.limits == parse_limits(['smr < 0.5', 'smr_false_safe < 0.5'])
+    assert found.minimum_scenes == 20
+    assert finalise(tmp_path / 'both').status is PASS
 
 
 # What is written and printed -----------------------------------------------------------------

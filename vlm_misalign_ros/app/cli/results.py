@@ -25,16 +25,15 @@ _ORDER = ('FAIL', 'INVALID', 'UNDECIDED', 'PASS')
 
 def print_results(folder: Path) -> None:
     """Print table, verdict and where the results are; nothing where there are no records."""
-    from vlm_misalign_ros.core.records.schema import FrameRecord
     from vlm_misalign_ros.core.records.store import RECORDS, read_records
     from vlm_misalign_ros.core.report.summary import format_table, summarise
 
     path = folder / RECORDS
     if not path.is_file():
         return
-    records = list(read_records(path))
-    if any(isinstance(record, FrameRecord) for record in records):
-        print(format_table(summarise(records)))
+    rows = summarise(read_records(path))
+    if rows:
+        print(format_table(rows))
     verdict = folder / 'verdict.json'
     if verdict.is_file():
         print('\n' + tell_verdict(json.loads(verdict.read_text(encoding='utf-8'))))

@@ -94,6 +94,17 @@ def ious(matrix: np.ndarray) -> np.ndarray:
     return found
 
 
+def mious(hits: np.ndarray, unions: np.ndarray) -> np.ndarray:
+    """Return the mIoU of each row of hits and unions by class, (R, 19) each; NaN for none."""
+    seen = unions > 0
+    each = np.divide(hits, unions, out=np.zeros(hits.shape), where=seen)
+    count = seen.sum(axis=1)
+    found: np.ndarray = np.divide(
+        each.sum(axis=1), count, out=np.full(len(hits), np.nan), where=count > 0
+    )
+    return found
+
+
 def miou(matrix: np.ndarray) -> float:
     """Return the mean IoU over classes that were seen; NaN when none was."""
     values = ious(matrix)

@@ -17,14 +17,18 @@ The extractor's own error, carried into the rates of generative models.
 
 What a text says is read by rules that err now and then. Their precision and recall were measured
 on texts that were held out (test/data/descriptions); here a rate is corrected for them (Rogan and
-Gladen 1978) and its interval takes in that they are estimates themselves: each resample of the
-source frames meets a draw of each error from its posterior (Beta with Jeffreys' prior).
+Gladen 1978) and its interval takes in that they are estimates themselves: the limits of the rate
+(Korn and Graubard's, over scenes) and those of the errors (Beta with Jeffreys' prior) are combined
+as distances from the estimate (MOVER, Zou and Donner 2008). It is one error for all conditions:
+the texts were not sorted by the pictures that they were about, and texts about degraded pictures
+may be harder to read.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import hypot, isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +36,11 @@ import numpy as np
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.language.labelled import Score
-from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, weights
-from vlm_misalign_ros.core.metrics.intervals import Interval
+from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard
 from vlm_misalign_ros.core.metrics.rates import RateRow, ReaderError
+from vlm_misalign_ros.core.metrics.statistics import SEED
+
+_DRAWS = 2000
 
 QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'
 """What was measured of the lexicon of this package."""
@@ -97,25 +103,34 @@ def _means(quality: ExtractorQuality) -> _Errors:
     )
 
 
-def correct(
-    error: ReaderError, observed: np.ndarray, errors: _Errors, absent: float
-) -> np.ndarray:
+def correct(error: ReaderError, observed: float, errors: _Errors, absent: float) -> np.ndarray:
     """
-    Return what a rate would be without the extractor's error, clipped to [0, 1].
+    Return what a rate would be without each draw of the extractor's error, not clipped.
 
     `absent` is the share of all class-opportunities that are ABSENT: where a spurious assertion
-    lands there it looks like a hallucination.
+    lands there it looks like a hallucination. NaN where a reader errs so much that its answers
+    tell nothing.
     """
     if error is ReaderError.PRECISION:
-        found = (observed - (1 - errors.precision) * absent) / errors.precision
+        over, under = observed - (1 - errors.precision) * absent, errors.precision
     elif error is ReaderError.OPPORTUNITY:
-        found = (observed - errors.false_alarm) / (errors.recall - errors.false_alarm)
+        over, under = observed - errors.false_alarm, errors.recall - errors.false_alarm
     elif error is ReaderError.RECALL:
-        found = (observed - (1 - errors.recall)) / (errors.recall - errors.false_alarm)
+        over, under = observed - (1 - errors.recall), errors.recall - errors.false_alarm
     else:
-        found = (observed - (1 - errors.judgement)) / (2 * errors.judgement - 1)
-    clipped: np.ndarray = np.clip(found, 0, 1)
-    return clipped
+        over, under = observed - (1 - errors.judgement), 2 * errors.judgement - 1
+    found: np.ndarray = np.divide(over, under, out=np.full(len(under), nan), where=under > 1e-9)
+    return found
+
+
+@dataclass(frozen=True)
+class Corrected(Interval):
+    """A rate with the extractor's error taken out, and its interval, within [0, 1]."""
+
+    clipped: bool
+    """Whether the correction went beyond 0 or 1: the reader errs as much as the rate is high."""
+    unclipped: float
+    """The estimate before it was brought back to 0 or 1."""
 
 
 def carried(
@@ -124,21 +139,25 @@ def carried(
     denominators: np.ndarray,
     absent: float,
     quality: ExtractorQuality,
-) -> Interval | None:
+) -> Corrected | None:
     """
     Return a rate and its interval with the extractor's error in them; None where it has none.
 
-    `numerators` and `denominators` are counts by source frame, (clusters,).
+    `numerators` and `denominators` are counts by scene, (scenes,).
     """
-    total = float(denominators.sum())
-    if not total or rate.reader_error is None:
+    if not float(np.sum(denominators)) or rate.reader_error is None:
         return None
-    drawn = weights(len(numerators))
-    with np.errstate(invalid='ignore', divide='ignore'):
-        observed = (drawn @ numerators) / (drawn @ denominators)
-    value = correct(
-        rate.reader_error, np.array([numerators.sum() / total]), _means(quality), absent
+    observed = korn_graubard(numerators, denominators)
+    means = _means(quality)
+    value, below, above = (
+        float(correct(rate.reader_error, share, means, absent)[0])
+        for share in (observed.value, observed.low, observed.high)
     )
-    spread = correct(rate.reader_error, observed, _draws(quality, RESAMPLES), absent)
-    low, high = np.percentile(spread[~np.isnan(spread)], [2.5, 97.5])
-    return Interval(float(value[0]), float(low), float(high))
+    draws = correct(rate.reader_error, observed.value, _draws(quality, _DRAWS), absent)
+    if isnan(value) or np.isnan(draws).all():
+        return Corrected(nan, nan, nan, False, nan)
+    least, most = np.nanpercentile(draws, [2.5, 97.5])
+    low = value - hypot(value - below, max(value - float(least), 0.0))
+    high = value + hypot(above - value, max(float(most) - value, 0.0))
+    kept, low, high = (min(max(limit, 0.0), 1.0) for limit in (value, low, high))
+    return Corrected(kept, low, high, not 0 <= value <= 1, value)

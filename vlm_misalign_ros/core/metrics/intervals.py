@@ -74,21 +74,26 @@ def korn_graubard(numerators: np.ndarray, denominators: np.ndarray) -> Interval:
     (1934) where every scene has one answer. ValueError for counts that are no proportion.
     """
     over, under = (np.asarray(a, np.float64).reshape(-1, 1) for a in (numerators, denominators))
+    if over.shape == under.shape and not np.all((over >= 0) & (over <= under)):
+        raise ValueError('counts are no proportion: 0 <= numerator <= denominator')
     return korn_graubard_rows(over, under).at(0)
 
 
 def korn_graubard_rows(numerators: np.ndarray, denominators: np.ndarray) -> Intervals:
-    """Return the interval of each column of counts by scene, (scenes, R); see korn_graubard."""
+    """
+    Return the interval of each column of counts by scene, (scenes, R); see korn_graubard.
+
+    A column that is no proportion has no interval. ValueError where the shapes differ.
+    """
     over, under = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
     if over.shape != under.shape or over.ndim != 2:
         raise ValueError(f'counts {over.shape} and {under.shape} do not match')
-    if not np.all((over >= 0) & (over <= under)):
-        raise ValueError('counts are no proportion: 0 <= numerator <= denominator')
+    sane = np.all((over >= 0) & (over <= under), axis=0)
     events, total = over.sum(axis=0), under.sum(axis=0)
     size = effective_size(over, under)
     with np.errstate(invalid='ignore', divide='ignore'):
         value = events / total
-    low, high = clopper_pearson(value * size, size)
+        low, high = clopper_pearson(np.where(sane, value * size, nan), size)
     return Intervals(value, low, high)
 
 

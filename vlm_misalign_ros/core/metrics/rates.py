@@ -26,7 +26,10 @@ from dataclasses import dataclass
 from enum import Enum
 from math import nan
 
-from vlm_misalign_ros.core.metrics.counts import BANDS, Counts
+import numpy as np
+
+from vlm_misalign_ros.core.metrics.counts import BANDS, FIELDS, Counts
+from vlm_misalign_ros.core.metrics.intervals import korn_graubard_rows
 from vlm_misalign_ros.core.metrics.statistics import mean_of_two, wilson
 
 
@@ -34,7 +37,7 @@ class Interval(Enum):
     """How a rate gets its 95 % interval from counts."""
 
     WILSON = 'wilson'
-    """A proportion: the score interval (Wilson 1927)."""
+    """A proportion: Korn and Graubard's over scenes; of a window Wilson's score interval."""
     MOVER = 'mover'
     """The mean of two proportions (Zou and Donner 2008)."""
     NONE = 'none'
@@ -312,6 +315,8 @@ class Rate:
     value: float
     low: float
     high: float
+    scenes: int | None = None
+    """Scenes with a denominator; None where they are not told apart."""
 
     @property
     def counts(self) -> str:
@@ -319,8 +324,18 @@ class Rate:
         return '' if self.denominator is None else f'{self.numerator}/{self.denominator}'
 
 
-def rates(counts: Counts, table: tuple[RateRow, ...] = RATES) -> dict[str, Rate]:
-    """Return every rate of a table by name; the rates of a mean stand before it."""
+def rates(
+    counts: Counts, table: tuple[RateRow, ...] = RATES, by_scene: np.ndarray | None = None
+) -> dict[str, Rate]:
+    """
+    Return every rate of a table by name; the rates of a mean stand before it.
+
+    With `by_scene`, the same counts by scene in the order of counts.FIELDS, int64 (scenes, F),
+    proportions get Korn and Graubard's interval, else Wilson's, for which every answer is
+    independent of the others, as the frames of a window are not.
+    """
+    if by_scene is not None:
+        return _over_scenes(table, by_scene)
     found: dict[str, Rate] = {}
     for row in table:
         found[row.name] = _mean(row, found) if row.mean_of else _ratio(row, counts)
@@ -334,12 +349,50 @@ def _ratio(row: RateRow, counts: Counts) -> Rate:
     return Rate(over, under, over / under if under else nan, low, high)
 
 
+def terms(row: RateRow, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return numerator and denominator of a rate by line of counts, int64 (N, F) by FIELDS."""
+    over, under = (
+        counts[:, [FIELDS.index(name) for name in names]].sum(axis=1)
+        for names in (row.over, row.under)
+    )
+    return over, under
+
+
+def _over_scenes(table: tuple[RateRow, ...], by_scene: np.ndarray) -> dict[str, Rate]:
+    plain = [row for row in table if not row.mean_of]
+    over, under = (
+        np.stack(columns, axis=1) if plain else np.zeros((len(by_scene), 0), np.int64)
+        for columns in zip(*(terms(row, by_scene) for row in plain), strict=True)
+    )
+    # A mean, as mentions a frame, is no proportion and gets no interval.
+    proportion = np.array([row.interval is Interval.WILSON for row in plain])
+    intervals = korn_graubard_rows(np.where(proportion, over, 0), np.where(proportion, under, 0))
+    scenes = (under > 0).sum(axis=0)
+    ratios: dict[str, Rate] = {}
+    for place, row in enumerate(plain):
+        top, bottom = int(over[:, place].sum()), int(under[:, place].sum())
+        ratios[row.name] = Rate(
+            top,
+            bottom,
+            top / bottom if bottom else nan,
+            float(intervals.low[place]),
+            float(intervals.high[place]),
+            int(scenes[place]),
+        )
+    found: dict[str, Rate] = {}
+    for row in table:
+        found[row.name] = _mean(row, found) if row.mean_of else ratios[row.name]
+    return found
+
+
 def _mean(row: RateRow, found: Mapping[str, Rate]) -> Rate:
     first, second = (found[name] for name in row.mean_of)
+    fewer = [rate.scenes for rate in (first, second) if rate.scenes is not None]
     return Rate(
         None,
         None,
         *mean_of_two(
             (first.value, first.low, first.high), (second.value, second.low, second.high)
         ),
+        min(fewer) if fewer else None,
     )

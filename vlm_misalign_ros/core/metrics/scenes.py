@@ -166,6 +166,12 @@ class Scenes:
             found[frame] = scene
         return found
 
+    def ranks(self) -> np.ndarray:
+        """Return the place of each source frame in an order that is the same for any stream."""
+        found = np.zeros(len(self._places), np.int64)
+        found[[self._frames[key] for key in sorted(self._frames)]] = np.arange(len(found))
+        return found
+
     def cities(self) -> np.ndarray:
         """Return the city (or drive) of each source frame, int64 (frames,), numbered from 0."""
         names = sorted({here.city for here in self._places})

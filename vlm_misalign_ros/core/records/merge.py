@@ -123,25 +123,20 @@ def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     A limit that one run was under must not be lost by merging it behind another.
     """
-    monitors = [
-        (manifest.get('configuration') or {}).get('monitor') or {} for manifest in manifests
-    ]
-    strict = {
-        'limits': list(
-            dict.fromkeys(n for values in monitors for n in values.get('limits') or ())
-        ),
-        **{
-            name: max(values[name] for values in monitors if name in values)
-            for name in ('minimum_coverage', 'minimum_scenes')
-            if any(name in values for values in monitors)
-        },
-    }
-    configuration = manifests[0].get('configuration') or {}
-    known = {name: place for m in manifests for name, place in (m.get('baselines') or {}).items()}
+    configurations = [manifest.get('configuration') or {} for manifest in manifests]
+    monitors = [configuration.get('monitor') or {} for configuration in configurations]
+    limits = [limit for values in monitors for limit in values.get('limits') or ()]
+    strict: dict[str, Any] = {'limits': list(dict.fromkeys(limits))}
+    for name in ('minimum_coverage', 'minimum_scenes'):
+        told = [values[name] for values in monitors if name in values]
+        strict |= {name: max(told)} if told else {}
+    baselines: dict[str, Any] = {}
+    for manifest in manifests:
+        baselines |= manifest.get('baselines') or {}
     return {
         **manifests[0],
-        'configuration': {**configuration, 'monitor': {**monitors[0], **strict}},
-        'baselines': known,
+        'configuration': {**configurations[0], 'monitor': {**monitors[0], **strict}},
+        'baselines': baselines,
     }
 
 

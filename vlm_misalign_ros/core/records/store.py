@@ -98,6 +98,18 @@ def read_records(path: Path) -> Iterator[Record]:
         ) from error
 
 
+class RecordFile:
+    """The records of a file, read anew each time they are gone through, never kept."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file, which is opened when it is read."""
+        self._path = path
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records; errors as `read_records`."""
+        return read_records(self._path)
+
+
 def read_frames(path: Path) -> Iterator[FrameRecord]:
     """Yield the frames among the records of a file; errors as `read_records`."""
     return (record for record in read_records(path) if isinstance(record, FrameRecord))

@@ -15,7 +15,7 @@
 """
 What a run says beyond its table: differences to clean, whether mIoU warns, certainty, the sweep.
 
-Everything comes from the records alone. Intervals resample source frames (metrics/bootstrap).
+Everything comes from the records alone. The unit of every interval is the scene (metrics/scenes).
 """
 
 from __future__ import annotations
@@ -31,31 +31,48 @@ import numpy as np
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.metrics import bootstrap
+from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
-from vlm_misalign_ros.core.metrics.rates import COMPARED
+from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES, NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.certainty import certainty
-from vlm_misalign_ros.core.report.table import Table, tables
+from vlm_misalign_ros.core.report.table import Table, is_hazard, tables
 from vlm_misalign_ros.core.report.warning import adjust, warning
 from vlm_misalign_ros.core.types import Hazard, Judgement, Kind
+
+SCHEMA = 2
+"""Version of analysis.json. 2: intervals over scenes, with their number and by city."""
+READER = (
+    'one error of the text reader for all conditions, measured on texts that were not sorted by '
+    'what was done to the picture'
+)
+_SHOWN = tuple(dict.fromkeys((*COMPARED, *HEADLINES)))
 
 
 def analyse_records(
     records: Iterable[Record], quality: ExtractorQuality | None = None
 ) -> dict[str, Any]:
-    """Return the analysis as plain data; `quality` is the extractor's own error."""
+    """
+    Return the analysis as plain data; `quality` is the extractor's own error.
+
+    The records are read once and not kept.
+    """
     found = tables(records)
     warnings = [warning(table) for table in found]
     adjust(warnings)
     return {
-        'schema': 1,
+        'schema': SCHEMA,
         'models': {
             table.model: {
                 'kind': table.kind.value if table.kind else '',
                 'frames': len(table),
                 'source_frames': len(np.unique(table.clusters)),
+                'scenes': len(np.unique(table.scenes)),
+                'few_scenes': len(np.unique(table.scenes)) < FEW_SCENES,
+                'scenes_told_by': {rule.value: count for rule, count in table.rules.items()},
                 'overall': _overall(table, quality),
+                'miou': _mious(table),
                 'differences': _differences(table),
                 'blank': _blank(table),
                 'miou_warns': warns,
@@ -74,28 +91,63 @@ def write_analysis(folder: Path, analysis: dict[str, Any]) -> None:
     )
 
 
+def _interval(
+    table: Table, rate: RateRow, chosen: np.ndarray, groups: np.ndarray | None = None
+) -> Interval:
+    """Return a rate over the chosen lines with its interval over scenes, or other groups."""
+    if rate.mean_of:
+        first, second = (table.sums(BY_NAME[name], chosen, groups) for name in rate.mean_of)
+        return clustered.mean_of_two(first, second)
+    over, under = table.sums(rate, chosen, groups)
+    if np.any(over > under):
+        return NOTHING
+    return korn_graubard(over, under)
+
+
+def _told(table: Table, rate: RateRow, chosen: np.ndarray) -> dict[str, Any]:
+    """Return a rate with its interval, its counts and the scenes that they come from."""
+    over, under = table.sums(rate, chosen)
+    return {
+        **asdict(_interval(table, rate, chosen)),
+        'numerator': int(over.sum()),
+        'denominator': int(under.sum()),
+        'scenes': int((under > 0).sum()),
+    }
+
+
 def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
-    """Return each rate over all conditions but the blank control, its scenes resampled."""
+    """Return each rate over all conditions but the blank control, by scene and by city."""
     chosen = ~table.of(BLANK)
+    cities = len(np.unique(table.cities[chosen]))
     result: dict[str, dict[str, Any]] = {}
-    for rate in COMPARED:
-        numerators, denominators = table.sums(rate, chosen)
-        interval = bootstrap.ratio(numerators, denominators)
-        result[rate.name] = {
-            **asdict(interval),
-            'numerator': int(numerators.sum()),
-            'denominator': int(denominators.sum()),
-        }
+    for rate in _SHOWN:
+        entry = _told(table, rate, chosen)
+        result[rate.name] = entry
+        # One city alone has no spread, and says nothing about others.
+        wider = _interval(table, rate, chosen, table.cities) if cities > 1 else NOTHING
+        entry['by_city'] = {'low': wider.low, 'high': wider.high, 'cities': cities}
         if quality is not None and table.kind is Kind.GENERATIVE:
             absent = table.count('absent')[chosen].sum() / (chosen.sum() * len(SCORED) or 1)
-            widened = carried(rate, numerators, denominators, float(absent), quality)
-            if widened is not None:
-                result[rate.name]['with_extractor_error'] = asdict(widened)
+            over, under = table.sums(rate, chosen)
+            if np.all(over <= under):
+                widened = carried(rate, over, under, float(absent), quality)
+                if widened is not None:
+                    entry['with_extractor_error'] = {**asdict(widened), 'reader': READER}
+    return result
+
+
+def _mious(table: Table) -> dict[str, Any]:
+    """Return the mIoU of each condition with its interval; NaN where there was no mask."""
+    result = {}
+    for condition in table.condition_names:
+        hits, unions = table.ious(table.of(condition))
+        scenes = int((unions.sum(axis=1) > 0).sum())
+        result[condition] = {**asdict(clustered.miou(hits, unions)), 'scenes': scenes}
     return result
 
 
 def _differences(table: Table) -> dict[str, dict[str, Any]]:
-    """Return degraded - clean for every condition, paired by source frame."""
+    """Return degraded - clean for every condition, of the same source frames, paired by scene."""
     clean = table.of(CLEAN)
     if not clean.any():
         return {}
@@ -106,14 +158,26 @@ def _differences(table: Table) -> dict[str, dict[str, Any]]:
             continue
         both = np.intersect1d(table.clusters[clean], table.clusters[chosen])
         pair = np.isin(table.clusters, both)
-        result[condition] = {'source_frames': len(both)}
-        for rate in COMPARED:
-            first = [array[both] for array in table.sums(rate, clean & pair)]
-            second = [array[both] for array in table.sums(rate, chosen & pair)]
-            result[condition][rate.name] = asdict(
-                bootstrap.difference((first[0], first[1]), (second[0], second[1]))
-            )
+        entry: dict[str, Any] = {
+            'source_frames': len(both),
+            'scenes': len(np.unique(table.scenes[pair])),
+        }
+        for rate in _SHOWN:
+            entry[rate.name] = asdict(_difference(table, rate, clean & pair, chosen & pair))
+        result[condition] = entry
     return result
+
+
+def _difference(table: Table, rate: RateRow, one: np.ndarray, other: np.ndarray) -> Interval:
+    if rate.mean_of:
+        first, second = (_difference(table, BY_NAME[name], one, other) for name in rate.mean_of)
+        turned = Interval(-first.value, -first.high, -first.low)
+        found = clustered.mover(turned, second)
+        return Interval(found.value / 2, found.low / 2, found.high / 2)
+    before, after = table.sums(rate, one), table.sums(rate, other)
+    if np.any(before[0] > before[1]) or np.any(after[0] > after[1]):
+        return NOTHING
+    return clustered.difference(before, after)
 
 
 def _blank(table: Table) -> dict[str, Any]:
@@ -128,30 +192,25 @@ def _blank(table: Table) -> dict[str, Any]:
         'frames': int(chosen.sum()),
         'asserted': names,
         'mentions_per_frame': float(table.count('assertions')[chosen].mean()),
-        'safe': float(np.mean(table.judgements[chosen] == Judgement.SAFE.value)),
-        'unsafe': float(np.mean(table.judgements[chosen] == Judgement.UNSAFE.value)),
-        **{rate.name: asdict(bootstrap.ratio(*table.sums(rate, chosen))) for rate in COMPARED},
+        'safe': float(np.mean(table.says(Judgement.SAFE)[chosen])),
+        'unsafe': float(np.mean(table.says(Judgement.UNSAFE)[chosen])),
+        **{rate.name: asdict(_interval(table, rate, chosen)) for rate in _SHOWN},
     }
 
 
 def _sweep(table: Table) -> dict[str, dict[str, Any]]:
     """Return the safety rates for every corridor width and stopping distance."""
-    safe, unsafe = (
-        table.judgements == Judgement.SAFE.value,
-        table.judgements == Judgement.UNSAFE.value,
-    )
+    safe, unsafe = table.says(Judgement.SAFE), table.says(Judgement.UNSAFE)
     chosen = ~table.of(BLANK)
     result = {}
     for name, verdicts in table.sweeps.items():
-        danger, clear = verdicts == Hazard.HAZARD.value, verdicts == Hazard.CLEAR.value
+        danger, clear = (is_hazard(verdicts, state) for state in (Hazard.HAZARD, Hazard.CLEAR))
         judged = chosen & (safe | unsafe)
 
         def share(wrong: np.ndarray, of: np.ndarray) -> dict[str, Any]:
-            interval = bootstrap.ratio(
-                table.by_cluster(wrong.astype(int)), table.by_cluster(of.astype(int))
-            )
+            over, under = (table.by_scene(a.astype(float), chosen) for a in (wrong, of))
             return {
-                **asdict(interval),
+                **asdict(korn_graubard(over, under)),
                 'numerator': int(wrong.sum()),
                 'denominator': int(of.sum()),
             }

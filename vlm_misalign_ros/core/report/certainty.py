@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import isnan
 from typing import Any
 
@@ -24,8 +25,9 @@ import numpy as np
 
 from vlm_misalign_ros.core.corruptions import BLANK
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.metrics import prediction
-from vlm_misalign_ros.core.report.table import Table
+from vlm_misalign_ros.core.metrics import clustered, prediction
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.report.table import Table, is_hazard
 from vlm_misalign_ros.core.report.warning import LEAST, auroc, events
 from vlm_misalign_ros.core.types import Hazard, Kind
 
@@ -35,35 +37,25 @@ def certainty(table: Table) -> dict[str, Any]:
     result: dict[str, Any] = {}
     rows = ~table.of(BLANK)
     known = ~np.isnan(table.safe_scores) & rows
-    danger = table.hazards == Hazard.HAZARD.value
-    truth = known & (danger | (table.hazards == Hazard.CLEAR.value))
+    danger = is_hazard(table.hazards, Hazard.HAZARD)
+    truth = known & (danger | is_hazard(table.hazards, Hazard.CLEAR))
     if truth.any():
         result['judgement'] = {
-            **_scored(1 - table.safe_scores[truth], danger[truth]),
-            'auroc': auroc(
-                table,
-                np.flatnonzero(truth),
-                1 - table.safe_scores,
-                table.hazards == Hazard.HAZARD.value,
-            ),
+            **_scored(1 - table.safe_scores[truth], danger[truth], table.scenes[truth]),
+            'auroc': auroc(table, np.flatnonzero(truth), 1 - table.safe_scores, danger),
         }
     if table.kind is Kind.CONTRASTIVE:
         scorable = (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
         if scorable.any():
-            result['presence'] = _scored(table.scores[scorable], table.presence[scorable] == 2)
+            line, place = np.nonzero(scorable)
+            result['presence'] = _scored(
+                table.scores[line, place], table.presence[line, place] == 2, table.scenes[line]
+            )
         result['classes'] = _class_aurocs(table)
     else:
         named = table.asserted & (table.presence != 1) & ~np.isnan(table.scores) & rows[:, None]
         if named.any():
-            wrong = table.presence[named] == 0
-            result['mentions'] = {
-                'auroc': prediction.auroc(-table.scores[named], wrong)
-                if min(wrong.sum(), (~wrong).sum()) >= LEAST
-                else float('nan'),
-                'risk_coverage_area': prediction.risk_coverage(table.scores[named], wrong).area,
-                'risk': float(wrong.mean()),
-                'mentions': int(named.sum()),
-            }
+            result['mentions'] = _mentions(table, named)
     result['segmentation_entropy'] = {
         name: auroc(
             table, np.flatnonzero(possible & ~np.isnan(table.entropy) & rows), table.entropy, wrong
@@ -73,14 +65,37 @@ def certainty(table: Table) -> dict[str, Any]:
     return result
 
 
-def _scored(chances: np.ndarray, positives: np.ndarray) -> dict[str, Any]:
+def _mentions(table: Table, named: np.ndarray) -> dict[str, Any]:
+    """Return how well the likelihood of its words tells a mention that is wrong."""
+    line, place = np.nonzero(named)
+    scores, wrong = table.scores[line, place], table.presence[line, place] == 0
+    enough = min(wrong.sum(), (~wrong).sum()) >= LEAST
+    found = clustered.auroc(-scores, wrong, table.scenes[line]) if enough else NOTHING
+    return {
+        'auroc': asdict(found),
+        'risk_coverage_area': prediction.risk_coverage(scores, wrong).area,
+        'risk': float(wrong.mean()),
+        'risk_interval': asdict(_share(wrong, table.scenes[line])),
+        'mentions': len(line),
+    }
+
+
+def _share(wrong: np.ndarray, scenes: np.ndarray) -> Interval:
+    """Return the share of answers that are wrong, with its interval."""
+    sums = clustered.by_scene(scenes, np.stack([wrong, np.ones(len(wrong))], axis=1))
+    return korn_graubard(sums[:, 0], sums[:, 1])
+
+
+def _scored(chances: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> dict[str, Any]:
     sure = np.maximum(chances, 1 - chances)
     wrong = (chances >= 0.5) != positives
     return {
         'brier': prediction.brier(chances, positives),
+        'brier_interval': asdict(clustered.mean((chances - positives) ** 2, scenes)),
         'calibration_error': prediction.calibration_error(chances, positives),
         'risk_coverage_area': prediction.risk_coverage(sure, wrong).area,
         'risk': float(wrong.mean()),
+        'risk_interval': asdict(_share(wrong, scenes)),
         'answers': len(chances),
     }
 

@@ -17,11 +17,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
@@ -29,8 +30,8 @@ from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.records.ending import planned_frames, read_ending
-from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Status
-from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
+from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
@@ -57,30 +58,30 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     """
     manifest = _manifest(folder)
     rules = rules_of(manifest) if rules is None else rules
-    records = list(read_records(folder / RECORDS))
-    frames = [record for record in records if isinstance(record, FrameRecord)]
+    # A long run does not fit into memory: each part reads the file for itself.
+    records = RecordFile(folder / RECORDS)
     rows = summarise(records)
-    segmented = sum(frame.segmentation.status is Status.SCORED for frame in frames)
+    frames, segmented = _closed(records)
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     checks = [
-        *ending_checks(len(frames), ending, planned_frames(manifest)),
-        *coverage_checks(rows, len(frames), segmented if asked else None, rules.minimum_coverage),
-        *_limited(folder, manifest, frames, rules),
+        *ending_checks(frames, ending, planned_frames(manifest)),
+        *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
+        *_limited(folder, manifest, records, rules),
     ]
     verdict = judge(checks, ending.notes if ending else (), limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     try:
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
-        flat(frames).to_parquet(folder / 'records.parquet', index=False)
+        write_flat(folder / 'records.parquet', records)
     except OSError as error:
         raise RecordError(
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
     analysis = analyse_records(
-        frames, extractor_quality((manifest.get('language') or {}).get('lexicon_sha256', ''))
+        records, extractor_quality((manifest.get('language') or {}).get('lexicon_sha256', ''))
     )
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
@@ -88,14 +89,15 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
 
 
 def _limited(
-    folder: Path, manifest: dict[str, Any], frames: Sequence[FrameRecord], rules: Rules
+    folder: Path, manifest: dict[str, Any], records: Iterable[Record], rules: Rules
 ) -> list[Check]:
     """Return the checks of the limits."""
     if not rules.limits:
         return []
     tally = tally_for(rules.limits)
-    for frame in frames:
-        tally.add(frame)
+    for record in records:
+        if isinstance(record, FrameRecord):
+            tally.add(record)
     return list(limit_checks(tally, rules, Baselines(folder, manifest, tally)))
 
 
@@ -123,27 +125,82 @@ def _segments(manifest: dict[str, Any]) -> bool:
     return configuration.get('segmentation') not in (None, False)
 
 
-def flat(frames: Sequence[FrameRecord]) -> pd.DataFrame:
-    """Return one line a frame and model, with counts as columns and the rest as JSON text."""
+def _closed(records: Iterable[Record]) -> tuple[int, int]:
+    """Return how many frames were closed, and how many of them have a scored mask."""
+    frames = segmented = 0
+    for record in records:
+        if isinstance(record, FrameRecord):
+            frames += 1
+            segmented += record.segmentation.status is Status.SCORED
+    return frames, segmented
+
+
+_LINES = 2000
+"""Lines of the table that are written at once."""
+_TEXT, _NUMBER, _WHOLE = pa.string(), pa.float64(), pa.int64()
+_COLUMNS = pa.schema(
+    [
+        ('stamp', _TEXT),
+        ('index', _WHOLE),
+        ('dataset', _TEXT),
+        ('sequence', _TEXT),
+        ('key', _TEXT),
+        ('pass', _WHOLE),
+        ('corruption', _TEXT),
+        ('severity', _WHOLE),
+        ('closed', _TEXT),
+        ('hazard', _TEXT),
+        ('nearest', _NUMBER),
+        ('frame_iou', _NUMBER),
+        ('model', _TEXT),
+        ('status', _TEXT),
+        ('text', _TEXT),
+        ('judgement', _TEXT),
+        ('judgement_score', _NUMBER),
+        ('mentions', _TEXT),
+        ('scores', _TEXT),
+        ('hallucinated', _TEXT),
+        ('omitted', _TEXT),
+        *((f'count_{name}', _WHOLE) for name in FIELDS),
+    ]
+)
+
+
+def write_flat(path: Path, records: Iterable[Record]) -> None:
+    """
+    Write one line a frame and model, with counts as columns and the rest as JSON text.
+
+    Parquet, _LINES lines at a time. Raises OSError.
+    """
     lines: list[dict[str, Any]] = []
-    for record in frames:
-        condition, truth = record.condition, record.truth
-        shared = {
-            'stamp': record.stamp,
-            'index': record.index,
-            'dataset': record.dataset,
-            'sequence': record.sequence,
-            'key': record.key,
-            'pass': record.cycle,
-            'corruption': condition.corruption,
-            'severity': condition.severity,
-            'closed': record.closed.value,
-            'hazard': truth.hazard.value if truth else None,
-            'nearest': truth.nearest if truth else None,
-            'frame_iou': record.segmentation.frame_iou,
-        }
-        lines.extend({**shared, **_line(name, entry)} for name, entry in record.models.items())
-    return pd.DataFrame(lines)
+    with pq.ParquetWriter(path, _COLUMNS) as writer:
+        for record in records:
+            if isinstance(record, FrameRecord):
+                lines.extend(_flat(record))
+            if len(lines) >= _LINES:
+                writer.write_table(pa.Table.from_pylist(lines, _COLUMNS))
+                lines.clear()
+        writer.write_table(pa.Table.from_pylist(lines, _COLUMNS))
+
+
+def _flat(record: FrameRecord) -> Iterator[dict[str, Any]]:
+    condition, truth = record.condition, record.truth
+    shared = {
+        'stamp': record.stamp,
+        'index': record.index,
+        'dataset': record.dataset,
+        'sequence': record.sequence,
+        'key': record.key,
+        'pass': record.cycle,
+        'corruption': condition.corruption,
+        'severity': condition.severity,
+        'closed': record.closed.value,
+        'hazard': truth.hazard.value if truth else None,
+        'nearest': truth.nearest if truth else None,
+        'frame_iou': record.segmentation.frame_iou,
+    }
+    for name, entry in record.models.items():
+        yield {**shared, **_line(name, entry)}
 
 
 def _line(model: str, entry: ModelEntry) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ import jinja2
 
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
+from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, LateRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
-from vlm_misalign_ros.core.report.summary import ALL, Row, lost_kinds, show
+from vlm_misalign_ros.core.report.summary import ALL, Row, few_scenes, lost_kinds, show
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
@@ -39,7 +40,7 @@ from vlm_misalign_ros.core.types import Presence
 
 def write_report(
     folder: Path,
-    records: Sequence[Record],
+    records: Iterable[Record],
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
@@ -53,7 +54,9 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters.update(interval=show_interval, value=show_value)
-    frames = [record for record in records if isinstance(record, FrameRecord)]
+    seen = _Seen(folder)
+    for record in records:
+        seen.add(record)
     lost = lost_kinds(rows)
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
@@ -68,11 +71,32 @@ def write_report(
         lost=[status.value for status in lost],
         plot=plot(rows),
         models=analysis['models'],
-        worst=_worst(folder, frames),
-        frames=len(frames),
-        late=sum(isinstance(record, LateRecord) for record in records),
+        few=few_scenes(rows),
+        few_scenes=FEW_SCENES,
+        worst=_worst(folder, seen.pictured),
+        frames=seen.frames,
+        late=seen.late,
     )
     write_text(folder / 'report.html', page)
+
+
+class _Seen:
+    """What the page says of records that stream by: how many, and those with a picture."""
+
+    def __init__(self, folder: Path) -> None:
+        pictures = folder / 'pictures'
+        names = pictures.iterdir() if pictures.is_dir() else ()
+        self._pictures = {path.name for path in names}
+        self.pictured: list[FrameRecord] = []
+        self.frames = self.late = 0
+
+    def add(self, record: Record) -> None:
+        """Count a record, and keep it where it has a picture."""
+        self.late += isinstance(record, LateRecord)
+        if isinstance(record, FrameRecord):
+            self.frames += 1
+            if f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:
+                self.pictured.append(record)
 
 
 def show_interval(entry: Mapping[str, float], sign: bool = True) -> str:
@@ -116,6 +140,7 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
         'condition': row.condition,
         'model': row.model,
         'scored': row.scored,
+        'scenes': '–' if row.scenes is None else row.scenes,
         'lost': [row.by_status[status] for status in lost],
         'total': row.condition == ALL,
         'miou': plain(row.miou),

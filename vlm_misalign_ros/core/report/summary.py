@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Rates by condition and model, from records alone."""
+"""Rates by condition and model, from records alone, which are read once and not kept."""
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
@@ -26,17 +27,13 @@ import pandas as pd
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.parts import vlm_part
+from vlm_misalign_ros.core.metrics.clustered import by_scene
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
+from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
-from vlm_misalign_ros.core.records.schema import (
-    LOST,
-    FrameRecord,
-    LateRecord,
-    ModelEntry,
-    Record,
-    Status,
-)
+from vlm_misalign_ros.core.metrics.scenes import Scenes
+from vlm_misalign_ros.core.records.schema import LOST, FrameRecord, LateRecord, Record, Status
 
 ALL = 'all'
 
@@ -57,23 +54,19 @@ class Row:
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     segmented: int = 0
     """Frames with a scored mask."""
+    by_scene: np.ndarray | None = None
+    """Counts by scene, int64 (scenes, F) by counts.FIELDS; None where scenes are not known."""
+    _rates: dict[str, Rate] | None = field(default=None, repr=False, compare=False)
 
     @property
     def scored(self) -> int:
         """Return the frames that were scored."""
         return self.by_status[Status.SCORED]
 
-    def add(self, entry: ModelEntry, status: Status, matrix: np.ndarray | None) -> None:
-        """Add one frame of the model, with the confusion matrix of its mask where it has one."""
-        self.frames += 1
-        self.by_status[status] += 1
-        if entry.answer is not None:
-            self.truncated += entry.answer.truncated
-        if entry.score is not None:
-            self.counts += entry.score.counts
-        if matrix is not None:
-            self.confusion += matrix
-            self.segmented += 1
+    @property
+    def scenes(self) -> int | None:
+        """Return the number of scenes that were scored; None where they are not known."""
+        return None if self.by_scene is None else len(self.by_scene)
 
     @property
     def miou(self) -> float:
@@ -81,8 +74,94 @@ class Row:
         return float(miou(self.confusion))
 
     def rates(self) -> dict[str, Rate]:
-        """Return every rate by name."""
-        return rates(self.counts)
+        """Return every rate by name, with its interval over scenes where they are known."""
+        if self._rates is None:
+            self._rates = rates(self.counts, by_scene=self.by_scene)
+        return self._rates
+
+
+class _Sum:
+    """A row as it grows, with its counts by source frame."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.sources, self.counts = array('q'), array('q')
+
+    def finish(self, scenes: np.ndarray) -> Row:
+        """Return the row; `scenes` has the scene of each source frame."""
+        counts = np.frombuffer(self.counts, np.int64) if self.counts else np.zeros(0, np.int64)
+        of = scenes[np.frombuffer(self.sources, np.int64)] if self.sources else scenes[:0]
+        self.row.by_scene = by_scene(of, counts.reshape(-1, len(FIELDS)))
+        self.row.counts = Counts(*self.row.by_scene.sum(axis=0).tolist())
+        return self.row
+
+    def take(self, other: _Sum) -> None:
+        """Add another row's frames."""
+        row, more = self.row, other.row
+        row.frames += more.frames
+        row.by_status += more.by_status
+        row.truncated += more.truncated
+        row.segmented += more.segmented
+        row.confusion += more.confusion
+        self.sources.extend(other.sources)
+        self.counts.extend(other.counts)
+
+
+class _Summary:
+    """Rows that grow as records stream by."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], _Sum] = {}
+        self._models: dict[str, None] = {}
+        self._scenes = Scenes()
+        self._late: set[tuple[str, str]] = set()
+        self._missing: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+
+    def add(self, record: FrameRecord) -> None:
+        """Add a frame to the rows of its condition."""
+        condition = record.condition
+        matrix = None
+        if record.segmentation.status is Status.SCORED:
+            matrix = from_cells(record.segmentation.cells)
+        for model, entry in record.models.items():
+            self._models.setdefault(model)
+            found = self._rows.get((condition.name, model))
+            if found is None:
+                row = Row(condition.name, condition.corruption, condition.severity, model)
+                found = self._rows[condition.name, model] = _Sum(row)
+            row = found.row
+            row.frames += 1
+            row.by_status[entry.status] += 1
+            if entry.status is Status.MISSING:
+                self._missing[record.stamp, vlm_part(model)].append(row)
+            if entry.answer is not None:
+                row.truncated += entry.answer.truncated
+            if entry.score is not None:
+                found.sources.append(self._scenes.add(record))
+                found.counts.extend(entry.score.counts.values())
+            if matrix is not None:
+                row.confusion += matrix
+                row.segmented += 1
+
+    def late(self, record: LateRecord) -> None:
+        """Note an answer that came too late, whenever its frame is told of."""
+        self._late.add((record.stamp, record.part))
+
+    def rows(self) -> list[Row]:
+        """Return the rows by condition, then the sums over all conditions."""
+        for key in self._late & self._missing.keys():
+            for row in self._missing[key]:
+                row.by_status[Status.MISSING] -= 1
+                row.by_status[Status.LATE] += 1
+        totals = {model: _Sum(Row(ALL, ALL, 0, model)) for model in self._models}
+        for (_, model), found in self._rows.items():
+            # The control is no condition of the road: it stands apart from the sums.
+            if found.row.corruption != BLANK:
+                totals[model].take(found)
+        scenes = self._scenes.numbers()
+        rows = [found.finish(scenes) for found in self._rows.values()]
+        ordered = sorted(rows, key=_place(rows))
+        return [*ordered, *(found.finish(scenes) for found in totals.values())]
 
 
 def summarise(records: Iterable[Record]) -> list[Row]:
@@ -91,31 +170,13 @@ def summarise(records: Iterable[Record]) -> list[Row]:
 
     Each frame of a model is in exactly one status.
     """
-    rows: dict[tuple[str, str], Row] = {}
-    totals: dict[str, Row] = {}
-    records = list(records)
-    late = {(record.stamp, record.part) for record in records if isinstance(record, LateRecord)}
+    summary = _Summary()
     for record in records:
-        if not isinstance(record, FrameRecord):
-            continue
-        condition = record.condition
-        matrix = None
-        if record.segmentation.status is Status.SCORED:
-            matrix = from_cells(record.segmentation.cells)
-        for model, entry in record.models.items():
-            key = (condition.name, model)
-            if key not in rows:
-                rows[key] = Row(condition.name, condition.corruption, condition.severity, model)
-            total = totals.setdefault(model, Row(ALL, ALL, 0, model))
-            status = entry.status
-            if status is Status.MISSING and (record.stamp, vlm_part(model)) in late:
-                status = Status.LATE
-            rows[key].add(entry, status, matrix)
-            # The control is no condition of the road: it stands apart from the sums.
-            if condition.corruption != BLANK:
-                total.add(entry, status, matrix)
-    ordered = sorted(rows.values(), key=_place(rows.values()))
-    return [*ordered, *totals.values()]
+        if isinstance(record, FrameRecord):
+            summary.add(record)
+        elif isinstance(record, LateRecord):
+            summary.late(record)
+    return summary.rows()
 
 
 def _place(rows: Iterable[Row]) -> Callable[[Row], tuple[int, int, int]]:
@@ -140,6 +201,15 @@ def show(rate: Rate) -> str:
     return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]'
 
 
+def few_scenes(rows: Sequence[Row]) -> str:
+    """Say where a table proves nothing, for want of scenes; empty where each row has enough."""
+    least = min((row.scenes for row in rows if row.scenes is not None), default=FEW_SCENES)
+    if least >= FEW_SCENES:
+        return ''
+    some = 'rows of' if any((row.scenes or 0) >= FEW_SCENES for row in rows) else 'with'
+    return f'{some} fewer than {FEW_SCENES} scenes prove nothing (here {least})'
+
+
 def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     """Return those of LOST that befell any frame."""
     return [status for status in LOST if any(row.by_status[status] for row in rows)]
@@ -154,7 +224,8 @@ def format_table(rows: Sequence[Row]) -> str:
     lost = lost_kinds(rows)
     beside = [row for row in BESIDE if row.terminal]
     titles = [row.title for row in (*HEADLINES, *beside)]
-    head = ['condition', 'model', 'scored', *(status.value for status in lost), 'mIoU', *titles]
+    statuses = [status.value for status in lost]
+    head = ['condition', 'model', 'scored', *statuses, 'scenes', 'mIoU', *titles]
     lines = [head]
     previous = ''
     for row in rows:
@@ -165,6 +236,7 @@ def format_table(rows: Sequence[Row]) -> str:
                 row.model,
                 str(row.scored),
                 *(str(row.by_status[status]) for status in lost),
+                '-' if row.scenes is None else str(row.scenes),
                 _number(row.miou),
                 *(show(found[rate.name]) for rate in HEADLINES),
                 *(_number(found[rate.name].value) for rate in beside),
@@ -180,7 +252,8 @@ def format_table(rows: Sequence[Row]) -> str:
         ).rstrip()
         for line in lines
     ]
-    return '\n'.join([text[0], '-' * len(text[0]), *text[1:]])
+    few = few_scenes(rows)
+    return '\n'.join([text[0], '-' * len(text[0]), *text[1:], *([few] if few else [])])
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -197,6 +270,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'truncated': row.truncated,
                 'segmented': row.segmented,
                 'miou': row.miou,
+                'scenes': row.scenes,
                 **{
                     f'{name}{suffix}': value
                     for name, rate in row.rates().items()
@@ -206,6 +280,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                         ('_high', rate.high),
                         ('_numerator', rate.numerator),
                         ('_denominator', rate.denominator),
+                        ('_scenes', rate.scenes),
                     )
                 },
                 **{

@@ -12,33 +12,44 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Records as arrays: one line a frame and model, ready to be summed, resampled and compared."""
+"""
+Records as arrays: one line a frame and model, ready to be summed, resampled and compared.
+
+Records are taken one at a time and never kept: a frame costs about 500 bytes, and 700 for each
+model that was scored on it (benchmarks/analysis.py measures it).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions import CLEAN
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells
+from vlm_misalign_ros.core.metrics.confusion import SHAPE, VOID
 from vlm_misalign_ros.core.metrics.counts import FIELDS
-from vlm_misalign_ros.core.metrics.rates import RateRow
+from vlm_misalign_ros.core.metrics.rates import RateRow, terms
+from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes
 from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
-    ConditionEntry,
     FrameRecord,
     Record,
     ScoreEntry,
+    SegmentationEntry,
     Status,
     TruthEntry,
 )
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Kind, Mention, Presence
+from vlm_misalign_ros.core.types import Hazard, Judgement, Kind, Mention, Presence
+
+_HAZARDS = tuple(Hazard)
+_JUDGEMENTS = tuple(Judgement)
+_PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
 
 
 @dataclass(frozen=True)
@@ -50,36 +61,44 @@ class Table:
     """None where the model was never scored."""
     clusters: np.ndarray
     """Number of the source frame, int64 (N,)."""
+    scenes: np.ndarray
+    """Number of its scene (metrics/scenes), int64 (N,)."""
+    cities: np.ndarray
+    """Number of its city, or of the coarsest unit known, int64 (N,)."""
+    rules: Counter[Rule]
+    """What told the scenes of the run apart, by number of scenes."""
     conditions: np.ndarray
     """Index into `condition_names`, int64 (N,)."""
     condition_names: tuple[str, ...]
-    """In order of first sight."""
+    """Clean first, then by name and severity."""
     corruptions: tuple[str, ...]
     """Corruption of each condition."""
     counts: np.ndarray
     """Counts by counts.FIELDS, int64 (N, F)."""
     frame_iou: np.ndarray
     """float64 (N,), NaN where there is none."""
-    confusion: np.ndarray
-    """int64 (N, 19 * 20); zeros where there is no mask."""
+    hits: np.ndarray
+    """Pixels of each class that were found, int64 (N, 19); zeros where there is no mask."""
+    unions: np.ndarray
+    """Pixels of each class true or predicted, int64 (N, 19)."""
     objects: np.ndarray
     """Countable things in the frame, float64 (N,)."""
     entropy: np.ndarray
     """Mean entropy of the segmentation, float64 (N,), NaN where there is none."""
     hazards: np.ndarray
-    """Verdicts, object (N,)."""
+    """Index into types.Hazard, int8 (N,)."""
     judgements: np.ndarray
-    """object (N,)."""
+    """Index into types.Judgement, int8 (N,)."""
     safe_scores: np.ndarray
     """Probability of SAFE, float64 (N,), NaN where there is none."""
     presence: np.ndarray
-    """Truth by labels.SCORED: 0 ABSENT, 1 TOLERATED, 2 REQUIRED, int64 (N, 20)."""
+    """Truth by labels.SCORED: 0 ABSENT, 1 TOLERATED, 2 REQUIRED, int8 (N, 20)."""
     scores: np.ndarray
     """Per class, float64 (N, 20), NaN where there is none."""
     asserted: np.ndarray
     """bool (N, 20)."""
     sweeps: dict[str, np.ndarray]
-    """Hazard verdicts, object (N,), by corridor and stopping distance."""
+    """Index into types.Hazard, int8 (N,), by corridor and stopping distance; -1: not known."""
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -92,11 +111,7 @@ class Table:
 
     def terms(self, rate: RateRow) -> tuple[np.ndarray, np.ndarray]:
         """Return numerator and denominator of a rate by line, int64 (N,) each."""
-        over, under = (
-            self.counts[:, [FIELDS.index(name) for name in names]].sum(axis=1)
-            for names in (rate.over, rate.under)
-        )
-        return over, under
+        return terms(rate, self.counts)
 
     def of(self, condition: str) -> np.ndarray:
         """Return which lines are of a condition, bool (N,)."""
@@ -105,121 +120,225 @@ class Table:
         found: np.ndarray = self.conditions == self.condition_names.index(condition)
         return found
 
-    def by_cluster(self, values: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
-        """Return the sums of `values`, (N,), by source frame, float64 (clusters,)."""
-        total = int(self.clusters.max(initial=-1)) + 1
-        if chosen is None:
-            return np.bincount(self.clusters, values, total)
-        return np.bincount(self.clusters[chosen], values[chosen], total)
+    def says(self, judgement: Judgement) -> np.ndarray:
+        """Return where the model judged so, bool (N,)."""
+        found: np.ndarray = self.judgements == _JUDGEMENTS.index(judgement)
+        return found
 
-    def sums(self, rate: RateRow, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (numerators, denominators) of a rate by source frame, over the chosen lines."""
+    def by_scene(
+        self, values: np.ndarray, chosen: np.ndarray, groups: np.ndarray | None = None
+    ) -> np.ndarray:
+        """
+        Return the sums of `values`, (N,), over the chosen lines, by scene, float64 (scenes,).
+
+        Scenes are those of the whole table in order; other `groups` of lines are taken instead.
+        """
+        groups = self.scenes if groups is None else groups
+        total = int(groups.max(initial=-1)) + 1
+        return np.bincount(groups[chosen], values[chosen], total)
+
+    def sums(
+        self, rate: RateRow, chosen: np.ndarray, groups: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (numerators, denominators) of a rate by scene, over the chosen lines."""
         over, under = self.terms(rate)
-        return self.by_cluster(over, chosen), self.by_cluster(under, chosen)
+        return self.by_scene(over, chosen, groups), self.by_scene(under, chosen, groups)
+
+    def ious(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return hits and unions of each class by scene over the chosen lines, (scenes, 19)."""
+        found = np.zeros((2, int(self.scenes.max(initial=-1)) + 1, VOID))
+        np.add.at(found[0], self.scenes[chosen], self.hits[chosen])
+        np.add.at(found[1], self.scenes[chosen], self.unions[chosen])
+        return found[0], found[1]
 
 
-_PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
-
-
-_Line = tuple[FrameRecord, TruthEntry, AnswerEntry, ScoreEntry]
+def is_hazard(codes: np.ndarray, hazard: Hazard) -> np.ndarray:
+    """Return where hazard codes of a table are so, bool (N,)."""
+    found: np.ndarray = codes == _HAZARDS.index(hazard)
+    return found
 
 
 def tables(records: Iterable[Record]) -> list[Table]:
     """Return one table for each model, of the frames on which it was scored."""
-    lines: dict[str, list[_Line]] = {}
-    clusters: dict[tuple[str, str], int] = {}
-    # In one order whatever order they came in, so that resampling draws the same frames.
-    frames = (record for record in records if isinstance(record, FrameRecord))
-    for record in sorted(frames, key=_place):
-        clusters.setdefault((record.dataset, record.key), len(clusters))
-        for model, entry in record.models.items():
-            lines.setdefault(model, [])
-            if entry.scored is not None and record.truth is not None:
-                lines[model].append((record, record.truth, *entry.scored))
-    return [_table(model, found, clusters) for model, found in lines.items()]
+    collected = _Collected()
+    for record in records:
+        if isinstance(record, FrameRecord):
+            collected.add(record)
+    return collected.tables()
 
 
-def _place(record: FrameRecord) -> tuple[Any, ...]:
-    return (
-        record.dataset,
-        record.key,
-        *_severity(record.condition),
-        record.cycle,
-        parse_stamp(record.stamp),
-    )
+class _Frames:
+    """What is true of a frame whichever model is asked, in columns."""
+
+    def __init__(self) -> None:
+        self.sources, self.conditions = array('q'), array('q')
+        self.cycles, self.stamps = array('q'), array('q')
+        self.iou, self.entropy, self.objects = array('d'), array('d'), array('d')
+        self.hazards, self.sweeps = array('b'), array('b')
+        self.sweep_names: tuple[str, ...] = ()
+        self.ious = array('q')
+
+    def add(self, record: FrameRecord, truth: TruthEntry, source: int, condition: int) -> None:
+        """Append one frame."""
+        if not self.sources:
+            self.sweep_names = tuple(truth.sweep)
+        self.sources.append(source)
+        self.conditions.append(condition)
+        self.cycles.append(record.cycle)
+        self.stamps.append(parse_stamp(record.stamp))
+        mask = record.segmentation
+        self.iou.append(nan if mask.frame_iou is None else mask.frame_iou)
+        self.entropy.append(nan if mask.confidence is None else mask.confidence.entropy)
+        self.objects.append(truth.objects)
+        self.hazards.append(_HAZARDS.index(truth.hazard))
+        for name in self.sweep_names:
+            told = truth.sweep.get(name)
+            self.sweeps.append(-1 if told is None else _HAZARDS.index(told))
+        self.ious.extend(_hits_and_unions(mask))
 
 
-def _severity(condition: ConditionEntry) -> tuple[bool, str, int]:
-    """Return where a condition stands: clean first, then by name and severity."""
-    return condition.corruption != CLEAN, condition.corruption, condition.severity
+class _Model:
+    """What one model said of some frames, in columns."""
 
+    def __init__(self) -> None:
+        self.kind: Kind | None = None
+        self.frames = array('q')
+        self.counts = array('q')
+        self.judgements, self.safe_scores = array('b'), array('d')
+        self.presence, self.scores, self.asserted = array('b'), array('d'), array('b')
 
-def _floats(values: Iterable[float | None]) -> np.ndarray:
-    return np.array([nan if value is None else value for value in values], np.float64)
-
-
-def _table(model: str, lines: list[_Line], clusters: dict[tuple[str, str], int]) -> Table:
-    columns = list(zip(*lines, strict=True)) or [(), (), (), ()]
-    records: Sequence[FrameRecord] = columns[0]
-    truths: Sequence[TruthEntry] = columns[1]
-    answers: Sequence[AnswerEntry] = columns[2]
-    found = {record.condition.name: record.condition for record in records}
-    conditions = sorted(found.values(), key=_severity)
-    names = [condition.name for condition in conditions]
-    counts = [score.counts.values() for score in columns[3]]
-    presence, scores, asserted = _by_class(lines)
-    return Table(
-        model,
-        answers[0].kind if answers else None,
-        np.array([clusters[record.dataset, record.key] for record in records], np.int64),
-        np.array([names.index(record.condition.name) for record in records], np.int64),
-        tuple(names),
-        tuple(condition.corruption for condition in conditions),
-        np.array(counts, np.int64).reshape(-1, len(FIELDS)),
-        _floats(record.segmentation.frame_iou for record in records),
-        _cells(records),
-        np.array([truth.objects for truth in truths], np.float64),
-        _floats(_entropy(record) for record in records),
-        np.array([truth.hazard.value for truth in truths], object),
-        np.array([answer.judgement.value for answer in answers], object),
-        _floats(answer.judgement_score for answer in answers),
-        presence,
-        scores,
-        asserted,
-        _sweep(truths),
-    )
-
-
-def _sweep(truths: Sequence[TruthEntry]) -> dict[str, np.ndarray]:
-    """Return the hazard states by line for each set of limits of the sweep."""
-    return {
-        name: np.array([truth.sweep[name].value for truth in truths], object)
-        for name in (truths[0].sweep if truths else ())
-    }
-
-
-def _entropy(record: FrameRecord) -> float | None:
-    confidence = record.segmentation.confidence
-    return None if confidence is None else confidence.entropy
-
-
-def _cells(records: Sequence[FrameRecord]) -> np.ndarray:
-    """Return the confusion matrices by line, int64 (N, 19 * 20)."""
-    cells = np.zeros((len(records), SHAPE[0] * SHAPE[1]), np.int64)
-    for line, record in enumerate(records):
-        if record.segmentation.status is Status.SCORED:
-            cells[line] = from_cells(record.segmentation.cells).ravel()
-    return cells
-
-
-def _by_class(lines: list[_Line]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return presence, scores and assertions by line and class, (N, 20) each."""
-    presence = np.zeros((len(lines), len(SCORED)), np.int64)
-    scores = np.full((len(lines), len(SCORED)), nan)
-    asserted = np.zeros((len(lines), len(SCORED)), bool)
-    for line, (_, truth, answer, score) in enumerate(lines):
+    def add(self, frame: int, truth: TruthEntry, answer: AnswerEntry, score: ScoreEntry) -> None:
+        """Append one scored answer."""
+        self.kind = self.kind or answer.kind
+        self.frames.append(frame)
+        self.counts.extend(score.counts.values())
+        self.judgements.append(_JUDGEMENTS.index(answer.judgement))
+        safe = answer.judgement_score
+        self.safe_scores.append(nan if safe is None else safe)
         states = score.presence or truth.presence
-        presence[line] = [_PRESENCE[states[name]] for name in SCORED]
-        scores[line] = [answer.scores.get(name, nan) for name in SCORED]
-        asserted[line] = [answer.mentions.get(name) is Mention.ASSERTED for name in SCORED]
-    return presence, scores, asserted
+        self.presence.extend([_PRESENCE[states[name]] for name in SCORED])
+        self.scores.extend([answer.scores.get(name, nan) for name in SCORED])
+        said = answer.mentions
+        self.asserted.extend([said.get(name) is Mention.ASSERTED for name in SCORED])
+
+
+class _Collected:
+    """Columns that grow as records stream by."""
+
+    def __init__(self) -> None:
+        self._scenes = Scenes()
+        self._frames = _Frames()
+        self._models: dict[str, _Model] = {}
+        self._conditions: dict[str, tuple[int, str, int]] = {}
+
+    def add(self, record: FrameRecord) -> None:
+        """Add one frame and what its models said."""
+        for model in record.models:
+            self._models.setdefault(model, _Model())
+        truth = record.truth
+        told = [
+            (model, *entry.scored)
+            for model, entry in record.models.items()
+            if entry.scored is not None
+        ]
+        if truth is None or not told:
+            return
+        entry = record.condition
+        number, *_ = self._conditions.setdefault(
+            entry.name, (len(self._conditions), entry.corruption, entry.severity)
+        )
+        frame = len(self._frames.sources)
+        self._frames.add(record, truth, self._scenes.add(record), number)
+        for model, answer, score in told:
+            self._models[model].add(frame, truth, answer, score)
+
+    def tables(self) -> list[Table]:
+        """Return a table a model, in one order whatever order the records came in."""
+        ordered = sorted(
+            self._conditions.items(),
+            key=lambda entry: (entry[1][1] != CLEAN, entry[1][1], entry[1][2], entry[0]),
+        )
+        place = np.zeros(len(ordered), np.int64)
+        place[[entry[0] for _, entry in ordered]] = np.arange(len(ordered))
+        sources = _numbers(self._frames.sources)
+        conditions = place[_numbers(self._frames.conditions)]
+        ranks = self._scenes.ranks()[sources]
+        keys = (_numbers(self._frames.stamps), _numbers(self._frames.cycles), conditions, ranks)
+        rank = np.empty(len(sources), np.int64)
+        rank[np.lexsort(keys)] = np.arange(len(sources))
+        shared = (sources, conditions, ranks, rank)
+        return [
+            self._table(name, model, shared, [(key, entry[1]) for key, entry in ordered])
+            for name, model in self._models.items()
+        ]
+
+    def _table(
+        self,
+        name: str,
+        model: _Model,
+        shared: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        conditions: list[tuple[str, str]],
+    ) -> Table:
+        sources, of_condition, ranks, rank = shared
+        own = _numbers(model.frames)
+        line = np.argsort(rank[own], kind='stable')
+        frame = own[line]
+        # Only conditions under which this model was scored are its own.
+        kept, renumbered = np.unique(of_condition[frame], return_inverse=True)
+        shown = [conditions[place] for place in kept]
+        frames = self._frames
+        sweeps = _bytes(frames.sweeps).reshape(len(sources), len(frames.sweep_names))[frame]
+        ious = _numbers(frames.ious).reshape(-1, 2, VOID)
+        classes = len(SCORED)
+        return Table(
+            name,
+            model.kind,
+            ranks[frame],
+            self._scenes.numbers()[sources[frame]],
+            self._scenes.cities()[sources[frame]],
+            self._scenes.rules(),
+            renumbered,
+            tuple(key for key, _ in shown),
+            tuple(corruption for _, corruption in shown),
+            _numbers(model.counts).reshape(-1, len(FIELDS))[line],
+            _floats(frames.iou)[frame],
+            ious[frame, 0],
+            ious[frame, 1],
+            _floats(frames.objects)[frame],
+            _floats(frames.entropy)[frame],
+            _bytes(frames.hazards)[frame],
+            _bytes(model.judgements)[line],
+            _floats(model.safe_scores)[line],
+            _bytes(model.presence).reshape(-1, classes)[line],
+            _floats(model.scores).reshape(-1, classes)[line],
+            _bytes(model.asserted).reshape(-1, classes)[line].astype(bool),
+            {key: sweeps[:, column] for column, key in enumerate(frames.sweep_names)},
+        )
+
+
+def _numbers(values: array[int]) -> np.ndarray:
+    return np.frombuffer(values, np.int64) if values else np.zeros(0, np.int64)
+
+
+def _floats(values: array[float]) -> np.ndarray:
+    return np.frombuffer(values, np.float64) if values else np.zeros(0)
+
+
+def _bytes(values: array[int]) -> np.ndarray:
+    return np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)
+
+
+def _hits_and_unions(mask: SegmentationEntry) -> list[int]:
+    """Return hits, then unions, of each class; zeros without a mask (see confusion.ious)."""
+    found = [0] * (2 * VOID)
+    if mask.status is not Status.SCORED:
+        return found
+    for row, column, count in mask.cells:
+        if not (0 <= row < SHAPE[0] and 0 <= column < SHAPE[1] and count >= 0):
+            raise ValueError(f'{(row, column, count)} is no cell of a confusion matrix')
+        if row == column:
+            found[row] += count
+        elif column < VOID:
+            found[VOID + column] += count
+        found[VOID + row] += count
+    return found

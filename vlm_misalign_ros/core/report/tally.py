@@ -25,7 +25,8 @@ import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
+from vlm_misalign_ros.core.metrics import clustered
+from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, mious
 from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard
 from vlm_misalign_ros.core.metrics.paired import Terms, jackknife, mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, RateRow
@@ -196,10 +197,10 @@ class Tally:
         counts = [line for cell in cells for line in cell.counts]
         places = self.scenes(numbers)
         if rate == MIOU:
-            total = matrices(counts, places).sum(axis=0)
-            value = float(miou(total.reshape(SHAPE)))
-            scenes = len(np.unique(places))
-            return Measured(value, nan, nan, scenes, frames, scored)
+            hits, unions = _hits_and_unions(matrices(counts, places))
+            found = clustered.miou(hits, unions)
+            scenes = int((unions.sum(axis=1) > 0).sum())
+            return Measured(found.value, found.low, found.high, scenes, frames, scored)
         parts = [by_scene(counts, self.fields, places, row) for row in terms_of(rate)]
         intervals = [
             _interval(row, terms) for row, terms in zip(terms_of(rate), parts, strict=True)
@@ -226,17 +227,23 @@ def _of(found: Interval, scenes: int, frames: int, scored: int) -> Measured:
     return Measured(found.value, found.low, found.high, scenes, frames, scored)
 
 
+def _hits_and_unions(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return true positives and unions by class, (scenes, 19) each, of matrices by scene."""
+    square = found.reshape(-1, *SHAPE)
+    hits = np.diagonal(square, axis1=1, axis2=2)
+    predicted = square[:, :, : SHAPE[0]].sum(axis=1)
+    return hits, square.sum(axis=2) + predicted - hits
+
+
 def _miou_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     """Return the mIoU of the second less that of the first, matrices by scene, (scenes, 380)."""
-
-    def value(one: np.ndarray, other: np.ndarray) -> float:
-        return float(miou(other.reshape(SHAPE)) - miou(one.reshape(SHAPE)))
-
-    totals = first.sum(axis=0), second.sum(axis=0)
-    without = [
-        value(totals[0] - one, totals[1] - other) for one, other in zip(first, second, strict=True)
-    ]
-    return jackknife(value(*totals), np.array(without))
+    whole, without = [], []
+    for found in (first, second):
+        hits, unions = _hits_and_unions(found)
+        totals = hits.sum(axis=0), unions.sum(axis=0)
+        whole.append(mious(totals[0][None], totals[1][None])[0])
+        without.append(mious(totals[0] - hits, totals[1] - unions))
+    return jackknife(float(whole[1] - whole[0]), without[1] - without[0])
 
 
 def by_scene(

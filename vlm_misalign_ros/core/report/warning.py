@@ -16,94 +16,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import combinations
+from math import isnan
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
-from vlm_misalign_ros.core.metrics import bootstrap, prediction
-from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
-from vlm_misalign_ros.core.metrics.intervals import NOTHING
-from vlm_misalign_ros.core.metrics.rates import HEADLINES, RateRow
-from vlm_misalign_ros.core.metrics.statistics import (
-    correlate_rows,
-    holm,
-    partial_spearman,
-    pearson,
-    spearman,
-    spearman_p,
-)
+from vlm_misalign_ros.core.metrics import clustered, correlation
+from vlm_misalign_ros.core.metrics.bootstrap import resampled
+from vlm_misalign_ros.core.metrics.confusion import VOID, mious
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval
+from vlm_misalign_ros.core.metrics.rates import BY_NAME, HEADLINES, RateRow
+from vlm_misalign_ros.core.metrics.statistics import holm, spearman, spearman_p
 from vlm_misalign_ros.core.report.table import Table
 
 LEAST = 20
 """Fewer positives or negatives give no AUROC."""
-_RESAMPLES = 1000
+WARNED: tuple[RateRow, ...] = tuple(
+    dict.fromkeys(row for row in (*HEADLINES, BY_NAME['smr_false_safe']) if not row.mean_of)
+)
+"""What mIoU is held against: the headline rates, false-safe among them."""
+
+
+class _Conditions:
+    """mIoU and rates by condition, and on resampled scenes."""
+
+    def __init__(self, table: Table) -> None:
+        self.names = [name for name in table.condition_names if name != BLANK]
+        self.scenes = len(np.unique(table.scenes[~table.of(BLANK)]))
+        present = np.unique(table.scenes)
+        blocks, count = [], len(self.names)
+        for name in self.names:
+            hits, unions = table.ious(table.of(name))
+            terms = [table.sums(rate, table.of(name)) for rate in WARNED]
+            blocks.append(
+                np.concatenate([hits, unions, np.stack([a for pair in terms for a in pair], 1)], 1)
+            )
+        sums = np.concatenate(blocks, axis=1)[present] if blocks else np.zeros((0, 0))
+        self.quality, self.rates = self._values(sums.sum(axis=0, keepdims=True), count)
+        self.quality_drawn, self.rates_drawn = self._values(resampled(sums), count)
+
+    @staticmethod
+    def _values(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return mIoU, (R, conditions), and rates, (R, conditions, rates), of sums."""
+        of = totals.reshape(len(totals), count, 2 * VOID + 2 * len(WARNED))
+        hits, unions = (of[..., k * VOID : (k + 1) * VOID].reshape(-1, VOID) for k in (0, 1))
+        terms = of[..., 2 * VOID :]
+        with np.errstate(invalid='ignore', divide='ignore'):
+            return mious(hits, unions).reshape(len(totals), count), terms[..., ::2] / terms[
+                ..., 1::2
+            ]
 
 
 def warning(table: Table) -> dict[str, Any]:
     """Return how far segmentation quality goes along with each headline rate."""
-    degraded = [name for name in table.condition_names if name != BLANK]
-    result: dict[str, Any] = {'conditions': len(degraded), 'rates': {}}
-    if not len(table):
+    result: dict[str, Any] = {
+        'conditions': sum(name != BLANK for name in table.condition_names),
+        'rates': {},
+    }
+    if not len(table) or not result['conditions']:
         return result
-    names = np.unique(table.clusters)
-    drawn = bootstrap.weights(len(names), _RESAMPLES)
-    quality, quality_drawn = _mious(table, degraded, names, drawn)
-    for rate in HEADLINES:
-        values, values_drawn = _rates(table, rate, degraded, names, drawn)
-        entry: dict[str, Any] = {'p': spearman_p(quality, values)}
-        entry['pearson'] = asdict(
-            bootstrap.percentile_interval(
-                pearson(quality, values)[0], correlate_rows(quality_drawn, values_drawn)
-            )
-        )
-        entry['spearman'] = asdict(
-            bootstrap.percentile_interval(
-                spearman(quality, values)[0],
-                correlate_rows(rankdata(quality_drawn, axis=1), rankdata(values_drawn, axis=1)),
-            )
-        )
+    over = _Conditions(table)
+    steady = correlation.reliability(over.quality[0], over.quality_drawn, over.scenes)
+    found: dict[str, Interval] = {}
+    for place, rate in enumerate(WARNED):
+        values, drawn = over.rates[0, :, place], over.rates_drawn[..., place]
+        reliable = steady * correlation.reliability(values, drawn, over.scenes)
+        entry: dict[str, Any] = {'p': spearman_p(over.quality[0], values)}
+        straight, count = correlation.pearson_interval(over.quality[0], values, reliable)
+        found[rate.name], _ = correlation.spearman_interval(over.quality[0], values, reliable)
+        entry['pearson'] = {**asdict(straight), 'n': count}
+        entry['spearman'] = {**asdict(found[rate.name]), 'n': count}
         entry.update(_by_frame(table, rate))
+        for name, within in entry['within'].items():
+            within['by_severity'] = _by_severity(table, over, values, name)
         result['rates'][rate.name] = entry
+    result['apart'] = list(_apart(over, found))
+    result['says'] = [*_says(found), *(entry['says'] for entry in result['apart'])]
     result['auroc'] = _auroc_of_iou(table)
     return result
 
 
 def adjust(warnings: Sequence[dict[str, Any]]) -> None:
-    """Add p values adjusted over the family of all models and rates (Holm)."""
+    """
+    Add p values adjusted over the families of all models and rates (Holm).
+
+    Correlations over all conditions are one family, those within the corruptions another.
+    """
     entries = [entry for warning in warnings for entry in warning['rates'].values()]
-    for entry, adjusted in zip(entries, holm([e['p'] for e in entries]), strict=True):
-        entry['p_holm'] = adjusted
+    within = [inner['by_severity'] for entry in entries for inner in entry['within'].values()]
+    for family in (entries, within):
+        for entry, adjusted in zip(family, holm([e['p'] for e in family]), strict=True):
+            entry['p_holm'] = adjusted
 
 
-def _mious(
-    table: Table, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
-) -> tuple[list[float], np.ndarray]:
-    """Return the mIoU of each condition, and (resamples, conditions) of it."""
-    values, resampled = [], []
-    for condition in conditions:
-        chosen = table.of(condition)
-        place = np.searchsorted(names, table.clusters[chosen])
-        cells = np.zeros((len(names), table.confusion.shape[1]))
-        np.add.at(cells, place, table.confusion[chosen])
-        values.append(miou(cells.sum(0).reshape(SHAPE)))
-        resampled.append([miou(row.reshape(SHAPE)) for row in drawn @ cells])
-    return values, np.array(resampled).T
+def _by_severity(
+    table: Table, over: _Conditions, values: np.ndarray, corruption: str
+) -> dict[str, Any]:
+    """Return Spearman's correlation over clean and the severities of one corruption."""
+    kind = dict(zip(table.condition_names, table.corruptions, strict=True))
+    chosen = [place for place, name in enumerate(over.names) if kind[name] in (CLEAN, corruption)]
+    value, count = spearman(over.quality[0, chosen], values[chosen])
+    return {'value': value, 'n': count, 'p': spearman_p(over.quality[0, chosen], values[chosen])}
 
 
-def _rates(
-    table: Table, rate: RateRow, conditions: Sequence[str], names: np.ndarray, drawn: np.ndarray
-) -> tuple[list[float], np.ndarray]:
-    values, resampled = [], []
-    for condition in conditions:
-        over, under = (array[names] for array in table.sums(rate, table.of(condition)))
-        with np.errstate(invalid='ignore', divide='ignore'):
-            values.append(float(np.divide(over.sum(), under.sum())))
-            resampled.append((drawn @ over) / (drawn @ under))
-    return values, np.array(resampled).T
+def _apart(over: _Conditions, found: dict[str, Interval]) -> Iterator[dict[str, Any]]:
+    """Yield for each two rates by how much mIoU goes along with one more than with the other."""
+    place = {rate.name: number for number, rate in enumerate(WARNED)}
+    for first, second in combinations(found, 2):
+        between, _ = spearman(*(over.rates[0, :, place[name]] for name in (first, second)))
+        interval = correlation.difference(found[first], found[second], between)
+        if isnan(interval.value):
+            continue
+        one, other = (BY_NAME[name].title for name in (first, second))
+        if interval.excludes_zero:
+            # A correlation of -1 is a perfect warning: the lower one goes along more.
+            more, less = (one, other) if interval.value > 0 else (other, one)
+            says = f'mIoU falls more along with rising {more} than with rising {less}'
+        else:
+            says = f'that mIoU goes with {one} otherwise than with {other} is not shown'
+        told = f'{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]'
+        yield {
+            'first': first,
+            'second': second,
+            **asdict(interval),
+            'says': f'{says} (difference of Spearman {told})',
+        }
+
+
+def _says(found: dict[str, Interval]) -> Iterator[str]:
+    """Yield what may be said of each rate, by its interval."""
+    for name, interval in found.items():
+        title = BY_NAME[name].title
+        if isnan(interval.value):
+            yield f'{title}: nothing varies over the conditions, or there are fewer than three'
+        elif isnan(interval.low):
+            yield f'{title}: fewer than five conditions say nothing about mIoU'
+        elif interval.excludes_zero:
+            falls = 'falls as it rises' if interval.value < 0 else 'rises with it'
+            yield f'{title}: mIoU {falls}'
+        else:
+            yield f'{title}: not shown to go along with mIoU'
 
 
 def _frame_rate(table: Table, rate: RateRow) -> np.ndarray:
@@ -118,25 +174,28 @@ def _by_frame(table: Table, rate: RateRow) -> dict[str, Any]:
     values = _frame_rate(table, rate)
     known = ~np.isnan(values) & ~np.isnan(table.frame_iou) & ~table.of(BLANK)
 
-    def correlate(chosen: np.ndarray) -> dict[str, Any]:
-        rows = np.flatnonzero(chosen)
-        interval = bootstrap.statistic(
-            table.clusters[rows],
-            lambda picked: spearman(table.frame_iou[rows[picked]], values[rows[picked]])[0],
-            200,
-        )
-        return {**asdict(interval), 'frames': int(chosen.sum())}
+    def shown(chosen: np.ndarray, interval: Interval) -> dict[str, Any]:
+        scenes = len(np.unique(table.scenes[chosen]))
+        return {**asdict(interval), 'frames': int(chosen.sum()), 'scenes': scenes}
 
-    partial, count = partial_spearman(table.frame_iou[known], values[known], table.objects[known])
-    corruption = np.array([table.corruptions[place] for place in table.conditions], object)
+    def correlate(chosen: np.ndarray) -> dict[str, Any]:
+        return shown(
+            chosen,
+            clustered.spearman(table.frame_iou[chosen], values[chosen], table.scenes[chosen]),
+        )
+
+    partial = clustered.partial_spearman(
+        table.frame_iou[known], values[known], table.objects[known], table.scenes[known]
+    )
+    kinds = np.array([*table.corruptions, ''], object)[table.conditions]
     return {
         'frames': correlate(known),
         'within': {
-            name: correlate(known & (corruption == name))
+            name: correlate(known & (kinds == name))
             for name in dict.fromkeys(table.corruptions)
             if name not in (CLEAN, BLANK)
         },
-        'partial_on_objects': {'value': partial, 'frames': count},
+        'partial_on_objects': shown(known, partial),
     }
 
 
@@ -156,7 +215,7 @@ def _auroc_of_iou(table: Table) -> dict[str, Any]:
 def events(table: Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return (what went wrong, where it could have) by headline rate, bool (N,) each."""
     found = {}
-    for rate in HEADLINES:
+    for rate in WARNED:
         over, under = table.terms(rate)
         found[rate.name] = over > 0, under > 0
     return found
@@ -168,10 +227,4 @@ def auroc(
     """Return how well scores tell positives from the rest, over `rows`; NaN for too few."""
     if min(positives[rows].sum(), (~positives[rows]).sum()) < LEAST:
         return asdict(NOTHING)
-    return asdict(
-        bootstrap.statistic(
-            table.clusters[rows],
-            lambda picked: prediction.auroc(scores[rows[picked]], positives[rows[picked]]),
-            200,
-        )
-    )
+    return asdict(clustered.auroc(scores[rows], positives[rows], table.scenes[rows]))
