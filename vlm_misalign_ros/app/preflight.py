@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
-from vlm_misalign_ros.core.report.limit import NO_CORRUPTIONS, check_conditions, check_models
+from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
@@ -69,19 +69,16 @@ def _limits(configuration: Configuration) -> dict[str, str]:
     limits = parse_limits(configuration.monitor.limits)
     names = [vlm.name for vlm in configuration.vlms]
     check_models(limits, names, configuration.segmentation is not None)
-    # Live, the condition changes while the run goes on.
+    conditions: list[str] = []
     if configuration.replay is not None:
-        check_conditions(limits, [condition.name for condition in _conditions(configuration)])
+        conditions = [condition.name for condition in _conditions(configuration)]
+        check_conditions(limits, conditions)
     else:
-        for limit in limits:
-            for place in limit.where.places:
-                if place.name not in (*CORRUPTIONS.names(), *NO_CORRUPTIONS):
-                    raise ConfigurationError(
-                        f"limit '{limit}' names the corruption {place.name!r}",
-                        'known: ' + ', '.join((*NO_CORRUPTIONS, *CORRUPTIONS.names())),
-                    )
+        # Live, the condition changes while the run goes on: any that there is may come.
+        check_corruptions(limits, CORRUPTIONS.names())
     folder = configuration.out / configuration.name if configuration.name else None
-    return check_runs(limits, folder, {'configuration': configuration.resolved()}, names)
+    manifest = {'configuration': configuration.resolved()}
+    return check_runs(limits, folder, manifest, names, conditions)
 
 
 def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:

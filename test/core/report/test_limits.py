@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.report.limit import (
     Place,
     Where,
     check_conditions,
+    check_corruptions,
     check_models,
 )
 from vlm_misalign_ros.core.report.limits import parse_limit, parse_limits
@@ -262,3 +263,6 @@ def test_what_a_run_will_not_have_is_refused_before_it_starts():
         check_conditions(parse_limits(['smr@low_light:1-3 < 0.1']), SHOWN)
     with pytest.raises(ConfigurationError, match='other than blank'):
         check_conditions(parse_limits(['smr < 0.1']), ['blank'])
+    check_corruptions(parse_limits(['smr@fog:5, clean, corrupted < 0.1']), ['fog'])
+    with pytest.raises(ConfigurationError, match="names the corruption 'frog'.*known: .*fog"):
+        check_corruptions(parse_limits(['smr@frog:5 < 0.1']), ['fog'])

@@ -463,6 +463,26 @@ def test_a_run_is_not_held_against_itself(tmp_path):
         check_runs(parse_limits([f'smr not worse than {folder} by 1']), folder)
 
 
+def test_what_cannot_be_compared_is_refused_before_the_run_as_far_as_it_is_known(base):
+    manifest = json.loads((base / 'manifest.json').read_text())
+    manifest['configuration']['replay'] = {'conditions': ['clean', 'low_light:3']}
+    (base / 'manifest.json').write_text(json.dumps(manifest))
+
+    def check(limit, manifest=manifest, models=('m',), conditions=('clean', 'blank')):
+        limits = parse_limits([limit.replace('BASE', str(base))])
+        return check_runs(limits, base.parent / 'new', manifest, models, conditions)
+
+    assert check('smr not worse than BASE by 0.1') == {str(base): str(base)}
+    assert check('miou not worse than BASE by 0.1', models=('n',)) == {str(base): str(base)}
+    with pytest.raises(ConfigurationError, match="no model 'n'; it has m"):
+        check('smr not worse than BASE by 0.1', models=('m', 'n'))
+    with pytest.raises(ConfigurationError, match='shows no fog:1; it shows clean, low_light:3'):
+        check('smr@fog not worse than BASE by 0.1', conditions=('clean', 'fog:1'))
+    other = {'configuration': {'monitor': {'stopping_distance': 30.0, 'minimum_area': 999.0}}}
+    with pytest.raises(ConfigurationError, match='another minimum_area: 1000.0, not 999.0'):
+        check('smr not worse than BASE by 0.1', manifest=other)
+
+
 def test_a_run_is_found_where_it_was_when_the_run_began_or_beside_it(tmp_path, monkeypatch, base):
     folder = a_run(tmp_path / 'new', frames(200))
     known = {'runs/base': str(base)}

@@ -21,6 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.core.corruptions.conditions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.files import read_json
 from vlm_misalign_ros.core.records.schema import FrameRecord, RunRecord
@@ -63,13 +64,14 @@ def check_runs(
     folder: Path | None = None,
     manifest: Mapping[str, Any] | None = None,
     models: Sequence[str] = (),
+    conditions: Sequence[str] = (),
 ) -> dict[str, str]:
     """
     Return {run as written: its folder} of the runs that limits name.
 
-    Raises ConfigurationError for one that is not there, cannot be read, was measured with other
-    settings than `manifest` has, lacks a model that is to be compared (the limit's own, else all
-    of `models`), or lies in `folder`, where the run that is to be judged will be.
+    `manifest`, `models` and `conditions` are those of the run that is to be judged and will be in
+    `folder`, as far as they are known. Raises ConfigurationError for a run that is not there,
+    cannot be read, is the one to be judged, or did not measure what is to be compared.
     """
     found = {}
     for limit in limits:
@@ -79,21 +81,37 @@ def check_runs(
         wanted = (limit.model,) if limit.model else () if limit.rate == MIOU else tuple(models)
         try:
             place = find_run(text, folder)
-            has = _models(place)
+            problem = _misfit(place, wanted, list(filter(limit.where.holds, conditions)))
         except RecordError as error:
             raise ConfigurationError(f"limit '{limit}': {error.what}", error.remedy) from error
-        lacking = [name for name in wanted if name not in has]
-        problem = _other_settings(manifest or {}, _json(place / 'manifest.json'))
         if folder is not None and place == folder.resolve():
             problem = 'it is the run itself'
-        elif lacking:
-            problem = f'it has no model {lacking[0]!r}; it has ' + (', '.join(has) or 'none')
+        problem = problem or _other_settings(manifest or {}, _json(place / 'manifest.json'))
         if problem:
             raise ConfigurationError(
-                f"limit '{limit}': {text} cannot be compared: {problem}", 'name another run'
+                f"limit '{limit}': {text} cannot be compared: {problem}",
+                'name another run, or what both have',
             )
         found[text] = str(place)
     return found
+
+
+def _misfit(place: Path, models: Sequence[str], conditions: Sequence[str]) -> str:
+    """Say which of the models and conditions a run has not, by its first record and manifest."""
+    has = _models(place)
+    for name in models:
+        if name not in has:
+            return f'it has no model {name!r}; it has ' + (', '.join(has) or 'none')
+    configuration = _json(place / 'manifest.json').get('configuration')
+    replay = configuration.get('replay') if isinstance(configuration, dict) else None
+    told = replay.get('conditions') if isinstance(replay, dict) else None
+    try:
+        shown = [entry.name for entry in parse_conditions(told)] if told else []
+    except ConfigurationError:
+        # Of a plug-in that is not here: the records tell, when the run has ended.
+        return ''
+    lacking = [name for name in conditions if name not in shown] if shown else []
+    return f'it shows no {lacking[0]}; it shows {", ".join(shown)}' if lacking else ''
 
 
 def _models(place: Path) -> list[str]:

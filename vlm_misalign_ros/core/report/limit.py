@@ -35,7 +35,7 @@ UNKNOWN = 'unknown'
 """The corruption of a live frame that nothing told the condition of."""
 
 
-NO_CORRUPTIONS = (CLEAN, BLANK, CORRUPTED, UNKNOWN)
+_CLASSES = (CLEAN, BLANK, CORRUPTED, UNKNOWN)
 """Places that are no corruption of their own."""
 
 
@@ -207,3 +207,14 @@ def check_conditions(limits: Iterable[Limit], conditions: Sequence[str]) -> None
                 'which the run does not show',
                 'its conditions: ' + ', '.join(conditions),
             )
+
+
+def check_corruptions(limits: Iterable[Limit], corruptions: Sequence[str]) -> None:
+    """Raise ConfigurationError for a limit on a corruption that there is none of."""
+    for limit in limits:
+        for place in limit.where.places:
+            if place.name not in (*_CLASSES, *corruptions):
+                raise ConfigurationError(
+                    f"limit '{limit}' names the corruption {place.name!r}",
+                    'known: ' + ', '.join((*_CLASSES, *corruptions)),
+                )
