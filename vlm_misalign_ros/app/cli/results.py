@@ -45,7 +45,7 @@ def tell_verdict(found: dict[str, Any]) -> str:
     """Return a verdict, as verdict.json has it, with a line a check: what went wrong first."""
     checks = sorted(found['checks'], key=lambda check: _ORDER.index(check['status']))
     lines = [f'verdict: {found["text"]}']
-    if not found['rules']['limits']:
+    if found['status'] == 'COMPLETE':
         lines[0] += ' (no limit was set: nothing is said of the rates)'
     lines += [f'  {check["status"]:<9}  {check["message"]}' for check in checks]
     lines += [f'  {"note":<9}  {note}' for note in found['notes']]
