@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, ReaderError
 
 # What was measured on labelled texts: of 100 classes that a text asserts 90 are found, of 100
@@ -86,18 +87,41 @@ def test_the_true_rate_comes_back(rate, kind, true, over, under):
 def test_the_interval_lies_around_the_true_rate_and_closes_with_the_number_of_texts(
     rate, kind, true, over, under
 ):
-    # Every frame is alike, so that all of the width is the reader's.
     few, many = corrected(rate, over, under), corrected(rate, over, under, times=100_000)
     assert few.low < true < few.high
-    assert few.high - few.low > 0.03
-    assert (many.low, many.high) == pytest.approx((true, true), abs=2e-3)
+    # With many texts only the rate's own limits are left, corrected like the rate.
+    plain = korn_graubard(np.full(10, over / 10), np.full(10, under / 10))
+    scale = {
+        ReaderError.OPPORTUNITY: RECALL - ALARM,
+        ReaderError.RECALL: RECALL - ALARM,
+        ReaderError.PRECISION: PRECISION,
+        ReaderError.JUDGEMENT: 2 * RIGHT - 1,
+    }[kind]
+    assert many.high - many.low == pytest.approx((plain.high - plain.low) / scale, abs=3e-3)
+    assert few.high - few.low > many.high - many.low
 
 
 @by_kind
 def test_a_corrected_rate_stays_between_0_and_1(rate, kind, true, over, under):
     nothing, everything = corrected(rate, 0, under), corrected(rate, under, under)
-    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
-    assert (everything.value, everything.low, everything.high) == (1, 1, 1)
+    assert (nothing.value, nothing.low) == (0, 0) and 0 < nothing.high <= 1
+    assert (everything.value, everything.high) == (1, 1) and 0 <= everything.low < 1
+    # It is said that there was more to take off than there was.
+    assert nothing.clipped and nothing.unclipped < 0
+    assert everything.clipped and everything.unclipped > 1
+
+
+@by_kind
+def test_a_rate_within_its_limits_is_not_clipped(rate, kind, true, over, under):
+    found = corrected(rate, over, under)
+    assert not found.clipped and found.unclipped == found.value
+
+
+def test_a_reader_that_errs_more_than_it_reads_corrects_nothing():
+    hopeless = ExtractorQuality(**{**SMALL, 'judgements_right': 20, 'true_positives': 1})
+    for name in ('smr', 'critical_omission_rate'):
+        found = carried(BY_NAME[name], np.full(10, 1.0), np.full(10, 4.0), ABSENT, hopeless)
+        assert np.isnan([found.value, found.low, found.high]).all() and not found.clipped
 
 
 def test_a_rate_of_nothing_or_without_a_reader_has_no_correction():

@@ -14,6 +14,7 @@
 
 """Resampled intervals, prediction scores and families of tests, against scipy and by hand."""
 
+import itertools
 import math
 
 import numpy as np
@@ -28,66 +29,6 @@ from vlm_misalign_ros.core.metrics.statistics import holm, partial_spearman, spe
 # Bootstrap -----------------------------------------------------------------------------------
 
 
-def test_the_interval_of_a_mean_is_scipys_percentile_bootstrap():
-    values = np.random.default_rng(4).normal(3, 1, 60)
-    ours = bootstrap.ratio(values, np.ones(60))
-    theirs = stats.bootstrap(
-        (values,),
-        np.mean,
-        method='percentile',
-        n_resamples=20_000,
-        random_state=np.random.default_rng(1),
-    ).confidence_interval
-    assert ours.value == pytest.approx(values.mean())
-    # Two bootstraps of one sample differ by the noise of their resamples.
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize('spread', [0.0, 1.5])
-def test_clustered_intervals_cover_the_truth_about_95_times_in_100(spread):
-    """With scenes of unlike difficulty, intervals that ignore them would be far too narrow."""
-    rng = np.random.default_rng(7)
-    covered = alone = 0
-    runs, scenes, answers = 300, 60, 16
-    draws = stats.norm.rvs(0, 1, 400_000, random_state=np.random.default_rng(0))
-    truth = float(np.mean(1 / (1 + np.exp(-(-1 + spread * draws)))))
-    for _ in range(runs):
-        chance = 1 / (1 + np.exp(-(-1 + spread * rng.normal(size=scenes))))
-        wrong = rng.binomial(answers, chance)
-        found = bootstrap.ratio(wrong, np.full(scenes, answers))
-        covered += found.low <= truth <= found.high
-        interval = stats.binomtest(int(wrong.sum()), scenes * answers).proportion_ci(
-            method='wilson'
-        )
-        alone += interval.low <= truth <= interval.high
-    assert 0.90 <= covered / runs <= 0.98
-    if spread:
-        assert alone / runs < 0.8
-
-
-def test_paired_differences_lose_what_makes_a_scene_hard():
-    rng = np.random.default_rng(3)
-    hard = rng.integers(0, 9, 80)
-    clean = hard, np.full(80, 10)
-    worse = hard + 1, np.full(80, 10)
-    found = bootstrap.difference(clean, worse)
-    assert found.value == pytest.approx(0.1) and found.excludes_zero
-    assert found.high - found.low < 1e-9
-    apart = bootstrap.ratio(*worse), bootstrap.ratio(*clean)
-    assert apart[0].low < apart[1].high
-    assert not bootstrap.difference(clean, clean).excludes_zero
-
-
-def test_nothing_to_count_is_nan():
-    assert math.isnan(bootstrap.ratio(np.zeros(5), np.zeros(5)).value)
-    assert math.isnan(bootstrap.ratio(np.zeros(0), np.zeros(0)).value)
-    assert math.isnan(bootstrap.statistic(np.zeros(0), lambda rows: 1.0).value)
-    assert math.isnan(
-        bootstrap.difference((np.ones(3), np.zeros(3)), (np.ones(3), np.ones(3))).value
-    )
-
-
 @given(st.integers(1, 40), st.integers(1, 50))
 def test_weights_draw_as_many_clusters_as_there_are(clusters, resamples):
     drawn = bootstrap.weights(clusters, resamples)
@@ -95,13 +36,17 @@ def test_weights_draw_as_many_clusters_as_there_are(clusters, resamples):
     assert (drawn == bootstrap.weights(clusters, resamples)).all()
 
 
-def test_any_statistic_is_resampled_by_cluster():
-    clusters = np.repeat(np.arange(30), 4)
-    values = np.repeat(np.random.default_rng(0).normal(size=30), 4)
-    found = bootstrap.statistic(clusters, lambda rows: float(values[rows].mean()), 2000)
-    ratio = bootstrap.ratio(values[::4] * 4, np.full(30, 4))
-    assert found.value == pytest.approx(ratio.value)
-    assert (found.low, found.high) == pytest.approx((ratio.low, ratio.high), abs=0.06)
+def test_resampled_totals_are_the_weighted_sums():
+    sums = np.random.default_rng(0).integers(0, 9, (30, 4))
+    assert (bootstrap.resampled(sums) == bootstrap.weights(30) @ sums).all()
+
+
+def test_many_scenes_are_drawn_in_groups_of_the_same_spread():
+    sums = np.random.default_rng(0).normal(5, 1, (4000, 1))
+    drawn = bootstrap.resampled(sums, 2000)
+    # Of a sum over independent scenes: 4000 times 5, spread sqrt(4000) times 1.
+    assert drawn.mean() == pytest.approx(sums.sum(), abs=10)
+    assert drawn.std() == pytest.approx(np.sqrt(4000) * sums.std(), rel=0.1)
 
 
 # Prediction ----------------------------------------------------------------------------------
@@ -210,7 +155,48 @@ def test_partial_correlation_without_spread():
     )
 
 
-def test_p_values_are_scipys():
-    x, y = np.arange(9.0), np.array([2.0, 1, 4, 3, 6, 5, 8, 9, 7])
-    assert spearman_p(x, y) == pytest.approx(stats.spearmanr(x, y).pvalue)
-    assert math.isnan(spearman_p([1, 2], [2, 1]))
+@pytest.mark.parametrize('seed', range(4))
+def test_p_values_up_to_nine_pairs_are_those_of_every_permutation(seed):
+    rng = np.random.default_rng(seed)
+    for count in (5, 6):
+        # Ties, too.
+        x, y = rng.integers(0, 5, (2, count)) + np.array([[0] * (count - 1) + [9]] * 2)
+        a, b = stats.rankdata(x), stats.rankdata(y)
+        seen = [abs(np.corrcoef(a, p)[0, 1]) for p in itertools.permutations(b)]
+        least = abs(np.corrcoef(a, b)[0, 1])
+        expected = np.mean([value >= least - 1e-9 for value in seen])
+        assert spearman_p(x, y) == pytest.approx(expected)
+
+
+def test_the_p_value_of_a_perfect_order_by_hand():
+    # Of 5! orders two are as extreme; scipy's t distribution says 0.
+    assert spearman_p([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]) == pytest.approx(2 / 120)
+    # Tables of Spearman's rho (Zar 1972): n = 8, rho = .833 is the two-sided 2 % point.
+    x, y = np.arange(8.0), np.array([2.0, 0, 1, 5, 3, 4, 7, 6])
+    assert spearman(x, y)[0] == pytest.approx(1 - 6 * 14 / 504)
+    assert 0.01 < spearman_p(x, y) <= 0.02
+
+
+@pytest.mark.parametrize('pairs', [0, 1, 2, 3, 4])
+def test_below_five_pairs_there_is_no_p_value(pairs):
+    assert math.isnan(spearman_p(np.arange(pairs), np.arange(pairs)))
+    assert math.isnan(spearman_p([1, 2, 3, 4, math.nan], [1, 2, 3, 4, 5]))
+    assert math.isnan(spearman_p([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]))
+
+
+def test_of_more_pairs_seeded_permutations_agree_with_the_distribution():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=16)
+    y = -0.5 * x + rng.normal(size=16)
+    # The t distribution is good to a few per cent at 16 pairs away from the tail.
+    assert spearman_p(x, y) == pytest.approx(stats.spearmanr(x, y).pvalue, rel=0.1)
+    assert spearman_p(x, y) == spearman_p(x, y)
+    assert spearman_p(np.arange(30), np.arange(30)) == 1 / 100_001
+
+
+def test_p_values_are_uniform_where_nothing_is_there():
+    rng = np.random.default_rng(8)
+    found = np.array([spearman_p(*rng.normal(size=(2, 7))) for _ in range(400)])
+    # Exact: never below its level more often than that (3 standard errors of 400 draws).
+    for level in (0.05, 0.2, 0.5):
+        assert (found <= level).mean() <= level + 3 * math.sqrt(level * (1 - level) / 400)

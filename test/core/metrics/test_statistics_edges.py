@@ -68,13 +68,14 @@ def test_what_is_no_test_makes_the_family_no_larger():
 def test_clusters_are_drawn_by_numpy_from_the_documented_seed(clusters):
     rng = np.random.default_rng((20260108, clusters))
     expected = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=2000)
-    assert (bootstrap.weights(clusters) == expected).all()
+    assert (bootstrap.weights(clusters, 2000) == expected).all()
 
 
 def test_resampling_in_blocks_draws_the_same(monkeypatch):
-    whole = bootstrap.weights(30, 50)
+    sums = np.arange(60).reshape(30, 2)
+    whole = bootstrap.resampled(sums, 50)
     monkeypatch.setattr(bootstrap, '_BLOCK', 70)
-    assert (bootstrap.weights(30, 50) == whole).all()
+    assert (bootstrap.resampled(sums, 50) == whole).all()
 
 
 def test_every_cluster_is_drawn_as_often_as_the_others():
@@ -82,14 +83,6 @@ def test_every_cluster_is_drawn_as_often_as_the_others():
     # Multinomial: mean 1, variance 1 - 1/20; standard errors 0.007 and 0.01.
     assert np.abs(drawn.mean(0) - 1).max() < 0.035
     assert np.abs(drawn.var(0) - 0.95).max() < 0.06
-
-
-def test_the_interval_leaves_out_two_and_a_half_percent_on_each_side():
-    found = bootstrap.percentile_interval(500.0, np.arange(1001.0))
-    assert (found.value, found.low, found.high) == (500.0, 25.0, 975.0)
-    # What could not be computed in a resample is left out of it.
-    holes = np.concatenate([np.arange(1001.0), np.full(500, np.nan)])
-    assert bootstrap.percentile_interval(500.0, holes) == found
 
 
 def test_an_interval_that_ends_at_zero_holds_it():

@@ -14,6 +14,7 @@
 
 """What a run says beyond its table, from records made by hand."""
 
+import itertools
 import json
 import math
 import re
@@ -21,6 +22,7 @@ import re
 import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 from scipy import stats
 
 from made import frame_record
@@ -28,11 +30,12 @@ from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import write_report
-from vlm_misalign_ros.core.report.summary import summarise
+from vlm_misalign_ros.core.report.summary import format_table, summarise
 from vlm_misalign_ros.core.report.table import tables
 from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.types import Kind
@@ -121,8 +124,11 @@ def test_differences_are_paired_by_source_frame():
     # Only the twenty frames that were seen both ways count; each has one more of four wrong.
     assert found['source_frames'] == 20
     entry = found['hallucination_rate']
-    assert (entry['value'], entry['low'], entry['high']) == pytest.approx((0.25, 0.25, 0.25))
-    assert found['smr']['value'] == 0
+    assert entry['value'] == pytest.approx(0.25) and 0 < entry['low'] < 0.25 < entry['high']
+    assert found['scenes'] == 20
+    # No judgement changed: of twenty scenes none says what one in six would do.
+    smr, none = found['smr'], 1 - 0.025 ** (1 / 20)
+    assert (smr['low'], smr['value'], smr['high']) == pytest.approx((-none, 0, none))
 
 
 def test_without_clean_frames_there_are_no_differences():
@@ -151,8 +157,18 @@ def test_correlations_over_conditions_are_those_of_the_summed_rates():
     entry = warns['rates']['hallucination_rate']
     assert entry['pearson']['value'] == pytest.approx(stats.pearsonr(quality, rate).statistic)
     assert entry['spearman']['value'] == pytest.approx(stats.spearmanr(quality, rate).statistic)
-    assert entry['p'] == pytest.approx(stats.spearmanr(quality, rate).pvalue)
-    # Of three rates two do not vary: a family of one test.
+    assert entry['p'] == pytest.approx(
+        np.mean(
+            [
+                abs(stats.spearmanr(quality, order).statistic)
+                >= abs(stats.spearmanr(quality, rate).statistic) - 1e-9
+                for order in itertools.permutations(rate)
+            ]
+        )
+    )
+    assert entry['spearman']['n'] == entry['pearson']['n'] == 5
+    assert entry['spearman']['low'] <= entry['spearman']['value'] < entry['spearman']['high']
+    # Of the rates all others do not vary: a family of one test.
     assert entry['p_holm'] == pytest.approx(entry['p'])
     assert math.isnan(warns['rates']['smr']['p']) and warns['conditions'] == 5
     frames = [r.segmentation.frame_iou for r in records]
@@ -249,7 +265,9 @@ def test_likely_words_are_told_from_unlikely_ones():
             )
         )
     found = analysed(records)['certainty']['mentions']
-    assert found['auroc'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
+    assert found['auroc']['value'] == 1.0 and found['risk'] == 0.5 and found['mentions'] == 60
+    # Thirty scenes of each kind, none misplaced.
+    assert found['auroc']['low'] == pytest.approx(0.025 ** (1 / 30))
     # The surer half is right: the risk is 0 up to half of the coverage, then rises.
     rising = np.concatenate([np.zeros(30), np.arange(1, 31) / np.arange(31, 61)])
     assert found['risk_coverage_area'] == pytest.approx(rising.mean())
@@ -288,7 +306,7 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
         head, *rows = re.findall(r'<tr.*?</tr>', table, re.DOTALL)
         widths = {row.count('<td') for row in rows}
         assert widths == {head.count('<th')}, head
-    over_all = next(table for table in tables if '>corrected<' in table or 'frames</th>' in table)
+    over_all = next(table for table in tables if '>by city<' in table)
     for row in COMPARED:
         assert f'<th>{row.title}</th>' in over_all
 
@@ -300,7 +318,7 @@ def test_missing_answers_and_truth_are_left_out():
     assert table.counts.shape == (1, len(FIELDS))
     nothing = analysed([records[1]])
     assert nothing['frames'] == 0 and nothing['blank'] == {}
-    assert analyse_records([]) == {'schema': 1, 'models': {}}
+    assert analyse_records([]) == {'schema': 2, 'models': {}}
 
 
 # The extractor's error -----------------------------------------------------------------------
@@ -316,7 +334,10 @@ def test_a_perfect_extractor_changes_next_to_nothing():
         'hallucination_opportunity_rate',
     ):
         found = carried(RATE[rate], numerators, denominators, 0.5, perfect)
-        assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3, abs=1e-3)
+        plain = korn_graubard(numerators, denominators)
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (plain.value, plain.low, plain.high), abs=1e-3
+        )
     assert carried(RATE['mentions_per_frame'], numerators, denominators, 0.5, perfect) is None
     assert carried(RATE['smr'], np.zeros(3), np.zeros(3), 0.5, perfect) is None
 
@@ -350,3 +371,123 @@ def test_the_file_holds_null_for_what_is_not_known(tmp_path):
     write_analysis(tmp_path, analyse_records([record('1')]))
     text = (tmp_path / 'analysis.json').read_text()
     assert 'NaN' not in text and json.loads(text)['models']['m']['frames'] == 1
+
+
+# Scenes --------------------------------------------------------------------------------------
+
+
+def drive(copies, number=None):
+    """Return a live drive of 12 scenes, seen clean and dark, each frame `copies` times."""
+    rng = np.random.default_rng(4)
+    found = []
+    for scene in range(12):
+        before = int(rng.random() < 0.3)
+        after = max(before, int(rng.random() < 0.3))
+        for copy in range(copies):
+            for late, condition, wrong in ((0, 'clean', before), (5, 'low_light:3', after)):
+                seconds = f'{60 * scene + late}.{copy + 1:09d}'
+                found.append(
+                    structs.replace(
+                        record(f'{scene}', condition, omitted=wrong, required=1),
+                        stamp=seconds,
+                        key=seconds if number is None else f'{number}_{scene:06d}_{copy:06d}',
+                        index=number,
+                        dataset='' if number is None else 'd',
+                    )
+                )
+    return found
+
+
+def test_ten_copies_of_each_frame_make_no_rate_surer():
+    """Ten frames of one second are one scene, whether live or of a snippet of a data set."""
+    for number in (None, 7):
+        once, often = (analysed(drive(copies, number)) for copies in (1, 10))
+        assert once['scenes'] == often['scenes'] == 12
+        few, many = (found['overall']['critical_omission_rate'] for found in (once, often))
+        assert many['value'] == pytest.approx(few['value'])
+        assert many['scenes'] == 12 and many['denominator'] == 10 * few['denominator']
+        assert many['high'] - many['low'] > 0.9 * (few['high'] - few['low'])
+    # Of a data set the frames are the same clean and dark: the difference, too, stays as unsure.
+    few, many = (
+        found['differences']['low_light:3']['critical_omission_rate'] for found in (once, often)
+    )
+    assert few['value'] > 0.2 and few['low'] < 0 < few['high']
+    assert many['low'] < 0 < many['high'] and many['high'] - many['low'] > 0.9 * (
+        few['high'] - few['low']
+    )
+
+
+def test_cities_are_the_unit_of_the_sensitivity():
+    records = [
+        structs.replace(
+            record(f'{k}', omitted=int(k < 12), required=1), key=f'{city}_{k:06d}_000019'
+        )
+        for k, city in enumerate(['ulm'] * 15 + ['bonn'] * 15)
+    ]
+    entry = analysed(records)['overall']['critical_omission_rate']
+    assert entry['by_city']['cities'] == 2 and entry['scenes'] == 30
+    # All omissions are in one city, so that two cities say next to nothing.
+    assert entry['by_city']['high'] - entry['by_city']['low'] > 0.9
+    assert entry['high'] - entry['low'] < 0.5
+    one = analysed(records[:15])['overall']['critical_omission_rate']['by_city']
+    assert one['cities'] == 1 and math.isnan(one['low'])
+
+
+@pytest.mark.parametrize('scenes, few', [(19, True), (20, False)])
+def test_fewer_than_twenty_scenes_prove_nothing(tmp_path, scenes, few):
+    records = [record(f'{k}') for k in range(scenes)]
+    analysis = analyse_records(records)
+    assert analysis['models']['m']['few_scenes'] is few
+    rows = summarise(records)
+    said = f'fewer than 20 scenes prove nothing (here {scenes})'
+    assert (said in format_table(rows)) is few
+    verdict = judge_run(
+        rows, scenes, None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
+    )
+    write_report(tmp_path, records, rows, verdict, analysis)
+    assert (said in (tmp_path / 'report.html').read_text()) is few
+
+
+def test_without_an_event_neither_table_nor_analysis_has_an_interval_of_no_width():
+    records = [record(f'{k}', omitted=0) for k in range(72)]
+    rate = summarise(records)[0].rates()['critical_omission_rate']
+    entry = analysed(records)['overall']['critical_omission_rate']
+    for low, high in ((rate.low, rate.high), (entry['low'], entry['high'])):
+        assert low == 0 and high == pytest.approx(1 - 0.025 ** (1 / 72)) and high < 0.05
+    assert rate.scenes == entry['scenes'] == 72
+
+
+def test_what_is_said_of_miou_follows_the_intervals():
+    """Omissions rise with every severity, false alarms with none of them."""
+    records = []
+    for severity in range(1, 6):
+        for corruption in ('low_light', 'motion_blur'):
+            for k in range(40):
+                missed = 8 * severity + (3 if corruption == 'low_light' else 0)
+                records.append(
+                    record(
+                        f'{k}',
+                        f'{corruption}:{severity}',
+                        right=100 - missed,
+                        missed=missed,
+                        omitted=int((7 * k) % 40 < 4 * severity),
+                        required=1,
+                        wrong=(5 * k + severity * (3 if corruption == 'low_light' else 4))
+                        % 7
+                        // 5,
+                        hazard='CLEAR',
+                        judgement='UNSAFE' if (11 * k + 13 * severity) % 5 == 0 else 'SAFE',
+                    )
+                )
+    warns = analysed(records)['miou_warns']
+    omission = warns['rates']['critical_omission_rate']
+    assert omission['spearman']['high'] < 0 and omission['p'] < 0.01
+    assert 'omission: mIoU falls as it rises' in warns['says']
+    for entry in warns['apart']:
+        shown = entry['low'] > 0 or entry['high'] < 0
+        assert ('is not shown' in entry['says']) is not shown
+        assert entry['says'] in warns['says']
+    assert 'smr_false_safe' in warns['rates']
+    assert math.isnan(warns['rates']['smr_false_safe']['p'])
+    within = omission['within']['low_light']['by_severity']
+    assert within['n'] == 5 and within['p'] == pytest.approx(2 / 120)

@@ -137,7 +137,11 @@ def test_every_frame_of_a_model_is_scored_missing_late_or_unmatched():
     head = format_table([row]).splitlines()[0].split()
     assert head[2:6] == ['scored', 'missing', 'late', 'unmatched']
     # Columns for what did not happen would only be noise.
-    assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:4] == ['scored', 'mIoU']
+    assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:5] == [
+        'scored',
+        'scenes',
+        'mIoU',
+    ]
 
 
 KINDS = ['clean', 'motion_blur:1', 'motion_blur:5', 'low_light:2']

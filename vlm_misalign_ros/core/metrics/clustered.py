@@ -78,9 +78,9 @@ def bounded(
     return Interval(float(value), float(low[0]), float(high[0]))
 
 
-def signed(value: float, variance: float, scenes: int) -> Interval:
+def signed(value: float, variance: float, scenes: int, freedom: float | None = None) -> Interval:
     """Return the interval of a statistic between -1 and 1, as a correlation is."""
-    found = bounded((value + 1) / 2, variance / 4, scenes)
+    found = bounded((value + 1) / 2, variance / 4, scenes, freedom=freedom)
     return Interval(float(value), 2 * found.low - 1, 2 * found.high - 1)
 
 
@@ -112,18 +112,19 @@ def difference(
     Return the second ratio minus the first over the same scenes, paired by scene.
 
     Each is (numerators, denominators) by scene, (scenes,), of the same scenes in the same order:
-    what makes a scene hard drops out as far as the two go together over the scenes. Both have Korn
-    and Graubard's limits, combined by MOVER with their correlation between scenes. Where no scene
-    differs, a change that no scene shows is possible as a rate is that no scene shows.
+    what makes a scene hard drops out. Where the denominators are the same (what had to be named
+    is), the difference is that of two rates: what got worse in a scene, and what got better.
+    Otherwise it is that of the rates themselves, with their correlation between scenes. Either has
+    Korn and Graubard's limits, combined by MOVER. Where no scene differs, a change that no scene
+    shows stays possible, as with a rate.
     """
     a, b, c, d = (np.asarray(array, np.float64) for array in (*first, *second))
     known = (b > 0) | (d > 0)
     a, b, c, d = a[known], b[known], c[known], d[known]
     if not b.sum() or not d.sum():
         return NOTHING
-    if np.array_equal(a * d, c * b):
-        none = korn_graubard(np.zeros(len(a)), np.ones(len(a))).high
-        return Interval(0.0, -none, none) if np.array_equal(a, c) else _apart(a, b, c, d)
+    if np.array_equal(b, d):
+        return _apart(np.maximum(a - c, 0), b, np.maximum(c - a, 0), b)
     return _apart(a, b, c, d)
 
 
@@ -173,15 +174,6 @@ def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Inte
     return bounded(value, float(lever @ lever), min(with_yes, with_no), len(values))
 
 
-def mean(values: np.ndarray, scenes: np.ndarray) -> Interval:
-    """Return the mean of values between 0 and 1, float64 (N,), over rows of some scenes."""
-    if not len(values):
-        return NOTHING
-    value = float(values.mean())
-    sums = by_scene(scenes, (values - value) / len(values))
-    return bounded(value, spread(sums), len(sums), len(values))
-
-
 def miou(hits: np.ndarray, unions: np.ndarray) -> Interval:
     """
     Return the mIoU from the hits and unions of each class by scene, (scenes, 19) each.
@@ -211,7 +203,7 @@ def miou(hits: np.ndarray, unions: np.ndarray) -> Interval:
         )
         variance += float(single.sum() * between.mean()) / len(iou) ** 2
     # Scenes that hold much of a class count for more: they are worth so many of equal weight.
-    worth = float(np.quantile(1 / (share**2).sum(axis=0), 0.85))
+    worth = float(np.quantile(1 / (share**2).sum(axis=0), 0.8))
     return bounded(float(iou.mean()), variance, scenes, freedom=max(worth - 1, 1.0))
 
 
@@ -284,4 +276,4 @@ def partial_spearman(
         + value * yz / b * i_yz
     )
     sums = by_scene(scenes, influence / len(x))
-    return signed(value, spread(sums), len(sums))
+    return signed(value, spread(sums), len(sums), max(len(sums) - 2.0, 1.0))

@@ -26,6 +26,7 @@ from __future__ import annotations
 from math import atanh, isnan, nan, sqrt, tanh
 
 import numpy as np
+from scipy import special
 
 from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval
 from vlm_misalign_ros.core.metrics.statistics import LEAST_PAIRS, Z95, pearson, spearman
@@ -47,6 +48,8 @@ def reliability(values: np.ndarray, drawn: np.ndarray, scenes: int) -> float:
     drawn = np.where(np.isnan(drawn), values, drawn)[:, known]
     apart = drawn - drawn.mean(axis=1, keepdims=True)
     noise = apart.var(axis=0).sum() * scenes / (scenes - 1) * known.sum() / (known.sum() - 1)
+    # The fewer the scenes, the more may be noise, as the width of an interval grows with t.
+    noise *= (float(special.stdtrit(scenes - 1, 0.975)) / Z95) ** 2
     total = float(((values[known] - values[known].mean()) ** 2).sum())
     return max(_LEAST_RELIABLE, 1 - float(noise) / total) if total > 0 else 1.0
 
@@ -92,7 +95,7 @@ def difference(first: Interval, second: Interval, between: float) -> Interval:
         return NOTHING
     c = 0.0 if isnan(c) else c
     scale = (1 - a**2) * (1 - b**2)
-    together = 1.0
+    together = 0.0
     if scale > 1e-9:
         together = ((c - a * b / 2) * (1 - a**2 - b**2 - c**2) + c**3) / scale
         together = min(max(together, -1.0), 1.0)

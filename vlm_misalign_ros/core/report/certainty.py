@@ -91,7 +91,6 @@ def _scored(chances: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> d
     wrong = (chances >= 0.5) != positives
     return {
         'brier': prediction.brier(chances, positives),
-        'brier_interval': asdict(clustered.mean((chances - positives) ** 2, scenes)),
         'calibration_error': prediction.calibration_error(chances, positives),
         'risk_coverage_area': prediction.risk_coverage(sure, wrong).area,
         'risk': float(wrong.mean()),
