@@ -40,7 +40,7 @@ from vlm_misalign_ros.core.records.manifest import build_manifest
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
-from vlm_misalign_ros.core.report.rules import Rules
+from vlm_misalign_ros.core.report.rules import COMMAND_LINE, CONFIGURATION, ORIGIN, Rules
 from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
@@ -175,14 +175,16 @@ def analyse(
     Write the records, summaries and report of a recorded run into `folder`.
 
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
-    in place of those of the parameters. Raises RecordError naming the bag that cannot be read, and
+    in place of those of the parameters, and are kept in the manifest. Raises RecordError naming the bag that cannot be read, and
     ConfigurationError for limits that will not do and when `folder` holds a run already.
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
             f'{folder} holds a run already', 'give another folder for the analysis'
         )
-    rules = Rules.of(parameters).with_limits(limits)
+    if limits:
+        parameters = dataclasses.replace(parameters, limits=tuple(limits))
+    rules = Rules.of(parameters, COMMAND_LINE if limits else CONFIGURATION)
     baselines = check_runs(rules.limits, folder)
     reader = _open(bag)
     try:
@@ -192,7 +194,9 @@ def analyse(
         write_json(
             folder / 'manifest.json',
             build_manifest(
-                dataclasses.asdict(chosen), {}, {'bag': str(bag), BASELINES: baselines}
+                dataclasses.asdict(chosen),
+                {},
+                {'bag': str(bag), BASELINES: baselines, ORIGIN: rules.origin},
             ),
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)

@@ -441,9 +441,7 @@ def test_fewer_than_twenty_scenes_prove_nothing(tmp_path, scenes, few):
     rows = summarise(records)
     said = f'fewer than 20 scenes prove nothing (here {scenes})'
     assert (said in format_table(rows)) is few
-    verdict = judge_run(
-        rows, scenes, None, minimum_coverage=0.0, limits={}, expected_frames=None, notes=[]
-    )
+    verdict = judge([], [], limited=False)
     write_report(tmp_path, records, rows, verdict, analysis)
     assert (said in (tmp_path / 'report.html').read_text()) is few
 

@@ -15,6 +15,7 @@
 """Records, verdicts, summaries and the report."""
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -378,6 +379,19 @@ def test_junit_holds_failures_and_only_legal_characters(run):
     assert (suite.attrib['failures'], suite.attrib['errors']) == ('0', '2') and '\x07' not in (
         run / 'junit.xml'
     ).read_text()
+
+
+def test_the_report_lists_what_was_checked(run):
+    close(run)
+    page = (run / 'report.html').read_text()
+    assert 'badge COMPLETE' in page and 'No limit was set' in page
+    assert 'm: 2 of 3 frames scored (66.7%), 50.0% needed' in page
+    close(run, limits=['smr@clean < 0.1', 'llava/smr < 0.1'])
+    page = (run / 'report.html').read_text()
+    assert 'badge INVALID' in page and 'INVALID (and 1 limit undecided)' in page
+    assert 'llava/smr &lt; 0.1: the run has no model &#39;llava&#39;; it has m' in page
+    rows = re.findall(r'<tr><td class="([A-Z]+)-check">', page)
+    assert rows == ['UNDECIDED', 'INVALID', 'PASS', 'PASS', 'PASS', 'PASS']
 
 
 def test_a_run_without_frames_still_gets_its_results(tmp_path):

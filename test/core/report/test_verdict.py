@@ -603,6 +603,19 @@ def test_the_rules_are_those_of_the_manifest_and_a_bag_analysis_has_them_too(tmp
         rules_of({'configuration': {'monitor': {'minimum_coverage': 'much'}}})
 
 
+@pytest.mark.parametrize(
+    'manifest',
+    [
+        {'configuration': []},
+        {'configuration': {'monitor': 5}, 'language': 3},
+        {'expected_frames': 'many', 'baselines': 'none', 'merged': None},
+        {'expected_frames': True},
+    ],
+)
+def test_a_manifest_that_says_nothing_of_use_leaves_the_defaults(judged, manifest):
+    assert judged(frames(30), manifest=manifest).status is COMPLETE
+
+
 def report(folder, *limits):
     return main(
         ['report', str(folder), *(word for limit in limits for word in ('--limit', limit))]

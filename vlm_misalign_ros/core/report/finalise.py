@@ -81,7 +81,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
     analysis = analyse_records(
-        records, extractor_quality((manifest.get('language') or {}).get('lexicon_sha256', ''))
+        records, extractor_quality(_section(manifest, 'language').get('lexicon_sha256', ''))
     )
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
@@ -119,10 +119,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def _section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a part of a manifest; empty where somebody made something else of it."""
+    found = manifest.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
-    configuration = manifest.get('configuration') or {}
-    return configuration.get('segmentation') not in (None, False)
+    return _section(manifest, 'configuration').get('segmentation') not in (None, False)
 
 
 def _closed(records: Iterable[Record]) -> tuple[int, int]:

@@ -27,6 +27,8 @@ from vlm_misalign_ros.core.settings.parameters import check, table
 
 CONFIGURATION = 'configuration'
 COMMAND_LINE = 'command line'
+ORIGIN = 'limits_from'
+"""Where the manifest keeps which of the two it was."""
 _DECIDING = ('minimum_coverage', 'minimum_scenes', 'limits')
 
 
@@ -41,10 +43,13 @@ class Rules:
     """Where the limits came from."""
 
     @classmethod
-    def of(cls, parameters: EvaluationParameters) -> Rules:
+    def of(cls, parameters: EvaluationParameters, origin: str = CONFIGURATION) -> Rules:
         """Return those of a run's parameters; ConfigurationError names a wrong limit."""
         return cls(
-            parse_limits(parameters.limits), parameters.minimum_coverage, parameters.minimum_scenes
+            parse_limits(parameters.limits),
+            parameters.minimum_coverage,
+            parameters.minimum_scenes,
+            origin,
         )
 
     def with_limits(self, entries: Sequence[str]) -> Rules:
@@ -81,4 +86,5 @@ def rules_of(manifest: Mapping[str, Any]) -> Rules:
         for entry in table(EvaluationParameters)
         if entry.name in _DECIDING and entry.name in values
     }
-    return Rules.of(EvaluationParameters(**found))
+    given = manifest.get(ORIGIN) == COMMAND_LINE
+    return Rules.of(EvaluationParameters(**found), COMMAND_LINE if given else CONFIGURATION)
