@@ -175,8 +175,9 @@ def analyse(
     Write the records, summaries and report of a recorded run into `folder`.
 
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
-    in place of those of the parameters, and are kept in the manifest. Raises RecordError naming the bag that cannot be read, and
-    ConfigurationError for limits that will not do and when `folder` holds a run already.
+    in place of those of the parameters, and are kept in the manifest. Raises RecordError naming
+    the bag that cannot be read, and ConfigurationError for limits that will not do and when
+    `folder` holds a run already.
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
