@@ -110,6 +110,18 @@ def test_the_mean_of_two_holds_both():
     )
 
 
+def test_ties_are_in_the_spread_of_spearmans():
+    """Of two answers, rare ones: how many are tied varies from scene to scene."""
+    rng = np.random.default_rng(5)
+    scenes = np.repeat(np.arange(60), 5)
+    x = rng.normal(size=300)
+    y = x + 0.7 * rng.normal(size=300) + 2 * (rng.random(60) < 0.2)[scenes] > 1.5
+    _, influence = clustered._spearman_influence(x, y)
+    found = clustered.spread(clustered.by_scene(scenes, influence / 300))
+    expected = jackknife(lambda kept: spearman(x[kept], y[kept])[0], scenes)
+    assert found == pytest.approx(expected, rel=0.05)
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_the_spread_of_spearmans_is_that_of_a_jackknife(seed):
     rng = np.random.default_rng(seed)
@@ -225,11 +237,13 @@ def test_noise_moves_the_ends_outwards():
     x = rng.normal(size=12)
     y = x + rng.normal(size=12)
     for interval in (correlation.pearson_interval, correlation.spearman_interval):
-        still, noisy = interval(x, y)[0], interval(x, y, 0.5)[0]
-        assert noisy.value == still.value and noisy.high == min(1, still.high / math.sqrt(0.5))
-        assert noisy.low == pytest.approx(
-            still.low / math.sqrt(0.5) if still.low < 0 else still.low
-        )
+        for sign in (1, -1):
+            still, noisy = interval(sign * x, y)[0], interval(sign * x, y, 0.7)[0]
+            ends = sorted((sign * noisy.low, sign * noisy.high))
+            before = sorted((sign * still.low, sign * still.high))
+            assert noisy.value == still.value and 0 < before[0]
+            # The end near 0 stays, the other moves by what noise leaves.
+            assert ends == pytest.approx([before[0], min(1, before[1] / math.sqrt(0.7))])
 
 
 def test_reliability_is_the_share_that_is_no_noise():

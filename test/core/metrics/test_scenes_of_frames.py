@@ -74,6 +74,26 @@ def test_a_snippet_is_one_scene_and_a_long_sequence_has_many():
     assert scenes([city('aachen', 0, 19), city('ulm', 0, 19)]) == [0, 1]
 
 
+def test_a_data_set_may_tell_the_times_of_its_frames():
+    frames = [
+        Frame(f'{k}@{second}', sequence='scene-61')
+        for k, second in enumerate(
+            ['1532402927.6', '1532402937.5', '1532402937.6', '1532402947.5']
+        )
+    ]
+    assert scenes(frames) == [0, 0, 1, 1] and place(frames[0]).rule is Rule.TIME
+    # The same second of another drive is another scene; of no sequence the name says which drive.
+    assert scenes([Frame('a@3', sequence='x'), Frame('a@3', sequence='y')]) == [0, 1]
+    assert scenes([Frame('a@3'), Frame('a@4.5'), Frame('b@3'), Frame('@3'), Frame('@12.9')]) == [
+        1,
+        1,
+        2,
+        0,
+        0,
+    ]
+    assert place(Frame('a@b')).rule is Rule.FRAME
+
+
 def test_the_stamps_of_a_replay_are_the_replays_own():
     """The same frame under other conditions comes at other times, and near frames far apart."""
     frames = [city('ulm', 3, 19, '1.000000000'), city('ulm', 3, 19, '900.000000000')]

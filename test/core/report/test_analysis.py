@@ -18,6 +18,7 @@ import itertools
 import json
 import math
 import re
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -26,6 +27,7 @@ from msgspec import structs
 from scipy import stats
 
 from made import frame_record
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
@@ -33,9 +35,10 @@ from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
+from vlm_misalign_ros.core.report import finalise
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
-from vlm_misalign_ros.core.report.page import write_report
-from vlm_misalign_ros.core.report.summary import format_table, summarise
+from vlm_misalign_ros.core.report.page import show_interval, write_report
+from vlm_misalign_ros.core.report.summary import format_table, show, summarise
 from vlm_misalign_ros.core.report.table import tables
 from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.types import Kind
@@ -439,11 +442,25 @@ def test_fewer_than_twenty_scenes_prove_nothing(tmp_path, scenes, few):
     analysis = analyse_records(records)
     assert analysis['models']['m']['few_scenes'] is few
     rows = summarise(records)
-    said = f'fewer than 20 scenes prove nothing (here {scenes})'
+    said = '* from fewer than 20 scenes, which prove nothing'
     assert (said in format_table(rows)) is few
     verdict = judge([], [], limited=False)
     write_report(tmp_path, records, rows, verdict, analysis)
     assert (said in (tmp_path / 'report.html').read_text()) is few
+
+
+def test_a_rate_that_few_of_many_scenes_bear_on_is_marked():
+    """Of 40 scenes 8 have a hazard: false-safe is from 8."""
+    records = [
+        record(f'{k}', hazard='HAZARD' if k < 8 else 'CLEAR', omitted=k % 2) for k in range(40)
+    ]
+    found = summarise(records)[0].rates()
+    assert found['smr_false_safe'].scenes == 8 and show(found['smr_false_safe']).endswith(']*')
+    assert found['critical_omission_rate'].scenes == 40
+    assert show(found['critical_omission_rate']).endswith(']')
+    entries = analysed(records)['overall']
+    assert show_interval(entries['smr_false_safe']).endswith(']*')
+    assert show_interval(entries['critical_omission_rate']).endswith(']')
 
 
 def test_without_an_event_neither_table_nor_analysis_has_an_interval_of_no_width():
@@ -489,3 +506,51 @@ def test_what_is_said_of_miou_follows_the_intervals():
     assert math.isnan(warns['rates']['smr_false_safe']['p'])
     within = omission['within']['low_light']['by_severity']
     assert within['n'] == 5 and within['p'] == pytest.approx(2 / 120)
+
+
+# A long run ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('use', [analyse_records, summarise])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        ({'segmentation': {'cells': [(0, 30, 5)]}}, 'no cell'),
+        ({'segmentation': {'cells': [(0, 1, -5)]}}, 'no cell'),
+        ({'counts': 10**30}, 'cannot be'),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_named(use, change, words):
+    made = record('7')
+    if 'counts' in change:
+        entry = made.models['m']
+        score = structs.replace(entry.score, counts=Counts(frames=change['counts']))
+        made = structs.replace(made, models={'m': structs.replace(entry, score=score)})
+    else:
+        mask = structs.replace(made.segmentation, **change['segmentation'])
+        made = structs.replace(made, segmentation=mask)
+    with pytest.raises(RecordError, match=f'frame 7.000000000 .*{words}'):
+        use([record('1'), made])
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize('use', ['analysis', 'summary', 'table'])
+def test_memory_grows_by_columns_and_not_by_records(tmp_path, use, monkeypatch):
+    monkeypatch.setattr(finalise, '_LINES', 100)
+    do = {
+        'analysis': tables,
+        'summary': summarise,
+        'table': lambda records: finalise.write_flat(tmp_path / 'a.parquet', records),
+    }[use]
+
+    def most(count):
+        stream = (record(f'{k}', f'low_light:{k % 5 + 1}') for k in range(count))
+        tracemalloc.start()
+        do(stream)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(10)
+    # A record alone is more than 8 KiB of dictionaries and strings.
+    assert (most(900) - most(300)) / 600 < 3000

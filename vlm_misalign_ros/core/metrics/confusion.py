@@ -122,9 +122,14 @@ def to_cells(matrix: np.ndarray) -> list[tuple[int, int, int]]:
 def from_cells(cells: Iterable[Sequence[int]]) -> np.ndarray:
     """Return the matrix of `to_cells`; ValueError when a cell is none."""
     matrix = np.zeros(SHAPE, np.int64)
-    for cell in cells:
-        row, column, count = cell
-        if not (0 <= row < SHAPE[0] and 0 <= column < SHAPE[1] and count >= 0):
-            raise ValueError(f'{cell} is no cell of a confusion matrix')
-        matrix[row, column] += count
+    given = list(cells)
+    if not given:
+        return matrix
+    if {len(cell) for cell in given} != {3}:
+        raise ValueError('a cell of a confusion matrix is (row, column, count)')
+    rows, columns, counts = np.array(given, np.int64).T
+    wrong = (rows < 0) | (rows >= SHAPE[0]) | (columns < 0) | (columns >= SHAPE[1]) | (counts < 0)
+    if wrong.any():
+        raise ValueError(f'{given[int(np.argmax(wrong))]} is no cell of a confusion matrix')
+    np.add.at(matrix, (rows, columns), counts)
     return matrix

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import msgspec
 
 BANDS: tuple[tuple[str, float, float], ...] = (
@@ -94,8 +96,10 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     def values(self) -> tuple[int, ...]:
         """Return the counts in the order of the fields."""
-        return tuple(getattr(self, name) for name in FIELDS)
+        found: tuple[int, ...] = _VALUES(self)
+        return found
 
 
 FIELDS: tuple[str, ...] = Counts.__struct_fields__
 """The names of the counts, in order."""
+_VALUES = attrgetter(*FIELDS)

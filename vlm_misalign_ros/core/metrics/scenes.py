@@ -16,8 +16,9 @@
 Which frames are one scene: what is seen within a few seconds of a drive is no second evidence.
 
 A frame that camera/source told of has its place from there, since the stamps of a replay are the
-replay's own (every frame and condition has another): a time if the data set gives one, else the
-frame number in a name like Cityscapes' `aachen_000000_000019`, else the name of its sequence. A
+replay's own (every frame and condition has another): the seconds in a name like `drive@12.5`, by
+which a data set tells them, else the frame number in one like Cityscapes' `aachen_000000_000019`,
+else the name of its sequence. A
 frame that nothing told of was seen live, and its stamp is the time. Frames of one sequence are one
 scene from the first of them on for WINDOW seconds, or SNIPPET frames where there is no time; a
 sequence without either is one scene as a whole. A frame of no sequence (none is named, or it is
@@ -31,6 +32,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
@@ -44,6 +46,8 @@ SNIPPET = 30
 """Frames of one Cityscapes snippet (1.8 s at 17 Hz; the 20th is the labelled one)."""
 
 _NAME = re.compile(r'(?P<city>.+)_(?P<sequence>\d{6})_(?P<frame>\d{6})')
+
+_TIMED = re.compile(r'(?P<drive>.*)@(?P<seconds>\d{1,12}(\.\d+)?)')
 
 
 class Rule(str, Enum):
@@ -109,6 +113,11 @@ def place(record: Located) -> Place:
             ('live', drive), parse_stamp(record.stamp), WINDOW * 10**9, f'live {drive}', Rule.TIME
         )
     dataset = record.dataset
+    timed = _TIMED.fullmatch(record.key)
+    if timed is not None:
+        drive = f'{dataset} {record.sequence or timed["drive"]}'
+        moment = round(Decimal(timed['seconds']) * 10**9)
+        return Place(('time', dataset, drive), moment, WINDOW * 10**9, drive, Rule.TIME)
     match = _NAME.fullmatch(record.key)
     if match is not None:
         sequence, city = f'{match["city"]}_{match["sequence"]}', match['city']

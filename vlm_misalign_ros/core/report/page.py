@@ -100,14 +100,19 @@ class _Seen:
 
 
 def show_interval(entry: Mapping[str, float], sign: bool = True) -> str:
-    """Return `+0.12 [+0.03, +0.20]`, or a dash where there is nothing."""
+    """
+    Return `+0.12 [+0.03, +0.20]`, or a dash where there is nothing.
+
+    A star after it says that there are too few scenes for it to prove anything.
+    """
     value, low, high = entry['value'], entry.get('low', nan), entry.get('high', nan)
     if isnan(value):
         return '–'
     form = '+.2f' if sign else '.3f'
     if isnan(low):
         return format(value, form)
-    return f'{value:{form}} [{low:{form}}, {high:{form}}]'
+    star = '*' * (entry.get('scenes', FEW_SCENES) < FEW_SCENES)
+    return f'{value:{form}} [{low:{form}}, {high:{form}}]{star}'
 
 
 def show_value(value: float | None, digits: int = 3) -> str:

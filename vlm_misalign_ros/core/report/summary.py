@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
 from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.schema import LOST, FrameRecord, LateRecord, Record, Status
+from vlm_misalign_ros.core.report.table import sound
 
 ALL = 'all'
 
@@ -173,7 +174,8 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     summary = _Summary()
     for record in records:
         if isinstance(record, FrameRecord):
-            summary.add(record)
+            with sound(record):
+                summary.add(record)
         elif isinstance(record, LateRecord):
             summary.late(record)
     return summary.rows()
@@ -193,21 +195,28 @@ def _number(value: float) -> str:
 
 
 def show(rate: Rate) -> str:
-    """Return a rate as `0.123 [0.051, 0.260]`, or `-` where nothing was counted."""
+    """
+    Return a rate as `0.123 [0.051, 0.260]`, or `-` where nothing was counted.
+
+    A star after it says that there are too few scenes for it to prove anything.
+    """
     if isnan(rate.value):
         return '-'
     if isnan(rate.low):
         return _number(rate.value)
-    return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]'
+    return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]' + '*' * _few(rate)
 
 
 def few_scenes(rows: Sequence[Row]) -> str:
-    """Say where a table proves nothing, for want of scenes; empty where each row has enough."""
-    least = min((row.scenes for row in rows if row.scenes is not None), default=FEW_SCENES)
-    if least >= FEW_SCENES:
+    """Say what the star of a rate means; empty where no headline rate has one."""
+    shown = (row.rates()[rate.name] for row in rows for rate in HEADLINES)
+    if not any(_few(rate) for rate in shown):
         return ''
-    some = 'rows of' if any((row.scenes or 0) >= FEW_SCENES for row in rows) else 'with'
-    return f'{some} fewer than {FEW_SCENES} scenes prove nothing (here {least})'
+    return f'* from fewer than {FEW_SCENES} scenes, which prove nothing'
+
+
+def _few(rate: Rate) -> bool:
+    return not isnan(rate.value) and rate.scenes is not None and rate.scenes < FEW_SCENES
 
 
 def lost_kinds(rows: Sequence[Row]) -> list[Status]:
@@ -243,17 +252,21 @@ def format_table(rows: Sequence[Row]) -> str:
             ]
         )
         previous = row.condition
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    left = (0, 1)
+    few = few_scenes(rows)
+    return '\n'.join([*_aligned(lines), *([few] if few else [])])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return a head and lines as text in columns, the first two to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         '  '.join(
-            cell.ljust(width) if column in left else cell.rjust(width)
+            cell.ljust(width) if column < 2 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
-    few = few_scenes(rows)
-    return '\n'.join([text[0], '-' * len(text[0]), *text[1:], *([few] if few else [])])
+    return [text[0], '-' * len(text[0]), *text[1:]]
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:

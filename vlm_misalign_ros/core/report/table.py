@@ -23,13 +23,15 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions import CLEAN
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, VOID
 from vlm_misalign_ros.core.metrics.counts import FIELDS
@@ -163,8 +165,23 @@ def tables(records: Iterable[Record]) -> list[Table]:
     collected = _Collected()
     for record in records:
         if isinstance(record, FrameRecord):
-            collected.add(record)
+            with sound(record):
+                collected.add(record)
     return collected.tables()
+
+
+@contextmanager
+def sound(record: FrameRecord) -> Iterator[None]:
+    """Turn what makes no sense in a record that could be read into a RecordError naming it."""
+    try:
+        yield
+    except (KeyError, ValueError, OverflowError) as error:
+        told = (
+            f'has no {error}' if isinstance(error, KeyError) else f'holds what cannot be: {error}'
+        )
+        raise RecordError(
+            f'the record of frame {record.stamp} {told}', 'the file was changed or damaged'
+        ) from error
 
 
 class _Frames:
