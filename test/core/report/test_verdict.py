@@ -211,6 +211,33 @@ def test_scenes_count_where_the_rate_has_a_denominator_and_only_once(judged):
     assert judged(one, 'smr_false_safe < 0.5', minimum_scenes=1).status is PASS
 
 
+def test_the_mean_of_two_rates_has_the_scenes_of_the_rarer(judged):
+    some = frames(30, clear_judged=lambda k: k < 19)
+    assert judged(some, 'smr_balanced < 0.5').status is UNDECIDED
+    assert judged(frames(30, clear_judged=lambda k: k < 20), 'smr_balanced < 0.5').status is PASS
+
+
+def test_what_was_not_scored_counts_for_nothing_whatever_stands_beside_it(judged):
+    score = {'counts': {'frames': 1, 'hazards_judged': 1, 'false_safe': 1}}
+    bad = frames(1)[0]
+    doubtful = [
+        msgspec.structs.replace(
+            bad,
+            key=f'doubtful_{k}',
+            stamp=f'{1000 + k}.000000000',
+            models={
+                'm': msgspec.convert(
+                    {'status': 'unmatched', 'score': score | {'hallucinated': [], 'omitted': []}},
+                    type(bad.models['m']),
+                )
+            },
+        )
+        for k in range(30)
+    ]
+    found = judged(frames(30) + doubtful, 'smr_false_safe < 0.3', minimum_coverage=0.0)
+    assert found.status is PASS
+
+
 def test_each_condition_and_model_stands_for_itself_and_the_blank_control_for_none(judged):
     records = frames(30, models=('a', 'b'))
     records += frames(30, 'low_light:3', models=('a', 'b'), omitted=lambda k: k % 2)
