@@ -62,5 +62,18 @@ class ModelError(MisalignError):
     """A model cannot be found, loaded or mapped onto the classes."""
 
 
+class FrameError(MisalignError):
+    """One frame cannot be worked on, or its answer cannot be used; the next one may be."""
+
+    repeats = True
+    """Whether so many of these in a row mean that nothing will come any more."""
+
+
+class NothingSaid(FrameError):
+    """A model gave an empty answer, which is none; it may well answer to the next picture."""
+
+    repeats = False
+
+
 class RecordError(MisalignError):
     """A record, bag or run folder cannot be written or read."""
