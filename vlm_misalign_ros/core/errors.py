@@ -34,6 +34,10 @@ class ExitCode(IntEnum):
     """Ended by Ctrl-C."""
 
 
+MAX_REASON = 300
+"""Characters of a reason that is sent or recorded."""
+
+
 class MisalignError(Exception):
     """
     A condition the user can mend; printed as one line, never as a traceback.

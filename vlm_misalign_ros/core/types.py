@@ -166,6 +166,12 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
 
     @property
+    def empty(self) -> bool:
+        """Return whether nothing at all was said, which is no answer and is never scored."""
+        told = self.text.strip() or self.mentions or self.scores
+        return not told and self.judgement is Judgement.UNPARSED
+
+    @property
     def asserted(self) -> set[str]:
         """Return the classes that are said to be there."""
         return {name for name, state in self.mentions.items() if state is Mention.ASSERTED}
@@ -181,6 +187,14 @@ class Segmented:
     """Mean over the pixels of the entropy of the class probabilities, 0 to 1 (of log 19)."""
     confidence: float
     """Mean over the pixels of the highest class probability."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What comes in place of an answer or of a mask when a model could not work on a frame."""
+
+    reason: str
+    """In words; bounded in length when it is read."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Channel, Context, listened
+from vlm_misalign_ros.wire.channels import Channel, Context, listened, read
 
 
 class Monitor(runtime.MisalignNode):
@@ -71,14 +71,13 @@ class Monitor(runtime.MisalignNode):
             self.receive(channel, chosen.reliability, partial(self._add, channel, context))
 
     def _add(self, channel: Channel, context: Context, message: Any) -> None:
-        assert channel.read is not None
         try:
-            value = channel.read(message, context)
+            value = read(channel, message, context)
+            stamp = messages.stamp_of(message.header)
         except RecordError as error:
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        stamp = messages.stamp_of(message.header)
         self._publish(self._session.add(stamp, channel.part, value, time.monotonic()))
 
     def _publish(self, closed: list[Closed]) -> None:

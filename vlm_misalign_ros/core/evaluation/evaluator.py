@@ -25,9 +25,10 @@ import math
 from dataclasses import dataclass
 
 import cv2
+import msgspec
 import numpy as np
 
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, MisalignError
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
@@ -68,6 +69,7 @@ from vlm_misalign_ros.core.types import (
     Camera,
     Condition,
     Description,
+    Failed,
     Source,
     View,
 )
@@ -99,8 +101,23 @@ class Evaluator:
         """
         Return the record of one closed frame, complete or not.
 
-        `default_camera` is used for frames whose source names no camera.
+        `default_camera` is used for frames whose source names no camera. A frame that cannot be
+        evaluated for whatever reason says so in its record and ends nothing.
         """
+        try:
+            return self._evaluate(joined, default_camera)
+        except MisalignError:
+            raise
+        except Exception as error:  # whatever strangers publish costs their frame only
+            kept = {name: part for name, part in joined.parts.items() if name == SOURCE}
+            bare = Joined(joined.stamp, kept, joined.missing, joined.reason)
+            found = self._evaluate(bare, default_camera)
+            problem = f'the frame could not be evaluated: {type(error).__name__}: {error}'
+            found.record = msgspec.structs.replace(found.record, problem=problem[:MAX_REASON])
+            return found
+
+    def _evaluate(self, joined: Joined, default_camera: Camera | None) -> Evaluated:
+        """Return the record of one closed frame."""
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
@@ -111,7 +128,8 @@ class Evaluator:
             truth = read_truth(maps, camera or default_camera, self._settings)
         segmentation, matrix = _segmentation(maps, parts)
         models = self._models(maps, truth, parts)
-        answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
+        told_by = {name: parts.get(vlm_part(name)) for name in models}
+        seconds = {n: a.latency for n, a in told_by.items() if isinstance(a, Description)}
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
         known = source or Source('', '', stamp, 0, 0, 0, Condition('unknown'))
@@ -130,7 +148,7 @@ class Evaluator:
             truth=None if truth is None else _truth(truth),
             segmentation=segmentation,
             models=models,
-            timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
+            timing=TimingEntry(seconds),
             problem=problem or None,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
@@ -142,7 +160,12 @@ class Evaluator:
         seen: dict[View, Seen] = {} if truth is None else {WHOLE: truth.seen}
         found = {}
         for name in self._parameters.models:
-            answer: Description | None = parts.get(vlm_part(name))
+            answer: Description | Failed | None = parts.get(vlm_part(name))
+            if isinstance(answer, Description) and answer.empty:
+                answer = Failed('an empty answer')
+            if isinstance(answer, Failed):
+                found[name] = ModelEntry(Status.MISSING, error=answer.reason)
+                continue
             said = None if answer is None else AnswerEntry.of(answer)
             if truth is None or maps is None:
                 found[name] = ModelEntry(Status.UNMATCHED, said)
@@ -243,7 +266,9 @@ def _segmentation(
     maps: TruthMaps | None, parts: Parts
 ) -> tuple[SegmentationEntry, np.ndarray | None]:
     predicted: np.ndarray | None = parts.get(SEGMENTATION)
-    told: dict[str, float] | None = parts.get(CONFIDENCE)
+    told: dict[str, float] | Failed | None = parts.get(CONFIDENCE)
+    if isinstance(told, Failed):
+        return SegmentationEntry(Status.MISSING, None, None, [], told.reason), None
     confidence = None if told is None else ConfidenceEntry(**told)
     if predicted is None or maps is None:
         status = Status.MISSING if predicted is None else Status.UNMATCHED

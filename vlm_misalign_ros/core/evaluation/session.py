@@ -114,6 +114,7 @@ class Session:
         self._cameras: dict[int, Camera | None] = {}
         """What camera_info told, by stamp, and the newest for frames that have none."""
         self._malformed: set[str] = set()
+        self._failed: set[str] = set()
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
         self._writer: RecordWriter | None = None
         self._pictures: WorstPictures | None = None
@@ -218,6 +219,7 @@ class Session:
             self._sum(joined.stamp, evaluated)
         statuses = {name: entry.status for name, entry in record.models.items()}
         statuses[SEGMENTATION] = record.segmentation.status
+        self._note_failures(record)
         for name, status in statuses.items():
             self.accounting[name][status.value] += 1
         self._missing[joined.stamp] = {n for n, s in statuses.items() if s is Status.MISSING}
@@ -234,6 +236,23 @@ class Session:
                 joined.parts.get(SEGMENTATION),
             )
         return Closed(joined.stamp, record, self.metrics())
+
+    def _note_failures(self, record: FrameRecord) -> None:
+        """Count the answers that failed, and name the first of each model with its reason."""
+        errors = {name: entry.error for name, entry in record.models.items()}
+        errors[SEGMENTATION] = record.segmentation.error
+        for name, error in errors.items():
+            if error is None:
+                continue
+            self.counters['failed'] += 1
+            if name not in self._failed:
+                self._failed.add(name)
+                note = f'{name} failed on the frame at {record.stamp}: {error}'
+                self._log(note)
+                self.notes.append(note)
+        if record.problem is not None and 'problem' not in self._failed:
+            self._failed.add('problem')
+            self.notes.append(f'the frame at {record.stamp}: {record.problem}')
 
     def _sum(self, stamp: int, evaluated: Evaluated) -> None:
         for name, counts in evaluated.counts.items():

@@ -32,7 +32,6 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
-from vlm_misalign_ros.core.models.families import Describes, Segments
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -97,7 +96,7 @@ class CheckedVlm(_Checked):
         fault = description_fault(answer)
         if fault:
             raise FrameError(f'model {self.text!r} gave an answer that is none: {fault}')
-        if answer.kind is Kind.GENERATIVE and not answer.text.strip():
+        if answer.empty:
             raise NothingSaid(f'model {self.text!r} gave an empty answer')
         found: Description = answer
         return found
@@ -231,11 +230,7 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_share(value: Any) -> bool:

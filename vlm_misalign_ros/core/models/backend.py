@@ -28,7 +28,6 @@ from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, Mode
 from vlm_misalign_ros.core.models.families import ModelReference
 from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
 
-
 _LOG = logging.getLogger(__name__)
 
 

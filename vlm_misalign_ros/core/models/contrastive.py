@@ -34,10 +34,10 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import backend, calibration
+from vlm_misalign_ros.core.models.answering import REMEDY
 from vlm_misalign_ros.core.models.calibration import OperatingPoint
 from vlm_misalign_ros.core.models.factory import model_hash
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
-from vlm_misalign_ros.core.models.answering import REMEDY
 from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Kind, Mention

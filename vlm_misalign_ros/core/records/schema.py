@@ -38,8 +38,8 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 
-SCHEMA = 3
-"""Version of the records. 3: statuses have one name, what a model said stands under `answer`."""
+SCHEMA = 4
+"""Version of the records. 4: why a model failed on a frame stands under `error`."""
 
 
 class Status(str, Enum):
@@ -48,7 +48,7 @@ class Status(str, Enum):
     SCORED = 'scored'
     """Answered in time, and held against the truth."""
     MISSING = 'missing'
-    """Never answered: dropped by its node, or lost with it."""
+    """Never answered: dropped by its node, lost with it, or failed on (`error` says how)."""
     LATE = 'late'
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
@@ -135,6 +135,8 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Null where none came."""
     cells: list[tuple[int, int, int]]
     """Cells of the confusion matrix other than 0: true train id, predicted (19: void), pixels."""
+    error: str | None = None
+    """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
 class AnswerEntry(msgspec.Struct, frozen=True):
@@ -193,6 +195,8 @@ class ModelEntry(msgspec.Struct, frozen=True):
     """Null where none came."""
     score: ScoreEntry | None = None
     """Null where it was not scored."""
+    error: str | None = None
+    """Why the model failed on this frame; null where it did not, or nothing told."""
 
     @property
     def scored(self) -> tuple[AnswerEntry, ScoreEntry] | None:
