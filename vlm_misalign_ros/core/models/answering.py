@@ -25,14 +25,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
-from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
+from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
 TRIAL = (256, 512)
@@ -132,16 +132,13 @@ def try_out(checked: CheckedVlm | CheckedSegmentation) -> None:
     size of the data, and shows that the graph stands, not that a model works.
     """
     unfilled: frozenset[str] = getattr(checked.model, 'unfilled', frozenset())
-    for module in _networks(checked.model):
+    modules = list(_networks(checked.model))
+    for module in modules:
         check_values(checked.text, module, unfilled)
-    picture = trial_picture()
     try:
-        if isinstance(checked, CheckedVlm):
-            checked.describe(picture)
-        else:
-            checked.segment(picture)
-    except NothingSaid:
-        pass
+        _trial(checked)
+        if unfilled and _depends(checked, modules, unfilled):
+            raise refuse_lacking(checked.text, unfilled)
     except FrameError as error:
         if unfilled:
             raise refuse_lacking(checked.text, unfilled) from error
@@ -149,6 +146,35 @@ def try_out(checked: CheckedVlm | CheckedSegmentation) -> None:
             f'{error.what} (trial on a grey picture of {TRIAL[1]} x {TRIAL[0]})',
             error.remedy or REMEDY,
         ) from error
+
+
+def _trial(checked: CheckedVlm | CheckedSegmentation) -> Any:
+    """Return what a model makes of the grey picture, without times; None for an empty answer."""
+    try:
+        if isinstance(checked, CheckedVlm):
+            return replace(checked.describe(trial_picture()), latency=0.0)
+        found = checked.segment(trial_picture())
+        return found.labels.tobytes(), found.entropy, found.confidence
+    except NothingSaid:
+        return None
+
+
+def _depends(
+    checked: CheckedVlm | CheckedSegmentation, modules: list[Any], unfilled: frozenset[str]
+) -> bool:
+    """
+    Return whether an answer depends on weights that the files lack, which are NaN.
+
+    The fused attention of torch turns NaN to 0, so that passing a trial with NaN proves nothing
+    for what lies before it; the answers with two kinds of noise have to be the same. Where there
+    is no answer nothing is known, and they are taken to matter.
+    """
+    answers = []
+    for seed in (1, 2, None):
+        for module in modules:
+            refill(module, unfilled, seed)
+        answers.append(_trial(checked))
+    return any(answer is None or answer != answers[0] for answer in answers)
 
 
 def _networks(model: Any) -> Iterator[Any]:

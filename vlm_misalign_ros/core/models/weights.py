@@ -135,8 +135,7 @@ def poison(model: torch.nn.Module, missing: Collection[str]) -> frozenset[str]:
     Fill with NaN what a file lacked, in place of the random values; return the names filled.
 
     Some real checkpoints lack weights that no answer depends on (a head for training only). What
-    does depend on one becomes NaN, which no answer survives; so nothing random is ever scored.
-    Whole numbers (counters, position ids) are left as the library made them. A name that shares
+    does depend on one becomes NaN, and nearly no answer survives that. Whole numbers (counters, position ids) are left as the library made them. A name that shares
     its storage with one that was loaded (tied weights) is not missing.
     """
     import torch
@@ -154,6 +153,19 @@ def poison(model: torch.nn.Module, missing: Collection[str]) -> frozenset[str]:
             tensor.fill_(float('nan'))
         filled.add(name)
     return frozenset(filled)
+
+
+def refill(model: torch.nn.Module, names: Collection[str], seed: int | None) -> None:
+    """Fill weights with noise of unit variance, or with NaN for None."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed or 0)
+    tensors = model.state_dict(keep_vars=True)
+    for name in sorted(set(names) & set(tensors)):
+        tensor = tensors[name]
+        noise = torch.randn(tensor.shape, generator=generator)
+        with torch.no_grad():
+            tensor.copy_(noise if seed is not None else torch.full_like(noise, float('nan')))
 
 
 # Values, after loading ---------------------------------------------------------------------------
