@@ -135,8 +135,9 @@ def poison(model: torch.nn.Module, missing: Collection[str]) -> frozenset[str]:
     Fill with NaN what a file lacked, in place of the random values; return the names filled.
 
     Some real checkpoints lack weights that no answer depends on (a head for training only). What
-    does depend on one becomes NaN, and nearly no answer survives that. Whole numbers (counters, position ids) are left as the library made them. A name that shares
-    its storage with one that was loaded (tied weights) is not missing.
+    does depend on one becomes NaN, and nearly no answer survives that. Whole numbers (counters,
+    position ids) are left as the library made them. A name that shares its storage with one that
+    was loaded (tied weights) is not missing.
     """
     import torch
 
