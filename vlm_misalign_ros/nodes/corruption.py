@@ -59,7 +59,8 @@ class Corruption(runtime.MisalignNode):
         self._plan_start: int | None = None
         self.on_live_parameters(CorruptionParameters, self._changed)
         self._pictures: dict[int, Image] = {}
-        self._sources: dict[int, Source] = {}
+        self._sources: dict[int, Source | None] = {}
+        """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
         self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
@@ -85,18 +86,19 @@ class Corruption(runtime.MisalignNode):
             self._say(f'camera/source: {error}')
             return
         try:
+            source: Source | None
             source, _ = codec.source_from_values(codec.values_of(message))
             check_condition(source.condition)
         except (RecordError, ConfigurationError) as error:
             self._say(f'camera/source of {format_stamp(stamp)}: {error}; it is not degraded')
-            self._pictures.pop(stamp, None)
-            return
-        if stamp in self._pictures:
-            self._submit(self._pictures.pop(stamp), source.condition, source.key)
-        else:
+            source = None
+        picture = self._pictures.pop(stamp, None)
+        if picture is None:
             self._sources[stamp] = source
             while len(self._sources) > PENDING:
                 self._sources.pop(next(iter(self._sources)))
+        elif source is not None:
+            self._submit(picture, source.condition, source.key)
 
     def _on_image(self, message: Image) -> None:
         try:
@@ -108,7 +110,8 @@ class Corruption(runtime.MisalignNode):
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             source = self._sources.pop(stamp)
-            self._submit(message, source.condition, source.key)
+            if source is not None:
+                self._submit(message, source.condition, source.key)
         else:
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
