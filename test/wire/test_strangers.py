@@ -24,7 +24,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
 
+from golden import replaying
+from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -457,3 +462,32 @@ def test_strangers_end_no_session_and_nothing_that_is_recorded_is_lost(tmp_path,
         assert decode(encode(record), 'again') == record
         problem = record.problem or ''
         assert 'could not be evaluated' not in problem, problem
+
+
+# Bags ----------------------------------------------------------------------------------------
+
+
+def test_a_bag_of_spoiled_messages_is_analysed_and_each_is_counted(tmp_path):
+    """Bytes cut off, turned and overwritten: whatever is left is scored."""
+    whole = replaying.write_bag(tmp_path / 'whole', live=True)
+    rng = np.random.default_rng(3)
+    spoiled = BagWriter(tmp_path / 'spoiled', 'none')
+    with AnyReader([whole], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        for connection in reader.connections:
+            spoiled.add_topic(connection.topic, connection.msgtype)
+        for connection, stamp, raw in reader.messages():
+            data = bytearray(raw)
+            if rng.random() < 0.3:
+                place = int(rng.integers(4, min(len(data), 400)))
+                data[place : place + 8] = rng.bytes(8)
+            if rng.random() < 0.1:
+                data = data[: int(rng.integers(4, len(data)))]
+            spoiled.write(connection.topic, bytes(data), stamp)
+    spoiled.close()
+    verdict = analyse(tmp_path / 'spoiled', tmp_path / 'out', replaying.parameters())
+    assert verdict.status.value != 'PASS'
+    records = list(read_records(tmp_path / 'out' / RECORDS))
+    accounting = records[-1]
+    assert accounting.frames['malformed'] > 20
+    for frame in (record for record in records if isinstance(record, FrameRecord)):
+        assert 'could not be evaluated' not in (frame.problem or '')

@@ -140,6 +140,28 @@ def test_a_pickle_of_tensors_opens_and_a_cut_one_is_refused(copied):
         check_only(folder, 'segformer')
 
 
+def test_what_lies_beside_the_weights_that_are_taken_does_not_matter(copied):
+    """Folders of a hub hold the weights of every format, or what is left of them."""
+    folder = copied('segformer')
+    (folder / 'pytorch_model.bin').write_bytes(b'version https://git-lfs.github.com/spec/v1')
+    index = {'weight_map': {'a': 'pytorch_model-00001-of-00009.bin'}}
+    (folder / 'pytorch_model.bin.index.json').write_text(json.dumps(index))
+    load(folder, 'segformer')
+    folder = copied('clip')
+    (folder / 'open_clip_pytorch_model.bin').write_bytes(b'')
+    load(folder, 'clip')
+
+
+def test_a_checkpoint_in_numbers_that_need_another_library_is_refused(copied):
+    folder = copied('segformer')
+    path = folder / 'config.json'
+    config = json.loads(path.read_text())
+    config['quantization_config'] = {'quant_method': 'bitsandbytes', 'load_in_8bit': True}
+    path.write_text(json.dumps(config))
+    with pytest.raises(ModelError, match='cannot be loaded: .*(bitsandbytes|accelerate)'):
+        load(folder, 'segformer')
+
+
 class Touch:
     """Makes a file when it is unpickled."""
 

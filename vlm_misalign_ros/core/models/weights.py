@@ -52,14 +52,22 @@ def check_files(directory: Path, patterns: Sequence[str]) -> None:
     """
     Check the weight files of a local model without loading them.
 
-    `patterns` are those of its family. Raises ModelError naming a file that is empty, cut off or
-    a placeholder of Git LFS, and a shard that an index names and that is not there.
+    `patterns` are those of its family, the preferred one first: a folder often holds the same
+    weights twice, and only those that are taken matter. Raises ModelError naming a file that is
+    empty, cut off or a placeholder of Git LFS, and a shard of an index that is not there.
     """
-    for index in sorted(directory.glob('*.index.json')):
-        _check_index(index)
-    for path in sorted({path for pattern in patterns for path in directory.glob(pattern)}):
-        if not path.name.endswith('.json'):
-            _check_file(path)
+    for name in ('model.safetensors', 'pytorch_model.bin'):
+        index = directory / f'{name}.index.json'
+        if (directory / name).is_file():
+            break
+        if index.is_file():
+            _check_index(index)
+            break
+    for pattern in patterns:
+        if found := sorted(directory.glob(pattern)):
+            for path in found:
+                _check_file(path)
+            break
 
 
 def _check_index(path: Path) -> None:
@@ -119,7 +127,8 @@ def refuse_lacking(text: str, missing: Collection[str], remedy: str = '') -> Mod
 
 def check_mismatched(text: str, mismatched: Iterable[Any]) -> None:
     """Raise ModelError for weights of another shape: (name, shape in the file, in the model)."""
-    found = {str(entry[0]): entry[1:] for entry in mismatched}
+    entries = (entry if isinstance(entry, tuple) else (entry,) for entry in mismatched)
+    found = {str(entry[0]): entry[1:] for entry in entries}
     if found:
         name, shapes = min(found.items())
         inside, wanted = (tuple(shape) for shape in (*shapes, (), ())[:2])
