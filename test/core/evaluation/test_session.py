@@ -469,3 +469,14 @@ def test_a_folder_that_holds_records_is_refused(tmp_path):
     Run(run_folder=str(tmp_path)).session.end(0.0)
     with pytest.raises(RecordError, match='exists'):
         Run(run_folder=str(tmp_path))
+
+
+def test_a_stranger_cannot_end_a_run_by_telling_another_length():
+    run = Run(source=True)
+    for number in range(2):
+        run.add((5 + number) * SECOND, 'source', source(total=3))
+        run.frame((5 + number) * SECOND)
+    run.add(9 * SECOND, 'source', source(total=1))
+    assert run.session.total == 3 and not run.session.complete
+    assert run.session.counters['malformed'] == 1
+    assert any('tells 1 frames, and told 3 before' in note for note in run.session.notes)

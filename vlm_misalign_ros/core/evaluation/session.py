@@ -162,8 +162,21 @@ class Session:
         if late:
             self._late(stamp, part)
         if part == SOURCE and value[0].total:
-            self.total = value[0].total
+            self._tell_total(value[0].total)
         return [self._finish(joined, now) for joined in (*closed, *more)]
+
+    def _tell_total(self, total: int) -> None:
+        """Keep how long the run is; what was told first holds, so that no stranger ends it."""
+        if self.total in (0, total):
+            self.total = total
+            return
+        self.malformed(
+            SOURCE,
+            RecordError(
+                f'camera/source tells {total} frames, and told {self.total} before',
+                'end the other run, or set another ROS_DOMAIN_ID',
+            ),
+        )
 
     def _tell_camera(self, stamp: int, camera: Camera | None) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
