@@ -49,6 +49,7 @@ from vlm_misalign_ros.core.types import (
 )
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.channels import Context, Form, listened, read
 
 CONTEXT = Context(open_encoding('cityscapes_label_ids'), 1.22, 0.038)
@@ -314,9 +315,9 @@ def with_k(place, value):
 
 
 def test_a_camera_that_is_none_is_refused_and_one_that_is_not_calibrated_is_not_known():
-    assert codec.camera_from_info(info(), 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
+    assert camera_from_info(info(), 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
     for message in (info(k=[0.0] * 9), info(width=0), info(height=0)):
-        assert codec.camera_from_info(message, 1.2, 0.0) is None
+        assert camera_from_info(message, 1.2, 0.0) is None
     for message in (
         with_k(0, -50.0),
         with_k(4, -1e-9),
@@ -328,7 +329,7 @@ def test_a_camera_that_is_none_is_refused_and_one_that_is_not_calibrated_is_not_
         info(width=2**32 - 1),
     ):
         with pytest.raises(RecordError):
-            codec.camera_from_info(message, 1.2, 0.0)
+            camera_from_info(message, 1.2, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding, decode_labels
 from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
-    camera_from_info,
     confidence_from_values,
     description_from_values,
     source_from_values,

@@ -25,7 +25,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
@@ -47,6 +46,7 @@ from vlm_misalign_ros.core.types import (
     Source,
     View,
 )
+from vlm_misalign_ros.wire.camera import possible
 
 Values = dict[str, str]
 
@@ -186,32 +186,7 @@ def _camera(fields: Any) -> Camera:
         if isinstance(value, str):
             raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
         _number(value, f'camera.{name}')
-    return _possible(camera)
-
-
-_CAMERA = {
-    'width': (1, 1 << 16),
-    'height': (1, 1 << 16),
-    'fx': (1e-3, 1e6),
-    'fy': (1e-3, 1e6),
-    'cx': (-1e6, 1e6),
-    'cy': (-1e6, 1e6),
-    'mount_height': (1e-3, 1e3),
-    'pitch': (-1.5, 1.5),
-    'baseline': (-100, 100),
-}
-"""Lowest and highest value of what can be a camera on a vehicle."""
-
-
-def _possible(camera: Camera) -> Camera:
-    """Return a camera with which geometry can be done; RecordError names what is out of range."""
-    for name, (low, high) in _CAMERA.items():
-        value = getattr(camera, name)
-        if not low <= value <= high:
-            raise RecordError(f'a camera has {name} {value}', f'allowed: {low:g} to {high:g}')
-    if camera.width != int(camera.width) or camera.height != int(camera.height):
-        raise RecordError(f'a camera is {camera.width} x {camera.height} pixels', 'give integers')
-    return replace(camera, width=int(camera.width), height=int(camera.height))
+    return possible(camera)
 
 
 def applied_to_values(applied: Applied) -> Values:
@@ -375,20 +350,3 @@ def check_stamp(seconds: int, nanoseconds: int) -> int:
 def stamp_of(header: Any) -> int:
     """Return a header's stamp in nanoseconds; RecordError for one that is no time of a frame."""
     return check_stamp(header.stamp.sec, header.stamp.nanosec)
-
-
-def camera_from_info(message: Any, mount_height: float, pitch: float) -> Camera | None:
-    """
-    Return the camera of a CameraInfo; None where it is not calibrated (K or the size is zero).
-
-    Raises RecordError for values that are not finite or can be no camera's. Distortion is not
-    used: the geometry of the road is that of a rectified picture.
-    """
-    fx, fy, cx, cy = (_number(message.k[place], f'k[{place}]') for place in (0, 4, 2, 5))
-    for place, value in enumerate(getattr(message, 'd', ())):
-        _number(value, f'd[{place}]')
-    if (fx == 0 and fy == 0) or not message.width or not message.height:
-        return None
-    return _possible(
-        Camera(int(message.width), int(message.height), fx, fy, cx, cy, mount_height, pitch)
-    )
