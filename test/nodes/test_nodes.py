@@ -776,11 +776,10 @@ def test_a_model_that_fails_on_a_frame_says_so_and_goes_on(
     assert world.error is None
 
 
-@pytest.mark.parametrize('kind, chosen, topic, convert', CASES)
+@pytest.mark.parametrize('kind, chosen', [case[:2] for case in CASES])
 def test_a_model_that_fails_on_so_many_in_a_row_ends_with_the_reason(
-    world, moody, picture, kind, chosen, topic, convert
+    world, moody, picture, kind, chosen
 ):
-    answers = world.listen(topic, DiagnosticArray)
     degraded = world.talk(topics.DEGRADED_IMAGE, Image)
     world.start(kind, max_failures=3, **chosen)
     world.meet()
@@ -789,7 +788,6 @@ def test_a_model_that_fails_on_so_many_in_a_row_ends_with_the_reason(
     wait_for(lambda: world.error)
     assert '3 frames in a row failed; the last: too dark: nan' in str(world.error)
     assert world.error.exit_code == 2
-    wait_for(lambda: len(answers) == 3)
 
 
 def test_credits_of_strangers_do_not_end_a_replay(world, scenes):
