@@ -16,6 +16,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rosbags.highlevel import AnyReader  # noqa: E402
+from rosbags.typesys import Stores, get_typestore  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
@@ -37,7 +40,7 @@ from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import degrade  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
-from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
+from vlm_misalign_ros.core.errors import FrameError, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
 from vlm_misalign_ros.core.records.account import LateRecord  # noqa: E402
@@ -56,13 +59,17 @@ from vlm_misalign_ros.core.types import (  # noqa: E402
     Condition,
     Confidence,
     Description,
+    Failed,
     Hazard,
     Judgement,
     Kind,
     Mention,
+    Segmented,
     Source,
 )
 from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
+from vlm_misalign_ros.nodes import segmentation as segmentation_node  # noqa: E402
+from vlm_misalign_ros.nodes import vlm as vlm_node  # noqa: E402
 from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
 from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
 from vlm_misalign_ros.nodes.recorder import Recorder, raw_stamp  # noqa: E402
@@ -76,6 +83,7 @@ from vlm_misalign_ros.wire import values as codec  # noqa: E402
 pytestmark = pytest.mark.heavy
 
 NANO = 1_000_000_000
+STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -657,6 +665,215 @@ def test_the_stamp_is_read_from_raw_messages():
     header = messages.make_header(1_700_000_000 * NANO + 123_456_789, 'somewhere')
     for message in (Image(header=header), DiagnosticArray(header=header)):
         assert raw_stamp(serialize_message(message)) == messages.stamp_of(header)
+
+
+# Failures and strangers ----------------------------------------------------------------------
+
+
+def strange_source(stamp, **values):
+    pairs = codec.source_to_values(Source('d', 's', 'k', 0, 1, 0, Condition('low_light', 2)))
+    return messages.values_message(
+        'source', {**pairs, **values}, messages.make_header(stamp, 'front')
+    )
+
+
+@pytest.mark.parametrize('first', ['source', 'image'])
+@pytest.mark.parametrize(
+    'values',
+    [
+        {'corruption': 'quicksand'},
+        {'corruption': 'clean', 'severity': '3'},
+        {'corruption': 'low_light', 'severity': '0'},
+        {'severity': '9'},
+        {'severity': 'nan'},
+        {'index': ''},
+        {'camera': '[[['},
+    ],
+)
+def test_a_source_that_cannot_be_followed_costs_its_frame_only(world, picture, values, first):
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    source = world.talk(topics.CAMERA_SOURCE, DiagnosticArray)
+    node = world.start(Corruption)
+    world.meet()
+    send = [
+        lambda: source.publish(strange_source(2 * NANO, **values)),
+        lambda: camera.publish(picture_message(picture, 2 * NANO)),
+    ]
+    for action in send if first == 'source' else reversed(send):
+        action()
+    source.publish(strange_source(3 * NANO))
+    camera.publish(picture_message(picture, 3 * NANO))
+    wait_for(lambda: degraded)
+    assert stamps(degraded) == [3 * NANO] and world.error is None
+    # Neither half of the bad frame is kept, whichever came first.
+    wait_for(lambda: not node._pictures and not node._sources)
+
+
+def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(Corruption, follow_source=False, condition='occlusion:3', queue_size=64)
+    world.meet()
+    for number in range(20):
+        tiny = picture_message(picture[:8, :8], (2 + number) * NANO)
+        tiny.encoding = ('bgr8', 'nonsense')[number % 2]
+        camera.publish(tiny)
+    late = picture_message(picture, 50 * NANO)
+    late.header.stamp.sec = -1
+    camera.publish(late)
+    camera.publish(picture_message(picture, 60 * NANO))
+    wait_for(lambda: degraded)
+    assert stamps(degraded) == [60 * NANO] and world.error is None
+
+
+class Moody:
+    """A model that fails on dark pictures."""
+
+    kind = Kind.GENERATIVE
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def work(self, bgr):
+        if bgr.mean() < 10:
+            raise FrameError('too dark: nan')
+        return self.answer(bgr)
+
+    describe = segment = work
+
+
+@pytest.fixture
+def moody(monkeypatch):
+    said = Description('m', Kind.GENERATIVE, 'a car')
+
+    def mask(bgr):
+        return Segmented(np.zeros(bgr.shape[:2], np.uint8), 0.5, 0.5)
+
+    monkeypatch.setattr(vlm_node, 'load_vlm', lambda model, **options: Moody(lambda bgr: said))
+    monkeypatch.setattr(
+        segmentation_node, 'load_segmentation', lambda model, **options: Moody(mask)
+    )
+
+
+CASES = [
+    (Vlm, {'name': 'm'}, topics.vlm_description('m'), codec.description_from_values),
+    (Segmentation, {}, topics.SEGMENTATION_CONFIDENCE, codec.confidence_from_values),
+]
+
+
+@pytest.mark.parametrize('kind, chosen, topic, convert', CASES)
+def test_a_model_that_fails_on_a_frame_says_so_and_goes_on(
+    world, moody, picture, kind, chosen, topic, convert
+):
+    answers = world.listen(topic, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(kind, max_failures=3, **chosen)
+    world.meet()
+    dark = np.zeros_like(picture)
+    for number, shown in enumerate((picture, dark, dark, picture, dark, dark, picture)):
+        degraded.publish(picture_message(shown, (2 + number) * NANO))
+    broken = picture_message(picture, 20 * NANO)
+    broken.step = 1
+    degraded.publish(broken)
+    wait_for(lambda: len(answers) == 8)
+    found = [convert(codec.values_of(message)) for message in answers]
+    failed = [entry.reason if isinstance(entry, Failed) else '' for entry in found]
+    dark_reason = 'too dark: nan'
+    assert failed[:7] == ['', dark_reason, dark_reason, '', dark_reason, dark_reason, '']
+    assert 'step of 1' in failed[7]
+    assert stamps(answers) == [(2 + n) * NANO for n in range(7)] + [20 * NANO]
+    assert world.error is None
+
+
+@pytest.mark.parametrize('kind, chosen', [case[:2] for case in CASES])
+def test_a_model_that_fails_on_so_many_in_a_row_ends_with_the_reason(
+    world, moody, picture, kind, chosen
+):
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(kind, max_failures=3, **chosen)
+    world.meet()
+    for number in range(3):
+        degraded.publish(picture_message(np.zeros_like(picture), (2 + number) * NANO))
+    wait_for(lambda: world.error)
+    assert '3 frames in a row failed; the last: too dark: nan' in str(world.error)
+    assert world.error.exit_code == 2
+
+
+def test_credits_of_strangers_do_not_end_a_replay(world, scenes):
+    pictures = world.listen(topics.CAMERA_IMAGE, Image)
+    closed = world.talk(topics.MONITOR_FRAME, DiagnosticArray)
+    world.start(Replay, dataset=str(scenes), limit=1)
+    world.meet()
+    wait_for(lambda: pictures)
+    bad = messages.values_message('frame', {'record': '{'}, messages.make_header(0, ''))
+    bad.header.stamp.sec = -5
+    closed.publish(bad)
+    closed.publish(DiagnosticArray())
+    credit(world, closed, 77 * NANO)
+    credit(world, closed, stamps(pictures)[0])
+    wait_for(lambda: sent_of(pictures))
+    assert world.error is None
+
+
+def test_a_recorder_keeps_what_it_cannot_read_and_goes_on(world, tmp_path):
+    done = world.listen(topics.RECORDER_FRAME, DiagnosticArray)
+    sources = world.talk(topics.CAMERA_SOURCE, DiagnosticArray)
+    applied = world.talk(topics.DEGRADED_CONDITION, DiagnosticArray)
+    sure = world.talk(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
+    labels = world.talk(topics.TRUTH_LABELS, Image)
+    node = world.start(
+        Recorder, path=str(tmp_path / 'bag'), images=False, instances=False, depth=False
+    )
+    world.meet()
+    sources.publish(strange_source(2 * NANO, severity='nan'))
+    sources.publish(DiagnosticArray())
+    late = strange_source(2 * NANO)
+    late.header.stamp.nanosec = 4_000_000_000
+    sources.publish(late)
+    header = messages.make_header(3 * NANO, '')
+    told = codec.applied_to_values(Applied(Condition('low_light', 2), 1))
+    sources.publish(strange_source(3 * NANO))
+    applied.publish(messages.values_message('condition', told, header))
+    labels.publish(picture_message(np.zeros((4, 4), np.uint8), 3 * NANO, 'mono8'))
+    # A segmentation that failed has no mask to wait for.
+    sure.publish(messages.values_message('c', codec.failed_to_values(Failed('dark')), header))
+    wait_for(lambda: done)
+    assert stamps(done) == [3 * NANO] and world.error is None
+    node.on_stop()
+    with AnyReader([tmp_path / 'bag'], default_typestore=STORE) as reader:
+        kept = Counter(connection.topic for connection, _, _ in reader.messages())
+    assert kept[f'/{topics.CAMERA_SOURCE}'] == 4
+
+
+def test_a_monitor_takes_no_harm_from_strangers(world, tmp_path):
+    talkers = {
+        topic: world.talk(topic, kind)
+        for topic, kind in (
+            (topics.CAMERA_SOURCE, DiagnosticArray),
+            (topics.DEGRADED_CONDITION, DiagnosticArray),
+            (topics.SEGMENTATION_CONFIDENCE, DiagnosticArray),
+            (topics.vlm_description('m'), DiagnosticArray),
+            (topics.TRUTH_LABELS, Image),
+            (topics.SEGMENTATION_LABELS, Image),
+        )
+    }
+    node = world.start(
+        Monitor, models=['m'], run_folder=str(tmp_path / 'run'), instances=False, pictures=0
+    )
+    world.meet()
+    sent = 0
+    for topic, publisher in talkers.items():
+        for number, text in enumerate(('nan', '[', '1e400', 'null', '', '\x00', 'x' * 5000)):
+            header = messages.make_header((2 + number) * NANO, '')
+            if topic.endswith('labels'):
+                publisher.publish(Image(header=header, encoding=text[:40], height=2**31, width=1))
+            else:
+                keys = ('severity', 'index', 'entropy', 'kind', 'parameters')
+                publisher.publish(messages.values_message('x', dict.fromkeys(keys, text), header))
+            sent += 1
+    wait_for(lambda: node._session.counters['malformed'] >= sent - 7)
+    assert world.error is None
 
 
 # Parameters ----------------------------------------------------------------------------------

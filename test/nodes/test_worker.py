@@ -19,7 +19,14 @@ import threading
 import pytest
 
 pytest.importorskip('vlm_misalign_ros.nodes.worker')
-from vlm_misalign_ros.nodes.worker import Worker  # noqa: E402
+from vlm_misalign_ros.core.errors import (  # noqa: E402
+    ConfigurationError,
+    FrameError,
+    ModelError,
+    NothingSaid,
+    RecordError,
+)
+from vlm_misalign_ros.nodes.worker import Guard, Worker  # noqa: E402
 
 
 class Gate:
@@ -74,3 +81,63 @@ def test_an_error_is_kept_for_the_node():
     assert failed.wait(10)
     worker._thread.join(10)
     assert isinstance(worker.error, ValueError)
+
+
+# Guard ---------------------------------------------------------------------------------------
+
+
+class Guarded:
+    """A guard over work that raises what it is given, and what it told."""
+
+    def __init__(self, most):
+        self.failed, self.said, self.done = [], [], 0
+        self.guard = Guard(
+            self.work, lambda item, reason: self.failed.append(reason), most, self.said.append
+        )
+
+    def work(self, item):
+        if item is not None:
+            raise item
+        self.done += 1
+
+    def take(self, *items):
+        for item in items:
+            self.guard(item)
+        return self
+
+
+BAD = FrameError('model m gave nan')
+
+
+def test_a_failure_costs_its_item_and_is_told():
+    got = Guarded(3).take(None, BAD, None, ValueError('x'), None)
+    assert got.done == 3
+    assert got.failed == ['model m gave nan', 'ValueError: x']
+    assert got.said == ['model m gave nan (failure 1)', 'ValueError: x (failure 2)']
+
+
+def test_so_many_failures_in_a_row_end_it_with_the_last_reason():
+    got = Guarded(3).take(BAD, BAD, None, BAD, BAD)
+    with pytest.raises(ModelError, match='3 frames in a row failed; the last: KeyError: 1'):
+        got.take(KeyError(1))
+    # The last one was told, too, before the end.
+    assert len(got.failed) == 5
+
+
+@pytest.mark.parametrize('error', [RecordError('unreadable'), NothingSaid('empty')])
+def test_messages_of_strangers_and_empty_answers_never_end_it(error):
+    got = Guarded(2).take(BAD, *[error] * 50, None)
+    assert got.done == 1 and got.guard.failures == 51
+    # They break no row, either: nothing came between two failures of its own.
+    got = Guarded(2).take(BAD, error)
+    with pytest.raises(ModelError):
+        got.take(BAD)
+
+
+def test_with_0_any_number_may_fail():
+    assert Guarded(0).take(*[BAD] * 100, None).done == 1
+
+
+def test_what_the_user_has_to_mend_ends_it_at_once():
+    with pytest.raises(ConfigurationError):
+        Guarded(0).take(ConfigurationError('wrong'))

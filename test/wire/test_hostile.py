@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.types import Applied, Camera, Condition, Description, Kind, Source
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import camera_from_info
 
 HUGE = '1' + '0' * 400
 BAD = ['NaN', 'Infinity', '-Infinity', HUGE, '"x"', 'null', 'true', '[]', '{}']
@@ -130,10 +131,10 @@ def test_parameters_have_a_bound():
 def test_a_camera_info_that_is_not_finite_is_refused(place, bad):
     k = [50.0, 0, 32.0, 0, 50.0, 16.0, 0, 0, 1]
     info = SimpleNamespace(width=64, height=32, k=k)
-    assert codec.camera_from_info(info, 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
+    assert camera_from_info(info, 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
     k[place] = bad
     with pytest.raises(RecordError, match='finite'):
-        codec.camera_from_info(info, 1.2, 0.0)
+        camera_from_info(info, 1.2, 0.0)
 
 
 JSON = st.recursive(

@@ -41,11 +41,13 @@ from vlm_misalign_ros.core.types import (
 from vlm_misalign_ros.wire import pixels as images
 from vlm_misalign_ros.wire import values as codec
 
-names = st.text(string.printable, max_size=40)
+names = st.text(string.ascii_letters + string.digits + string.punctuation + ' äß漢', max_size=40)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-positive = st.floats(1e-6, 1e6)
-conditions = st.builds(
-    Condition, st.sampled_from(['clean', 'motion_blur', 'occlusion']), st.integers(0, 5)
+shares = st.floats(0, 1)
+focal = st.floats(1e-3, 1e6)
+centres = st.floats(-1e6, 1e6)
+conditions = st.just(Condition()) | st.builds(
+    Condition, st.sampled_from(['motion_blur', 'occlusion']), st.integers(0, 5)
 )
 
 
@@ -67,13 +69,13 @@ conditions = st.builds(
         Camera,
         st.integers(1, 9999),
         st.integers(1, 9999),
-        positive,
-        positive,
-        finite,
-        finite,
-        finite,
-        finite,
-        finite,
+        focal,
+        focal,
+        centres,
+        centres,
+        st.floats(1e-3, 1e3),
+        st.floats(-1.5, 1.5),
+        st.floats(-100, 100),
     ),
 )
 def test_a_source_comes_back_as_it_was(source, camera):
@@ -99,12 +101,12 @@ def test_a_condition_comes_back_as_it_was(applied):
         kind=st.sampled_from(Kind),
         text=st.text(string.ascii_letters + ' äß漢字\n\t', max_size=200),
         mentions=st.dictionaries(st.sampled_from(SCORED), st.sampled_from(Mention)),
-        scores=st.dictionaries(st.sampled_from(CLASSES), finite),
+        scores=st.dictionaries(st.sampled_from(CLASSES), shares),
         judgement=st.sampled_from(Judgement),
-        judgement_score=st.none() | finite,
+        judgement_score=st.none() | shares,
         prompt_id=names,
         truncated=st.booleans(),
-        latency=finite,
+        latency=st.floats(0, 1e9),
         view=st.sampled_from([WHOLE, (0.25, 0.0, 0.75, 1.0)]),
     )
 )

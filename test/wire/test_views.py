@@ -31,13 +31,7 @@ def view(text):
 
 @pytest.mark.parametrize(
     'given',
-    [
-        [0, 0, 1, 1],
-        [0.25, 0, 0.75, 1],
-        [0, 0.5, 1, 1],
-        [0.0, 0.0, 1e-6, 1e-6],
-        [0.999999, 0.999999, 1, 1],
-    ],
+    [[0, 0, 1, 1], [0.25, 0, 0.75, 1], [0, 0.5, 1, 1], [0.0, 0.0, 0.01, 0.01], [0.5, 0.98, 1, 1]],
 )
 def test_a_view_inside_the_frame_is_taken_as_it_is(given):
     assert view(json.dumps(given)) == tuple(given)
@@ -66,6 +60,10 @@ def test_an_answer_that_tells_no_view_saw_the_whole_frame():
         [0, 0.75, 1, 0.25],
         [0, 0, 0, 0],
         [1, 1, 1, 1],
+        # Less than a pixel of most pictures.
+        [0.0, 0.0, 1e-6, 1e-6],
+        [0.999999, 0.999999, 1, 1],
+        [0, 0, 1, 0.0099],
     ],
 )
 def test_a_view_that_leaves_the_frame_or_is_empty_is_refused(given):

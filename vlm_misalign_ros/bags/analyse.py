@@ -44,10 +44,10 @@ from vlm_misalign_ros.core.report.rules import COMMAND_LINE, CONFIGURATION, ORIG
 from vlm_misalign_ros.core.report.verdict import Verdict
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
-from vlm_misalign_ros.core.stamps import join_stamp
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened
+from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
 from vlm_misalign_ros.wire.pixels import Fallback
+from vlm_misalign_ros.wire.values import stamp_of
 
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
@@ -122,13 +122,23 @@ def _models(named: tuple[str, ...], found: set[str]) -> tuple[str, ...]:
 def messages(
     reader: AnyReader, channels: Iterable[Channel], namespace: str
 ) -> Iterator[tuple[Channel, Any, str]]:
-    """Yield (channel, message, where it was recorded) of the bag, in recorded order."""
+    """
+    Yield (channel, message, where it was recorded) of the bag, in recorded order.
+
+    What cannot be decoded comes as the RecordError that says so.
+    """
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
     by_topic = {prefix + channel.topic: channel for channel in channels}
     wanted = [connection for connection in reader.connections if connection.topic in by_topic]
     for connection, _, raw in reader.messages(connections=wanted):
         place = f'{connection.topic} (connection {connection.id} of the bag)'
-        message = reader.deserialize(raw, connection.msgtype)
+        message: Any
+        try:
+            message = reader.deserialize(raw, connection.msgtype)
+        except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
+            message = RecordError(
+                f'a {connection.msgtype} cannot be decoded: {type(error).__name__}: {error}'
+            )
         yield by_topic[connection.topic], message, place
 
 
@@ -155,14 +165,13 @@ def monitor_parameters(
 
 def _add(session: Session, channel: Channel, message: Any, context: Context, place: str) -> None:
     """Pass a message on as the monitor node does."""
-    assert channel.read is not None
     try:
-        value = channel.read(message, context)
+        value = read(channel, message, context)
+        stamp = stamp_of(message.header)
     except RecordError as error:
         session.malformed(channel.part, error)
         return
-    stamp = message.header.stamp
-    session.add(join_stamp(stamp.sec, stamp.nanosec), channel.part, value, 0.0, place)
+    session.add(stamp, channel.part, value, 0.0, place)
 
 
 def analyse(
@@ -213,6 +222,9 @@ def analyse(
         with closing(session):
             wanted = listened(Wanted.by(chosen))
             for channel, message, place in messages(reader, wanted, namespace):
+                if isinstance(message, RecordError):
+                    session.malformed(channel.part, message)
+                    continue
                 _add(session, channel, message, context, place)
                 if progress is not None:
                     progress(session.closed, session.total)

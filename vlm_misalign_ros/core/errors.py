@@ -36,6 +36,10 @@ class ExitCode(IntEnum):
     """Ended by Ctrl-C, whatever the verdict over what was there."""
 
 
+MAX_REASON = 300
+"""Characters of a reason that is sent or recorded."""
+
+
 class MisalignError(Exception):
     """
     A condition the user can mend; printed as one line, never as a traceback.
@@ -62,6 +66,19 @@ class ConfigurationError(MisalignError):
 
 class ModelError(MisalignError):
     """A model cannot be found, loaded or mapped onto the classes."""
+
+
+class FrameError(MisalignError):
+    """One frame cannot be worked on, or its answer cannot be used; the next one may be."""
+
+    repeats = True
+    """Whether so many of these in a row mean that nothing will come any more."""
+
+
+class NothingSaid(FrameError):
+    """A model gave an empty answer, which is none; it may well answer to the next picture."""
+
+    repeats = False
 
 
 class RecordError(MisalignError):

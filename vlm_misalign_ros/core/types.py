@@ -176,6 +176,12 @@ class Description:
     """Checksum of the picture that was described; empty where nothing told it."""
 
     @property
+    def empty(self) -> bool:
+        """Return whether nothing at all was said, which is no answer and is never scored."""
+        told = self.text.strip() or self.mentions or self.scores
+        return not told and self.judgement is Judgement.UNPARSED
+
+    @property
     def asserted(self) -> set[str]:
         """Return the classes that are said to be there."""
         return {name for name, state in self.mentions.items() if state is Mention.ASSERTED}
@@ -205,6 +211,14 @@ class Confidence:
     """Checksum of the picture that was segmented; empty where nothing told it."""
     mask: str = ''
     """Checksum of the mask: an Image has no room to say which picture it is of."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What comes in place of an answer or of a mask when a model could not work on a frame."""
+
+    reason: str
+    """In words; bounded in length when it is read."""
 
 
 @dataclass(frozen=True)

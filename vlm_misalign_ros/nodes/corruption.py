@@ -26,7 +26,8 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
+from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Condition, Source
@@ -60,12 +61,15 @@ class Corruption(runtime.MisalignNode):
         self._plan_start: int | None = None
         self.on_live_parameters(CorruptionParameters, self._changed)
         self._pictures: dict[int, Image] = {}
-        self._sources: dict[int, Source] = {}
+        self._sources: dict[int, Source | None] = {}
+        """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
         self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
-        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        self._worker = self.start_worker(
+            self._work, chosen.policy, chosen.queue_size, chosen.max_failures
+        )
         if chosen.follow_source:
             self.create_subscription(
                 DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results
@@ -79,25 +83,37 @@ class Corruption(runtime.MisalignNode):
 
     def _on_source(self, message: DiagnosticArray) -> None:
         try:
-            source, _ = codec.source_from_values(codec.values_of(message))
+            stamp = messages.stamp_of(message.header)
         except RecordError as error:
-            self.get_logger().warning(f'camera/source: {error}', throttle_duration_sec=5.0)
+            self._say(f'camera/source: {error}')
             return
-        stamp = messages.stamp_of(message.header)
-        if stamp in self._pictures:
-            self._submit(self._pictures.pop(stamp), source.condition, source.key)
-        else:
+        try:
+            source: Source | None
+            source, _ = codec.source_from_values(codec.values_of(message))
+            check_condition(source.condition)
+        except (RecordError, ConfigurationError) as error:
+            self._say(f'camera/source of {format_stamp(stamp)}: {error}; it is not degraded')
+            source = None
+        picture = self._pictures.pop(stamp, None)
+        if picture is None:
             self._sources[stamp] = source
             while len(self._sources) > PENDING:
                 self._sources.pop(next(iter(self._sources)))
+        elif source is not None:
+            self._submit(picture, source.condition, source.key)
 
     def _on_image(self, message: Image) -> None:
-        stamp = messages.stamp_of(message.header)
+        try:
+            stamp = messages.stamp_of(message.header)
+        except RecordError as error:
+            self._say(f'camera/image_raw: {error}')
+            return
         if not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             source = self._sources.pop(stamp)
-            self._submit(message, source.condition, source.key)
+            if source is not None:
+                self._submit(message, source.condition, source.key)
         else:
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
@@ -117,7 +133,15 @@ class Corruption(runtime.MisalignNode):
     def _work(self, item: tuple[Image, Condition, str]) -> None:
         message, condition, key = item
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
-        degraded = degrade(picture, condition, self._chosen.seed, key)
+        if min(picture.shape[:2]) < LEAST_SIDE:
+            raise RecordError(
+                f'a picture of {picture.shape[1]} x {picture.shape[0]} is too small to degrade',
+                f'publish {LEAST_SIDE} pixels at least each way',
+            )
+        try:
+            degraded = degrade(picture, condition, self._chosen.seed, key)
+        except ConfigurationError as error:
+            raise FrameError(error.what, error.remedy) from error
         source = checksum(picture)
         applied = replace(
             degraded.applied,

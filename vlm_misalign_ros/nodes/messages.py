@@ -26,15 +26,22 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from vlm_misalign_ros.core.stamps import join_stamp, split_stamp
+from vlm_misalign_ros.core.stamps import split_stamp
 from vlm_misalign_ros.core.types import Camera
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.wire import pixels
+from vlm_misalign_ros.wire.values import stamp_of
 
-
-def stamp_of(header: Header) -> int:
-    """Return a header's stamp in nanoseconds."""
-    return join_stamp(header.stamp.sec, header.stamp.nanosec)
+__all__ = [
+    'bgr_pixels',
+    'camera_info',
+    'image_message',
+    'key_values',
+    'make_header',
+    'stamp_of',
+    'status',
+    'values_message',
+]
 
 
 def make_header(stamp: int, frame_id: str) -> Header:

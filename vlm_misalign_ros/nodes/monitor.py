@@ -38,7 +38,7 @@ from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Channel, Context, listened
+from vlm_misalign_ros.wire.channels import Channel, Context, listened, read
 
 
 class Monitor(runtime.MisalignNode):
@@ -84,14 +84,13 @@ class Monitor(runtime.MisalignNode):
     def _add(
         self, channel: Channel, context: Context, message: Any, info: Mapping[str, Any]
     ) -> None:
-        assert channel.read is not None
         try:
-            value = channel.read(message, context)
+            value = read(channel, message, context)
+            stamp = messages.stamp_of(message.header)
         except RecordError as error:
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        stamp = messages.stamp_of(message.header)
         sender = self._who.sent(self._topics[channel.part], info)
         self._publish(self._session.add(stamp, channel.part, value, time.monotonic(), sender))
 

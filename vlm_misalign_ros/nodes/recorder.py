@@ -19,6 +19,7 @@ from __future__ import annotations
 import struct
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,48 @@ from rclpy.serialization import deserialize_message
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import StampJoin
-from vlm_misalign_ros.core.evaluation.parts import CAMERA, CONDITION, SOURCE, Wanted, needs, taken
+from vlm_misalign_ros.core.evaluation.parts import (
+    CAMERA,
+    CONDITION,
+    CONFIDENCE,
+    SOURCE,
+    Wanted,
+    needs,
+    taken,
+)
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
-from vlm_misalign_ros.core.stamps import join_stamp
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, recorded
-from vlm_misalign_ros.wire.values import applied_from_values, source_from_values, values_of
+from vlm_misalign_ros.wire.values import (
+    applied_from_values,
+    check_stamp,
+    confidence_from_values,
+    source_from_values,
+    values_of,
+)
+
+_DECIDING: dict[str, Callable[[dict[str, str]], Any]] = {
+    CONDITION: applied_from_values,
+    SOURCE: source_from_values,
+    CONFIDENCE: confidence_from_values,
+}
+"""The parts whose content decides what else a frame needs."""
 
 
 def raw_stamp(data: bytes) -> int:
-    """Return the header stamp, nanoseconds, of a CDR-serialised message that starts with one."""
-    order = '<' if data[1] & 1 else '>'
-    seconds, nanoseconds = struct.unpack_from(f'{order}iI', data, 4)
-    return join_stamp(seconds, nanoseconds)
+    """
+    Return the header stamp, nanoseconds, of a CDR-serialised message that starts with one.
+
+    Raises RecordError for fewer bytes than that, and for what is no time of a frame.
+    """
+    try:
+        order = '<' if data[1] & 1 else '>'
+        seconds, nanoseconds = struct.unpack_from(f'{order}iI', data, 4)
+    except (IndexError, struct.error) as error:
+        raise RecordError(f'a message of {len(data)} bytes has no header') from error
+    return check_stamp(seconds, nanoseconds)
 
 
 class Recorder(runtime.MisalignNode):
@@ -83,12 +111,12 @@ class Recorder(runtime.MisalignNode):
         if channel.part not in self._joined:
             return
         try:
-            kept = self._kept(channel, data)
+            stamp, kept = raw_stamp(data), self._kept(channel, data)
         except RecordError as error:
-            # It is in the bag, and whoever reads that will count it as unreadable.
+            # It is in the bag as it came; who analyses it says so again.
             self.get_logger().warning(f'{channel.topic}: {error}', throttle_duration_sec=5.0)
             return
-        closed, _ = self._join.add(raw_stamp(data), channel.part, kept, 0.0)
+        closed, _ = self._join.add(stamp, channel.part, kept, 0.0)
         for frame in closed:
             if frame.reason is Closing.COMPLETE:
                 self._done.publish(
@@ -98,11 +126,14 @@ class Recorder(runtime.MisalignNode):
     @staticmethod
     def _kept(channel: Channel, data: bytes) -> Any:
         """Return what decides which parts a frame needs; of anything else, that it is there."""
-        if channel.part == CONDITION:
-            return applied_from_values(values_of(deserialize_message(data, DiagnosticArray)))
-        if channel.part == SOURCE:
-            return source_from_values(values_of(deserialize_message(data, DiagnosticArray)))
-        return True
+        convert = _DECIDING.get(channel.part)
+        if convert is None:
+            return True
+        try:
+            message = deserialize_message(data, DiagnosticArray)
+        except Exception as error:  # rclpy raises its own kinds
+            raise RecordError(f'a message cannot be decoded: {error}') from error
+        return convert(values_of(message))
 
     def on_stop(self) -> None:
         """Write the index of the bag."""

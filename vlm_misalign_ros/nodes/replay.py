@@ -29,7 +29,7 @@ from std_srvs.srv import Trigger
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
-from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
+from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.replaying import FrameCache, probe_frame, schedule
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO
@@ -131,7 +131,11 @@ class Replay(runtime.MisalignNode):
         return response
 
     def _closed(self, message: DiagnosticArray) -> None:
-        stamp = messages.stamp_of(message.header)
+        try:
+            stamp = messages.stamp_of(message.header)
+        except RecordError as error:
+            self.get_logger().warning(f'monitor/frame: {error}', throttle_duration_sec=5.0)
+            return
         if stamp in self._probes:
             self._ready = True
         self._in_flight.discard(stamp)

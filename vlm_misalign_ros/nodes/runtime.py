@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -39,15 +40,17 @@ from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
-from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
 from vlm_misalign_ros.nodes import qos
-from vlm_misalign_ros.nodes.worker import Worker
+from vlm_misalign_ros.nodes.worker import Guard, Worker
 from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
 
 P = TypeVar('P')
 
+KINDS = 64
+"""Warnings that are told apart; strangers may send any number."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _CLASSES = {Form.IMAGE: Image, Form.VALUES: DiagnosticArray, Form.CAMERA_INFO: CameraInfo}
@@ -106,6 +109,7 @@ class MisalignNode(Node):
         self.failure: MisalignError | None = None
         """What ended the main loop before `finished`; None where it was stopped from outside."""
         self.workers: list[Worker[Any]] = []
+        self._said: set[str] = set()
 
     def read_parameters(self, cls: type[P]) -> P:
         """Declare every parameter of `cls` and return the typed object."""
@@ -182,22 +186,33 @@ class MisalignNode(Node):
             _CLASSES[channel.form], channel.topic, callback, profile, **options
         )
 
-    def start_worker(self, work: Callable[[Any], None], policy: str, capacity: int) -> Worker[Any]:
+    def start_worker(
+        self,
+        work: Callable[[Any], None],
+        policy: str,
+        capacity: int,
+        most: int = 0,
+        failed: Callable[[Any, str], None] = lambda item, reason: None,
+    ) -> Worker[Any]:
         """
-        Start a worker whose failure ends this node.
+        Start a worker. What goes wrong with one item costs that item: `failed` is told why.
 
-        A message that cannot be read (RecordError) is somebody else's and is passed over.
+        A message that cannot be read (RecordError) is somebody else's, and says nothing of this
+        node. After `most` other failures in a row (0: never) this node ends with the last reason.
         """
-
-        def guarded(item: Any) -> None:
-            try:
-                work(item)
-            except RecordError as error:
-                self.get_logger().warning(str(error), throttle_duration_sec=5.0)
-
-        worker: Worker[Any] = Worker(guarded, policy, capacity)
+        guard = Guard(work, failed, most, self._say)
+        worker: Worker[Any] = Worker(guard, policy, capacity)
         self.workers.append(worker)
         return worker
+
+    def _say(self, text: str) -> None:
+        """Warn at once of what is new, and every 5 s of what goes on; numbers make nothing new."""
+        kind = re.sub(r'\d+', '', text)
+        if kind not in self._said and len(self._said) < KINDS:
+            self._said.add(kind)
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().warning(text, throttle_duration_sec=5.0)
 
     def raise_worker_errors(self) -> None:
         """Raise what a worker thread died of."""

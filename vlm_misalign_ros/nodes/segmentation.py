@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.factory import load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import Confidence
+from vlm_misalign_ros.core.types import Confidence, Failed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -50,7 +50,9 @@ class Segmentation(runtime.MisalignNode):
         )
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
         self._colors = color_table()
-        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        self._worker = self.start_worker(
+            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+        )
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
@@ -66,6 +68,11 @@ class Segmentation(runtime.MisalignNode):
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
             overlay = cv2.addWeighted(rgb, 0.5, self._colors[labels], 0.5, 0)
             self._overlay.publish(messages.image_message(overlay, message.header, 'rgb8'))
+
+    def _fail(self, message: Image, reason: str) -> None:
+        """Say that there will be no mask of this picture, so that nobody waits for it."""
+        values = codec.failed_to_values(Failed(reason))
+        self._confidence.publish(messages.values_message('confidence', values, message.header))
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.settings.nodes import VlmParameters
+from vlm_misalign_ros.core.types import Failed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -49,7 +50,9 @@ class Vlm(runtime.MisalignNode):
         self._answers = self.create_publisher(
             DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos()
         )
-        self._worker = self.start_worker(self._work, chosen.policy, chosen.queue_size)
+        self._worker = self.start_worker(
+            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+        )
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
     def _work(self, message: Image) -> None:
@@ -57,7 +60,13 @@ class Vlm(runtime.MisalignNode):
         answer = replace(
             self._model.describe(picture), model=self._chosen.name, image=checksum(picture)
         )
-        values = codec.description_to_values(answer)
+        self._publish(codec.description_to_values(answer), message)
+
+    def _fail(self, message: Image, reason: str) -> None:
+        """Say that there will be no answer to this picture, so that nobody waits for it."""
+        self._publish(codec.failed_to_values(Failed(reason)), message)
+
+    def _publish(self, values: codec.Values, message: Image) -> None:
         values['dropped'] = str(self._worker.dropped)
         self._answers.publish(
             messages.values_message(f'vlm: {self._chosen.name}', values, message.header)

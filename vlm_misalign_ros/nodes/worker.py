@@ -21,7 +21,61 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, RecordError
+
 T = TypeVar('T')
+
+
+class Guard(Generic[T]):
+    """
+    Lets one item fail without ending the rest.
+
+    `failed` is told the item and the reason, `say` a line for the log. RecordError (a message of
+    somebody else that cannot be read) and a FrameError that does not repeat are no sign that the
+    worker itself is at fault; of any others `most` in a row (0: never) are, and raise the last.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[T], None],
+        failed: Callable[[T, str], None],
+        most: int,
+        say: Callable[[str], None],
+    ) -> None:
+        """Begin with no failure."""
+        self._work = work
+        self._failed = failed
+        self._most = most
+        self._say = say
+        self._row = 0
+        self.failures = 0
+
+    def __call__(self, item: T) -> None:
+        """Work on an item."""
+        try:
+            self._work(item)
+        except RecordError as error:
+            self._note(item, str(error))
+        except FrameError as error:
+            self._row += error.repeats
+            self._note(item, str(error), error)
+        except MisalignError:
+            raise
+        except Exception as error:
+            self._row += 1
+            self._note(item, f'{type(error).__name__}: {error}', error)
+        else:
+            self._row = 0
+
+    def _note(self, item: T, reason: str, error: Exception | None = None) -> None:
+        self.failures += 1
+        self._say(f'{reason} (failure {self.failures})')
+        self._failed(item, reason)
+        if error is not None and 0 < self._most <= self._row:
+            raise ModelError(
+                f'{self._row} frames in a row failed; the last: {reason}',
+                'max_failures is how many may',
+            ) from error
 
 
 class Worker(Generic[T]):

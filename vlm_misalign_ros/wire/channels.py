@@ -27,15 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.parts import Wanted
+from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
 from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
-    camera_from_info,
     confidence_from_values,
     description_from_values,
     source_from_values,
@@ -94,6 +95,17 @@ def _mask(message: Any, context: Context) -> np.ndarray:
     return _plane(message, np.uint8, 'a mask is', 'mono8')
 
 
+def _train_ids(message: Any, context: Context) -> np.ndarray:
+    array = _plane(message, np.uint8, 'a mask is', 'mono8')
+    strange = (array >= len(CLASSES)) & (array != IGNORE)
+    if strange.any():
+        raise RecordError(
+            f'a predicted mask holds {int(array[strange][0])}, which is no train id',
+            f'publish train ids, 0 to {len(CLASSES) - 1}, and {IGNORE} for none',
+        )
+    return array
+
+
 def _plane(message: Any, dtype: type, what: str, wanted: str) -> np.ndarray:
     array = pixels.to_array(message)
     if array.ndim != 2 or array.dtype != dtype:
@@ -123,7 +135,7 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(topics.DEGRADED_IMAGE, Form.IMAGE, parts.IMAGE, _picture),
     Channel(topics.DEGRADED_CONDITION, Form.VALUES, parts.CONDITION, _values(applied_from_values)),
     Channel(topics.DEGRADED_OCCLUDER, Form.IMAGE, parts.OCCLUDER, _mask),
-    Channel(topics.SEGMENTATION_LABELS, Form.IMAGE, parts.SEGMENTATION, _mask),
+    Channel(topics.SEGMENTATION_LABELS, Form.IMAGE, parts.SEGMENTATION, _train_ids),
     Channel(
         topics.SEGMENTATION_CONFIDENCE,
         Form.VALUES,
@@ -140,6 +152,21 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(topics.MONITOR_FRAME, Form.VALUES, topics.MONITOR_FRAME, None),
     Channel(topics.MONITOR_METRICS, Form.VALUES, topics.MONITOR_METRICS, None),
 )
+
+
+def read(channel: Channel, message: Any, context: Context) -> Any:
+    """
+    Return the value of a channel's part, read from a message of its form.
+
+    Raises RecordError, and nothing else, for whatever a stranger may have put into it.
+    """
+    assert channel.read is not None
+    try:
+        return channel.read(message, context)
+    except RecordError:
+        raise
+    except Exception as error:
+        raise RecordError(f'{type(error).__name__}: {error}'[:MAX_REASON]) from error
 
 
 def _opened(wanted: Wanted) -> Iterator[Channel]:

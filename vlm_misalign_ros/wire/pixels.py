@@ -72,7 +72,7 @@ def to_array(message: Any) -> np.ndarray:
     height, width, step = int(message.height), int(message.width), int(message.step)
     size = np.dtype(dtype).itemsize
     row = width * channels * size
-    buffer = np.frombuffer(message.data, np.uint8)
+    buffer = np.frombuffer(message.data, np.uint8) if len(message.data) else np.empty(0, np.uint8)
     if not height or not width or step < row or buffer.size < height * step:
         raise RecordError(
             f'image of {width} x {height} {message.encoding} has {buffer.size} bytes with a '
@@ -119,7 +119,8 @@ def to_millimetres(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint16:
         return array
     known = np.isfinite(array) & (array > 0)
-    millimetres = np.rint(np.where(known, array, 0) * 1000).clip(0, 65535)
+    with np.errstate(over='ignore'):
+        millimetres = np.rint(np.where(known, array, 0) * 1000).clip(0, 65535)
     found: np.ndarray = millimetres.astype(np.uint16)
     return found
 

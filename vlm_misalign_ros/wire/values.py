@@ -23,14 +23,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
+from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.text import clean_text
+from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -38,23 +41,32 @@ from vlm_misalign_ros.core.types import (
     Condition,
     Confidence,
     Description,
+    Failed,
     Judgement,
     Kind,
     Mention,
     Source,
     View,
 )
+from vlm_misalign_ros.wire.camera import possible
 
 Values = dict[str, str]
 
 _LARGEST = 2**63 - 1
 _MOST_PARAMETERS = 64
+_MOST_PAIRS = 256
+_LEAST_VIEW = 0.01
+_LONGEST_JSON = 1 << 16
 
 
 def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
     text = values.get(key, '')
     if not text:
         return default
+    if len(text) > _LONGEST_JSON:
+        raise RecordError(
+            f'message value {key!r} has {len(text)} characters', f'{_LONGEST_JSON} at most'
+        )
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -64,7 +76,9 @@ def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
 def _integer(values: Mapping[str, str], key: str, default: int | None = None) -> int:
     text = values.get(key, '' if default is None else str(default))
     try:
-        found = int(text)
+        # More digits than 63 bits have are never an integer here, and slow to read.
+        found = int(text[:32])
+        found = found if len(text) <= 32 else _LARGEST + 1
     except ValueError as error:
         raise RecordError(f'message value {key!r} is {text[:80]!r}, not an integer') from error
     if not -_LARGEST <= found <= _LARGEST:
@@ -83,18 +97,38 @@ def _number(value: Any, key: str) -> float:
     return found
 
 
-def _member(kind: Any, text: str, key: str) -> Any:
+def _share(value: Any, key: str) -> float:
+    """Return a number from 0 to 1, as probabilities are; RecordError for anything else."""
+    found = _number(value, key)
+    if not 0 <= found <= 1:
+        raise RecordError(f'message value {key!r} is {str(value)[:80]!r}, not 0 to 1')
+    return found
+
+
+def _latency(value: str) -> float:
+    found = _number(value, 'latency')
+    if found < 0:
+        raise RecordError(f"message value 'latency' is {value[:80]!r}, below 0")
+    return found
+
+
+def _line(text: str, length: int = 256) -> str:
+    """Return a name as one line of bounded length that can be written and shown."""
+    return clean_text(text[:length]).replace('\n', ' ').replace('\t', ' ')
+
+
+def _member(kind: Any, text: Any, key: str) -> Any:
     try:
         return kind(text)
     except ValueError as error:
         allowed = ', '.join(entry.value for entry in kind)
         raise RecordError(
-            f'message value {key!r} is {text[:80]!r}', f'allowed: {allowed}'
+            f'message value {key!r} is {str(text)[:80]!r}', f'allowed: {allowed}'
         ) from error
 
 
 def _checksum(values: Mapping[str, str], key: str) -> str:
-    return values.get(key, '')[:LONGEST]
+    return _line(values.get(key, ''), LONGEST)
 
 
 def _condition(values: Mapping[str, str]) -> Condition:
@@ -103,7 +137,12 @@ def _condition(values: Mapping[str, str]) -> Condition:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    return Condition(values.get('corruption', 'clean')[:64], severity)
+    name = _line(values.get('corruption', CLEAN), 64)
+    if not name:
+        raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
+    if severity and name in (CLEAN, BLANK):
+        raise RecordError(f"message value 'severity' is {severity} of {name}", 'allowed: 0')
+    return Condition(name, severity)
 
 
 def source_to_values(source: Source, camera: Camera | None = None) -> Values:
@@ -130,9 +169,9 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
 def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None]:
     """Read a `camera/source` message; RecordError names a value that cannot be read."""
     source = Source(
-        dataset=values.get('dataset', '')[:256],
-        sequence=values.get('sequence', '')[:256],
-        key=values.get('frame', '')[:256],
+        dataset=_line(values.get('dataset', '')),
+        sequence=_line(values.get('sequence', '')),
+        key=_line(values.get('frame', '')),
         index=_integer(values, 'index'),
         total=_integer(values, 'total', 0),
         cycle=_integer(values, 'pass', 0),
@@ -157,12 +196,7 @@ def _camera(fields: Any) -> Camera:
         if isinstance(value, str):
             raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
         _number(value, f'camera.{name}')
-    if min(camera.width, camera.height, camera.fx, camera.fy) <= 0:
-        raise RecordError(
-            f"message value 'camera' is {str(fields)[:200]}",
-            'expected finite numbers, sizes and focal lengths above 0',
-        )
-    return camera
+    return possible(camera)
 
 
 def applied_to_values(applied: Applied) -> Values:
@@ -193,7 +227,10 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
     return Applied(
         condition,
         _integer(values, 'seed', 0),
-        {k[:64]: _number(v, f'parameters.{k[:64]}') for k, v in parameters.items()},
+        {
+            _line(name, 64): _number(value, f'parameters.{_line(name, 64)}')
+            for name, value in parameters.items()
+        },
         covers(condition.corruption) if told is None else told == '1',
         _checksum(values, 'image'),
         _checksum(values, 'occluder'),
@@ -211,9 +248,26 @@ def confidence_to_values(told: Confidence) -> Values:
     }
 
 
-def confidence_from_values(values: Mapping[str, str]) -> Confidence:
-    """Read a `segmentation/confidence` message; RecordError names a value that is no number."""
-    entropy, confidence = (_number(values.get(n, ''), n) for n in ('entropy', 'confidence'))
+def failed_to_values(failed: Failed) -> Values:
+    """Return the pairs of a message that comes in place of an answer or of a confidence."""
+    return {'error': clean_text(failed.reason)[:MAX_REASON]}
+
+
+def _failed(values: Mapping[str, str]) -> Failed | None:
+    reason = _line(values.get('error', ''), MAX_REASON)
+    return Failed(reason) if reason else None
+
+
+def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
+    """
+    Read a `segmentation/confidence` message; Failed where the model failed on the frame.
+
+    Raises RecordError naming a value that is not 0 to 1.
+    """
+    failed = _failed(values)
+    if failed is not None:
+        return failed
+    entropy, confidence = (_share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
     return Confidence(entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'))
 
 
@@ -237,22 +291,31 @@ def description_to_values(description: Description) -> Values:
 
 
 def _view(value: Any) -> View:
+    what = f"message value 'view' is {str(value)[:80]}"
+    if not isinstance(value, (list, tuple)) or len(value) != 4:
+        raise RecordError(what, 'expected [left, top, right, bottom]')
     try:
-        left, top, right, bottom = (float(number) for number in value)
-    except (TypeError, ValueError, OverflowError) as error:
+        left, top, right, bottom = (_number(number, 'view') for number in value)
+    except RecordError as error:
+        raise RecordError(what, 'expected [left, top, right, bottom]') from error
+    inside = 0 <= left <= right <= 1 and 0 <= top <= bottom <= 1
+    if not inside or min(right - left, bottom - top) < _LEAST_VIEW:
         raise RecordError(
-            f"message value 'view' is {str(value)[:80]}", 'expected [left, top, right, bottom]'
-        ) from error
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise RecordError(
-            f"message value 'view' is {str(value)[:80]}",
-            'expected parts of width and height, 0 to 1',
+            what,
+            f'expected parts of width and height, 0 to 1, the sides {_LEAST_VIEW} apart at least',
         )
     return left, top, right, bottom
 
 
-def description_from_values(values: Mapping[str, str]) -> Description:
-    """Read a `vlm/NAME/description` message; RecordError names a value that cannot be read."""
+def description_from_values(values: Mapping[str, str]) -> Description | Failed:
+    """
+    Read a `vlm/NAME/description` message; Failed where the model failed on the frame.
+
+    Raises RecordError naming a value that cannot be read.
+    """
+    failed = _failed(values)
+    if failed is not None:
+        return failed
     mentions = _loads(values, 'mentions', {})
     scores = _loads(values, 'scores', {})
     if not isinstance(mentions, dict) or not isinstance(scores, dict):
@@ -262,10 +325,10 @@ def description_from_values(values: Mapping[str, str]) -> Description:
             raise RecordError(
                 f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
             )
-    numbers = {name: _number(value, f'scores.{name}') for name, value in scores.items()}
+    numbers = {name: _share(value, f'scores.{name}') for name, value in scores.items()}
     score = values.get('judgement_score', '')
     return Description(
-        model=values.get('model', '')[:256],
+        model=_line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
         text=clean_text(values.get('text', '')),
         mentions={
@@ -273,29 +336,46 @@ def description_from_values(values: Mapping[str, str]) -> Description:
         },
         scores=numbers,
         judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
-        judgement_score=_number(score, 'judgement_score') if score else None,
-        prompt_id=values.get('prompt_id', '')[:256],
+        judgement_score=_share(score, 'judgement_score') if score else None,
+        prompt_id=_line(values.get('prompt_id', '')),
         truncated=values.get('truncated') == '1',
         view=_view(_loads(values, 'view', WHOLE)),
-        latency=_number(values.get('latency', '0'), 'latency'),
+        latency=_latency(values.get('latency', '0')),
         image=_checksum(values, 'image'),
     )
 
 
 def values_of(message: Any) -> dict[str, str]:
-    """Return the pairs of a one-status DiagnosticArray; RecordError when there is no status."""
-    if not message.status:
-        raise RecordError('a DiagnosticArray came without a status')
-    return {pair.key: pair.value for pair in message.status[0].values}
-
-
-def camera_from_info(message: Any, mount_height: float, pitch: float) -> Camera | None:
     """
-    Return the camera of a CameraInfo; None where it is not calibrated (K is zero).
+    Return the pairs of a one-status DiagnosticArray.
 
-    Raises RecordError for a K that is not finite.
+    Raises RecordError for no status or several, and for a key that comes twice: whichever was
+    taken, the other might be meant.
     """
-    fx, fy, cx, cy = (_number(message.k[place], f'k[{place}]') for place in (0, 4, 2, 5))
-    if fx <= 0 or fy <= 0 or not message.width or not message.height:
-        return None
-    return Camera(int(message.width), int(message.height), fx, fy, cx, cy, mount_height, pitch)
+    if len(message.status) != 1:
+        raise RecordError(
+            f'a DiagnosticArray came with {len(message.status)} statuses', 'publish one'
+        )
+    pairs = message.status[0].values
+    if len(pairs) > _MOST_PAIRS:
+        raise RecordError(f'a status has {len(pairs)} values', f'{_MOST_PAIRS} at most')
+    found = {pair.key: pair.value for pair in pairs}
+    if len(found) != len(pairs):
+        twice = next(key for key, count in Counter(p.key for p in pairs).items() if count > 1)
+        raise RecordError(f'message value {twice[:80]!r} comes twice', 'give each key once')
+    return found
+
+
+def check_stamp(seconds: int, nanoseconds: int) -> int:
+    """Return the nanoseconds of a header's time; RecordError for what is no time of a frame."""
+    if seconds < 0 or not 0 <= nanoseconds < NANO:
+        raise RecordError(
+            f'a header has the stamp {seconds} s {nanoseconds} ns',
+            f'expected seconds from 0 and nanoseconds below {NANO}',
+        )
+    return join_stamp(int(seconds), int(nanoseconds))
+
+
+def stamp_of(header: Any) -> int:
+    """Return a header's stamp in nanoseconds; RecordError for one that is no time of a frame."""
+    return check_stamp(header.stamp.sec, header.stamp.nanosec)

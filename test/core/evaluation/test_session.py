@@ -513,3 +513,14 @@ def test_the_mask_and_the_hazards_are_told_by_the_scene_and_by_what_is_left_to_s
     (closed,) = run.truth(6 * SECOND, labels=labels)
     assert closed.record.segmentation.cells_visible is None
     assert closed.record.truth.hazard_visible is None
+
+
+def test_a_stranger_cannot_end_a_run_by_telling_another_length():
+    run = Run(source=True)
+    for number in range(2):
+        run.add((5 + number) * SECOND, 'source', source(total=3))
+        run.frame((5 + number) * SECOND)
+    run.add(9 * SECOND, 'source', source(total=1))
+    assert run.session.total == 3 and not run.session.complete
+    assert run.session.counters['malformed'] == 1
+    assert any('tells 1 frames, and told 3 before' in note for note in run.session.notes)

@@ -31,6 +31,7 @@ VERBS = (
     'report',
     'compare',
     'merge',
+    'ask',
     'calibrate',
     'truth',
     'labels',

@@ -66,7 +66,7 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
     never written to. Raises ConfigurationError for an unknown corruption or severity and for
     another type of image.
     """
-    _check_condition(condition)
+    check_condition(condition)
     _check_image(image)
     name, severity = condition.corruption, condition.severity
     seed = seed_of(run_seed, frame_key, name)
@@ -127,8 +127,8 @@ def _check_effect(effect: Effect, image: np.ndarray, name: str) -> None:
         )
 
 
-def _check_condition(condition: Condition) -> None:
-    """Refuse an unknown corruption or severity."""
+def check_condition(condition: Condition) -> None:
+    """Raise ConfigurationError for an unknown corruption or severity."""
     name, severity = condition.corruption, condition.severity
     if name in (CLEAN, BLANK):
         if severity != 0:

@@ -25,9 +25,10 @@ import math
 from dataclasses import dataclass
 
 import cv2
+import msgspec
 import numpy as np
 
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, MisalignError
 from vlm_misalign_ros.core.evaluation.holding import Held, hold
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
@@ -65,6 +66,7 @@ from vlm_misalign_ros.core.types import (
     Condition,
     Confidence,
     Description,
+    Failed,
     Source,
     View,
 )
@@ -104,8 +106,23 @@ class Evaluator:
 
         `default_camera` is used for frames whose source names no camera; `epoch` is how often
         time had jumped back before. What came twice with other content, or is of another
-        picture, is not scored for anybody whom it concerns.
+        picture, is not scored for anybody whom it concerns. A frame that cannot be evaluated for
+        whatever reason says so in its record and ends nothing.
         """
+        try:
+            return self._evaluate(joined, default_camera, epoch)
+        except MisalignError:
+            raise
+        except Exception as error:  # whatever strangers publish costs their frame only
+            kept = {name: part for name, part in joined.parts.items() if name == SOURCE}
+            bare = Joined(joined.stamp, kept, joined.missing, joined.reason)
+            found = self._evaluate(bare, default_camera, epoch)
+            problem = f'the frame could not be evaluated: {type(error).__name__}: {error}'
+            found.record = msgspec.structs.replace(found.record, problem=problem[:MAX_REASON])
+            return found
+
+    def _evaluate(self, joined: Joined, default_camera: Camera | None, epoch: int) -> Evaluated:
+        """Return the record of one closed frame."""
         parts = joined.parts
         told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
         source, camera = told or (None, None)
@@ -114,7 +131,8 @@ class Evaluator:
         )
         segmentation, matrix, visible = self._segmentation(held, parts)
         models = self._models(held, parts)
-        answers = {name: parts[vlm_part(name)] for name in models if vlm_part(name) in parts}
+        told_by = {name: parts.get(vlm_part(name)) for name in models}
+        seconds = {n: a.latency for n, a in told_by.items() if isinstance(a, Description)}
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
         known = source or Source('', '', stamp, 0, 0, 0, Condition('unknown'))
@@ -133,7 +151,7 @@ class Evaluator:
             truth=None if held.truth is None else _truth(held.truth),
             segmentation=segmentation,
             models=models,
-            timing=TimingEntry({name: answer.latency for name, answer in answers.items()}),
+            timing=TimingEntry(seconds),
             labels=held.entry(),
             problem=held.problem or None,
             image=held.evidence.image or None,
@@ -151,7 +169,13 @@ class Evaluator:
         found = {}
         for name in self._parameters.models:
             part = vlm_part(name)
-            answer: Description | None = parts.get(part)
+            answer: Description | Failed | None = parts.get(part)
+            if isinstance(answer, Description) and answer.empty:
+                answer = Failed('an empty answer')
+            if isinstance(answer, Failed):
+                status = held.lost(name, part, came=False) or Status.MISSING
+                found[name] = ModelEntry(status, error=answer.reason)
+                continue
             said = None if answer is None else AnswerEntry.of(answer)
             lost = held.lost(name, part, answer is not None)
             problem = held.evidence.problems.get(part)
@@ -171,10 +195,13 @@ class Evaluator:
     ) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
         """Return the mask's entry, its confusion matrix, and that over what is left to see."""
         predicted: np.ndarray | None = parts.get(SEGMENTATION)
-        told: Confidence | None = parts.get(CONFIDENCE)
-        confidence = None if told is None else ConfidenceEntry(told.entropy, told.confidence)
+        told: Confidence | Failed | None = parts.get(CONFIDENCE)
         if not self._parameters.segmentation:
             return SegmentationEntry(Status.NOT_ASKED, None, None, []), None, None
+        if isinstance(told, Failed):
+            status = held.lost(SEGMENTATION, SEGMENTATION, came=False) or Status.MISSING
+            return SegmentationEntry(status, None, None, [], error=told.reason), None, None
+        confidence = None if told is None else ConfidenceEntry(told.entropy, told.confidence)
         lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
         verified = SEGMENTATION in held.evidence.verified
         if lost is not None or predicted is None or held.maps is None:

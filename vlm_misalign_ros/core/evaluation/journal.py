@@ -21,6 +21,7 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
+from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
@@ -82,14 +83,23 @@ class Journal:
         if self.once(f'malformed {part}', f'{part}: {error}'):
             self.notes.append(f'{part}: a message could not be read: {error}')
 
+    def failures(self, record: FrameRecord) -> int:
+        """Note the first failure of each model with its reason; return how many a frame had."""
+        errors = {name: entry.error for name, entry in record.models.items()}
+        errors[SEGMENTATION] = record.segmentation.error
+        told = {name: error for name, error in errors.items() if error is not None}
+        for name, error in told.items():
+            text = f'{name} failed on the frame at {record.stamp}: {error}'
+            if self.once(f'failed {name}', text):
+                self.notes.append(text)
+        return len(told)
+
     def labels(self, record: FrameRecord, auto: bool) -> None:
         """Say once what `auto` decided on, and once of each fault that ground truth has it."""
         labels = record.labels
-        if labels is None:
-            return
-        if auto and labels.encoding != AUTO:
+        if auto and labels is not None and labels.encoding != AUTO:
             self.once(AUTO, f'label_encoding auto: the labels are {labels.encoding}')
-        if labels.fault is not None:
+        if labels is not None and labels.fault is not None:
             text = (
                 f'ground truth is unscorable ({labels.fault.value}), first that of frame '
                 f'{record.key or record.stamp}: {record.problem}. {REMEDIES[labels.fault]}'
@@ -97,7 +107,9 @@ class Journal:
             if self.once(f'labels {labels.fault.value}', text):
                 self.notes.append(text)
         elif record.problem:
-            self.once('problem', f'frame {record.key}: {record.problem}')
+            text = f'the frame {record.key or record.stamp}: {record.problem}'
+            if self.once('problem', text):
+                self.notes.append(text)
 
     def late(self, epoch: int, stamp: int, part: str) -> None:
         """Write down that a part came after its frame was closed without it."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
-from vlm_misalign_ros.core.types import Applied, Source
+from vlm_misalign_ros.core.types import Applied, Failed, Source
 
 Parts = dict[str, Any]
 """Values by the names of their parts."""
@@ -138,6 +138,15 @@ def _has_depth(wanted: Wanted, parts: Parts) -> bool:
     return wanted.any_depth and (wanted.depth or told is not None and told[0].depth)
 
 
+def has_failed(parts: Parts) -> bool:
+    """Return whether the segmentation says, in place of its confidence, that it failed."""
+    return isinstance(parts.get(CONFIDENCE), Failed)
+
+
+def _is_segmented(wanted: Wanted, parts: Parts) -> bool:
+    return wanted.segmentation and not has_failed(parts)
+
+
 def _is_covered(wanted: Wanted, parts: Parts) -> bool:
     applied: Applied | None = parts.get(CONDITION)
     return applied is not None and applied.covers
@@ -151,11 +160,7 @@ PARTS: tuple[PartRow, ...] = (
     PartRow(INSTANCES, lambda w: w.instances, lambda w, _: w.instances, 'instances'),
     PartRow(DEPTH, lambda w: w.any_depth, _has_depth, 'depth'),
     PartRow(
-        SEGMENTATION,
-        lambda w: w.segmentation,
-        lambda w, _: w.segmentation,
-        'segmentation',
-        told_by_topic=True,
+        SEGMENTATION, lambda w: w.segmentation, _is_segmented, 'segmentation', told_by_topic=True
     ),
     PartRow(CONFIDENCE, lambda w: w.confidence, lambda w, _: w.confidence, 'confidence'),
     PartRow(IMAGE, lambda w: w.image, lambda w, _: w.image, 'pictures'),

@@ -179,7 +179,7 @@ class Session:
         if self._is_former(stamp, part):
             return closed
         if part == SOURCE and value[0].total:
-            self.total = value[0].total
+            self._tell_total(value[0].total)
         placed = self._aligner.add(stamp, part, value, now, publisher)
         return closed + self._join_placed(placed, now)
 
@@ -246,6 +246,19 @@ class Session:
         if self._ledger.lacks(before, stamp, model_of(part)):
             self._late(before, stamp, part)
         return True
+
+    def _tell_total(self, total: int) -> None:
+        """Keep how long the run is; what was told first holds, so that no stranger ends it."""
+        if self.total in (0, total):
+            self.total = total
+            return
+        self.malformed(
+            SOURCE,
+            RecordError(
+                f'camera/source tells {total} frames, and told {self.total} before',
+                'end the other run, or set another ROS_DOMAIN_ID',
+            ),
+        )
 
     def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
@@ -325,6 +338,7 @@ class Session:
         for part, against in evaluated.mismatches:
             self._journal.mismatch(self._epoch, joined, part, against)
         self._journal.write(record)
+        self.counters['failed'] += self._journal.failures(record)
         self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
         if record.truth is None:
             self._tell_beside()

@@ -40,7 +40,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE_IMAGE,
     vlm_part,
 )
-from vlm_misalign_ros.core.types import Applied, Confidence, Description
+from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed
 
 
 @dataclass
@@ -114,11 +114,11 @@ def _check_answers(found: Evidence, joined: Joined, models: Sequence[str]) -> No
     """Hold each answer, and the mask's, against the picture, or against each other."""
     said: dict[str, str] = {}
     for name in models:
-        answer: Description | None = joined.parts.get(vlm_part(name))
-        if answer is not None and answer.image:
+        answer: Description | Failed | None = joined.parts.get(vlm_part(name))
+        if isinstance(answer, Description) and answer.image:
             said[vlm_part(name)] = answer.image
-    confidence: Confidence | None = joined.parts.get(CONFIDENCE)
-    if confidence is not None and confidence.image:
+    confidence: Confidence | Failed | None = joined.parts.get(CONFIDENCE)
+    if isinstance(confidence, Confidence) and confidence.image:
         said[CONFIDENCE] = confidence.image
     # Where no condition names the picture, answers about several cannot all be about this one.
     alone = not found.image and len(set(said.values())) > 1
@@ -142,8 +142,8 @@ def _names_picture(joined: Joined) -> bool:
 
 def _check_mask(found: Evidence, joined: Joined, pixels: Callable[[str], str]) -> None:
     """Hold the mask against what its confidence says of it."""
-    confidence: Confidence | None = joined.parts.get(CONFIDENCE)
-    if confidence is None or SEGMENTATION not in joined.parts:
+    confidence: Confidence | Failed | None = joined.parts.get(CONFIDENCE)
+    if not isinstance(confidence, Confidence) or SEGMENTATION not in joined.parts:
         return
     if confidence.mask and pixels(SEGMENTATION) != confidence.mask:
         found.mismatches.append((SEGMENTATION, CONFIDENCE))

@@ -67,13 +67,21 @@ _CONTRACTED = frozenset(
 _ENDS = frozenset('.!?;\n')
 
 
+_TURNING = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
+"""Characters that turn the direction of what is written around them."""
+
+
 def clean_text(text: str) -> str:
-    """Return `text` bounded to MAX_TEXT, without control characters except newline and tab."""
+    """
+    Return `text` bounded to MAX_TEXT, without control characters except newline and tab.
+
+    Characters that turn the direction of writing go, too: they show other words than are read.
+    """
     return (
         ''.join(
             char
             for char in text[:MAX_TEXT]
-            if char in '\n\t' or char.isprintable() or ord(char) > 159
+            if (char in '\n\t' or char.isprintable() or ord(char) > 159) and char not in _TURNING
         )
         .encode('utf-8', 'replace')
         .decode('utf-8')

@@ -16,14 +16,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
+from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
+
+_LOG = logging.getLogger(__name__)
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -64,6 +69,33 @@ def offline(reference: ModelReference) -> bool:
 def place(reference: ModelReference) -> str:
     """Return what a library's from_pretrained takes."""
     return str(reference.directory or reference.name)
+
+
+def load_pretrained(
+    loader: Any, reference: ModelReference, device: torch.device, **options: Any
+) -> tuple[Any, frozenset[str]]:
+    """
+    Return a network of transformers, ready to answer, and the names of weights that it lacks.
+
+    What the files lack is NaN, not random (`weights.poison`): the trial answer tells whether it
+    matters. Raises ModelError for weights of another shape. Weights that the files have and the
+    network has not are named in a warning: heads for training are often left out.
+    """
+    model, report = loader.from_pretrained(
+        place(reference), output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    check_mismatched(reference.text, report['mismatched_keys'])
+    model = model.eval().to(device=device)
+    unfilled = poison(model, report['missing_keys'])
+    if unfilled:
+        _LOG.warning('the files of model %r lack %s', reference.text, named(unfilled))
+    if report['unexpected_keys']:
+        _LOG.warning(
+            'the files of model %r have %s that it does not use',
+            reference.text,
+            named(report['unexpected_keys']),
+        )
+    return model, unfilled
 
 
 def _quiet() -> None:

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.prompts import (
     DEFAULT,
@@ -33,11 +34,16 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import backend, calibration
+from vlm_misalign_ros.core.models.answering import REMEDY
 from vlm_misalign_ros.core.models.calibration import OperatingPoint
 from vlm_misalign_ros.core.models.factory import model_hash
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Kind, Mention
+
+_UNIT = 0.05
+"""How far from 1 the length of a normalised embedding may be, in half precision."""
 
 
 class ContrastiveModel:
@@ -104,11 +110,19 @@ class ContrastiveModel:
                 image_resize_mode='longest',
             )
         self._model = model.eval()
+        # Before anything is embedded, so that what is wrong is named by its weights.
+        check_values(named.text, self._model)
         tokenizer = open_clip.get_tokenizer(name)
         with torch.inference_mode():
             self._scale = float(model.logit_scale.exp())
             bias = getattr(model, 'logit_bias', None)
             self._bias = None if bias is None else float(bias)
+            if self._bias == 0:
+                # open_clip takes 0 where the file has none, and a model that is scored by its
+                # sigmoid then asserts nearly everything. No training ends at exactly 0.
+                raise refuse_lacking(
+                    named.text, ['logit_bias'], 'leave out init_logit_bias if it has none'
+                )
             self._classes = (
                 open_clip.build_zero_shot_classifier(
                     model,
@@ -120,6 +134,7 @@ class ContrastiveModel:
                 .float()
                 .T
             )
+            self._check_unit(self._classes, 'the name of a class')
             self._neutral = self._embed(tokenizer, prompts.neutral)
             self._safe = self._embed(tokenizer, prompts.safe)
             self._unsafe = self._embed(tokenizer, prompts.unsafe)
@@ -138,7 +153,18 @@ class ContrastiveModel:
             .mean(0)
         )
         unit: torch.Tensor = embedded / embedded.norm()
+        self._check_unit(unit, 'a text')
         return unit
+
+    def _check_unit(self, embedded: torch.Tensor, what: str) -> None:
+        """Refuse embeddings (..., D) that have no direction; open_clip lets zeros pass."""
+        lengths = embedded.norm(dim=-1)
+        if not bool(((lengths - 1).abs() < _UNIT).all()):
+            raise FrameError(
+                f'model {self._name!r} embeds {what} with a length of '
+                f'{float(lengths.reshape(-1)[0])}, not 1',
+                REMEDY,
+            )
 
     def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
@@ -146,6 +172,7 @@ class ContrastiveModel:
         with torch.inference_mode():
             pixels = self._transform(picture)[None].to(self._device, self._dtype)
             image = self._model.encode_image(pixels, normalize=True).float()[0]
+            self._check_unit(image, 'the picture')
             similar = self._classes @ image
             if self._bias is None:
                 logits = self._scale * (similar - self._neutral @ image)

@@ -16,15 +16,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.errors import FrameError, ModelError
+from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedVlm, try_out
 from vlm_misalign_ros.core.models.families import (
     FAMILIES,
-    Describes,
     ModelReference,
     SegmentationOptions,
-    Segments,
     VlmOptions,
     forms,
 )
@@ -57,16 +58,41 @@ def model_hash(reference: ModelReference) -> str:
     return weights_hash(reference.directory)
 
 
-def load_segmentation(model: str, **options: Any) -> Segments:
-    """Check and load a segmentation model; `options` are the fields of SegmentationOptions."""
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Turn what a model cannot do with its own prompts into a ModelError: no frame is to blame."""
+    try:
+        yield
+    except FrameError as error:
+        raise ModelError(error.what, error.remedy) from error
+
+
+def load_segmentation(model: str, **options: Any) -> CheckedSegmentation:
+    """
+    Check, load and try out a segmentation model; `options` are the fields of SegmentationOptions.
+
+    ModelError says why it cannot work; after that every mask is checked (core/models/answering).
+    """
     reference = parse(model)
     check(reference, Role.SEGMENTATION)
     chosen = SegmentationOptions(**options)
-    return FAMILIES.load(reference.family).open_segmentation(reference, chosen)
+    with _opening():
+        opened = FAMILIES.load(reference.family).open_segmentation(reference, chosen)
+    found = CheckedSegmentation(model, opened)
+    try_out(found)
+    return found
 
 
-def load_vlm(model: str, **options: Any) -> Describes:
-    """Check and load a vision-language model; `options` are the fields of VlmOptions."""
+def load_vlm(model: str, **options: Any) -> CheckedVlm:
+    """
+    Check, load and try out a vision-language model; `options` are the fields of VlmOptions.
+
+    ModelError says why it cannot work; after that every answer is checked (core/models/answering).
+    """
     reference = parse(model)
     check(reference, Role.VLM)
-    return FAMILIES.load(reference.family).open_vlm(reference, VlmOptions(**options))
+    with _opening():
+        opened = FAMILIES.load(reference.family).open_vlm(reference, VlmOptions(**options))
+    found = CheckedVlm(model, opened)
+    try_out(found)
+    return found

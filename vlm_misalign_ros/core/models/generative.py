@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import DEFAULT, generative_prompt
 from vlm_misalign_ros.core.language.reading import Reading, read
@@ -34,12 +34,11 @@ from vlm_misalign_ros.core.language.text import clean_text
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
+from vlm_misalign_ros.core.models.yes_no import Path, YesNo
 from vlm_misalign_ros.core.types import WHOLE, Description, Kind, View
 
 SAFETY_PROMPT = 'safety'
-"""Id of the question whose first word, yes or no, tells how sure the model is."""
-_YES = ('yes', 'Yes', 'YES', ' yes', ' Yes', ' YES')
-_NO = ('no', 'No', 'NO', ' no', ' No', ' NO')
+"""Id of the question whose answer, yes or no, tells how sure the model is."""
 _DIGITS = 6
 
 
@@ -69,7 +68,7 @@ class GenerativeModel:
         self._prompt = generative_prompt(options.prompt, own)
         self._asked = self._ask(self._prompt)
         self._asked_safety = self._ask(generative_prompt(SAFETY_PROMPT))
-        self._yes, self._no = self._first_tokens()
+        self._yes_no = YesNo(self._tokenizer, self._asked_safety)
 
     def _load(self, named: ModelReference, trust: bool) -> None:
         from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
@@ -90,8 +89,9 @@ class GenerativeModel:
                 'give an image-text-to-text model',
             )
         self._processor = AutoProcessor.from_pretrained(place, **shared)
-        model = AutoModelForImageTextToText.from_pretrained(place, dtype=self._dtype, **shared)
-        self._model: Any = model.eval().to(device=self._device)
+        self._model, self.unfilled = backend.load_pretrained(
+            AutoModelForImageTextToText, named, self._device, dtype=self._dtype, **shared
+        )
         tokenizer = getattr(self._processor, 'tokenizer', self._processor)
         self._tokenizer = tokenizer
         self._template = bool(
@@ -120,17 +120,6 @@ class GenerativeModel:
         )
         return str(asked)
 
-    def _first_tokens(self) -> tuple[list[int], list[int]]:
-        """Return the ids with which yes and no begin, without those that begin both."""
-
-        def first(words: Sequence[str]) -> set[int]:
-            encoded = (self._tokenizer(word, add_special_tokens=False).input_ids for word in words)
-            return {ids[0] for ids in encoded if ids}
-
-        yes, no = first(_YES), first(_NO)
-        both = yes & no | {self._tokenizer.unk_token_id}
-        return sorted(yes - both), sorted(no - both)
-
     def _picture(self, bgr: np.ndarray) -> Image.Image:
         height, width = bgr.shape[:2]
         if self._crops and not self._native and height != width:
@@ -157,9 +146,24 @@ class GenerativeModel:
         }
 
     def _generate(
-        self, inputs: Mapping[str, torch.Tensor], length: int
+        self, inputs: Mapping[str, torch.Tensor], length: int, begin: Path = ()
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the tokens, (T,), and the log-probabilities at each new one, (N, V)."""
+        """
+        Return the tokens, (T,), and the log-probabilities at each new one, (N, V).
+
+        The new tokens begin with `begin`, whatever the model would say. Raises FrameError for
+        scores that are not numbers or tell no token from another.
+        """
+        forced = iter(begin)
+
+        def force(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            token = next(forced, None)
+            if token is None:
+                return scores
+            only = torch.full_like(scores, float('-inf'))
+            only[:, token] = 0
+            return only
+
         output = self._model.generate(
             **inputs,
             max_new_tokens=length,
@@ -167,9 +171,17 @@ class GenerativeModel:
             num_beams=1,
             return_dict_in_generate=True,
             output_logits=True,
+            logits_processor=[force] if begin else None,
         )
-        logits = torch.cat(output.logits) if output.logits else torch.zeros(0, 1)
-        return output.sequences[0], logits.float().log_softmax(-1)
+        logits = torch.cat(output.logits).float() if output.logits else torch.zeros(0, 2)
+        chances = logits.log_softmax(-1)
+        flat = logits.amax(-1) == logits.amin(-1)
+        if bool(chances.isnan().any() | flat.any()):
+            raise FrameError(
+                f'model {self._name!r} gave scores of the next word that are not finite or all '
+                'the same'
+            )
+        return output.sequences[0], chances
 
     def describe(self, bgr: np.ndarray) -> Description:
         """Return text, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
@@ -250,15 +262,15 @@ class GenerativeModel:
         return found
 
     def _probability_of_yes(self, picture: Image.Image) -> float | None:
-        """Return P(yes) / (P(yes) + P(no)) of the first word of the answer to SAFETY_PROMPT."""
-        if not self._yes or not self._no:
-            return None
+        """Return P(yes) / (P(yes) + P(no)) of the answer to SAFETY_PROMPT; None for neither."""
         inputs = self._inputs(picture, self._asked_safety)
-        with torch.inference_mode():
-            _, chances = self._generate(inputs, 1)
-        first = chances[0].double().exp()
-        yes, no = float(first[self._yes].sum()), float(first[self._no].sum())
-        return round(yes / (yes + no), _DIGITS) if yes + no > 0 else None
+
+        def follow(way: Path, more: int) -> tuple[list[int], torch.Tensor]:
+            with torch.inference_mode():
+                tokens, chances = self._generate(inputs, len(way) + more, way)
+            return tokens[len(tokens) - len(chances) :].tolist(), chances
+
+        return self._yes_no.probability(follow)
 
 
 def _crop_of(images: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import torch
 
-from vlm_misalign_ros.core.errors import ModelError
+from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.labels.classes import IGNORE
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.class_names import train_ids
@@ -40,6 +40,7 @@ class SegmentationModel:
         self._device = backend.prepare(options.device, options.threads)
         self._dtype = backend.arithmetic(options.dtype)
         self._input_height = options.input_height
+        self._name = reference.text
         with backend.loading(reference.text):
             self._load(reference, options.trust_remote_code)
 
@@ -73,8 +74,9 @@ class SegmentationModel:
             )
         columns = train_ids(config.id2label, place)
         processor = AutoImageProcessor.from_pretrained(place, **shared)
-        model = loader.from_pretrained(place, dtype=self._dtype, **shared)
-        self._model: Any = model.eval().to(device=self._device)
+        self._model, self.unfilled = backend.load_pretrained(
+            loader, named, self._device, dtype=self._dtype, **shared
+        )
         self._mean = np.array(getattr(processor, 'image_mean', None) or (0, 0, 0), np.float32)
         self._std = np.array(getattr(processor, 'image_std', None) or (1, 1, 1), np.float32)
         if not getattr(processor, 'do_normalize', True):
@@ -120,11 +122,18 @@ class SegmentationModel:
         Return train ids, uint8 (H, W), and certainty of a BGR uint8 (H, W, 3) picture.
 
         Class scores are brought to the picture's size before the best is chosen. Where a
-        model's own class that Cityscapes lacks wins, the best of the 19 is taken.
+        model's own class that Cityscapes lacks wins, the best of the 19 is taken. Raises
+        FrameError for scores that are not finite, or that tell no class from another.
         """
         with torch.inference_mode():
             output = self._model(pixel_values=self._input(bgr), **self._extra)
             found = self._scores(output)[0, self._columns].float()
+            low, high = (float(value) for value in found.aminmax())
+            if not np.isfinite(high - low) or low == high:
+                raise FrameError(
+                    f'model {self._name!r} gave class scores that are not finite or all the same '
+                    f'({low} to {high})'
+                )
             entropy, confidence = _certainty(found, self._queries)
             scores = found.cpu().numpy()
         best, where = None, np.full(bgr.shape[:2], IGNORE, np.uint8)

@@ -145,29 +145,6 @@ def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """
-    Return the first manifest, judged by the limits of all runs and the strictest of their minima.
-
-    A limit that one run was under must not be lost by merging it behind another.
-    """
-    configurations = [manifest.get('configuration') or {} for manifest in manifests]
-    monitors = [configuration.get('monitor') or {} for configuration in configurations]
-    limits = [limit for values in monitors for limit in values.get('limits') or ()]
-    strict: dict[str, Any] = {'limits': list(dict.fromkeys(limits))}
-    for name in ('minimum_coverage', 'minimum_scenes'):
-        told = [values[name] for values in monitors if name in values]
-        strict |= {name: max(told)} if told else {}
-    baselines: dict[str, Any] = {}
-    for manifest in manifests:
-        baselines |= manifest.get('baselines') or {}
-    return {
-        **manifests[0],
-        'configuration': {**configurations[0], 'monitor': {**monitors[0], **strict}},
-        'baselines': baselines,
-    }
-
-
 def _planned(manifests: Sequence[dict[str, Any]]) -> int | None:
     """Return the frames that all runs together were to close; None where one does not say."""
     counts = [planned_frames(manifest) for manifest in manifests]

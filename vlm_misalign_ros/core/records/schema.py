@@ -34,7 +34,7 @@ from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, P
 
 SCHEMA = 4
 """Version of the records. 4: what cannot be trusted is told apart (unscorable, doubled,
-unverified); two truths of hazard and mask under an occluder; static obstacles."""
+unverified, failed: `error`); two truths of hazard and mask under an occluder; static obstacles."""
 
 
 class Status(str, Enum):
@@ -43,7 +43,7 @@ class Status(str, Enum):
     SCORED = 'scored'
     """Answered in time, and held against the truth."""
     MISSING = 'missing'
-    """Never answered: dropped by its node, or lost with it."""
+    """Never answered: dropped by its node, lost with it, or failed on (`error` says how)."""
     LATE = 'late'
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
@@ -112,6 +112,8 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Whether the mask is known to be of this picture, by its checksum."""
     problem: str | None = None
     """Why the mask could not be scored."""
+    error: str | None = None
+    """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
 class AnswerEntry(msgspec.Struct, frozen=True):
@@ -174,6 +176,8 @@ class ModelEntry(msgspec.Struct, frozen=True):
     """Whether the answer is known to be about this picture, by its checksum."""
     problem: str | None = None
     """Why the answer could not be scored."""
+    error: str | None = None
+    """Why the model failed on this frame; null where it did not, or nothing told."""
 
     @property
     def scored(self) -> tuple[AnswerEntry, ScoreEntry] | None:

@@ -92,6 +92,9 @@ class CorruptionParameters:
         10.0, 'seconds of header time of each scheduled condition', minimum=0.1
     )
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
+    max_failures: int = parameter(
+        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
+    )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
@@ -109,6 +112,9 @@ class SegmentationParameters:
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
+    max_failures: int = parameter(
+        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
+    )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
@@ -157,6 +163,9 @@ class VlmParameters:
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
+    max_failures: int = parameter(
+        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
+    )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 

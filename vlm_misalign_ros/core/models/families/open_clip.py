@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.models.families import (
     forms,
     refuse_segmentation,
 )
+from vlm_misalign_ros.core.models.weights import check_files
 from vlm_misalign_ros.core.types import Kind, Role
 
 CONFIG = 'open_clip_config.json'
@@ -76,6 +77,7 @@ class OpenClip:
             raise refuse_segmentation(reference)
         if reference.directory is not None:
             files.check_directory(reference.directory, CONFIG, WEIGHTS, 'open_clip')
+            check_files(reference.directory, WEIGHTS)
         elif not reference.name.startswith('hf-hub:'):
             _check_registry(reference)
 

@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.models.families import (
     Segments,
     VlmOptions,
 )
+from vlm_misalign_ros.core.models.weights import check_files
 from vlm_misalign_ros.core.types import Kind, Role
 
 CONFIG = 'config.json'
@@ -56,6 +57,7 @@ class Transformers:
         if reference.directory is None:
             return
         config = files.check_directory(reference.directory, CONFIG, WEIGHTS, 'transformers')
+        check_files(reference.directory, WEIGHTS)
         if role is Role.SEGMENTATION:
             train_ids(config.get('id2label') or {}, str(reference.directory))
 
