@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from vlm_misalign_ros.core.metrics import bootstrap
-from vlm_misalign_ros.core.metrics.bootstrap import Interval
+from vlm_misalign_ros.core.metrics.intervals import Interval
 from vlm_misalign_ros.core.metrics.statistics import holm, mean_of_two, pearson, spearman, wilson
 
 

@@ -23,33 +23,17 @@ ratios of sums, intervals are percentiles.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval
 
 RESAMPLES = 2000
 SEED = 20260108
 """Resampling is part of the result, so it is the same every time."""
 _BLOCK = 4_000_000
 """Weights drawn at once."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % interval; NaN where there is nothing to estimate."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Return whether the interval lies on one side of 0."""
-        return self.low > 0 or self.high < 0
-
-
-NOTHING = Interval(nan, nan, nan)
 
 
 def weights(clusters: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:

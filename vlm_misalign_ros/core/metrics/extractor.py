@@ -32,7 +32,8 @@ import numpy as np
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.language.labelled import Score
-from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, Interval, weights
+from vlm_misalign_ros.core.metrics.bootstrap import RESAMPLES, SEED, weights
+from vlm_misalign_ros.core.metrics.intervals import Interval
 from vlm_misalign_ros.core.metrics.rates import RateRow, ReaderError
 
 QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'

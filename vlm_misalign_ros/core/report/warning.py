@@ -25,8 +25,8 @@ from scipy.stats import rankdata
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.metrics import bootstrap, prediction
-from vlm_misalign_ros.core.metrics.bootstrap import NOTHING
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
+from vlm_misalign_ros.core.metrics.intervals import NOTHING
 from vlm_misalign_ros.core.metrics.rates import HEADLINES, RateRow
 from vlm_misalign_ros.core.metrics.statistics import (
     correlate_rows,
