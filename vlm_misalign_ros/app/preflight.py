@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
+from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.datasets import LAYOUTS, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.files import sha256_of
@@ -38,7 +39,12 @@ from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
-from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
+from vlm_misalign_ros.core.settings.nodes import (
+    ReplayParameters,
+    VlmParameters,
+    manner_of,
+    truth_settings,
+)
 from vlm_misalign_ros.core.types import Condition, Kind, Role
 
 
@@ -54,9 +60,10 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
         'models': _models(configuration),
         'label_encoding': _encoding(configuration),
     }
-    try_out(_conditions(configuration))
+    facts['severities'] = _severities(configuration, facts['models'])
     if configuration.replay is not None:
         facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
+        _note_data(facts['severities'], facts['dataset'])
     facts['plugins'] = _plugins(configuration)
     return facts
 
@@ -120,6 +127,41 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     return parse_conditions(list(chosen.schedule) or [chosen.condition])
 
 
+def _severities(
+    configuration: Configuration, models: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """
+    Return what the severities of each corruption mean; raises for conditions that will not do.
+
+    Where they stand for measured losses, what was measured otherwise than this run will is noted.
+    """
+    conditions = _conditions(configuration)
+    manner = manner_of(configuration.corruption)
+    if manner.severities is not None:
+        manner.severities.check(conditions)
+    try_out(conditions, manner)
+    used = (entry.corruption for entry in conditions if entry.severity)
+    names = dict.fromkeys((*CORRUPTIONS.builtin(), *used))
+    facts: dict[str, Any] = {'scales': {name: scale_of(name) for name in names}}
+    if manner.severities is not None:
+        told = manner.severities.facts()
+        segmentation = configuration.segmentation
+        here = {
+            'model_sha256': None
+            if segmentation is None
+            else models['segmentation'].get('sha256', segmentation.model),
+            'input_height': None if segmentation is None else segmentation.input_height,
+            'keep_lamps': manner.keep_lamps,
+        }
+        facts['measured'] = told
+        facts['notes'] = [
+            f'the severities were measured with {name} {told[name]}, and this run has {value}'
+            for name, value in here.items()
+            if value != told[name]
+        ]
+    return facts
+
+
 def _dataset(replay: ReplayParameters, instances: bool) -> dict[str, Any]:
     """Return what is replayed; raises for frames or conditions that will not do."""
     if not replay.dataset:
@@ -140,11 +182,21 @@ def _dataset(replay: ReplayParameters, instances: bool) -> dict[str, Any]:
             'set monitor.instances to false: things are then told apart by their outlines',
         )
     return {
+        'name': dataset.name,
         'root': replay.dataset,
         'frames': len(dataset),
         'first': dataset.entries[0].key,
         'last': dataset.entries[-1].key,
     }
+
+
+def _note_data(severities: dict[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Note it where measured severities come from another data set than the run's."""
+    if 'measured' in severities and severities['measured']['data']['dataset'] != dataset['name']:
+        severities['notes'].append(
+            f'the severities were measured on {severities["measured"]["data"]["dataset"]}, and '
+            f'this run is on {dataset["name"]}'
+        )
 
 
 def _plugins(configuration: Configuration) -> dict[str, str]:

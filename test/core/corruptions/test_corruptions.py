@@ -315,7 +315,7 @@ def test_read_noise_follows_brooks() -> None:
 
 def test_every_severity_has_shot_noise_within_the_range_of_brooks_at_the_reference_width() -> None:
     image = np.zeros((16, 2048, 3), np.uint8)
-    for severity in range(9):
+    for severity in range(11):
         rng = np.random.default_rng(0)
         shot = low_light.apply(image, severity, rng).parameters['shot']
         assert 1e-4 <= shot <= 1.2e-2

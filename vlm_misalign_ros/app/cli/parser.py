@@ -32,6 +32,7 @@ VERBS = (
     'compare',
     'merge',
     'calibrate',
+    'severities',
     'truth',
     'mentions',
     'scenes',

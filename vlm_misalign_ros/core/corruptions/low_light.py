@@ -33,7 +33,7 @@ options = ('keep_lamps',)
 GAMMA = 2.2
 """Exponent that approximates the sRGB curve."""
 
-EXPOSURES = Scale((1.0, 0.36, 0.30, 0.20, 0.15, 0.12, 0.085, 0.060, 0.042))
+EXPOSURES = Scale((1.0, 0.36, 0.30, 0.20, 0.15, 0.12, 0.085, 0.060, 0.042, 0.030, 0.021))
 """
 Exposure, the factor on linear light, by severity from 0.
 

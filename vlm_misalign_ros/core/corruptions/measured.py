@@ -106,20 +106,36 @@ def _falling(values: Sequence[float]) -> list[float]:
     return [value for value, count in pools for _ in range(count)]
 
 
+def parameters_at(name: str, severity: float) -> dict[str, float]:
+    """
+    Return what a corruption's effect says it used on a grey picture 2048 wide.
+
+    What differs between draws (a direction, a kind) is left out; nine digits are kept, so that
+    processors agree.
+    """
+    picture = np.full((16, 2048, 3), 128, np.uint8)
+    corruption = CORRUPTIONS.load(name)
+    first, *others = (
+        corruption.apply(picture, severity, np.random.Generator(np.random.PCG64(seed))).parameters
+        for seed in range(4)
+    )
+    return {
+        key: float(f'{value:.9g}')
+        for key, value in sorted(first.items())
+        if all(other.get(key) == value for other in others)
+    }
+
+
 def scale_of(name: str) -> list[dict[str, float]]:
     """
-    Return what a corruption does to a grey picture 128 wide, by whole severity from 1.
+    Return the parameters of a corruption at its whole severities, from 1.
 
-    A file of severities holds it, so that one made with other tables is refused.
+    A file of severities and a manifest hold them, so that what was made with another scale is
+    told from what was made with this.
     """
     found = severity_range(name)
-    picture = np.full((64, 128, 3), 128, np.uint8)
-    corruption = CORRUPTIONS.load(name)
-    rows = []
-    for severity in range(1, 1 + (5 if found is None else int(found[1]))):
-        effect = corruption.apply(picture, severity, np.random.Generator(np.random.PCG64(0)))
-        rows.append({key: float(value) for key, value in sorted(effect.parameters.items())})
-    return rows
+    most = 5 if found is None else int(found[1])
+    return [parameters_at(name, severity) for severity in range(1, most + 1)]
 
 
 @dataclass(frozen=True)
@@ -176,6 +192,7 @@ class MeasuredSeverities:
             'model': self.model,
             'model_sha256': self.content['model_sha256'],
             'input_height': self.content['input_height'],
+            'keep_lamps': self.content['keep_lamps'],
             'data': self.content['data'],
             'levels': {
                 name: entry['levels'] for name, entry in self.content['corruptions'].items()

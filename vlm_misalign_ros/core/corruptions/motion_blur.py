@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.corruptions.scale import Scale
 
 covers = False
 
-LENGTHS = Scale((0.0, 6.0, 9.0, 15.0, 24.0, 34.0, 48.0, 68.0, 96.0))
+LENGTHS = Scale((0.0, 6.0, 9.0, 15.0, 24.0, 34.0, 48.0, 68.0, 96.0, 136.0))
 """
 Length of the line by severity from 0, in pixels of a picture WIDTH wide.
 
@@ -45,7 +45,7 @@ WIDTH = 2048
 """Width of the picture that LENGTHS are pixels of."""
 
 _FACTORS = (3, 5, 7, 11, 13)
-_MOST_POINTS = 225
+_MOST_POINTS = 255
 """Points of the longest line."""
 _MOST_WEIGHT = 257
 """Keeps weighted sums of 8-bit values inside 16 bits (255 * 257 = 65535)."""
@@ -112,7 +112,7 @@ def line(angle_deg: float, length_px: float) -> Line:
     whole: what is over is shared between two ends that count for less, so that lines of any length
     from a single point differ. The middle has as many points as a product of small factors can
     have, so that the sum over it is a cascade of sums. Points stay within half a pixel for each
-    stage of the ideal line; there are 225 at most. Angles are in degrees, counter-clockwise from
+    stage of the ideal line; there are 255 at most. Angles are in degrees, counter-clockwise from
     the image's x axis.
     """
     dx, dy = cos(radians(angle_deg)), -sin(radians(angle_deg))

@@ -131,6 +131,8 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     found['set of models'] = sorted(manifest.get('models') or {})
     found['language'] = manifest.get('language')
     found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
+    found['keep_lamps'] = (configuration.get('corruption') or {}).get('keep_lamps', False)
+    found['severities'] = _severities(manifest.get('severities') or {})
     found['label encoding'] = manifest.get('label_encoding')
     found['plugins'] = manifest.get('plugins') or {}
     segmentation = configuration.get('segmentation') or {}
@@ -141,6 +143,11 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
         if entry.name not in _FREE:
             found[entry.name] = monitor.get(entry.name)
     return found
+
+
+def _severities(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what severities meant, whichever of the corruptions a run had."""
+    return {'scales': told.get('scales'), 'measured': (told.get('measured') or {}).get('sha256')}
 
 
 def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
