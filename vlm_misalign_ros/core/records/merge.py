@@ -130,9 +130,7 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
     found['set of models'] = sorted(manifest.get('models') or {})
     found['language'] = manifest.get('language')
-    found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
-    found['keep_lamps'] = (configuration.get('corruption') or {}).get('keep_lamps', False)
-    found['severities'] = _severities(manifest.get('severities') or {})
+    found |= _degraded(manifest)
     found['label encoding'] = manifest.get('label_encoding')
     found['plugins'] = manifest.get('plugins') or {}
     segmentation = configuration.get('segmentation') or {}
@@ -145,9 +143,18 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _severities(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what severities meant, whichever of the corruptions a run had."""
-    return {'scales': told.get('scales'), 'measured': (told.get('measured') or {}).get('sha256')}
+def _degraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a manifest decides how a frame is degraded under a condition."""
+    corruption = (manifest.get('configuration') or {}).get('corruption') or {}
+    severities = manifest.get('severities') or {}
+    return {
+        'corruption seed': corruption.get('seed'),
+        'keep_lamps': corruption.get('keep_lamps', False),
+        'severities': {
+            'scales': severities.get('scales'),
+            'measured': (severities.get('measured') or {}).get('sha256'),
+        },
+    }
 
 
 def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
