@@ -71,6 +71,26 @@ def test_the_verb_prints_and_writes_what_is_kept(scenes, file, tmp_path, capsys)
     assert found['data'] | {'scenes': 2} == found['data'] and found['data']['frames'] == 2
 
 
+@pytest.mark.parametrize(
+    'words, named',
+    [
+        (['/no/data'], '/no/data'),
+        (['--model', 'miniature:clip'], 'clip'),
+        (['--corruptions', 'rain'], "no corruption 'rain'"),
+        (['--losses', '0.5', '0.4', '0.3', '0.2', '0.1'], 'five rising shares'),
+        (['--out', '/no/folder/file.json'], '/no/folder/file.json cannot be written'),
+        (['--out', '/tmp'], '/tmp cannot be written'),
+    ],
+)
+def test_what_will_not_do_is_one_line_before_anything_is_measured(scenes, words, named, capsys):
+    given = ['severities', *([str(scenes)] if words != ['/no/data'] else []), *words]
+    if '--model' not in words:
+        given += ['--model', MODEL]
+    assert cli.main(given) == 2
+    error = capsys.readouterr().err
+    assert named in error and error.splitlines()[-1].startswith('vlm-misalign: error')
+
+
 def test_the_manifest_says_what_the_severities_mean_and_where_they_are_from(configuration, file):
     facts = preflight(configuration())['severities']
     assert facts['measured']['sha256'] == json.loads(file.read_text())['sha256']

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.app.cli.parser import count, positive
+from vlm_misalign_ros.core.errors import RecordError
 
 HELP = 'measure what a segmentation model keeps of its mIoU at each severity of each corruption'
 EXAMPLES = """
@@ -75,6 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.corruptions.measured import LOSSES, save
     from vlm_misalign_ros.core.evaluation.severities import Asked, measure_severities
 
+    out = Path(arguments.out)
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise RecordError(
+            f'{out} cannot be written: {"it is a folder" if out.is_dir() else "no such folder"}',
+            'give the path of a file',
+        )
     asked = Asked(
         model=arguments.model,
         dataset=arguments.dataset,
@@ -98,9 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         found = measure_severities(asked, progress)
-    save(Path(arguments.out), found)
+    save(out, found)
     _show(found)
-    print(f'severities: {arguments.out}; use it with corruption.severity_by_miou={arguments.out}')
+    print(f'severities: {out}; use it with corruption.severity_by_miou={out}')
     return 0
 
 
