@@ -214,9 +214,10 @@ def kept_interval(clean: np.ndarray, degraded: np.ndarray) -> tuple[float, float
     Return the ratio of two mIoU over the same scenes with its 95 % interval.
 
     Both are confusion matrices by scene, int64 (scenes, 19, 20). The interval is that of the
-    jackknife, a scene left out at a time, on the logarithm, with Student's t of scenes - 1 degrees
-    of freedom (Efron and Stein 1981); NaN with fewer than LEAST_SCENES scenes, and where a mIoU is
-    0.
+    jackknife, a scene left out at a time, on the logarithm (Efron and Stein 1981), with Student's t
+    of (scenes - 1) / 2 degrees of freedom: few scenes hold most of a rare class, and with scenes - 1
+    it held the truth in .92 of simulated cases (benchmarks/kept_interval.py). NaN with fewer than
+    LEAST_SCENES scenes, and where a mIoU is 0.
     """
 
     def ratio(without: np.ndarray) -> float:
@@ -230,7 +231,7 @@ def kept_interval(clean: np.ndarray, degraded: np.ndarray) -> tuple[float, float
         return value, nan, nan
     logs = np.log(left)
     error = ((scenes - 1) / scenes * ((logs - logs.mean()) ** 2).sum()) ** 0.5
-    reach = float(stats.t.ppf(0.975, scenes - 1)) * float(error)
+    reach = float(stats.t.ppf(0.975, (scenes - 1) / 2)) * float(error)
     return value, exp(log(value) - reach), exp(log(value) + reach)
 
 
