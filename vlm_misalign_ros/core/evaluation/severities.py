@@ -214,10 +214,10 @@ def kept_interval(clean: np.ndarray, degraded: np.ndarray) -> tuple[float, float
     Return the ratio of two mIoU over the same scenes with its 95 % interval.
 
     Both are confusion matrices by scene, int64 (scenes, 19, 20). The interval is that of the
-    jackknife, a scene left out at a time, on the logarithm (Efron and Stein 1981), with Student's t
-    of (scenes - 1) / 2 degrees of freedom: few scenes hold most of a rare class, and with scenes - 1
-    it held the truth in .92 of simulated cases (benchmarks/kept_interval.py). NaN with fewer than
-    LEAST_SCENES scenes, and where a mIoU is 0.
+    jackknife, a scene left out at a time, on the logarithm (Efron and Stein 1981), with Student's
+    t of (scenes - 1) / 2 degrees of freedom: few scenes hold most of a rare class, and with
+    scenes - 1 it held the truth in .92 of simulated cases (benchmarks/kept_interval.py). NaN with
+    fewer than LEAST_SCENES scenes, and where a mIoU is 0.
     """
 
     def ratio(without: np.ndarray) -> float:
