@@ -43,9 +43,10 @@ def picture(height: int, width: int) -> np.ndarray:
 
 def poisson_low_light(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """Degrade by drawing photons and read noise for each value: the plain way."""
-    level = low_light.LEVELS[severity - 1]
-    light = level.exposure * (image / 255.0) ** low_light.GAMMA
-    noisy = rng.poisson(light / level.shot) * level.shot
+    exposure = low_light.EXPOSURES.at(severity)
+    shot = low_light.shot_noise(exposure) * (image.shape[1] / low_light.WIDTH) ** 2
+    light = exposure * (image / 255.0) ** low_light.GAMMA
+    noisy = rng.poisson(light / shot) * shot
     noisy = noisy + rng.normal(0.0, 1e-3, image.shape)
     return np.rint(255 * np.clip(noisy, 0, 1) ** (1 / low_light.GAMMA)).astype(np.uint8)
 
@@ -78,7 +79,7 @@ def main() -> None:
     for severity in SEVERITIES:
         condition = Condition('motion_blur', severity)
         drawn = degrade(image, condition, 0, 'k').applied.parameters
-        kernel = motion_blur.line_kernel(drawn['angle_deg'], drawn['length_px'])
+        kernel = motion_blur.line(drawn['angle_deg'], drawn['length_px']).kernel()
         took = median_ms(partial(degrade, image, condition, 0, 'k'), repeats)
         dense = median_ms(partial(cv2.filter2D, image, -1, kernel), repeats)
         report(condition.name, took, copy, dense)
@@ -90,7 +91,7 @@ def main() -> None:
         report(condition.name, took, copy, plain)
     for kind in occlusion.Kind:
         for severity in SEVERITIES:
-            coverage = occlusion.COVERAGES[severity - 1]
+            coverage = occlusion.COVERAGES.at(severity)
             took = median_ms(partial(cover_afresh, image, coverage, kind), repeats)
             report(f'occlusion:{severity} {kind.name.lower()}', took, copy)
 

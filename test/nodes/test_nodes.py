@@ -38,7 +38,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
-from vlm_misalign_ros.core.corruptions import degrade  # noqa: E402
+from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import FrameError, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
@@ -379,6 +379,52 @@ def test_live_the_condition_changes_by_parameter_and_a_wrong_one_is_refused(worl
         refused = set_condition(wrong)
         assert not refused.successful and refused.reason
     assert applied(4 * NANO) == 'motion_blur:5'
+
+
+def measured_file(path, severity):
+    """Write a file of severities: motion_blur:1 at `severity`, the others beyond what was lost."""
+    none = {'severity': None, 'problem': 'more than was measured'}
+    levels = [{'loss': 0.05, 'severity': severity}, *({'loss': 0.1 * k, **none} for k in range(4))]
+    measured.save(
+        path,
+        {
+            'schema': measured.SCHEMA,
+            'model': 'mine',
+            'model_sha256': 'mine',
+            'input_height': 512,
+            'keep_lamps': False,
+            'data': {'dataset': 'mine'},
+            'corruptions': {
+                'motion_blur': {'scale': measured.scale_of('motion_blur'), 'levels': levels}
+            },
+        },
+    )
+    return path
+
+
+def test_measured_severities_are_used_and_one_that_was_not_measured_is_refused(
+    world, picture, tmp_path
+):
+    path = measured_file(tmp_path / 'severities.json', 2.5)
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    conditions = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(
+        Corruption, follow_source=False, condition='motion_blur:1', severity_by_miou=str(path)
+    )
+    world.meet()
+    camera.publish(picture_message(picture, 2 * NANO))
+    wait_for(lambda: degraded and conditions)
+    found = codec.applied_from_values(codec.values_of(conditions[0]))
+    manner = Manner(measured.load(path))
+    expected = degrade(picture, Condition('motion_blur', 1), 0, '2.000000000', manner)
+    assert found == expected.applied and found.parameters['severity'] == 2.5
+    assert np.array_equal(images.to_array(degraded[0]), expected.image)
+    request = SetParameters.Request(
+        parameters=[Parameter('condition', value='motion_blur:2').to_parameter_msg()]
+    )
+    refused = world.call('/corruption/set_parameters', SetParameters, request).results[0]
+    assert not refused.successful and 'more than was measured' in refused.reason
 
 
 def test_live_a_schedule_goes_by_header_time(world, picture):

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
+from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.files import sha256_of
@@ -43,7 +44,12 @@ from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
-from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
+from vlm_misalign_ros.core.settings.nodes import (
+    ReplayParameters,
+    VlmParameters,
+    manner_of,
+    truth_settings,
+)
 from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
 
@@ -63,13 +69,14 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
         'models': _models(configuration),
         'label_encoding': _encoding(configuration),
     }
-    try_out(_conditions(configuration))
+    facts['severities'] = _severities(configuration, facts['models'])
     if configuration.replay is not None:
         facts['dataset'] = _dataset(
             configuration.replay,
             configuration.monitor.instances,
             truth_settings(configuration.monitor),
         )
+        _note_data(facts['severities'], facts['dataset'])
     facts['plugins'] = _plugins(configuration)
     facts[BASELINES] = baselines
     return facts
@@ -151,6 +158,41 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     return parse_conditions(list(chosen.schedule) or [chosen.condition])
 
 
+def _severities(
+    configuration: Configuration, models: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """
+    Return what the severities of each corruption mean; raises for conditions that will not do.
+
+    Where they stand for measured losses, what was measured otherwise than this run will is noted.
+    """
+    conditions = _conditions(configuration)
+    manner = manner_of(configuration.corruption)
+    if manner.severities is not None:
+        manner.severities.check(conditions)
+    try_out(conditions, manner)
+    used = (entry.corruption for entry in conditions if entry.severity)
+    names = dict.fromkeys((*CORRUPTIONS.builtin(), *used))
+    facts: dict[str, Any] = {'scales': {name: scale_of(name) for name in names}}
+    if manner.severities is not None:
+        told = manner.severities.facts()
+        segmentation = configuration.segmentation
+        here = {
+            'model_sha256': None
+            if segmentation is None
+            else models['segmentation'].get('sha256', segmentation.model),
+            'input_height': None if segmentation is None else segmentation.input_height,
+            'keep_lamps': manner.keep_lamps,
+        }
+        facts['measured'] = told
+        facts['notes'] = [
+            f'the severities were measured with {name} {told[name]}, and this run has {value}'
+            for name, value in here.items()
+            if value != told[name]
+        ]
+    return facts
+
+
 def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings) -> dict[str, Any]:
     """Return what is replayed; raises for frames or conditions that will not do."""
     if not replay.dataset:
@@ -172,6 +214,7 @@ def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings)
         )
     _check_labels(dataset, replay, instances, settings)
     return {
+        'name': dataset.name,
         'root': replay.dataset,
         'frames': len(dataset),
         'first': dataset.entries[0].key,
@@ -199,6 +242,15 @@ def _check_labels(
             f'frames that were looked at are unscorable, first {lost[0]}',
             'choose a split with labels (the test split of Cityscapes has placeholders); '
             '`vlm-misalign labels` shows what a map holds',
+        )
+
+
+def _note_data(severities: dict[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Note it where measured severities come from another data set than the run's."""
+    if 'measured' in severities and severities['measured']['data']['dataset'] != dataset['name']:
+        severities['notes'].append(
+            f'the severities were measured on {severities["measured"]["data"]["dataset"]}, and '
+            f'this run is on {dataset["name"]}'
         )
 
 

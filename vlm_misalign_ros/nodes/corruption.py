@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
-from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
+from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
@@ -56,8 +56,10 @@ class Corruption(runtime.MisalignNode):
         """Start to listen."""
         super().__init__('corruption', **kwargs)
         self._chosen = chosen = self.read_parameters(CorruptionParameters)
-        self._condition = single_condition(chosen.condition)
+        self._manner = manner_of(chosen)
+        self._condition = self._possible(chosen.condition)
         self._plan = parse_conditions(list(chosen.schedule)) if chosen.schedule else []
+        self._check_severities(self._plan)
         self._plan_start: int | None = None
         self.on_live_parameters(CorruptionParameters, self._changed)
         self._pictures: dict[int, Image] = {}
@@ -76,9 +78,19 @@ class Corruption(runtime.MisalignNode):
             )
         self.receive_images(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
 
+    def _possible(self, text: str) -> Condition:
+        """Return the one condition that `text` names, if there is a severity for it."""
+        condition = single_condition(text)
+        self._check_severities([condition])
+        return condition
+
+    def _check_severities(self, conditions: list[Condition]) -> None:
+        if self._manner.severities is not None:
+            self._manner.severities.check(conditions)
+
     def _changed(self, name: str, value: Any) -> None:
         if name == 'condition':
-            self._condition = single_condition(value)
+            self._condition = self._possible(value)
             self.get_logger().info(f'condition is now {value}')
 
     def _on_source(self, message: DiagnosticArray) -> None:
@@ -139,7 +151,7 @@ class Corruption(runtime.MisalignNode):
                 f'publish {LEAST_SIDE} pixels at least each way',
             )
         try:
-            degraded = degrade(picture, condition, self._chosen.seed, key)
+            degraded = degrade(picture, condition, self._chosen.seed, key, self._manner)
         except ConfigurationError as error:
             raise FrameError(error.what, error.remedy) from error
         source = checksum(picture)

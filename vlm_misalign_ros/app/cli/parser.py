@@ -33,6 +33,7 @@ VERBS = (
     'merge',
     'ask',
     'calibrate',
+    'severities',
     'truth',
     'labels',
     'mentions',

@@ -15,8 +15,21 @@
 """Camera degradations, parameterised by severity and seeded by frame."""
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES, parse_conditions
-from vlm_misalign_ros.core.corruptions.degrading import Degraded, covers, degrade, seed_of, try_out
-from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Corruption, Effect
+from vlm_misalign_ros.core.corruptions.degrading import (
+    Degraded,
+    Manner,
+    covers,
+    degrade,
+    degrade_at,
+    seed_of,
+    try_out,
+)
+from vlm_misalign_ros.core.corruptions.registry import (
+    CORRUPTIONS,
+    Corruption,
+    Effect,
+    severity_range,
+)
 
 __all__ = [
     'BLANK',
@@ -26,9 +39,12 @@ __all__ = [
     'Corruption',
     'Degraded',
     'Effect',
+    'Manner',
     'covers',
     'degrade',
+    'degrade_at',
     'parse_conditions',
     'seed_of',
+    'severity_range',
     'try_out',
 ]

@@ -17,14 +17,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES
-from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Effect
+from vlm_misalign_ros.core.corruptions.measured import MeasuredSeverities
+from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS, Effect, severity_range
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError
 from vlm_misalign_ros.core.types import Applied, Condition
 
@@ -33,6 +35,25 @@ GREY = 128
 _REMEDY = 'mend or uninstall the package that brings it'
 LEAST_SIDE = 16
 """Smallest height and width, in pixels, that is degraded."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a run degrades, other than by its conditions."""
+
+    severities: MeasuredSeverities | None = None
+    """What severity 1 to 5 stand for: measured losses of a model instead of the fixed tables."""
+    keep_lamps: bool = False
+    """Low light: whether the brightest pixels stay as they are."""
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Return the settings that a corruption takes by name."""
+        taken = getattr(CORRUPTIONS.load(name), 'options', ())
+        return {'keep_lamps': True} if self.keep_lamps and 'keep_lamps' in taken else {}
+
+
+PLAIN = Manner()
+"""Fixed severities."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +79,57 @@ def seed_of(run_seed: int, frame_key: str, corruption: str) -> int:
     return int.from_bytes(digest[:8], 'big') & (2**63 - 1)
 
 
-def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: str) -> Degraded:
+def degrade(
+    image: np.ndarray, condition: Condition, run_seed: int, frame_key: str, manner: Manner = PLAIN
+) -> Degraded:
     """
     Degrade `image`, contiguous BGR uint8 (H, W, 3) with H and W 16 at least.
 
     The result depends on the arguments alone. Under `clean` it holds `image` itself; `image` is
-    never written to. Raises ConfigurationError for an unknown corruption or severity and for
-    another type of image.
+    never written to. At a measured severity the parameters hold it, with the loss that it stands
+    for, as `severity` and `loss`. Raises ConfigurationError for an unknown corruption or severity,
+    for a loss that the model was not measured at and for another type of image.
     """
     check_condition(condition)
     _check_image(image)
-    name, severity = condition.corruption, condition.severity
+    severity = condition.severity
+    if severity == 0 or manner.severities is None:
+        return degrade_at(image, condition, severity, run_seed, frame_key, manner)
+    level = manner.severities.level(condition)
+    return degrade_at(
+        image, condition, level.severity, run_seed, frame_key, manner, {'loss': level.loss}
+    )
+
+
+def degrade_at(
+    image: np.ndarray,
+    condition: Condition,
+    severity: float,
+    run_seed: int,
+    frame_key: str,
+    manner: Manner = PLAIN,
+    told: Mapping[str, float] | None = None,
+) -> Degraded:
+    """
+    Degrade as `degrade` does, at any real severity that the condition's corruption takes.
+
+    `condition` names the corruption; `told` joins the parameters. Raises ConfigurationError for a
+    severity that the corruption does not take.
+    """
+    name = condition.corruption
     seed = seed_of(run_seed, frame_key, name)
     if name == BLANK:
         return Degraded(np.full_like(image, GREY), None, Applied(condition, seed))
-    if severity == 0:
+    if name == CLEAN:
         return Degraded(image, None, Applied(condition, seed))
     rng = np.random.Generator(np.random.PCG64(seed))
     corruption = CORRUPTIONS.load(name)
+    if severity not in SEVERITIES:
+        _check_real(name, severity)
+    elif severity_range(name) is None:
+        severity = int(severity)
     try:
-        effect = corruption.apply(image, severity, rng)
+        effect = corruption.apply(image, severity, rng, **manner.options(name))
     except (MisalignError, MemoryError):
         raise
     except Exception as error:  # a plug-in may fail in any way; the user needs its name
@@ -87,21 +139,39 @@ def degrade(image: np.ndarray, condition: Condition, run_seed: int, frame_key: s
             _REMEDY,
         ) from error
     _check_effect(effect, image, name)
+    parameters = dict(effect.parameters)
+    if told is not None:
+        parameters |= {'severity': float(severity), **told}
     return Degraded(
-        effect.image, effect.occluder, Applied(condition, seed, effect.parameters, covers(name))
+        effect.image, effect.occluder, Applied(condition, seed, parameters, covers(name))
     )
 
 
-def try_out(conditions: Iterable[Condition]) -> None:
-    """Apply each corruption once to a small picture; ConfigurationError for one that fails."""
+def try_out(conditions: Iterable[Condition], manner: Manner = PLAIN) -> None:
+    """Apply each condition once to a small picture; ConfigurationError for one that fails."""
     picture = np.full((LEAST_SIDE, 2 * LEAST_SIDE, 3), GREY, np.uint8)
-    for condition in {entry.corruption: entry for entry in conditions}.values():
-        degrade(picture, condition, 0, 'a trial before the run')
+    for condition in conditions:
+        degrade(picture, condition, 0, 'a trial before the run', manner)
 
 
 def covers(name: str) -> bool:
     """Return whether a corruption hides part of the scene; False for one that is not known."""
     return name in CORRUPTIONS and CORRUPTIONS.load(name).covers
+
+
+def _check_real(name: str, severity: float) -> None:
+    """Refuse a real severity that a corruption does not take."""
+    found = severity_range(name)
+    if found is None:
+        raise ConfigurationError(
+            f'corruption {name!r} takes whole severities alone, not {severity!r}',
+            'docs/extending.md says how it can take others (severity_range)',
+        )
+    if not found[0] <= severity <= found[1]:
+        raise ConfigurationError(
+            f'severity {severity!r} of {name} is off its scale',
+            f'allowed: {found[0]:g} to {found[1]:g}',
+        )
 
 
 def _check_effect(effect: Effect, image: np.ndarray, name: str) -> None:

@@ -17,10 +17,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import Protocol
 
 import numpy as np
 
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.registry import Registry
 
 
@@ -37,13 +39,19 @@ class Effect:
 
 
 class Corruption(Protocol):
-    """One kind of degradation; a module may be one."""
+    """
+    One kind of degradation; a module may be one.
+
+    Two attributes may be left out. `severity_range`, (least, most), says that `apply` takes any
+    real severity from least to most, worse the higher, with 0 for no change; without it only the
+    whole ones from 1 to 5 are asked for. `options` names the settings that `apply` takes by name.
+    """
 
     @property
     def covers(self) -> bool:
         """Tell whether it hides part of the scene, and says which by `Effect.occluder`."""
 
-    def apply(self, image: np.ndarray, severity: int, rng: np.random.Generator, /) -> Effect:
+    def apply(self, image: np.ndarray, severity: float, rng: np.random.Generator, /) -> Effect:
         """
         Degrade contiguous BGR uint8 (H, W, 3), which stays as it is, at severity 1 to 5.
 
@@ -65,3 +73,24 @@ CORRUPTIONS: Registry[Corruption] = Registry(
     needs=('covers', 'apply'),
 )
 """Every corruption by name."""
+
+
+def severity_range(name: str) -> tuple[float, float] | None:
+    """
+    Return the real severities that a corruption takes; None where it takes whole ones alone.
+
+    Raises ConfigurationError for an unknown corruption and for a range that is none.
+    """
+    found = getattr(CORRUPTIONS.load(name), 'severity_range', None)
+    if found is None:
+        return None
+    try:
+        least, most = (float(end) for end in found)
+    except (TypeError, ValueError):
+        least, most = inf, -inf
+    if not (isfinite(least) and isfinite(most) and 0 <= least < most):
+        raise ConfigurationError(
+            f'corruption {name!r} has the severity_range {found!r}',
+            'it has to be two numbers, 0 <= least < most; mend the package that brings it',
+        )
+    return least, most

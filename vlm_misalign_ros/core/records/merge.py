@@ -175,7 +175,7 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
     found['set of models'] = sorted(manifest.get('models') or {})
     found['language'] = manifest.get('language')
-    found['corruption seed'] = (configuration.get('corruption') or {}).get('seed')
+    found |= _degraded(manifest)
     found['label encoding'] = manifest.get('label_encoding')
     found['plugins'] = manifest.get('plugins') or {}
     segmentation = configuration.get('segmentation') or {}
@@ -186,6 +186,20 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
         if entry.name not in _FREE:
             found[entry.name] = monitor.get(entry.name)
     return found
+
+
+def _degraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a manifest decides how a frame is degraded under a condition."""
+    corruption = (manifest.get('configuration') or {}).get('corruption') or {}
+    severities = manifest.get('severities') or {}
+    return {
+        'corruption seed': corruption.get('seed'),
+        'keep_lamps': corruption.get('keep_lamps', False),
+        'severities': {
+            'scales': severities.get('scales'),
+            'measured': (severities.get('measured') or {}).get('sha256'),
+        },
+    }
 
 
 def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

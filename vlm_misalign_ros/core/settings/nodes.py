@@ -17,7 +17,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from vlm_misalign_ros.core.corruptions import Manner
+from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
@@ -90,6 +93,14 @@ class CorruptionParameters:
     )
     hold: float = parameter(
         10.0, 'seconds of header time of each scheduled condition', minimum=0.1
+    )
+    severity_by_miou: str = parameter(
+        '',
+        'file of vlm-misalign severities: severity 1 to 5 are what cost its model the losses '
+        'measured there; empty: the fixed severities',
+    )
+    keep_lamps: bool = parameter(
+        False, 'low_light: pixels brighter than 0.9 of linear light stay as they are'
     )
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
     max_failures: int = parameter(
@@ -308,6 +319,13 @@ class RecorderParameters:
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+def manner_of(parameters: CorruptionParameters) -> Manner:
+    """Return how a run degrades; ConfigurationError for a file of severities that will not do."""
+    file = parameters.severity_by_miou
+    severities = load_severities(Path(file).expanduser()) if file else None
+    return Manner(severities, parameters.keep_lamps)
 
 
 def truth_settings(parameters: TruthParameters) -> TruthSettings:

@@ -33,6 +33,7 @@ Extinction per metre, by severity 1-5.
 The first three are those of Foggy Cityscapes (Sakaridis et al. 2018); a contrast of 5 % is left
 at 600, 300, 150, 75 and 37 m.
 """
+severity_range = (1, 5)
 AIRLIGHT = (0.55, 0.75)
 """The light of the air, of linear light 0 to 1: least and greatest, drawn for each frame."""
 PATCHES = 0.25
@@ -43,14 +44,14 @@ GAMMA = 2.2
 """Exponent that approximates the sRGB curve: light adds up in linear light only."""
 
 
-def apply(image: np.ndarray, severity: int, rng: np.random.Generator) -> Effect:
+def apply(image: np.ndarray, severity: float, rng: np.random.Generator) -> Effect:
     """
     Lay fog over BGR uint8 (H, W, 3) by Koschmieder's law, I = J t + A (1 - t), t = exp(-beta d).
 
     The effect's parameters are `beta` (per metre), `visibility` (metres to a contrast of 5 %)
     and `airlight` (linear light).
     """
-    beta = BETAS[severity - 1]
+    beta = float(np.interp(severity, range(1, 6), BETAS))
     # What is drawn is the same at every severity: the same fog, only thicker.
     airlight = float(rng.uniform(*AIRLIGHT))
     density = np.exp(PATCHES * _patches(image.shape[:2], rng))
