@@ -24,17 +24,24 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation.parts import Wanted
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
+from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, Context, listened
+from vlm_misalign_ros.wire.telling import tell
+
+WARNINGS = 50
+"""Warnings that the terminal shows; the log has all."""
 
 
 class Monitor(runtime.MisalignNode):
@@ -52,12 +59,20 @@ class Monitor(runtime.MisalignNode):
         self._frames = self.create_publisher(DiagnosticArray, topics.MONITOR_FRAME, results)
         self._metrics = self.create_publisher(DiagnosticArray, topics.MONITOR_METRICS, results)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, results)
+        self._warned = 0
+        self._sight = GraphSight(self)
+        self._watch = Watch(
+            tell, self._sight, listened_by(chosen), chosen.deadline, time.monotonic()
+        )
         self._listen()
         self.create_timer(min(0.1, chosen.deadline / 4), self._tick)
         self.create_timer(1.0, self._diagnose)
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text)
+        self._warned += 1
+        if self._warned <= WARNINGS:
+            tell(text if self._warned < WARNINGS else 'further warnings are in the log alone')
 
     def _listen(self) -> None:
         chosen = self._chosen
@@ -79,6 +94,9 @@ class Monitor(runtime.MisalignNode):
             return
         self._frame_id = message.header.frame_id
         stamp = messages.stamp_of(message.header)
+        if not self._chosen.lockstep or stamp >= NANO:
+            condition = value.condition.name if channel.part == CONDITION else ''
+            self._watch.came(channel.part, stamp, time.monotonic(), condition)
         self._publish(self._session.add(stamp, channel.part, value, time.monotonic()))
 
     def _publish(self, closed: list[Closed]) -> None:
@@ -118,6 +136,10 @@ class Monitor(runtime.MisalignNode):
 
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
+        now = time.monotonic()
+        self._watch.tick(now, answering(self._sight, self._chosen))
+        if not self._chosen.lockstep and self._session.closed:
+            self._watch.rates(self._session.metrics(), now)
         header = messages.make_header(self.get_clock().now().nanoseconds, '')
         statuses = []
         for name in self._session.accounting:
@@ -166,10 +188,14 @@ class Monitor(runtime.MisalignNode):
             self.exit_code = verdict.exit_code
             print(f'verdict: {verdict.status.value}', flush=True)
 
+    def on_abandoned(self) -> None:
+        """Close the records; `vlm-misalign report` makes the results when somebody asks."""
+        self._session.end(time.monotonic())
+
 
 def main() -> int:
     """Run the node."""
-    return runtime.main(Monitor)
+    return runtime.main(Monitor, keeps=True)
 
 
 if __name__ == '__main__':

@@ -16,11 +16,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import rclpy
@@ -41,14 +43,14 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
-from vlm_misalign_ros.nodes import qos
+from vlm_misalign_ros.nodes import lifeline, qos
 from vlm_misalign_ros.nodes.worker import Worker
 from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
 
 P = TypeVar('P')
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CLASSES = {Form.IMAGE: Image, Form.VALUES: DiagnosticArray, Form.CAMERA_INFO: CameraInfo}
 
@@ -206,6 +208,10 @@ class MisalignNode(Node):
     def on_stop(self) -> None:
         """Release and write what is left; called once, when the loop has ended."""
 
+    def on_abandoned(self) -> None:
+        """Do so in the little time that is left once whoever started the run is gone."""
+        self.on_stop()
+
     def destroy_node(self) -> None:
         """Stop the workers, then destroy the node."""
         for worker in self.workers:
@@ -214,20 +220,57 @@ class MisalignNode(Node):
 
 
 def report_error(name: str, error: BaseException | str) -> None:
-    """Print the one line that a user needs."""
-    print(f'{name}: error: {error}', file=sys.stderr, flush=True)
+    """Print the one line that a user needs; that nobody reads it stops nobody."""
+    with suppress(OSError, ValueError):
+        print(f'{name}: error: {error}', file=sys.stderr, flush=True)
 
 
-def report_failure(name: str, error: Exception) -> int:
+def report_failure(name: str, error: BaseException) -> int:
     """
     Print what ended a node, with its traceback when it is a fault; return the exit code.
 
     Python itself would exit with 1, which says that a limit was exceeded.
     """
     if not isinstance(error, MisalignError):
-        traceback.print_exception(error)
-    report_error(name, error if str(error) else type(error).__name__)
-    return error.exit_code if isinstance(error, MisalignError) else ExitCode.ERROR
+        with suppress(OSError, ValueError):
+            traceback.print_exception(error)
+        kind = type(error).__name__
+        report_error(name, f'{kind}: {error}' if str(error) else kind)
+        return ExitCode.ERROR
+    report_error(name, error)
+    return error.exit_code
+
+
+class Stopping:
+    """
+    Whether this process has been asked to end, by a signal or by the death of its parent.
+
+    While it starts there is nothing to keep: a signal then interrupts the main thread at once.
+    """
+
+    def __init__(self) -> None:
+        """Begin as a process that starts and goes on."""
+        self._event = threading.Event()
+        self.starting = True
+        self.abandoned = False
+        """Whoever started the run is gone; nobody will read or wait for what comes."""
+
+    def __call__(self) -> bool:
+        """Return whether to end."""
+        return self._event.is_set()
+
+    def on_signal(self, *_: object) -> None:
+        """End; raises KeyboardInterrupt in a process that has not started yet."""
+        self._event.set()
+        if self.starting:
+            self.starting = False
+            raise KeyboardInterrupt
+
+    def on_lost(self) -> None:
+        """End what nobody waits for any more."""
+        self.abandoned = True
+        # To the main thread, which may be in the middle of loading a model.
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
@@ -248,44 +291,62 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
         executor.remove_node(node)
         executor.shutdown()
     try:
-        node.on_stop()
+        if getattr(stopped, 'abandoned', False):
+            node.on_abandoned()
+        else:
+            node.on_stop()
     except MisalignError as error:
         report_error(node.get_name(), error)
         code = code or error.exit_code
     return code or node.exit_code
 
 
-def catch_signals() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set; rclpy's own handlers stay out of it."""
-    stop = threading.Event()
+def catch_signals() -> Stopping:
+    """Return what SIGINT, SIGTERM and SIGHUP set; rclpy's own handlers stay out of it."""
+    stop = Stopping()
     for number in SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
+        # nohup has hang-ups ignored, and means it.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop.on_signal)
     return stop
 
 
-def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> int:
-    """Build a node, spin it, and return the process's exit code."""
+def deafen() -> None:
+    """
+    Ignore what asks this process to end, since it does.
+
+    Python restores the default handlers as it ends; a second Ctrl-C would kill it then.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def main(
+    build: Callable[[], MisalignNode], args: list[str] | None = None, keeps: bool = False
+) -> int:
+    """
+    Build a node, spin it, and return the process's exit code.
+
+    `keeps`: the node has files to close when the run's parent is gone.
+    """
     stop = catch_signals()
+    lifeline.hold(stop.on_lost, keeps, ExitCode.ERROR)
     name = build.__name__
-    prepare_process()
+    node: MisalignNode | None = None
     try:
+        prepare_process()
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # rcl raises bare RCLError kinds for broken --ros-args
-        report_error(name, error)
-        return ExitCode.ERROR
-    try:
         node = build()
-    except Exception as error:
-        code = report_failure(name, error)
-        rclpy.try_shutdown()
-        return code
-    try:
-        return spin(node, stop.is_set)
-    except Exception as error:
-        return report_failure(node.get_name(), error)
+        stop.starting = False
+        name = node.get_name()
+        return spin(node, stop)
+    except KeyboardInterrupt:
+        report_error(name, 'interrupted while it started')
+        return ExitCode.INTERRUPTED
+    except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
+        return report_failure(name, error)
     finally:
-        node.destroy_node()
+        deafen()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
-        # Python restores the default handlers as it ends; a second Ctrl-C would kill it then.
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
