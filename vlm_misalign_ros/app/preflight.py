@@ -16,13 +16,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
 from vlm_misalign_ros.core.datasets import LAYOUTS, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
@@ -36,10 +39,16 @@ from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.report.verdict import parse_limits
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters, VlmParameters, truth_settings
 from vlm_misalign_ros.core.types import Condition, Kind, Role
+
+EXPECTED = 'expected_frames'
+"""Key of the manifest: frames that the run has to close; 0 where it has no end."""
+_NAME = re.compile(r'[~/]?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+"""A name of ROS, as of a topic or a namespace."""
 
 
 def preflight(configuration: Configuration) -> dict[str, Any]:
@@ -48,15 +57,20 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 
     Raises a MisalignError that names the data set, model or setting that will not do.
     """
+    _ros(configuration)
     parse_limits(configuration.monitor.limits)
+    check_critical(configuration.monitor.critical)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),
         'label_encoding': _encoding(configuration),
     }
-    try_out(_conditions(configuration))
+    conditions = _conditions(configuration)
+    try_out(conditions)
+    facts[EXPECTED] = configuration.monitor.frames
     if configuration.replay is not None:
         facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
+        facts[EXPECTED] = facts['dataset']['frames'] * len(conditions)
     facts['plugins'] = _plugins(configuration)
     return facts
 
@@ -70,13 +84,43 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     for name, (text, role) in named.items():
         model = parse(text)
         check(model, role)
+        check_there(model)
         found[name] = {'model': text, 'role': role.value}
         if model.directory is not None:
             found[name]['sha256'] = weights_hash(model.directory)
+    _devices(configuration)
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
         found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
     return found
+
+
+def _devices(configuration: Configuration) -> None:
+    """Raise ConfigurationError for a device that is not there; `auto` and `cpu` always are."""
+    chosen = [(vlm.device, vlm.threads) for vlm in configuration.vlms]
+    if configuration.segmentation is not None:
+        chosen.append((configuration.segmentation.device, configuration.segmentation.threads))
+    asked = {device for device, _ in chosen} - {'auto', 'cpu'}
+    if not asked:
+        return
+    from vlm_misalign_ros.core.models.backend import prepare
+
+    for device in sorted(asked):
+        prepare(device, 1)
+
+
+def _ros(configuration: Configuration) -> None:
+    """Raise ConfigurationError where there is no ROS, or for names that it does not take."""
+    if find_spec('rclpy') is None:
+        raise ConfigurationError('rclpy does not import', 'vlm-misalign doctor tells the remedy')
+    names = [('namespace', configuration.namespace)] if configuration.namespace else []
+    names += [('remap', name) for rule in configuration.remap.items() for name in rule]
+    for setting, name in names:
+        if not _NAME.fullmatch(name.rstrip('/') if setting == 'namespace' else name):
+            raise ConfigurationError(
+                f'{setting} has {name!r}, which is no name of ROS',
+                'use letters, digits, _ and /; a part of it begins with a letter',
+            )
 
 
 def _language(vlm: VlmParameters, model_hash: str, truth: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +161,13 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     if configuration.replay is not None:
         return parse_conditions(list(configuration.replay.conditions))
     chosen = configuration.corruption
+    started = parse_conditions([chosen.condition])
+    if len(started) != 1:
+        raise ConfigurationError(
+            f"parameter 'condition' of corruption is {chosen.condition!r}, which names "
+            f'{len(started)} conditions',
+            'give one, NAME:SEVERITY; corruption.schedule goes through several',
+        )
     return parse_conditions(list(chosen.schedule) or [chosen.condition])
 
 

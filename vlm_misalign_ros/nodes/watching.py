@@ -29,7 +29,6 @@ from typing import Protocol
 from vlm_misalign_ros.core.evaluation.parts import CONDITION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.stamps import format_stamp
-from vlm_misalign_ros.wire.telling import READY
 
 SILENT = 5.0
 """Seconds without a message after which a topic, or a model, is named."""
@@ -223,7 +222,7 @@ class Watch:
         self._ready = True
         outside = [self._sight.resolve(e.topic) for e in self._listened if e.outside]
         listening = f'; listening to {", ".join(outside)}' if outside else ''
-        self._tell(f'{READY} after {waited:.0f} s: {", ".join(answering)}{listening}')
+        self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
         for entry in self._listened:
             if not entry.outside and not math.isnan(entry.since):
                 entry.since = now

@@ -19,8 +19,6 @@ from __future__ import annotations
 import sys
 
 PREFIX = 'run: '
-READY = 'ready'
-"""First word of the line that says that every node answers."""
 
 
 def tell(text: str) -> None:

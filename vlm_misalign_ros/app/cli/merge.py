@@ -34,19 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Merge, and make the results."""
     from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.app.runs import judged
     from vlm_misalign_ros.core.records.merge import merge
     from vlm_misalign_ros.core.report.finalise import finalise
     from vlm_misalign_ros.core.report.verdict import parse_limits
-    from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
     out = Path(arguments.out)
     merge(out, [Path(folder) for folder in arguments.runs])
-    monitor = parse(read_yaml(out / 'config.yaml')).monitor
+    chosen = judged(out)
     verdict = finalise(
         out,
-        minimum_coverage=monitor.minimum_coverage,
-        limits=parse_limits(monitor.limits),
-        expected_frames=None,
+        minimum_coverage=chosen.minimum_coverage,
+        limits=parse_limits(chosen.limits),
+        expected_frames=chosen.expected_frames,
         notes=[],
     )
     print_results(out)

@@ -33,19 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the results from the records."""
     from vlm_misalign_ros.app.cli.results import print_results
-    from vlm_misalign_ros.app.runs import expected_frames
-    from vlm_misalign_ros.core.records.merge import is_merged
+    from vlm_misalign_ros.app.runs import judged
     from vlm_misalign_ros.core.report.finalise import finalise
     from vlm_misalign_ros.core.report.verdict import parse_limits
-    from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
     folder = Path(arguments.folder)
-    configuration = parse(read_yaml(folder / 'config.yaml'))
+    chosen = judged(folder)
     verdict = finalise(
         folder,
-        minimum_coverage=configuration.monitor.minimum_coverage,
-        limits=parse_limits(configuration.monitor.limits),
-        expected_frames=None if is_merged(folder) else expected_frames(configuration) or None,
+        minimum_coverage=chosen.minimum_coverage,
+        limits=parse_limits(chosen.limits),
+        expected_frames=chosen.expected_frames,
         notes=[],
     )
     print_results(folder)
