@@ -32,7 +32,11 @@ LINES = 200
 """Lines of output kept in memory."""
 LINE = 2000
 """Bytes of a line kept in memory; the log has all of it."""
-_REASON = re.compile(r': error: |^Fatal Python error: |^\w[\w.]*(Error|Exception|Interrupt)\b')
+SHOWN = 200
+"""Characters of a line that are shown."""
+_ERROR = ': error: '
+"""In the line with which a node says why it ends."""
+_RAISED = re.compile(r'^Fatal Python error: |^\w[\w.]*(Error|Exception)\b')
 
 
 class Output:
@@ -77,7 +81,9 @@ class Output:
         if not text.strip():
             return
         self._lines.append(text)
-        if _REASON.search(text):
+        # The first that a node names is the cause of later ones; of a traceback the last counts.
+        named = _ERROR in self._reason
+        if not named and (_ERROR in text or _RAISED.search(text)):
             self._reason = text
         for_terminal = told(text)
         if for_terminal is not None:
@@ -98,14 +104,15 @@ class Output:
         self.close()
 
     def reason(self) -> str:
-        """Return the last line that names an error, or the last line; empty for silence."""
+        """Return the line that names the error, or the last line; empty for silence."""
         lines = list(self._lines)
         found = self._reason or (lines[-1].strip() if lines else '')
-        return found.split(': error: ', 1)[-1].strip()[:500]
+        return found.split(_ERROR, 1)[-1].strip()[:500]
 
     def tail(self, count: int) -> list[str]:
-        """Return the last lines."""
-        return list(self._lines)[-count:]
+        """Return the last lines, none longer than SHOWN."""
+        kept = [line for line in self._lines if not line.startswith('Extension modules: ')]
+        return [line[:SHOWN] for line in kept[-count:]]
 
 
 class Child:

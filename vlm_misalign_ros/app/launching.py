@@ -37,6 +37,7 @@ from launch_ros.actions import Node
 
 from vlm_misalign_ros.app.children import how_it_ended
 from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
+from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.runs import create_run, settle, verdict_or_error
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
@@ -149,6 +150,7 @@ def start_graph(mode: str) -> OpaqueFunction:
                 f'this launch file needs {mode!r}',
             )
         overwrite = LaunchConfiguration('overwrite').perform(context) == 'true'
+        sweep()
         folder = create_run(configuration, overwrite)
         graph = build_graph(configuration, folder)
         # The nodes end with this process, which they take for their parent.

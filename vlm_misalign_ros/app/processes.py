@@ -28,6 +28,7 @@ import yaml
 
 from vlm_misalign_ros.app.children import Child, how_it_ended, out_of_memory_kills
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
+from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records, Terminal
 from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, RecordError
@@ -100,9 +101,11 @@ class Runner:
                 signal.signal(number, self._interrupt)
         self._terminal = Terminal(self._total, out)
         self._kills = out_of_memory_kills()
+        sweep()
+        records = Records(self._folder / RECORDS)
         try:
             self._start()
-            return self._watch(self._terminal)
+            return self._watch(self._terminal, records)
         except OSError as error:
             raise RecordError(
                 f'{self._folder} cannot be written: {error.strerror}',
@@ -110,7 +113,9 @@ class Runner:
             ) from error
         finally:
             self._end_all()
-            self._terminal.close()
+            condition, count = records.read()
+            self._terminal.close(count, condition)
+            sweep()
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
@@ -137,8 +142,7 @@ class Runner:
         assert self._terminal is not None
         self._terminal.say(text)
 
-    def _watch(self, terminal: Terminal) -> int:
-        records = Records(self._folder / RECORDS)
+    def _watch(self, terminal: Terminal, records: Records) -> int:
         last = next(child for child in self._children if child.spec.ends_run)
         stuck = False
         self._grown, seen = time.monotonic(), 0
@@ -160,9 +164,7 @@ class Runner:
             last.wait(STOP)
             if self._interrupts:
                 return ExitCode.INTERRUPTED
-        condition, count = records.read()
-        terminal.update(count, condition)
-        return self._code(last, stuck, count)
+        return self._code(last, stuck, records.read()[1])
 
     def _finish(self, last: Child, terminal: Terminal, records: Records) -> None:
         """Ask for the results; a second Ctrl-C does without."""
@@ -176,7 +178,7 @@ class Runner:
                 last.signal(signal.SIGKILL)
                 last.wait(STOP)
                 self.failures.append(
-                    f'{self._interrupts[-1]} again: no results were written; '
+                    f'{self._interrupts[-1]} came again while the results were written; '
                     f'vlm-misalign report {self._folder} makes them from the records'
                 )
                 return

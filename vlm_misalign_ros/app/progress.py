@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ from vlm_misalign_ros.core.records.schema import FrameRecord, decode
 
 _FRAME = b'{"kind":"frame"'
 """What the line of a frame begins with."""
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
 WAITING = 200
 """Lines that may wait for the terminal; the oldest of more are dropped, and the logs have them."""
 
@@ -82,37 +85,55 @@ class _Stream:
 
 
 class Terminal:
-    """A progress bar, and lines above it; plain lines where there is no terminal."""
+    """A progress bar with lines above it; where there is no terminal, lines alone."""
 
     def __init__(self, total: int, out: TextIO | None = None) -> None:
         """Show progress on `out` (stderr); `total` frames are expected (0: without end)."""
         self._out: Any = _Stream(out or sys.stderr)
         self._lines: deque[str] = deque(maxlen=WAITING)
-        tty = False
+        self._total = total
+        self._shown = 0
+        self._shown_at = time.monotonic()
+        self._bar: tqdm[Any] | None = None
         with suppress(OSError, ValueError):
-            tty = self._out.isatty()
-        self._bar: tqdm[Any] = tqdm(
-            total=total or None,
-            unit='frame',
-            file=self._out,
-            desc='starting',
-            mininterval=0.2 if tty else 10.0,
-            dynamic_ncols=tty,
-        )
+            if self._out.isatty():
+                self._bar = tqdm(
+                    total=total or None,
+                    unit='frame',
+                    file=self._out,
+                    desc='starting',
+                    mininterval=0.2,
+                    dynamic_ncols=True,
+                )
 
     def say(self, text: str) -> None:
         """Show a line with the next `update`; any thread may call this."""
         self._lines.append(text)
 
-    def update(self, count: int, condition: str) -> None:
+    def _write(self, text: str) -> None:
+        if self._bar is None:
+            self._out.write(text + '\n')
+            self._out.flush()
+        else:
+            tqdm.write(text, file=self._out)
+
+    def update(self, count: int, condition: str, last: bool = False) -> None:
         """Show how many frames there are, and the lines that wait."""
         while self._lines:
-            tqdm.write(self._lines.popleft(), file=self._out)
-        if count != self._bar.n:
-            self._bar.set_description(condition, refresh=False)
-            self._bar.update(count - self._bar.n)
+            self._write(self._lines.popleft())
+        if self._bar is not None:
+            if count != self._bar.n:
+                self._bar.set_description(condition, refresh=False)
+                self._bar.update(count - self._bar.n)
+            return
+        now = time.monotonic()
+        if count != self._shown and (last or now - self._shown_at >= EVERY):
+            self._shown, self._shown_at = count, now
+            of = f'/{self._total}' if self._total else ''
+            self._write(f'{condition}: {count}{of} frames')
 
-    def close(self) -> None:
+    def close(self, count: int, condition: str) -> None:
         """Show what is left and end the bar."""
-        self.update(int(self._bar.n), '')
-        self._bar.close()
+        self.update(count, condition, last=True)
+        if self._bar is not None:
+            self._bar.close()
