@@ -14,8 +14,8 @@
 """
 Shared memory that killed processes have left behind.
 
-Fast DDS gives each process a segment of 64 MB in /dev/shm and removes it as the process ends; where
-one is killed the segment stays until the machine starts again.
+Fast DDS gives each process a segment of 64 MB in /dev/shm and removes it as the process ends;
+where one is killed the segment stays until the machine starts again.
 """
 
 from __future__ import annotations

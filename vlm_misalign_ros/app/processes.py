@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.wire.environment import child_environment
 
+STARTING = 'vlm_misalign_ros.nodes.starting'
 POLL = 0.1
 GRACE = 60.0
 """Seconds the monitor may take to write its results."""
@@ -54,7 +55,8 @@ def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
     command = [
         sys.executable,
         '-m',
-        spec.module,
+        STARTING,
+        spec.module.rpartition('.')[2],
         '--ros-args',
         '-r',
         f'__node:={spec.name}',
@@ -129,7 +131,7 @@ class Runner:
             path = self._folder / 'log' / 'graph.json'
             path.write_text(json.dumps(dataclasses.asdict(self._graph)), encoding='utf-8')
             spec = NodeSpec('composed', '', 'vlm_misalign_ros.nodes.composed', '', {}, True)
-            self._spawn(spec, [sys.executable, '-m', spec.module, str(path)], environment)
+            self._spawn(spec, [sys.executable, '-m', STARTING, 'composed', str(path)], environment)
             return
         for spec in self._graph.nodes:
             self._spawn(spec, _command(spec, self._graph, self._folder), environment)

@@ -51,24 +51,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('graph', help='JSON: nodes, namespace, remappings')
     path = parser.parse_args().graph
-    stop = runtime.catch_signals()
+    stop = lifeline.catch_signals()
     lifeline.hold(stop.on_lost, True, ExitCode.ERROR)
     try:
         with open(path, encoding='utf-8') as stream:
             return _run(json.load(stream), stop)
     except KeyboardInterrupt:
-        runtime.report_error('composed', 'interrupted while it started')
+        lifeline.report_error('composed', 'interrupted while it started')
         return ExitCode.INTERRUPTED
     except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
-        return runtime.report_failure('composed', error)
+        return lifeline.report_failure('composed', error)
     finally:
-        runtime.deafen()
+        lifeline.deafen()
 
 
 class _Until:
     """Asks one node to end when the process is asked to, or another node has ended the run."""
 
-    def __init__(self, stop: runtime.Stopping, ending: threading.Event) -> None:
+    def __init__(self, stop: lifeline.Stopping, ending: threading.Event) -> None:
         self._stop = stop
         self._ending = ending
 
@@ -80,7 +80,7 @@ class _Until:
         return self._stop.abandoned
 
 
-def _run(graph: dict[str, Any], stop: runtime.Stopping) -> int:
+def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
     """Run the nodes of a graph, a thread each; return the exit code."""
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Any] = []
@@ -93,7 +93,7 @@ def _run(graph: dict[str, Any], stop: runtime.Stopping) -> int:
         try:
             code = runtime.spin(node, _Until(stop, ending))
         except BaseException as error:  # noqa: B036  (a thread would hide SystemExit)
-            code = runtime.report_failure(spec['name'], error)
+            code = lifeline.report_failure(spec['name'], error)
         finally:
             codes[spec['name']] = code
             if spec['ends_run'] or code:
@@ -105,7 +105,7 @@ def _run(graph: dict[str, Any], stop: runtime.Stopping) -> int:
             try:
                 node = build_node(spec, graph['namespace'], rules)
             except Exception as error:
-                return runtime.report_failure(spec['name'], error)
+                return lifeline.report_failure(spec['name'], error)
             nodes.append(node)
         stop.starting = False
         threads = [

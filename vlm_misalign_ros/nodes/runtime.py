@@ -16,13 +16,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import threading
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import rclpy
@@ -49,8 +43,6 @@ from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
 
 P = TypeVar('P')
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CLASSES = {Form.IMAGE: Image, Form.VALUES: DiagnosticArray, Form.CAMERA_INFO: CameraInfo}
 
@@ -219,60 +211,6 @@ class MisalignNode(Node):
         super().destroy_node()
 
 
-def report_error(name: str, error: BaseException | str) -> None:
-    """Print the one line that a user needs; that nobody reads it stops nobody."""
-    with suppress(OSError, ValueError):
-        print(f'{name}: error: {error}', file=sys.stderr, flush=True)
-
-
-def report_failure(name: str, error: BaseException) -> int:
-    """
-    Print what ended a node, with its traceback when it is a fault; return the exit code.
-
-    Python itself would exit with 1, which says that a limit was exceeded.
-    """
-    if not isinstance(error, MisalignError):
-        with suppress(OSError, ValueError):
-            traceback.print_exception(error)
-        kind = type(error).__name__
-        report_error(name, f'{kind}: {error}' if str(error) else kind)
-        return ExitCode.ERROR
-    report_error(name, error)
-    return error.exit_code
-
-
-class Stopping:
-    """
-    Whether this process has been asked to end, by a signal or by the death of its parent.
-
-    While it starts there is nothing to keep: a signal then interrupts the main thread at once.
-    """
-
-    def __init__(self) -> None:
-        """Begin as a process that starts and goes on."""
-        self._event = threading.Event()
-        self.starting = True
-        self.abandoned = False
-        """Whoever started the run is gone; nobody will read or wait for what comes."""
-
-    def __call__(self) -> bool:
-        """Return whether to end."""
-        return self._event.is_set()
-
-    def on_signal(self, *_: object) -> None:
-        """End; raises KeyboardInterrupt in a process that has not started yet."""
-        self._event.set()
-        if self.starting:
-            self.starting = False
-            raise KeyboardInterrupt
-
-    def on_lost(self) -> None:
-        """End what nobody waits for any more."""
-        self.abandoned = True
-        # To the main thread, which may be in the middle of loading a model.
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
 def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
     """Run one node until it has finished, is stopped or fails; return its exit code."""
     executor = SingleThreadedExecutor()
@@ -285,7 +223,7 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
     except ExternalShutdownException:
         pass
     except MisalignError as error:
-        report_error(node.get_name(), error)
+        lifeline.report_error(node.get_name(), error)
         code = error.exit_code
     finally:
         executor.remove_node(node)
@@ -296,29 +234,9 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
         else:
             node.on_stop()
     except MisalignError as error:
-        report_error(node.get_name(), error)
+        lifeline.report_error(node.get_name(), error)
         code = code or error.exit_code
     return code or node.exit_code
-
-
-def catch_signals() -> Stopping:
-    """Return what SIGINT, SIGTERM and SIGHUP set; rclpy's own handlers stay out of it."""
-    stop = Stopping()
-    for number in SIGNALS:
-        # nohup has hang-ups ignored, and means it.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop.on_signal)
-    return stop
-
-
-def deafen() -> None:
-    """
-    Ignore what asks this process to end, since it does.
-
-    Python restores the default handlers as it ends; a second Ctrl-C would kill it then.
-    """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def main(
@@ -329,7 +247,7 @@ def main(
 
     `keeps`: the node has files to close when the run's parent is gone.
     """
-    stop = catch_signals()
+    stop = lifeline.catch_signals()
     lifeline.hold(stop.on_lost, keeps, ExitCode.ERROR)
     name = build.__name__
     node: MisalignNode | None = None
@@ -341,12 +259,12 @@ def main(
         name = node.get_name()
         return spin(node, stop)
     except KeyboardInterrupt:
-        report_error(name, 'interrupted while it started')
+        lifeline.report_error(name, 'interrupted while it started')
         return ExitCode.INTERRUPTED
     except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
-        return report_failure(name, error)
+        return lifeline.report_failure(name, error)
     finally:
-        deafen()
+        lifeline.deafen()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
