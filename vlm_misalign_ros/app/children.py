@@ -74,7 +74,7 @@ class Output:
         for line in lines:
             self._line(line)
         # A process that never ends its line must not fill the memory.
-        self._rest = self._rest[-LINE:]
+        self._rest = self._rest[:LINE]
 
     def _line(self, line: bytes) -> None:
         text = line[:LINE].decode('utf-8', 'replace').rstrip()
@@ -107,7 +107,7 @@ class Output:
         """Return the line that names the error, or the last line; empty for silence."""
         lines = list(self._lines)
         found = self._reason or (lines[-1].strip() if lines else '')
-        return found.split(_ERROR, 1)[-1].strip()[:500]
+        return found[:500]
 
     def tail(self, count: int) -> list[str]:
         """Return the last lines, none longer than SHOWN."""
@@ -157,6 +157,13 @@ class Child:
             # What it wrote before it ended; something that it started may keep the pipe open.
             self._listener.join(1.0)
         return code
+
+    def reason(self) -> str:
+        """Return what it said of its end; several nodes in one process are told apart."""
+        node, error, text = self.output.reason().partition(_ERROR)
+        if not error:
+            return node
+        return text if self.spec.executable else f'{node}: {text}'
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it and to what it started."""

@@ -197,7 +197,8 @@ class Runner:
             self._fail(last, -9 if code is None else code, kept if count else '')
             return ExitCode.ERROR
         if code == ExitCode.ERROR:
-            self.failures.append(last.output.reason() or f'{last.spec.name} ended without a word')
+            said = last.reason() or 'no reason was given'
+            self.failures.append(f'{last.spec.name}: {said}' if last.spec.executable else said)
             self._keep_last_words(last)
             return code
         if code == ExitCode.INTERRUPTED and not self._interrupts:
@@ -211,7 +212,7 @@ class Runner:
     def _fail(self, child: Child, code: int, more: str = '') -> None:
         killed = out_of_memory_kills() > self._kills
         line = f'{child.spec.name} ended with {how_it_ended(code, killed)}{more}'
-        reason = child.output.reason()
+        reason = child.reason()
         self.failures.append(f'{line}: {reason}' if reason else line)
         self._keep_last_words(child)
 

@@ -28,12 +28,15 @@ from typing import Protocol
 
 from vlm_misalign_ros.core.evaluation.parts import CONDITION
 from vlm_misalign_ros.core.metrics.rates import RATES
+from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
 
 SILENT = 5.0
 """Seconds without a message after which a topic, or a model, is named."""
 RATES_EVERY = 5.0
 """Seconds between two lines of rolling rates of a model."""
+FADES = 0.8
+"""What is left of the longest wait with each shorter one."""
 SIMILAR = 3
 """Names that are offered for a topic that nobody publishes."""
 
@@ -81,8 +84,8 @@ class Listened:
     """Since when something is waited for; NaN while nothing is."""
     frame: int = 0
     """Stamp of the first frame that waits for it; 0 where it brings frames itself."""
-    longest: float = 0.0
-    """Longest wait so far that came to an end."""
+    usual: float = 0.0
+    """Longest wait that came to an end of late."""
     named: float = 0.0
     """Wait at which it was last named; 0: not since it last brought something."""
 
@@ -97,9 +100,12 @@ def reason(listened: Listened, sight: Sight) -> str:
         return f'nobody publishes it{hint}'
     wrong = [one for one in found if one.type != listened.type]
     if len(wrong) == len(found):
-        kinds = ', '.join(sorted({one.type.rpartition('/')[2] for one in wrong}))
-        wanted = listened.type.rpartition('/')[2]
-        return f'its publisher {wrong[0].node} sends {kinds}; {wanted} is needed'
+        kind, wanted = (text.rpartition('/')[2] for text in (wrong[0].type, listened.type))
+        how = 'reliable' if wrong[0].reliable else 'best effort'
+        return (
+            f'its publisher {wrong[0].node} sends {kind}, {how}; {wanted} is needed: remap to a '
+            'topic that has it'
+        )
     right = [one for one in found if one.type == listened.type]
     asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]
     if any(one.reliable for one in asked) and not any(one.reliable for one in right):
@@ -139,7 +145,13 @@ def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[s
 
 
 def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
-    """Return the rolling rates of one model, from the values of monitor/metrics, as a line."""
+    """
+    Return the state of one model, from the values of monitor/metrics, as a line.
+
+    First how many of all its frames came to which end, then its rates over the rolling window.
+    """
+    counts = [(state.value, values.get(state.value, '0')) for state in Status]
+    frames = ', '.join(f'{count} {state}' for state, count in counts if count != '0')
     words = []
     titles = {row.name: row.title for row in RATES}
     for name in rows:
@@ -149,7 +161,7 @@ def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
             continue
         of = f' ({over}/{under})' if under is not None else ''
         words.append(f'{titles[name]} {value:.3f}{of}')
-    return ', '.join(words) or 'no rate yet'
+    return f'{frames or "no frame"}; {", ".join(words) or "no rate yet"}'
 
 
 class Watch:
@@ -194,7 +206,9 @@ class Watch:
         if entry.named:
             verb = 'come again' if entry.outside else 'answers again'
             self._tell(f'{entry.what} {verb} after {waited:.0f} s')
-        entry.longest = max(entry.longest, waited)
+        if self._ready:
+            # What is always slow is not named each time; what hung once is, the next time.
+            entry.usual = max(waited, FADES * entry.usual)
         entry.since = now if entry.outside or stamp < entry.frame else math.nan
         entry.named = 0.0
 
@@ -230,7 +244,7 @@ class Watch:
     def _look_at(self, entry: Listened, now: float) -> None:
         waited = now - entry.since
         # Each time it is named, it is left alone for twice as long.
-        if not waited >= max(SILENT, 2 * entry.longest, 2 * entry.named):
+        if not waited >= max(SILENT, 2 * entry.usual, 2 * entry.named):
             return
         entry.named = waited
         if entry.outside:
