@@ -70,7 +70,8 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     facts[EXPECTED] = configuration.monitor.frames
     if configuration.replay is not None:
         facts['dataset'] = _dataset(configuration.replay, configuration.monitor.instances)
-        facts[EXPECTED] = facts['dataset']['frames'] * len(conditions)
+        asked = facts['dataset']['frames'] * len(conditions)
+        facts[EXPECTED] = min(asked, configuration.monitor.frames or asked)
     facts['plugins'] = _plugins(configuration)
     return facts
 
