@@ -188,18 +188,23 @@ class Runner:
     def _code(self, last: Child, stuck: bool, count: int) -> int:
         """Return the exit code of a run whose last process has ended, or was given up."""
         code = last.code
-        if len(self._interrupts) > 1 and (code is None or code < 0):
+        killed = code is None or code < 0
+        if len(self._interrupts) > 1 and killed:
             return ExitCode.INTERRUPTED
         if stuck:
             return ExitCode.ERROR
-        if code is None or code < 0:
+        if killed:
             kept = f'; the {count} closed frames are kept in {self._folder / RECORDS}'
-            self._fail(last, -9 if code is None else code, kept if count else '')
+            self._fail(last, -signal.SIGKILL if code is None else code, kept if count else '')
             return ExitCode.ERROR
+        assert code is not None
+        return self._said(last, code)
+
+    def _said(self, last: Child, code: int) -> int:
+        """Return the exit code of a run whose last process ended by itself with `code`."""
         if code == ExitCode.ERROR:
             said = last.reason() or 'no reason was given'
             self.failures.append(f'{last.spec.name}: {said}' if last.spec.executable else said)
-            self._keep_last_words(last)
             return code
         if code == ExitCode.INTERRUPTED and not self._interrupts:
             self.failures.append(f'{last.spec.name} was ended by a signal from outside')

@@ -98,15 +98,9 @@ def reason(listened: Listened, sight: Sight) -> str:
         near = similar(name, listened.type, sight.topics())
         hint = f'; similar: {", ".join(near)}' if near else ''
         return f'nobody publishes it{hint}'
-    wrong = [one for one in found if one.type != listened.type]
-    if len(wrong) == len(found):
-        kind, wanted = (text.rpartition('/')[2] for text in (wrong[0].type, listened.type))
-        how = 'reliable' if wrong[0].reliable else 'best effort'
-        return (
-            f'its publisher {wrong[0].node} sends {kind}, {how}; {wanted} is needed: remap to a '
-            'topic that has it'
-        )
     right = [one for one in found if one.type == listened.type]
+    if not right:
+        return _of_another_type(found[0], listened.type)
     asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]
     if any(one.reliable for one in asked) and not any(one.reliable for one in right):
         return (
@@ -114,6 +108,15 @@ def reason(listened: Listened, sight: Sight) -> str:
             f'reliable gets none of it; set {listened.listener}.reliability to best_effort'
         )
     return f'its publisher {right[0].node} is there and sends nothing'
+
+
+def _of_another_type(publisher: Endpoint, wanted: str) -> str:
+    kind, needed = (text.rpartition('/')[2] for text in (publisher.type, wanted))
+    how = 'reliable' if publisher.reliable else 'best effort'
+    return (
+        f'its publisher {publisher.node} sends {kind}, {how}; {needed} is needed: remap to a topic '
+        'that has it'
+    )
 
 
 def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[str]:
