@@ -114,8 +114,8 @@ def _of_another_type(publisher: Endpoint, wanted: str) -> str:
     kind, needed = (text.rpartition('/')[2] for text in (publisher.type, wanted))
     how = 'reliable' if publisher.reliable else 'best effort'
     return (
-        f'its publisher {publisher.node} sends {kind}, {how}; {needed} is needed: remap to a topic '
-        'that has it'
+        f'its publisher {publisher.node} sends {kind}, {how}; {needed} is needed: remap to a '
+        'topic that has it'
     )
 
 
