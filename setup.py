@@ -89,6 +89,7 @@ setup(
         'tokenizers>=0.22.1',
         'open_clip_torch>=3.3',
         'timm>=1.0.30',
+        'huggingface_hub>=1.3',
         'safetensors>=0.4.3',
         'rosbags>=0.11',
         'mcap>=1.1',

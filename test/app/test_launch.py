@@ -15,6 +15,12 @@
 """The launch files; only where ROS 2's launch is installed."""
 
 import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -23,10 +29,11 @@ import yaml
 pytest.importorskip('launch_ros', reason='launch is not on the package index')
 
 from launch import LaunchContext  # noqa: E402
-from launch.actions import DeclareLaunchArgument, OpaqueFunction  # noqa: E402
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable  # noqa: E402
 from launch_ros.actions import Node  # noqa: E402
 
-from vlm_misalign_ros.app.graph import build_graph  # noqa: E402
+from vlm_misalign_ros.app import launching  # noqa: E402
+from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
 from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 
@@ -116,3 +123,99 @@ def test_live_topics_are_remapped(config, tmp_path):
 def test_a_configuration_of_the_other_mode_is_refused(config, tmp_path):
     with pytest.raises(MisalignError, match="needs 'live'"):
         started(load('live'), config=str(config), out=str(tmp_path))
+
+
+def nodes_of(folder):
+    """Return the nodes that still run and write into a run folder, or were started for it."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*'):
+        try:
+            given = (path / 'environ').read_bytes()
+            line = (path / 'cmdline').read_bytes()
+            ended = (path / 'stat').read_text().rpartition(') ')[2][0] == 'Z'
+        except OSError:
+            continue
+        if b'lib/vlm_misalign_ros/' in line and folder.encode() in given and not ended:
+            found.append(line)
+    return found
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here')
+@pytest.mark.parametrize(
+    'number, loading', [(signal.SIGTERM, False), (signal.SIGKILL, False), (signal.SIGKILL, True)]
+)
+def test_no_node_outlives_a_launch_that_was_ended(config, scenes, tmp_path, number, loading):
+    command = ['ros2', 'launch', 'vlm_misalign_ros', 'evaluate.launch.py', f'config:={config}']
+    command += [f'dataset:={scenes}', f'out:={tmp_path}', 'name:=run', 'conditions:=all']
+    mark = f'mark-{tmp_path}'
+    started = subprocess.Popen(
+        command,
+        env={**os.environ, 'ROS_LOG_DIR': str(tmp_path / 'log'), 'MARK': mark},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    records = tmp_path / 'run' / 'records.jsonl'
+
+    def begun():
+        if loading:
+            return len(nodes_of(mark)) == 5
+        return records.is_file() and b'"kind":"frame"' in records.read_bytes()
+
+    try:
+        wait_until(begun, 120)
+        assert nodes_of(mark)
+        started.send_signal(number)
+        started.wait(20)
+        wait_until(lambda: not nodes_of(mark), 15)
+    finally:
+        if started.poll() is None:
+            started.kill()
+    if not loading:
+        assert records.read_bytes().endswith(b'\n')
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'it does not come true'
+        time.sleep(0.05)
+
+
+def test_a_launch_that_begins_says_who_its_nodes_must_not_outlive(config, scenes, tmp_path):
+    entities = load('evaluate')
+    context = LaunchContext()
+    for entity in entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            entity.visit(context)
+    context.launch_configurations.update(
+        config=str(config), out=str(tmp_path), name='run', dataset=str(scenes)
+    )
+    (action,) = [entity for entity in entities if isinstance(entity, OpaqueFunction)]
+    for entry in action.execute(context):
+        if isinstance(entry, SetEnvironmentVariable):
+            entry.visit(context)
+    assert context.environment['VLM_MISALIGN_PARENT'] == str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    'code, verdict, words',
+    [
+        (1, None, 'exit code 1 and without a verdict'),
+        (0, None, 'exit code 0 and without a verdict'),
+        (-9, None, 'signal SIGKILL and without a verdict'),
+        (1, 'FAIL', 'ended with FAIL; see'),
+        (3, 'INVALID', 'ended with INVALID; see'),
+    ],
+)
+def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, code, verdict, words):
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (folder / 'manifest.json').write_text('{}')
+    if verdict is not None:
+        (folder / 'verdict.json').write_text(json.dumps({'status': verdict, 'checks': []}))
+    spec = NodeSpec('monitor', 'monitor', '', '', {}, True)
+    with pytest.raises(RuntimeError, match=words):
+        launching._on_end(spec, folder, code)
+    assert folder.exists() is (verdict is not None)

@@ -17,6 +17,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,10 +171,31 @@ def test_a_bag_cut_short_is_named(recorded, tmp_path):
 # Runs that end badly -------------------------------------------------------------------------
 
 
+def left_behind(text):
+    """Return the nodes of this package that still run and have `text` in their arguments."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*'):
+        try:
+            line = (path / 'cmdline').read_text()
+            ended = (path / 'stat').read_text().rpartition(') ')[2][0] == 'Z'
+        except OSError:
+            continue
+        if 'vlm_misalign_ros.nodes' in line and text in line and not ended:
+            found.append(line.replace('\0', ' '))
+    return found
+
+
+def nothing_is_left_behind(folder, seconds=15.0):
+    end = time.monotonic() + seconds
+    while found := left_behind(str(folder)):
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+
+
 class Started:
     """A long run in the background."""
 
-    def __init__(self, config, out, *overrides):
+    def __init__(self, config, out, *overrides, environment=None):
         self.folder = out / 'long'
         self.process = subprocess.Popen(
             [
@@ -191,7 +213,15 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
+
+    def wait_for_node(self, name):
+        """Wait until a node has been started; it imports and loads for seconds after that."""
+        end = time.monotonic() + 60
+        while not any(f'__node:={name} ' in line for line in left_behind(str(self.folder))):
+            assert time.monotonic() < end and self.process.poll() is None
+            time.sleep(0.02)
 
     def wait_for(self, count):
         end = time.monotonic() + 100
@@ -218,8 +248,8 @@ class Started:
 def start(config, tmp_path):
     begun = []
 
-    def begin(*overrides):
-        begun.append(Started(config, tmp_path, *overrides))
+    def begin(*overrides, **options):
+        begun.append(Started(config, tmp_path, *overrides, **options))
         return begun[-1]
 
     yield begin
@@ -227,6 +257,7 @@ def start(config, tmp_path):
         if started.process.poll() is None:
             started.process.send_signal(signal.SIGINT)
             started.process.wait(30)
+        nothing_is_left_behind(started.folder)
 
 
 def test_a_killed_monitor_leaves_every_closed_frame(start):
@@ -285,6 +316,212 @@ def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
     assert time.monotonic() - begin < 60
     assert not Path(f'/proc/{hung}').exists()
     assert len(frames(started.folder)) == 96
+
+
+SABOTAGE = """
+import os, sys
+target, _, fault = os.environ.get('FAULT', '').partition(':')
+try:
+    with open('/proc/self/cmdline') as stream:
+        line = stream.read()
+except OSError:
+    line = ''
+if target and (f'__node:={target}' + chr(0) in line or 'starting' + chr(0) + target in line):
+    if fault == 'import':
+        class No:
+            def find_spec(self, name, path=None, target=None):
+                if name == 'diagnostic_msgs':
+                    raise ImportError('no diagnostic_msgs in this build')
+        sys.meta_path.insert(0, No())
+    elif fault == 'segfault':
+        import ctypes
+        import faulthandler
+        faulthandler.enable()
+        ctypes.string_at(0)
+    elif fault == 'memory':
+        os.kill(os.getpid(), 9)
+    elif fault:
+        os._exit(int(fault))
+"""
+"""A sitecustomize module: Python imports it as it starts, in every process of a run."""
+
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    'fault, words',
+    [
+        ('monitor:1', 'monitor ended with exit code 1 before it had a verdict'),
+        pytest.param('monitor:0', 'monitor ended with exit code 0 before', marks=slow),
+        pytest.param('monitor:3', 'monitor ended with exit code 3 before', marks=slow),
+        pytest.param('monitor:import', 'monitor: ImportError: no diagnostic', marks=slow),
+        pytest.param('monitor:memory', 'monitor ended with signal SIGKILL', marks=slow),
+        ('vlm_clip:segfault', 'vlm_clip ended with signal SIGSEGV: Fatal Python error'),
+        pytest.param('vlm_clip:import', 'exit code 2: ImportError: no diagnostic', marks=slow),
+        pytest.param('vlm_clip:0', 'vlm_clip ended with exit code 0 while', marks=slow),
+        pytest.param('corruption:1', 'corruption ended with exit code 1', marks=slow),
+        ('composed:1', 'composed ended with exit code 1 before it had a verdict'),
+        pytest.param('composed:import', 'composed: ImportError: no diagnostic', marks=slow),
+        pytest.param('composed:segfault', 'composed ended with signal SIGSEGV', marks=slow),
+    ],
+)
+def test_a_process_that_ends_at_once_is_named_with_its_reason_and_never_a_fail(
+    start, tmp_path, fault, words
+):
+    (tmp_path / 'sitecustomize.py').write_text(SABOTAGE)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH', '')]))
+    single = ['--single-process'] if fault.startswith('composed') else []
+    started = start(*single, environment={'FAULT': fault, 'PYTHONPATH': path})
+    code, _, error = started.end()
+    assert code == 2 and words in error, error
+    assert 'leaves no folder' in error and not started.folder.exists()
+
+
+@pytest.mark.parametrize(
+    'number',
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=slow),
+        pytest.param(signal.SIGHUP, marks=slow),
+    ],
+)
+def test_a_signal_while_models_load_ends_at_once_and_leaves_nothing(start, number):
+    started = start()
+    started.wait_for_node('vlm_captioner')
+    begin = time.monotonic()
+    started.process.send_signal(number)
+    # A second and a third Ctrl-C, of somebody who is in a hurry, change nothing.
+    started.process.send_signal(number)
+    started.process.send_signal(number)
+    code, _, error = started.end()
+    assert code == 130 and 'interrupted; nothing was recorded' in error, error
+    assert 'Traceback' not in error and not started.folder.exists()
+    assert time.monotonic() - begin < 10
+
+
+def test_ctrl_c_during_the_checks_is_one_line(config, tmp_path):
+    code = (
+        'import os, signal, sys\n'
+        'from vlm_misalign_ros.app import cli, preflight\n'
+        'preflight.open_dataset = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n'
+        'sys.exit(cli.main(sys.argv[1:]))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, 'run', str(config), '--out', str(tmp_path / 'runs')],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130 and done.stderr == 'vlm-misalign: interrupted\n'
+    assert not (tmp_path / 'runs').exists()
+
+
+@pytest.mark.parametrize('single', [[], pytest.param(['--single-process'], marks=slow)])
+def test_no_process_outlives_a_killed_runner_and_nothing_recorded_is_lost(
+    start, single, tmp_path, capsys
+):
+    started = start(*single)
+    started.wait_for(4)
+    started.process.kill()
+    started.process.wait(10)
+    nothing_is_left_behind(started.folder)
+    assert (started.folder / RECORDS).read_bytes().endswith(b'\n')
+    recorded = len(frames(started.folder))
+    assert recorded >= 4
+    assert cli.main(['report', str(started.folder)]) == 3
+    assert f'{recorded} of 96 frames' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_does_without_the_results(start):
+    started = start()
+    started.wait_for(4)
+    monitor = started.child('monitor')
+    os.kill(monitor, signal.SIGSTOP)
+    started.process.send_signal(signal.SIGINT)
+    end = time.monotonic() + 20
+    while started.process.poll() is None:
+        assert time.monotonic() < end
+        started.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    code, _, error = started.end()
+    assert code == 130 and 'vlm-misalign report' in error and 'Traceback' not in error
+    assert len(frames(started.folder)) >= 4
+
+
+# A disk that is full, and one that is read only ----------------------------------------------
+
+MOUNT = ['unshare', '--user', '--map-root-user', '--mount', 'bash', '-c']
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Return a function that runs a command with a small file system in tmp_path/disk."""
+    (tmp_path / 'disk').mkdir()
+    try:
+        probe = subprocess.run(
+            [*MOUNT, f'mount -t tmpfs -o size=64k tmpfs {tmp_path}/disk'], capture_output=True
+        )
+    except FileNotFoundError:
+        pytest.skip('no unshare here')
+    if probe.returncode:
+        pytest.skip('no file system can be mounted here')
+
+    def run(script, size):
+        mount = f'mount -t tmpfs -o size={size} tmpfs {tmp_path}/disk && cd {tmp_path} && '
+        return subprocess.run([*MOUNT, mount + script], capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.parametrize('single', ['', pytest.param('--single-process', marks=slow)])
+def test_a_disk_that_runs_full_is_named_and_keeps_whole_records(config, mounted, tmp_path, single):
+    command = ' '.join(CLI)
+    done = mounted(
+        f'{command} run {config} --out disk --name run {single} segmentation=false '
+        "'replay.conditions=[all]'; code=$?; cp disk/run/records.jsonl kept.jsonl; exit $code",
+        '150k',
+    )
+    assert done.returncode == 2, done.stderr
+    last = [line for line in done.stderr.splitlines() if line.startswith('vlm-misalign: error')]
+    assert last and 'No space left on device' in last[0], done.stderr
+    assert 'Traceback' not in done.stderr
+    data = (tmp_path / 'kept.jsonl').read_bytes()
+    assert data.endswith(b'\n') and len(list(read_frames(tmp_path / 'kept.jsonl'))) > 0
+
+
+def test_a_disk_that_is_full_from_the_start_is_named_and_gets_no_folder(config, mounted):
+    done = mounted(f'{" ".join(CLI)} run {config} --out disk; code=$?; ls disk; exit $code', '4k')
+    assert done.returncode == 2 and 'No space left on device' in done.stderr
+    assert done.stdout == '' and done.stderr.count('\n') == 1
+
+
+def test_a_run_folder_that_is_read_only_is_named(recorded, mounted, tmp_path):
+    folder, _ = recorded
+    command = ' '.join(CLI)
+    done = mounted(
+        f'cp -r {folder} disk/run && mount -o remount,ro disk; {command} report disk/run; '
+        f'echo $?; {command} compare disk/run {folder}; echo $?',
+        '64M',
+    )
+    assert done.stdout.split('\n')[0] == '2', done.stdout + done.stderr
+    assert 'Read-only file system' in done.stderr and 'Traceback' not in done.stderr
+    assert done.stdout.split('\n')[-2] == '0'
+
+
+def test_a_run_is_reported_elsewhere_without_its_data_set(recorded, tmp_path, monkeypatch, capsys):
+    folder, _ = recorded
+    shutil.copytree(folder, tmp_path / 'copied', ignore=shutil.ignore_patterns('bag', 'log'))
+    (tmp_path / 'copied' / 'config.yaml').unlink()
+    before = json.loads((folder / 'verdict.json').read_text())
+    manifest = json.loads((tmp_path / 'copied' / 'manifest.json').read_text())
+    for gone in ('replay', 'vlms', 'segmentation'):
+        text = json.dumps(manifest['configuration'][gone])
+        manifest['configuration'][gone] = json.loads(text.replace('/', '/no/such/place/'))
+    (tmp_path / 'copied' / 'manifest.json').write_text(json.dumps(manifest))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['report', 'copied']) == 0
+    assert json.loads((tmp_path / 'copied' / 'verdict.json').read_text()) == before
+    assert 'data:image/jpeg' in (tmp_path / 'copied' / 'report.html').read_text()
 
 
 # Live ----------------------------------------------------------------------------------------
@@ -403,6 +640,38 @@ def test_live_every_frame_sent_is_scored_missing_late_or_unmatched(scenes, check
     for row in rows:
         assert sum(int(row[key]) for key in ('scored', 'missing', 'late', 'unmatched')) == SENT
     assert 'missing' in out
+
+
+@pytest.mark.slow
+def test_live_what_does_not_come_is_named_with_a_name_that_may_be_meant(
+    checkpoints, scenes, tmp_path
+):
+    config = tmp_path / 'live.yaml'
+    config.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'live',
+                'vlms': {'clip': {'model': f'open_clip:local-dir:{checkpoints["clip"]}'}},
+                'monitor': {'duration': 30.0},
+            }
+        )
+    )
+    arguments = ['dataset:=' + str(scenes), 'mode:=real_time', 'loop:=true']
+    world = subprocess.Popen(
+        [sys.executable, '-m', 'vlm_misalign_ros.nodes.replay', '--ros-args', '-r', '__ns:=/ego']
+        + [word for argument in arguments for word in ('-p', argument)],
+        env={**os.environ, **process_environment()},
+    )
+    try:
+        done = run('run', config, '--out', tmp_path, '--name', 'live')
+    finally:
+        world.send_signal(signal.SIGINT)
+        world.wait(20)
+    for part, topic in (('pictures', 'camera/image_raw'), ('labels', 'ground_truth/labels')):
+        line = f'no {part} on /{topic} for 5 s; nobody publishes it; similar: /ego/{topic} ('
+        assert line in done.stderr, done.stderr
+    assert 'ready after' in done.stderr and 'listening to /camera/image_raw' in done.stderr
+    assert done.returncode == 3
 
 
 # Bad input -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from launch import LaunchContext
@@ -34,13 +35,15 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from vlm_misalign_ros.app.children import how_it_ended
 from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
-from vlm_misalign_ros.app.runs import create_run
+from vlm_misalign_ros.app.leftovers import sweep
+from vlm_misalign_ros.app.runs import create_run, settle, verdict_or_error
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.environment import process_environment
+from vlm_misalign_ros.wire.environment import child_environment
 
 
 def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
@@ -147,17 +150,19 @@ def start_graph(mode: str) -> OpaqueFunction:
                 f'this launch file needs {mode!r}',
             )
         overwrite = LaunchConfiguration('overwrite').perform(context) == 'true'
+        sweep()
         folder = create_run(configuration, overwrite)
         graph = build_graph(configuration, folder)
+        # The nodes end with this process, which they take for their parent.
         actions: list[Action] = [
-            SetEnvironmentVariable(key, value) for key, value in process_environment().items()
+            SetEnvironmentVariable(key, value) for key, value in child_environment().items()
         ]
         for spec in graph.nodes:
             node = _node(spec, graph.namespace, graph.remappings)
             actions += [
                 node,
                 RegisterEventHandler(
-                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, str(folder)))
+                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, folder))
                 ),
             ]
         return actions
@@ -165,29 +170,41 @@ def start_graph(mode: str) -> OpaqueFunction:
     return OpaqueFunction(function=start)
 
 
-def _meaning(code: int) -> str:
-    return ExitCode(code).name if code in tuple(ExitCode) else f'exit code {code}'
+def _meaning(folder: Path, code: int) -> str:
+    """Return what the exit code of the monitor says; 1 is FAIL only where a verdict says so."""
+    if verdict_or_error(folder, code):
+        return ExitCode(code).name
+    return f'{how_it_ended(code)} and without a verdict'
 
 
-def _on_exit(spec: NodeSpec, folder: str) -> Any:
+def _on_exit(spec: NodeSpec, folder: Path) -> Any:
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action]:
         code = event.returncode
         if spec.ends_run:
-            if code == 0:
-                return [
-                    LogInfo(msg=f'the run is complete: {folder}'),
-                    Shutdown(reason='the run is complete'),
-                ]
-            # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
-            raise RuntimeError(f'{spec.name} ended with {_meaning(code)}; see {folder}')
+            return _on_end(spec, folder, code)
         if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:
-            return [Shutdown(reason=f'{spec.name} ended with exit code {code}')]
+            return [Shutdown(reason=f'{spec.name} ended with {how_it_ended(code)}')]
         if code and not context.is_shutdown:
             return [
                 LogInfo(
-                    msg=f'{spec.name} ended with exit code {code}; its answers count as missing'
+                    msg=f'{spec.name} ended with {how_it_ended(code)}; its answers count as '
+                    'missing'
                 )
             ]
         return []
 
     return handle
+
+
+def _on_end(spec: NodeSpec, folder: Path, code: int) -> list[Action]:
+    """Return what follows on the end of the node that ends the run."""
+    meaning = _meaning(folder, code)
+    kept = settle(folder)
+    if code == 0 and meaning == ExitCode.PASS.name:
+        return [
+            LogInfo(msg=f'the run is complete: {folder}'),
+            Shutdown(reason='the run is complete'),
+        ]
+    where = f'see {folder}' if kept else 'the run did not begin; it leaves no folder'
+    # launch ignores exit codes; only an exception makes `ros2 launch` return non-zero.
+    raise RuntimeError(f'{spec.name} ended with {meaning}; {where}')

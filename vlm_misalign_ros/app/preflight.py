@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try
 from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
+from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
@@ -40,6 +43,7 @@ from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
@@ -55,6 +59,10 @@ from vlm_misalign_ros.core.types import Condition, Kind, Role
 
 LOOKED_AT = 5
 """Frames of a data set whose labels are looked at, spread over it."""
+EXPECTED = 'expected_frames'
+"""Key of the manifest: frames that the run has to close; 0 where it has no end."""
+_NAME = re.compile(r'[~/]?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+"""A name of ROS, as of a topic or a namespace."""
 
 
 def preflight(configuration: Configuration) -> dict[str, Any]:
@@ -63,13 +71,16 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 
     Raises a MisalignError that names the data set, model or setting that will not do.
     """
+    _ros(configuration)
     baselines = _limits(configuration)
+    check_critical(configuration.monitor.critical)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),
         'label_encoding': _encoding(configuration),
     }
     facts['severities'] = _severities(configuration, facts['models'])
+    facts[EXPECTED] = configuration.monitor.frames
     if configuration.replay is not None:
         facts['dataset'] = _dataset(
             configuration.replay,
@@ -77,6 +88,8 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
             truth_settings(configuration.monitor),
         )
         _note_data(facts['severities'], facts['dataset'])
+        asked = facts['dataset']['frames'] * len(_conditions(configuration))
+        facts[EXPECTED] = min(asked, configuration.monitor.frames or asked)
     facts['plugins'] = _plugins(configuration)
     facts[BASELINES] = baselines
     return facts
@@ -108,13 +121,43 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     for name, (text, role) in named.items():
         model = parse(text)
         check(model, role)
+        check_there(model)
         found[name] = {'model': text, 'role': role.value}
         if model.directory is not None:
             found[name]['sha256'] = weights_hash(model.directory)
+    _devices(configuration)
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
         found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
     return found
+
+
+def _devices(configuration: Configuration) -> None:
+    """Raise ConfigurationError for a device that is not there; `auto` and `cpu` always are."""
+    chosen = [(vlm.device, vlm.threads) for vlm in configuration.vlms]
+    if configuration.segmentation is not None:
+        chosen.append((configuration.segmentation.device, configuration.segmentation.threads))
+    asked = {device for device, _ in chosen} - {'auto', 'cpu'}
+    if not asked:
+        return
+    from vlm_misalign_ros.core.models.backend import prepare
+
+    for device in sorted(asked):
+        prepare(device, 1)
+
+
+def _ros(configuration: Configuration) -> None:
+    """Raise ConfigurationError where there is no ROS, or for names that it does not take."""
+    if find_spec('rclpy') is None:
+        raise ConfigurationError('rclpy does not import', 'vlm-misalign doctor tells the remedy')
+    names = [('namespace', configuration.namespace)] if configuration.namespace else []
+    names += [('remap', name) for rule in configuration.remap.items() for name in rule]
+    for setting, name in names:
+        if not _NAME.fullmatch(name.rstrip('/') if setting == 'namespace' else name):
+            raise ConfigurationError(
+                f'{setting} has {name!r}, which is no name of ROS',
+                'use letters, digits, _ and /; a part of it begins with a letter',
+            )
 
 
 def _language(vlm: VlmParameters, model_hash: str, truth: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +198,13 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     if configuration.replay is not None:
         return parse_conditions(list(configuration.replay.conditions))
     chosen = configuration.corruption
+    started = parse_conditions([chosen.condition])
+    if len(started) != 1:
+        raise ConfigurationError(
+            f"parameter 'condition' of corruption is {chosen.condition!r}, which names "
+            f'{len(started)} conditions',
+            'give one, NAME:SEVERITY; corruption.schedule goes through several',
+        )
     return parse_conditions(list(chosen.schedule) or [chosen.condition])
 
 

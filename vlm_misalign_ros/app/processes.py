@@ -11,7 +11,6 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-
 """Starts the graph as processes, watches over them, and ends them in order."""
 
 from __future__ import annotations
@@ -20,57 +19,32 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
-from tqdm import tqdm
 
+from vlm_misalign_ros.app.children import Child, how_it_ended, out_of_memory_kills
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
+from vlm_misalign_ros.app.leftovers import sweep
+from vlm_misalign_ros.app.progress import Records, Terminal
+from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, RecordError
-from vlm_misalign_ros.core.records.schema import FrameRecord, decode
 from vlm_misalign_ros.core.records.store import RECORDS
-from vlm_misalign_ros.wire.environment import process_environment
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.wire.environment import child_environment
 
+STARTING = 'vlm_misalign_ros.nodes.starting'
 POLL = 0.1
 GRACE = 60.0
 """Seconds the monitor may take to write its results."""
-_FRAME = b'{"kind":"frame"'
-"""What the line of a frame begins with."""
 STOP = 8.0
 """Seconds a node may take to end before it is killed."""
-
-
-@dataclass
-class _Process:
-    spec: NodeSpec
-    popen: subprocess.Popen[bytes]
-    log: Path
-    announced: bool = False
-
-    def last_error(self) -> str:
-        """Return the last error in the log, or its last line."""
-        try:
-            text = self.log.read_text(encoding='utf-8', errors='replace')
-        except OSError:
-            return ''
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        errors = [line for line in lines if 'error: ' in line]
-        return (errors or lines or [''])[-1].split(': error: ', 1)[-1][:500]
-
-
-def how_it_ended(code: int) -> str:
-    """Return `exit code 2` or `signal SIGKILL` for a process's return code."""
-    if code >= 0:
-        return f'exit code {code}'
-    try:
-        return f'signal {signal.Signals(-code).name}'
-    except ValueError:
-        return f'signal {-code}'
+TAIL = 15
+"""Lines of a log that are shown where the log does not outlast the run."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
@@ -81,7 +55,8 @@ def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
     command = [
         sys.executable,
         '-m',
-        spec.module,
+        STARTING,
+        spec.module.rpartition('.')[2],
         '--ros-args',
         '-r',
         f'__node:={spec.name}',
@@ -103,51 +78,36 @@ class Runner:
         self._graph = graph
         self._folder = folder
         self._total = total
-        self._processes: list[_Process] = []
+        self._children: list[Child] = []
         self._single = single
-        self._interrupted = False
+        self._interrupts: list[str] = []
+        self._begun = False
+        self._terminal: Terminal | None = None
+        self._kills = 0
+        self._grown = 0.0
         self.failures: list[str] = []
-
-    def _start(self) -> None:
-        environment = {**os.environ, **process_environment()}
-        environment.setdefault('ROS_LOG_DIR', str(self._folder.absolute() / 'log' / 'ros'))
-        if self._single:
-            path = self._folder / 'log' / 'graph.json'
-            path.write_text(json.dumps(dataclasses.asdict(self._graph)), encoding='utf-8')
-            spec = NodeSpec('composed', '', 'vlm_misalign_ros.nodes.composed', '', {}, True)
-            self._spawn(spec, [sys.executable, '-m', spec.module, str(path)], environment)
-            return
-        for spec in self._graph.nodes:
-            self._spawn(spec, _command(spec, self._graph, self._folder), environment)
-
-    def _spawn(self, spec: NodeSpec, command: list[str], environment: dict[str, str]) -> None:
-        log = self._folder / 'log' / f'{spec.name}.log'
-        with open(log, 'wb') as stream:
-            # A session of its own: Ctrl-C reaches this process alone, which ends the others
-            # in order.
-            popen = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._processes.append(_Process(spec, popen, log))
+        """What went wrong, a line each."""
+        self.last_words: list[str] = []
+        """The end of the log of a process without which the run could not begin."""
 
     def run(self, out: TextIO | None = None) -> int:
         """
         Run to the end, with progress on `out` (stderr); return the exit code.
 
-        It is the verdict's, or that of what went wrong.
+        It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
-        previous = {
-            number: signal.signal(number, self._interrupt)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        previous = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in SIGNALS:
+            # nohup has hang-ups ignored, and means it.
+            if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
+        self._terminal = Terminal(self._total, out)
+        self._kills = out_of_memory_kills()
+        sweep()
+        records = Records(self._folder / RECORDS)
         try:
             self._start()
-            return self._watch(out or sys.stderr)
+            return self._watch(self._terminal, records)
         except OSError as error:
             raise RecordError(
                 f'{self._folder} cannot be written: {error.strerror}',
@@ -155,127 +115,163 @@ class Runner:
             ) from error
         finally:
             self._end_all()
+            condition, count = records.read()
+            self._terminal.close(count, condition)
+            sweep()
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: Any) -> None:
-        self._interrupted = True
+        self._interrupts.append(signal.Signals(number).name)
 
-    def _watch(self, out: TextIO) -> int:
-        records = Records(self._folder / RECORDS)
-        last = next(p for p in self._processes if p.spec.ends_run)
-        with tqdm(
-            total=self._total or None,
-            unit='frame',
-            file=out,
-            desc='starting',
-            mininterval=0.2 if out.isatty() else 10.0,
-            dynamic_ncols=True,
-        ) as bar:
-            stuck = False
-            while last.popen.poll() is None and not stuck and not self._interrupted:
-                time.sleep(POLL)
-                condition, count = records.read()
-                if count != bar.n:
-                    bar.set_description(condition, refresh=False)
-                    bar.update(count - bar.n)
-                stuck = self._look(started=count > 0)
-            if self._interrupted:
-                bar.set_description('ending')
-            self._signal(last, signal.SIGINT)
-            self._wait(last, GRACE)
-            _, count = records.read()
-            bar.update(count - bar.n)
-        return self._code(last, stuck, count)
+    def _start(self) -> None:
+        environment = {**os.environ, **child_environment()}
+        environment.setdefault('ROS_LOG_DIR', str(self._folder.absolute() / 'log' / 'ros'))
+        if self._single:
+            path = self._folder / 'log' / 'graph.json'
+            path.write_text(json.dumps(dataclasses.asdict(self._graph)), encoding='utf-8')
+            spec = NodeSpec('composed', '', 'vlm_misalign_ros.nodes.composed', '', {}, True)
+            self._spawn(spec, [sys.executable, '-m', STARTING, 'composed', str(path)], environment)
+            return
+        for spec in self._graph.nodes:
+            self._spawn(spec, _command(spec, self._graph, self._folder), environment)
 
-    def _code(self, last: _Process, stuck: bool, count: int) -> int:
+    def _spawn(self, spec: NodeSpec, command: list[str], environment: dict[str, str]) -> None:
+        log = self._folder / 'log' / f'{spec.name}.log'
+        self._children.append(Child(spec, command, environment, log, self._told))
+
+    def _told(self, text: str) -> None:
+        assert self._terminal is not None
+        self._terminal.say(text)
+
+    def _watch(self, terminal: Terminal, records: Records) -> int:
+        last = next(child for child in self._children if child.spec.ends_run)
+        stuck = False
+        self._grown, seen = time.monotonic(), 0
+        while last.code is None and not stuck and not self._interrupts:
+            time.sleep(POLL)
+            condition, count = records.read()
+            if count != seen:
+                self._grown, seen = time.monotonic(), count
+            terminal.update(count, condition)
+            stuck = self._look(count)
+        self._begun = records.read()[1] > 0
+        if self._interrupts:
+            terminal.say(f'{self._interrupts[0]}: ending')
+        if self._begun:
+            self._finish(last, terminal, records)
+        elif last.code is None:
+            # There is nothing to keep, and models that load need not be waited for.
+            last.signal(signal.SIGKILL)
+            last.wait(STOP)
+            if self._interrupts:
+                return ExitCode.INTERRUPTED
+        return self._code(last, stuck, records.read()[1])
+
+    def _finish(self, last: Child, terminal: Terminal, records: Records) -> None:
+        """Ask for the results; a second Ctrl-C does without."""
+        last.signal(signal.SIGINT)
+        asked = max(1, len(self._interrupts))
+        end = time.monotonic() + GRACE
+        while not last.wait(POLL) and time.monotonic() < end:
+            condition, count = records.read()
+            terminal.update(count, condition)
+            if len(self._interrupts) > asked:
+                last.signal(signal.SIGKILL)
+                last.wait(STOP)
+                self.failures.append(
+                    f'{self._interrupts[-1]} came again while the results were written; '
+                    f'vlm-misalign report {self._folder} makes them from the records'
+                )
+                return
+
+    def _code(self, last: Child, stuck: bool, count: int) -> int:
         """Return the exit code of a run whose last process has ended, or was given up."""
-        code = last.popen.poll()
-        if code is None or code < 0:
-            self.failures.append(
-                f'{last.spec.name} ended with {how_it_ended(code or -9)}; the {count} closed '
-                f'frames are kept in {self._folder / RECORDS}'
-            )
-            return ExitCode.ERROR
+        code = last.code
+        killed = code is None or code < 0
+        if len(self._interrupts) > 1 and killed:
+            return ExitCode.INTERRUPTED
         if stuck:
             return ExitCode.ERROR
-        if code == ExitCode.ERROR:
-            self.failures.append(last.last_error())
-        elif self._interrupted and code == 0:
-            return ExitCode.INTERRUPTED
-        return code
+        if killed:
+            kept = f'; the {count} closed frames are kept in {self._folder / RECORDS}'
+            self._fail(last, -signal.SIGKILL if code is None else code, kept if count else '')
+            return ExitCode.ERROR
+        assert code is not None
+        return self._said(last, code)
 
-    def _look(self, started: bool) -> bool:
+    def _said(self, last: Child, code: int) -> int:
+        """Return the exit code of a run whose last process ended by itself with `code`."""
+        if code == ExitCode.ERROR:
+            said = last.reason() or 'no reason was given'
+            self.failures.append(f'{last.spec.name}: {said}' if last.spec.executable else said)
+            return code
+        if code == ExitCode.INTERRUPTED and not self._interrupts:
+            self.failures.append(f'{last.spec.name} was ended by a signal from outside')
+            return code
+        if not verdict_or_error(self._folder, code):
+            self._fail(last, code, ' before it had a verdict')
+            return ExitCode.ERROR
+        return ExitCode.INTERRUPTED if self._interrupts else code
+
+    def _fail(self, child: Child, code: int, more: str = '') -> None:
+        killed = out_of_memory_kills() > self._kills
+        line = f'{child.spec.name} ended with {how_it_ended(code, killed)}{more}'
+        reason = child.reason()
+        self.failures.append(f'{line}: {reason}' if reason else line)
+        self._keep_last_words(child)
+
+    def _keep_last_words(self, child: Child) -> None:
+        # An error that is one line needs no more; of anything else the log tells how it came.
+        if child.code != ExitCode.ERROR and not self.last_words:
+            self.last_words = child.output.tail(TAIL)
+
+    def _look(self, count: int) -> bool:
         """
-        Name the processes that have died; return whether the run cannot go on.
+        Name the processes that have ended too early; return whether the run cannot go on.
 
         Without the frames' source or the corruption there is nothing to wait for; without a
         model the run goes on and its frames count as missing, once it has begun.
         """
-        for process in self._processes:
-            code = process.popen.poll()
-            if process.spec.ends_run or code is None or process.announced:
+        assert self._terminal is not None
+        for child in self._children:
+            code = child.code
+            if child.spec.ends_run or code is None:
                 continue
-            process.announced = True
-            if code == 0:
+            sent_all = child.spec.executable == 'replay' and code == 0
+            if sent_all and time.monotonic() - self._grown > self._patience():
+                self.failures.append(
+                    f'{child.spec.name} ended with exit code 0 after {count} of {self._total} '
+                    'frames, and no frame has closed since'
+                )
+                return True
+            if child.announced or sent_all:
                 continue
-            self.failures.append(
-                f'{process.spec.name} ended with {how_it_ended(code)}: {process.last_error()}'
-            )
-            if not started or process.spec.executable in ('replay', 'corruption'):
+            child.announced = True
+            self._fail(child, code, '' if code else ' while the run went on')
+            self._terminal.say(self.failures[-1])
+            if not count or child.spec.executable in ('replay', 'corruption'):
                 return True
         return False
 
-    @staticmethod
-    def _signal(process: _Process, number: signal.Signals) -> None:
-        if process.popen.poll() is None:
-            try:
-                os.killpg(process.popen.pid, number)
-            except ProcessLookupError:
-                pass
-
-    @staticmethod
-    def _wait(process: _Process, seconds: float) -> bool:
-        try:
-            process.popen.wait(seconds)
-            return True
-        except subprocess.TimeoutExpired:
-            return False
+    def _patience(self) -> float:
+        """Return for how many seconds no frame may close once all are sent."""
+        monitor = next(spec for spec in self._graph.nodes if spec.ends_run)
+        return float(monitor.parameters.get('deadline', MonitorParameters().deadline)) + STOP
 
     def _end_all(self) -> None:
-        for process in self._processes:
-            self._signal(process, signal.SIGINT)
-        end = time.monotonic() + STOP
-        for process in self._processes:
-            if not self._wait(process, max(0.1, end - time.monotonic())):
-                self._signal(process, signal.SIGKILL)
-                self._wait(process, 5.0)
-
-
-class Records:
-    """Counts frames in a growing records file without parsing more than the last."""
-
-    def __init__(self, path: Path) -> None:
-        """Start at the head of the file."""
-        self._path = path
-        self._offset = 0
-        self._count = 0
-        self._condition = 'starting'
-
-    def read(self) -> tuple[str, int]:
-        """Return the condition of the newest frame and the number of frames so far."""
-        try:
-            with open(self._path, 'rb') as stream:
-                stream.seek(self._offset)
-                data = stream.read()
-        except FileNotFoundError:
-            return self._condition, self._count
-        end = data.rfind(b'\n') + 1
-        self._offset += end
-        lines = [line for line in data[:end].splitlines() if line.startswith(_FRAME)]
-        self._count += len(lines)
-        if lines:
-            newest = decode(lines[-1], str(self._path))
-            assert isinstance(newest, FrameRecord)
-            self._condition = newest.condition.name
-        return self._condition, self._count
+        """End every process: in order where there is something to keep, and not for long."""
+        if self._begun:
+            for child in self._children:
+                child.signal(signal.SIGINT)
+            asked = len(self._interrupts)
+            end = time.monotonic() + STOP
+            for child in self._children:
+                while not child.wait(POLL):
+                    if time.monotonic() > end or len(self._interrupts) > asked:
+                        break
+        for child in self._children:
+            child.signal(signal.SIGKILL)
+        for child in self._children:
+            child.wait(5.0)
+            child.sweep()

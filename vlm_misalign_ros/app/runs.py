@@ -12,23 +12,40 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Run folders: what is written before a run's first frame."""
+"""Run folders: what is written before the first frame, and what a folder tells of its run."""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from vlm_misalign_ros.app.preflight import preflight
+from vlm_misalign_ros.app.preflight import EXPECTED, preflight
+from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.corruptions import parse_conditions
-from vlm_misalign_ros.core.datasets import open_dataset
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
-from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
+from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.merge import is_merged
+from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import Configuration
+
+_ASIDE = '.replaced'
+"""End of the name under which a run that is replaced waits until the new one has begun."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the verdict of a run is made with, from its folder alone."""
+
+    minimum_coverage: float
+    limits: tuple[str, ...]
+    expected_frames: int | None
 
 
 def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
@@ -36,7 +53,8 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
     Check the configuration, make the run folder and write its manifest; return the folder.
 
     Raises RecordError when the folder holds a run already (unless `overwrite`) or cannot be
-    written, and whatever `preflight` raises, before anything is removed.
+    written, and whatever `preflight` raises, before anything is removed. A run that is replaced
+    is only set aside: `settle` removes it, or brings it back.
     """
     facts = preflight(configuration)
     started = datetime.now(timezone.utc)
@@ -44,51 +62,140 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
     if Path(name).name != name or name in ('.', '..'):
         raise ConfigurationError(f'run name {name!r} is no folder name', 'leave out slashes')
     folder = configuration.out / name
-    if folder.exists() and not folder.is_dir():
-        raise RecordError(f'{folder} is a file', 'give another name')
-    if folder.exists() and any(folder.iterdir()):
-        if not overwrite:
-            raise RecordError(
-                f'run folder {folder} exists',
-                'give another name (--name; launch: name:=), or replace it (--overwrite; launch: '
-                'overwrite:=true)',
-            )
-        if not (folder / 'manifest.json').is_file():
-            raise RecordError(
-                f'{folder} is not a run folder and is left alone', 'give another name'
-            )
-        shutil.rmtree(folder)
+    _make_room(folder, overwrite)
     try:
         (folder / 'log').mkdir(parents=True)
         (folder / 'config.yaml').write_text(
             yaml.safe_dump(configuration.raw, sort_keys=False), encoding='utf-8'
         )
+        write_json(
+            folder / 'manifest.json',
+            build_manifest(
+                configuration.resolved(), facts.pop('models'), facts, configuration.lexicon
+            ),
+        )
     except OSError as error:
+        settle(folder)
         raise RecordError(
             f'run folder {folder} cannot be written: {error.strerror}',
             'free space, or give another folder',
         ) from error
-    ends = [expected_frames(configuration), configuration.monitor.frames]
-    facts['expected_frames'] = min((count for count in ends if count), default=None)
-    write_json(
-        folder / 'manifest.json',
-        build_manifest(
-            configuration.resolved(), facts.pop('models'), facts, configuration.lexicon
-        ),
-    )
+    except BaseException:
+        settle(folder)
+        raise
     return folder
 
 
-def expected_frames(configuration: Configuration) -> int:
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """Set a run of the same name aside; RecordError where that is not wanted or no run."""
+    if folder.exists() and not folder.is_dir():
+        raise RecordError(f'{folder} is a file', 'give another name')
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise RecordError(
+            f'run folder {folder} exists',
+            'give another name (--name; launch: name:=), or replace it (--overwrite; launch: '
+            'overwrite:=true)',
+        )
+    if not (folder / 'manifest.json').is_file():
+        raise RecordError(f'{folder} is not a run folder and is left alone', 'give another name')
+    aside = _aside(folder)
+    try:
+        if aside.exists():
+            shutil.rmtree(aside)
+        folder.rename(aside)
+    except OSError as error:
+        raise RecordError(
+            f'run folder {folder} cannot be replaced: {error.strerror}', 'give another name'
+        ) from error
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f'.{folder.name}{_ASIDE}')
+
+
+def settle(folder: Path) -> bool:
+    """
+    Tidy up behind a run that has ended; return whether its folder is kept.
+
+    A run that never began, with no frame and no verdict, leaves no folder, and brings back the
+    one that it was to replace.
+    """
+    begun = (folder / 'verdict.json').exists() or Records(folder / RECORDS).read()[1] > 0
+    aside = _aside(folder)
+    with suppress(OSError):
+        if begun:
+            shutil.rmtree(aside, ignore_errors=True)
+        elif (folder / 'manifest.json').is_file() or _only_logs(folder):
+            shutil.rmtree(folder)
+        if not begun and aside.exists() and not folder.exists():
+            aside.rename(folder)
+    return begun
+
+
+def _only_logs(folder: Path) -> bool:
+    """Return whether a folder is what an attempt to make a run folder has left."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= {
+        'log',
+        'config.yaml',
+        'manifest.json.part',
+    }
+
+
+def verdict_or_error(folder: Path, code: int) -> bool:
+    """
+    Return whether a monitor's exit code is that of a verdict that stands in the run folder.
+
+    A process may end with any code for any reason; 1 is FAIL only where a check has failed.
+    """
+    if code not in tuple(ExitCode) or code == ExitCode.ERROR:
+        return False
+    try:
+        found = read_json(folder / 'verdict.json', '')
+    except RecordError:
+        return False
+    states = {found.get('status'), *(check.get('status') for check in found.get('checks', []))}
+    return code != ExitCode.FAIL or 'FAIL' in states
+
+
+def judged(folder: Path) -> Judged:
+    """
+    Return what the verdict of a run is made with; neither data set nor models are needed.
+
+    Raises RecordError where the folder has no manifest of a run.
+    """
+    path = folder / 'manifest.json'
+    if not folder.is_dir():
+        raise RecordError(f'run folder {folder} does not exist', 'give the folder of a run')
+    manifest = read_json(path, 'give the folder of a run')
+    try:
+        configuration = manifest['configuration']
+        monitor = configuration['monitor']
+        expected = manifest.get(EXPECTED)
+        if expected is None:
+            expected = _expected_before(manifest)
+        return Judged(
+            float(monitor['minimum_coverage']),
+            tuple(monitor['limits']),
+            None if is_merged(folder) else int(expected) or None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(
+            f'{path} is no manifest of a run: {type(error).__name__} {error}',
+            'give the folder of a run',
+        ) from error
+
+
+def _expected_before(manifest: dict[str, Any]) -> int:
+    """Return how many frames a run had to close, of a manifest that does not say so itself."""
+    configuration = manifest['configuration']
+    if configuration.get('replay') is None:
+        return int(configuration['monitor']['frames'])
+    conditions = parse_conditions(list(configuration['replay']['conditions']))
+    return int(manifest['dataset']['frames']) * len(conditions)
+
+
+def expected_frames(folder: Path) -> int:
     """Return the number of frames a run closes; 0 when it has no end."""
-    replay = configuration.replay
-    if replay is None:
-        return configuration.monitor.frames
-    dataset = open_dataset(
-        replay.dataset,
-        split=replay.split,
-        cities=replay.cities,
-        limit=replay.limit,
-        sequences=replay.sequences,
-    )
-    return len(dataset) * len(parse_conditions(list(replay.conditions)))
+    return judged(folder).expected_frames or 0

@@ -28,7 +28,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from vlm_misalign_ros.core.errors import ExitCode
-from vlm_misalign_ros.nodes import runtime
+from vlm_misalign_ros.nodes import lifeline, runtime
 
 
 def build_node(spec: dict[str, Any], namespace: str, remappings: list[str]) -> Any:
@@ -51,27 +51,49 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('graph', help='JSON: nodes, namespace, remappings')
     path = parser.parse_args().graph
+    stop = lifeline.catch_signals()
+    lifeline.hold(stop.on_lost, True, ExitCode.ERROR)
     try:
         with open(path, encoding='utf-8') as stream:
-            return _run(json.load(stream))
-    except Exception as error:
-        return runtime.report_failure('composed', error)
+            return _run(json.load(stream), stop)
+    except KeyboardInterrupt:
+        lifeline.report_error('composed', 'interrupted while it started')
+        return ExitCode.INTERRUPTED
+    except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
+        return lifeline.report_failure('composed', error)
+    finally:
+        lifeline.deafen()
 
 
-def _run(graph: dict[str, Any]) -> int:
+class _Until:
+    """Asks one node to end when the process is asked to, or another node has ended the run."""
+
+    def __init__(self, stop: lifeline.Stopping, ending: threading.Event) -> None:
+        self._stop = stop
+        self._ending = ending
+
+    def __call__(self) -> bool:
+        return self._stop() or self._ending.is_set()
+
+    @property
+    def abandoned(self) -> bool:
+        return self._stop.abandoned
+
+
+def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
     """Run the nodes of a graph, a thread each; return the exit code."""
-    stop = runtime.catch_signals()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Any] = []
     codes: dict[str, int] = {}
     ending = threading.Event()
+    rules = [f'{source}:={target}' for source, target in graph['remappings']]
 
     def run(node: Any, spec: dict[str, Any]) -> None:
         code: int = ExitCode.ERROR
         try:
-            code = runtime.spin(node, lambda: stop.is_set() or ending.is_set())
-        except Exception as error:
-            code = runtime.report_failure(spec['name'], error)
+            code = runtime.spin(node, _Until(stop, ending))
+        except BaseException as error:  # noqa: B036  (a thread would hide SystemExit)
+            code = lifeline.report_failure(spec['name'], error)
         finally:
             codes[spec['name']] = code
             if spec['ends_run'] or code:
@@ -80,9 +102,12 @@ def _run(graph: dict[str, Any]) -> int:
     try:
         # One after the other: importing transformers from several threads at once is not safe.
         for spec in graph['nodes']:
-            nodes.append(
-                build_node(spec, graph['namespace'], [f'{a}:={b}' for a, b in graph['remappings']])
-            )
+            try:
+                node = build_node(spec, graph['namespace'], rules)
+            except Exception as error:
+                return lifeline.report_failure(spec['name'], error)
+            nodes.append(node)
+        stop.starting = False
         threads = [
             threading.Thread(target=run, args=pair, name=pair[1]['name'])
             for pair in zip(nodes, graph['nodes'], strict=True)

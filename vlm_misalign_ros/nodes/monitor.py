@@ -25,7 +25,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation.parts import Wanted
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
@@ -34,11 +34,18 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
+from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
+from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, Context, listened, read
+from vlm_misalign_ros.wire.telling import tell
+
+WARNINGS = 50
+"""Warnings that the terminal shows; the log has all."""
 
 
 class Monitor(runtime.MisalignNode):
@@ -59,12 +66,20 @@ class Monitor(runtime.MisalignNode):
         self._frames = self.create_publisher(DiagnosticArray, topics.MONITOR_FRAME, results)
         self._metrics = self.create_publisher(DiagnosticArray, topics.MONITOR_METRICS, results)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, results)
+        self._warned = 0
+        self._sight = GraphSight(self)
+        self._watch = Watch(
+            tell, self._sight, listened_by(chosen), chosen.deadline, time.monotonic()
+        )
         self._listen()
         self.create_timer(min(0.1, chosen.deadline / 4), self._tick)
         self.create_timer(1.0, self._diagnose)
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text)
+        self._warned += 1
+        if self._warned <= WARNINGS:
+            tell(text if self._warned < WARNINGS else 'further warnings are in the log alone')
 
     def _listen(self) -> None:
         chosen = self._chosen
@@ -91,6 +106,9 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
+        if not self._chosen.lockstep or stamp >= NANO:
+            condition = value.condition.name if channel.part == CONDITION else ''
+            self._watch.came(channel.part, stamp, time.monotonic(), condition)
         sender = self._who.sent(self._topics[channel.part], info)
         self._publish(self._session.add(stamp, channel.part, value, time.monotonic(), sender))
 
@@ -131,6 +149,10 @@ class Monitor(runtime.MisalignNode):
 
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
+        now = time.monotonic()
+        self._watch.tick(now, answering(self._sight, self._chosen))
+        if not self._chosen.lockstep and self._session.closed:
+            self._watch.rates(self._session.metrics(), now)
         header = messages.make_header(self.get_clock().now().nanoseconds, '')
         statuses = []
         for name in self._session.accounting:
@@ -185,10 +207,14 @@ class Monitor(runtime.MisalignNode):
             notes=session.notes,
         )
 
+    def on_abandoned(self) -> None:
+        """Close the records; `vlm-misalign report` makes the results when somebody asks."""
+        self._session.end(time.monotonic())
+
 
 def main() -> int:
     """Run the node."""
-    return runtime.main(Monitor)
+    return runtime.main(Monitor, keeps=True)
 
 
 if __name__ == '__main__':

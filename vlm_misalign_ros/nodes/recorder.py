@@ -142,7 +142,7 @@ class Recorder(runtime.MisalignNode):
 
 def main() -> int:
     """Run the node."""
-    return runtime.main(Recorder)
+    return runtime.main(Recorder, keeps=True)
 
 
 if __name__ == '__main__':

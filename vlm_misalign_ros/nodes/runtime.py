@@ -17,10 +17,6 @@
 from __future__ import annotations
 
 import re
-import signal
-import sys
-import threading
-import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -42,7 +38,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
-from vlm_misalign_ros.nodes import qos
+from vlm_misalign_ros.nodes import lifeline, qos
 from vlm_misalign_ros.nodes.worker import Guard, Worker
 from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
@@ -51,7 +47,6 @@ P = TypeVar('P')
 
 KINDS = 64
 """Warnings that are told apart; strangers may send any number."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _CLASSES = {Form.IMAGE: Image, Form.VALUES: DiagnosticArray, Form.CAMERA_INFO: CameraInfo}
 
@@ -223,28 +218,15 @@ class MisalignNode(Node):
     def on_stop(self) -> None:
         """Release and write what is left; called once, when the loop has ended."""
 
+    def on_abandoned(self) -> None:
+        """Do so in the little time that is left once whoever started the run is gone."""
+        self.on_stop()
+
     def destroy_node(self) -> None:
         """Stop the workers, then destroy the node."""
         for worker in self.workers:
             worker.stop()
         super().destroy_node()
-
-
-def report_error(name: str, error: BaseException | str) -> None:
-    """Print the one line that a user needs."""
-    print(f'{name}: error: {error}', file=sys.stderr, flush=True)
-
-
-def report_failure(name: str, error: Exception) -> int:
-    """
-    Print what ended a node, with its traceback when it is a fault; return the exit code.
-
-    Python itself would exit with 1, which says that a limit was exceeded.
-    """
-    if not isinstance(error, MisalignError):
-        traceback.print_exception(error)
-    report_error(name, error if str(error) else type(error).__name__)
-    return error.exit_code if isinstance(error, MisalignError) else ExitCode.ERROR
 
 
 def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
@@ -259,51 +241,49 @@ def spin(node: MisalignNode, stopped: Callable[[], bool]) -> int:
     except ExternalShutdownException:
         pass
     except MisalignError as error:
-        report_error(node.get_name(), error)
+        lifeline.report_error(node.get_name(), error)
         node.failure = error
         code = error.exit_code
     finally:
         executor.remove_node(node)
         executor.shutdown()
     try:
-        node.on_stop()
+        if getattr(stopped, 'abandoned', False):
+            node.on_abandoned()
+        else:
+            node.on_stop()
     except MisalignError as error:
-        report_error(node.get_name(), error)
+        lifeline.report_error(node.get_name(), error)
         code = code or error.exit_code
     return code or node.exit_code
 
 
-def catch_signals() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set; rclpy's own handlers stay out of it."""
-    stop = threading.Event()
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+def main(
+    build: Callable[[], MisalignNode], args: list[str] | None = None, keeps: bool = False
+) -> int:
+    """
+    Build a node, spin it, and return the process's exit code.
 
-
-def main(build: Callable[[], MisalignNode], args: list[str] | None = None) -> int:
-    """Build a node, spin it, and return the process's exit code."""
-    stop = catch_signals()
+    `keeps`: the node has files to close when the run's parent is gone.
+    """
+    stop = lifeline.catch_signals()
+    lifeline.hold(stop.on_lost, keeps, ExitCode.ERROR)
     name = build.__name__
-    prepare_process()
+    node: MisalignNode | None = None
     try:
+        prepare_process()
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # rcl raises bare RCLError kinds for broken --ros-args
-        report_error(name, error)
-        return ExitCode.ERROR
-    try:
         node = build()
-    except Exception as error:
-        code = report_failure(name, error)
-        rclpy.try_shutdown()
-        return code
-    try:
-        return spin(node, stop.is_set)
-    except Exception as error:
-        return report_failure(node.get_name(), error)
+        stop.starting = False
+        name = node.get_name()
+        return spin(node, stop)
+    except KeyboardInterrupt:
+        lifeline.report_error(name, 'interrupted while it started')
+        return ExitCode.INTERRUPTED
+    except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
+        return lifeline.report_failure(name, error)
     finally:
-        node.destroy_node()
+        lifeline.deafen()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
-        # Python restores the default handlers as it ends; a second Ctrl-C would kill it then.
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)

@@ -23,6 +23,9 @@ from collections.abc import Mapping
 
 from vlm_misalign_ros.core.settings.resources import config_path
 
+PARENT = 'VLM_MISALIGN_PARENT'
+"""Names the process that a node was started by for a run, and must not outlive."""
+
 ALLOCATOR = {
     'MALLOC_MMAP_THRESHOLD_': '1073741824',
     'MALLOC_TRIM_THRESHOLD_': '2147483648',
@@ -63,6 +66,15 @@ def process_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     if not base.get('ROS_LOCALHOST_ONLY'):
         wanted['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     return {key: value for key, value in wanted.items() if not base.get(key)}
+
+
+def child_environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """
+    Return what to add to `base` for the processes that this one starts and ends.
+
+    They end when it is gone (`nodes/lifeline.py`), and say where they crashed.
+    """
+    return {**process_environment(base), PARENT: str(os.getpid()), 'PYTHONFAULTHANDLER': '1'}
 
 
 def prepare_process() -> None:

@@ -16,12 +16,39 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """End what is going on, once: a second signal must not break into the tidying up."""
+    for again in SIGNALS:
+        if signal.getsignal(again) is _interrupt:
+            signal.signal(again, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _listen() -> dict[signal.Signals, Any]:
+    """Have every signal that asks this process to end do so in order; return what was there."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        # nohup has hang-ups ignored, and means it.
+        if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    return previous
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,25 +58,67 @@ def main(argv: Sequence[str] | None = None) -> int:
     Errors a user can mend are one line on stderr. Whatever else goes wrong ends with ERROR, never
     with Python's own 1, which says that a limit was exceeded.
     """
+    previous = _listen()
+    code = _guarded(argv)
+    if code != ExitCode.INTERRUPTED:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return code
+
+
+def _guarded(argv: Sequence[str] | None) -> int:
+    started = False
     try:
         from vlm_misalign_ros.app.cli.parser import parse
 
         arguments = parse(argv)
-        return int(arguments.run(arguments))
+        started = True
+        code = int(arguments.run(arguments))
+        # Python would write what is left as it ends, and end with a code of its own.
+        sys.stdout.flush()
+        return code
     except MisalignError as error:
-        print(f'vlm-misalign: error: {error}', file=sys.stderr)
+        _say(f'error: {error}')
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        name = str(error) or 'SIGINT'
+        _say('interrupted' if name == 'SIGINT' else f'interrupted by {name}')
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more as it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return ExitCode.ERROR
+    except SystemExit as error:
+        if not started:
+            raise
+        # Of a library: its 1 would say that a limit was exceeded.
+        _say(f'error: the program was ended with exit code {error.code!r}')
         return ExitCode.ERROR
     except Exception as error:
-        traceback.print_exc()
-        print(
-            f'vlm-misalign: error: {type(error).__name__}: {error}. This is a fault of the '
-            'program; please report it with the lines above',
-            file=sys.stderr,
-        )
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        # The output itself, or a file that is written without a check of its own.
+        _say(f'error: {error.strerror}{f": {error.filename}" if error.filename else ""}')
+        _drop_output()
         return ExitCode.ERROR
+    with suppress(OSError):
+        traceback.print_exception(error)
+    _say(
+        f'error: {type(error).__name__}: {error}. This is a fault of the program; please report '
+        'it with the lines above'
+    )
+    return ExitCode.ERROR
+
+
+def _say(text: str) -> None:
+    """Print a line for the user; a terminal that is gone changes no exit code."""
+    with suppress(OSError, ValueError):
+        print(f'vlm-misalign: {text}', file=sys.stderr, flush=True)
+
+
+def _drop_output() -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,9 +18,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vlm_misalign_ros.app.cli.parser import add_overrides
+from vlm_misalign_ros.app.cli.parser import PROGRAM, add_overrides
+from vlm_misalign_ros.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from vlm_misalign_ros.core.settings.configuration import Configuration
 
 HELP = 'run an evaluation or a live monitor'
 EXAMPLES = """
@@ -58,20 +63,40 @@ def run(arguments: argparse.Namespace) -> int:
 
 def start(data: dict[str, Any], overwrite: bool, single: bool) -> int:
     """Run a configuration; print the table and the verdict; return the exit code."""
-    from vlm_misalign_ros.app.cli.results import print_results
-    from vlm_misalign_ros.app.graph import build_graph
-    from vlm_misalign_ros.app.processes import Runner
-    from vlm_misalign_ros.app.runs import create_run, expected_frames
+    from vlm_misalign_ros.app.runs import create_run, settle
     from vlm_misalign_ros.core.settings.configuration import parse
 
     configuration = parse(data)
     folder = create_run(configuration, overwrite)
-    total = expected_frames(configuration)
+    try:
+        code = _run(configuration, folder, single)
+    finally:
+        kept = settle(folder)
+    if code == ExitCode.INTERRUPTED:
+        rest = f'what was recorded is in {folder}' if kept else 'nothing was recorded'
+        print(f'{PROGRAM}: interrupted; {rest}', file=sys.stderr)
+    elif not kept:
+        print(f'{PROGRAM}: the run did not begin; it leaves no folder', file=sys.stderr)
+    return code
+
+
+def _run(configuration: Configuration, folder: Path, single: bool) -> int:
+    from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.app.graph import build_graph
+    from vlm_misalign_ros.app.processes import Runner
+    from vlm_misalign_ros.app.runs import expected_frames
+
+    total = expected_frames(folder)
     length = f'{total} frames' if total else 'live, end with Ctrl-C'
     print(f'run {folder}: {length}, {len(configuration.vlms)} VLMs', file=sys.stderr)
     runner = Runner(build_graph(configuration, folder), folder, total, single)
-    code = runner.run()
-    print_results(folder)
-    for failure in runner.failures:
-        print(f'vlm-misalign: error: {failure}', file=sys.stderr)
+    try:
+        code = runner.run()
+    finally:
+        for line in runner.last_words:
+            print(f'  {line}', file=sys.stderr)
+        for failure in runner.failures:
+            print(f'{PROGRAM}: error: {failure}', file=sys.stderr)
+    if (folder / 'verdict.json').is_file():
+        print_results(folder)
     return code

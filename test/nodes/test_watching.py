@@ -1,0 +1,214 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the monitor tells the terminal: what is waited for, and why."""
+
+import pytest
+
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, LABELS
+from vlm_misalign_ros.nodes.watching import Endpoint, Listened, Watch, line_of_rates, similar
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+S = 10**9
+
+
+class Graph:
+    """A graph as it may be seen."""
+
+    def __init__(self, publishers=None, listeners=None, topics=None):
+        self._publishers = publishers or {}
+        self._listeners = listeners or {}
+        self._topics = topics or {}
+
+    def resolve(self, topic):
+        return topic if topic.startswith('/') else f'/{topic}'
+
+    def publishers(self, topic):
+        return self._publishers.get(topic, [])
+
+    def listeners(self, topic):
+        return self._listeners.get(topic, [])
+
+    def topics(self):
+        return self._topics
+
+
+def labels():
+    return Listened(LABELS, 'labels', 'ground_truth/labels', IMAGE, 'monitor', True)
+
+
+def model(name='vlm:clip'):
+    return Listened(name, name, 'vlm/clip/description', 'x/msg/Y', 'monitor', False)
+
+
+def watching(graph, *entries, ready=True):
+    said = []
+    watch = Watch(said.append, graph, entries, 20.0, now=0.0)
+    if ready:
+        watch.tick(0.0, {'corruption': True})
+        assert 'ready after 0 s' in said.pop()
+    return watch, said
+
+
+def reasons(graph):
+    """Return what is said of labels that do not come for 5 s."""
+    watch, said = watching(graph, labels())
+    watch.tick(4.9, {})
+    assert said == []
+    watch.tick(5.0, {})
+    (line,) = said
+    assert line.startswith('no labels on /ground_truth/labels for 5 s; ')
+    return line.partition('; ')[2]
+
+
+def test_a_publisher_of_another_type_is_named_with_what_it_sends():
+    found = {'/ground_truth/labels': [Endpoint('/bridge', COMPRESSED, reliable=False)]}
+    text = reasons(Graph(found))
+    assert '/bridge sends CompressedImage, best effort' in text and 'Image is needed' in text
+
+
+def test_best_effort_does_not_reach_who_asks_for_reliable():
+    found = {'/ground_truth/labels': [Endpoint('/bridge', IMAGE, reliable=False)]}
+    asked = {'/ground_truth/labels': [Endpoint('/eval/monitor', IMAGE, reliable=True)]}
+    text = reasons(Graph(found, asked))
+    assert '/bridge sends best effort' in text and 'monitor.reliability to best_effort' in text
+    # Somebody else who asks for reliable is not the reason.
+    other = {'/ground_truth/labels': [Endpoint('/rviz', IMAGE, reliable=True)]}
+    assert reasons(Graph(found, other)).endswith('is there and sends nothing')
+
+
+def test_a_topic_that_nobody_publishes_gets_names_that_may_be_meant():
+    there = {
+        '/carla/ground_truth/labels': [IMAGE],
+        '/ground_truth/label': [IMAGE],
+        '/odom': ['nav_msgs/msg/Odometry'],
+        '/camera/image_raw': [IMAGE],
+    }
+    text = reasons(Graph(topics=there))
+    assert text.startswith('nobody publishes it; similar: /carla/ground_truth/labels (')
+    assert '/ground_truth/label (' in text and '/odom' not in text
+    assert reasons(Graph()) == 'nobody publishes it'
+
+
+def test_at_most_three_names_are_offered():
+    there = {f'/cam{number}/image': [IMAGE] for number in range(50)}
+    assert len(similar('/camera/image', IMAGE, there)) == 3
+
+
+def test_a_silence_is_named_at_doubling_times_and_its_end_once():
+    watch, said = watching(Graph(), labels())
+    for second in range(1, 101):
+        watch.tick(float(second), {})
+    waits = [int(line.split(' for ')[1].split(' s')[0]) for line in said]
+    assert waits == [5, 10, 20, 40, 80]
+    said.clear()
+    watch.came(LABELS, 7 * S, 101.0)
+    watch.came(LABELS, 8 * S, 101.5)
+    assert said == ['labels come again after 101 s']
+
+
+def test_a_model_that_hangs_is_named_with_the_frame_and_how_long():
+    watch, said = watching(Graph(), model())
+    watch.came(CONDITION, 1 * S, 10.0, 'clean')
+    watch.came('vlm:clip', 1 * S, 10.5)
+    watch.came(CONDITION, 2 * S, 11.0, 'clean')
+    watch.came(CONDITION, 3 * S, 12.0, 'clean')
+    said.clear()
+    watch.tick(15.9, {})
+    assert said == []
+    watch.tick(16.0, {})
+    assert said == [
+        'vlm:clip has not answered for 5 s, since frame 2.000000000; frames close without it '
+        'after 20 s'
+    ]
+    watch.came('vlm:clip', 3 * S, 30.0)
+    assert said[1:] == ['vlm:clip answers again after 19 s']
+
+
+def test_a_model_that_is_asked_nothing_does_not_hang():
+    watch, said = watching(Graph(), model())
+    watch.came(CONDITION, 1 * S, 1.0, 'clean')
+    watch.came('vlm:clip', 1 * S, 1.5)
+    said.clear()
+    watch.tick(1000.0, {})
+    assert said == []
+
+
+def test_a_model_that_is_always_slow_is_not_named_each_time_and_a_hang_of_it_is():
+    watch, said = watching(Graph(), model())
+    now = 0.0
+    for frame in range(1, 11):
+        watch.came(CONDITION, frame * S, now, 'clean')
+        for second in range(9):
+            watch.tick(now + second, {})
+        now += 8.0
+        watch.came('vlm:clip', frame * S, now)
+    named = [line for line in said if 'has not answered' in line]
+    assert len(named) == 1
+    watch.came(CONDITION, 11 * S, now, 'clean')
+    watch.tick(now + 15.0, {})
+    assert len([line for line in said if 'has not answered' in line]) == 1
+    watch.tick(now + 16.0, {})
+    assert len([line for line in said if 'has not answered' in line]) == 2
+
+
+def test_while_nodes_start_they_are_named_and_no_model_hangs():
+    watch, said = watching(Graph(), model(), ready=False)
+    watch.came(CONDITION, 1 * S, 0.0, 'clean')
+    for second in range(31):
+        watch.tick(float(second), {'corruption': True, 'vlm:clip': second == 30})
+    assert said == [
+        'first frame: 1.000000000, clean',
+        'starting for 5 s; waiting for vlm:clip',
+        'starting for 10 s; waiting for vlm:clip',
+        'starting for 20 s; waiting for vlm:clip',
+        'ready after 30 s: corruption, vlm:clip',
+    ]
+    watch.tick(34.0, {})
+    assert len(said) == 5
+    watch.tick(35.0, {})
+    assert 'vlm:clip has not answered for 5 s' in said[-1]
+
+
+def test_rates_come_every_five_seconds_a_line_a_model():
+    watch, said = watching(Graph())
+    metrics = {
+        'rolling: clip': {'scored': '3', 'smr/metric_value': '0.5'},
+        'rolling: segmentation': {'miou/metric_value': '0.5', 'scored': '3'},
+        'total: clip': {'scored': '3'},
+    }
+    for tenth in range(120):
+        watch.rates(metrics, tenth / 10)
+    assert len(said) == 3 and all(line.startswith('clip: 3 scored; ') for line in said)
+
+
+@pytest.mark.parametrize(
+    'values, line',
+    [
+        ({}, 'no frame; no rate yet'),
+        ({'missing': '4', 'scored': '0'}, '4 missing; no rate yet'),
+        (
+            {
+                'scored': '9',
+                'hallucination_rate/metric_value': '0.25',
+                'hallucination_rate/numerator': '2',
+                'hallucination_rate/denominator': '8',
+            },
+            '9 scored; hallucination 0.250 (2/8)',
+        ),
+        ({'scored': '1', 'smr/metric_value': 'nan'}, '1 scored; no rate yet'),
+    ],
+)
+def test_a_line_has_what_came_of_the_frames_and_the_rates_that_there_are(values, line):
+    assert line_of_rates(values, ['hallucination_rate', 'smr']) == line

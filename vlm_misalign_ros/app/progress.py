@@ -1,0 +1,139 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""How far a run has come: the growing records, and what is shown at the terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.records.schema import FrameRecord, decode
+
+_FRAME = b'{"kind":"frame"'
+"""What the line of a frame begins with."""
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+WAITING = 200
+"""Lines that may wait for the terminal; the oldest of more are dropped, and the logs have them."""
+
+
+class Records:
+    """Counts frames in a growing records file without parsing more than the last."""
+
+    def __init__(self, path: Path) -> None:
+        """Start at the head of the file."""
+        self._path = path
+        self._offset = 0
+        self._count = 0
+        self._condition = 'starting'
+
+    def read(self) -> tuple[str, int]:
+        """Return the condition of the newest frame and the number of frames so far."""
+        try:
+            with open(self._path, 'rb') as stream:
+                stream.seek(self._offset)
+                data = stream.read()
+        except OSError:
+            return self._condition, self._count
+        end = data.rfind(b'\n') + 1
+        self._offset += end
+        lines = [line for line in data[:end].splitlines() if line.startswith(_FRAME)]
+        self._count += len(lines)
+        if lines:
+            with suppress(RecordError):
+                newest = decode(lines[-1], str(self._path))
+                assert isinstance(newest, FrameRecord)
+                self._condition = newest.condition.name
+        return self._condition, self._count
+
+
+class _Stream:
+    """A terminal that may go away: what cannot be written is dropped."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._out.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+
+class Terminal:
+    """A progress bar with lines above it; where there is no terminal, lines alone."""
+
+    def __init__(self, total: int, out: TextIO | None = None) -> None:
+        """Show progress on `out` (stderr); `total` frames are expected (0: without end)."""
+        self._out: Any = _Stream(out or sys.stderr)
+        self._lines: deque[str] = deque(maxlen=WAITING)
+        self._total = total
+        self._shown = 0
+        self._shown_at = time.monotonic()
+        self._bar: tqdm[Any] | None = None
+        with suppress(OSError, ValueError):
+            if self._out.isatty():
+                self._bar = tqdm(
+                    total=total or None,
+                    unit='frame',
+                    file=self._out,
+                    desc='starting',
+                    mininterval=0.2,
+                    dynamic_ncols=True,
+                )
+
+    def say(self, text: str) -> None:
+        """Show a line with the next `update`; any thread may call this."""
+        self._lines.append(text)
+
+    def _write(self, text: str) -> None:
+        if self._bar is None:
+            self._out.write(text + '\n')
+            self._out.flush()
+        else:
+            tqdm.write(text, file=self._out)
+
+    def update(self, count: int, condition: str, last: bool = False) -> None:
+        """Show how many frames there are, and the lines that wait."""
+        while self._lines:
+            self._write(self._lines.popleft())
+        if self._bar is not None:
+            if count != self._bar.n:
+                self._bar.set_description(condition, refresh=False)
+                self._bar.update(count - self._bar.n)
+            return
+        now = time.monotonic()
+        if count != self._shown and (last or now - self._shown_at >= EVERY):
+            self._shown, self._shown_at = count, now
+            of = f'/{self._total}' if self._total else ''
+            self._write(f'{condition}: {count}{of} frames')
+
+    def close(self, count: int, condition: str) -> None:
+        """Show what is left and end the bar."""
+        self.update(count, condition, last=True)
+        if self._bar is not None:
+            self._bar.close()

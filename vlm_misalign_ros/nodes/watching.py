@@ -1,0 +1,272 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What the monitor says while a run goes on: what is waited for, what hangs, how the rates stand.
+
+No ROS here but the few questions of `Sight`, which a node answers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vlm_misalign_ros.core.evaluation.parts import CONDITION
+from vlm_misalign_ros.core.metrics.rates import RATES
+from vlm_misalign_ros.core.records.schema import Status
+from vlm_misalign_ros.core.stamps import format_stamp
+
+SILENT = 5.0
+"""Seconds without a message after which a topic, or a model, is named."""
+RATES_EVERY = 5.0
+"""Seconds between two lines of rolling rates of a model."""
+FADES = 0.8
+"""What is left of the longest wait with each shorter one."""
+SIMILAR = 3
+"""Names that are offered for a topic that nobody publishes."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A node at one end of a topic."""
+
+    node: str
+    type: str
+    reliable: bool
+
+
+class Sight(Protocol):
+    """What can be seen of the graph from a node."""
+
+    def resolve(self, topic: str) -> str:
+        """Return the full name of a topic, remapped."""
+
+    def publishers(self, topic: str) -> Sequence[Endpoint]:
+        """Return who publishes the topic of a full name."""
+
+    def listeners(self, topic: str) -> Sequence[Endpoint]:
+        """Return who listens to the topic of a full name."""
+
+    def topics(self) -> Mapping[str, Sequence[str]]:
+        """Return the types of every topic that somebody publishes, by full name."""
+
+
+@dataclass
+class Listened:
+    """A topic that has to bring something: from outside all the time, from a model on demand."""
+
+    part: str
+    what: str
+    """As it is named at the terminal."""
+    topic: str
+    """As the node names it, before it is remapped."""
+    type: str
+    listener: str
+    """Name of the node of the run that listens."""
+    outside: bool
+    """It comes from outside of the run."""
+    since: float = math.nan
+    """Since when something is waited for; NaN while nothing is."""
+    frame: int = 0
+    """Stamp of the first frame that waits for it; 0 where it brings frames itself."""
+    usual: float = 0.0
+    """Longest wait that came to an end of late."""
+    named: float = 0.0
+    """Wait at which it was last named; 0: not since it last brought something."""
+
+
+def reason(listened: Listened, sight: Sight) -> str:
+    """Return why a topic may bring nothing, as far as the graph tells."""
+    name = sight.resolve(listened.topic)
+    found = sight.publishers(name)
+    if not found:
+        near = similar(name, listened.type, sight.topics())
+        hint = f'; similar: {", ".join(near)}' if near else ''
+        return f'nobody publishes it{hint}'
+    right = [one for one in found if one.type == listened.type]
+    if not right:
+        return _of_another_type(found[0], listened.type)
+    asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]
+    if any(one.reliable for one in asked) and not any(one.reliable for one in right):
+        return (
+            f'its publisher {right[0].node} sends best effort, and a listener that asks for '
+            f'reliable gets none of it; set {listened.listener}.reliability to best_effort'
+        )
+    return f'its publisher {right[0].node} is there and sends nothing'
+
+
+def _of_another_type(publisher: Endpoint, wanted: str) -> str:
+    kind, needed = (text.rpartition('/')[2] for text in (publisher.type, wanted))
+    how = 'reliable' if publisher.reliable else 'best effort'
+    return (
+        f'its publisher {publisher.node} sends {kind}, {how}; {needed} is needed: remap to a '
+        'topic that has it'
+    )
+
+
+def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[str]:
+    """
+    Return topics that may be the one that is meant, the nearest first, SIMILAR at most.
+
+    Of the same last words in another namespace, or of nearly the same name; where there is none,
+    of the same type.
+    """
+    last = name.rpartition('/')[2]
+    tail = name.split('/')[-2:]
+
+    def nearness(other: str) -> float:
+        score = difflib.SequenceMatcher(None, name, other).ratio()
+        if other.split('/')[-2:] == tail:
+            return score + 2
+        return score + 1 if other.rpartition('/')[2] == last else score
+
+    others = {topic: kinds for topic, kinds in topics.items() if topic != name}
+    ranked = sorted(others, key=lambda topic: (-nearness(topic), topic))
+    # Of a type that has nothing to do with it only where the name is all but the same.
+    images = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
+    kin = images if kind in images else {kind}
+    typed = [topic for topic in ranked if kin & set(others[topic])]
+    close = [topic for topic in typed if nearness(topic) > 0.7]
+    named = [topic for topic in ranked if topic not in typed and nearness(topic) > 1.7]
+    chosen = [*close, *named] or typed
+    return [f'{topic} ({", ".join(others[topic])})' for topic in chosen[:SIMILAR]]
+
+
+def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
+    """
+    Return the state of one model, from the values of monitor/metrics, as a line.
+
+    First how many of all its frames came to which end, then its rates over the rolling window.
+    """
+    counts = [(state.value, values.get(state.value, '0')) for state in Status]
+    frames = ', '.join(f'{count} {state}' for state, count in counts if count != '0')
+    words = []
+    titles = {row.name: row.title for row in RATES}
+    for name in rows:
+        value = float(values.get(f'{name}/metric_value', 'nan'))
+        over, under = (values.get(f'{name}/{key}') for key in ('numerator', 'denominator'))
+        if not math.isfinite(value):
+            continue
+        of = f' ({over}/{under})' if under is not None else ''
+        words.append(f'{titles[name]} {value:.3f}{of}')
+    return f'{frames or "no frame"}; {", ".join(words) or "no rate yet"}'
+
+
+class Watch:
+    """Says the few things that somebody at the terminal has to know, each a few times at most."""
+
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        sight: Sight,
+        listened: Sequence[Listened],
+        deadline: float,
+        now: float,
+    ) -> None:
+        """Begin to wait for every node, and for what comes from outside."""
+        self._tell = tell
+        self._sight = sight
+        self._listened = list(listened)
+        self._deadline = deadline
+        self._began = now
+        self._waited = 0.0
+        self._ready = False
+        self._first = False
+        self._rates_at = -math.inf
+        self._headlines = [row.name for row in RATES if row.headline]
+        for entry in self._listened:
+            if entry.outside:
+                entry.since = now
+
+    def came(self, part: str, stamp: int, now: float, condition: str = '') -> None:
+        """Take note that a part of a frame came; the `condition` is that of a picture."""
+        if part == CONDITION and not self._first:
+            self._first = True
+            self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
+        for entry in self._listened:
+            if entry.part == part:
+                self._brought(entry, stamp, now)
+            elif part == CONDITION and not entry.outside and math.isnan(entry.since):
+                entry.since, entry.frame = now, stamp
+
+    def _brought(self, entry: Listened, stamp: int, now: float) -> None:
+        waited = 0.0 if math.isnan(entry.since) else now - entry.since
+        if entry.named:
+            verb = 'come again' if entry.outside else 'answers again'
+            self._tell(f'{entry.what} {verb} after {waited:.0f} s')
+        if self._ready:
+            # What is always slow is not named each time; what hung once is, the next time.
+            entry.usual = max(waited, FADES * entry.usual)
+        entry.since = now if entry.outside or stamp < entry.frame else math.nan
+        entry.named = 0.0
+
+    def tick(self, now: float, answering: Mapping[str, bool]) -> None:
+        """
+        Look around, about once a second.
+
+        `answering` says of every node of the run whether it is there.
+        """
+        if not self._ready:
+            self._await(now, answering)
+        for entry in self._listened:
+            # While nodes start, it is they who keep the frames waiting.
+            if entry.outside or self._ready:
+                self._look_at(entry, now)
+
+    def _await(self, now: float, answering: Mapping[str, bool]) -> None:
+        lacking = [name for name, there in answering.items() if not there]
+        waited = now - self._began
+        if lacking:
+            if waited >= max(SILENT, 2 * self._waited):
+                self._waited = waited
+                self._tell(f'starting for {waited:.0f} s; waiting for {", ".join(lacking)}')
+            return
+        self._ready = True
+        outside = [self._sight.resolve(e.topic) for e in self._listened if e.outside]
+        listening = f'; listening to {", ".join(outside)}' if outside else ''
+        self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
+        for entry in self._listened:
+            if not entry.outside and not math.isnan(entry.since):
+                entry.since = now
+
+    def _look_at(self, entry: Listened, now: float) -> None:
+        waited = now - entry.since
+        # Each time it is named, it is left alone for twice as long.
+        if not waited >= max(SILENT, 2 * entry.usual, 2 * entry.named):
+            return
+        entry.named = waited
+        if entry.outside:
+            self._tell(
+                f'no {entry.what} on {self._sight.resolve(entry.topic)} for {waited:.0f} s; '
+                f'{reason(entry, self._sight)}'
+            )
+            return
+        self._tell(
+            f'{entry.what} has not answered for {waited:.0f} s, since frame '
+            f'{format_stamp(entry.frame)}; frames close without it after {self._deadline:g} s'
+        )
+
+    def rates(self, metrics: Mapping[str, Mapping[str, str]], now: float) -> None:
+        """Say the rolling rates of every model in a line, every RATES_EVERY seconds."""
+        if now - self._rates_at < RATES_EVERY:
+            return
+        self._rates_at = now
+        for name, values in metrics.items():
+            span, _, model = name.partition(': ')
+            if span == 'rolling' and 'miou/metric_value' not in values:
+                self._tell(f'{model}: {line_of_rates(values, self._headlines)}')

@@ -1,0 +1,34 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a node says to whoever watches the terminal: lines that the runner passes on."""
+
+from __future__ import annotations
+
+import sys
+
+PREFIX = 'run: '
+
+
+def tell(text: str) -> None:
+    """Print a line for the terminal of the run; a terminal that is gone stops nobody."""
+    try:
+        print(PREFIX + ' '.join(text.split()), file=sys.stdout, flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+def told(line: str) -> str | None:
+    """Return what a line of output tells the terminal; None for any other line."""
+    return line[len(PREFIX) :] if line.startswith(PREFIX) else None
