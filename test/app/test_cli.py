@@ -26,6 +26,7 @@ from vlm_misalign_ros.app.cli import main, parser
 from vlm_misalign_ros.app.cli.list import KINDS
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS
 from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.rates import RATES
 
 VERBS = next(
@@ -159,3 +160,18 @@ def test_nothing_heavy_is_imported_to_show_the_help():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.strip() == '[]', done.stdout + done.stderr
+
+
+def test_a_model_can_be_asked_without_a_run(checkpoints, tmp_path, capsys):
+    assert main(['ask', f'open_clip:local-dir:{checkpoints["clip"]}']) == ExitCode.PASS
+    answer = json.loads(capsys.readouterr().out)
+    assert answer['kind'] == 'contrastive' and set(answer['scores']) == set(CLASSES)
+    text = f'transformers:{checkpoints["segformer"]}'
+    assert main(['ask', text, '--segmentation']) == ExitCode.PASS
+    classes = json.loads(capsys.readouterr().out)['classes']
+    assert set(classes) <= set(CLASSES) and sum(classes.values()) == pytest.approx(1, abs=1e-3)
+    assert main(['ask', text]) == ExitCode.ERROR
+    assert 'does not answer with text' in capsys.readouterr().err
+    (tmp_path / 'no.png').write_text('no picture')
+    assert main(['ask', text, str(tmp_path / 'no.png'), '--segmentation']) == ExitCode.ERROR
+    assert 'no.png is no picture' in capsys.readouterr().err
