@@ -18,34 +18,22 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from vlm_misalign_ros.app.preflight import EXPECTED, preflight
+from vlm_misalign_ros.app.preflight import preflight
 from vlm_misalign_ros.app.progress import Records
-from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.records.ending import planned_frames
 from vlm_misalign_ros.core.records.manifest import build_manifest
-from vlm_misalign_ros.core.records.merge import is_merged
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import Configuration
 
 _ASIDE = '.replaced'
 """End of the name under which a run that is replaced waits until the new one has begun."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the verdict of a run is made with, from its folder alone."""
-
-    minimum_coverage: float
-    limits: tuple[str, ...]
-    expected_frames: int | None
 
 
 def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
@@ -159,43 +147,12 @@ def verdict_or_error(folder: Path, code: int) -> bool:
     return code != ExitCode.FAIL or 'FAIL' in states
 
 
-def judged(folder: Path) -> Judged:
+def expected_frames(folder: Path) -> int:
     """
-    Return what the verdict of a run is made with; neither data set nor models are needed.
+    Return the number of frames a run closes; 0 when it has no end.
 
     Raises RecordError where the folder has no manifest of a run.
     """
-    path = folder / 'manifest.json'
     if not folder.is_dir():
         raise RecordError(f'run folder {folder} does not exist', 'give the folder of a run')
-    manifest = read_json(path, 'give the folder of a run')
-    try:
-        configuration = manifest['configuration']
-        monitor = configuration['monitor']
-        expected = manifest.get(EXPECTED)
-        if expected is None:
-            expected = _expected_before(manifest)
-        return Judged(
-            float(monitor['minimum_coverage']),
-            tuple(monitor['limits']),
-            None if is_merged(folder) else int(expected) or None,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(
-            f'{path} is no manifest of a run: {type(error).__name__} {error}',
-            'give the folder of a run',
-        ) from error
-
-
-def _expected_before(manifest: dict[str, Any]) -> int:
-    """Return how many frames a run had to close, of a manifest that does not say so itself."""
-    configuration = manifest['configuration']
-    if configuration.get('replay') is None:
-        return int(configuration['monitor']['frames'])
-    conditions = parse_conditions(list(configuration['replay']['conditions']))
-    return int(manifest['dataset']['frames']) * len(conditions)
-
-
-def expected_frames(folder: Path) -> int:
-    """Return the number of frames a run closes; 0 when it has no end."""
-    return judged(folder).expected_frames or 0
+    return planned_frames(read_json(folder / 'manifest.json', 'give the folder of a run')) or 0
