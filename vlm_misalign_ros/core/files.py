@@ -60,5 +60,9 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file's bytes, which are never all held at once."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -21,20 +21,23 @@ none, and whoever reads the folder later knows by that that it did not end by it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.files import sha256_of, write_json
+from vlm_misalign_ros.core.records.store import RECORDS
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
+SEALED = (RECORDS, 'manifest.json')
+"""Files that nothing changes once a run has ended."""
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a run ended."""
 
     expected_frames: int | None = None
@@ -47,18 +50,55 @@ class Ending(msgspec.Struct, frozen=True):
     """The error that it ended with."""
     notes: list[str] = []
     """What happened on the way, such as a model that was no longer waited for."""
+    sealed: dict[str, str] | None = None
+    """SHA-256 of records and manifest as the run left them, by name; null where not known."""
     schema: int = 1
 
 
+_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Ending))
+
+
 def write_ending(folder: Path, ending: Ending) -> None:
-    """Write `ending.json`; RecordError when the disk refuses."""
-    write_json(folder / ENDING, msgspec.to_builtins(ending))
+    """Write `ending.json`, with the hashes of what it seals; RecordError when the disk refuses."""
+    try:
+        sealed = {name: sha256_of(folder / name) for name in SEALED if (folder / name).is_file()}
+    except OSError as error:
+        raise RecordError(
+            f'{error.filename} cannot be read: {error.strerror}', 'make it readable'
+        ) from error
+    write_json(
+        folder / ENDING, msgspec.to_builtins(msgspec.structs.replace(ending, sealed=sealed))
+    )
+
+
+def changed(folder: Path, ending: Ending | None) -> Iterator[str]:
+    """Yield the names of the files that are not as the run in a folder left them."""
+    for name, known in ((ending.sealed if ending else None) or {}).items():
+        path = folder / name
+        try:
+            if name not in SEALED or sha256_of(path) != known:
+                yield name
+        except FileNotFoundError:
+            yield name
+        except OSError as error:
+            raise RecordError(
+                f'{path} cannot be read: {error.strerror}', 'make it readable'
+            ) from error
 
 
 def read_ending(folder: Path) -> Ending | None:
-    """Return how the run in a folder ended; None when it did not end by itself."""
+    """
+    Return how the run in a folder ended; None when it did not end by itself.
+
+    RecordError for a file that cannot be read or was changed: a field that is lacking or has
+    another name would stand for nothing having happened.
+    """
     try:
-        return msgspec.json.decode((folder / ENDING).read_bytes(), type=Ending)
+        data = (folder / ENDING).read_bytes()
+        lacking = _FIELDS - msgspec.json.decode(data, type=dict).keys()
+        if lacking:
+            raise msgspec.ValidationError(f'it lacks {", ".join(sorted(lacking))}')
+        return msgspec.json.decode(data, type=Ending)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
+    changed,
     merged_ending,
     planned_frames,
     read_ending,
@@ -75,6 +76,13 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
     if out.exists() and any(out.iterdir()):
         raise RecordError(f'run folder {out} exists', 'give another')
     manifests = [_manifest(folder) for folder in folders]
+    endings = [(str(folder), read_ending(folder)) for folder in folders]
+    for folder, (_, ended) in zip(folders, endings, strict=True):
+        for name in changed(folder, ended):
+            raise RecordError(
+                f'{folder / name} is not as the run left it: it was changed or damaged',
+                'merge what the runs left',
+            )
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
         for name, value in measured(manifests[0]).items():
             other = measured(manifest).get(name)
@@ -102,9 +110,6 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             writer.write(record)
     finally:
         writer.close()
-    ending = merged_ending([(str(folder), read_ending(folder)) for folder in folders])
-    if ending is not None:
-        write_ending(out, ending)
     write_json(
         out / 'manifest.json',
         {
@@ -115,6 +120,9 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             },
         },
     )
+    ending = merged_ending(endings)
+    if ending is not None:
+        write_ending(out, ending)
     return _frames(records)
 
 
