@@ -52,7 +52,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """Return the JSON object in a file; RecordError, with `remedy`, when there is none."""
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f'{path} cannot be read: {error}', remedy) from error
     if not isinstance(data, dict):
         raise RecordError(f'{path} holds no JSON object', remedy)

@@ -21,20 +21,22 @@ none, and whoever reads the folder later knows by that that it did not end by it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import sha256_of, write_json
+from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
 from vlm_misalign_ros.core.records.store import RECORDS
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
-SEALED = (RECORDS, 'manifest.json')
-"""Files that nothing changes once a run has ended."""
+MANIFEST = 'manifest.json'
+_JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
 
 class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +53,10 @@ class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: list[str] = []
     """What happened on the way, such as a model that was no longer waited for."""
     sealed: dict[str, str] | None = None
-    """SHA-256 of records and manifest as the run left them, by name; null where not known."""
+    """
+    SHA-256 by name of the records, and of what the manifest says that decides the verdict, as the
+    run left them; null where not known.
+    """
     schema: int = 1
 
 
@@ -60,30 +65,49 @@ _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Ending
 
 def write_ending(folder: Path, ending: Ending) -> None:
     """Write `ending.json`, with the hashes of what it seals; RecordError when the disk refuses."""
-    try:
-        sealed = {name: sha256_of(folder / name) for name in SEALED if (folder / name).is_file()}
-    except OSError as error:
-        raise RecordError(
-            f'{error.filename} cannot be read: {error.strerror}', 'make it readable'
-        ) from error
+    sealed = _seal(folder)
     write_json(
         folder / ENDING, msgspec.to_builtins(msgspec.structs.replace(ending, sealed=sealed))
     )
 
 
-def changed(folder: Path, ending: Ending | None) -> Iterator[str]:
-    """Yield the names of the files that are not as the run in a folder left them."""
-    for name, known in ((ending.sealed if ending else None) or {}).items():
-        path = folder / name
-        try:
-            if name not in SEALED or sha256_of(path) != known:
-                yield name
-        except FileNotFoundError:
-            yield name
-        except OSError as error:
-            raise RecordError(
-                f'{path} cannot be read: {error.strerror}', 'make it readable'
-            ) from error
+def changed(folder: Path, ending: Ending | None) -> list[str]:
+    """Return the names of the files that are not as the run in a folder left them."""
+    known = (ending.sealed if ending else None) or {}
+    found = _seal(folder)
+    return [name for name in known if found.get(name) != known[name]]
+
+
+def _seal(folder: Path) -> dict[str, str]:
+    found = {}
+    try:
+        if (folder / RECORDS).is_file():
+            found[RECORDS] = sha256_of(folder / RECORDS)
+    except OSError as error:
+        raise RecordError(
+            f'{folder / RECORDS} cannot be read: {error.strerror}', 'make it readable'
+        ) from error
+    try:
+        manifest = read_json(folder / MANIFEST, '')
+    except RecordError:
+        return found
+    text = json.dumps(_deciding(manifest), sort_keys=True, default=str)
+    return {**found, MANIFEST: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _deciding(manifest: dict[str, Any]) -> list[Any]:
+    """Return what of a manifest decides a verdict: a folder that moved is the same run."""
+    configuration = manifest.get('configuration')
+    configuration = configuration if isinstance(configuration, dict) else {}
+    # A bag's analysis keeps the settings of the evaluation alone.
+    monitor = configuration.get('monitor', configuration)
+    values = monitor if isinstance(monitor, dict) else {}
+    return [
+        {name: values[name] for name in _JUDGING if name in values},
+        configuration.get('segmentation') not in (None, False),
+        manifest.get('expected_frames'),
+        manifest.get('language'),
+    ]
 
 
 def read_ending(folder: Path) -> Ending | None:

@@ -259,7 +259,36 @@ def _moved(record: Record, behind: int, folder: Path) -> Record:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    return read_json(folder / 'manifest.json', 'give the folder of a run')
+    """Return a run's manifest; RecordError where a section of it is not what it has to be."""
+    path = folder / 'manifest.json'
+    found = read_json(path, 'give the folder of a run')
+    configuration = found.get('configuration') or {}
+    models = found.get('models') or {}
+    vlms: Any = []
+    sections: dict[str, Any] = {
+        'configuration': configuration,
+        'models': models,
+        'severities': found.get('severities') or {},
+        'baselines': found.get('baselines') or {},
+    }
+    if isinstance(configuration, dict):
+        for name in ('monitor', 'segmentation', 'corruption'):
+            sections[name] = configuration.get(name) or {}
+        vlms = configuration.get('vlms') or []
+    if isinstance(models, dict):
+        sections |= {f'models.{name}': entry for name, entry in models.items()}
+        for name, entry in models.items():
+            known = isinstance(entry, dict) and entry.get('calibration') or {}
+            sections[f'models.{name}.calibration'] = known
+    sections['vlms'] = {} if isinstance(vlms, list) else vlms
+    sections |= {f'vlms.{k}': vlm for k, vlm in enumerate(vlms if isinstance(vlms, list) else ())}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise RecordError(
+                f'{path} has a {type(section).__name__} for {name}',
+                'the file was changed or damaged',
+            )
+    return found
 
 
 def _short(value: Any) -> str:

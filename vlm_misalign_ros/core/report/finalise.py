@@ -70,7 +70,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     evidence = Evidence.of(records)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
-        *sealed_checks(list(changed(folder, ending))),
+        *sealed_checks(changed(folder, ending)),
         *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
         *labels_checks(records, rules.minimum_coverage),
         *evidence.checks(),
