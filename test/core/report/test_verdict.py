@@ -627,21 +627,31 @@ def test_the_rules_are_those_of_the_manifest_and_a_bag_analysis_has_them_too(tmp
         assert found.with_limits([]) is found
     chosen = found.with_limits(['miou > 0.5'])
     assert chosen.origin == COMMAND_LINE and chosen.minimum_scenes == 20
-    assert rules_of({}) == Rules()
+    # Limits that are lost with the configuration could not fail.
+    for spoiled in ({}, {'configuration': 3}, {'configuration': {'monitor': ['smr < 0.5']}}):
+        with pytest.raises(RecordError, match='no manifest of a run'):
+            rules_of(spoiled)
     with pytest.raises(ConfigurationError, match='minimum_coverage'):
         rules_of({'configuration': {'monitor': {'minimum_coverage': 'much'}}})
 
 
 @pytest.mark.parametrize(
-    'manifest',
+    'manifest', [{'configuration': []}, {'configuration': {'monitor': 5}}, {'expected_frames': 3}]
+)
+def test_a_run_whose_configuration_is_lost_gets_no_verdict(judged, manifest):
+    with pytest.raises(RecordError, match='no manifest of a run'):
+        judged(frames(30), manifest=manifest)
+
+
+@pytest.mark.parametrize(
+    'more',
     [
-        {'configuration': []},
-        {'configuration': {'monitor': 5}, 'language': 3},
         {'expected_frames': 'many', 'baselines': 'none', 'merged': None},
-        {'expected_frames': True},
+        {'expected_frames': True, 'language': 3},
     ],
 )
-def test_a_manifest_that_says_nothing_of_use_leaves_the_defaults(judged, manifest):
+def test_what_else_a_manifest_says_that_is_of_no_use_leaves_the_defaults(judged, more):
+    manifest = {'configuration': {'monitor': {}}, **more}
     assert judged(frames(30), manifest=manifest).status is COMPLETE
 
 

@@ -60,7 +60,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     RecordError, and ConfigurationError for rules that will not do.
     """
     manifest = _manifest(folder)
-    rules = rules_of(manifest) if rules is None else rules
+    if rules is None:
+        rules = rules_of(manifest) if manifest else Rules()
     # A long run does not fit into memory: each part reads the file for itself.
     records = RecordFile(folder / RECORDS)
     rows = summarise(records)
