@@ -151,12 +151,12 @@ def play(numbers, runs, tmp_path):
 
 
 def test_whatever_was_changed_is_said_or_refused(runs, tmp_path):
-    codes = play(range(60), runs, tmp_path)
-    assert codes[2] > 5 and codes[3] > 3, codes
+    codes = play(range(40), runs, tmp_path)
+    assert codes[2] > 5 and codes[3], codes
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_whatever_was_changed_in_a_thousand_ways_is_said_or_refused(runs, tmp_path):
-    codes = play(range(60, 1060), runs, tmp_path)
-    assert codes[2] > 100 and codes[3] > 100, codes
+def test_whatever_was_changed_in_many_ways_is_said_or_refused(runs, tmp_path):
+    codes = play(range(40, 340), runs, tmp_path)
+    assert codes[2] > 40 and codes[3] > 40, codes
