@@ -159,4 +159,4 @@ def test_whatever_was_changed_is_said_or_refused(runs, tmp_path):
 @pytest.mark.timeout(600)
 def test_whatever_was_changed_in_many_ways_is_said_or_refused(runs, tmp_path):
     codes = play(range(40, 340), runs, tmp_path)
-    assert codes[2] > 40 and codes[3] > 40, codes
+    assert codes[2] > 40 and codes[3] > 15, codes
