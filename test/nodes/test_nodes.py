@@ -36,6 +36,7 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from maps import plain  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
@@ -528,7 +529,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
 
 # Monitor -------------------------------------------------------------------------------------
 
-LABELS = np.full((64, 128), 7, np.uint8)
+LABELS = plain(64, 128)
 LABELS[20:60, 50:70] = 24
 INSTANCES = LABELS.astype(np.uint16)
 INSTANCES[LABELS == 24] = 24000

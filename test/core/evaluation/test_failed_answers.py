@@ -19,6 +19,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.evaluation import evaluator as evaluating
 from vlm_misalign_ros.core.evaluation.parts import Wanted, needs
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -28,7 +29,7 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Failed, Kind, Mention
 
 SECOND = 1_000_000_000
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 MASK = np.zeros((32, 64), np.uint8)
 SURE = {'entropy': 0.5, 'confidence': 0.5}
 CAR = Description('m', Kind.GENERATIVE, 'a car', mentions={'car': Mention.ASSERTED})

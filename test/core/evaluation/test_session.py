@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.schema import (
@@ -45,7 +46,7 @@ from vlm_misalign_ros.core.types import (
 
 SECOND = 1_000_000_000
 ROAD, CAR = 7, 26
-LABELS = np.full((32, 64), ROAD, np.uint8)
+LABELS = plain()
 WRONG = Description('m', Kind.CONTRASTIVE, '', mentions={'car': Mention.ASSERTED})
 """Asserts one class, which is not there."""
 
@@ -479,7 +480,7 @@ def test_a_folder_that_holds_records_is_refused(tmp_path):
 
 def test_the_mask_and_the_hazards_are_told_by_the_scene_and_by_what_is_left_to_see():
     run = Run(segmentation=True, confidence=False)
-    labels = np.full((32, 64), ROAD, np.uint8)
+    labels = plain()
     labels[20:28, 28:36] = CAR
     predicted = np.zeros((32, 64), np.uint8)
     predicted[:16] = 10
