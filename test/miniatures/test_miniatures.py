@@ -22,17 +22,17 @@ import pytest
 from vlm_misalign_ros.core.corruptions import degrade
 from vlm_misalign_ros.core.corruptions.conditions import parse_conditions
 from vlm_misalign_ros.core.errors import ModelError
-from vlm_misalign_ros.core.evaluation.evaluator import (
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     DEPTH,
     INSTANCES,
     LABELS,
     SEGMENTATION,
     SOURCE,
-    Evaluator,
     vlm_part,
 )
-from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
