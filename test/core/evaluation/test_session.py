@@ -480,7 +480,7 @@ def test_a_folder_that_holds_records_is_refused(tmp_path):
 
 def test_the_mask_and_the_hazards_are_told_by_the_scene_and_by_what_is_left_to_see():
     run = Run(segmentation=True, confidence=False)
-    labels = plain()
+    labels = np.full((32, 64), ROAD, np.uint8)
     labels[20:28, 28:36] = CAR
     predicted = np.zeros((32, 64), np.uint8)
     predicted[:16] = 10

@@ -41,6 +41,7 @@ def read(name, pixels):
 def test_the_share_is_that_of_the_scene(nothing, roi, hood, border, tells):
     """By counting: (unlabeled + out of roi) / (all - hood - border), against either limit."""
     line = np.full((1, 300), ID['road'], np.uint8)
+    line[0, 250:] = ID['building']
     counts = (
         ('unlabeled', nothing),
         ('out of roi', roi),
@@ -99,7 +100,7 @@ def test_the_placeholders_of_the_test_split_are_unlabelled():
 def test_the_limits_are_settings():
     labels = np.full((10, 10), ID['road'], np.uint8)
     labels[:3] = 0
-    labels[3:5] = ID['building']
+    labels[3] = ID['building']
     assert assess(LabelMap.of(labels)).fault is Fault.UNLABELLED
     assert assess(LabelMap.of(labels), limits=Limits(0.3, 0.3)).scorable
     assert assess(LabelMap.of(labels, tells_hood=False)).scorable
