@@ -759,6 +759,7 @@ def test_a_source_that_cannot_be_followed_costs_its_frame_only(world, picture, v
 
 def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
     degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    told = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
     camera = world.talk(topics.CAMERA_IMAGE, Image)
     world.start(Corruption, follow_source=False, condition='occlusion:3', queue_size=64)
     world.meet()
@@ -772,6 +773,13 @@ def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
     camera.publish(picture_message(picture, 60 * NANO))
     wait_for(lambda: degraded)
     assert stamps(degraded) == [60 * NANO] and world.error is None
+    # Of every other one with a stamp it is said why there is none.
+    wait_for(lambda: len(told) == 21)
+    found = [codec.applied_from_values(codec.values_of(message)) for message in told]
+    assert stamps(told) == [(2 + number) * NANO for number in range(20)] + [60 * NANO]
+    assert all('too small' in applied.error for applied in found[:20:2])
+    assert all('nonsense' in applied.error for applied in found[1:20:2])
+    assert not found[20].error and {applied.condition.name for applied in found} == {'occlusion:3'}
 
 
 class Moody:

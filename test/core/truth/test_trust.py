@@ -100,7 +100,7 @@ def test_the_placeholders_of_the_test_split_are_unlabelled():
 def test_the_limits_are_settings():
     labels = np.full((10, 10), ID['road'], np.uint8)
     labels[:3] = 0
-    labels[3] = ID['building']
+    labels[3] = ID['bicycle']
     assert assess(LabelMap.of(labels)).fault is Fault.UNLABELLED
     assert assess(LabelMap.of(labels), limits=Limits(0.3, 0.3)).scorable
     assert assess(LabelMap.of(labels, tells_hood=False)).scorable
