@@ -36,6 +36,7 @@ SHOWN = 200
 """Characters of a line that are shown."""
 _ERROR = ': error: '
 """In the line with which a node says why it ends."""
+_USUAL = ('[INFO]', '[DEBUG]')
 _RAISED = re.compile(r'^Fatal Python error: |^\w[\w.]*(Error|Exception)\b')
 
 
@@ -105,8 +106,9 @@ class Output:
 
     def reason(self) -> str:
         """Return the line that names the error, or the last line; empty for silence."""
-        lines = list(self._lines)
-        found = self._reason or (lines[-1].strip() if lines else '')
+        # What ROS says of its business as usual is no reason.
+        lines = [line.strip() for line in self._lines if not line.startswith(_USUAL)]
+        found = self._reason or (lines[-1] if lines else '')
         return found[:500]
 
     def tail(self, count: int) -> list[str]:

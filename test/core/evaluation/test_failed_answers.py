@@ -212,8 +212,10 @@ def test_a_frame_that_cannot_be_evaluated_says_so_and_ends_nothing(run, monkeypa
         return real(maps, *rest)
 
     monkeypatch.setattr(evaluating, 'read_truth', failing)
+    other = LABELS.copy()
+    other[0] = 24
     (good,) = run.frame(1)
-    (bad,) = run.frame(2, labels=np.full((32, 64), 24, np.uint8))
+    (bad,) = run.frame(2, labels=other)
     (after,) = run.frame(3)
     assert good.problem is None and after.problem is None
     assert bad.problem == (
