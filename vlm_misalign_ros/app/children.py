@@ -106,9 +106,9 @@ class Output:
 
     def reason(self) -> str:
         """Return the line that names the error, or the last line; empty for silence."""
-        # What ROS says of its business as usual is no reason.
-        lines = [line.strip() for line in self._lines if not line.startswith(_USUAL)]
-        found = self._reason or (lines[-1] if lines else '')
+        # Business as usual, and what the terminal was told while all went well, is no reason.
+        lines = [x for x in list(self._lines) if not x.startswith(_USUAL) and told(x) is None]
+        found = self._reason or (lines[-1].strip() if lines else '')
         return found[:500]
 
     def tail(self, count: int) -> list[str]:
