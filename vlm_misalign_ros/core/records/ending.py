@@ -22,6 +22,7 @@ none, and whoever reads the folder later knows by that that it did not end by it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ class Ending(msgspec.Struct, frozen=True):
 def write_ending(folder: Path, ending: Ending) -> None:
     """Write `ending.json`; RecordError when the disk refuses."""
     write_json(folder / ENDING, msgspec.to_builtins(ending))
+
+
+def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None:
+    """
+    Tell the process that is to end a run why it has to, and what else befell it.
+
+    A disk that refuses stops nobody: whoever tells has said it at the terminal, too.
+    """
+    with suppress(RecordError):
+        write_ending(folder, Ending(failure=failure, notes=list(notes)))
 
 
 def read_ending(folder: Path) -> Ending | None:
