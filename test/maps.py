@@ -30,6 +30,13 @@ def street(width=2048, height=1024):
     return labels, labels.astype(np.uint16)
 
 
+def plain(height=32, width=64, name='road'):
+    """Return a scene with nothing in it but a line of ground: one class alone is none."""
+    labels = np.full((height, width), ID[name], np.uint8)
+    labels[0] = ID['ground']
+    return labels
+
+
 def put(labels, instances, name, number, top, left, rows, columns):
     where = (slice(top, top + rows), slice(left, left + columns))
     labels[where] = ID[name]

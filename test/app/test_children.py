@@ -70,6 +70,8 @@ def test_a_log_that_cannot_be_made_takes_nothing_from_the_reason(tmp_path):
         (['ValueError: 1', 'clip: error: ValueError: 1'], 'ValueError: 1'),
         (['Fatal Python error: Segmentation fault', 'x'], 'Fatal Python error: Segmentation'),
         (['just words'], 'just words'),
+        (['words', '[INFO] [1.0] [replay]: 24 frames', 'run: first frame: 1.0'], 'words'),
+        (['[INFO] [1.0] [replay]: 24 frames'], ''),
         ([], ''),
     ],
 )

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from golden.replaying import _STORE, image_message, values_message
+from maps import plain
 from vlm_misalign_ros.bags.analyse import analyse, monitor_parameters
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.checksums import checksum
@@ -59,7 +60,7 @@ def stream(offset):
         stamp = 50 * SECOND + number * SECOND // 10
         image = f'64x32:{number:08x}'
         mask = rng.integers(0, 19, (32, 64)).astype(np.uint8)
-        labels = np.full((32, 64), 7, np.uint8)
+        labels = plain()
         answer = Description(
             'm',
             Kind.CONTRASTIVE,

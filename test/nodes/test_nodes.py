@@ -36,6 +36,7 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from maps import plain  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
@@ -528,7 +529,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
 
 # Monitor -------------------------------------------------------------------------------------
 
-LABELS = np.full((64, 128), 7, np.uint8)
+LABELS = plain(64, 128)
 LABELS[20:60, 50:70] = 24
 INSTANCES = LABELS.astype(np.uint16)
 INSTANCES[LABELS == 24] = 24000
@@ -758,6 +759,7 @@ def test_a_source_that_cannot_be_followed_costs_its_frame_only(world, picture, v
 
 def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
     degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    told = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
     camera = world.talk(topics.CAMERA_IMAGE, Image)
     world.start(Corruption, follow_source=False, condition='occlusion:3', queue_size=64)
     world.meet()
@@ -771,6 +773,13 @@ def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
     camera.publish(picture_message(picture, 60 * NANO))
     wait_for(lambda: degraded)
     assert stamps(degraded) == [60 * NANO] and world.error is None
+    # Of every other one with a stamp it is said why there is none.
+    wait_for(lambda: len(told) == 21)
+    found = [codec.applied_from_values(codec.values_of(message)) for message in told]
+    assert stamps(told) == [(2 + number) * NANO for number in range(20)] + [60 * NANO]
+    assert all('too small' in applied.error for applied in found[:20:2])
+    assert all('nonsense' in applied.error for applied in found[1:20:2])
+    assert not found[20].error and {applied.condition.name for applied in found} == {'occlusion:3'}
 
 
 class Moody:

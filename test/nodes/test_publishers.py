@@ -16,7 +16,6 @@
 
 import time
 
-import numpy as np
 import pytest
 
 rclpy = pytest.importorskip('rclpy')
@@ -26,6 +25,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
+from maps import plain  # noqa: E402
 from vlm_misalign_ros.core.records.account import DoubledRecord  # noqa: E402
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status  # noqa: E402
 from vlm_misalign_ros.core.records.store import RECORDS, read_records  # noqa: E402
@@ -39,7 +39,7 @@ from vlm_misalign_ros.wire import values as codec  # noqa: E402
 pytestmark = pytest.mark.heavy
 
 NANO = 1_000_000_000
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -115,7 +115,7 @@ def test_a_silence_is_named_at_doubling_times_and_its_end_once():
     said.clear()
     watch.came(LABELS, 7 * S, 101.0)
     watch.came(LABELS, 8 * S, 101.5)
-    assert said == ['labels come again after 101 s']
+    assert said == ['labels come after 101 s']
 
 
 def test_a_model_that_hangs_is_named_with_the_frame_and_how_long():

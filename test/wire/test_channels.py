@@ -109,6 +109,23 @@ def test_what_a_frame_needs(wanted, have, extra):
     assert set(needs(wanted, have)) == plain | extra
 
 
+def test_a_picture_that_could_not_be_degraded_needs_what_is_there_without_it():
+    failed = {parts.CONDITION: Applied(Condition('mud', 2), 0, covers=True, error='too small')}
+    assert set(needs(Wanted(('m',)), failed)) == {
+        parts.CONDITION,
+        parts.LABELS,
+        parts.SOURCE,
+        parts.INSTANCES,
+    }
+
+
+def test_without_confidence_it_is_listened_to_all_the_same():
+    """It says where there will be no mask."""
+    wanted = Wanted.by(EvaluationParameters(models=('m',), confidence=False))
+    assert parts.CONFIDENCE not in needs(wanted, {})
+    assert parts.CONFIDENCE in {entry.part for entry in listened(wanted)}
+
+
 def test_what_is_turned_off_is_neither_needed_nor_listened_for():
     chosen = EvaluationParameters(
         models=('m',), source=False, instances=False, segmentation=False, pictures=0

@@ -36,6 +36,7 @@ SHOWN = 200
 """Characters of a line that are shown."""
 _ERROR = ': error: '
 """In the line with which a node says why it ends."""
+_USUAL = ('[INFO]', '[DEBUG]')
 _RAISED = re.compile(r'^Fatal Python error: |^\w[\w.]*(Error|Exception)\b')
 
 
@@ -105,7 +106,8 @@ class Output:
 
     def reason(self) -> str:
         """Return the line that names the error, or the last line; empty for silence."""
-        lines = list(self._lines)
+        # Business as usual, and what the terminal was told while all went well, is no reason.
+        lines = [x for x in list(self._lines) if not x.startswith(_USUAL) and told(x) is None]
         found = self._reason or (lines[-1].strip() if lines else '')
         return found[:500]
 

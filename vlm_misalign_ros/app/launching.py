@@ -38,9 +38,12 @@ from launch_ros.actions import Node
 from vlm_misalign_ros.app.children import how_it_ended
 from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
 from vlm_misalign_ros.app.leftovers import sweep
+from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.app.runs import create_run, settle, verdict_or_error
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
+from vlm_misalign_ros.core.records.ending import tell_ending
+from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.environment import child_environment
@@ -157,12 +160,13 @@ def start_graph(mode: str) -> OpaqueFunction:
         actions: list[Action] = [
             SetEnvironmentVariable(key, value) for key, value in child_environment().items()
         ]
+        notes: list[str] = []
         for spec in graph.nodes:
             node = _node(spec, graph.namespace, graph.remappings)
             actions += [
                 node,
                 RegisterEventHandler(
-                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, folder))
+                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, folder, notes))
                 ),
             ]
         return actions
@@ -177,21 +181,23 @@ def _meaning(folder: Path, code: int) -> str:
     return f'{how_it_ended(code)} and without a verdict'
 
 
-def _on_exit(spec: NodeSpec, folder: Path) -> Any:
+def _on_exit(spec: NodeSpec, folder: Path, notes: list[str]) -> Any:
+    """Return what follows on the end of a node; `notes` has what befell the run so far."""
+
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action]:
         code = event.returncode
         if spec.ends_run:
             return _on_end(spec, folder, code)
-        if code and spec.executable in ('replay', 'corruption') and not context.is_shutdown:
-            return [Shutdown(reason=f'{spec.name} ended with {how_it_ended(code)}')]
-        if code and not context.is_shutdown:
-            return [
-                LogInfo(
-                    msg=f'{spec.name} ended with {how_it_ended(code)}; its answers count as '
-                    'missing'
-                )
-            ]
-        return []
+        if not code or context.is_shutdown:
+            return []
+        how = f'{spec.name} ended with {how_it_ended(code)} while the run went on'
+        # Without a model a run goes on, once it has begun.
+        if spec.executable in ('replay', 'corruption') or not Records(folder / RECORDS).read()[1]:
+            tell_ending(folder, how, notes)
+            return [Shutdown(reason=how)]
+        notes.append(how)
+        tell_ending(folder, None, notes)
+        return [LogInfo(msg=f'{how}; its answers count as missing')]
 
     return handle
 

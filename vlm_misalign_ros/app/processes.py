@@ -32,6 +32,7 @@ from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records, Terminal
 from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, RecordError
+from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.wire.environment import child_environment
@@ -156,6 +157,8 @@ class Runner:
             terminal.update(count, condition)
             stuck = self._look(count)
         self._begun = records.read()[1] > 0
+        if self._begun and stuck:
+            tell_ending(self._folder, self.failures[-1], self.failures[:-1])
         if self._interrupts:
             terminal.say(f'{self._interrupts[0]}: ending')
         if self._begun:
@@ -250,6 +253,7 @@ class Runner:
             child.announced = True
             self._fail(child, code, '' if code else ' while the run went on')
             self._terminal.say(self.failures[-1])
+            tell_ending(self._folder, None, self.failures)
             if not count or child.spec.executable in ('replay', 'corruption'):
                 return True
         return False

@@ -148,6 +148,8 @@ class Applied:
     """Checksum of the mask of what is covered."""
     source: str = ''
     """Checksum of the picture that was degraded."""
+    error: str = ''
+    """Why there is no degraded picture; empty where there is one."""
 
 
 @dataclass(frozen=True)

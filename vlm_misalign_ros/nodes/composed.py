@@ -80,6 +80,13 @@ class _Until:
         return self._stop.abandoned
 
 
+def _tell_cause(nodes: list[Any], graph: dict[str, Any], cause: str) -> None:
+    """Tell the node that ends the run why it has to."""
+    for node, spec in zip(nodes, graph['nodes'], strict=True):
+        if spec['ends_run'] and not node.cause:
+            node.cause = cause
+
+
 def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
     """Run the nodes of a graph, a thread each; return the exit code."""
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -96,6 +103,8 @@ def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
             code = lifeline.report_failure(spec['name'], error)
         finally:
             codes[spec['name']] = code
+            if code and not spec['ends_run']:
+                _tell_cause(nodes, graph, f'{spec["name"]}: {node.failure or "failed"}')
             if spec['ends_run'] or code:
                 ending.set()
 

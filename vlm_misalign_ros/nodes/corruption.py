@@ -30,13 +30,14 @@ from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condit
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
-from vlm_misalign_ros.core.types import Condition, Source
+from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
+_UNKNOWN = Condition('unknown')
 
 
 def single_condition(text: str) -> Condition:
@@ -70,7 +71,7 @@ class Corruption(runtime.MisalignNode):
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures
+            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
         )
         if chosen.follow_source:
             self.create_subscription(
@@ -111,7 +112,14 @@ class Corruption(runtime.MisalignNode):
             self._sources[stamp] = source
             while len(self._sources) > PENDING:
                 self._sources.pop(next(iter(self._sources)))
-        elif source is not None:
+        else:
+            self._follow(picture, source)
+
+    def _follow(self, picture: Image, source: Source | None) -> None:
+        """Degrade a picture as its source asks; say so where that cannot be read or done."""
+        if source is None:
+            self._fail((picture, _UNKNOWN, ''), 'its camera/source cannot be followed')
+        else:
             self._submit(picture, source.condition, source.key)
 
     def _on_image(self, message: Image) -> None:
@@ -123,9 +131,7 @@ class Corruption(runtime.MisalignNode):
         if not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
-            source = self._sources.pop(stamp)
-            if source is not None:
-                self._submit(message, source.condition, source.key)
+            self._follow(message, self._sources.pop(stamp))
         else:
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
@@ -141,6 +147,12 @@ class Corruption(runtime.MisalignNode):
 
     def _submit(self, message: Image, condition: Condition, key: str) -> None:
         self._worker.submit((message, condition, key))
+
+    def _fail(self, item: tuple[Image, Condition, str], reason: str) -> None:
+        """Say that there will be no degraded picture, so that nobody waits for it."""
+        message, condition, _ = item
+        values = codec.applied_to_values(Applied(condition, self._chosen.seed, error=reason))
+        self._applied.publish(messages.values_message('condition', values, message.header))
 
     def _work(self, item: tuple[Image, Condition, str]) -> None:
         message, condition, key = item

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -28,7 +29,7 @@ from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
 from vlm_misalign_ros.core.evaluation.session import Closed, Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
-from vlm_misalign_ros.core.records.ending import Ending, write_ending
+from vlm_misalign_ros.core.records.ending import Ending, read_ending, write_ending
 from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -107,8 +108,10 @@ class Monitor(runtime.MisalignNode):
             return
         self._frame_id = message.header.frame_id
         if not self._chosen.lockstep or stamp >= NANO:
-            condition = value.condition.name if channel.part == CONDITION else ''
-            self._watch.came(channel.part, stamp, time.monotonic(), condition)
+            told = value if channel.part == CONDITION else None
+            name = '' if told is None else told.condition.name
+            asked = told is not None and not told.error
+            self._watch.came(channel.part, stamp, time.monotonic(), name, asked)
         sender = self._who.sent(self._topics[channel.part], info)
         self._publish(self._session.add(stamp, channel.part, value, time.monotonic(), sender))
 
@@ -134,7 +137,10 @@ class Monitor(runtime.MisalignNode):
         now = time.monotonic()
         self._publish(self._session.expire(now))
         elapsed = now - self._began
-        if 0 < self._chosen.duration <= elapsed:
+        # Nodes that load take none of the time; one that never comes takes the rest of it.
+        ready = self._watch.ready_at
+        begun = now - ready if ready is not None else elapsed - self._chosen.startup_timeout
+        if 0 < self._chosen.duration <= begun:
             self.finished = True
         if (
             self._chosen.lockstep
@@ -187,24 +193,27 @@ class Monitor(runtime.MisalignNode):
         """Close what is open, write the results, and set the exit code by the verdict."""
         self._publish(self._session.end(time.monotonic()))
         interrupted = not self.finished and self.failure is None
-        if self._session.folder is not None:
-            write_ending(self._session.folder, self._ending(interrupted))
-            verdict = finalise(self._session.folder, self._rules)
+        folder = self._session.folder
+        # A run that never began has no verdict; whoever started it says why, and tidies up.
+        if folder is not None and (self.finished or self._session.closed):
+            write_ending(folder, self._ending(folder, interrupted))
+            verdict = finalise(folder, self._rules)
             self.exit_code = verdict.exit_code
             print(f'verdict: {verdict.text}', flush=True)
         if interrupted:
             self.exit_code = ExitCode.INTERRUPTED
 
-    def _ending(self, interrupted: bool) -> Ending:
-        """Return what only this process knows of the run."""
+    def _ending(self, folder: Path, interrupted: bool) -> Ending:
+        """Return what only this process knows of the run, and what it was told of its end."""
         chosen, session = self._chosen, self._session
+        told = read_ending(folder) or Ending()
         ends = [count for count in (session.total, chosen.frames) if count]
         return Ending(
             expected_frames=min(ends, default=None),
             interrupted=interrupted,
             endless=not (chosen.lockstep or chosen.duration or chosen.frames),
-            failure=None if self.failure is None else str(self.failure),
-            notes=session.notes,
+            failure=str(self.failure or self.cause or told.failure or '') or None,
+            notes=[*session.notes, *told.notes],
         )
 
     def on_abandoned(self) -> None:

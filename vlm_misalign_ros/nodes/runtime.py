@@ -103,6 +103,8 @@ class MisalignNode(Node):
         self.exit_code: int = ExitCode.PASS
         self.failure: MisalignError | None = None
         """What ended the main loop before `finished`; None where it was stopped from outside."""
+        self.cause = ''
+        """Why it was stopped from outside, where that is known."""
         self.workers: list[Worker[Any]] = []
         self._said: set[str] = set()
 

@@ -88,6 +88,8 @@ class Listened:
     """Longest wait that came to an end of late."""
     named: float = 0.0
     """Wait at which it was last named; 0: not since it last brought something."""
+    brought: bool = False
+    """Whether it has ever brought something."""
 
 
 def reason(listened: Listened, sight: Sight) -> str:
@@ -185,7 +187,8 @@ class Watch:
         self._deadline = deadline
         self._began = now
         self._waited = 0.0
-        self._ready = False
+        self.ready_at: float | None = None
+        """When every node was there; None before."""
         self._first = False
         self._rates_at = -math.inf
         self._headlines = [row.name for row in RATES if row.headline]
@@ -193,23 +196,32 @@ class Watch:
             if entry.outside:
                 entry.since = now
 
-    def came(self, part: str, stamp: int, now: float, condition: str = '') -> None:
-        """Take note that a part of a frame came; the `condition` is that of a picture."""
+    def came(
+        self, part: str, stamp: int, now: float, condition: str = '', asked: bool = True
+    ) -> None:
+        """
+        Take note that a part of a frame came; the `condition` is that of a picture.
+
+        `asked`: there is a picture, which models have to answer to.
+        """
         if part == CONDITION and not self._first:
             self._first = True
             self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
+        asked &= part == CONDITION
         for entry in self._listened:
             if entry.part == part:
                 self._brought(entry, stamp, now)
-            elif part == CONDITION and not entry.outside and math.isnan(entry.since):
+            elif asked and not entry.outside and math.isnan(entry.since):
                 entry.since, entry.frame = now, stamp
 
     def _brought(self, entry: Listened, stamp: int, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
-            verb = 'come again' if entry.outside else 'answers again'
-            self._tell(f'{entry.what} {verb} after {waited:.0f} s')
-        if self._ready:
+            verb = 'come' if entry.outside else 'answers'
+            again = ' again' if entry.brought else ''
+            self._tell(f'{entry.what} {verb}{again} after {waited:.0f} s')
+        entry.brought = True
+        if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
         entry.since = now if entry.outside or stamp < entry.frame else math.nan
@@ -221,11 +233,11 @@ class Watch:
 
         `answering` says of every node of the run whether it is there.
         """
-        if not self._ready:
+        if self.ready_at is None:
             self._await(now, answering)
         for entry in self._listened:
             # While nodes start, it is they who keep the frames waiting.
-            if entry.outside or self._ready:
+            if entry.outside or self.ready_at is not None:
                 self._look_at(entry, now)
 
     def _await(self, now: float, answering: Mapping[str, bool]) -> None:
@@ -236,7 +248,7 @@ class Watch:
                 self._waited = waited
                 self._tell(f'starting for {waited:.0f} s; waiting for {", ".join(lacking)}')
             return
-        self._ready = True
+        self.ready_at = now
         outside = [self._sight.resolve(e.topic) for e in self._listened if e.outside]
         listening = f'; listening to {", ".join(outside)}' if outside else ''
         self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')

@@ -203,7 +203,7 @@ def _camera(fields: Any) -> Camera:
 
 def applied_to_values(applied: Applied) -> Values:
     """Return the pairs of a `degraded/condition` message."""
-    return {
+    values = {
         'corruption': applied.condition.corruption,
         'severity': str(applied.condition.severity),
         'seed': str(applied.seed),
@@ -213,6 +213,7 @@ def applied_to_values(applied: Applied) -> Values:
         'occluder': applied.occluder,
         'source': applied.source,
     }
+    return {**values, **failed_to_values(Failed(applied.error))} if applied.error else values
 
 
 def applied_from_values(values: Mapping[str, str]) -> Applied:
@@ -237,6 +238,7 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
         _checksum(values, 'image'),
         _checksum(values, 'occluder'),
         _checksum(values, 'source'),
+        _line(values.get('error', ''), MAX_REASON),
     )
 
 

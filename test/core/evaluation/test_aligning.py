@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
+from maps import plain
 from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, nearest, say
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import AccountingRecord, OffsetEntry
@@ -31,7 +32,7 @@ from vlm_misalign_ros.core.types import Applied, Camera, Condition, Description,
 
 MS = 1_000_000
 SECOND = 1000 * MS
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 ANSWER = Description('m', Kind.CONTRASTIVE, '', mentions={'car': Mention.ASSERTED})
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
@@ -39,7 +40,7 @@ from vlm_misalign_ros.core.types import (
 )
 
 SECOND = 1_000_000_000
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 ANSWER = Description('m', Kind.CONTRASTIVE, '', mentions={'car': Mention.ASSERTED})
 """Asserts one class, which is not there."""
 OTHER = replace(ANSWER, mentions={'bus': Mention.ASSERTED})

@@ -19,27 +19,40 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vlm_misalign_ros.core.evaluation import evaluator as evaluating
+from maps import plain
+from vlm_misalign_ros.core.evaluation import holding as evaluating
 from vlm_misalign_ros.core.evaluation.parts import Wanted, needs
 from vlm_misalign_ros.core.evaluation.session import Session
-from vlm_misalign_ros.core.records.schema import AccountingRecord, Closing, FrameRecord, Status
+from vlm_misalign_ros.core.records.account import AccountingRecord
+from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.types import Applied, Condition, Description, Failed, Kind, Mention
+from vlm_misalign_ros.core.types import (
+    Applied,
+    Condition,
+    Confidence,
+    Description,
+    Failed,
+    Kind,
+    Mention,
+)
 
 SECOND = 1_000_000_000
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 MASK = np.zeros((32, 64), np.uint8)
-SURE = {'entropy': 0.5, 'confidence': 0.5}
+SURE = Confidence(0.5, 0.5)
 CAR = Description('m', Kind.GENERATIVE, 'a car', mentions={'car': Mention.ASSERTED})
 EMPTY = Description('m', Kind.GENERATIVE, ' \n')
 OUT = Failed('CUDA out of memory')
 
 
+CLEAN = Applied(Condition(), 1)
+
+
 class Run:
     """A session of one model `m` and a segmentation, written into a folder."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, confidence=True):
         self.log = []
         chosen = MonitorParameters(
             models=('m',),
@@ -47,15 +60,18 @@ class Run:
             instances=False,
             pictures=0,
             deadline=1.0,
+            confidence=confidence,
             run_folder=str(folder),
         )
         self.folder = folder
         self.session = Session(chosen, log=self.log.append)
 
-    def frame(self, number, answer=CAR, confidence=SURE, mask=MASK, labels=LABELS):
+    def frame(
+        self, number, answer=CAR, confidence=SURE, mask=MASK, labels=LABELS, condition=CLEAN
+    ):
         """Add the parts of a frame, None for one that does not come; return what closed."""
         parts = {
-            'condition': Applied(Condition(), 1),
+            'condition': condition,
             'labels': labels,
             'confidence': confidence,
             'segmentation': mask,
@@ -144,6 +160,37 @@ def test_a_mask_is_needed_unless_its_model_failed():
     assert 'vlm:m' in needs(wanted, {'confidence': OUT})
 
 
+def test_without_confidence_a_failed_mask_is_not_waited_for_either(tmp_path):
+    """And a confidence that comes all the same, early or late, makes no difference."""
+    run = Run(tmp_path, confidence=False)
+    (record,) = run.frame(1, confidence=Failed('no kernel'), mask=None)
+    assert (record.closed, record.missing) == (Closing.COMPLETE, [])
+    assert record.segmentation.error == 'no kernel'
+    told = Confidence(0.5, 0.5, 'another picture', 'another mask')
+    (early,), (without,) = run.frame(2, confidence=told), run.frame(3, confidence=None)
+    assert early.segmentation == without.segmentation
+    assert early.segmentation.status is Status.SCORED and early.segmentation.confidence is None
+    assert run.session.add(3 * SECOND, 'confidence', told, 0.0) == []
+    run.session.close()
+
+
+def test_a_picture_that_could_not_be_degraded_is_waited_for_by_nobody(run):
+    failed = Applied(Condition('motion_blur', 3), 1, error='a picture of 8 x 8 is too small')
+    (record,) = run.frame(1, None, None, None, condition=failed)
+    assert (record.closed, record.missing) == (Closing.COMPLETE, [])
+    assert record.condition.name == 'motion_blur:3' and record.truth is None
+    assert record.models['m'].status is record.segmentation.status is Status.UNSCORABLE
+    assert record.problem == ('the picture could not be degraded: a picture of 8 x 8 is too small')
+    assert run.accounting() == run.accounting('segmentation') == {'unscorable': 1}
+    assert any('too small' in note for note in run.session.notes)
+
+
+def test_an_answer_about_a_picture_that_there_is_not_is_never_scored(run):
+    failed = Applied(Condition('occlusion', 3), 1, covers=True, error='too small')
+    (record,) = run.frame(1, CAR, SURE, MASK, condition=failed)
+    assert record.models['m'].status is record.segmentation.status is Status.UNSCORABLE
+
+
 def test_the_reason_is_in_the_records(run):
     run.frame(1, answer=OUT)
     run.frame(2)
@@ -165,8 +212,10 @@ def test_a_frame_that_cannot_be_evaluated_says_so_and_ends_nothing(run, monkeypa
         return real(maps, *rest)
 
     monkeypatch.setattr(evaluating, 'read_truth', failing)
+    other = LABELS.copy()
+    other[0] = 24
     (good,) = run.frame(1)
-    (bad,) = run.frame(2, labels=np.full((32, 64), 24, np.uint8))
+    (bad,) = run.frame(2, labels=other)
     (after,) = run.frame(3)
     assert good.problem is None and after.problem is None
     assert bad.problem == (

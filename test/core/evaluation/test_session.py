@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.schema import (
@@ -45,7 +46,7 @@ from vlm_misalign_ros.core.types import (
 
 SECOND = 1_000_000_000
 ROAD, CAR = 7, 26
-LABELS = np.full((32, 64), ROAD, np.uint8)
+LABELS = plain()
 WRONG = Description('m', Kind.CONTRASTIVE, '', mentions={'car': Mention.ASSERTED})
 """Asserts one class, which is not there."""
 

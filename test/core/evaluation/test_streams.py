@@ -40,7 +40,9 @@ def value(part, variant):
     if part == 'condition':
         return Applied(Condition(), variant)
     if part == 'labels':
-        return np.full((32, 64), 7 + variant, np.uint8)
+        labels = np.full((32, 64), 7 + variant, np.uint8)
+        labels[0] = 6
+        return labels
     if part == 'segmentation':
         return np.full((32, 64), variant, np.uint8)
     said = (Mention.ASSERTED, Mention.DENIED, Mention.HEDGED)[variant]

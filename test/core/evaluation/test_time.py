@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import AccountingRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
@@ -30,7 +31,7 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention, Source
 
 SECOND = 1_000_000_000
-LABELS = np.full((32, 64), 7, np.uint8)
+LABELS = plain()
 ANSWER = Description('m', Kind.CONTRASTIVE, '', mentions={'car': Mention.ASSERTED})
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maps import plain
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import DoubledRecord
@@ -53,7 +54,7 @@ GOOD = {
     ),
     'image': PICTURE,
     'occluder': COVER,
-    'labels': np.full((32, 64), 7, np.uint8),
+    'labels': plain(),
     'confidence': Confidence(0.1, 0.9, IMAGE, checksum(MASK)),
     'segmentation': MASK,
     'vlm:m': Description('m', Kind.CONTRASTIVE, '', {'car': Mention.ASSERTED}, image=IMAGE),

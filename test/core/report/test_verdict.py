@@ -635,9 +635,7 @@ def test_the_rules_are_those_of_the_manifest_and_a_bag_analysis_has_them_too(tmp
         rules_of({'configuration': {'monitor': {'minimum_coverage': 'much'}}})
 
 
-@pytest.mark.parametrize(
-    'manifest', [{'configuration': []}, {'configuration': {'monitor': 5}}, {'expected_frames': 3}]
-)
+@pytest.mark.parametrize('manifest', [{'configuration': []}, {'configuration': {'monitor': 5}}])
 def test_a_run_whose_configuration_is_lost_gets_no_verdict(judged, manifest):
     with pytest.raises(RecordError, match='no manifest of a run'):
         judged(frames(30), manifest=manifest)

@@ -41,6 +41,7 @@ def read(name, pixels):
 def test_the_share_is_that_of_the_scene(nothing, roi, hood, border, tells):
     """By counting: (unlabeled + out of roi) / (all - hood - border), against either limit."""
     line = np.full((1, 300), ID['road'], np.uint8)
+    line[0, 250:] = ID['building']
     counts = (
         ('unlabeled', nothing),
         ('out of roi', roi),
@@ -62,7 +63,8 @@ def test_the_share_is_that_of_the_scene(nothing, roi, hood, border, tells):
     'name', ['static', 'dynamic', 'ground', 'parking', 'bridge', 'rail track', 'tunnel']
 )
 def test_what_is_no_class_is_known_all_the_same(name):
-    labels = np.full((64, 128), ID[name], np.uint8)
+    labels, _ = street(128, 64)
+    labels[16:] = ID[name]
     assert nothing_said(labels).share == 0
     assert assess(LabelMap.of(labels)).scorable
 
@@ -98,6 +100,7 @@ def test_the_placeholders_of_the_test_split_are_unlabelled():
 def test_the_limits_are_settings():
     labels = np.full((10, 10), ID['road'], np.uint8)
     labels[:3] = 0
+    labels[3] = ID['bicycle']
     assert assess(LabelMap.of(labels)).fault is Fault.UNLABELLED
     assert assess(LabelMap.of(labels), limits=Limits(0.3, 0.3)).scorable
     assert assess(LabelMap.of(labels, tells_hood=False)).scorable
@@ -170,10 +173,17 @@ def test_a_map_that_cannot_be_read_is_no_empty_one():
     assert trust.fault is Fault.UNREADABLE and 'is not carla_palette' in trust.reason
 
 
-def test_a_plain_map_is_no_contradiction():
-    """One class throughout lies as no road scene does, but fits nothing else either."""
-    for name in ('road', 'building', 'sky', 'car'):
-        assert assess(LabelMap.of(np.full((32, 64), ID[name], np.uint8))).scorable
+@pytest.mark.parametrize('name', ['road', 'building', 'sky', 'car', 'ground'])
+@pytest.mark.parametrize('hood', [0, 6])
+@pytest.mark.parametrize('border', ['ego vehicle', 'unlabeled'])
+def test_one_class_alone_is_no_scene(name, hood, border):
+    """Whatever fills it: it fits no other encoding, and says nothing all the same."""
+    labels = np.full((32, 64), ID[name], np.uint8)
+    labels[32 - hood :] = ID[border]
+    trust = assess(LabelMap.of(labels))
+    assert trust.fault is Fault.UNLABELLED and f'the whole scene is {name}' in trust.reason
+    labels[4, 5] = ID['vegetation']
+    assert assess(LabelMap.of(labels)).scorable
 
 
 # Instances -----------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ class Wanted:
     """Depth is taken where it comes."""
     segmentation: bool = True
     confidence: bool = True
+    failure: bool = False
+    """Confidence is listened for in any case: it says where there will be no mask."""
     image: bool = True
     source_image: bool = False
     recorder: bool = False
@@ -105,6 +107,7 @@ class Wanted:
             any_depth=parameters.depth or parameters.source,
             segmentation=parameters.segmentation,
             confidence=parameters.segmentation and parameters.confidence,
+            failure=parameters.segmentation,
             image=parameters.pictures > 0,
             recorder=recorder,
         )
@@ -133,6 +136,12 @@ def _never(wanted: Wanted, parts: Parts) -> bool:
     return False
 
 
+def _is_degraded(parts: Parts) -> bool:
+    """Return whether there is a picture to describe: its condition does not say otherwise."""
+    applied: Applied | None = parts.get(CONDITION)
+    return applied is None or not applied.error
+
+
 def _has_depth(wanted: Wanted, parts: Parts) -> bool:
     told: tuple[Source, Any] | None = parts.get(SOURCE)
     return wanted.any_depth and (wanted.depth or told is not None and told[0].depth)
@@ -144,12 +153,20 @@ def has_failed(parts: Parts) -> bool:
 
 
 def _is_segmented(wanted: Wanted, parts: Parts) -> bool:
-    return wanted.segmentation and not has_failed(parts)
+    return wanted.segmentation and not has_failed(parts) and _is_degraded(parts)
+
+
+def _is_confident(wanted: Wanted, parts: Parts) -> bool:
+    return wanted.confidence and _is_degraded(parts)
+
+
+def _is_shown(wanted: Wanted, parts: Parts) -> bool:
+    return wanted.image and _is_degraded(parts)
 
 
 def _is_covered(wanted: Wanted, parts: Parts) -> bool:
     applied: Applied | None = parts.get(CONDITION)
-    return applied is not None and applied.covers
+    return applied is not None and applied.covers and not applied.error
 
 
 PARTS: tuple[PartRow, ...] = (
@@ -162,8 +179,8 @@ PARTS: tuple[PartRow, ...] = (
     PartRow(
         SEGMENTATION, lambda w: w.segmentation, _is_segmented, 'segmentation', told_by_topic=True
     ),
-    PartRow(CONFIDENCE, lambda w: w.confidence, lambda w, _: w.confidence, 'confidence'),
-    PartRow(IMAGE, lambda w: w.image, lambda w, _: w.image, 'pictures'),
+    PartRow(CONFIDENCE, lambda w: w.confidence or w.failure, _is_confident, 'confidence'),
+    PartRow(IMAGE, lambda w: w.image, _is_shown, 'pictures'),
     PartRow(SOURCE_IMAGE, lambda w: w.source_image, lambda w, _: w.source_image),
     PartRow(OCCLUDER, lambda w: True, _is_covered),
     PartRow(RECORDER, lambda w: w.recorder, lambda w, _: w.recorder),
@@ -176,7 +193,8 @@ BY_NAME = {row.name: row for row in PARTS}
 def needs(wanted: Wanted, parts: Parts) -> list[str]:
     """Return the names of the parts that a frame needs, given those it has."""
     found = [row.name for row in PARTS if row.needed(wanted, parts)]
-    found.extend(vlm_part(name) for name in wanted.models)
+    if _is_degraded(parts):
+        found.extend(vlm_part(name) for name in wanted.models)
     return found
 
 

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.ledger import Ledger, Metrics
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
+    CONFIDENCE,
     IMAGE,
     PICTURES,
     SEGMENTATION,
@@ -54,7 +55,7 @@ from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.types import Camera, Failed
 
 CAMERAS = 256
 """Cameras kept by stamp."""
@@ -170,6 +171,9 @@ class Session:
         """
         if publisher:
             self._journal.sent(self._epoch, stamp, part, publisher)
+        if part == CONFIDENCE and not (self._chosen.confidence or isinstance(value, Failed)):
+            # It may come behind a frame that closed without, and must make no difference.
+            return []
         if part == CAMERA:
             self._tell_camera(stamp, value, publisher)
             return []
@@ -338,7 +342,9 @@ class Session:
         for part, against in evaluated.mismatches:
             self._journal.mismatch(self._epoch, joined, part, against)
         self._journal.write(record)
-        self.counters['failed'] += self._journal.failures(record)
+        failed = self._journal.failures(record)
+        if failed:
+            self.counters['failed'] += failed
         self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
         if record.truth is None:
             self._tell_beside()

@@ -66,6 +66,9 @@ def verify(joined: Joined, models: Sequence[str]) -> Evidence:
     pixels = _Pixels(joined)
     if applied is not None:
         found.image = applied.image
+        if applied.error:
+            found.problem = f'the picture could not be degraded: {applied.error}'
+            return found
         _check_frame(found, joined, applied, pixels)
     if not found.image and not found.problem and IMAGE in joined.parts:
         found.image = pixels(IMAGE)

@@ -32,6 +32,9 @@ from vlm_misalign_ros.core.labels.classes import BY_NAME
 _NOTHING = [BY_NAME[name].id for name in ('unlabeled', 'out of roi')]
 _NO_SCENE = [BY_NAME[name].id for name in ('ego vehicle', 'rectification border')]
 
+NOTHING = np.isin(np.arange(256), [*_NOTHING, *_NO_SCENE])
+"""Whether a label id says nothing of the scene, bool (256,)."""
+
 
 @dataclass(frozen=True)
 class Limits:

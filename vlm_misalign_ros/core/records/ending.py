@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ def _deciding(manifest: dict[str, Any]) -> list[Any]:
         manifest.get('expected_frames'),
         manifest.get('language'),
     ]
+
+
+def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None:
+    """
+    Tell the process that is to end a run why it has to, and what else befell it.
+
+    A disk that refuses stops nobody: whoever tells has said it at the terminal, too.
+    """
+    with suppress(RecordError):
+        write_ending(folder, Ending(failure=failure, notes=list(notes)))
 
 
 def read_ending(folder: Path) -> Ending | None:

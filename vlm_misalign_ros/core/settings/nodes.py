@@ -294,7 +294,9 @@ class MonitorParameters(EvaluationParameters):
         2, 'frames in a row that a node may miss before nobody waits for it', minimum=1
     )
     capacity: int = parameter(256, 'frames open at once at most', minimum=2)
-    duration: float = parameter(0.0, 'end after so many seconds; 0: at the end', minimum=0)
+    duration: float = parameter(
+        0.0, 'end so many seconds after every node is there; 0: at the end', minimum=0
+    )
     frames: int = parameter(0, 'end after so many closed frames; 0: at the end', minimum=0)
     startup_timeout: float = parameter(
         300.0, 'seconds to wait for the first frame; live: for ever', minimum=1.0
