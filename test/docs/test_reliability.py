@@ -46,7 +46,7 @@ def test_the_table_is_whole():
 def test_every_test_that_is_named_is_there(module):
     named = set(re.findall(rf'`{module}::(\w+)`', TEXT))
     assert named, f'{module} is named without a test'
-    assert named <= names_in(module), named - tests_in(module)
+    assert named <= names_in(module), named - names_in(module)
     assert all(name.startswith('test_') for name in named)
 
 

@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.records.ending import (
     Ending,
     changed,
     read_ending,
+    tell_ending,
     write_ending,
 )
 from vlm_misalign_ros.core.records.merge import merge
@@ -124,6 +125,19 @@ def test_a_run_that_was_changed_is_neither_merged_nor_compared_with(tmp_path, na
     found = finalise(again)
     assert found.status is Status.INVALID
     assert any(f'its {name} is not as it left it' in reason for reason in found.reasons)
+
+
+def test_what_was_told_while_a_run_went_on_is_no_ending_of_it(tmp_path):
+    """A model ends, the run goes on, and is then killed."""
+    folder, other = a_run(tmp_path / 'run'), a_run(tmp_path / 'other', first=100)
+    tell_ending(folder, None, ['llava ended with exit code 2'])
+    found = finalise(folder)
+    assert found.status is Status.INVALID and 'llava ended with exit code 2' in found.notes
+    assert any('did not end by itself' in reason for reason in found.reasons)
+    merge(tmp_path / 'both', [folder, other])
+    assert finalise(tmp_path / 'both').status is Status.INVALID
+    tell_ending(folder, 'replay ended with signal 9', [])
+    assert any('replay ended with signal 9' in reason for reason in finalise(folder).reasons)
 
 
 def test_a_merged_run_is_sealed_too(tmp_path):
