@@ -524,6 +524,7 @@ def test_a_run_is_found_where_it_was_when_the_run_began_or_beside_it(tmp_path, m
         'smr_false_safe@clean not worse than runs/base by 0.1'
     ]
     (folder / 'manifest.json').write_text(json.dumps(manifest))
+    write_ending(folder, Ending())
     assert finalise(folder).status is PASS
 
 
@@ -548,7 +549,8 @@ def test_how_a_run_ended_is_kept_for_whoever_makes_the_report_again(
     for _ in range(2):
         found = finalise(folder)
         assert found.status is status
-        assert words in ' '.join(found.reasons) and read_ending(folder) == ending
+        assert words in ' '.join(found.reasons)
+        assert msgspec.structs.replace(read_ending(folder), sealed=None) == ending
 
 
 def test_what_happened_on_the_way_is_kept(tmp_path):
