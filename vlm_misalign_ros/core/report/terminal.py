@@ -89,7 +89,7 @@ def number(value: float) -> str:
 
 
 def _bare(text: str) -> str:
-    return text.removeprefix('0')
+    return '1.0' if text == '1.00' else text.removeprefix('0')
 
 
 def compact(rate: Rate) -> str:
