@@ -21,8 +21,8 @@ import re
 NANO = 1_000_000_000
 """Nanoseconds in a second."""
 
-PATTERN = r'^(-?[0-9]{1,12})\.([0-9]{9})$'
-"""What `format_stamp` writes, as a regular expression."""
+PATTERN = r'^(-?[0-9]{1,12})\.([0-9]{9})$(?!\n)'
+"""What `format_stamp` writes, and no line break behind it, as a regular expression."""
 _TEXT = re.compile(PATTERN)
 
 

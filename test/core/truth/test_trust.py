@@ -280,3 +280,31 @@ def test_flat_depth_of_a_data_set_is_not_used(scenes):
     frame = replace(open_dataset(scenes).read(0))
     empty = replace(frame, depth=np.zeros(frame.labels.shape, np.uint16))
     assert TruthMaps.of(empty).depth is None
+
+
+@pytest.mark.parametrize('values', [2, 5, 26])
+@pytest.mark.parametrize('shape', [(16, 16), (31, 65), (128, 256)])
+def test_noise_of_values_that_are_in_the_table_is_no_scene(values, shape):
+    """Of k values as likely as each other, 1 - 1/k of neighbours differ: one half at least."""
+    chosen = np.random.default_rng(values).integers(7, 7 + values, shape).astype(np.uint8)
+    chosen[chosen == 29] = 33
+    found = assess(read('cityscapes_label_ids', chosen))
+    assert not found.scorable
+    if found.fault is Fault.NOISE:
+        assert 'of neighbouring pixels are of different classes' in found.reason
+        assert Fault.NOISE in WRONG and REMEDIES[Fault.NOISE]
+    if values == 26:
+        assert found.fault is Fault.NOISE
+
+
+def test_real_scenes_of_any_size_are_no_noise(sample, scenes):
+    import cv2
+
+    for folder in (sample, scenes):
+        dataset = open_dataset(folder)
+        for position in range(len(dataset.entries)):
+            labels = dataset.read(position).labels
+            for width in (labels.shape[1], 256, 64, 32):
+                size = (width, width // 2)
+                small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+                assert assess(LabelMap.of(small)).fault is not Fault.NOISE, (folder, size)

@@ -53,12 +53,19 @@ class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The error that it ended with."""
     notes: list[str] = []
     """What happened on the way, such as a model that was no longer waited for."""
+    over: bool = True
+    """False for what was told while the run went on: it has not ended by itself yet."""
     sealed: dict[str, str] | None = None
     """
     SHA-256 by name of the records, and of what the manifest says that decides the verdict, as the
     run left them; null where not known.
     """
     schema: int = 1
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the run ended, by itself or with an error that is known."""
+        return self.over or self.failure is not None
 
 
 _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Ending))
@@ -118,7 +125,7 @@ def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None
     A disk that refuses stops nobody: whoever tells has said it at the terminal, too.
     """
     with suppress(RecordError):
-        write_ending(folder, Ending(failure=failure, notes=list(notes)))
+        write_ending(folder, Ending(failure=failure, notes=list(notes), over=False))
 
 
 def read_ending(folder: Path) -> Ending | None:
@@ -153,7 +160,7 @@ def merged_ending(endings: Sequence[tuple[str, Ending | None]]) -> Ending | None
 
     A merged run is as whole as its parts: frames add up, whatever befell a part is kept.
     """
-    known = [(name, ending) for name, ending in endings if ending is not None]
+    known = [(name, ending) for name, ending in endings if ending is not None and ending.ended]
     if len(known) < len(endings):
         return None
     counts = [ending.expected_frames for _, ending in known]

@@ -1,0 +1,131 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Bags of which something is lost."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from golden import replaying
+from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.app.labels import from_bag
+from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.records.schema import FrameRecord
+from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.report.verdict import Status
+
+
+@pytest.fixture(scope='module')
+def sound(tmp_path_factory):
+    """Return a live bag of twelve frames, in several chunks."""
+    return replaying.write_bag(tmp_path_factory.mktemp('sound') / 'bag', live=True)
+
+
+@pytest.fixture
+def bag(sound, tmp_path):
+    return shutil.copytree(sound, tmp_path / 'bag')
+
+
+def closed(folder):
+    return [r.stamp for r in read_records(folder / RECORDS) if isinstance(r, FrameRecord)]
+
+
+def test_a_bag_is_scored_up_to_where_it_is_damaged(bag, tmp_path):
+    """A live bag tells no number of frames: what is lost is known by its chunks alone."""
+    whole = analyse(bag, tmp_path / 'whole', replaying.parameters())
+    assert whole.status is Status.COMPLETE
+    data = bag / 'bag_0.mcap'
+    held = bytearray(data.read_bytes())
+    held[len(held) // 2] ^= 1
+    data.write_bytes(held)
+    found = analyse(bag, tmp_path / 'out', replaying.parameters())
+    assert (found.status, found.exit_code) == (Status.INVALID, 3)
+    assert any('the bag cannot be read beyond message' in reason for reason in found.reasons)
+    before, after = closed(tmp_path / 'whole'), closed(tmp_path / 'out')
+    assert 0 < len(after) < len(before) and after == before[: len(after)]
+    ending = json.loads((tmp_path / 'out' / 'ending.json').read_text())
+    assert 'cannot be read beyond' in ending['failure']
+
+
+def test_a_bag_that_holds_fewer_messages_than_it_tells_is_not_whole(bag, tmp_path):
+    metadata = bag / 'metadata.yaml'
+    told = yaml.safe_load(metadata.read_text())
+    topics = told['rosbag2_bagfile_information']['topics_with_message_count']
+    entry = next(t for t in topics if t['topic_metadata']['name'] == '/ground_truth/labels')
+    entry['message_count'] += 1
+    metadata.write_text(yaml.safe_dump(told))
+    found = analyse(bag, tmp_path / 'out', replaying.parameters())
+    assert found.status is Status.INVALID
+    message = 'the bag holds 12 messages of /ground_truth/labels, and tells of 13'
+    assert any(message in reason for reason in found.reasons)
+
+
+def cut(bag):
+    data = bag / 'bag_0.mcap'
+    data.write_bytes(data.read_bytes()[:-1])
+
+
+def spoil(key, value):
+    def change(bag):
+        metadata = bag / 'metadata.yaml'
+        told = yaml.safe_load(metadata.read_text())
+        told['rosbag2_bagfile_information'][key] = value
+        metadata.write_text(yaml.safe_dump(told))
+
+    return change
+
+
+def zeroed(bag):
+    """Spoil the index: its first record is one of no type."""
+    data = bag / 'bag_0.mcap'
+    held = bytearray(data.read_bytes())
+    held[-4000:-60] = bytes(3940)
+    data.write_bytes(held)
+
+
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (cut, 'mcap recover'),
+        (zeroed, 'cannot be read'),
+        (lambda bag: (bag / 'bag_0.mcap').write_bytes(b''), 'cannot be read'),
+        (lambda bag: (bag / 'metadata.yaml').unlink(), 'cannot be read'),
+        (lambda bag: (bag / 'metadata.yaml').write_bytes(b'\xff\xfe: ['), 'cannot be read'),
+        (lambda bag: (bag / 'metadata.yaml').write_text('7'), 'cannot be read'),
+        (spoil('version', 'x'), 'cannot be read'),
+        (spoil('topics_with_message_count', [None]), 'cannot be read'),
+    ],
+)
+def test_a_bag_that_cannot_be_opened_is_one_line_and_leaves_no_folder(
+    bag, tmp_path, capfd, change, words
+):
+    change(bag)
+    assert main(['analyse', str(bag), '--out', str(tmp_path / 'out')]) == 2
+    error = capfd.readouterr().err
+    lines = [line for line in error.splitlines() if 'vlm-misalign: error: ' in line]
+    assert len(lines) == 1 and words in lines[0] and 'Traceback' not in error
+    assert not (tmp_path / 'out').exists()
+
+
+def test_labels_of_a_damaged_bag_are_refused_in_one_line(bag):
+    data = bag / 'bag_0.mcap'
+    held = bytearray(data.read_bytes())
+    held[len(held) // 2] ^= 1
+    data.write_bytes(held)
+    with pytest.raises(RecordError, match='the bag cannot be read beyond message'):
+        list(from_bag(bag, '', 20)[1])
