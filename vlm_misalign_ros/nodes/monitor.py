@@ -26,8 +26,9 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation.ledger import Closed
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
-from vlm_misalign_ros.core.evaluation.session import Closed, Session
+from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, read_ending, write_ending
 from vlm_misalign_ros.core.records.schema import encode

@@ -106,7 +106,7 @@ import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = RecordWriter(Path(sys.argv[1]))
 try:
     for number in range(1000):
-        writer.write(LateRecord(str(number), 'x' * 300))
+        writer.write(LateRecord(f'{number}.000000000', 'x' * 300))
 except RecordError as error:
     print(error)
 """

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,11 +35,21 @@ from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
-from vlm_misalign_ros.core.records.schema import COUNTED, Status
+from vlm_misalign_ros.core.records.schema import COUNTED, FrameRecord, Status
 
 Metrics = dict[str, dict[str, str]]
 Matrices = tuple[np.ndarray, np.ndarray]
 """Confusion matrices of the whole frame, and of what an occluder leaves to see of it."""
+
+
+@dataclass
+class Closed:
+    """What the caller passes on when a frame closes."""
+
+    stamp: int
+    record: FrameRecord | None
+    """None for a start-up probe."""
+    metrics: Metrics = field(default_factory=dict)
 
 
 @dataclass

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from vlm_misalign_ros.core.evaluation.contents import content_of
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
-from vlm_misalign_ros.core.evaluation.ledger import Ledger, Metrics
+from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger, Metrics
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONFIDENCE,
@@ -52,7 +51,7 @@ from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import WorstPictures
-from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord, Status
+from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Camera, Failed
@@ -65,16 +64,6 @@ EARLY = 4096
 """Frames of the first second that are known to be no probes."""
 TELLING = 20
 """Frames without truth after which it is said that truth lies beside them."""
-
-
-@dataclass
-class Closed:
-    """What the caller passes on when a frame closes."""
-
-    stamp: int
-    record: FrameRecord | None
-    """None for a start-up probe."""
-    metrics: Metrics = field(default_factory=dict)
 
 
 class Session:
@@ -374,11 +363,8 @@ class Session:
 
     def coverage(self, name: str) -> float:
         """Return the share of closed frames on which `name` was scored; NaN before the first."""
-        return (
-            self.accounting[name][Status.SCORED.value] / self.closed
-            if self.closed
-            else float('nan')
-        )
+        scored = self.accounting[name][Status.SCORED.value]
+        return scored / self.closed if self.closed else float('nan')
 
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
+    Ending,
     changed,
     merged_ending,
     planned_frames,
@@ -71,6 +72,35 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
     record says its `run`. Returns the number of frames. Raises ConfigurationError naming what
     differs, RecordError for a frame in two runs and for what cannot be read or written.
     """
+    manifests, endings = _checked(out, folders)
+    records, moved = _joined(folders)
+    _copy(out, folders[0], moved)
+    writer = RecordWriter(out / RECORDS)
+    try:
+        for record in records:
+            writer.write(record)
+    finally:
+        writer.close()
+    write_json(
+        out / 'manifest.json',
+        {
+            **_judged(manifests),
+            'expected_frames': _planned(manifests),
+            'merged': {
+                str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
+            },
+        },
+    )
+    ending = merged_ending(endings)
+    if ending is not None:
+        write_ending(out, ending)
+    return _frames(records)
+
+
+def _checked(
+    out: Path, folders: Sequence[Path]
+) -> tuple[list[dict[str, Any]], list[tuple[str, Ending | None]]]:
+    """Return manifests and endings of runs that may be merged; raises as `merge` does."""
     if len(folders) < 2:
         raise ConfigurationError('only one run is named', 'give two or more to merge')
     if out.exists() and any(out.iterdir()):
@@ -92,11 +122,15 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
                     f'{_short(other)}, not {_short(value)}',
                     'merge runs of one evaluation',
                 )
-    records, moved = _joined(folders)
+    return manifests, endings
+
+
+def _copy(out: Path, first: Path, pictures: Iterable[tuple[Path, str]]) -> None:
+    """Make the folder with the first run's configuration and the pictures of all."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folders[0] / 'config.yaml', out / 'config.yaml')
-        for source, name in moved:
+        shutil.copyfile(first / 'config.yaml', out / 'config.yaml')
+        for source, name in pictures:
             if source.is_file():
                 (out / 'pictures').mkdir(exist_ok=True)
                 shutil.copyfile(source, out / 'pictures' / name)
@@ -104,26 +138,6 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
         raise RecordError(
             f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
         ) from error
-    writer = RecordWriter(out / RECORDS)
-    try:
-        for record in records:
-            writer.write(record)
-    finally:
-        writer.close()
-    write_json(
-        out / 'manifest.json',
-        {
-            **_judged(manifests),
-            'expected_frames': _planned(manifests),
-            'merged': {
-                str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
-            },
-        },
-    )
-    ending = merged_ending(endings)
-    if ending is not None:
-        write_ending(out, ending)
-    return _frames(records)
 
 
 def _frames(records: Sequence[Record]) -> int:
