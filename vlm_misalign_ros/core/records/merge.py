@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
@@ -272,36 +273,46 @@ def _moved(record: Record, behind: int, folder: Path) -> Record:
     return structs.replace(record, stamp=stamp, run=str(folder))
 
 
+class _Monitor(msgspec.Struct):
+    limits: list[str] | None = None
+    minimum_coverage: float = 0.0
+    minimum_scenes: int = 0
+
+
+class _Configuration(msgspec.Struct):
+    monitor: _Monitor | None = None
+    segmentation: dict[str, Any] | bool | None = None
+    corruption: dict[str, Any] | None = None
+    vlms: list[dict[str, Any]] | None = None
+
+
+class _Model(msgspec.Struct):
+    calibration: dict[str, Any] | None = None
+
+
+class _Severities(msgspec.Struct):
+    measured: dict[str, Any] | None = None
+
+
+class _Manifest(msgspec.Struct):
+    """The shape of what is read of a manifest here."""
+
+    configuration: _Configuration | None = None
+    models: dict[str, _Model] | None = None
+    severities: _Severities | None = None
+    baselines: dict[str, Any] | None = None
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     """Return a run's manifest; RecordError where a section of it is not what it has to be."""
     path = folder / 'manifest.json'
     found = read_json(path, 'give the folder of a run')
-    configuration = found.get('configuration') or {}
-    models = found.get('models') or {}
-    vlms: Any = []
-    sections: dict[str, Any] = {
-        'configuration': configuration,
-        'models': models,
-        'severities': found.get('severities') or {},
-        'baselines': found.get('baselines') or {},
-    }
-    if isinstance(configuration, dict):
-        for name in ('monitor', 'segmentation', 'corruption'):
-            sections[name] = configuration.get(name) or {}
-        vlms = configuration.get('vlms') or []
-    if isinstance(models, dict):
-        sections |= {f'models.{name}': entry for name, entry in models.items()}
-        for name, entry in models.items():
-            known = isinstance(entry, dict) and entry.get('calibration') or {}
-            sections[f'models.{name}.calibration'] = known
-    sections['vlms'] = {} if isinstance(vlms, list) else vlms
-    sections |= {f'vlms.{k}': vlm for k, vlm in enumerate(vlms if isinstance(vlms, list) else ())}
-    for name, section in sections.items():
-        if not isinstance(section, dict):
-            raise RecordError(
-                f'{path} has a {type(section).__name__} for {name}',
-                'the file was changed or damaged',
-            )
+    try:
+        msgspec.convert(found, _Manifest)
+    except msgspec.ValidationError as error:
+        raise RecordError(
+            f'{path} is no manifest: {error}', 'the file was changed or damaged'
+        ) from error
     return found
 
 
