@@ -35,6 +35,7 @@ from scipy import special, stats
 from vlm_misalign_ros.core.metrics import bootstrap, clustered, correlation
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.paired import difference as paired_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
 
 SCENES = (8, 24, 100)
@@ -121,7 +122,7 @@ def difference(rng: np.random.Generator, scenes: int, level: float, within: floa
         under = 1 + rng.binomial(6, 0.5, scenes)
         pairs.append((rng.binomial(under, chance), under))
     apart = clustered.mover(korn_graubard(*pairs[0]), korn_graubard(*pairs[1]))
-    return clustered.difference(*pairs), later - level, apart.high - apart.low
+    return paired_difference(*pairs), later - level, apart.high - apart.low
 
 
 def paired(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
@@ -133,7 +134,7 @@ def paired(rng: np.random.Generator, scenes: int, level: float, within: float) -
     before = rng.binomial(under, chances(level, within, hard))
     after = rng.binomial(under, chances(later, within, other))
     apart = clustered.mover(korn_graubard(before, under), korn_graubard(after, under))
-    found = clustered.difference((before, under), (after, under))
+    found = paired_difference((before, under), (after, under))
     return found, later - level, apart.high - apart.low
 
 
@@ -286,16 +287,16 @@ def apart(rng: np.random.Generator, scenes: int, level: float, count: float) -> 
 BY_RATE: tuple[tuple[str, Model, int], ...] = (
     ('rate', rate, 1000),
     ('percentile bootstrap', percentile, 200),
-    ('difference', difference, 500),
-    ('difference, same denominators', paired, 500),
+    ('difference', difference, 800),
+    ('difference, same denominators', paired, 800),
     ('mean of two', balanced, 500),
     ('corrected', corrected, 400),
 )
 BY_LEVEL: tuple[tuple[str, Model, tuple[float, ...], tuple[float, ...], int], ...] = (
-    ('AUROC', auroc, (0.6, 0.75, 0.9), WITHIN, 400),
+    ('AUROC', auroc, (0.6, 0.75, 0.9), WITHIN, 800),
     ('Spearman by frame', by_frame, (0.0, -0.4, -0.8), WITHIN, 400),
     ('partial Spearman', partial, (0.0, -0.4, -0.8), WITHIN, 400),
-    ('mIoU', mask, (0.0, 1.0, 2.0), WITHIN, 400),
+    ('mIoU', mask, (0.0, 1.0, 2.0), WITHIN, 800),
     ('Pearson over conditions', pearson, (0.0, -0.5, -0.9), (5, 9, 16), 400),
     ('Spearman over conditions', spearman, (0.0, -0.5, -0.9), (5, 9, 16), 400),
     ('difference of two Spearmans', apart, (0.0, -0.5, -0.9), (5, 9, 16), 400),

@@ -308,10 +308,12 @@ def info_message(camera: Any, stamp: int):
     )
 
 
-def write_bag(folder: Path, live: bool) -> Path:
+def write_bag(
+    folder: Path, live: bool, conditions: tuple[str, ...] | None = None, compression: str = 'zstd'
+) -> Path:
     """Write the run as a recorded bag; `live` without camera/source and without depth."""
     answers, frames = Answers(), dataset()
-    bag = BagWriter(folder)
+    bag = BagWriter(folder, compression)
     known: set[str] = set()
 
     def put(topic: str, message: Any, stamp: int) -> None:
@@ -320,7 +322,7 @@ def write_bag(folder: Path, live: bool) -> Path:
             bag.add_topic('/' + topic, message.__msgtype__)
         bag.write('/' + topic, bytes(_STORE.serialize_cdr(message, message.__msgtype__)), stamp)
 
-    for position, source in plan(LIVE_CONDITIONS if live else CONDITIONS):
+    for position, source in plan(conditions or (LIVE_CONDITIONS if live else CONDITIONS)):
         frame = frames.read(position)
         stamp = live_stamp(source) if live else stamp_of(source)
         found = SimpleNamespace(**frame_parts(frame, source, answers))

@@ -145,13 +145,15 @@ def _labels_among(pictures: list[str], path: Path) -> str:
 
 
 def _messages(reader: Any, topic: str, most: int) -> Iterator[np.ndarray]:
+    from vlm_misalign_ros.bags.analyse import decoded, raw_messages
+
     try:
         connections = [entry for entry in reader.connections if entry.topic == topic]
         count = sum(entry.msgcount for entry in connections)
         wanted = set(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())
-        for index, (entry, _, raw) in enumerate(reader.messages(connections=connections)):
+        for index, (entry, raw) in enumerate(raw_messages(reader, connections)):
             if index in wanted:
-                yield from_message(reader.deserialize(raw, entry.msgtype), entry.msgtype)
+                yield from_message(decoded(reader, entry, raw), entry.msgtype)
     finally:
         reader.close()
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Any
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
@@ -49,6 +50,11 @@ from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened,
 from vlm_misalign_ros.wire.pixels import Fallback
 from vlm_misalign_ros.wire.values import stamp_of
 
+
+class DamagedBag(RecordError):
+    """Of a bag, something is lost; what came before can be scored."""
+
+
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
 
@@ -59,15 +65,22 @@ def open_bag(path: Path) -> AnyReader:
     try:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-    except (AnyReaderError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # bytes of anybody: struct, type, compression and YAML errors
         cut = 'magic' in str(error)
         raise RecordError(
-            f'bag {path} cannot be read: {str(error).rstrip(".")}',
+            f'bag {path} cannot be read: {_reason(error)}',
             'its writer was killed: repair it with `mcap recover`'
             if cut
             else 'give a rosbag2 folder or an .mcap file',
         ) from error
     return reader
+
+
+def _reason(error: Exception) -> str:
+    """Return an error of the reader as a reason; its type tells more where it is no sentence."""
+    known = isinstance(error, (AnyReaderError, OSError)) or type(error).__name__ == 'ReaderError'
+    text = str(error).rstrip('.')
+    return (text if known and text else f'{type(error).__name__}: {text}')[:MAX_REASON]
 
 
 def recorded_topics(reader: AnyReader, namespace: str) -> set[str]:
@@ -125,21 +138,51 @@ def messages(
     """
     Yield (channel, message, where it was recorded) of the bag, in recorded order.
 
-    What cannot be decoded comes as the RecordError that says so.
+    What cannot be decoded comes as the RecordError that says so. DamagedBag, at the end, where the
+    bag cannot be read further, or holds fewer messages than it says.
     """
     prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
     by_topic = {prefix + channel.topic: channel for channel in channels}
     wanted = [connection for connection in reader.connections if connection.topic in by_topic]
-    for connection, _, raw in reader.messages(connections=wanted):
+    came: Counter[int] = Counter()
+    for connection, raw in raw_messages(reader, wanted):
+        came[connection.id] += 1
         place = f'{connection.topic} (connection {connection.id} of the bag)'
         message: Any
         try:
-            message = reader.deserialize(raw, connection.msgtype)
-        except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
-            message = RecordError(
-                f'a {connection.msgtype} cannot be decoded: {type(error).__name__}: {error}'
-            )
+            message = decoded(reader, connection, raw)
+        except RecordError as error:
+            message = error
         yield by_topic[connection.topic], message, place
+    for connection in wanted:
+        if came[connection.id] < connection.msgcount:
+            raise DamagedBag(
+                f'the bag holds {came[connection.id]} messages of {connection.topic}, and tells '
+                f'of {connection.msgcount}'
+            )
+
+
+def raw_messages(reader: AnyReader, wanted: Sequence[Any]) -> Iterator[tuple[Any, bytes]]:
+    """Yield (connection, bytes) of a bag; DamagedBag where it cannot be read further."""
+    count = 0
+    try:
+        for connection, _, raw in reader.messages(connections=wanted):
+            count += 1
+            yield connection, raw
+    except Exception as error:  # a chunk whose checksum, compression or length is wrong
+        raise DamagedBag(f'the bag cannot be read beyond message {count}: {_reason(error)}') from (
+            error
+        )
+
+
+def decoded(reader: AnyReader, connection: Any, raw: bytes) -> Any:
+    """Return the message in bytes of a bag; RecordError where there is none in them."""
+    try:
+        return reader.deserialize(raw, connection.msgtype)
+    except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
+        raise RecordError(
+            f'a {connection.msgtype} cannot be decoded: {type(error).__name__}: {error}'
+        ) from error
 
 
 def monitor_parameters(
@@ -164,8 +207,10 @@ def monitor_parameters(
 
 
 def _add(session: Session, channel: Channel, message: Any, context: Context, place: str) -> None:
-    """Pass a message on as the monitor node does."""
+    """Pass a message on as the monitor node does; it may be the reason why it is none."""
     try:
+        if isinstance(message, RecordError):
+            raise message
         value = read(channel, message, context)
         stamp = stamp_of(message.header)
     except RecordError as error:
@@ -187,8 +232,9 @@ def analyse(
     Write the records, summaries and report of a recorded run into `folder`.
 
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
-    in place of those of the parameters, and are kept in the manifest. Raises RecordError naming
-    the bag that cannot be read, and ConfigurationError for limits that will not do and when
+    in place of those of the parameters, and are kept in the manifest. A bag that is damaged is
+    scored up to there, and the verdict says so. Raises RecordError naming the bag that cannot be
+    read at all, and ConfigurationError for limits that will not do and when
     `folder` holds a run already.
     """
     if (folder / 'records.jsonl').exists():
@@ -220,16 +266,17 @@ def analyse(
             fallback,
         )
         with closing(session):
+            failure = None
             wanted = listened(Wanted.by(chosen))
-            for channel, message, place in messages(reader, wanted, namespace):
-                if isinstance(message, RecordError):
-                    session.malformed(channel.part, message)
-                    continue
-                _add(session, channel, message, context, place)
-                if progress is not None:
-                    progress(session.closed, session.total)
+            try:
+                for channel, message, place in messages(reader, wanted, namespace):
+                    _add(session, channel, message, context, place)
+                    if progress is not None:
+                        progress(session.closed, session.total)
+            except DamagedBag as error:
+                failure = str(error)
             session.end(now=0.0)
-        write_ending(folder, Ending(session.total or None, notes=session.notes))
+        write_ending(folder, Ending(session.total or None, failure=failure, notes=session.notes))
         verdict = finalise(folder, rules)
     except OSError as error:
         raise RecordError(

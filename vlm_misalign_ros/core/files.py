@@ -52,7 +52,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """Return the JSON object in a file; RecordError, with `remedy`, when there is none."""
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f'{path} cannot be read: {error}', remedy) from error
     if not isinstance(data, dict):
         raise RecordError(f'{path} holds no JSON object', remedy)
@@ -60,5 +60,9 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file's bytes, which are never all held at once."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -21,7 +21,9 @@ import re
 NANO = 1_000_000_000
 """Nanoseconds in a second."""
 
-_TEXT = re.compile(r'(-?\d{1,12})\.(\d{9})')
+PATTERN = r'^(-?[0-9]{1,12})\.([0-9]{9})$'
+"""What `format_stamp` writes, as a regular expression."""
+_TEXT = re.compile(PATTERN)
 
 
 def join_stamp(seconds: int, nanoseconds: int) -> int:

@@ -53,6 +53,8 @@ from vlm_misalign_ros.wire.camera import possible
 Values = dict[str, str]
 
 _LARGEST = 2**63 - 1
+_SECONDS = 2**31
+"""Seconds that a ROS time cannot hold."""
 _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
@@ -370,7 +372,7 @@ def values_of(message: Any) -> dict[str, str]:
 
 def check_stamp(seconds: int, nanoseconds: int) -> int:
     """Return the nanoseconds of a header's time; RecordError for what is no time of a frame."""
-    if seconds < 0 or not 0 <= nanoseconds < NANO:
+    if not 0 <= seconds < _SECONDS or not 0 <= nanoseconds < NANO:
         raise RecordError(
             f'a header has the stamp {seconds} s {nanoseconds} ns',
             f'expected seconds from 0 and nanoseconds below {NANO}',
@@ -380,4 +382,8 @@ def check_stamp(seconds: int, nanoseconds: int) -> int:
 
 def stamp_of(header: Any) -> int:
     """Return a header's stamp in nanoseconds; RecordError for one that is no time of a frame."""
-    return check_stamp(header.stamp.sec, header.stamp.nanosec)
+    try:
+        return check_stamp(header.stamp.sec, header.stamp.nanosec)
+    except (AttributeError, TypeError, ValueError) as error:
+        # Of a type that only looks like the one that is expected.
+        raise RecordError(f'a header without a time: {error}') from error

@@ -58,7 +58,7 @@ GOOD = {
     'confidence': Confidence(0.1, 0.9, IMAGE, checksum(MASK)),
     'segmentation': MASK,
     'vlm:m': Description('m', Kind.CONTRASTIVE, '', {'car': Mention.ASSERTED}, image=IMAGE),
-    'vlm:n': Description('n', Kind.CONTRASTIVE, '', image=IMAGE),
+    'vlm:n': Description('n', Kind.CONTRASTIVE, '', scores={'car': 0.2}, image=IMAGE),
 }
 
 

@@ -22,6 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from vlm_misalign_ros.core.metrics.clustered import mover
+from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.paired import (
     difference,
     jackknife,
@@ -47,32 +49,76 @@ def test_the_published_numbers_of_scenes():
     assert (scenes_needed(0.05), scenes_needed(0.02)) == (72, 183)
 
 
-def test_with_one_answer_a_scene_the_error_is_that_of_the_paired_t_test():
-    rng = np.random.default_rng(2)
-    first, second = (rng.random(40) < p for p in (0.3, 0.5))
+def kept(numerators, denominators):
+    """Return value, low and high of a rate by Clopper and Pearson, an answer a scene."""
+    found = stats.binomtest(int(sum(numerators)), len(denominators)).proportion_ci(method='exact')
+    return sum(numerators) / len(denominators), found.low, found.high
+
+
+def test_one_answer_a_scene_by_hand():
+    """Of 40 scenes 12 turn wrong and 4 right, 10 are wrong in both."""
+    first = np.repeat([0, 1, 0, 1], [12, 4, 14, 10])
+    second = np.repeat([1, 0, 0, 1], [12, 4, 14, 10])
     one = np.ones(40)
     found = difference((first, one), (second, one))
-    test = stats.ttest_rel(second.astype(float), first.astype(float)).confidence_interval()
-    half = hypot((test.high - test.low) / 2, unseen(40))
-    value = second.mean() - first.mean()
-    assert found.value == pytest.approx(value)
-    assert (found.low, found.high) == pytest.approx((value - half, value + half))
+    (p, p_low, p_high), (q, q_low, q_high) = kept(first, one), kept(second, one)
+    together = np.corrcoef(first, second)[0, 1]
+    # One scene more, beside 14 wrong and 26 right, and beside 22 and 18.
+    for wrong, right in ((14, 26), (22, 18)):
+        seen = wrong * right / 40
+        together *= np.sqrt(seen / (seen + 1))
+    down, up = (q - q_low, p_high - p), (q_high - q, p - p_low)
+    low, high = (hypot(*pair) ** 2 - 2 * together * np.prod(pair) for pair in (down, up))
+    expected = 0.2, 0.2 - np.sqrt(low), 0.2 + np.sqrt(high)
+    assert (found.value, found.low, found.high) == pytest.approx(expected)
 
 
-def test_ratios_of_unequal_denominators_are_linearised_by_hand():
-    first = np.array([1, 0, 2]), np.array([2, 1, 3])
-    second = np.array([1, 1, 1]), np.array([4, 1, 1])
-    # Ratios 1/2 of 6 and 1/2 of 6; residuals by scene (0, -.5, .5) / 6 and (-1, .5, .5) / 6.
-    influence = (np.array([-1, 0.5, 0.5]) - np.array([0, -0.5, 0.5])) / 6
-    error = np.sqrt(1.5 * (influence**2).sum())
-    half = hypot(stats.t.ppf(0.975, 2) * error, unseen(3))
-    found = difference(first, second)
-    assert found.value == 0
-    assert (found.low, found.high) == pytest.approx((max(-1, -half), min(1, half)))
+triples = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=2, max_size=30
+)
 
 
-def test_no_difference_in_any_scene_is_no_proof_that_there_is_none():
-    same = np.arange(50) % 3, np.full(50, 3)
+@given(triples)
+def test_a_difference_holds_its_estimate_and_has_a_width(rows):
+    before, after, extra = np.array(rows).T
+    under = np.maximum(before, after) + extra
+    found = difference((before, under), (after, under))
+    assert found.value == pytest.approx((after.sum() - before.sum()) / under.sum())
+    assert -1 <= found.low <= found.value <= found.high <= 1
+    back = difference((after, under), (before, under))
+    assert (back.low, back.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
+    if np.array_equal(before, after):
+        assert found.high >= unseen(len(rows)) - 1e-9 and found.low <= -unseen(len(rows)) + 1e-9
+
+
+@pytest.mark.parametrize('wrong', [0, 3, 15, 30])
+def test_one_answer_that_was_not_judged_does_not_make_the_interval_narrow(wrong):
+    """Two runs of 30 scenes that agree but for it leave as much open as two that agree."""
+    first, one = np.arange(30) < wrong, np.ones(30)
+    unjudged = one - (np.arange(30) == 29)
+    same = difference((first, one), (first, one))
+    found = difference((first, one), (first * unjudged, unjudged))
+    assert found.high - found.low >= 0.95 * (same.high - same.low) >= 0.95 * 2 * unseen(30)
+    assert found.low < -0.09 and found.high > 0.09
+
+
+def test_what_makes_a_scene_hard_drops_out():
+    rng = np.random.default_rng(3)
+    hard, under = rng.integers(0, 9, 80), np.full(80, 10)
+    found = difference((hard, under), (hard + 1, under))
+    apart = mover(korn_graubard(hard, under), korn_graubard(hard + 1, under))
+    assert found.value == pytest.approx(0.1) and found.excludes_zero
+    assert found.high - found.low < 0.5 * (apart.high - apart.low)
+
+
+def test_a_change_that_is_the_same_in_each_of_few_scenes_proves_nothing():
+    under = np.full(3, 4)
+    found = difference((np.array([0, 1, 2]), under), (np.array([1, 2, 3]), under))
+    assert found.value == pytest.approx(0.25) and not found.excludes_zero
+
+
+def test_no_event_in_any_scene_is_no_proof_that_there_is_no_difference():
+    same = np.zeros(50), np.full(50, 3)
     found = difference(same, same)
     assert (found.value, found.low, found.high) == pytest.approx((0, -unseen(50), unseen(50)))
     # Scenes in which neither run has a denominator are no evidence.
@@ -84,19 +130,32 @@ def test_nothing_to_count_from_and_a_single_scene():
     none, one = (np.zeros(3), np.zeros(3)), (np.ones(3), np.ones(3))
     assert isnan(difference(none, one).value) and isnan(difference(one, none).low)
     assert isnan(difference((np.zeros(0),) * 2, (np.zeros(0),) * 2).value)
+    assert isnan(mean_difference([(one, one), (none, one)]).value)
     single = difference((np.array([0]), np.array([4])), (np.array([1]), np.array([4])))
-    assert (single.value, single.low, single.high) == (0.25, -1, 1)
+    assert single.value == 0.25 and single.low < -0.6 and single.high == 1
 
 
-def test_the_mean_of_two_differences_is_over_the_same_scenes():
+def test_the_mean_of_two_differences_of_other_scenes_is_movers_and_of_the_same_ones_is_wider():
     rng = np.random.default_rng(3)
-    pairs = [tuple((rng.integers(0, 2, 30), np.ones(30, int)) for _ in range(2)) for _ in range(2)]
+    draws = [rng.integers(0, 2, 30) for _ in range(4)]
+    half = np.arange(60) < 30
+
+    def placed(values, here):
+        found = np.zeros(60)
+        found[here] = values
+        return found, here.astype(float)
+
+    pairs = [
+        (placed(draws[0], half), placed(draws[1], half)),
+        (placed(draws[2], ~half), placed(draws[3], ~half)),
+    ]
     found = mean_difference(pairs)
-    whole = np.mean([second[0] - first[0] for first, second in pairs], axis=0)
-    error = whole.std(ddof=1) / np.sqrt(30)
-    assert found.value == pytest.approx(whole.mean())
-    half = hypot(stats.t.ppf(0.975, 29) * error, unseen(30))
-    assert found.high - found.value == pytest.approx(half)
+    one, other = (difference(*pair) for pair in pairs)
+    low = found.value - hypot(one.value - one.low, other.value - other.low) / 2
+    assert found.value == pytest.approx((one.value + other.value) / 2)
+    assert found.low == pytest.approx(low)
+    together = mean_difference([pairs[0], pairs[0]])
+    assert (together.low, together.high) == pytest.approx((one.low, one.high))
 
 
 def test_leaving_out_scenes_gives_the_error_of_a_mean():

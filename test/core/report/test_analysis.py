@@ -38,8 +38,9 @@ from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report import finalise
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import show_interval, write_report
-from vlm_misalign_ros.core.report.summary import format_table, show, summarise
+from vlm_misalign_ros.core.report.summary import show, summarise
 from vlm_misalign_ros.core.report.table import tables
+from vlm_misalign_ros.core.report.terminal import format_table
 from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.types import Kind
 

@@ -42,7 +42,8 @@ from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.report.rules import Rules
-from vlm_misalign_ros.core.report.summary import ALL, format_table, summarise, to_frame
+from vlm_misalign_ros.core.report.summary import ALL, summarise, to_frame
+from vlm_misalign_ros.core.report.terminal import format_table, number
 from vlm_misalign_ros.core.report.verdict import Status as Outcome
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202e " \' & {{ 7*7 }}'
@@ -119,7 +120,7 @@ def test_rows_sum_counts_and_pixels_by_condition_and_over_all():
     assert rows[0].miou == pytest.approx((10 / 20 + 0) / 2)
     assert rows[2].rates()['hallucination_rate'].value == 2 / 7
     text = format_table(rows)
-    assert 'motion_blur:3' in text and '0.286 [' in text
+    assert 'motion_blur:3: ' in text and '.29 [' in text
 
 
 def test_every_picture_of_a_model_is_in_exactly_one_state():
@@ -146,14 +147,34 @@ def test_every_picture_of_a_model_is_in_exactly_one_state():
             'doubled': 3,
         }
         assert sum(found.values()) == entry.frames == 8
-    head = format_table([row]).splitlines()[0].split()
-    assert head[2:7] == ['scored', 'missing', 'late', 'unmatched', 'unscorable']
-    # Columns for what did not happen would only be noise.
-    assert format_table(summarise([frame(1)])).splitlines()[0].split()[2:5] == [
-        'scored',
-        'scenes',
-        'mIoU',
-    ]
+    head, _, title, line = format_table([row]).splitlines()[:4]
+    assert title == 'clean: 1 scene (1 hazard, 0 clear), mIoU .45'
+    assert head.endswith('not scored')
+    assert line.endswith('1 missing, 1 late, 1 unmatched, 1 unscorable, 3 doubled')
+    # A column for what did not happen would only be noise.
+    assert 'not scored' not in format_table(summarise([frame(1)]))
+
+
+@pytest.mark.parametrize(
+    'value, text',
+    [(0.0, '.00'), (0.004, '.004'), (0.125, '.12'), (0.999, '.999'), (1.0, '1.00')]
+    + [(float('nan'), '-'), (2.5, '2.50')],
+)
+def test_two_digits_never_make_nothing_or_all_of_what_is_neither(value, text):
+    assert number(value) == text
+
+
+def test_the_table_of_a_terminal_is_narrow():
+    """All rates with their widest intervals, names of usual length, frames that were lost."""
+    names = {'clean', 'motion_blur:5', 'low_light:5'}
+    counts = Counts(
+        frames=1, assertions=4, hallucinated=1, required=8, omitted=4, hazards_judged=1,
+        false_safe=1, clear_judged=1, false_alarms=1, safe=1, unsafe=1,
+    )  # fmt: skip
+    rows = summarise([frame(k, name, counts=counts) for k, name in enumerate(sorted(names))])
+    text = format_table(rows)
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.count(': 1 scene') + text.count(': 3 scenes') == len(names) + 1
 
 
 KINDS = ['clean', 'motion_blur:1', 'motion_blur:5', 'low_light:2']

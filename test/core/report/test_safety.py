@@ -25,8 +25,9 @@ from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.flips import judgement_flips
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.summary import ALL, Row, format_table, summarise, to_frame
+from vlm_misalign_ros.core.report.summary import ALL, Row, summarise, to_frame
 from vlm_misalign_ros.core.report.table import tables
+from vlm_misalign_ros.core.report.terminal import format_table
 from vlm_misalign_ros.core.report.verdict import judge
 
 
@@ -142,8 +143,9 @@ def test_frames_of_one_snippet_are_one_scene_of_the_safety_rates():
 
 def test_the_table_has_both_parts_their_scenes_and_no_pooled_rate():
     text = format_table(summarise([judged('a', 'SAFE', 'HAZARD'), judged('b', 'UNSAFE')]))
-    head = text.splitlines()[0]
-    order = ['false safe', 'false alarm', 'hazard scenes', 'clear scenes', 'SMR, balanced']
+    head, _, title = text.splitlines()[:3]
+    assert title.startswith('clean: 2 scenes (1 hazard, 1 clear), ')
+    order = ['false safe', 'false alarm', 'says safe', 'unparsed']
     assert [head.index(title) for title in order] == sorted(head.index(title) for title in order)
     assert 'pooled' not in head
 

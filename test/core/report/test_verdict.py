@@ -524,6 +524,7 @@ def test_a_run_is_found_where_it_was_when_the_run_began_or_beside_it(tmp_path, m
         'smr_false_safe@clean not worse than runs/base by 0.1'
     ]
     (folder / 'manifest.json').write_text(json.dumps(manifest))
+    write_ending(folder, Ending())
     assert finalise(folder).status is PASS
 
 
@@ -548,7 +549,8 @@ def test_how_a_run_ended_is_kept_for_whoever_makes_the_report_again(
     for _ in range(2):
         found = finalise(folder)
         assert found.status is status
-        assert words in ' '.join(found.reasons) and read_ending(folder) == ending
+        assert words in ' '.join(found.reasons)
+        assert msgspec.structs.replace(read_ending(folder), sealed=None) == ending
 
 
 def test_what_happened_on_the_way_is_kept(tmp_path):
@@ -625,21 +627,29 @@ def test_the_rules_are_those_of_the_manifest_and_a_bag_analysis_has_them_too(tmp
         assert found.with_limits([]) is found
     chosen = found.with_limits(['miou > 0.5'])
     assert chosen.origin == COMMAND_LINE and chosen.minimum_scenes == 20
-    assert rules_of({}) == Rules()
+    # Limits that are lost with the configuration could not fail.
+    for spoiled in ({}, {'configuration': 3}, {'configuration': {'monitor': ['smr < 0.5']}}):
+        with pytest.raises(RecordError, match='no manifest of a run'):
+            rules_of(spoiled)
     with pytest.raises(ConfigurationError, match='minimum_coverage'):
         rules_of({'configuration': {'monitor': {'minimum_coverage': 'much'}}})
 
 
+@pytest.mark.parametrize('manifest', [{'configuration': []}, {'configuration': {'monitor': 5}}])
+def test_a_run_whose_configuration_is_lost_gets_no_verdict(judged, manifest):
+    with pytest.raises(RecordError, match='no manifest of a run'):
+        judged(frames(30), manifest=manifest)
+
+
 @pytest.mark.parametrize(
-    'manifest',
+    'more',
     [
-        {'configuration': []},
-        {'configuration': {'monitor': 5}, 'language': 3},
         {'expected_frames': 'many', 'baselines': 'none', 'merged': None},
-        {'expected_frames': True},
+        {'expected_frames': True, 'language': 3},
     ],
 )
-def test_a_manifest_that_says_nothing_of_use_leaves_the_defaults(judged, manifest):
+def test_what_else_a_manifest_says_that_is_of_no_use_leaves_the_defaults(judged, more):
+    manifest = {'configuration': {'monitor': {}}, **more}
     assert judged(frames(30), manifest=manifest).status is COMPLETE
 
 

@@ -26,7 +26,8 @@ _ORDER = ('FAIL', 'INVALID', 'UNDECIDED', 'PASS')
 def print_results(folder: Path) -> None:
     """Print table, verdict and where the results are; nothing where there are no records."""
     from vlm_misalign_ros.core.records.store import RECORDS, read_records
-    from vlm_misalign_ros.core.report.summary import format_table, summarise
+    from vlm_misalign_ros.core.report.summary import summarise
+    from vlm_misalign_ros.core.report.terminal import format_table
 
     path = folder / RECORDS
     if not path.is_file():

@@ -338,7 +338,9 @@ class Session:
         for part, against in evaluated.mismatches:
             self._journal.mismatch(self._epoch, joined, part, against)
         self._journal.write(record)
-        self.counters['failed'] += self._journal.failures(record)
+        failed = self._journal.failures(record)
+        if failed:
+            self.counters['failed'] += failed
         self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
         if record.truth is None:
             self._tell_beside()

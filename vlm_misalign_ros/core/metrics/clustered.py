@@ -38,6 +38,8 @@ from vlm_misalign_ros.core.metrics.intervals import (
 )
 
 _NORMAL = 1.959963984540054
+_LESS = 1.3
+"""Scenes that a spread of unequal ones loses: their mean, and what their weights vary."""
 
 
 def by_scene(scenes: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -105,36 +107,6 @@ def mover(first: Interval, second: Interval, correlation: float = 0.0) -> Interv
     )
 
 
-def difference(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-) -> Interval:
-    """
-    Return the second ratio minus the first over the same scenes, paired by scene.
-
-    Each is (numerators, denominators) by scene, (scenes,), of the same scenes in the same order:
-    what makes a scene hard drops out. Where the denominators are the same (what had to be named
-    is), the difference is that of two rates: what got worse in a scene, and what got better.
-    Otherwise it is that of the rates themselves, with their correlation between scenes. Either has
-    Korn and Graubard's limits, combined by MOVER. Where no scene differs, a change that no scene
-    shows stays possible, as with a rate.
-    """
-    a, b, c, d = (np.asarray(array, np.float64) for array in (*first, *second))
-    known = (b > 0) | (d > 0)
-    a, b, c, d = a[known], b[known], c[known], d[known]
-    if not b.sum() or not d.sum():
-        return NOTHING
-    if np.array_equal(b, d):
-        return _apart(np.maximum(a - c, 0), b, np.maximum(c - a, 0), b)
-    return _apart(a, b, c, d)
-
-
-def _apart(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> Interval:
-    one, other = (n - n.sum() / m.sum() * m for n, m in ((a, b), (c, d)))
-    scale = sqrt(float(one @ one) * float(other @ other))
-    together = float(one @ other) / scale if scale > 0 else 0.0
-    return mover(korn_graubard(a, b), korn_graubard(c, d), together)
-
-
 def mean_of_two(
     first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
 ) -> Interval:
@@ -174,7 +146,7 @@ def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Inte
     # Scenes that hold much of a kind count for more: the rarer are worth fewer of equal weight.
     least = min(with_yes, with_no)
     worth = float((1 / (share**2).sum(axis=0)).min())
-    freedom = max((least + worth) / 2 - 1, 1.0)
+    freedom = max((least + worth) / 2 - _LESS, 1.0)
     return bounded(value, float(lever @ lever), least, len(values), freedom)
 
 
@@ -208,7 +180,7 @@ def miou(hits: np.ndarray, unions: np.ndarray) -> Interval:
         variance += float(single.sum() * between.mean()) / len(iou) ** 2
     # Scenes that hold much of a class count for more: they are worth so many of equal weight.
     worth = float(np.quantile(1 / (share**2).sum(axis=0), 0.8))
-    return bounded(float(iou.mean()), variance, scenes, freedom=max(worth - 1, 1.0))
+    return bounded(float(iou.mean()), variance, scenes, freedom=max(worth - _LESS, 1.0))
 
 
 def _placed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

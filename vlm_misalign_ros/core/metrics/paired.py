@@ -15,12 +15,14 @@
 """
 The difference of two ratios that were counted over the same scenes.
 
-Both runs saw the same scenes, so what makes a scene hard drops out. The variance is that of the
-linearised difference over scenes (Woodruff 1971), with Student's t for their number. A difference
-that no scene shows has no variance, but is no proof that there is none: to the half width comes,
-by the root of the sum of squares, the largest chance of an event that so many scenes leave unseen
-in 2.5 % of cases, 1 - .025^(1 / scenes), which is Clopper and Pearson's upper end at no event.
-docs/verdict.md has the simulated coverage.
+Both saw the same scenes, so what makes a scene hard drops out. Each ratio has Korn and Graubard's
+limits (metrics/intervals), and MOVER combines them with the correlation of the two between scenes.
+Where the same few scenes have an event in both, that correlation is 1, which is no proof that no
+scene could differ: one scene more, with an event in one alone, is supposed beside those that were
+seen. Where one scene differs at most, each half is at least the largest chance of an event that so
+many scenes leave unseen in 2.5 % of cases, 1 - .025^(1 / scenes): Clopper and Pearson's upper end
+at no event.
+docs/metrics.md and docs/verdict.md have the simulated coverage.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from math import hypot, isnan, sqrt
 import numpy as np
 from scipy import special
 
-from vlm_misalign_ros.core.metrics.intervals import ALPHA, NOTHING, Interval
+from vlm_misalign_ros.core.metrics.clustered import mover
+from vlm_misalign_ros.core.metrics.intervals import ALPHA, NOTHING, Interval, korn_graubard
 
 Terms = tuple[np.ndarray, np.ndarray]
 """Numerators and denominators by scene, (scenes,) each."""
@@ -51,53 +54,76 @@ def difference(first: Terms, second: Terms) -> Interval:
     """
     Return the second ratio of sums minus the first, with its 95 % interval, within -1 to 1.
 
-    Both hold counts of the same scenes in the same order. NaN where either has no denominator.
+    Both hold counts of the same scenes in the same order; those that neither counts from are left
+    out. NaN where either has no denominator.
     """
-    return mean_difference([(first, second)])
+    (a, b), (c, d) = (tuple(np.asarray(x, np.float64) for x in terms) for terms in (first, second))
+    known = (b > 0) | (d > 0)
+    a, b, c, d = a[known], b[known], c[known], d[known]
+    if not b.sum() or not d.sum():
+        return NOTHING
+    one, other = (over - over.sum() / under.sum() * under for over, under in ((a, b), (c, d)))
+    together = _correlation(one, other)
+    if together > 0:
+        together *= sqrt(_shown(a, b) * _shown(c, d))
+    found = mover(korn_graubard(a, b), korn_graubard(c, d), together)
+    least = unseen(len(a)) if ((a != c) | (b != d)).sum() <= 1 else 0.0
+    low, high = min(found.low, found.value - least), max(found.high, found.value + least)
+    return Interval(found.value, max(low, -1.0), min(high, 1.0))
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the correlation of two totals whose parts by scene sum to 0; 0 without spread."""
+    scale = sqrt(float(one @ one) * float(other @ other))
+    return float(one @ other) / scale if scale > 0 else 0.0
+
+
+def _shown(over: np.ndarray, under: np.ndarray) -> float:
+    """Return the share that scenes with an event and without have beside one more, unseen."""
+    events, others = float((over > 0).sum()), float((over < under).sum())
+    seen = events * others / (events + others) if events and others else 0.0
+    return seen / (seen + 1)
 
 
 def mean_difference(pairs: list[tuple[Terms, Terms]]) -> Interval:
     """
-    Return the mean of several such differences over the same scenes, as of `smr_balanced`.
+    Return the mean of two such differences over the same scenes, as of `smr_balanced`.
 
-    A scene counts as one where any of them has a denominator.
+    One pair alone is its difference. Where both move together by scene, the mean varies more.
     """
-    value, influence, known = 0.0, np.zeros(0), np.zeros(0, bool)
-    for first, second in pairs:
-        (a, b), (c, d) = (
-            tuple(np.asarray(array, np.float64) for array in terms) for terms in (first, second)
-        )
-        if not b.sum() or not d.sum():
-            return NOTHING
-        p, q = a.sum() / b.sum(), c.sum() / d.sum()
-        value += (q - p) / len(pairs)
-        moved = ((c - q * d) / d.sum() - (a - p * b) / b.sum()) / len(pairs)
-        influence = moved if not influence.size else influence + moved
-        has = (b > 0) | (d > 0)
-        known = has if not known.size else known | has
-    return _around(float(value), influence[known])
+    if len(pairs) == 1:
+        return difference(*pairs[0])
+    (one, other) = (difference(*pair) for pair in pairs)
+    if isnan(one.value) or isnan(other.value):
+        return NOTHING
+    together = max(_correlation(*(_influence(*pair) for pair in pairs)), 0.0)
+    found = mover(Interval(-one.value, -one.high, -one.low), other, -together)
+    return Interval(found.value / 2, found.low / 2, found.high / 2)
+
+
+def _influence(first: Terms, second: Terms) -> np.ndarray:
+    """Return what each scene adds to a difference beyond its share (Woodruff 1971)."""
+    (a, b), (c, d) = (tuple(np.asarray(x, np.float64) for x in terms) for terms in (first, second))
+    found: np.ndarray = (c - c.sum() / d.sum() * d) / d.sum() - (
+        a - a.sum() / b.sum() * b
+    ) / b.sum()
+    return found
 
 
 def jackknife(value: float, without: np.ndarray) -> Interval:
     """
     Return a statistic of scenes, within -1 to 1, with its 95 % interval.
 
-    `without`, float64 (scenes,), is the statistic with each scene left out; what it loses by that
-    takes the place of the linearised difference (Tukey 1958). NaN where `value` is.
+    `without`, float64 (scenes,), is the statistic with each scene left out. The error is that of
+    Tukey's (1958) jackknife, with Student's t; to the half width comes, by the root of the sum of
+    squares, what so many scenes leave unseen. NaN where `value` is.
     """
     if isnan(value):
         return NOTHING
     scenes = len(without)
     if scenes < 2 or np.isnan(without).any():
         return Interval(value, -1.0, 1.0)
-    return _around(value, (without.mean() - without) * (scenes - 1) / scenes)
-
-
-def _around(value: float, influence: np.ndarray) -> Interval:
-    """Return the interval about `value`; `influence` is what each scene adds to it."""
-    scenes = len(influence)
-    if scenes < 2:
-        return Interval(value, -1.0, 1.0)
-    error = sqrt(float(((influence - influence.mean()) ** 2).sum()) * scenes / (scenes - 1))
+    lost = without.mean() - without
+    error = sqrt(float((lost**2).sum()) * (scenes - 1) / scenes)
     half = hypot(float(special.stdtrit(scenes - 1, 1 - ALPHA / 2)) * error, unseen(scenes))
     return Interval(value, max(-1.0, value - half), min(1.0, value + half))

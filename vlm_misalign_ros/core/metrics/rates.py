@@ -237,7 +237,6 @@ RATES: tuple[RateRow, ...] = (
         interval=Interval.MOVER,
         mean_of=('smr_false_safe', 'smr_false_alarm'),
         digits=2,
-        terminal=True,
     ),
     _safety(
         'smr_false_safe_visible',

@@ -16,13 +16,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from vlm_misalign_ros.core.stamps import PATTERN
+
+Stamp = Annotated[str, msgspec.Meta(pattern=PATTERN)]
+"""Header time as records have it, seconds.nanoseconds."""
 
 
 class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
     """A part that came after its frame was closed without it."""
 
-    stamp: str
+    stamp: Stamp
     part: str
     epoch: int = 0
 
@@ -35,7 +42,7 @@ class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'
     taken back by it. Where two publishers take turns with a part, it is told once.
     """
 
-    stamp: str
+    stamp: Stamp
     part: str
     publishers: list[str]
     """Who sent the one and the other, as far as that is known."""

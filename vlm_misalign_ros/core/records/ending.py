@@ -21,6 +21,8 @@ none, and whoever reads the folder later knows by that that it did not end by it
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,13 +31,16 @@ from typing import Any
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
+from vlm_misalign_ros.core.records.store import RECORDS
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
+MANIFEST = 'manifest.json'
+_JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a run ended."""
 
     expected_frames: int | None = None
@@ -48,12 +53,62 @@ class Ending(msgspec.Struct, frozen=True):
     """The error that it ended with."""
     notes: list[str] = []
     """What happened on the way, such as a model that was no longer waited for."""
+    sealed: dict[str, str] | None = None
+    """
+    SHA-256 by name of the records, and of what the manifest says that decides the verdict, as the
+    run left them; null where not known.
+    """
     schema: int = 1
 
 
+_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Ending))
+
+
 def write_ending(folder: Path, ending: Ending) -> None:
-    """Write `ending.json`; RecordError when the disk refuses."""
-    write_json(folder / ENDING, msgspec.to_builtins(ending))
+    """Write `ending.json`, with the hashes of what it seals; RecordError when the disk refuses."""
+    sealed = _seal(folder)
+    write_json(
+        folder / ENDING, msgspec.to_builtins(msgspec.structs.replace(ending, sealed=sealed))
+    )
+
+
+def changed(folder: Path, ending: Ending | None) -> list[str]:
+    """Return the names of the files that are not as the run in a folder left them."""
+    known = (ending.sealed if ending else None) or {}
+    found = _seal(folder)
+    return [name for name in known if found.get(name) != known[name]]
+
+
+def _seal(folder: Path) -> dict[str, str]:
+    found = {}
+    try:
+        if (folder / RECORDS).is_file():
+            found[RECORDS] = sha256_of(folder / RECORDS)
+    except OSError as error:
+        raise RecordError(
+            f'{folder / RECORDS} cannot be read: {error.strerror}', 'make it readable'
+        ) from error
+    try:
+        manifest = read_json(folder / MANIFEST, '')
+    except RecordError:
+        return found
+    text = json.dumps(_deciding(manifest), sort_keys=True, default=str)
+    return {**found, MANIFEST: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _deciding(manifest: dict[str, Any]) -> list[Any]:
+    """Return what of a manifest decides a verdict: a folder that moved is the same run."""
+    configuration = manifest.get('configuration')
+    configuration = configuration if isinstance(configuration, dict) else {}
+    # A bag's analysis keeps the settings of the evaluation alone.
+    monitor = configuration.get('monitor', configuration)
+    values = monitor if isinstance(monitor, dict) else {}
+    return [
+        {name: values[name] for name in _JUDGING if name in values},
+        configuration.get('segmentation') not in (None, False),
+        manifest.get('expected_frames'),
+        manifest.get('language'),
+    ]
 
 
 def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None:
@@ -67,9 +122,18 @@ def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None
 
 
 def read_ending(folder: Path) -> Ending | None:
-    """Return how the run in a folder ended; None when it did not end by itself."""
+    """
+    Return how the run in a folder ended; None when it did not end by itself.
+
+    RecordError for a file that cannot be read or was changed: a field that is lacking or has
+    another name would stand for nothing having happened.
+    """
     try:
-        return msgspec.json.decode((folder / ENDING).read_bytes(), type=Ending)
+        data = (folder / ENDING).read_bytes()
+        lacking = _FIELDS - msgspec.json.decode(data, type=dict).keys()
+        if lacking:
+            raise msgspec.ValidationError(f'it lacks {", ".join(sorted(lacking))}')
+        return msgspec.json.decode(data, type=Ending)
     except FileNotFoundError:
         return None
     except OSError as error:

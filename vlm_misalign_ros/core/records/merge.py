@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
+    changed,
     merged_ending,
     planned_frames,
     read_ending,
@@ -75,6 +76,13 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
     if out.exists() and any(out.iterdir()):
         raise RecordError(f'run folder {out} exists', 'give another')
     manifests = [_manifest(folder) for folder in folders]
+    endings = [(str(folder), read_ending(folder)) for folder in folders]
+    for folder, (_, ended) in zip(folders, endings, strict=True):
+        for name in changed(folder, ended):
+            raise RecordError(
+                f'{folder / name} is not as the run left it: it was changed or damaged',
+                'merge what the runs left',
+            )
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
         for name, value in measured(manifests[0]).items():
             other = measured(manifest).get(name)
@@ -102,9 +110,6 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             writer.write(record)
     finally:
         writer.close()
-    ending = merged_ending([(str(folder), read_ending(folder)) for folder in folders])
-    if ending is not None:
-        write_ending(out, ending)
     write_json(
         out / 'manifest.json',
         {
@@ -115,6 +120,9 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
             },
         },
     )
+    ending = merged_ending(endings)
+    if ending is not None:
+        write_ending(out, ending)
     return _frames(records)
 
 
@@ -251,7 +259,36 @@ def _moved(record: Record, behind: int, folder: Path) -> Record:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    return read_json(folder / 'manifest.json', 'give the folder of a run')
+    """Return a run's manifest; RecordError where a section of it is not what it has to be."""
+    path = folder / 'manifest.json'
+    found = read_json(path, 'give the folder of a run')
+    configuration = found.get('configuration') or {}
+    models = found.get('models') or {}
+    vlms: Any = []
+    sections: dict[str, Any] = {
+        'configuration': configuration,
+        'models': models,
+        'severities': found.get('severities') or {},
+        'baselines': found.get('baselines') or {},
+    }
+    if isinstance(configuration, dict):
+        for name in ('monitor', 'segmentation', 'corruption'):
+            sections[name] = configuration.get(name) or {}
+        vlms = configuration.get('vlms') or []
+    if isinstance(models, dict):
+        sections |= {f'models.{name}': entry for name, entry in models.items()}
+        for name, entry in models.items():
+            known = isinstance(entry, dict) and entry.get('calibration') or {}
+            sections[f'models.{name}.calibration'] = known
+    sections['vlms'] = {} if isinstance(vlms, list) else vlms
+    sections |= {f'vlms.{k}': vlm for k, vlm in enumerate(vlms if isinstance(vlms, list) else ())}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise RecordError(
+                f'{path} has a {type(section).__name__} for {name}',
+                'the file was changed or damaged',
+            )
+    return found
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,12 @@ import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
+from vlm_misalign_ros.core.records.account import (
+    AccountingRecord,
+    DoubledRecord,
+    LateRecord,
+    Stamp,
+)
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Presence, View
 
@@ -198,7 +203,7 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     """One closed frame."""
 
     schema: int
-    stamp: str
+    stamp: Stamp
     """Header time, seconds.nanoseconds."""
     index: int | None
     """Position in the run; null where no camera/source told it."""

@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES, NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.paired import mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.certainty import certainty
@@ -171,15 +172,11 @@ def _differences(table: Table) -> dict[str, dict[str, Any]]:
 
 
 def _difference(table: Table, rate: RateRow, one: np.ndarray, other: np.ndarray) -> Interval:
-    if rate.mean_of:
-        first, second = (_difference(table, BY_NAME[name], one, other) for name in rate.mean_of)
-        turned = Interval(-first.value, -first.high, -first.low)
-        found = clustered.mover(turned, second)
-        return Interval(found.value / 2, found.low / 2, found.high / 2)
-    before, after = table.sums(rate, one), table.sums(rate, other)
-    if np.any(before[0] > before[1]) or np.any(after[0] > after[1]):
+    rows = [BY_NAME[name] for name in rate.mean_of] or [rate]
+    pairs = [(table.sums(row, one), table.sums(row, other)) for row in rows]
+    if any(np.any(over > under) for pair in pairs for over, under in pair):
         return NOTHING
-    return clustered.difference(before, after)
+    return mean_difference(pairs)
 
 
 def _blank(table: Table) -> dict[str, Any]:

@@ -24,10 +24,13 @@ from typing import Any
 from vlm_misalign_ros.core.corruptions.conditions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.files import read_json
+from vlm_misalign_ros.core.records.ending import changed, read_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, RunRecord
-from vlm_misalign_ros.core.records.store import RECORDS, read_frames, read_records
+from vlm_misalign_ros.core.records.store import RECORDS, RecordFile, read_frames, read_records
+from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.limit import MIOU, Limit, NotWorse
 from vlm_misalign_ros.core.report.tally import Tally
+from vlm_misalign_ros.core.report.verdict import Status
 from vlm_misalign_ros.core.settings.nodes import TruthParameters
 
 BASELINES = 'baselines'
@@ -194,7 +197,16 @@ def _plain(value: Any) -> Any:
 
 
 def _distrust(place: Path) -> str:
-    """Say whether the other run's own data could not be trusted."""
+    """
+    Say whether the other run's own data could not be trusted.
+
+    By its records as they are now, and by its verdict, which somebody may have lost.
+    """
+    for name in changed(place, read_ending(place)):
+        return f'its {name} is not as it left it: changed or damaged since'
+    for found in Evidence.of(RecordFile(place / RECORDS)).checks():
+        if found.data and found.status is Status.INVALID:
+            return f'its own data cannot be trusted: {found.message}'
     checks = _json(place / 'verdict.json').get('checks')
     for check in checks if isinstance(checks, list) else ():
         if isinstance(check, dict) and check.get('data') and check.get('status') == 'INVALID':

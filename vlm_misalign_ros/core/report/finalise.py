@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
-from vlm_misalign_ros.core.records.ending import planned_frames, read_ending
+from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
@@ -47,6 +47,7 @@ from vlm_misalign_ros.core.report.verdict import (
     coverage_checks,
     ending_checks,
     judge,
+    sealed_checks,
 )
 
 
@@ -59,7 +60,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     RecordError, and ConfigurationError for rules that will not do.
     """
     manifest = _manifest(folder)
-    rules = rules_of(manifest) if rules is None else rules
+    if rules is None:
+        rules = rules_of(manifest) if manifest else Rules()
     # A long run does not fit into memory: each part reads the file for itself.
     records = RecordFile(folder / RECORDS)
     rows = summarise(records)
@@ -69,6 +71,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     evidence = Evidence.of(records)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
+        *sealed_checks(changed(folder, ending)),
         *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
         *labels_checks(records, rules.minimum_coverage),
         *evidence.checks(),

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.report.limit import Limit
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
@@ -74,13 +75,20 @@ def rules_of(manifest: Mapping[str, Any]) -> Rules:
     """
     Return what a run was to be judged by, from its manifest alone.
 
-    What it does not name has its default. ConfigurationError names a value that will not do.
+    What it does not name has its default. ConfigurationError names a value that will not do;
+    RecordError says that there is no configuration, since limits that are lost could not fail.
     """
     configuration = manifest.get('configuration')
-    configuration = configuration if isinstance(configuration, dict) else {}
     # A bag's analysis keeps the settings of the evaluation alone.
-    monitor = configuration.get('monitor', configuration)
-    values = monitor if isinstance(monitor, dict) else {}
+    values = configuration
+    if isinstance(configuration, dict):
+        values = configuration.get('monitor', configuration)
+    if not isinstance(values, dict):
+        raise RecordError(
+            'manifest.json is no manifest of a run: its configuration is '
+            f'{str(configuration)[:60]!r}',
+            'give the folder of a run as it was left',
+        )
     found = {
         entry.name: check(entry, values[entry.name], 'the manifest')
         for entry in table(EvaluationParameters)

@@ -31,11 +31,10 @@ from vlm_misalign_ros.core.metrics.clustered import by_scene
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
-from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate, rates
+from vlm_misalign_ros.core.metrics.rates import HEADLINES, Rate, rates
 from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import COUNTED, LOST, FrameRecord, Record, Status
-from vlm_misalign_ros.core.report.safety import always_the_same
 from vlm_misalign_ros.core.report.table import sound
 
 ALL = 'all'
@@ -236,10 +235,6 @@ def _number(value: float) -> str:
     return '-' if isnan(value) else f'{value:.3f}'
 
 
-def _count(value: int | None) -> str:
-    return '-' if value is None else str(value)
-
-
 def show(rate: Rate) -> str:
     """
     Return a rate as `0.123 [0.051, 0.260]`, or `-` where nothing was counted.
@@ -250,88 +245,25 @@ def show(rate: Rate) -> str:
         return '-'
     if isnan(rate.low):
         return _number(rate.value)
-    return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]' + '*' * _few(rate)
+    return f'{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]' + '*' * few(rate)
 
 
 def few_scenes(rows: Sequence[Row]) -> str:
     """Say what the star of a rate means; empty where no headline rate has one."""
     shown = (row.rates()[rate.name] for row in rows for rate in HEADLINES)
-    if not any(_few(rate) for rate in shown):
+    if not any(few(rate) for rate in shown):
         return ''
     return f'* from fewer than {FEW_SCENES} scenes, which prove nothing'
 
 
-def _few(rate: Rate) -> bool:
+def few(rate: Rate) -> bool:
+    """Return whether a rate is from too few scenes to prove anything."""
     return not isnan(rate.value) and rate.scenes is not None and rate.scenes < FEW_SCENES
 
 
 def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     """Return those of LOST that befell any frame."""
     return [status for status in LOST if any(row.by_status[status] for row in rows)]
-
-
-_TERMINAL = tuple(row for row in BESIDE if row.terminal)
-
-
-def _head(lost: Sequence[Status]) -> list[str]:
-    return [
-        'condition',
-        'model',
-        'scored',
-        *(status.value for status in lost),
-        'scenes',
-        'mIoU',
-        *(rate.title for rate in HEADLINES),
-        *SCENES,
-        *(rate.title for rate in _TERMINAL),
-    ]
-
-
-def _cells(row: Row, lost: Sequence[Status], condition: str) -> list[str]:
-    found = row.rates()
-    return [
-        condition,
-        row.model,
-        str(row.scored),
-        *(str(row.by_status[status]) for status in lost),
-        _count(row.scenes),
-        _number(row.miou),
-        *(show(found[rate.name]) for rate in HEADLINES),
-        _count(row.hazard_scenes),
-        _count(row.clear_scenes),
-        *(_number(found[rate.name].value) for rate in _TERMINAL),
-    ]
-
-
-def format_table(rows: Sequence[Row]) -> str:
-    """
-    Return the rows as a table of text, rates with their 95 % intervals.
-
-    What became of frames that were not scored has columns only where there are such frames.
-    Below it stands which model judges every frame alike.
-    """
-    lost = lost_kinds(rows)
-    lines = [_head(lost)]
-    previous = ''
-    for row in rows:
-        lines.append(_cells(row, lost, '' if row.condition == previous else row.condition))
-        previous = row.condition
-    few = few_scenes(rows)
-    alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
-    return '\n'.join([*_aligned(lines), *([few] if few else []), *alike])
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return a head and lines as text in columns, the first two to the left."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [
-        '  '.join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return [text[0], '-' * len(text[0]), *text[1:]]
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:

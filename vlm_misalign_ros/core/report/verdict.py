@@ -209,6 +209,16 @@ def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> It
         yield Check('frames', Status.INVALID, 'no frame was closed', short='no frame closed')
 
 
+def sealed_checks(names: Sequence[str]) -> Iterator[Check]:
+    """Yield that files are not as the run left them; nothing where all are."""
+    if names:
+        message = (
+            f'{" and ".join(names)} {"is" if len(names) == 1 else "are"} not as the run left '
+            f'{"it" if len(names) == 1 else "them"}: changed or damaged since'
+        )
+        yield Check('files', Status.INVALID, message, data=True, short='files were changed')
+
+
 def coverage_checks(
     rows: Sequence[Row], frames: int, segmented: int | None, minimum: float
 ) -> Iterator[Check]:

@@ -47,7 +47,15 @@ MOST_FOREIGN = 0.01
 """Share of a map outside the table from which it is asked whether another encoding has it all."""
 MOST_OTHER = 0.2
 """Share of the pixels of things whose instance may be one of another class."""
-
+MOST_BROKEN = 0.4
+"""
+Share of neighbouring pixels that may be of different classes. Real maps have .01, brought to 64 x
+32 pixels .2, noise of two values .5 and of more .75 and above.
+"""
+LEAST_SIDE = 16
+"""Pixels of a side below which a map is too small to be told from noise."""
+STEP = 4
+"""Rows and columns of which one is asked for that."""
 LOOKED_AT = 200_000
 """Pixels of an instance map that are compared with the labels, about."""
 
@@ -66,6 +74,8 @@ class Fault(str, Enum):
     """The labels are of a form that the encoding does not have, or `auto` could not decide."""
     CONTRARY = 'contrary'
     """The labels give no road scene, or too little, and fit another encoding without fault."""
+    NOISE = 'noise'
+    """Neighbouring pixels are of different classes, as in random values and in no scene."""
     INSTANCES = 'instances'
     """The instance map contradicts the labels."""
     SIZE = 'size'
@@ -82,6 +92,7 @@ REMEDIES: dict[Fault, str] = {
         (Fault.OUTSIDE, Fault.UNREADABLE, Fault.CONTRARY),
         'find the encoding with `vlm-misalign labels TOPIC|BAG` and set monitor.label_encoding',
     ),
+    Fault.NOISE: 'publish label maps as they were made: not compressed with loss, nor dithered',
     Fault.INSTANCES: 'publish label id * 1000 + k, or set monitor.instances=false',
     Fault.SIZE: 'publish maps of the size of the picture',
 }
@@ -123,6 +134,8 @@ def assess(
     others = _others(labels, limits) if doubt else []
     if others:
         fault, reason = Fault.CONTRARY, f'{doubt}; the labels fit {" and ".join(others)}'
+    if fault is None:
+        fault, reason = _noise(labels.labels)
     if fault is None:
         fault, reason = _other_instances(labels.labels, instances)
     return Trust(said, fault, reason)
@@ -177,6 +190,18 @@ def _others(labels: LabelMap, limits: Limits) -> list[str]:
     if labels.sample is None or not tells(labels.sample):
         return []
     return [n for n in fitting(labels.sample, limits=limits) if n != labels.encoding]
+
+
+def _noise(labels: np.ndarray) -> Finding:
+    """Find a map that is no picture of anything."""
+    if min(labels.shape) < LEAST_SIDE:
+        return None, ''
+    rows, columns = labels[::STEP], labels[:, ::STEP]
+    broken = float((rows[:, 1:] != rows[:, :-1]).mean() + (columns[1:] != columns[:-1]).mean()) / 2
+    if broken <= MOST_BROKEN:
+        return None, ''
+    share = show_share(broken)
+    return Fault.NOISE, f'noise: {share} of neighbouring pixels are of different classes'
 
 
 def _other_instances(labels: np.ndarray, instances: np.ndarray | None) -> Finding:

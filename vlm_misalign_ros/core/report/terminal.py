@@ -1,0 +1,116 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The rates as a run prints them: a block a condition, a line a model, narrow enough to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from math import isnan
+
+from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
+from vlm_misalign_ros.core.records.schema import Status
+from vlm_misalign_ros.core.report.safety import always_the_same
+from vlm_misalign_ros.core.report.summary import ALL, Row, few, few_scenes, lost_kinds
+
+_BESIDE = tuple(row for row in BESIDE if row.terminal)
+
+
+def format_table(rows: Sequence[Row]) -> str:
+    """
+    Return the rows as a table of text, rates with their 95 % intervals, two digits.
+
+    A block a condition, with its mIoU and what scenes it has. What became of frames that were
+    not scored has a column only where there are such frames. Below it stands which model judges
+    every frame alike.
+    """
+    lost = lost_kinds(rows)
+    head = ['', 'scored', *(rate.title for rate in (*HEADLINES, *_BESIDE))]
+    lines = [[*head, *(['not scored'] if lost else [])]]
+    titles = {}
+    for condition, group in groupby(rows, lambda row: row.condition):
+        block = list(group)
+        titles[len(lines)] = f'{condition}: {_scenes(block)}, mIoU {number(block[0].miou)}'
+        lines += [_cells(row, lost) for row in block]
+    below = few_scenes(rows)
+    alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
+    return '\n'.join([*_aligned(lines, titles), *([below] if below else []), *alike])
+
+
+def _cells(row: Row, lost: Sequence[Status]) -> list[str]:
+    found = row.rates()
+    states = ', '.join(f'{row.by_status[s]} {s.value}' for s in lost if row.by_status[s])
+    return [
+        f'  {row.model}',
+        str(row.scored),
+        *(compact(found[rate.name]) for rate in HEADLINES),
+        *(number(found[rate.name].value) for rate in _BESIDE),
+        *([states] if lost else []),
+    ]
+
+
+def _scenes(block: Sequence[Row]) -> str:
+    """Return `4 scenes (3 hazard, 1 clear)`; from least to most where models differ."""
+    whole, hazard, clear = (
+        _span([getattr(row, name) for row in block])
+        for name in ('scenes', 'hazard_scenes', 'clear_scenes')
+    )
+    return f'{whole} scene{"" if whole == "1" else "s"} ({hazard} hazard, {clear} clear)'
+
+
+def _span(counts: Sequence[int | None]) -> str:
+    known = [count for count in counts if count is not None]
+    if not known:
+        return '?'
+    return f'{min(known)}' if min(known) == max(known) else f'{min(known)}-{max(known)}'
+
+
+def number(value: float) -> str:
+    """Return `.23`; a third digit where two would make 0 or 1 of what is neither; `-` of NaN."""
+    if isnan(value):
+        return '-'
+    text = f'{value:.2f}'
+    if (text == '0.00' and value) or (text == '1.00' and value != 1):
+        text = f'{value:.3f}'
+    return _bare(text)
+
+
+def _bare(text: str) -> str:
+    return text.removeprefix('0')
+
+
+def compact(rate: Rate) -> str:
+    """Return a rate as `.12 [.05 .26]`, with a star where there are too few scenes."""
+    if isnan(rate.value) or isnan(rate.low):
+        return number(rate.value)
+    low, high = (_bare(f'{end:.2f}') for end in (rate.low, rate.high))
+    return f'{number(rate.value)} [{low} {high}]' + '*' * few(rate)
+
+
+def _aligned(lines: Sequence[Sequence[str]], titles: dict[int, str]) -> list[str]:
+    """Return a head and lines as text in columns; `titles` stand before the lines so numbered."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    last = len(widths) - 1 if lines[0][-1] == 'not scored' else -1
+    text: list[str] = []
+    for place, line in enumerate(lines):
+        text += [titles[place]] if place in titles else []
+        text.append(
+            '  '.join(
+                cell.ljust(width) if column in (0, last) else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+        )
+    return [text[0], '-' * max(map(len, text)), *text[1:]]
