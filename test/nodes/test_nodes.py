@@ -604,6 +604,8 @@ def test_what_the_monitor_was_told_of_its_end_is_in_ending_and_verdict(world, tm
     send(world, parts_of(100 * NANO))
     wait_for(lambda: frames)
     tell_ending(tmp_path, 'replay ended with signal SIGKILL', ['vlm_m ended with exit code 2'])
+    # A run that is killed now has no ending, whatever was told.
+    assert read_ending(tmp_path) is None
     monitor.on_stop()
     ending = read_ending(tmp_path)
     assert ending.failure == 'replay ended with signal SIGKILL'

@@ -289,11 +289,10 @@ class Session:
         for name in self._join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
-                note = (
+                self._journal.note(
                     f'{name} did not answer {self._chosen.patience} frames in a row within '
                     f'{self._chosen.deadline:g} s; it is no longer waited for'
                 )
-                self._journal.note(note)
         return closed
 
     def waiting_for(self) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ from vlm_misalign_ros.core.records.store import RECORDS
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
+TOLD = Path('log', 'told.json')
+"""Where it is told, in a run folder, why a run has to end."""
 MANIFEST = 'manifest.json'
 _JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
@@ -115,10 +117,25 @@ def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None
     """
     Tell the process that is to end a run why it has to, and what else befell it.
 
-    A disk that refuses stops nobody: whoever tells has said it at the terminal, too.
+    It is no ending: a run that is killed after all has none. A disk that refuses stops nobody:
+    whoever tells has said it at the terminal, too.
     """
-    with suppress(RecordError):
-        write_ending(folder, Ending(failure=failure, notes=list(notes)))
+    with suppress(RecordError, OSError):
+        (folder / TOLD).parent.mkdir(exist_ok=True)
+        write_json(folder / TOLD, {'failure': failure, 'notes': list(notes)})
+
+
+def told_ending(folder: Path) -> tuple[str | None, list[str]]:
+    """Return what `tell_ending` told: the failure, and the notes; nothing where it told nothing."""
+    try:
+        told = read_json(folder / TOLD, '')
+    except RecordError:
+        return None, []
+    failure, notes = told.get('failure'), told.get('notes')
+    return (
+        failure if isinstance(failure, str) else None,
+        [str(note) for note in notes] if isinstance(notes, list) else [],
+    )
 
 
 def read_ending(folder: Path) -> Ending | None:
