@@ -157,7 +157,7 @@ def test_every_picture_of_a_model_is_in_exactly_one_state():
 
 @pytest.mark.parametrize(
     'value, text',
-    [(0.0, '.00'), (0.004, '.004'), (0.125, '.12'), (0.999, '.999'), (1.0, '1.00')]
+    [(0.0, '.00'), (0.004, '.004'), (0.125, '.12'), (0.999, '.999'), (1.0, '1.0')]
     + [(float('nan'), '-'), (2.5, '2.50')],
 )
 def test_two_digits_never_make_nothing_or_all_of_what_is_neither(value, text):

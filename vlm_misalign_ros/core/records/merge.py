@@ -276,33 +276,32 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """Return a run's manifest; RecordError where a section of it is not what it has to be."""
     path = folder / 'manifest.json'
     found = read_json(path, 'give the folder of a run')
-    configuration = found.get('configuration') or {}
-    models = found.get('models') or {}
-    vlms: Any = []
-    sections: dict[str, Any] = {
-        'configuration': configuration,
-        'models': models,
-        'severities': found.get('severities') or {},
-        'baselines': found.get('baselines') or {},
-    }
-    if isinstance(configuration, dict):
-        for name in ('monitor', 'segmentation', 'corruption'):
-            sections[name] = configuration.get(name) or {}
-        vlms = configuration.get('vlms') or []
-    if isinstance(models, dict):
-        sections |= {f'models.{name}': entry for name, entry in models.items()}
-        for name, entry in models.items():
-            known = isinstance(entry, dict) and entry.get('calibration') or {}
-            sections[f'models.{name}.calibration'] = known
-    sections['vlms'] = {} if isinstance(vlms, list) else vlms
-    sections |= {f'vlms.{k}': vlm for k, vlm in enumerate(vlms if isinstance(vlms, list) else ())}
-    for name, section in sections.items():
+    for name, section in _sections(found).items():
         if not isinstance(section, dict):
             raise RecordError(
                 f'{path} has a {type(section).__name__} for {name}',
                 'the file was changed or damaged',
             )
     return found
+
+
+def _sections(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by name what of a manifest has to be a mapping."""
+    top = ('configuration', 'models', 'severities', 'baselines')
+    sections: dict[str, Any] = {name: manifest.get(name) or {} for name in top}
+    configuration, models = sections['configuration'], sections['models']
+    if isinstance(configuration, dict):
+        for name in ('monitor', 'segmentation', 'corruption'):
+            sections[name] = configuration.get(name) or {}
+        vlms = configuration.get('vlms') or []
+        several = vlms if isinstance(vlms, list) else [vlms]
+        sections |= {f'vlms.{number}': vlm for number, vlm in enumerate(several)}
+    if isinstance(models, dict):
+        for name, entry in models.items():
+            sections[f'models.{name}'] = entry
+            if isinstance(entry, dict):
+                sections[f'models.{name}.calibration'] = entry.get('calibration') or {}
+    return sections
 
 
 def _short(value: Any) -> str:
