@@ -173,7 +173,7 @@ def test_the_table_of_a_terminal_is_narrow():
     )  # fmt: skip
     rows = summarise([frame(k, name, counts=counts) for k, name in enumerate(sorted(names))])
     text = format_table(rows)
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 104
     assert text.count(': 1 scene') + text.count(': 3 scenes') == len(names) + 1
 
 
