@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
-from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending
+from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
