@@ -173,16 +173,20 @@ def merged_ending(endings: Sequence[tuple[str, Ending | None]]) -> Ending | None
     known = [(name, ending) for name, ending in endings if ending is not None]
     if len(known) < len(endings):
         return None
-    counts = [ending.expected_frames for _, ending in known]
-    told = [count for count in counts if count is not None]
     failures = [f'{name}: {ending.failure}' for name, ending in known if ending.failure]
     return Ending(
-        sum(told) if len(told) == len(counts) else None,
+        _all_together([ending.expected_frames for _, ending in known]),
         any(ending.interrupted and not ending.endless for _, ending in known),
         False,
         '; '.join(failures) or None,
         [f'{name}: {note}' for name, ending in known for note in ending.notes],
     )
+
+
+def _all_together(counts: Sequence[int | None]) -> int | None:
+    """Return the sum of counts; None where one is not known."""
+    told = [count for count in counts if count is not None]
+    return sum(told) if len(told) == len(counts) else None
 
 
 def planned_frames(manifest: dict[str, Any]) -> int | None:

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
@@ -272,36 +273,47 @@ def _moved(record: Record, behind: int, folder: Path) -> Record:
     return structs.replace(record, stamp=stamp, run=str(folder))
 
 
+class _Monitor(msgspec.Struct):
+    limits: list[str] | None = None
+    minimum_coverage: float = 0.0
+    minimum_scenes: int = 0
+
+
+class _Configuration(msgspec.Struct):
+    monitor: _Monitor | None = None
+    segmentation: dict[str, Any] | bool | None = None
+    corruption: dict[str, Any] | None = None
+    vlms: list[dict[str, Any]] | None = None
+
+
+class _Model(msgspec.Struct):
+    calibration: dict[str, Any] | None = None
+
+
+class _Severities(msgspec.Struct):
+    measured: dict[str, Any] | None = None
+
+
+class _Manifest(msgspec.Struct):
+    """The shape of what is read of a manifest here."""
+
+    configuration: _Configuration | None = None
+    models: dict[str, _Model] | None = None
+    severities: _Severities | None = None
+    baselines: dict[str, Any] | None = None
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     """Return a run's manifest; RecordError where a section of it is not what it has to be."""
     path = folder / 'manifest.json'
     found = read_json(path, 'give the folder of a run')
-    for name, section in _sections(found).items():
-        if not isinstance(section, dict):
-            raise RecordError(
-                f'{path} has a {type(section).__name__} for {name}',
-                'the file was changed or damaged',
-            )
+    try:
+        msgspec.convert(found, _Manifest)
+    except msgspec.ValidationError as error:
+        raise RecordError(
+            f'{path} is no manifest: {error}', 'the file was changed or damaged'
+        ) from error
     return found
-
-
-def _sections(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return by name what of a manifest has to be a mapping."""
-    top = ('configuration', 'models', 'severities', 'baselines')
-    sections: dict[str, Any] = {name: manifest.get(name) or {} for name in top}
-    configuration, models = sections['configuration'], sections['models']
-    if isinstance(configuration, dict):
-        for name in ('monitor', 'segmentation', 'corruption'):
-            sections[name] = configuration.get(name) or {}
-        vlms = configuration.get('vlms') or []
-        several = vlms if isinstance(vlms, list) else [vlms]
-        sections |= {f'vlms.{number}': vlm for number, vlm in enumerate(several)}
-    if isinstance(models, dict):
-        for name, entry in models.items():
-            sections[f'models.{name}'] = entry
-            if isinstance(entry, dict):
-                sections[f'models.{name}.calibration'] = entry.get('calibration') or {}
-    return sections
 
 
 def _short(value: Any) -> str:
