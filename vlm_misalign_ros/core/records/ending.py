@@ -126,7 +126,7 @@ def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None
 
 
 def told_ending(folder: Path) -> tuple[str | None, list[str]]:
-    """Return what `tell_ending` told: the failure, and the notes; nothing where it told nothing."""
+    """Return the failure and the notes that `tell_ending` told; nothing where it told none."""
     try:
         told = read_json(folder / TOLD, '')
     except RecordError:
