@@ -14,7 +14,6 @@
 
 """Every node over real rclpy: what it publishes for what it hears."""
 
-import dataclasses
 import threading
 import time
 from collections import Counter
@@ -422,7 +421,7 @@ def test_measured_severities_are_used_and_one_that_was_not_measured_is_refused(
     manner = Manner(measured.load(path))
     expected = degrade(picture, Condition('motion_blur', 1), 0, '2.000000000', manner)
     assert found.image and found.source
-    assert dataclasses.replace(found, image='', source='') == expected.applied
+    assert replace(found, image='', source='') == expected.applied
     assert found.parameters['severity'] == 2.5
     assert np.array_equal(images.to_array(degraded[0]), expected.image)
     request = SetParameters.Request(
