@@ -36,15 +36,16 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
-from maps import plain  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
-from vlm_misalign_ros.core.errors import FrameError, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.errors import ExitCode, FrameError, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.files import read_json  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
 from vlm_misalign_ros.core.records.account import LateRecord  # noqa: E402
+from vlm_misalign_ros.core.records.ending import read_ending, tell_ending  # noqa: E402
 from vlm_misalign_ros.core.records.schema import (  # noqa: E402
     Closing,
     ConfidenceEntry,
@@ -419,7 +420,9 @@ def test_measured_severities_are_used_and_one_that_was_not_measured_is_refused(
     found = codec.applied_from_values(codec.values_of(conditions[0]))
     manner = Manner(measured.load(path))
     expected = degrade(picture, Condition('motion_blur', 1), 0, '2.000000000', manner)
-    assert found == expected.applied and found.parameters['severity'] == 2.5
+    assert found.image and found.source
+    assert replace(found, image='', source='') == expected.applied
+    assert found.parameters['severity'] == 2.5
     assert np.array_equal(images.to_array(degraded[0]), expected.image)
     request = SetParameters.Request(
         parameters=[Parameter('condition', value='motion_blur:2').to_parameter_msg()]
@@ -529,7 +532,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
 
 # Monitor -------------------------------------------------------------------------------------
 
-LABELS = plain(64, 128)
+LABELS = np.full((64, 128), 7, np.uint8)
 LABELS[20:60, 50:70] = 24
 INSTANCES = LABELS.astype(np.uint16)
 INSTANCES[LABELS == 24] = 24000
@@ -585,6 +588,53 @@ def start_monitor(world, folder='', **parameters):
 def send(world, parts):
     for topic, message in parts.items():
         world.publishers[topic].publish(message)
+
+
+@pytest.mark.parametrize('finished', [False, True])
+def test_a_run_without_a_frame_that_was_stopped_has_no_verdict(world, tmp_path, finished):
+    """Whoever started it says why, and removes the folder; a duration that is over is an end."""
+    monitor, _, _ = start_monitor(world, tmp_path)
+    monitor.finished = finished
+    monitor.on_stop()
+    for name in ('verdict.json', 'ending.json'):
+        assert (tmp_path / name).exists() == finished
+    assert monitor.exit_code == (ExitCode.INVALID if finished else ExitCode.INTERRUPTED)
+
+
+def test_what_the_monitor_was_told_of_its_end_is_in_ending_and_verdict(world, tmp_path):
+    monitor, frames, _ = start_monitor(world, tmp_path)
+    send(world, parts_of(100 * NANO))
+    wait_for(lambda: frames)
+    tell_ending(tmp_path, 'replay ended with signal SIGKILL', ['vlm_m ended with exit code 2'])
+    # A run that is killed now has no ending, whatever was told.
+    assert read_ending(tmp_path) is None
+    monitor.on_stop()
+    ending = read_ending(tmp_path)
+    assert ending.failure == 'replay ended with signal SIGKILL'
+    assert ending.notes[-1] == 'vlm_m ended with exit code 2'
+    verdict = read_json(tmp_path / 'verdict.json', '')
+    assert verdict['status'] == 'INVALID'
+    assert any('replay ended with signal SIGKILL' in reason for reason in verdict['reasons'])
+    assert 'vlm_m ended with exit code 2' in verdict['notes']
+
+
+def test_the_time_of_a_run_begins_when_every_node_is_there(world, tmp_path):
+    monitor, _, _ = start_monitor(world, tmp_path, duration=50.0)
+    monitor._began -= 100.0
+    monitor._watch.ready_at = None
+    monitor._tick()
+    assert not monitor.finished
+    # One that never comes does not keep the others for ever.
+    monitor._began -= 300.0
+    monitor._tick()
+    assert monitor.finished
+    monitor.finished = False
+    monitor._watch.ready_at = time.monotonic() - 49.0
+    monitor._tick()
+    assert not monitor.finished
+    monitor._watch.ready_at -= 1.0
+    monitor._tick()
+    assert monitor.finished
 
 
 def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path):
@@ -767,6 +817,7 @@ def test_pictures_that_cannot_be_degraded_never_end_the_node(world, picture):
         tiny = picture_message(picture[:8, :8], (2 + number) * NANO)
         tiny.encoding = ('bgr8', 'nonsense')[number % 2]
         camera.publish(tiny)
+        wait_for(lambda count=number + 1: len(told) == count)
     late = picture_message(picture, 50 * NANO)
     late.header.stamp.sec = -1
     camera.publish(late)

@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.evaluation.ledger import Closed
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
-from vlm_misalign_ros.core.records.ending import Ending, read_ending, write_ending
+from vlm_misalign_ros.core.records.ending import Ending, told_ending, write_ending
 from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -207,14 +207,14 @@ class Monitor(runtime.MisalignNode):
     def _ending(self, folder: Path, interrupted: bool) -> Ending:
         """Return what only this process knows of the run, and what it was told of its end."""
         chosen, session = self._chosen, self._session
-        told = read_ending(folder) or Ending()
+        failure, notes = told_ending(folder)
         ends = [count for count in (session.total, chosen.frames) if count]
         return Ending(
             expected_frames=min(ends, default=None),
             interrupted=interrupted,
             endless=not (chosen.lockstep or chosen.duration or chosen.frames),
-            failure=str(self.failure or self.cause or told.failure or '') or None,
-            notes=[*session.notes, *told.notes],
+            failure=str(self.failure or self.cause or failure or '') or None,
+            notes=[*session.notes, *notes],
         )
 
     def on_abandoned(self) -> None:

@@ -206,6 +206,20 @@ def test_the_sentence_says_how_many_frames_agree():
     )
 
 
+def test_a_few_frames_that_lost_their_truth_at_the_start_make_no_note():
+    """Labels and pictures that others lost lie beside each other by any time."""
+    account = AccountingRecord({}, {}, {}, offsets={'labels': OffsetEntry(73, 9, 2, 0.45)})
+    assert Evidence.of([account]).notes() == []
+
+
+def test_truth_that_came_long_before_its_picture_is_not_beside_it():
+    beside = Beside()
+    for stamp in range(SECOND, 31 * SECOND, SECOND):
+        beside.closed(stamp, ('labels',), ())
+        beside.closed(stamp, ('condition',), ('labels',))
+    assert beside.told() == {}
+
+
 def test_truth_that_is_there_makes_no_note(tmp_path):
     run = session(tmp_path)
     play(run, 0)

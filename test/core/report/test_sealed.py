@@ -130,6 +130,7 @@ def test_a_run_that_was_changed_is_neither_merged_nor_compared_with(tmp_path, na
 def test_what_was_told_while_a_run_went_on_is_no_ending_of_it(tmp_path):
     """A model ends, the run goes on, and is then killed."""
     folder, other = a_run(tmp_path / 'run'), a_run(tmp_path / 'other', first=100)
+    (folder / 'ending.json').unlink()
     tell_ending(folder, None, ['llava ended with exit code 2'])
     found = finalise(folder)
     assert found.status is Status.INVALID and 'llava ended with exit code 2' in found.notes

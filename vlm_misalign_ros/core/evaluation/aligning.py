@@ -81,8 +81,11 @@ class Beside:
     def _beside_of(self, part: str, stamps: Iterable[int]) -> list[int]:
         loose = self._loose.get(part, [])
         found = (nearest(loose, stamp, REACH) for stamp in stamps)
+        # Truth of this very stamp came long before its picture: late, and not beside it.
         return [
-            other - stamp for stamp, other in zip(stamps, found, strict=True) if other is not None
+            other - stamp
+            for stamp, other in zip(stamps, found, strict=True)
+            if other is not None and other != stamp
         ]
 
     def told(self) -> dict[str, OffsetEntry]:

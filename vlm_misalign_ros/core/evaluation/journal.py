@@ -61,10 +61,6 @@ class Journal:
         if self._writer is not None:
             self._writer.close()
 
-    def log(self, text: str) -> None:
-        """Log a text."""
-        self._log(text)
-
     def once(self, what: str, text: str) -> bool:
         """Log a text unless one about the same was logged; return whether it was new."""
         if what in self._said:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,6 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SEGMENTATION,
     SOURCE,
     TRUTH,
-    Parts,
     Wanted,
     is_pictured,
     model_of,
@@ -87,7 +87,7 @@ class Session:
         patience = parameters.patience if parameters.lockstep else 2**62
         self._wanted = Wanted.by(parameters, parameters.recorder)
         self._join = StampJoin(
-            self._needs,
+            partial(needs, self._wanted),
             parameters.deadline,
             parameters.capacity,
             patience,
@@ -96,7 +96,7 @@ class Session:
             pictured=is_pictured,
         )
         self._probes = StampJoin(
-            self._needs,
+            partial(needs, self._wanted),
             float('inf'),
             capacity=16,
             patience=2**62,
@@ -126,9 +126,6 @@ class Session:
         self._pictures: WorstPictures | None = None
         if self.folder is not None and parameters.pictures:
             self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
-
-    def _needs(self, parts: Parts) -> list[str]:
-        return needs(self._wanted, parts)
 
     @property
     def notes(self) -> list[str]:
@@ -161,8 +158,7 @@ class Session:
         if publisher:
             self._journal.sent(self._epoch, stamp, part, publisher)
         if part == CONFIDENCE and not (self._chosen.confidence or isinstance(value, Failed)):
-            # It may come behind a frame that closed without, and must make no difference.
-            return []
+            return []  # It may come behind a frame that closed without; it makes no difference.
         if part == CAMERA:
             self._tell_camera(stamp, value, publisher)
             return []
@@ -217,7 +213,7 @@ class Session:
             return []
         closed: list[Closed] = []
         if self._newest is not None and stamp < self._newest - JUMP_BACK:
-            self._journal.log('time has jumped back: the join and the rolling windows start again')
+            self._journal.once('jump', 'time jumped back: the join and the windows start again')
             closed = self._join_placed(self._aligner.flush(), now)
             closed.extend(self._finish(joined, now) for joined in self._join.reset())
             self.counters['time_jumps'] += 1
@@ -282,11 +278,10 @@ class Session:
         for name in self._join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
-                note = (
+                self._journal.note(
                     f'{name} did not answer {self._chosen.patience} frames in a row within '
                     f'{self._chosen.deadline:g} s; it is no longer waited for'
                 )
-                self._journal.note(note)
         return closed
 
     def waiting_for(self) -> tuple[str, ...]:

@@ -38,8 +38,8 @@ from vlm_misalign_ros.core.metrics.intervals import (
 )
 
 _NORMAL = 1.959963984540054
-_LESS = 1.3
-"""Scenes that a spread of unequal ones loses: their mean, and what their weights vary."""
+_LESS, _LESS_OF_TWO = 1.3, 1.6
+"""Scenes that a spread of unequal ones loses by their mean and weights; by those of two kinds."""
 
 
 def by_scene(scenes: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -146,7 +146,7 @@ def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Inte
     # Scenes that hold much of a kind count for more: the rarer are worth fewer of equal weight.
     least = min(with_yes, with_no)
     worth = float((1 / (share**2).sum(axis=0)).min())
-    freedom = max((least + worth) / 2 - _LESS, 1.0)
+    freedom = max((least + worth) / 2 - _LESS_OF_TWO, 1.0)
     return bounded(value, float(lever @ lever), least, len(values), freedom)
 
 

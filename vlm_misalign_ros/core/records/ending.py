@@ -36,6 +36,8 @@ from vlm_misalign_ros.core.records.store import RECORDS
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
+TOLD = Path('log', 'told.json')
+"""Where it is told, in a run folder, why a run has to end."""
 MANIFEST = 'manifest.json'
 _JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
@@ -53,19 +55,12 @@ class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The error that it ended with."""
     notes: list[str] = []
     """What happened on the way, such as a model that was no longer waited for."""
-    over: bool = True
-    """False for what was told while the run went on: it has not ended by itself yet."""
     sealed: dict[str, str] | None = None
     """
     SHA-256 by name of the records, and of what the manifest says that decides the verdict, as the
     run left them; null where not known.
     """
     schema: int = 1
-
-    @property
-    def ended(self) -> bool:
-        """Return whether the run ended, by itself or with an error that is known."""
-        return self.over or self.failure is not None
 
 
 _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Ending))
@@ -122,10 +117,25 @@ def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None
     """
     Tell the process that is to end a run why it has to, and what else befell it.
 
-    A disk that refuses stops nobody: whoever tells has said it at the terminal, too.
+    It is no ending: a run that is killed after all has none. A disk that refuses stops nobody:
+    whoever tells has said it at the terminal, too.
     """
-    with suppress(RecordError):
-        write_ending(folder, Ending(failure=failure, notes=list(notes), over=False))
+    with suppress(RecordError, OSError):
+        (folder / TOLD).parent.mkdir(exist_ok=True)
+        write_json(folder / TOLD, {'failure': failure, 'notes': list(notes)})
+
+
+def told_ending(folder: Path) -> tuple[str | None, list[str]]:
+    """Return the failure and the notes that `tell_ending` told; nothing where it told nothing."""
+    try:
+        told = read_json(folder / TOLD, '')
+    except RecordError:
+        return None, []
+    failure, notes = told.get('failure'), told.get('notes')
+    return (
+        failure if isinstance(failure, str) else None,
+        [str(note) for note in notes] if isinstance(notes, list) else [],
+    )
 
 
 def read_ending(folder: Path) -> Ending | None:
@@ -160,7 +170,7 @@ def merged_ending(endings: Sequence[tuple[str, Ending | None]]) -> Ending | None
 
     A merged run is as whole as its parts: frames add up, whatever befell a part is kept.
     """
-    known = [(name, ending) for name, ending in endings if ending is not None and ending.ended]
+    known = [(name, ending) for name, ending in endings if ending is not None]
     if len(known) < len(endings):
         return None
     failures = [f'{name}: {ending.failure}' for name, ending in known if ending.failure]

@@ -34,6 +34,8 @@ MIXED = 'data of one piece'
 """The name of the check."""
 FEW = 5
 """Frames between two jumps back in time, below which two clocks are taken to be mixed."""
+SEVERAL = 3
+"""Frames that agree on an offset of the truth, from which it is told."""
 
 _Place = tuple[str | None, int, str]
 
@@ -195,6 +197,9 @@ class Evidence:
 
 def _accounted(record: AccountingRecord) -> Iterator[str]:
     for part, entry in record.offsets.items():
+        if entry.agreeing < SEVERAL:
+            # Frames that lost their truth, beside others that lost their picture.
+            continue
         yield f'{say(f"ground_truth/{part}", entry)}: not joined (parameter slop)'
     repeated = record.join.get('repeated', 0)
     if repeated:

@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
-from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending
+from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
@@ -77,7 +77,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         *evidence.checks(),
         *_limited(folder, manifest, records, rules),
     ]
-    notes = [*(ending.notes if ending else ()), *evidence.notes()]
+    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes()]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
@@ -118,6 +118,12 @@ def extractor_quality(lexicon_sha256: str = '') -> ExtractorQuality | None:
     """
     quality = ExtractorQuality.load(QUALITY)
     return quality if quality.lexicon_sha256 == (lexicon_sha256 or lexicon_hash()) else None
+
+
+def _told(folder: Path) -> list[str]:
+    """Return what a run that was killed had been told of its end."""
+    failure, notes = told_ending(folder)
+    return [*notes, *([] if failure is None else [failure])]
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> It
     """
     expected = planned if ending is None else ending.expected_frames or planned
     of = f'after {frames} of {expected} frames' if expected else f'after {frames} frames'
-    if ending is None or not ending.ended:
+    if ending is None:
         message = f'the run did not end by itself: it was killed {of}, or its disk was full'
         yield Check('end of the run', Status.INVALID, message, short='the run was killed')
     elif ending.failure:
