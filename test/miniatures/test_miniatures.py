@@ -110,7 +110,7 @@ def rows():
     records = []
     for number in range(FRAMES):
         frame = render_scene(77, number, 1024, 512, cities=cities_of('test'))
-        for condition in parse_conditions(['clean', 'low_light:5']):
+        for condition in parse_conditions(['clean', 'occlusion:5']):
             picture = degrade(frame.image, condition, 0, frame.key).image
             parts = {
                 SOURCE: (
@@ -148,10 +148,10 @@ def test_clean_scenes_are_described_and_judged_rightly(rows, name):
 
 
 @pytest.mark.parametrize('name', VLMS)
-def test_in_the_dark_language_goes_wrong(rows, name):
-    clean, dark = (rows[condition, name].rates() for condition in ('clean', 'low_light:5'))
+def test_behind_a_covered_lens_language_goes_wrong(rows, name):
+    clean, covered = (rows[condition, name].rates() for condition in ('clean', 'occlusion:5'))
     assert any(
-        dark[rate].value > clean[rate].value + 0.05
+        covered[rate].value > clean[rate].value + 0.05
         for rate in (
             'hallucination_rate',
             'critical_omission_rate',

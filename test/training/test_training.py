@@ -15,6 +15,7 @@
 """Training of the miniatures: what they learn to say, data, loop, and every model in short."""
 
 import json
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
+from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import SCORED, TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import generative_prompt
@@ -222,10 +223,13 @@ def test_a_miniature_is_loaded_by_the_code_that_loads_any_model(name, data, tmp_
         return
     kind = 'open_clip:local-dir' if (out / 'open_clip_config.json').is_file() else 'transformers'
     model = load_vlm(f'{kind}:{out}', max_new_tokens=4)
-    answer = model.describe(picture)
     if kind == 'transformers':
-        assert answer.kind == 'generative' and answer.text is not None
+        # After one step of training an answer may well be empty, which is no answer.
+        with suppress(NothingSaid):
+            answer = model.describe(picture)
+            assert answer.kind == 'generative' and answer.text
     else:
+        answer = model.describe(picture)
         assert set(answer.scores) >= {'car', 'person'}
         assert json.loads((out / 'open_clip_config.json').read_text())['model_cfg']
 
