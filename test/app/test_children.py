@@ -16,6 +16,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -180,3 +181,21 @@ def test_the_child_is_out_of_reach_of_the_terminals_signals(start):
     while not child.output.tail(1):
         assert time.monotonic() < end
     assert os.getpgid(child._popen.pid) == child._popen.pid != os.getpgid(0)
+
+
+def test_lines_are_read_while_others_come(tmp_path):
+    output = Output(tmp_path / 'log', lambda line: None)
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            output.add(b'a line\n' * 50)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2000):
+            assert set(output.tail(5)) <= {'a line'} and output.reason() in ('', 'a line')
+    finally:
+        stop.set()
+        writer.join()

@@ -51,6 +51,8 @@ class Output:
         """Keep `log`, and hand the lines meant for the terminal to `tell`."""
         self._tell = tell
         self._lines: deque[str] = deque(maxlen=LINES)
+        self._lock = threading.Lock()
+        """Lines come from the thread that listens, and are read from the runner's."""
         self._reason = ''
         self._rest = b''
         self.log_error = ''
@@ -81,7 +83,8 @@ class Output:
         text = line[:LINE].decode('utf-8', 'replace').rstrip()
         if not text.strip():
             return
-        self._lines.append(text)
+        with self._lock:
+            self._lines.append(text)
         # The first that a node names is the cause of later ones; of a traceback the last counts.
         named = _ERROR in self._reason
         if not named and (_ERROR in text or _RAISED.search(text)):
@@ -89,6 +92,10 @@ class Output:
         for_terminal = told(text)
         if for_terminal is not None:
             self._tell(for_terminal)
+
+    def _kept(self) -> list[str]:
+        with self._lock:
+            return list(self._lines)
 
     def close(self) -> None:
         """Close the log; what comes later is kept in memory alone."""
@@ -107,13 +114,13 @@ class Output:
     def reason(self) -> str:
         """Return the line that names the error, or the last line; empty for silence."""
         # Business as usual, and what the terminal was told while all went well, is no reason.
-        lines = [x for x in list(self._lines) if not x.startswith(_USUAL) and told(x) is None]
+        lines = [x for x in self._kept() if not x.startswith(_USUAL) and told(x) is None]
         found = self._reason or (lines[-1].strip() if lines else '')
         return found[:500]
 
     def tail(self, count: int) -> list[str]:
         """Return the last lines, none longer than SHOWN."""
-        kept = [line for line in self._lines if not line.startswith('Extension modules: ')]
+        kept = [line for line in self._kept() if not line.startswith('Extension modules: ')]
         return [line[:SHOWN] for line in kept[-count:]]
 
 
