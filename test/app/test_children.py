@@ -192,10 +192,13 @@ def test_lines_are_read_while_others_come(tmp_path):
             output.add(b'a line\n' * 50)
 
     writer = threading.Thread(target=write)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     writer.start()
     try:
         for _ in range(2000):
             assert set(output.tail(5)) <= {'a line'} and output.reason() in ('', 'a line')
     finally:
+        sys.setswitchinterval(interval)
         stop.set()
         writer.join()
