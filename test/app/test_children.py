@@ -126,6 +126,7 @@ def test_a_crash_in_native_code_says_so(start):
     assert child.reason() == 'Fatal Python error: Segmentation fault'
 
 
+@pytest.mark.heavy
 def test_what_it_left_behind_neither_blocks_its_end_nor_stays(start):
     child = start(
         'import subprocess, sys\n'
@@ -183,6 +184,7 @@ def test_the_child_is_out_of_reach_of_the_terminals_signals(start):
     assert os.getpgid(child._popen.pid) == child._popen.pid != os.getpgid(0)
 
 
+@pytest.mark.heavy
 def test_lines_are_read_while_others_come(tmp_path):
     output = Output(tmp_path / 'log', lambda line: None)
     stop = threading.Event()

@@ -29,6 +29,8 @@ from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.verdict import Status
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope='module')
 def sound(tmp_path_factory):

@@ -29,6 +29,8 @@ from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_records
 
+pytestmark = pytest.mark.heavy
+
 CONFIG = {
     'vlms': {name: {'model': f'miniature:{name}'} for name in replaying.MODELS},
     'segmentation': {'model': 'miniature:segformer'},

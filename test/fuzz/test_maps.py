@@ -35,6 +35,8 @@ from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.types import Applied, Camera, Condition, Description, Kind, Mention
 from vlm_misalign_ros.wire.channels import Context, listened, read
 
+pytestmark = pytest.mark.heavy
+
 CHANNELS = {channel.part: channel for channel in listened(Wanted(models=('m',), depth=True))}
 NAMES = ENCODINGS.builtin()
 TRUSTED = (Status.SCORED, Status.UNSCORABLE)

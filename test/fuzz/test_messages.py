@@ -39,6 +39,8 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.wire.channels import Context, listened, read
 from vlm_misalign_ros.wire.values import stamp_of
 
+pytestmark = pytest.mark.heavy
+
 FRAMES = 21
 BEGIN = 1_700_000_000 * NANO
 APART = 12 * NANO

@@ -27,6 +27,8 @@ from vlm_misalign_ros.core.records.ending import ENDING, Ending, write_ending
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 
+pytestmark = pytest.mark.heavy
+
 SCENES = 22
 LIMIT = 'hallucination_rate <= 1'
 FILES = (RECORDS, RECORDS, RECORDS, 'manifest.json', 'manifest.json', ENDING, 'verdict.json')

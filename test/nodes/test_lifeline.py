@@ -125,6 +125,7 @@ def test_one_that_was_stopped_and_has_something_to_keep_is_woken(family):
 
 
 @needs_proc
+@pytest.mark.heavy
 def test_one_that_hangs_with_something_to_keep_is_given_a_few_seconds(family):
     parent, child, kept = family(keeps=True, hang=True)
     begin = time.monotonic()

@@ -52,6 +52,8 @@ from vlm_misalign_ros.wire import values as codec
 from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.channels import Context, Form, listened, read
 
+pytestmark = pytest.mark.heavy
+
 CONTEXT = Context(open_encoding('cityscapes_label_ids'), 1.22, 0.038)
 WANTED = Wanted(models=('m',), depth=True, any_depth=True, source_image=True)
 CHANNELS = {entry.topic: entry for entry in listened(WANTED)}

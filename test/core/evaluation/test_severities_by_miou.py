@@ -26,6 +26,8 @@ from vlm_misalign_ros.core.evaluation.severities import Asked, kept_interval, me
 from vlm_misalign_ros.core.metrics.confusion import confusion, miou
 from vlm_misalign_ros.core.types import Condition, Segmented
 
+pytestmark = pytest.mark.heavy
+
 
 class Rows:
     """

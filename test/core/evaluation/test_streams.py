@@ -17,6 +17,7 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.summary import ALL, summarise
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention
+
+pytestmark = pytest.mark.heavy
 
 SECOND = 1_000_000_000
 STEP = SECOND // 10

@@ -30,6 +30,8 @@ from vlm_misalign_ros.core.models.factory import check, load_segmentation, load_
 from vlm_misalign_ros.core.models.weights import check_values, keys_of, named, poison
 from vlm_misalign_ros.core.types import Role
 
+pytestmark = pytest.mark.heavy
+
 WEIGHTS = {
     'segformer': 'model.safetensors',
     'llava': 'model.safetensors',

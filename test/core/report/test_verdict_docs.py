@@ -38,6 +38,7 @@ def needed(events, share):
     return scenes
 
 
+@pytest.mark.heavy
 def test_the_table_of_scenes_is_that_of_the_exact_interval():
     block = DOCS.partition('<!-- scenes needed')[2].partition('<!-- /scenes needed')[0]
     rows = re.findall(r'^\| `\.high < ([0-9.]+)` \|(.*)\|$', block, re.MULTILINE)

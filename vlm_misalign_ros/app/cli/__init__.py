@@ -60,9 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     previous = _listen()
     code = _guarded(argv)
-    if code != ExitCode.INTERRUPTED:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    for number, handler in previous.items():
+        # Python drops its handlers as it ends: one more Ctrl-C would then have the last word.
+        ended = code == ExitCode.INTERRUPTED
+        signal.signal(number, signal.SIG_IGN if ended else handler)
     return code
 
 
