@@ -29,7 +29,7 @@ demo: $(STAMP)
 results: $(STAMP)
 	$(BIN)/python benchmarks/results.py $(if $(RUN),--run $(RUN))
 
-# Under a minute: what every commit has to pass.
+# About a minute and a half on two idle cores: what every commit has to pass.
 check: lint
 	$(BIN)/python -m pytest -m 'not slow and not heavy' \
 		--hypothesis-profile=check

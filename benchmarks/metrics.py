@@ -31,17 +31,17 @@ import numpy as np
 from timing import median_ms
 
 from vlm_misalign_ros.core.datasets.cityscapes import CityscapesDataset
-from vlm_misalign_ros.core.evaluation.evaluator import (
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     DEPTH,
     INSTANCES,
     LABELS,
     SEGMENTATION,
     SOURCE,
-    Evaluator,
     vlm_part,
 )
-from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.labels.classes import LABELS as TABLE
 from vlm_misalign_ros.core.metrics.confusion import confusion
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters

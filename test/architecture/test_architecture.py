@@ -15,9 +15,11 @@
 """The shape of the package: layers, sizes, complexity, and that what is imported is declared."""
 
 import ast
+import importlib
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,15 @@ def test_no_function_is_complex():
         if type(block).__name__ == 'Function'
     ]
     assert [block for block in blocks if block[0] > MOST_COMPLEX] == []
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'benchmarks').glob('*.py')), ids=lambda p: p.name)
+def test_a_benchmark_takes_names_that_are_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('vlm_misalign_ros'):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or find_spec(f'{node.module}.{alias.name}')
 
 
 def test_few_modules_lie_at_the_root():
