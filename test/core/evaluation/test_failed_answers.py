@@ -221,6 +221,8 @@ def test_a_frame_that_cannot_be_evaluated_says_so_and_ends_nothing(run, monkeypa
     assert bad.problem == (
         'the frame could not be evaluated: IndexError: index 99 is out of bounds'
     )
-    assert bad.models['m'].status is Status.UNMATCHED and bad.truth is None
-    assert run.accounting() == {'scored': 2, 'unmatched': 1}
+    assert bad.models['m'].status is bad.segmentation.status is Status.UNSCORABLE
+    # What was said and done is kept all the same.
+    assert bad.models['m'].answer == good.models['m'].answer and bad.condition == good.condition
+    assert bad.truth is None and run.accounting() == {'scored': 2, 'unscorable': 1}
     assert any('could not be evaluated' in note for note in run.session.notes)

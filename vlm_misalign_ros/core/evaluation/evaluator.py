@@ -25,10 +25,9 @@ import math
 from dataclasses import dataclass
 
 import cv2
-import msgspec
 import numpy as np
 
-from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, MisalignError
+from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
 from vlm_misalign_ros.core.evaluation.holding import Held, hold
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
@@ -109,26 +108,20 @@ class Evaluator:
         picture, is not scored for anybody whom it concerns. A frame that cannot be evaluated for
         whatever reason says so in its record and ends nothing.
         """
-        try:
-            return self._evaluate(joined, default_camera, epoch)
-        except MisalignError:
-            raise
-        except Exception as error:  # whatever strangers publish costs their frame only
-            kept = {name: part for name, part in joined.parts.items() if name == SOURCE}
-            bare = Joined(joined.stamp, kept, joined.missing, joined.reason)
-            found = self._evaluate(bare, default_camera, epoch)
-            problem = f'the frame could not be evaluated: {type(error).__name__}: {error}'
-            found.record = msgspec.structs.replace(found.record, problem=problem[:MAX_REASON])
-            return found
-
-    def _evaluate(self, joined: Joined, default_camera: Camera | None, epoch: int) -> Evaluated:
-        """Return the record of one closed frame."""
-        parts = joined.parts
-        told: tuple[Source, Camera | None] | None = parts.get(SOURCE)
+        told: tuple[Source, Camera | None] | None = joined.parts.get(SOURCE)
         source, camera = told or (None, None)
-        held = hold(
-            joined, source, camera or default_camera, self._parameters.models, self._settings
-        )
+        models = self._parameters.models
+        try:
+            held = hold(joined, source, camera or default_camera, models, self._settings)
+            return self._record(joined, source, held, epoch)
+        except Exception as error:  # whatever strangers publish costs their frame only
+            reason = f'the frame could not be evaluated: {type(error).__name__}: {error}'
+            held = Held.nothing(joined, models, reason[:MAX_REASON])
+            return self._record(joined, source, held, epoch)
+
+    def _record(self, joined: Joined, source: Source | None, held: Held, epoch: int) -> Evaluated:
+        """Return the record of one closed frame by what it is held against."""
+        parts = joined.parts
         segmentation, matrix, visible = self._segmentation(held, parts)
         models = self._models(held, parts)
         told_by = {name: parts.get(vlm_part(name)) for name in models}

@@ -73,6 +73,12 @@ class Held:
     unused: str
     """Which of the maps was not used though the labels were; empty when all were."""
 
+    @classmethod
+    def nothing(cls, joined: Joined, models: Sequence[str], reason: str) -> Held:
+        """Return that nothing can be held against a frame, whatever came of it, and why."""
+        doubled = _doubled(joined, models)
+        return cls(None, None, None, None, doubled, Evidence(problem=reason), '')
+
     @property
     def problem(self) -> str:
         """Return why the truth of the frame cannot be used, or what of it was not; or empty."""
@@ -124,10 +130,15 @@ def hold(
         None if maps is None else read_truth(maps, camera, settings),
         labels,
         trust,
-        {name for part in twice for name in concerned(part, models)},
+        _doubled(joined, models),
         evidence,
         _unused(parts),
     )
+
+
+def _doubled(joined: Joined, models: Sequence[str]) -> set[str]:
+    """Return for whom something came twice with other content."""
+    return {name for part in joined.heard.counts for name in concerned(part, models)}
 
 
 def _trust(labels: LabelMap, parts: Parts, settings: TruthSettings) -> Trust:

@@ -58,6 +58,8 @@ class Said:
     """Part of the scene that is unlabelled, 0 to 1; 1 where the picture shows no scene."""
     hood: float
     """Part of the picture that is hood or border, 0 to 1."""
+    only: int | None = None
+    """The label id that is all there is of the scene; None for several, or none."""
 
 
 def nothing_said(labels: np.ndarray) -> Said:
@@ -66,7 +68,12 @@ def nothing_said(labels: np.ndarray) -> Said:
     hood = int(counts[_NO_SCENE].sum())
     scene = labels.size - hood
     nothing = int(counts[_NOTHING].sum())
-    return Said(nothing / scene if scene else 1.0, hood / labels.size if labels.size else 0.0)
+    found = np.flatnonzero(counts * ~NOTHING)
+    return Said(
+        nothing / scene if scene else 1.0,
+        hood / labels.size if labels.size else 0.0,
+        int(found[0]) if len(found) == 1 else None,
+    )
 
 
 def histogram(values: np.ndarray) -> np.ndarray:

@@ -31,14 +31,7 @@ from vlm_misalign_ros.core.labels.encodings import ENCODINGS
 from vlm_misalign_ros.core.labels.fitting import contradiction, fitting, show_values, tells
 from vlm_misalign_ros.core.labels.forms import UNKNOWN
 from vlm_misalign_ros.core.labels.maps import LabelMap, spread
-from vlm_misalign_ros.core.labels.shares import (
-    NOTHING,
-    Limits,
-    Said,
-    histogram,
-    nothing_said,
-    show_share,
-)
+from vlm_misalign_ros.core.labels.shares import Limits, Said, nothing_said, show_share
 from vlm_misalign_ros.core.truth.inventory import INSTANCE
 
 MOST_HOOD = 0.5
@@ -154,9 +147,10 @@ def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
         # Whatever 0 means there, road in train ids: a buffer that nobody filled is no scene.
         return Fault.UNLABELLED, f'every pixel is 0, which says nothing in {name} either'
     if said.share <= limit:
-        only = _only_class(labels.labels)
-        told = f'the whole scene is {only} by {name}, which is no scene'
-        return (Fault.UNLABELLED, told) if only else (None, '')
+        if said.only is None:
+            return None, ''
+        only = BY_ID[said.only].name
+        return Fault.UNLABELLED, f'the whole scene is {only} by {name}, which is no scene'
     told = f'{show_share(said.share)} of the scene say nothing (at most {show_share(limit)})'
     if not outside.total:
         return Fault.UNLABELLED, f'{told}: unlabelled by {name}'
@@ -164,12 +158,6 @@ def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
     if outside.total > said.share * size * (1 - said.hood) / 2:
         return Fault.OUTSIDE, f'{told}: {values}'
     return Fault.UNLABELLED, f'{told}: mostly unlabelled, and {values}'
-
-
-def _only_class(labels: np.ndarray) -> str:
-    """Return the class that is all there is of a scene; empty where there are several."""
-    found = np.flatnonzero(histogram(labels) * ~NOTHING)
-    return BY_ID[int(found[0])].name if len(found) == 1 else ''
 
 
 def _doubt(labels: LabelMap) -> str:
