@@ -37,14 +37,15 @@ ABSENT = 0.55
 """Share of all classes that are not there."""
 
 
-def corrected(rate, over, under, times=1, clusters=10):
-    """Return the corrected rate of counts spread evenly over some frames."""
+def by_scene(over, under):
+    """Return the counts as scenes of one answer each, (numerators, denominators)."""
+    return (np.arange(under) < over).astype(float), np.ones(under)
+
+
+def corrected(rate, over, under, times=1):
+    """Return the corrected rate of counts, an answer a scene."""
     quality = ExtractorQuality(**{name: times * count for name, count in SMALL.items()})
-    numerators, denominators = (
-        np.full(clusters, over / clusters),
-        np.full(clusters, under / clusters),
-    )
-    return carried(BY_NAME[rate], numerators, denominators, ABSENT, quality)
+    return carried(BY_NAME[rate], *by_scene(over, under), ABSENT, quality)
 
 
 # rate, how it suffers, true value, numerator and denominator that are read for it.
@@ -90,7 +91,7 @@ def test_the_interval_lies_around_the_true_rate_and_closes_with_the_number_of_te
     few, many = corrected(rate, over, under), corrected(rate, over, under, times=100_000)
     assert few.low < true < few.high
     # With many texts only the rate's own limits are left, corrected like the rate.
-    plain = korn_graubard(np.full(10, over / 10), np.full(10, under / 10))
+    plain = korn_graubard(*by_scene(over, under))
     scale = {
         ReaderError.OPPORTUNITY: RECALL - ALARM,
         ReaderError.RECALL: RECALL - ALARM,

@@ -159,5 +159,9 @@ def carried(
     least, most = np.nanpercentile(draws, [2.5, 97.5])
     low = value - hypot(value - below, max(value - float(least), 0.0))
     high = value + hypot(above - value, max(float(most) - value, 0.0))
+    # A correction beyond 0 or 1 says that the reader errs less here than on its own texts: up to
+    # what was observed nothing is ruled out, and no interval is without a width.
+    high = max(high, observed.high) if value < 0 else high
+    low = min(low, observed.low) if value > 1 else low
     kept, low, high = (min(max(limit, 0.0), 1.0) for limit in (value, low, high))
     return Corrected(kept, low, high, not 0 <= value <= 1, value)

@@ -104,7 +104,9 @@ def effective_size(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarr
     Counts by scene, (scenes, R). n* = n / deff with deff = var(p) / (p (1 - p) / (n - 1)), the
     variance linearised over scenes drawn with replacement, times (t_n-1 / t_scenes-1)^2 for the
     few scenes that it is estimated from (Korn and Graubard 1998, section 4); n at most. Where
-    nothing varies (no event, nothing but events, a single scene) it is the number of scenes.
+    nothing varies (no event, nothing but events, the same share in every scene, a single scene)
+    it is the number of scenes: that scenes are alike does not show that their answers are
+    independent.
     """
     events, total = numerators.sum(axis=0), denominators.sum(axis=0)
     scenes = (denominators > 0).sum(axis=0)
@@ -114,10 +116,8 @@ def effective_size(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarr
         variance = scenes / (scenes - 1) * (residual**2).sum(axis=0) / total**2
         size = value * (1 - value) / variance * total / (total - 1)
         size *= (_t(total - 1) / _t(scenes - 1)) ** 2
-    size = np.where(variance > 0, size, np.inf)
-    size = np.clip(size, 1, np.maximum(total, 1))
-    flat = (events == 0) | (events == total) | (scenes < 2)
-    found: np.ndarray = np.where(flat, scenes, size)
+    flat = (events == 0) | (events == total) | (scenes < 2) | ~(variance > 1e-18)
+    found: np.ndarray = np.where(flat, scenes, np.clip(size, 1, np.maximum(total, 1)))
     return found
 
 
