@@ -201,6 +201,18 @@ def test_fewer_than_twenty_scenes_prove_nothing(judged, number, expected):
     assert worst is (FAIL if expected is PASS else UNDECIDED)
 
 
+def test_limits_say_that_single_frames_were_taken_for_scenes(judged):
+    """Nothing tells whether they are of one drive, and one drive would be one scene."""
+    told = [note for note in judged(frames(40), 'smr < 0.5').notes if 'tells of no drive' in note]
+    assert len(told) == 1 and told[0].startswith('40 scenes are single frames')
+    assert judged(frames(40)).notes == ()
+    named = [
+        msgspec.structs.replace(record, key=f'town_{k:06d}_000019')
+        for k, record in enumerate(frames(40))
+    ]
+    assert judged(named, 'smr < 0.5').notes == ()
+
+
 def test_scenes_count_where_the_rate_has_a_denominator_and_only_once(judged):
     some = frames(40, hazards_judged=lambda k: k < 19)
     assert judged(some, 'smr_false_safe < 0.5').status is UNDECIDED

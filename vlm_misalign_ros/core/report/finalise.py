@@ -69,15 +69,16 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     evidence = Evidence.of(records)
+    limited, supposed = _limited(folder, manifest, records, rules)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *sealed_checks(changed(folder, ending)),
         *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
         *labels_checks(records, rules.minimum_coverage),
         *evidence.checks(),
-        *_limited(folder, manifest, records, rules),
+        *limited,
     ]
-    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes()]
+    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes(), *supposed]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
@@ -99,15 +100,21 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
 
 def _limited(
     folder: Path, manifest: dict[str, Any], records: Iterable[Record], rules: Rules
-) -> list[Check]:
-    """Return the checks of the limits."""
+) -> tuple[list[Check], list[str]]:
+    """Return the checks of the limits, and what they suppose that nothing told."""
     if not rules.limits:
-        return []
+        return [], []
     tally = tally_for(rules.limits)
     for record in records:
         if isinstance(record, FrameRecord):
             tally.add(record)
-    return list(limit_checks(tally, rules, Baselines(folder, manifest, tally)))
+    checks = list(limit_checks(tally, rules, Baselines(folder, manifest, tally)))
+    if not tally.alone:
+        return checks, []
+    return checks, [
+        f'{tally.alone} scenes are single frames, since the data set tells of no drive or time: '
+        'frames of one drive would be less evidence than the limits take them for'
+    ]
 
 
 def extractor_quality(lexicon_sha256: str = '') -> ExtractorQuality | None:

@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_grau
 from vlm_misalign_ros.core.metrics.paired import Terms, jackknife, mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, RateRow
 from vlm_misalign_ros.core.metrics.rates import Interval as Kind
-from vlm_misalign_ros.core.metrics.scenes import Scenes
+from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes
 from vlm_misalign_ros.core.metrics.statistics import mean_of_two
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.report.limit import MIOU
@@ -105,6 +105,11 @@ class Tally:
         self._numbered = np.zeros(0, np.int64)
         self.frames: dict[Key, tuple[int, int]] = {}
         """What is true of each frame and what was done to it, hashed, where runs are compared."""
+
+    @property
+    def alone(self) -> int:
+        """Return how many scenes are single frames because their data set tells of no drive."""
+        return self._scenes.rules()[Rule.FRAME]
 
     def add(self, record: FrameRecord) -> None:
         """Add one closed frame."""
