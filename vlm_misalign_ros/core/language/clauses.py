@@ -35,8 +35,9 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
-from vlm_misalign_ros.core.language.marks import FORWARD, Mark, mark
-from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, noun_phrase
+from vlm_misalign_ros.core.language.discourse import Parsed, weigh
+from vlm_misalign_ros.core.language.marks import FORWARD, Mark
+from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, is_plural, noun_phrase
 from vlm_misalign_ros.core.language.pictures import ends_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
 
@@ -69,11 +70,12 @@ class _Scope:
 class Clauses:
     """Reads one sentence; `riders` holds the nouns of people who turned out to be riding."""
 
-    def __init__(self, tokens: Sequence[str], lexicon: Lexicon, riders: set[str]) -> None:
-        """Mark the phrases of `tokens`."""
-        self._tokens = tuple(tokens)
+    def __init__(self, parsed: Parsed, lexicon: Lexicon, riders: set[str]) -> None:
+        """Read a sentence whose phrases are marked."""
+        self._tokens = parsed.tokens
         self._lexicon = lexicon
-        self._marks = mark(self._tokens, lexicon)
+        self._marks = parsed.marks
+        self._acts = parsed.acts
         self._riders = riders
         self.said: list[Said] = []
         self._scope: _Scope | None = None
@@ -90,6 +92,8 @@ class Clauses:
                 if said.state is Mention.ASSERTED and not said.place:
                     said.state = Mention.HEDGED
         find_riders(self.said, self._tokens, self._riders)
+        for said in self.said:
+            said.state = weigh(said, self._acts[said.start])
         return self.said
 
     def _step(self, index: int) -> int:
@@ -215,7 +219,7 @@ class Clauses:
             if definite and tokens[index] in self._riders:
                 return
             if tokens[index] in _NOBODY:
-                self.said.append(Said(index, end, classes, Mention.DENIED, False, False))
+                self.said.append(Said(index, end, classes, Mention.DENIED, False, False, ''))
                 return
         state = self._governed(start, definite, place)
         if self._scope:
@@ -224,7 +228,8 @@ class Clauses:
             state = None
         if self._none_in_brackets(end):
             state = Mention.DENIED
-        self.said.append(Said(index, end, classes, state, definite, place))
+        plural = is_plural(tokens[end - 1])
+        self.said.append(Said(index, end, classes, state, definite, place, determiner, plural))
 
     def _governed(self, start: int, definite: bool, place: bool) -> Mention | None:
         """Return what the cue in force says of a noun phrase."""

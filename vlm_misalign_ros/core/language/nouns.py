@@ -72,6 +72,18 @@ class Said:
     definite: bool
     place: bool
     """Governed by a preposition and definite: where something is or is not."""
+    determiner: str
+    """`the`, `two`, or '' where there is none."""
+    plural: bool = False
+
+
+_PLURAL = frozenset('people men women children policemen policewomen workmen firemen'.split())
+_SINGULAR = frozenset('bus'.split())
+
+
+def is_plural(noun: str) -> bool:
+    """Return whether a noun is in the plural."""
+    return noun in _PLURAL or noun.endswith('s') and noun[-2:] != 'ss' and noun not in _SINGULAR
 
 
 def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tuple[int, str]:

@@ -1,0 +1,273 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What a sentence does, word by word: observe, advise, state a rule, say what cannot be made out.
+
+The rules are data: data/grammar.yaml, over the patterns of patterns.py. What each act means for
+the things named under it and for judgements is in docs/language.md, "What a sentence does".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import PACKAGE
+from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.language.grammar import (
+    DEFINITE,
+    INDEFINITE,
+    PRONOUNS,
+    PUNCTUATION,
+    VERBS,
+)
+from vlm_misalign_ros.core.language.lexicon import Lexicon, Phrases
+from vlm_misalign_ros.core.language.marks import Mark, mark
+from vlm_misalign_ros.core.language.nouns import Said, is_plural, noun_phrase
+from vlm_misalign_ros.core.language.patterns import PatternSet, Test, phrases
+from vlm_misalign_ros.core.types import Mention
+
+SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
+_GROUNDS = ('definite', 'place')
+_ACTING = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
+_ANY = frozenset('any every each all most other another potential possible oncoming'.split())
+_OPENS_WITH = frozenset(
+    'when while if in during given due for to with by at before after because since as once '
+    'depending under on although though overall based therefore then'.split()
+)
+"""What a clause begins with that goes before the one that counts: `in fog, keep ...`."""
+_LEADS = frozenset(
+    ', and always please also therefore so then first firstly secondly finally additionally '
+    'moreover furthermore or just simply lastly second third next instead again thus hence '
+    'meanwhile overall you ) generally'.split()
+)
+_OWN_CLAUSE = ',+'
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a clause does, and how that is read."""
+
+    name: str
+    quiet: bool = False
+    """Whether what it names is not said to be there."""
+    grounded: str = ''
+    """What is said to be there all the same: `definite` things, or definite `place`s alone."""
+    denies: bool = False
+    judges: bool = True
+    holds: bool = False
+    """Whether no other act begins before it has ended."""
+    until: Phrases | None = None
+    until_own_clause: bool = False
+    """Whether a comma with a clause of its own behind it ends it, too."""
+
+
+OBSERVE = Act('observe')
+_COUNTED = frozenset('two three four five six seven eight nine ten both these those'.split())
+_OBEYED = frozenset(('traffic light', 'traffic sign'))
+"""Things that `the` grounds in the singular alone under advice: `obey the traffic signs`."""
+
+
+def weigh(said: Said, act: Act) -> Mention | None:
+    """Return the state of what is named under an act."""
+    state = said.state
+    if act.denies and state is Mention.ASSERTED and not said.definite:
+        return Mention.DENIED
+    if not act.quiet or state not in (Mention.ASSERTED, Mention.DENIED):
+        return state
+    if state is Mention.DENIED:
+        return state if act.grounded == 'place' else Mention.HYPOTHETICAL
+    return state if _grounded(said, act) else Mention.HYPOTHETICAL
+
+
+def _grounded(said: Said, act: Act) -> bool:
+    """Return whether a thing is taken for granted: `yield to the pedestrian`."""
+    if act.grounded == 'place':
+        return said.place and _ACTING.isdisjoint(said.classes)
+    if said.determiner in _COUNTED or said.determiner.isdigit():
+        return True
+    return said.definite and not (said.plural and not _OBEYED.isdisjoint(said.classes))
+
+
+class Grammar:
+    """Acts, and the patterns by which they are known."""
+
+    def __init__(self, data: Mapping[str, Any], path: Path) -> None:
+        """Compile a file's data; ConfigurationError names what is wrong."""
+        try:
+            self.version = int(data['version'])
+            self.patterns = PatternSet(data['sets'])
+            self.acts = {name: _act(name, entry) for name, entry in data['acts'].items()}
+            self._does: list[Act] = []
+            for rule in data['rules']:
+                for pattern in rule['when']:
+                    self.patterns.add(pattern)
+                    self._does.append(self.acts[rule['does']])
+            unknown = self.patterns.tests - {'thing', 'bare', 'any', 'other'}
+            if unknown:
+                raise ValueError(f'<{min(unknown)}> is no test')
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(
+                f'grammar {path} is not one: {type(error).__name__} {error}',
+                f'compare it with {SHIPPED_GRAMMAR}',
+            ) from error
+
+    def does(self, number: int) -> Act:
+        """Return the act that a pattern begins."""
+        return self._does[number]
+
+
+def _act(name: str, entry: Mapping[str, Any]) -> Act:
+    grounded = entry.get('grounded', '')
+    if grounded and grounded not in _GROUNDS:
+        raise ValueError(f'{name} is grounded by {grounded!r}; known: {", ".join(_GROUNDS)}')
+    flags = {
+        flag: bool(entry[flag]) for flag in ('quiet', 'denies', 'judges', 'holds') if flag in entry
+    }
+    until = [str(phrase) for phrase in entry['until']]
+    return Act(
+        name,
+        grounded=grounded,
+        until=phrases(phrase for phrase in until if phrase != _OWN_CLAUSE),
+        until_own_clause=_OWN_CLAUSE in until,
+        **flags,
+    )
+
+
+@lru_cache(maxsize=1)
+def open_grammar() -> Grammar:
+    """Return the grammar of this package."""
+    return Grammar(yaml.safe_load(SHIPPED_GRAMMAR.read_text(encoding='utf-8')), SHIPPED_GRAMMAR)
+
+
+@dataclass(frozen=True)
+class _Noun:
+    """A noun phrase that names a thing."""
+
+    end: int
+    determiner: str
+    classes: tuple[str, ...]
+    plural: bool
+    first: str
+
+
+class Parsed:
+    """A sentence: its words, where phrases of the lexicon stand, and what it does at each."""
+
+    def __init__(self, tokens: Sequence[str], lexicon: Lexicon, act: Act = OBSERVE) -> None:
+        """Read `tokens`; `act` is what the sentence does where nothing else is told."""
+        self.tokens = tuple(tokens)
+        self.marks = mark(self.tokens, lexicon)
+        self.nouns = _nouns(self.tokens, self.marks)
+        self.acts = _acts(self, open_grammar(), act)
+
+    def ends(self, kind: str, start: int) -> Iterable[int]:
+        """Yield where a noun phrase of a kind that starts at `start` ends."""
+        noun = self.nouns.get(start)
+        if noun is None:
+            return ()
+        if kind == 'bare':
+            holds = noun.plural and not noun.determiner
+        elif kind == 'any':
+            holds = noun.determiner in _ANY or noun.first in _ANY
+        elif kind == 'other':
+            holds = not _ACTING.isdisjoint(noun.classes)
+        else:
+            holds = True
+        return (noun.end,) if holds else ()
+
+
+def _nouns(tokens: Sequence[str], marks: Sequence[Mark]) -> dict[int, _Noun]:
+    """Return the noun phrases by the word that they start with."""
+    found: dict[int, _Noun] = {}
+    for index, entry in enumerate(marks):
+        if not entry.classes:
+            continue
+        start, determiner = noun_phrase(tokens, marks, index)
+        end = index + entry.length
+        plural = is_plural(tokens[end - 1])
+        noun = _Noun(end, determiner, entry.classes, plural, tokens[start])
+        found.setdefault(start, noun)
+    return found
+
+
+def _acts(parsed: Parsed, grammar: Grammar, default: Act) -> list[Act]:
+    """Return what the sentence does at each of its words."""
+    tokens = parsed.tokens
+    tests: dict[str, Test] = {
+        kind: (lambda start, kind=kind: parsed.ends(kind, start))  # type: ignore[misc]
+        for kind in grammar.patterns.tests
+    }
+    begins = beginnings(tokens)
+    acts: list[Act] = []
+    act, kept = default, 0
+    for index in range(len(tokens)):
+        if index >= kept and act is not default and _ends(act, tokens, index):
+            act = OBSERVE
+        found = grammar.patterns.find(tokens, index, begins[index], tests)
+        if found is not None:
+            number, end = found
+            said = grammar.does(number)
+            if said is not act and not act.holds and (index >= kept or said.quiet):
+                act, kept = said, end
+        acts.append(act)
+    return acts
+
+
+def beginnings(tokens: Sequence[str]) -> list[bool]:
+    """Return, for each word, whether the clause that counts can begin there."""
+    begins: list[bool] = []
+    fronted = bool(tokens) and tokens[0] in _OPENS_WITH
+    for index, _ in enumerate(tokens):
+        before = tokens[index - 1] if index else ''
+        if not index or before in (':', '(', ')', '|'):
+            begins.append(True)
+        elif before == ',' and fronted:
+            begins.append(True)
+            fronted = False
+        else:
+            begins.append(begins[-1] and (before in _LEADS or before.isdigit()))
+    return begins
+
+
+def _ends(act: Act, tokens: Sequence[str], index: int) -> bool:
+    """Return whether an act has ended before the word at `index`."""
+    if act.until is None:
+        return False
+    word = tokens[index]
+    if word in act.until.begins and act.until.longest(tokens, index)[0]:
+        return True
+    return act.until_own_clause and word == ',' and own_clause(tokens, index + 1)
+
+
+def own_clause(tokens: Sequence[str], start: int) -> bool:
+    """Return whether a clause with a subject and a verb of its own begins at `start`."""
+    if start >= len(tokens):
+        return False
+    first = tokens[start]
+    if not (first in DEFINITE or first in INDEFINITE or first in PRONOUNS or first == 'there'):
+        return False
+    for word in tokens[start + 1 : start + 9]:
+        if word in PUNCTUATION:
+            return False
+        if word in VERBS:
+            return True
+    return False
