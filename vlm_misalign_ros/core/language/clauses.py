@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.language.lists import list_goes_on
 from vlm_misalign_ros.core.language.discourse import Parsed, weigh
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
 from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, is_plural, noun_phrase
-from vlm_misalign_ros.core.language.pictures import ends_picture, picture_on
+from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
 
 _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you'))
@@ -146,7 +146,9 @@ class Clauses:
         elif cue in FORWARD:
             if self._tokens[index] in reach.MODALS:
                 reach.suppose_before(self.said, self._tokens, index)
-            if not self._outlasts(cue):
+            if not self._outlasts(cue) and not (
+                cue is Cue.HEDGE_BEFORE and is_of_picture(self._tokens, index, end)
+            ):
                 self._scope = _Scope(cue, end)
 
     def _outlasts(self, cue: Cue) -> bool:

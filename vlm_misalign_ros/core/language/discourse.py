@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_
 from vlm_misalign_ros.core.language.grammar import (
     DEFINITE,
     INDEFINITE,
+    PREPOSITIONS,
     PRONOUNS,
     PUNCTUATION,
     VERBS,
@@ -54,6 +55,8 @@ _OPENS_WITH = frozenset(
     'depending under on although though overall based therefore then'.split()
 )
 """What a clause begins with that goes before the one that counts: `in fog, keep ...`."""
+_INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
+"""What a list stands behind with a colon between: `look for: cars, people`."""
 _LEADS = frozenset(
     ', and always please also therefore so then first firstly secondly finally additionally '
     'moreover furthermore or just simply lastly second third next instead again thus hence '
@@ -255,7 +258,11 @@ def _ends(act: Act, tokens: Sequence[str], index: int) -> bool:
     word = tokens[index]
     if word in act.until.begins and act.until.longest(tokens, index)[0]:
         return True
-    return act.until_own_clause and word == ',' and own_clause(tokens, index + 1)
+    if not act.until_own_clause:
+        return False
+    if word == ':':
+        return tokens[index - 1] not in _INTRODUCES
+    return word == ',' and own_clause(tokens, index + 1)
 
 
 def own_clause(tokens: Sequence[str], start: int) -> bool:

@@ -25,6 +25,17 @@ from vlm_misalign_ros.core.language.marks import Mark
 _RIDDEN = frozenset('bicycle bike scooter moped motorcycle motorbike horse'.split())
 _NO_SCREEN = frozenset(('one', 'sign', 'signs', 'board'))
 """What bears a picture only where it stands right before it."""
+_ARTICLES = (('a',), ('an',), ('the',))
+_SUBJECTS = frozenset(
+    'it this that the image picture photo photograph scene view what shown here you provided we '
+    'i see setting location place frame overall so and also general setting in'.split()
+)
+"""Words of a subject that stands for the picture as a whole."""
+_SCENES = frozenset(
+    'photo photograph image picture shot view scene frame snapshot screenshot footage street road '
+    'intersection highway city town village neighborhood neighbourhood area junction avenue '
+    'setting environment day night afternoon morning evening suburb district crossroads'.split()
+)
 _RELATIVE = (('which',), ('that',))
 _REACH = 7
 """Words between what bears a picture and the verb by which it shows it, at most."""
@@ -57,6 +68,18 @@ def picture_on(
         ):
             break
     return 0, False
+
+
+def is_of_picture(tokens: Sequence[str], index: int, end: int) -> bool:
+    """Return whether a hedge is about what is shown: `it looks like a quiet street with cars`."""
+    if not _SUBJECTS.issuperset(tokens[:index]) or tokens[end : end + 1] not in _ARTICLES:
+        return False
+    for word in tokens[end + 1 : end + _REACH]:
+        if word in _SCENES:
+            return True
+        if word in PREPOSITIONS or word in PUNCTUATION or word in VERBS:
+            return False
+    return False
 
 
 def _inside_of_a_name(marks: Sequence[Mark], index: int) -> bool:
