@@ -55,6 +55,8 @@ _OPENS_WITH = frozenset(
     'depending under on although though overall based therefore then'.split()
 )
 """What a clause begins with that goes before the one that counts: `in fog, keep ...`."""
+_ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
+"""What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
 """What a list stands behind with a colon between: `look for: cars, people`."""
 _LEADS = frozenset(
@@ -192,16 +194,50 @@ class Parsed:
         elif kind == 'any':
             holds = noun.determiner in _ANY or noun.first in _ANY
         elif kind == 'other':
-            holds = not _ACTING.isdisjoint(noun.classes)
+            holds = not _ACTING.isdisjoint(noun.classes) and not could_be_ego(
+                self.tokens, start, noun.end
+            )
         else:
             holds = True
         return (noun.end,) if holds else ()
 
 
+def could_be_ego(tokens: Sequence[str], start: int, end: int) -> bool:
+    """Return whether `the vehicle` stands alone, so that it could be the one that looks."""
+    return (
+        end - start == 2
+        and tokens[start] in DEFINITE
+        and tokens[start + 1] in ('vehicle', 'car')
+        and tokens[end : end + 1] not in _ELSEWHERE
+    )
+
+
+class Parser:
+    """Parses the sentences of one answer; each but once."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        """Start with none."""
+        self._lexicon = lexicon
+        self._known: dict[tuple[str, ...], Parsed] = {}
+
+    def parse(self, tokens: Sequence[str]) -> Parsed:
+        """Return a sentence, parsed."""
+        key = tuple(tokens)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Parsed(key, self._lexicon)
+        return found
+
+
 def _nouns(tokens: Sequence[str], marks: Sequence[Mark]) -> dict[int, _Noun]:
     """Return the noun phrases by the word that they start with."""
     found: dict[int, _Noun] = {}
+    behind = 0
     for index, entry in enumerate(marks):
+        if index < behind:
+            continue
+        if entry.classes is not None:
+            behind = index + entry.length
         if not entry.classes:
             continue
         start, determiner = noun_phrase(tokens, marks, index)

@@ -19,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language.conditions import Condition, condition_follows, is_of_waiting
+from vlm_misalign_ros.core.language.discourse import Parsed, Parser
 from vlm_misalign_ros.core.language.lexicon import NOTHING, Lexicon
+from vlm_misalign_ros.core.language.options import Options
 from vlm_misalign_ros.core.language.orders import DONT, order
 from vlm_misalign_ros.core.language.questions import asks, yes_or_no
 from vlm_misalign_ros.core.language.scales import SCALES, level, scale_alone
@@ -62,7 +64,9 @@ _SELF = frozenset('i we you us our ego driver road lane path way'.split())
 _EGO_CLASSES = frozenset(('car', 'vehicle', 'road'))
 
 
-def judge_sentences(found: Sequence[Sentence], lexicon: Lexicon, prompt: str = '') -> Judgement:
+def judge_sentences(
+    found: Sequence[Sentence], lexicon: Lexicon, prompt: str = '', parser: Parser | None = None
+) -> Judgement:
     """
     Return the judgement of prose: the last one that is made, or that none is.
 
@@ -72,6 +76,8 @@ def judge_sentences(found: Sequence[Sentence], lexicon: Lexicon, prompt: str = '
     refused = False
     asked = asks(prompt.lower().split(), lexicon)
     scale = ''
+    parser = parser or Parser(lexicon)
+    options = Options()
     for number, sentence in enumerate(found):
         if sentence.end == '?':
             asked = asks(sentence.words, lexicon) or (asked if number == 0 else None)
@@ -79,7 +85,10 @@ def judge_sentences(found: Sequence[Sentence], lexicon: Lexicon, prompt: str = '
         if scale:
             verdict = level(sentence.words, 0, scale, lexicon) or verdict
         scale = scale_alone(sentence.words, lexicon)
-        said, declined = _Judge(sentence, lexicon, asked is not None).read()
+        parsed = parser.parse(sentence.words)
+        if options.go_on(sentence, parsed.acts):
+            continue
+        said, declined = _Judge(sentence, parsed, lexicon, asked is not None).read()
         if asked is not None:
             said = _answered(sentence.words, asked, said)
         refused = refused or declined
@@ -95,15 +104,18 @@ def declines(text: str, lexicon: Lexicon) -> bool:
     tokens = ('safety', *words(text))
     return (
         bool(lexicon.judgements.find(tokens))
-        and _Judge(Sentence(tokens, '.', 0), lexicon).read()[1]
+        and _Judge(Sentence(tokens, '.', 0), Parser(lexicon).parse(tokens), lexicon).read()[1]
     )
 
 
 class _Judge:
     """Reads the judgement of one sentence."""
 
-    def __init__(self, sentence: Sentence, lexicon: Lexicon, asked: bool = False) -> None:
+    def __init__(
+        self, sentence: Sentence, parsed: Parsed, lexicon: Lexicon, asked: bool = False
+    ) -> None:
         self._sentence = sentence
+        self._acts = parsed.acts
         self._asked = asked
         self._tokens = sentence.words
         self._lexicon = lexicon
@@ -121,7 +133,9 @@ class _Judge:
                 phrases.longest(self._tokens, index) if word in phrases.begins else NOTHING
             )
             step = max(length, 1)
-            if length and 'neither' not in meanings:
+            if not self._acts[index].judges:
+                pass
+            elif length and 'neither' not in meanings:
                 step = self._phrase(index, length, meanings)
             else:
                 if word in self._lexicon.composing:

@@ -16,8 +16,8 @@
 Patterns over the words of a sentence, as data/grammar.yaml writes them.
 
 A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>` a
-test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words of
-one clause, `^` in front the beginning of a clause, `?` behind a sign or word what may be missing.
+test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
+without a comma or a pronoun, `^` in front the beginning of a clause, `?` behind a sign or word what may be missing.
 Matching is bounded by the pattern's length, so it is linear in the text.
 """
 
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_misalign_ros.core.language.grammar import PUNCTUATION
+from vlm_misalign_ros.core.language.grammar import PRONOUNS, PUNCTUATION
 from vlm_misalign_ros.core.language.lexicon import Phrases
 from vlm_misalign_ros.core.language.text import words
 
@@ -174,7 +174,7 @@ def _gap(tokens: Sequence[str], start: int) -> Iterator[int]:
     """Yield the places that `*` can end at, the nearest first."""
     for place in range(start, min(start + _GAP, len(tokens)) + 1):
         yield place
-        if place < len(tokens) and tokens[place] in PUNCTUATION:
+        if place < len(tokens) and (tokens[place] in PUNCTUATION or tokens[place] in PRONOUNS):
             return
 
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers
 from vlm_misalign_ros.core.language.clauses import Clauses
-from vlm_misalign_ros.core.language.discourse import Parsed
+from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.nouns import Said
@@ -39,6 +39,7 @@ class Prose:
         """Note in `reading`."""
         self._lexicon = lexicon
         self._reading = reading
+        self.parser = Parser(lexicon)
         self._riders: set[str] = set()
         self._section: Mention | None = None
         self._topic: tuple[str, ...] = ()
@@ -157,7 +158,7 @@ class Prose:
             # "Pedestrians: no pedestrian is near" is a sentence of its own.
             stated = None
         if stated is None:
-            said = Clauses(self._parse(value), self._lexicon, set()).read()
+            said = Clauses(self.parser.parse(value), self._lexicon, set()).read()
             again = any(not set(classes).isdisjoint(entry.classes) for entry in said)
             stated = None if again else Mention.ASSERTED
         self._reading.note(classes, self._in_section(stated), classes)
@@ -166,13 +167,10 @@ class Prose:
 
     def _clauses(self, tokens: Sequence[str]) -> None:
         corrects = self._corrects(tokens)
-        for said in Clauses(self._parse(tokens), self._lexicon, self._riders).read():
+        for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders).read():
             self._reading.note(
                 said.classes, self._in_section(said.state), tokens[said.start : said.end], corrects
             )
-
-    def _parse(self, tokens: Sequence[str]) -> Parsed:
-        return Parsed(tokens, self._lexicon)
 
     def _corrects(self, tokens: Sequence[str]) -> bool:
         """Return whether a sentence takes back what was said: `wait, there is no bus`."""
@@ -199,7 +197,7 @@ class Prose:
         ):
             self._clauses(tokens[:tail])
             tokens = tokens[tail:]
-        said = Clauses(self._parse(tokens), self._lexicon, self._riders).read()
+        said = Clauses(self.parser.parse(tokens), self._lexicon, self._riders).read()
         for entry in said:
             if entry.place:
                 self._reading.note(entry.classes, Mention.ASSERTED)

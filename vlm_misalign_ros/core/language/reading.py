@@ -48,7 +48,7 @@ def read(text: str, lexicon: Lexicon, prompt: str = '') -> Reading:
     found = prose.read(
         '\n'.join(part.replace('```json', ' ').replace('```', ' ') for part in rest)
     )
-    said = judge_sentences(found, lexicon, prompt)
+    said = judge_sentences(found, lexicon, prompt, prose.parser)
     # What JSON says holds, unless the prose around it judges, too.
     if judged is None or said in (Judgement.SAFE, Judgement.UNSAFE):
         judged = said
