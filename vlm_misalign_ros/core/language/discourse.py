@@ -44,7 +44,7 @@ from vlm_misalign_ros.core.language.lexicon import Lexicon, Phrases
 from vlm_misalign_ros.core.language.marks import Mark, mark
 from vlm_misalign_ros.core.language.nouns import Said, is_plural, noun_phrase
 from vlm_misalign_ros.core.language.patterns import PatternSet, Test, phrases
-from vlm_misalign_ros.core.types import Mention
+from vlm_misalign_ros.core.types import Judgement, Mention
 
 SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
 _GROUNDS = ('definite', 'place')
@@ -64,6 +64,8 @@ _LEADS = frozenset(
     'moreover furthermore or just simply lastly second third next instead again thus hence '
     'meanwhile overall you ) generally'.split()
 )
+_TESTS = frozenset(('thing', 'bare', 'any', 'other'))
+_SAYS = {'safe': Judgement.SAFE, 'unsafe': Judgement.UNSAFE}
 _OWN_CLAUSE = ',+'
 
 
@@ -105,6 +107,8 @@ def weigh(said: Said, act: Act) -> Mention | None:
 
 def _grounded(said: Said, act: Act) -> bool:
     """Return whether a thing is taken for granted: `yield to the pedestrian`."""
+    if not act.grounded:
+        return False
     if act.grounded == 'place':
         return said.place and _ACTING.isdisjoint(said.classes)
     if said.determiner in _COUNTED or said.determiner.isdigit():
@@ -126,7 +130,13 @@ class Grammar:
                 for pattern in rule['when']:
                     self.patterns.add(pattern)
                     self._does.append(self.acts[rule['does']])
-            unknown = self.patterns.tests - {'thing', 'bare', 'any', 'other'}
+            self.judging = PatternSet(data['sets'])
+            self._says: list[Judgement] = []
+            for rule in data['judges']:
+                for pattern in rule['when']:
+                    self.judging.add(pattern)
+                    self._says.append(_SAYS[rule['says']])
+            unknown = (self.patterns.tests | self.judging.tests) - _TESTS
             if unknown:
                 raise ValueError(f'<{min(unknown)}> is no test')
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -134,6 +144,10 @@ class Grammar:
                 f'grammar {path} is not one: {type(error).__name__} {error}',
                 f'compare it with {SHIPPED_GRAMMAR}',
             ) from error
+
+    def says(self, number: int) -> Judgement:
+        """Return what a pattern judges."""
+        return self._says[number]
 
     def does(self, number: int) -> Act:
         """Return the act that a pattern begins."""
@@ -182,7 +196,33 @@ class Parsed:
         self.tokens = tuple(tokens)
         self.marks = mark(self.tokens, lexicon)
         self.nouns = _nouns(self.tokens, self.marks)
-        self.acts = _acts(self, open_grammar(), act)
+        self._tests: dict[str, Test] = {
+            kind: (lambda start, kind=kind: self.ends(kind, start))  # type: ignore[misc]
+            for kind in _TESTS
+        }
+        self._begins = beginnings(self.tokens)
+        self.acts = self._find_acts(open_grammar(), act)
+
+    def judged(self, index: int) -> tuple[Judgement, int] | None:
+        """Return what a pattern at a word judges, and how many words that is."""
+        grammar = open_grammar()
+        found = grammar.judging.find(self.tokens, index, self._begins[index], self._tests)
+        return None if found is None else (grammar.says(found[0]), found[1] - index)
+
+    def _find_acts(self, grammar: Grammar, default: Act) -> list[Act]:
+        """Return what the sentence does at each of its words."""
+        acts: list[Act] = []
+        act, kept = default, 0
+        for index in range(len(self.tokens)):
+            if index >= kept and act is not default and _ends(act, self.tokens, index):
+                act = OBSERVE
+            found = grammar.patterns.find(self.tokens, index, self._begins[index], self._tests)
+            if found is not None:
+                said = grammar.does(found[0])
+                if said is not act and not act.holds and (index >= kept or said.quiet):
+                    act, kept = said, found[1]
+            acts.append(act)
+        return acts
 
     def ends(self, kind: str, start: int) -> Iterable[int]:
         """Yield where a noun phrase of a kind that starts at `start` ends."""
@@ -246,29 +286,6 @@ def _nouns(tokens: Sequence[str], marks: Sequence[Mark]) -> dict[int, _Noun]:
         noun = _Noun(end, determiner, entry.classes, plural, tokens[start])
         found.setdefault(start, noun)
     return found
-
-
-def _acts(parsed: Parsed, grammar: Grammar, default: Act) -> list[Act]:
-    """Return what the sentence does at each of its words."""
-    tokens = parsed.tokens
-    tests: dict[str, Test] = {
-        kind: (lambda start, kind=kind: parsed.ends(kind, start))  # type: ignore[misc]
-        for kind in grammar.patterns.tests
-    }
-    begins = beginnings(tokens)
-    acts: list[Act] = []
-    act, kept = default, 0
-    for index in range(len(tokens)):
-        if index >= kept and act is not default and _ends(act, tokens, index):
-            act = OBSERVE
-        found = grammar.patterns.find(tokens, index, begins[index], tests)
-        if found is not None:
-            number, end = found
-            said = grammar.does(number)
-            if said is not act and not act.holds and (index >= kept or said.quiet):
-                act, kept = said, end
-        acts.append(act)
-    return acts
 
 
 def beginnings(tokens: Sequence[str]) -> list[bool]:

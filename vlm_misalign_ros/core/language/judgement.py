@@ -44,6 +44,14 @@ _ABOUT = frozenset(
     'cyclist cyclists pedestrian pedestrians person people child children man woman he she they '
     'cat dog them him her rider riders driver kids boy girl passengers everyone who'.split()
 )
+_AFTER_SAFE = frozenset(
+    'to for at here now and or but because as since if in on with from enough situation scenario '
+    'scene conditions environment ahead overall when under given so though although while provided '
+    'once right then only unless after until by due case state condition however just without '
+    'road street drive choice option except per that there not today moment is passage yes no '
+    'verdict status level'.split()
+)
+"""Words behind a `safe` that is a judgement; before another, it is a quality of that."""
 _BARE = frozenset(('safe', 'safely', 'harmless'))
 _LEADS = frozenset(
     'verdict judgement judgment conclusion answer decision safety assessment action status '
@@ -59,6 +67,8 @@ _BOUNDS = frozenset(
 _MODALS = frozenset(
     'can may could must should has have had needs need ought will shall is are'.split()
 )
+_AFTERWARDS = frozenset('then until before once after when afterwards till'.split())
+_TURNS = frozenset('but however instead therefore'.split())
 _OTHERS = frozenset('it they he she'.split())
 _SELF = frozenset('i we you us our ego driver road lane path way'.split())
 _EGO_CLASSES = frozenset(('car', 'vehicle', 'road'))
@@ -92,6 +102,12 @@ def judge_sentences(
         if asked is not None:
             said = _answered(sentence.words, asked, said)
         refused = refused or declined
+        if (
+            said is Judgement.SAFE
+            and verdict is Judgement.UNSAFE
+            and starts_with(sentence.words, 'then', 'afterwards', 'after that', 'and then', 'next')
+        ):
+            said = None
         verdict = said or verdict
         asked = None
     if verdict is not None:
@@ -115,11 +131,13 @@ class _Judge:
         self, sentence: Sentence, parsed: Parsed, lexicon: Lexicon, asked: bool = False
     ) -> None:
         self._sentence = sentence
+        self._parsed = parsed
         self._acts = parsed.acts
         self._asked = asked
         self._tokens = sentence.words
         self._lexicon = lexicon
         self._verdict: Judgement | None = None
+        self._judged_at = 0
         self._refused = False
         self._condition = Condition(sentence.words, lexicon)
 
@@ -133,8 +151,11 @@ class _Judge:
                 phrases.longest(self._tokens, index) if word in phrases.begins else NOTHING
             )
             step = max(length, 1)
+            judged = self._parsed.judged(index) if self._acts[index].judges else None
             if not self._acts[index].judges:
                 pass
+            elif judged is not None:
+                step = self._pattern(index, *judged)
             elif length and 'neither' not in meanings:
                 step = self._phrase(index, length, meanings)
             else:
@@ -148,8 +169,14 @@ class _Judge:
             index += step
         return self._verdict, self._refused
 
-    def _say(self, said: Judgement | None) -> None:
-        self._verdict = said or self._verdict
+    def _say(self, said: Judgement | None, index: int) -> None:
+        """Take in a judgement; going on after a halt (`stop, then go on`) does not undo it."""
+        if said is Judgement.SAFE and self._verdict is Judgement.UNSAFE:
+            before = self._tokens[self._judged_at : index]
+            if not _AFTERWARDS.isdisjoint(before) and _TURNS.isdisjoint(before):
+                return
+        if said is not None:
+            self._verdict, self._judged_at = said, index
 
     # Phrases that judge ----------------------------------------------------------------------
 
@@ -162,10 +189,18 @@ class _Judge:
             self._refused = True
             return length
         said = self._meant(index, end, meanings)
-        self._say(said)
+        self._say(said, index)
         if said is not None and starts_with(self._tokens[end:], 'to'):
             # "not safe to go on": what would be unsafe is no order.
             return length + 1 + self._lexicon.judgements.longest(self._tokens, end + 1)[0]
+        return length
+
+    def _pattern(self, index: int, said: Judgement, length: int) -> int:
+        """Take in what a pattern of the grammar judges; return how many words that is."""
+        if self._turned(index, index + length):
+            said = _opposite(said)
+        if not self._depends(said, index, index + length):
+            self._say(said, index)
         return length
 
     def _meant(self, index: int, end: int, meanings: Sequence[str]) -> Judgement | None:
@@ -239,7 +274,7 @@ class _Judge:
         for kind in SCALES:
             length, _ = self._lexicon.side[f'scale_{kind}'].longest(self._tokens, index)
             if length:
-                self._say(level(self._tokens, index + length, kind, self._lexicon))
+                self._say(level(self._tokens, index + length, kind, self._lexicon), index)
 
     def _compose(self, index: int) -> None:
         """Judge a subject by what is said of it: `overtaking is out of the question`."""
@@ -255,17 +290,17 @@ class _Judge:
             for kind in ('going', 'halting')
             if side[kind].longest(self._tokens, place)[0]
         ]
-        if not subjects:
+        if not subjects or 'where' in self._tokens[start:index]:
             return
         said = Judgement.SAFE if good > bad else Judgement.UNSAFE
-        self._say(said if subjects[-1] == 'going' else _opposite(said))
+        self._say(said if subjects[-1] == 'going' else _opposite(said), index)
 
     def _imperative(self, index: int) -> None:
         given = order(self._tokens, index, self._lexicon)
         if given is Judgement.SAFE and condition_follows(self._tokens, index + 1, self._lexicon):
             return
         if not self._condition.holds or is_of_waiting(self._tokens, index):
-            self._say(given)
+            self._say(given, index)
 
 
 def _opposite(said: Judgement) -> Judgement:
@@ -289,12 +324,25 @@ def _denied(tokens: Sequence[str], start: int) -> bool:
     )
 
 
+def _is_of_something(tokens: Sequence[str], index: int) -> bool:
+    """Return whether `safe` is said of a thing: `safe navigation`, `a speed that is safe`."""
+    after = tokens[index + 1] if index + 1 < len(tokens) else ''
+    if after.isalpha() and after not in _AFTER_SAFE:
+        return True
+    start = index - 1
+    while start >= 0 and tokens[start] in _SAFE_COPULAS:
+        start -= 1
+    return start > 0 and tokens[start] in ('that', 'which') and tokens[start - 1] not in _BOUNDS
+
+
 def _bare_safe(sentence: Sentence, index: int) -> Judgement | None:
     """Return SAFE when a lone `safe` is a verdict and not a quality of somebody."""
     tokens = sentence.words
     before = tokens[:index]
     if 'safe' in sentence.shouted and len(before) <= 6:
         return Judgement.SAFE
+    if _is_of_something(tokens, index):
+        return None
     start = max(
         (place + 1 for place, word in enumerate(before) if word in (',', ':', ';', 'but')),
         default=0,

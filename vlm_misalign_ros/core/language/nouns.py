@@ -49,11 +49,15 @@ _RIDING = frozenset(
     'pedals pedalling pedaling cycling cycles steering'.split()
 )
 _ON_THE_WAY = frozenset(
-    'who that which is are was were sitting seated standing slowly quickly and a an the his her '
+    'who that which is are was were sits sat sit sitting seated standing slowly quickly and a an the his her '
     'their its two three several some red blue black white green yellow small large old new '
     'electric heavy parked another past along by currently just off away around about'.split()
 )
 _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
+_OTHERS = frozenset('others some another one someone somebody'.split())
+_ON_FOOT = frozenset('walking standing jogging running strolling walk stand sitting'.split())
+_ARE = frozenset('are is were was also'.split())
+_TOPS = (('top', 'of'), ('the', 'back', 'of'), ('the', 'seat', 'of'))
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
 _RIDDEN_BY = frozenset(('ridden', 'driven', 'steered'))
 
@@ -151,10 +155,18 @@ def _is_acted_for(tokens: Sequence[str], start: int, index: int, end: int) -> bo
 
 
 def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -> None:
-    """Turn people on two-wheelers into riders; add the nouns that they are called by."""
+    """
+    Turn people on two-wheelers into riders; add the nouns that they are called by.
+
+    Where others are said to be riding than those who were named (`some walk, others ride bikes`)
+    both are there.
+    """
+    for second in said:
+        if _is_ridden(second, tokens):
+            second.classes = ('rider', *second.classes)
     for first, second in zip(said, said[1:], strict=False):
         between = tokens[first.end : second.start]
-        if len(between) > 7:
+        if len(between) > 7 or 'rider' in second.classes:
             continue
         person, wheels, on = first, second, _rides(between)
         if 'by' in between and not _RIDDEN_BY.isdisjoint(between):
@@ -169,8 +181,38 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
             person.classes = ('rider',)
 
 
+def _without_top(words: Sequence[str]) -> Sequence[str]:
+    """Return `sits on a` for `sits on top of a`."""
+    for place, word in enumerate(words):
+        if word == 'on':
+            for top in _TOPS:
+                end = place + 1 + len(top)
+                if tuple(words[place + 1 : end]) == top:
+                    return (*words[: place + 1], *words[end:])
+    return words
+
+
+def _is_ridden(wheels: Said, tokens: Sequence[str]) -> bool:
+    """Return whether others ride than those who were named: `while others are riding bikes`."""
+    if not wheels.classes or not _RIDDEN.issuperset(wheels.classes):
+        return False
+    place = wheels.start - 1
+    while place >= 0 and tokens[place] not in STOP and tokens[place] not in _RIDING:
+        place -= 1
+    while place >= 0 and (tokens[place] in _RIDING or tokens[place] in _ARE):
+        place -= 1
+    riding = tokens[place + 1 : wheels.start]
+    return (
+        not _RIDING.isdisjoint(riding)
+        and 'on' not in riding[:1]
+        and place >= 0
+        and (tokens[place] in _OTHERS or tokens[place] == 'or' and tokens[place - 1] in _ON_FOOT)
+    )
+
+
 def _rides(between: Sequence[str]) -> bool:
     """Return whether what stands between somebody and a two-wheeler is riding it."""
+    between = _without_top(between)
     places = [place for place, word in enumerate(between) if word in _RIDING]
     if not places:
         return False

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.text import starts_with
 from vlm_misalign_ros.core.types import Judgement
@@ -39,6 +40,7 @@ _GOING = (
     'overtake',
     'start',
 )
+_CLOSED = ((), *((mark,) for mark in PUNCTUATION))
 _STAY = frozenset(('stay', 'remain', 'keep'))
 _STAYING = frozenset('put stopped where behind here stationary standing still'.split())
 _IN_PLACE = ('in place', 'in position', 'in your position')
@@ -47,6 +49,8 @@ _PASSING = frozenset('pass go cross through merge by first finish clear'.split()
 
 def order(tokens: Sequence[str], index: int, lexicon: Lexicon) -> Judgement | None:
     """Return what an imperative at `index` orders; None where there is none."""
+    if index and tokens[index - 1] == 'the' and tokens[index + 1 : index + 2] not in _CLOSED:
+        return None
     halt, _ = lexicon.orders['unsafe'].longest(tokens, index)
     go, _ = lexicon.orders['safe'].longest(tokens, index)
     if go > halt:

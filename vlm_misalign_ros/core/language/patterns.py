@@ -17,7 +17,7 @@ Patterns over the words of a sentence, as data/grammar.yaml writes them.
 
 A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>` a
 test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
-without a comma or a pronoun, `^` in front the beginning of a clause, `?` behind a sign or word what may be missing.
+without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind a sign or word what may be missing.
 Matching is bounded by the pattern's length, so it is linear in the text.
 """
 
@@ -33,6 +33,8 @@ from vlm_misalign_ros.core.language.text import words
 _GAP = 4
 """Words that `*` stands for, at most."""
 
+_ENDS = ((), *((mark,) for mark in PUNCTUATION), ('and',), ('so',), ('but',))
+
 Test = Callable[[int], Iterable[int]]
 """Given a place, yields the ends of what it looks for there, the best first."""
 
@@ -42,7 +44,7 @@ class _Part:
     """One sign of a pattern."""
 
     kind: str
-    """`word`, `set`, `test` or `gap`."""
+    """`word`, `set`, `test`, `gap` or `end`."""
     name: str
     optional: bool = False
 
@@ -68,6 +70,8 @@ def _part(text: str) -> _Part:
     text = text[:-1] if optional else text
     if text == '*':
         return _Part('gap', '', True)
+    if text == '$':
+        return _Part('end', '')
     for kind, (opens, closes) in {'set': '{}', 'test': '<>'}.items():
         if text[0] == opens:
             if text[-1] != closes or len(text) < 3:
@@ -161,6 +165,8 @@ class PatternSet:
     ) -> Iterable[int]:
         if part.kind == 'gap':
             return _gap(tokens, start)
+        if part.kind == 'end':
+            return (start,) if tokens[start : start + 1] in _ENDS else ()
         if start >= len(tokens):
             return ()
         if part.kind == 'word':

@@ -25,11 +25,21 @@ from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.nouns import Said
+from vlm_misalign_ros.core.language.reach import denies_all
 from vlm_misalign_ros.core.language.questions import answer, asks_for_things
 from vlm_misalign_ros.core.language.text import Sentence, sentences, words
 from vlm_misalign_ros.core.types import Mention
 
+_SIGN_TEXT = re.compile(
+    r'\b(?:signs?|boards?|reads?|reading|says?|saying|states?|stating|displays?|displaying'
+    r'|text|words?|lettering|labell?ed|message)[ ,:]{1,3}("[^"\n]{1,80}")',
+    re.IGNORECASE,
+)
+"""What is written on a sign: words that say nothing of the scene."""
 _HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
+
+
+_BIKES = (('bike',), ('bikes',))
 
 
 class Prose:
@@ -47,6 +57,8 @@ class Prose:
 
     def read(self, text: str) -> list[Sentence]:
         """Read a text line by line; return its sentences."""
+        if '"' in text:
+            text = _SIGN_TEXT.sub(_without_sign_text, text)
         found = list(sentences(text))
         by_line: dict[int, list[Sentence]] = {}
         for sentence in found:
@@ -105,6 +117,8 @@ class Prose:
     def _follow_topic(self, tokens: tuple[str, ...]) -> None:
         """Take the first line under a heading as what is said of the thing it names."""
         stated = answers.polarity(tokens, self._lexicon)
+        if stated is None and denies_all(tokens, self._lexicon):
+            stated = Mention.DENIED
         self._reading.note(self._topic, self._in_section(stated or Mention.ASSERTED), self._topic)
         self._topic = ()
 
@@ -157,6 +171,8 @@ class Prose:
         if len(value) > 1 and value[0] == 'no' and value[1] not in (',', ':', '('):
             # "Pedestrians: no pedestrian is near" is a sentence of its own.
             stated = None
+        if stated is None and denies_all(value, self._lexicon):
+            stated = Mention.DENIED
         if stated is None:
             said = Clauses(self.parser.parse(value), self._lexicon, set()).read()
             again = any(not set(classes).isdisjoint(entry.classes) for entry in said)
@@ -168,9 +184,19 @@ class Prose:
     def _clauses(self, tokens: Sequence[str]) -> None:
         corrects = self._corrects(tokens)
         for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders).read():
+            if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
+                continue
             self._reading.note(
                 said.classes, self._in_section(said.state), tokens[said.start : said.end], corrects
             )
+
+    def _motorcycle(self) -> bool:
+        """Return whether `the bike` has to be the motorcycle that was named before."""
+        mentions = self._reading.mentions
+        return (
+            mentions.get('motorcycle') is Mention.ASSERTED
+            and mentions.get('bicycle') is not Mention.ASSERTED
+        )
 
     def _corrects(self, tokens: Sequence[str]) -> bool:
         """Return whether a sentence takes back what was said: `wait, there is no bus`."""
@@ -213,6 +239,11 @@ class Prose:
         for entry in asked:
             self._reading.note(entry.classes, state)
         return state is not None and len(rest) > 1 and rest[1] in (',', ':', '(')
+
+
+def _without_sign_text(found: re.Match[str]) -> str:
+    """Return the words before what is written on a sign, and as many blanks as that is long."""
+    return found.group()[: found.start(1) - found.start()] + ' ' * len(found.group(1))
 
 
 def _is_heading(line: str, parts: Sequence[Sentence]) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import NUMBERS, PUNCTUATION, STOP, VERBS
-from vlm_misalign_ros.core.language.lexicon import Cue
+from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.marks import Mark
 from vlm_misalign_ros.core.language.nouns import Said
 from vlm_misalign_ros.core.types import Mention
@@ -33,6 +33,8 @@ EXCEPT = frozenset('except but apart aside save besides other only just'.split()
 _LOOK_BACK = 12
 """Things that a cue at the end of a clause reaches back over, at most."""
 _MODAL_LOOK_BACK = 4
+_CLAUSE = 6
+"""Words at the beginning of a sentence among which a denial is of what went before."""
 _CLAUSES = frozenset('but however while although because since'.split())
 _LISTED = frozenset(', and : ('.split())
 """What a clause goes on after, where the one before has its verb."""
@@ -49,7 +51,7 @@ def reach_back(said: Sequence[Said], tokens: Sequence[str], index: int, state: M
         if entry.start <= boundary:
             return
         if (
-            not entry.place
+            (not entry.place or tokens[index] == 'if')
             and entry.state in (Mention.ASSERTED, Mention.HEDGED)
             and tokens[entry.end] not in _PROPERTIES
         ):
@@ -140,3 +142,13 @@ def except_before(said: Sequence[Said], tokens: Sequence[str], marks: Sequence[M
     for entry in said:
         if entry.state is Mention.DENIED and VEHICLE in entry.classes:
             entry.state = Mention.ASSERTED
+
+
+def denies_all(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Return whether words deny what a heading named: `although none are visible`."""
+    for index, word in enumerate(tokens[:_CLAUSE]):
+        if word == 'none' and tokens[index + 1 : index + 2] != ('of',):
+            return True
+        if lexicon.things.longest(tokens, index)[0]:
+            return False
+    return False
