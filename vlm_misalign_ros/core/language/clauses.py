@@ -41,10 +41,11 @@ from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, is_p
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
 
-_BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you'))
+_BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you', 'because', 'due', 'since'))
 _NONE = frozenset(('0', 'x0', 'zero', 'none', 'no', 'absent', 'nil'))
 _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _ANYBODY = frozenset(('anybody', 'anyone'))
+_PLACES = frozenset('outside near beside on along behind under at opposite by'.split())
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(
     (
@@ -176,7 +177,7 @@ class Clauses:
 
     def _introduces(self, scope: _Scope, colon: int) -> bool:
         """Return whether a cue goes on: `does not contain: person, car`, `my guess: a bus`."""
-        if scope.used:
+        if scope.used or not DEFINITE.isdisjoint(self._tokens[colon + 1 : colon + 2]):
             return False
         if colon == scope.end:
             return True
@@ -242,9 +243,20 @@ class Clauses:
             return None
         if scope.cue is Cue.HYPOTHETICAL_BEFORE:
             return Mention.ASSERTED if definite else Mention.HYPOTHETICAL
+        if self._held_under_hedge(scope, start, definite):
+            return Mention.ASSERTED
         if definite and self._held(scope, start, place):
             return Mention.ASSERTED
         return Mention.DENIED if scope.cue is Cue.NEGATION_BEFORE else Mention.HEDGED
+
+    def _held_under_hedge(self, scope: _Scope, start: int, definite: bool) -> bool:
+        """Return whether a thing is sure though its clause is a guess: `whether the road is`."""
+        if scope.cue is not Cue.HEDGE_BEFORE or not start:
+            return False
+        before = self._tokens[start - 1]
+        if definite:
+            return start > scope.end + 1 or before in ('whether', 'if')
+        return scope.used and before in _PLACES
 
     def _held(self, scope: _Scope, start: int, place: bool) -> bool:
         """Return whether a cue takes a definite thing for granted: `no people on the bus`."""

@@ -62,6 +62,7 @@ class Condition:
             not judged
             and word in self._phrases.begins
             and self._phrases.longest(self._tokens, index)[0]
+            and (word != 'should' or index == 0 or self._tokens[index - 1] in _OPENS)
             and not starts_with(self._tokens[index + 1 :], *_WEIGHING)
         ):
             self.holds = True

@@ -49,12 +49,17 @@ from vlm_misalign_ros.core.types import Judgement, Mention
 SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
 _GROUNDS = ('definite', 'place')
 _ACTING = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
-_ANY = frozenset('any every each all most other another potential possible oncoming'.split())
+_ANY = frozenset('any every each all most other another potential possible'.split())
 _OPENS_WITH = frozenset(
     'when while if in during given due for to with by at before after because since as once '
     'depending under on although though overall based therefore then'.split()
 )
 """What a clause begins with that goes before the one that counts: `in fog, keep ...`."""
+_LOCATIVE = frozenset(
+    'on in at along ahead near beside behind in front parked crossing walking standing is are '
+    'stands waits'.split()
+)
+_LISTS = frozenset(('or', 'nor'))
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
@@ -64,7 +69,7 @@ _LEADS = frozenset(
     'moreover furthermore or just simply lastly second third next instead again thus hence '
     'meanwhile overall you ) generally'.split()
 )
-_TESTS = frozenset(('thing', 'bare', 'any', 'other'))
+_TESTS = frozenset(('thing', 'bare', 'any', 'the', 'other'))
 _SAYS = {'safe': Judgement.SAFE, 'unsafe': Judgement.UNSAFE}
 _OWN_CLAUSE = ',+'
 
@@ -82,6 +87,8 @@ class Act:
     judges: bool = True
     holds: bool = False
     """Whether no other act begins before it has ended."""
+    behind: bool = False
+    """Whether it begins behind the words that tell it, not with them."""
     until: Phrases | None = None
     until_own_clause: bool = False
     """Whether a comma with a clause of its own behind it ends it, too."""
@@ -159,7 +166,7 @@ def _act(name: str, entry: Mapping[str, Any]) -> Act:
     if grounded and grounded not in _GROUNDS:
         raise ValueError(f'{name} is grounded by {grounded!r}; known: {", ".join(_GROUNDS)}')
     flags = {
-        flag: bool(entry[flag]) for flag in ('quiet', 'denies', 'judges', 'holds') if flag in entry
+        flag: bool(entry[flag]) for flag in ('quiet', 'denies', 'judges', 'holds', 'behind') if flag in entry
     }
     until = [str(phrase) for phrase in entry['until']]
     return Act(
@@ -212,17 +219,43 @@ class Parsed:
     def _find_acts(self, grammar: Grammar, default: Act) -> list[Act]:
         """Return what the sentence does at each of its words."""
         acts: list[Act] = []
-        act, kept = default, 0
+        act, kept, coming = default, 0, default
         for index in range(len(self.tokens)):
-            if index >= kept and act is not default and _ends(act, self.tokens, index):
-                act = OBSERVE
+            if coming is not act and index == kept:
+                act = coming
+            if index >= kept and act is not OBSERVE and self._ends(act, index, kept):
+                act = coming = OBSERVE
             found = grammar.patterns.find(self.tokens, index, self._begins[index], self._tests)
             if found is not None:
                 said = grammar.does(found[0])
                 if said is not act and not act.holds and (index >= kept or said.quiet):
-                    act, kept = said, found[1]
+                    coming, kept = said, found[1]
+                    act = act if said.behind else said
             acts.append(act)
         return acts
+
+    def _ends(self, act: Act, index: int, kept: int) -> bool:
+        """Return whether an act, told by the words before `kept`, has ended before a word."""
+        tokens, word = self.tokens, self.tokens[index]
+        if word == ':' and index == kept:
+            return False
+        if act.until and word in act.until.begins and act.until.longest(tokens, index)[0]:
+            return True
+        if not act.until_own_clause:
+            return False
+        if word == ':':
+            return tokens[index - 1] not in _INTRODUCES
+        return word == ',' and (own_clause(tokens, index + 1) or self._stands(index + 1))
+
+    def _stands(self, start: int) -> bool:
+        """Return whether a noun phrase with its place, and no more of a list, begins there."""
+        noun = self.nouns.get(start)
+        return (
+            noun is not None
+            and noun.end < len(self.tokens)
+            and (self.tokens[noun.end] in _LOCATIVE or not noun.plural and not noun.determiner)
+            and _LISTS.isdisjoint(self.tokens[start : start + 8])
+        )
 
     def ends(self, kind: str, start: int) -> Iterable[int]:
         """Yield where a noun phrase of a kind that starts at `start` ends."""
@@ -233,6 +266,8 @@ class Parsed:
             holds = noun.plural and not noun.determiner
         elif kind == 'any':
             holds = noun.determiner in _ANY or noun.first in _ANY
+        elif kind == 'the':
+            holds = noun.determiner in DEFINITE
         elif kind == 'other':
             holds = not _ACTING.isdisjoint(noun.classes) and not could_be_ego(
                 self.tokens, start, noun.end
@@ -302,20 +337,6 @@ def beginnings(tokens: Sequence[str]) -> list[bool]:
         else:
             begins.append(begins[-1] and (before in _LEADS or before.isdigit()))
     return begins
-
-
-def _ends(act: Act, tokens: Sequence[str], index: int) -> bool:
-    """Return whether an act has ended before the word at `index`."""
-    if act.until is None:
-        return False
-    word = tokens[index]
-    if word in act.until.begins and act.until.longest(tokens, index)[0]:
-        return True
-    if not act.until_own_clause:
-        return False
-    if word == ':':
-        return tokens[index - 1] not in _INTRODUCES
-    return word == ',' and own_clause(tokens, index + 1)
 
 
 def own_clause(tokens: Sequence[str], start: int) -> bool:

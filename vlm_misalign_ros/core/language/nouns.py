@@ -54,7 +54,7 @@ _ON_THE_WAY = frozenset(
     'electric heavy parked another past along by currently just off away around about'.split()
 )
 _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
-_OTHERS = frozenset('others some another one someone somebody'.split())
+_OTHERS = frozenset('others some another'.split())
 _ON_FOOT = frozenset('walking standing jogging running strolling walk stand sitting'.split())
 _ARE = frozenset('are is were was also'.split())
 _TOPS = (('top', 'of'), ('the', 'back', 'of'), ('the', 'seat', 'of'))
@@ -169,6 +169,8 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
         if len(between) > 7 or 'rider' in second.classes:
             continue
         person, wheels, on = first, second, _rides(between)
+        if 'with' in between and tokens[second.end : second.end + 2] == ('on', 'it'):
+            person, wheels, on = second, first, True
         if 'by' in between and not _RIDDEN_BY.isdisjoint(between):
             person, wheels, on = second, first, True
         if (

@@ -73,8 +73,12 @@ class Prose:
             elif _is_heading(line, parts):
                 self._heading(parts[0].words)
             else:
-                for sentence in parts:
+                for sentence in parts[:-1]:
                     self._sentence(sentence)
+                if len(parts) > 1 and parts[-1].words[-1] == ':' and len(parts[-1].words) <= 9:
+                    self._heading(parts[-1].words)
+                else:
+                    self._sentence(parts[-1])
         return found
 
     def read_value(self, text: str, state: Mention | None) -> None:
@@ -173,6 +177,8 @@ class Prose:
             stated = None
         if stated is None and denies_all(value, self._lexicon):
             stated = Mention.DENIED
+        if stated is None and self._unseen(value):
+            stated = Mention.HYPOTHETICAL
         if stated is None:
             said = Clauses(self.parser.parse(value), self._lexicon, set()).read()
             again = any(not set(classes).isdisjoint(entry.classes) for entry in said)
@@ -180,6 +186,11 @@ class Prose:
         self._reading.note(classes, self._in_section(stated), classes)
         if value:
             self._clauses(value[1:] if stated is Mention.DENIED else value)
+
+    def _unseen(self, value: tuple[str, ...]) -> bool:
+        """Return whether a value is that nothing can be made out: `too dark to tell`."""
+        parsed = self.parser.parse(value)
+        return not parsed.nouns and any(act.name == 'unseen' for act in parsed.acts)
 
     def _clauses(self, tokens: Sequence[str]) -> None:
         corrects = self._corrects(tokens)

@@ -27,17 +27,23 @@ from vlm_misalign_ros.core.types import Mention
 
 MODALS = frozenset(('may', 'might', 'could'))
 """Verbs by which what goes before is not certain."""
-EXCEPT = frozenset('except but apart aside save besides other only just'.split())
+EXCEPT = frozenset(
+    'except but apart aside save besides other only just though although while yet'.split()
+)
 """What an exception from a denial begins with."""
 
 _LOOK_BACK = 12
 """Things that a cue at the end of a clause reaches back over, at most."""
 _MODAL_LOOK_BACK = 4
+_NOBODY = frozenset(('nobody', 'no-one', 'nothing'))
 _CLAUSE = 6
 """Words at the beginning of a sentence among which a denial is of what went before."""
 _CLAUSES = frozenset('but however while although because since'.split())
+_THE_REST = (('the', 'rest'), ('the', 'others'), ('everything', 'else'), ('all', 'else'))
 _LISTED = frozenset(', and : ('.split())
 """What a clause goes on after, where the one before has its verb."""
+_PRESENT = frozenset('oncoming parked leading stopped stationary waiting visible'.split())
+"""What tells of a thing that it is there, whatever it may do: `an oncoming car may brake`."""
 _PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
 """What is told of a thing without a word on whether it is there."""
 _LISTING = frozenset(', and or a an other another even'.split())
@@ -65,6 +71,8 @@ def _boundary(tokens: Sequence[str], index: int) -> int:
     listed = False
     for place in range(index - 1, -1, -1):
         word = tokens[place]
+        if word == ',' and tokens[place + 1 : place + 3] in _THE_REST:
+            return place
         if word in _CLAUSES or listed and word in VERBS:
             return place
         if word == 'and' and place + 1 < index and tokens[place + 1] == 'there':
@@ -94,6 +102,8 @@ def suppose_before(said: Sequence[Said], tokens: Sequence[str], index: int) -> N
         elif entry.place:
             continue
         if entry.definite or entry.state is not Mention.ASSERTED:
+            return
+        if not _PRESENT.isdisjoint(tokens[max(0, entry.start - 2) : entry.start]):
             return
         entry.state = state
         end = entry.start
@@ -147,6 +157,8 @@ def except_before(said: Sequence[Said], tokens: Sequence[str], marks: Sequence[M
 def denies_all(tokens: Sequence[str], lexicon: Lexicon) -> bool:
     """Return whether words deny what a heading named: `although none are visible`."""
     for index, word in enumerate(tokens[:_CLAUSE]):
+        if word in _NOBODY:
+            return True
         if word == 'none' and tokens[index + 1 : index + 2] != ('of',):
             return True
         if lexicon.things.longest(tokens, index)[0]:
