@@ -45,6 +45,7 @@ _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you', 'because', 'due',
 _NONE = frozenset(('0', 'x0', 'zero', 'none', 'no', 'absent', 'nil'))
 _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _ANYBODY = frozenset(('anybody', 'anyone'))
+_COPULAS = frozenset('is are be was were being just only really actually'.split())
 _PLACES = frozenset('outside near beside on along behind under at opposite by'.split())
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(
@@ -255,7 +256,9 @@ class Clauses:
             return False
         before = self._tokens[start - 1]
         if definite:
-            return start > scope.end + 1 or before in ('whether', 'if')
+            return (
+                start > scope.end + 1 and before not in _COPULAS or before in ('whether', 'if')
+            )
         return scope.used and before in _PLACES
 
     def _held(self, scope: _Scope, start: int, place: bool) -> bool:

@@ -228,7 +228,8 @@ class Parsed:
             found = grammar.patterns.find(self.tokens, index, self._begins[index], self._tests)
             if found is not None:
                 said = grammar.does(found[0])
-                if said is not act and not act.holds and (index >= kept or said.quiet):
+                free = said.quiet or said.denies or index >= kept and not act.quiet
+                if said is not act and not act.holds and free:
                     coming, kept = said, found[1]
                     act = act if said.behind else said
             acts.append(act)
