@@ -22,10 +22,13 @@ cue is a place ("no people on the sidewalk"), and pictures of things are none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language import reach
+from vlm_misalign_ros.core.language.discourse import Parsed, weigh
 from vlm_misalign_ros.core.language.grammar import (
     ACTIONS,
     DEFINITE,
@@ -35,7 +38,6 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
-from vlm_misalign_ros.core.language.discourse import Parsed, weigh
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
 from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, is_plural, noun_phrase
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
@@ -69,11 +71,22 @@ class _Scope:
     """Whether a thing has been named under it."""
 
 
+_NOTHING_KNOWN: Mapping[str, Mention] = MappingProxyType({})
+_VEHICLES = (VEHICLE, *VEHICLE_MEMBERS)
+
+
 class Clauses:
     """Reads one sentence; `riders` holds the nouns of people who turned out to be riding."""
 
-    def __init__(self, parsed: Parsed, lexicon: Lexicon, riders: set[str]) -> None:
-        """Read a sentence whose phrases are marked."""
+    def __init__(
+        self,
+        parsed: Parsed,
+        lexicon: Lexicon,
+        riders: set[str],
+        known: Mapping[str, Mention] = _NOTHING_KNOWN,
+    ) -> None:
+        """Read a sentence whose phrases are marked; `known` is what was said before it."""
+        self._known = known
         self._tokens = parsed.tokens
         self._lexicon = lexicon
         self._marks = parsed.marks
@@ -215,7 +228,7 @@ class Clauses:
     def _mention(self, index: int, found: Mark) -> None:
         tokens, end, classes = self._tokens, index + found.length, found.classes or ()
         start, determiner = noun_phrase(tokens, self._marks, index)
-        if is_ego(tokens, index, found, start, determiner):
+        if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
             return
         definite = determiner in DEFINITE
         place = definite and start > 0 and tokens[start - 1] in PREPOSITIONS
@@ -234,6 +247,12 @@ class Clauses:
             state = Mention.DENIED
         plural = is_plural(tokens[end - 1])
         self.said.append(Said(index, end, classes, state, definite, place, determiner, plural))
+
+    def _vehicle_named(self) -> bool:
+        """Return whether a vehicle was named that `the vehicle` could be."""
+        return any(self._known.get(name) is Mention.ASSERTED for name in _VEHICLES) or any(
+            not set(_VEHICLES).isdisjoint(entry.classes) for entry in self.said
+        )
 
     def _governed(self, start: int, definite: bool, place: bool) -> Mention | None:
         """Return what the cue in force says of a noun phrase."""
@@ -256,9 +275,7 @@ class Clauses:
             return False
         before = self._tokens[start - 1]
         if definite:
-            return (
-                start > scope.end + 1 and before not in _COPULAS or before in ('whether', 'if')
-            )
+            return start > scope.end + 1 and before not in _COPULAS or before in ('whether', 'if')
         return scope.used and before in _PLACES
 
     def _held(self, scope: _Scope, start: int, place: bool) -> bool:

@@ -40,10 +40,11 @@ from vlm_misalign_ros.core.language.grammar import (
     PUNCTUATION,
     VERBS,
 )
-from vlm_misalign_ros.core.language.lexicon import Lexicon, Phrases
+from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.marks import Mark, mark
 from vlm_misalign_ros.core.language.nouns import Said, is_plural, noun_phrase
-from vlm_misalign_ros.core.language.patterns import PatternSet, Test, phrases
+from vlm_misalign_ros.core.language.patterns import PatternSet, Test
+from vlm_misalign_ros.core.language.phrases import Phrases, phrases
 from vlm_misalign_ros.core.types import Judgement, Mention
 
 SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
@@ -166,7 +167,9 @@ def _act(name: str, entry: Mapping[str, Any]) -> Act:
     if grounded and grounded not in _GROUNDS:
         raise ValueError(f'{name} is grounded by {grounded!r}; known: {", ".join(_GROUNDS)}')
     flags = {
-        flag: bool(entry[flag]) for flag in ('quiet', 'denies', 'judges', 'holds', 'behind') if flag in entry
+        flag: bool(entry[flag])
+        for flag in ('quiet', 'denies', 'judges', 'holds', 'behind')
+        if flag in entry
     }
     until = [str(phrase) for phrase in entry['until']]
     return Act(

@@ -21,9 +21,10 @@ from collections.abc import Sequence
 from vlm_misalign_ros.core.language.conditions import Condition, condition_follows, is_of_waiting
 from vlm_misalign_ros.core.language.discourse import Parsed, Parser
 from vlm_misalign_ros.core.language.grammar import VERBS
-from vlm_misalign_ros.core.language.lexicon import NOTHING, Lexicon
+from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.options import Options
 from vlm_misalign_ros.core.language.orders import DONT, order
+from vlm_misalign_ros.core.language.phrases import NOTHING
 from vlm_misalign_ros.core.language.questions import asks, yes_or_no
 from vlm_misalign_ros.core.language.scales import SCALES, level, scale_alone
 from vlm_misalign_ros.core.language.text import Sentence, starts_with, words

@@ -31,6 +31,7 @@ import yaml
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.phrases import Phrases
 from vlm_misalign_ros.core.language.text import words
 
 
@@ -50,49 +51,6 @@ class Cue(Enum):
 
 SIDE = ('flip_before', 'flip_after', 'good', 'bad', 'scale_risk', 'scale_safety', 'low', 'high')
 """Parts of judgements in the lexicon."""
-
-
-NOTHING: tuple[int, list[Any]] = (0, [])
-"""What `Phrases.longest` returns where no phrase starts."""
-
-
-class Phrases:
-    """Phrases as a tree of words; finds the longest that starts at a place."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.begins: dict[str, Any] = {}
-        """By the words that phrases begin with: `in` tells fast whether one may."""
-
-    def add(self, phrase: Sequence[str], meaning: Any) -> None:
-        """Add a phrase; a later meaning of the same phrase joins the earlier ones."""
-        node = self.begins
-        for word in phrase:
-            node = node.setdefault(word, {})
-        meanings = node.setdefault('', [])
-        if meaning not in meanings:
-            meanings.append(meaning)
-
-    def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
-        """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
-        node = self.begins.get(tokens[start]) if start < len(tokens) else None
-        if node is None:
-            return NOTHING
-        length, meanings = NOTHING
-        index = start + 1
-        while node is not None:
-            if '' in node:
-                length, meanings = index - start, node['']
-            node = node.get(tokens[index]) if index < len(tokens) else None
-            index += 1
-        return length, meanings
-
-    def find(self, tokens: Sequence[str]) -> bool:
-        """Return whether any phrase stands anywhere in `tokens`."""
-        return any(
-            word in self.begins and self.longest(tokens, start)[0]
-            for start, word in enumerate(tokens)
-        )
 
 
 @dataclass

@@ -40,6 +40,7 @@ _OF_ITS_OWN = VERBS - {'parked'}
 """Verbs that make a statement of their own."""
 _ATTRIBUTES = frozenset('parked moving oncoming waiting crossing passing walking'.split())
 _ENDING = PUNCTUATION | VERBS - _ATTRIBUTES
+_ALONG = tuple((word,) for word in 'on along near beside behind at'.split())
 _ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
 
 
@@ -63,6 +64,8 @@ def list_goes_on(
         return False
     place = _next_thing(tokens, marks, start)
     if place is None:
+        return False
+    if cue is Cue.HEDGE_BEFORE and comma and _is_placed(tokens, marks, place):
         return False
     return (
         cue is not Cue.NEGATION_BEFORE
@@ -101,6 +104,12 @@ def _names_alone(
     )
     # "no cars, houses, a fence": the houses are there.
     return first is second or ':' in tokens[:comma]
+
+
+def _is_placed(tokens: Sequence[str], marks: Sequence[Mark], place: int) -> bool:
+    """Return whether a thing behind a comma has its place, and no `or`: `, trees along the road`."""
+    end = place + marks[place].length
+    return tokens[end : end + 1] in _ALONG and not _or_follows(tokens, place)
 
 
 def _or_follows(tokens: Sequence[str], index: int) -> bool:

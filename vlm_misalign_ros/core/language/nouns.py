@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.labels.classes import VEHICLE
 from vlm_misalign_ros.core.language.grammar import DEFINITE, INDEFINITE, STOP, VERBS
 from vlm_misalign_ros.core.language.marks import Mark
+from vlm_misalign_ros.core.language.phrases import phrases
 from vlm_misalign_ros.core.types import Mention
 
 _WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
@@ -42,6 +43,21 @@ _EGO_BEFORE = _EGO_NEXT | {'does'}
 _EGO_STATE = frozenset('cleared free safe able allowed permitted clear to not ready'.split())
 _LETTING = frozenset(
     'for require requires requiring allow allows force forces permit permits enable cause'.split()
+)
+
+_ROLES = phrases(
+    'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
+    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of'.split('|')
+)
+"""What stands before `the vehicle` that looks, and before no other."""
+_RIGHTS = phrases(
+    'has the right of way|has priority|has right of way|should|would|will'.split('|')
+)
+_DRIVING = phrases(
+    'is at|is already|is currently|is approaching|is traveling|is travelling|is driving|is moving'
+    '|is stopped|is waiting|is in the|is on the|is on a|is in a|is heading|is entering|is about to'
+    '|approaches|travels|drives|moves|continues|enters|stops|is located|is positioned|is turning'
+    '|has stopped|has a green|has a clear|keeps|maintains|is proceeding|is stationary'.split('|')
 )
 
 _RIDING = frozenset(
@@ -97,6 +113,8 @@ def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tup
     place = index - 1
     while place >= 0 and index - place <= _LONGEST_NAME:
         word = tokens[place]
+        if word == 'that' and is_plural(tokens[index]):
+            return place + 1, ''
         if word in DEFINITE or word in INDEFINITE or word.isdigit():
             if place and tokens[place - 1] in DEFINITE and tokens[place - 1] != 'that':
                 return place - 1, tokens[place - 1]
@@ -111,17 +129,32 @@ def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tup
 
 
 def is_ego(
-    tokens: Sequence[str], index: int, found: Mark, phrase_start: int, determiner: str
+    tokens: Sequence[str],
+    index: int,
+    found: Mark,
+    phrase_start: int,
+    determiner: str,
+    named_before: bool,
 ) -> bool:
-    """Return whether `the car` is the one that looks: `the car can go on`."""
+    """
+    Return whether `the car` is the one that looks: `the car can go on`.
+
+    `the vehicle` that no vehicle was `named_before` is that one where it drives.
+    """
+    end = index + found.length
     return (
         determiner in DEFINITE
         and tokens[index] in _EGO
         and tokens[index - 1] == determiner
         and _EGO.issuperset(found.classes or ())
         and (
-            _acts(tokens, index + found.length)
-            or _is_acted_for(tokens, phrase_start, index, index + found.length)
+            _acts(tokens, end)
+            or _is_acted_for(tokens, phrase_start, index, end)
+            or _ROLES.find(tokens[max(0, phrase_start - 3) : phrase_start])
+            or _RIGHTS.longest(tokens, end)[0] > 0
+            or tokens[index] == VEHICLE
+            and not named_before
+            and _DRIVING.longest(tokens, end)[0] > 0
         )
     )
 

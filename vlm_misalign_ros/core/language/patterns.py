@@ -27,8 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_misalign_ros.core.language.grammar import PRONOUNS, PUNCTUATION
-from vlm_misalign_ros.core.language.lexicon import Phrases
-from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.language.phrases import lengths, phrases
 
 _GAP = 4
 """Words that `*` stands for, at most."""
@@ -118,11 +117,7 @@ class PatternSet:
             raise ValueError('a pattern cannot begin with *')
 
     def find(
-        self,
-        tokens: Sequence[str],
-        start: int,
-        begins: bool,
-        tests: Mapping[str, Test],
+        self, tokens: Sequence[str], start: int, begins: bool, tests: Mapping[str, Test]
     ) -> tuple[int, int] | None:
         """
         Return (number, end) of the pattern that matches at `start`; None for none.
@@ -182,24 +177,3 @@ def _gap(tokens: Sequence[str], start: int) -> Iterator[int]:
         yield place
         if place < len(tokens) and (tokens[place] in PUNCTUATION or tokens[place] in PRONOUNS):
             return
-
-
-def phrases(entries: Iterable[str]) -> Phrases:
-    """Return phrases as a tree of words."""
-    found = Phrases()
-    for entry in entries:
-        found.add(words(str(entry)), True)
-    return found
-
-
-def lengths(found: Phrases, tokens: Sequence[str], start: int) -> list[int]:
-    """Return the lengths of the phrases that begin at `start`, the longest first."""
-    node = found.begins.get(tokens[start]) if start < len(tokens) else None
-    lengths: list[int] = []
-    place = start + 1
-    while node is not None:
-        if '' in node:
-            lengths.insert(0, place - start)
-        node = node.get(tokens[place]) if place < len(tokens) else None
-        place += 1
-    return lengths

@@ -25,8 +25,8 @@ from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.nouns import Said
-from vlm_misalign_ros.core.language.reach import denies_all
 from vlm_misalign_ros.core.language.questions import answer, asks_for_things
+from vlm_misalign_ros.core.language.reach import denies_all
 from vlm_misalign_ros.core.language.text import Sentence, sentences, words
 from vlm_misalign_ros.core.types import Mention
 
@@ -194,7 +194,8 @@ class Prose:
 
     def _clauses(self, tokens: Sequence[str]) -> None:
         corrects = self._corrects(tokens)
-        for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders).read():
+        known = self._reading.mentions
+        for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders, known).read():
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
             self._reading.note(

@@ -27,9 +27,7 @@ from vlm_misalign_ros.core.types import Mention
 
 MODALS = frozenset(('may', 'might', 'could'))
 """Verbs by which what goes before is not certain."""
-EXCEPT = frozenset(
-    'except but apart aside save besides other only just though although'.split()
-)
+EXCEPT = frozenset('except but apart aside save besides other only just though although'.split())
 """What an exception from a denial begins with."""
 
 _LOOK_BACK = 12
