@@ -49,6 +49,7 @@ _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _ANYBODY = frozenset(('anybody', 'anyone'))
 _COPULAS = frozenset('is are be was were being just only really actually'.split())
 _PLACES = frozenset('outside near beside on along behind under at opposite by'.split())
+_PRESENT = frozenset('parked stopped stationary visible lead leading'.split())
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(
     (
@@ -106,6 +107,7 @@ class Clauses:
             for said in self.said:
                 if said.state is Mention.ASSERTED and not said.place:
                     said.state = Mention.HEDGED
+        reach.guess_between(self.said, self._tokens)
         find_riders(self.said, self._tokens, self._riders)
         for said in self.said:
             said.state = weigh(said, self._acts[said.start])
@@ -230,8 +232,8 @@ class Clauses:
         start, determiner = noun_phrase(tokens, self._marks, index)
         if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
             return
-        definite = determiner in DEFINITE
-        place = definite and start > 0 and tokens[start - 1] in PREPOSITIONS
+        definite = determiner in DEFINITE or not determiner and self._shares(start)
+        place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
         if classes == _PERSON:
             if definite and tokens[index] in self._riders:
                 return
@@ -246,7 +248,24 @@ class Clauses:
         if self._none_in_brackets(end):
             state = Mention.DENIED
         plural = is_plural(tokens[end - 1])
-        self.said.append(Said(index, end, classes, state, definite, place, determiner, plural))
+        present = not _PRESENT.isdisjoint(tokens[start:index])
+        self.said.append(
+            Said(index, end, classes, state, definite, place, determiner, plural, present)
+        )
+
+    def _shares(self, start: int) -> bool:
+        """Return whether a noun has its `the` from the one before: `the cyclists and people`."""
+        if start < 2 or self._tokens[start - 1] not in ('and', 'or'):
+            return False
+        before = self.said[-1] if self.said else None
+        if before is not None and before.end == start - 1:
+            return before.definite and before.plural
+        place = start - 2
+        while place > start - 5 and place > 0 and self._tokens[place] not in PREPOSITIONS:
+            if self._tokens[place] in DEFINITE:
+                return self._tokens[place - 1] in PREPOSITIONS
+            place -= 1
+        return False
 
     def _vehicle_named(self) -> bool:
         """Return whether a vehicle was named that `the vehicle` could be."""

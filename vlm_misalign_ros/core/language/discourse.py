@@ -119,7 +119,7 @@ def _grounded(said: Said, act: Act) -> bool:
         return False
     if act.grounded == 'place':
         return said.place and _ACTING.isdisjoint(said.classes)
-    if said.determiner in _COUNTED or said.determiner.isdigit():
+    if said.present or said.determiner in _COUNTED or said.determiner.isdigit():
         return True
     return said.definite and not (said.plural and not _OBEYED.isdisjoint(said.classes))
 

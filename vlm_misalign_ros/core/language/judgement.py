@@ -75,6 +75,12 @@ _GOING_ON = frozenset(
     'dangerous hazardous answer yes'.split()
 )
 """Words of which one stands where a judgement is declined, not the sight of something."""
+_GOES = frozenset('proceed continue go drive move'.split())
+_TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
+_READY = frozenset('prepared prepare ready potentially possibly able'.split())
+_IF = (('if',), ('when',))
+_ALREADY = frozenset(('not', 'i', 'we', 'you', 'they', "haven't"))
+_QUALITIES = frozenset('dangerous hazardous risky'.split())
 _AFTERWARDS = frozenset('then until before once after when afterwards till'.split())
 _TURNS = frozenset('but however instead therefore'.split())
 _OTHERS = frozenset('it they he she'.split())
@@ -211,7 +217,7 @@ class _Judge:
         """Take in what a pattern of the grammar judges; return how many words that is."""
         if self._turned(index, index + length):
             said = _opposite(said)
-        if not self._depends(said, index, index + length):
+        if not self._is_prepared(index) and not self._depends(said, index, index + length):
             self._say(said, index)
         return length
 
@@ -219,6 +225,8 @@ class _Judge:
         """Return what a phrase judges where it stands; None where it judges nothing."""
         tokens = self._tokens
         if tokens[index] in _MODALS and self._of_others(index):
+            return None
+        if self._is_told(index) or self._is_prepared(index) or _is_quality(tokens, index, end):
             return None
         said: Judgement | None
         if 'unsafe' in meanings:
@@ -237,10 +245,21 @@ class _Judge:
             return None
         return _opposite(said) if _denied(tokens, end) else said
 
+    def _is_told(self, index: int) -> bool:
+        """Return whether going on is told, not decided: `I proceed along this road`."""
+        return self._tokens[index] in _GOES and self._tokens[max(0, index - 1) : index] in _TELLERS
+
+    def _is_prepared(self, index: int) -> bool:
+        """Return whether it is something to be ready for: `be prepared to stop and turn around`."""
+        return not _READY.isdisjoint(self._tokens[max(0, index - 5) : index])
+
     def _depends(self, said: Judgement, index: int, end: int) -> bool:
         """Return whether a judgement holds under a condition alone."""
         if said is Judgement.SAFE:
             return self._condition.holds or condition_follows(self._tokens, end, self._lexicon)
+        after = self._tokens[end : end + 3]
+        if after[:1] in _IF and not _ALREADY.issuperset(after[1:2]):
+            return True
         return self._condition.holds and not is_of_waiting(self._tokens, index)
 
     def _of_others(self, index: int) -> bool:
@@ -321,6 +340,8 @@ class _Judge:
         given = order(self._tokens, index, self._lexicon)
         if given is Judgement.SAFE and condition_follows(self._tokens, index + 1, self._lexicon):
             return
+        if self._is_prepared(index):
+            return
         if not self._condition.holds or is_of_waiting(self._tokens, index):
             self._say(given, index)
 
@@ -344,6 +365,12 @@ def _denied(tokens: Sequence[str], start: int) -> bool:
         and starts_with(tokens[start + 1 :], 'no', 'false', 'not', 'nope', 'n')
         and (len(tokens) == start + 2 or tokens[start + 2] in _BOUNDS)
     )
+
+
+def _is_quality(tokens: Sequence[str], index: int, end: int) -> bool:
+    """Return whether danger is said of a thing: `no hazardous interactions`."""
+    after = tokens[end] if end < len(tokens) else ''
+    return tokens[end - 1] in _QUALITIES and after.isalpha() and after not in _AFTER_SAFE
 
 
 def _is_of_something(tokens: Sequence[str], index: int) -> bool:

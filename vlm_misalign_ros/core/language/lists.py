@@ -64,7 +64,7 @@ def list_goes_on(
         return False
     place = _next_thing(tokens, marks, start)
     if place is None:
-        return False
+        return comma and cue is Cue.NEGATION_BEFORE and _or_closes(tokens, start)
     if cue is Cue.HEDGE_BEFORE and comma and _is_placed(tokens, marks, place):
         return False
     return (
@@ -104,6 +104,16 @@ def _names_alone(
     )
     # "no cars, houses, a fence": the houses are there.
     return first is second or ':' in tokens[:comma]
+
+
+def _or_closes(tokens: Sequence[str], start: int) -> bool:
+    """Return whether an entry that names no thing is followed by `or`: `no sign, text, or car`."""
+    for word in tokens[start : start + 5]:
+        if word in VERBS or word in DEFINITE:
+            return False
+        if word in ('or', 'nor'):
+            return True
+    return False
 
 
 def _is_placed(tokens: Sequence[str], marks: Sequence[Mark], place: int) -> bool:

@@ -47,9 +47,11 @@ _LETTING = frozenset(
 
 _ROLES = phrases(
     'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
-    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of'.split('|')
+    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split('|')
 )
 """What stands before `the vehicle` that looks, and before no other."""
+_ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
+"""What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _RIGHTS = phrases(
     'has the right of way|has priority|has right of way|should|would|will'.split('|')
 )
@@ -57,6 +59,7 @@ _DRIVING = phrases(
     'is at|is already|is currently|is approaching|is traveling|is travelling|is driving|is moving'
     '|is stopped|is waiting|is in the|is on the|is on a|is in a|is heading|is entering|is about to'
     '|approaches|travels|drives|moves|continues|enters|stops|is located|is positioned|is turning'
+    '|has been|makes|executes|was|may be|is either|is proceeding|is being|appears to|seems to'
     '|has stopped|has a green|has a clear|keeps|maintains|is proceeding|is stationary'.split('|')
 )
 
@@ -95,6 +98,8 @@ class Said:
     determiner: str
     """`the`, `two`, or '' where there is none."""
     plural: bool = False
+    present: bool = False
+    """Whether its words tell that it is there: `parked cars`."""
 
 
 _PLURAL = frozenset('people men women children policemen policewomen workmen firemen'.split())
@@ -137,9 +142,9 @@ def is_ego(
     named_before: bool,
 ) -> bool:
     """
-    Return whether `the car` is the one that looks: `the car can go on`.
+    Return whether `the car` is no other than the one that looks: `the car can go on`.
 
-    `the vehicle` that no vehicle was `named_before` is that one where it drives.
+    `the vehicle` alone is either that one, or one that was `named_before` and counts by its name.
     """
     end = index + found.length
     return (
@@ -153,8 +158,8 @@ def is_ego(
             or _ROLES.find(tokens[max(0, phrase_start - 3) : phrase_start])
             or _RIGHTS.longest(tokens, end)[0] > 0
             or tokens[index] == VEHICLE
-            and not named_before
-            and _DRIVING.longest(tokens, end)[0] > 0
+            and (named_before or _DRIVING.longest(tokens, end)[0] > 0)
+            and tokens[end : end + 1] not in _ELSEWHERE
         )
     )
 

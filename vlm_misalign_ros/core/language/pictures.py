@@ -72,6 +72,8 @@ def picture_on(
 
 def is_of_picture(tokens: Sequence[str], index: int, end: int) -> bool:
     """Return whether a hedge is about what is shown: `it looks like a quiet street with cars`."""
+    if tokens[end : end + 1] == ('of',):
+        end += 1
     if not _SUBJECTS.issuperset(tokens[:index]) or tokens[end : end + 1] not in _ARTICLES:
         return False
     for word in tokens[end + 1 : end + _REACH]:

@@ -35,6 +35,7 @@ _SIGN_TEXT = re.compile(
     r'|text|words?|lettering|labell?ed|message)[ ,:]{1,3}("[^"\n]{1,80}")',
     re.IGNORECASE,
 )
+_NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
 """What is written on a sign: words that say nothing of the scene."""
 _HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
 
@@ -59,6 +60,7 @@ class Prose:
         """Read a text line by line; return its sentences."""
         if '"' in text:
             text = _SIGN_TEXT.sub(_without_sign_text, text)
+            text = _NAMED_SIGN.sub(lambda found: ' ' * len(found.group()), text)
         found = list(sentences(text))
         by_line: dict[int, list[Sentence]] = {}
         for sentence in found:

@@ -40,6 +40,8 @@ _CLAUSES = frozenset('but however while although because since'.split())
 _THE_REST = (('the', 'rest'), ('the', 'others'), ('everything', 'else'), ('all', 'else'))
 _LISTED = frozenset(', and : ('.split())
 """What a clause goes on after, where the one before has its verb."""
+_A = frozenset(('a', 'an', 'either'))
+_OR = (('or',), ('or', 'a'), ('or', 'an'))
 _PRESENT = frozenset('oncoming parked leading stopped stationary waiting visible'.split())
 """What tells of a thing that it is there, whatever it may do: `an oncoming car may brake`."""
 _PROPERTIES = frozenset('color colour state status phase plate position aspect speed'.split())
@@ -105,6 +107,20 @@ def suppose_before(said: Sequence[Said], tokens: Sequence[str], index: int) -> N
             return
         entry.state = state
         end = entry.start
+
+
+def guess_between(said: Sequence[Said], tokens: Sequence[str]) -> None:
+    """Hedge what is one of two: `a van or a lorry`."""
+    for first, second in zip(said, said[1:], strict=False):
+        if (
+            first.determiner in _A
+            and tokens[first.end : second.start] in _OR
+            and first.state is second.state is Mention.ASSERTED
+            and not first.plural
+            and not second.plural
+            and set(first.classes).isdisjoint(second.classes)
+        ):
+            first.state = second.state = Mention.HEDGED
 
 
 def no_picture_of_it(said: Sequence[Said]) -> None:
