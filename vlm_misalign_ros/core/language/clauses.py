@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.language.grammar import (
     NUMBERS,
     PREPOSITIONS,
     PUNCTUATION,
+    STOP,
 )
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
@@ -50,6 +51,12 @@ _ANYBODY = frozenset(('anybody', 'anyone'))
 _COPULAS = frozenset('is are be was were being just only really actually'.split())
 _PLACES = frozenset('outside near beside on along behind under at opposite by'.split())
 _PRESENT = frozenset('parked stopped stationary visible lead leading'.split())
+_PLACED = frozenset(('road', 'sidewalk', 'building', 'terrain', 'wall', 'fence'))
+_SIGN = ('traffic sign',)
+_HOUSES = frozenset(
+    'building buildings store stores shop shops storefront storefronts hotel restaurant structures '
+    'facade facades'.split()
+)
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(
     (
@@ -142,6 +149,8 @@ class Clauses:
 
     def _terminator(self, index: int, found: Mark) -> int:
         word, scope = self._tokens[index], self._scope
+        if word == 'as' and self._tokens[max(0, index - 1)] == 'such':
+            return 1
         if scope and scope.end == index and word in _BEGINNINGS:
             # "Possibly there is a truck": the clause has only begun.
             scope.end = index + found.length
@@ -232,8 +241,10 @@ class Clauses:
         start, determiner = noun_phrase(tokens, self._marks, index)
         if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
             return
-        definite = determiner in DEFINITE or not determiner and self._shares(start)
+        definite = determiner in DEFINITE or not determiner and self._shares(start, classes)
         place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
+        if classes == _SIGN and _is_of_building(tokens, start):
+            return
         if classes == _PERSON:
             if definite and tokens[index] in self._riders:
                 return
@@ -253,7 +264,7 @@ class Clauses:
             Said(index, end, classes, state, definite, place, determiner, plural, present)
         )
 
-    def _shares(self, start: int) -> bool:
+    def _shares(self, start: int, classes: Sequence[str]) -> bool:
         """Return whether a noun has its `the` from the one before: `the cyclists and people`."""
         if start < 2 or self._tokens[start - 1] not in ('and', 'or'):
             return False
@@ -261,9 +272,9 @@ class Clauses:
         if before is not None and before.end == start - 1:
             return before.definite and before.plural
         place = start - 2
-        while place > start - 5 and place > 0 and self._tokens[place] not in PREPOSITIONS:
+        while place > start - 5 and place > 0 and self._tokens[place] not in STOP:
             if self._tokens[place] in DEFINITE:
-                return self._tokens[place - 1] in PREPOSITIONS
+                return self._tokens[place - 1] in PREPOSITIONS and _PLACED.issuperset(classes)
             place -= 1
         return False
 
@@ -311,3 +322,9 @@ class Clauses:
         """Return whether `(none)` stands behind a name."""
         after = self._tokens[end : end + 3]
         return len(after) == 3 and after[0] == '(' and after[2] == ')' and after[1] in _NONE
+
+
+def _is_of_building(tokens: Sequence[str], start: int) -> bool:
+    """Return whether a sign is that of a house: `a building with a sign`."""
+    before = tokens[max(0, start - 6) : start]
+    return before[-1:] in (('with',), ('and',)) and not _HOUSES.isdisjoint(before)

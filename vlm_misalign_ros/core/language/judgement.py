@@ -48,7 +48,7 @@ _ABOUT = frozenset(
 )
 _AFTER_SAFE = frozenset(
     'to for at here now and or but because as since if in on with from enough situation scenario '
-    'scene conditions environment ahead overall when under given so though although while provided '
+    'about scene conditions environment ahead overall when under given so though although while provided '
     'once right then only unless after until by due case state condition however just without '
     'road street drive choice option except per that there not today moment is passage yes no '
     'verdict status level'.split()
@@ -72,7 +72,7 @@ _MODALS = frozenset(
 _GOING_ON = frozenset(
     'safe safety safely unsafe proceed proceeding go going continue continuing drive driving '
     'judgement judgment decision decide recommendation advice advise verdict assessment stop risk '
-    'dangerous hazardous answer yes'.split()
+    'dangerous hazardous answer yes option'.split()
 )
 """Words of which one stands where a judgement is declined, not the sight of something."""
 _GOES = frozenset('proceed continue go drive move'.split())
@@ -102,6 +102,7 @@ def judge_sentences(
     scale = ''
     parser = parser or Parser(lexicon)
     options = Options()
+    headed = False
     for number, sentence in enumerate(found):
         if sentence.end == '?':
             asked = asks(sentence.words, lexicon) or (asked if number == 0 else None)
@@ -122,11 +123,28 @@ def judge_sentences(
             and starts_with(sentence.words, 'then', 'afterwards', 'after that', 'and then', 'next')
         ):
             said = None
-        verdict = said or verdict
+        if said is not None:
+            labelled = _labelled(sentence.words, lexicon)
+            if labelled or not headed or corrects(sentence.words, lexicon):
+                verdict, headed = said, labelled
         asked = None
     if verdict is not None:
         return verdict
     return Judgement.REFUSED if refused else Judgement.UNPARSED
+
+
+def _labelled(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Return whether a sentence stands under the name of a verdict: `Judgement: safe`."""
+    colon = tokens[:5].index(':') if ':' in tokens[:5] else 0
+    return 0 < colon and not lexicon.verdicts.isdisjoint(tokens[:colon])
+
+
+def corrects(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Return whether a sentence takes back what was said: `wait, there is no bus`."""
+    return any(
+        word in lexicon.corrections.begins and lexicon.corrections.longest(tokens, index)[0]
+        for index, word in enumerate(tokens[:4])
+    )
 
 
 def declines(text: str, lexicon: Lexicon) -> bool:
@@ -168,7 +186,7 @@ class _Judge:
             judged = self._parsed.judged(index) if self._acts[index].judges else None
             if not self._acts[index].judges:
                 pass
-            elif judged is not None:
+            elif judged is not None and not (length >= judged[1] and 'neither' in meanings):
                 step = self._pattern(index, *judged)
             elif length and 'neither' not in meanings:
                 step = self._phrase(index, length, meanings)
@@ -176,7 +194,7 @@ class _Judge:
                 if word in self._lexicon.composing:
                     self._scale(index)
                     self._compose(index)
-                if orders and (not length or word in DONT) and not self._is_predicate(index):
+                if orders and not length and not self._is_predicate(index):
                     self._imperative(index)
             self._condition.pass_by(index, length)
             orders = word in _LEADS or orders and word in _LEADS_ON
@@ -332,7 +350,7 @@ class _Judge:
         return (
             before[-1:] == (',',)
             and before.count(',') == 2
-            and 0 in self._parsed.nouns
+            and min(self._parsed.nouns, default=index) <= 1
             and VERBS.isdisjoint(before)
         )
 

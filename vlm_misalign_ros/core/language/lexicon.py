@@ -87,6 +87,8 @@ class Lexicon:
     """Words that scales, and what is good or bad of a subject, begin with."""
     conditions: Phrases = field(default_factory=Phrases)
     about_safety: frozenset[str] = frozenset()
+    verdicts: frozenset[str] = frozenset()
+    """What a verdict stands under: `judgement: safe`."""
 
 
 SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'lexicon.yaml'
@@ -220,6 +222,7 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
             _add(lexicon.side[name], macros[name], macros, True)
         _add(lexicon.conditions, judgement['conditions'], macros, True)
         lexicon.about_safety = frozenset(judgement['about_safety'])
+        lexicon.verdicts = frozenset(judgement['verdicts'])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f'lexicon {path} is not one: {type(error).__name__} {error}',

@@ -53,7 +53,8 @@ _ROLES = phrases(
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _RIGHTS = phrases(
-    'has the right of way|has priority|has right of way|should|would|will'.split('|')
+    'has the right of way|has priority|has right of way|should|would|will|telemetry|movement|trajectory'
+    '|indicators|speed|position|motion|perspective|previous|current|intent|path|camera|dashboard'.split('|')
 )
 _DRIVING = phrases(
     'is at|is already|is currently|is approaching|is traveling|is travelling|is driving|is moving'
@@ -127,7 +128,7 @@ def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tup
         if word == 'of' and place and tokens[place - 1] in _PARTS:
             place -= 2
             continue
-        if word in _OUTSIDE or marks[place].cue is not None:
+        if word in _OUTSIDE or marks[place].cue is not None or marks[place].classes:
             break
         place -= 1
     return place + 1, ''

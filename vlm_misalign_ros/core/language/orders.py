@@ -42,7 +42,7 @@ _GOING = (
 )
 _CLOSED = ((), *((mark,) for mark in PUNCTUATION))
 _STAY = frozenset(('stay', 'remain', 'keep'))
-_STAYING = frozenset('put stopped where behind here stationary standing still'.split())
+_STAYING = frozenset('put stopped where here stationary standing still'.split())
 _IN_PLACE = ('in place', 'in position', 'in your position')
 _PASSING = frozenset('pass go cross through merge by first finish clear'.split())
 

@@ -26,9 +26,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_misalign_ros.core.language.grammar import PRONOUNS, PUNCTUATION
+from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
 
+_SUBJECTS = frozenset('i we you it they he she there'.split())
 _GAP = 4
 """Words that `*` stands for, at most."""
 
@@ -175,5 +176,5 @@ def _gap(tokens: Sequence[str], start: int) -> Iterator[int]:
     """Yield the places that `*` can end at, the nearest first."""
     for place in range(start, min(start + _GAP, len(tokens)) + 1):
         yield place
-        if place < len(tokens) and (tokens[place] in PUNCTUATION or tokens[place] in PRONOUNS):
+        if place < len(tokens) and (tokens[place] in PUNCTUATION or tokens[place] in _SUBJECTS):
             return

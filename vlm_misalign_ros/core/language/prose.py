@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from vlm_misalign_ros.core.language import answers
 from vlm_misalign_ros.core.language.clauses import Clauses
 from vlm_misalign_ros.core.language.discourse import Parser
+from vlm_misalign_ros.core.language.judgement import corrects
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.nouns import Said
@@ -125,6 +126,8 @@ class Prose:
         stated = answers.polarity(tokens, self._lexicon)
         if stated is None and denies_all(tokens, self._lexicon):
             stated = Mention.DENIED
+        if stated is None and self._advises(tokens):
+            stated = Mention.HYPOTHETICAL
         self._reading.note(self._topic, self._in_section(stated or Mention.ASSERTED), self._topic)
         self._topic = ()
 
@@ -179,7 +182,7 @@ class Prose:
             stated = None
         if stated is None and denies_all(value, self._lexicon):
             stated = Mention.DENIED
-        if stated is None and self._unseen(value):
+        if stated is None and (self._unseen(value) or self._advises(value)):
             stated = Mention.HYPOTHETICAL
         if stated is None:
             said = Clauses(self.parser.parse(value), self._lexicon, set()).read()
@@ -194,14 +197,19 @@ class Prose:
         parsed = self.parser.parse(value)
         return not parsed.nouns and any(act.name == 'unseen' for act in parsed.acts)
 
+    def _advises(self, tokens: Sequence[str]) -> bool:
+        """Return whether what stands under a name is advice on such things."""
+        acts = self.parser.parse(tokens).acts
+        return bool(acts) and acts[0].quiet and acts[0].grounded == 'definite'
+
     def _clauses(self, tokens: Sequence[str]) -> None:
-        corrects = self._corrects(tokens)
+        taken_back = corrects(tokens, self._lexicon)
         known = self._reading.mentions
         for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders, known).read():
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
             self._reading.note(
-                said.classes, self._in_section(said.state), tokens[said.start : said.end], corrects
+                said.classes, self._in_section(said.state), tokens[said.start : said.end], taken_back
             )
 
     def _motorcycle(self) -> bool:
@@ -210,14 +218,6 @@ class Prose:
         return (
             mentions.get('motorcycle') is Mention.ASSERTED
             and mentions.get('bicycle') is not Mention.ASSERTED
-        )
-
-    def _corrects(self, tokens: Sequence[str]) -> bool:
-        """Return whether a sentence takes back what was said: `wait, there is no bus`."""
-        return any(
-            word in self._lexicon.corrections.begins
-            and self._lexicon.corrections.longest(tokens, index)[0]
-            for index, word in enumerate(tokens[:4])
         )
 
     # Questions -------------------------------------------------------------------------------
