@@ -79,7 +79,7 @@ _GOES = frozenset('proceed continue go drive move'.split())
 _TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
 _READY = frozenset('prepared prepare ready potentially possibly able'.split())
 _IF = (('if',), ('when',))
-_ALREADY = frozenset(('not', 'i', 'we', 'you', 'they', "haven't"))
+_NOT = frozenset(('not', "haven't", "hasn't", "aren't", "isn't"))
 _QUALITIES = frozenset('dangerous hazardous risky'.split())
 _AFTERWARDS = frozenset('then until before once after when afterwards till'.split())
 _TURNS = frozenset('but however instead therefore'.split())
@@ -182,6 +182,8 @@ class _Judge:
             length, meanings = (
                 phrases.longest(self._tokens, index) if word in phrases.begins else NOTHING
             )
+            if length and self._already(index + length):
+                length, meanings = NOTHING
             step = max(length, 1)
             judged = self._parsed.judged(index) if self._acts[index].judges else None
             if not self._acts[index].judges:
@@ -200,6 +202,11 @@ class _Judge:
             orders = word in _LEADS or orders and word in _LEADS_ON
             index += step
         return self._verdict, self._refused
+
+    def _already(self, end: int) -> bool:
+        """Return whether a condition is that it is not done yet: `stop if you have not already`."""
+        words = self._tokens[end - 1 : end + 6]
+        return words[:1] in _IF and 'already' in words and not _NOT.isdisjoint(words)
 
     def _say(self, said: Judgement | None, index: int) -> None:
         """Take in a judgement; going on after a halt (`stop, then go on`) does not undo it."""
@@ -276,7 +283,7 @@ class _Judge:
         if said is Judgement.SAFE:
             return self._condition.holds or condition_follows(self._tokens, end, self._lexicon)
         after = self._tokens[end : end + 3]
-        if after[:1] in _IF and not _ALREADY.issuperset(after[1:2]):
+        if after[:1] in _IF and not self._already(end + 1):
             return True
         return self._condition.holds and not is_of_waiting(self._tokens, index)
 

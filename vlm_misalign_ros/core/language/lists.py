@@ -64,7 +64,7 @@ def list_goes_on(
         return False
     place = _next_thing(tokens, marks, start)
     if place is None:
-        return comma and cue is Cue.NEGATION_BEFORE and _or_closes(tokens, start)
+        return comma and cue is Cue.NEGATION_BEFORE and _or_closes(tokens, index + 1)
     if cue is Cue.HEDGE_BEFORE and comma and _is_placed(tokens, marks, place):
         return False
     return (
@@ -77,10 +77,10 @@ def list_goes_on(
 
 def _next_thing(tokens: Sequence[str], marks: Sequence[Mark], start: int) -> int | None:
     for place in range(start, min(start + 5, len(tokens))):
-        if tokens[place] in _ENDING:
-            return None
         if marks[place].classes:
             return place
+        if tokens[place] in _ENDING:
+            return None
     return None
 
 
