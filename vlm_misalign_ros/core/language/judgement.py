@@ -235,7 +235,7 @@ class _Judge:
     def _about_going_on(self, index: int) -> bool:
         """Return whether what is declined is a judgement, and not the sight of something."""
         if self._acts[index].name == 'unseen':
-            return not _GOING_ON.isdisjoint(self._tokens)
+            return self._asked or not _GOING_ON.isdisjoint(self._tokens)
         return self._asked or not self._lexicon.about_safety.isdisjoint(self._tokens)
 
     def _pattern(self, index: int, said: Judgement, length: int) -> int:
