@@ -53,6 +53,7 @@ _PLACES = frozenset('outside near beside on along behind under at opposite by'.s
 _PRESENT = frozenset('parked stopped stationary visible lead leading'.split())
 _PLACED = frozenset(('road', 'sidewalk', 'building', 'terrain', 'wall', 'fence'))
 _SIGN = ('traffic sign',)
+_SIDES = (('side',), ('front',), ('back',), ('roof',), ('facade',), ('building',), ('bus',))
 _HOUSES = frozenset(
     'building buildings store stores shop shops storefront storefronts hotel restaurant structures '
     'facade facades'.split()
@@ -193,7 +194,10 @@ class Clauses:
             scope.end = index + 1
         elif word == ',':
             follows_cue = index == scope.end
-            if not scope.used and (not follows_cue or scope.cue is Cue.NEGATION_BEFORE):
+            if scope.cue is Cue.NEGATION_BEFORE and not follows_cue and not scope.used:
+                if not self._list_goes_on(scope, index):
+                    self._scope = None
+            elif not scope.used and (not follows_cue or scope.cue is Cue.NEGATION_BEFORE):
                 self._scope = None
             elif not follows_cue and not self._list_goes_on(scope, index):
                 self._scope = None
@@ -243,7 +247,7 @@ class Clauses:
             return
         definite = determiner in DEFINITE or not determiner and self._shares(start, classes)
         place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
-        if classes == _SIGN and _is_of_building(tokens, start):
+        if classes == _SIGN and _is_of_building(tokens, start, end):
             return
         if classes == _PERSON:
             if definite and tokens[index] in self._riders:
@@ -251,7 +255,7 @@ class Clauses:
             if tokens[index] in _NOBODY:
                 self.said.append(Said(index, end, classes, Mention.DENIED, False, False, ''))
                 return
-        state = self._governed(start, definite, place)
+        state = self._governed(start, definite, place, classes)
         if self._scope:
             self._scope.used = True
         if state is Mention.ASSERTED and tokens[index] in _ANYBODY:
@@ -284,7 +288,9 @@ class Clauses:
             not set(_VEHICLES).isdisjoint(entry.classes) for entry in self.said
         )
 
-    def _governed(self, start: int, definite: bool, place: bool) -> Mention | None:
+    def _governed(
+        self, start: int, definite: bool, place: bool, classes: Sequence[str]
+    ) -> Mention | None:
         """Return what the cue in force says of a noun phrase."""
         scope = self._scope
         if not scope:
@@ -293,20 +299,22 @@ class Clauses:
             return None
         if scope.cue is Cue.HYPOTHETICAL_BEFORE:
             return Mention.ASSERTED if definite else Mention.HYPOTHETICAL
-        if self._held_under_hedge(scope, start, definite):
+        if self._held_under_hedge(scope, start, definite, classes):
             return Mention.ASSERTED
         if definite and self._held(scope, start, place):
             return Mention.ASSERTED
         return Mention.DENIED if scope.cue is Cue.NEGATION_BEFORE else Mention.HEDGED
 
-    def _held_under_hedge(self, scope: _Scope, start: int, definite: bool) -> bool:
+    def _held_under_hedge(
+        self, scope: _Scope, start: int, definite: bool, classes: Sequence[str]
+    ) -> bool:
         """Return whether a thing is sure though its clause is a guess: `whether the road is`."""
         if scope.cue is not Cue.HEDGE_BEFORE or not start:
             return False
         before = self._tokens[start - 1]
         if definite:
             return start > scope.end + 1 and before not in _COPULAS or before in ('whether', 'if')
-        return scope.used and before in _PLACES
+        return (scope.used or _PLACED.issuperset(classes)) and before in _PLACES
 
     def _held(self, scope: _Scope, start: int, place: bool) -> bool:
         """Return whether a cue takes a definite thing for granted: `no people on the bus`."""
@@ -324,7 +332,10 @@ class Clauses:
         return len(after) == 3 and after[0] == '(' and after[2] == ')' and after[1] in _NONE
 
 
-def _is_of_building(tokens: Sequence[str], start: int) -> bool:
-    """Return whether a sign is that of a house: `a building with a sign`."""
+def _is_of_building(tokens: Sequence[str], start: int, end: int) -> bool:
+    """Return whether a sign is that of a house or bus: `a building with a sign`."""
     before = tokens[max(0, start - 6) : start]
-    return before[-1:] in (('with',), ('and',)) and not _HOUSES.isdisjoint(before)
+    if before[-1:] in (('with',), ('and',)) and not _HOUSES.isdisjoint(before):
+        return True
+    after = tokens[end : end + 4]
+    return after[:2] == ('on', 'the') and after[2:3] in _SIDES

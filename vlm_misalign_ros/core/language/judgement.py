@@ -290,6 +290,8 @@ class _Judge:
     def _of_others(self, index: int) -> bool:
         """Return whether a modal's subject is somebody else: `the pedestrian may cross`."""
         last = self._tokens[index - 1] if index else ''
+        if last in ('he', 'she'):
+            return True
         reach = 8 if last in _OTHERS else 5
         for start in range(index - 1, max(index - reach, -1), -1):
             word = self._tokens[start]
@@ -425,6 +427,8 @@ def _bare_safe(sentence: Sentence, index: int) -> Judgement | None:
     if _DEGREES.issuperset(clause):
         return Judgement.SAFE
     if tokens[index] == 'safely' or not _ABOUT.isdisjoint(clause):
+        return None
+    if ':' in before[:4] and not _ABOUT.isdisjoint(before[:3]):
         return None
     return (
         Judgement.SAFE

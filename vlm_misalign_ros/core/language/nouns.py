@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.labels.classes import VEHICLE
 from vlm_misalign_ros.core.language.grammar import DEFINITE, INDEFINITE, STOP, VERBS
 from vlm_misalign_ros.core.language.marks import Mark
-from vlm_misalign_ros.core.language.phrases import phrases
+from vlm_misalign_ros.core.language.phrases import Phrases, lengths, phrases
 from vlm_misalign_ros.core.types import Mention
 
 _WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
@@ -36,7 +36,7 @@ _LONGEST_NAME = 7
 
 _EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
-    "can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
+    "had can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
     "would might doesn't won't be not".split()
 )
 _EGO_BEFORE = _EGO_NEXT | {'does'}
@@ -52,6 +52,12 @@ _ROLES = phrases(
 """What stands before `the vehicle` that looks, and before no other."""
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
+_NEAR = phrases(
+    'close to|near|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
+    '|approaching|next to|away from|back of|hood of'.split('|')
+)
+"""What stands before `the car` that looks where no other was named."""
+_LONGEST_ROLE = 4
 _RIGHTS = phrases(
     'has the right of way|has priority|has right of way|should|would|will|telemetry|movement|trajectory'
     '|indicators|speed|position|motion|perspective|previous|current|intent|path|camera|dashboard'.split('|')
@@ -156,13 +162,33 @@ def is_ego(
         and (
             _acts(tokens, end)
             or _is_acted_for(tokens, phrase_start, index, end)
-            or _ROLES.find(tokens[max(0, phrase_start - 3) : phrase_start])
+            or _goes_before(tokens, phrase_start, _ROLES)
+            or not named_before
+            and _goes_before(tokens, phrase_start, _NEAR)
+            and tokens[end : end + 1] not in _ELSEWHERE
             or _RIGHTS.longest(tokens, end)[0] > 0
             or tokens[index] == VEHICLE
-            and (named_before or _DRIVING.longest(tokens, end)[0] > 0)
+            and (named_before or _drives(tokens, end))
             and tokens[end : end + 1] not in _ELSEWHERE
         )
     )
+
+
+def _goes_before(tokens: Sequence[str], start: int, sought: Phrases) -> bool:
+    """Return whether one of some phrases ends right before a place."""
+    return any(
+        length == start - place
+        for place in range(max(0, start - _LONGEST_ROLE), start)
+        for length in lengths(sought, tokens, place)
+    )
+
+
+def _drives(tokens: Sequence[str], end: int) -> bool:
+    """Return whether what follows is what the vehicle that looks does: `is approaching`."""
+    if _DRIVING.longest(tokens, end)[0]:
+        return True
+    after = tokens[end : end + 2]
+    return len(after) == 2 and after[0] == 'is' and after[1].endswith('ing')
 
 
 def _acts(tokens: Sequence[str], end: int) -> bool:

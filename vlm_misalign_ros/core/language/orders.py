@@ -40,6 +40,8 @@ _GOING = (
     'overtake',
     'start',
 )
+_THINGS = tuple((word,) for word in 'line lines sign signs light lights bar bars area zone'.split())
+"""What makes a noun of a verb: `stop lines`."""
 _CLOSED = ((), *((mark,) for mark in PUNCTUATION))
 _STAY = frozenset(('stay', 'remain', 'keep'))
 _STAYING = frozenset('put stopped where here stationary standing still'.split())
@@ -50,6 +52,8 @@ _PASSING = frozenset('pass go cross through merge by first finish clear'.split()
 def order(tokens: Sequence[str], index: int, lexicon: Lexicon) -> Judgement | None:
     """Return what an imperative at `index` orders; None where there is none."""
     if index and tokens[index - 1] == 'the' and tokens[index + 1 : index + 2] not in _CLOSED:
+        return None
+    if tokens[index + 1 : index + 2] in _THINGS:
         return None
     halt, _ = lexicon.orders['unsafe'].longest(tokens, index)
     go, _ = lexicon.orders['safe'].longest(tokens, index)

@@ -25,6 +25,8 @@ from vlm_misalign_ros.core.language.marks import Mark
 _RIDDEN = frozenset('bicycle bike scooter moped motorcycle motorbike horse'.split())
 _NO_SCREEN = frozenset(('one', 'sign', 'signs', 'board'))
 """What bears a picture only where it stands right before it."""
+_WHEREABOUTS = (('in',), ('on',), ('at',), ('near',), ('along',), ('from',))
+"""What makes a hedge one about where something is: `the road appears to be in an area with`."""
 _ARTICLES = (('a',), ('an',), ('the',))
 _SUBJECTS = frozenset(
     'it this that the image picture photo photograph scene view what shown here you provided we '
@@ -72,6 +74,8 @@ def picture_on(
 
 def is_of_picture(tokens: Sequence[str], index: int, end: int) -> bool:
     """Return whether a hedge is about what is shown: `it looks like a quiet street with cars`."""
+    if tokens[end - 1] == 'be' and tokens[end : end + 1] in _WHEREABOUTS:
+        return True
     if tokens[end : end + 1] == ('of',):
         end += 1
     if not _SUBJECTS.issuperset(tokens[:index]) or tokens[end : end + 1] not in _ARTICLES:
