@@ -167,7 +167,7 @@ class Clauses:
         elif cue is Cue.NEGATION_AFTER:
             reach.reach_back(self.said, self._tokens, index, Mention.DENIED)
             self._scope = None
-        elif cue is Cue.HEDGE_AFTER:
+        elif cue is Cue.HEDGE_AFTER and self._tokens[end : end + 1] != ('to',):
             reach.reach_back(self.said, self._tokens, index, Mention.HEDGED)
             self._scope = None
         elif cue in FORWARD:

@@ -257,7 +257,9 @@ class Prose:
 
 def _without_sign_text(found: re.Match[str]) -> str:
     """Return the words before what is written on a sign, and as many blanks as that is long."""
-    return found.group()[: found.start(1) - found.start()] + ' ' * len(found.group(1))
+    text = found.group(1)
+    blank = ' ' * (len(text) - 1) + '.' if text[-2] in '.!?' else ' ' * len(text)
+    return found.group()[: found.start(1) - found.start()] + blank
 
 
 def _is_heading(line: str, parts: Sequence[Sentence]) -> bool:
