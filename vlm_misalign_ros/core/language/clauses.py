@@ -22,7 +22,7 @@ cue is a place ("no people on the sidewalk"), and pictures of things are none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 

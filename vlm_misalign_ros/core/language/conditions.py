@@ -58,12 +58,12 @@ class Condition:
     def pass_by(self, index: int, judged: int) -> None:
         """Take in the word at `index`, where a phrase of `judged` words judges."""
         word = self._tokens[index]
+        length = self._phrases.longest(self._tokens, index)[0]
         if (
             not judged
-            and word in self._phrases.begins
-            and self._phrases.longest(self._tokens, index)[0]
+            and length
             and (word != 'should' or index == 0 or self._tokens[index - 1] in _OPENS)
-            and not starts_with(self._tokens[index + 1 :], *_WEIGHING)
+            and not starts_with(self._tokens[index + length :], *_WEIGHING)
         ):
             self.holds = True
             self._goes_before = index == 0 or self._tokens[index - 1] in _OPENS

@@ -21,7 +21,7 @@ the things named under it and for judgements is in docs/language.md, "What a sen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +48,7 @@ from vlm_misalign_ros.core.language.phrases import Phrases, phrases
 from vlm_misalign_ros.core.types import Judgement, Mention
 
 SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
-_GROUNDS = ('definite', 'place')
+_GROUNDS = ('definite', 'the', 'place')
 _ACTING = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
 _ANY = frozenset('any every each all most other another potential possible'.split())
 _OPENS_WITH = frozenset(
@@ -60,6 +60,8 @@ _LOCATIVE = frozenset(
     'on in at along ahead near beside behind in front parked crossing walking standing is are '
     'stands waits'.split()
 )
+_JOINS = frozenset((',', 'and', 'or', '/'))
+_LONGEST_LIST = 8
 _LISTS = frozenset(('or', 'nor'))
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
@@ -119,6 +121,8 @@ def _grounded(said: Said, act: Act) -> bool:
         return False
     if act.grounded == 'place':
         return said.place and _ACTING.isdisjoint(said.classes)
+    if act.grounded == 'the':
+        return said.definite
     if said.present or said.determiner in _COUNTED or said.determiner.isdigit():
         return True
     return said.definite and not (said.plural and not _OBEYED.isdisjoint(said.classes))
@@ -216,7 +220,9 @@ class Parsed:
     def judged(self, index: int) -> tuple[Judgement, int] | None:
         """Return what a pattern at a word judges, and how many words that is."""
         grammar = open_grammar()
-        found = grammar.judging.find(self.tokens, index, self._begins[index], self._tests)
+        found = grammar.judging.find(
+            self.tokens, index, self._begins[index], self._tests, index in self.nouns
+        )
         return None if found is None else (grammar.says(found[0]), found[1] - index)
 
     def _find_acts(self, grammar: Grammar, default: Act) -> list[Act]:
@@ -227,8 +233,13 @@ class Parsed:
             if coming is not act and index == kept:
                 act = coming
             if index >= kept and act is not OBSERVE and self._ends(act, index, kept):
+                if self.tokens[index] == ',' and self.tokens[0].endswith('ing'):
+                    # "Giving way to a tram, the car has halted" tells of the car.
+                    acts = [OBSERVE] * index
                 act = coming = OBSERVE
-            found = grammar.patterns.find(self.tokens, index, self._begins[index], self._tests)
+            found = grammar.patterns.find(
+                self.tokens, index, self._begins[index], self._tests, index in self.nouns
+            )
             if found is not None:
                 said = grammar.does(found[0])
                 free = said.quiet or said.denies or index >= kept and not act.quiet
@@ -261,13 +272,15 @@ class Parsed:
             and _LISTS.isdisjoint(self.tokens[start : start + 8])
         )
 
-    def ends(self, kind: str, start: int) -> Iterable[int]:
-        """Yield where a noun phrase of a kind that starts at `start` ends."""
+    def ends(self, kind: str, start: int) -> Sequence[int]:
+        """Return where a noun phrase of a kind that starts at `start` ends."""
         noun = self.nouns.get(start)
         if noun is None:
             return ()
         if kind == 'bare':
-            holds = noun.plural and not noun.determiner
+            return self._list(noun) if noun.plural and not noun.determiner else ()
+        if kind == 'thing':
+            return (noun.end,)
         elif kind == 'any':
             holds = noun.determiner in _ANY or noun.first in _ANY
         elif kind == 'the':
@@ -277,8 +290,21 @@ class Parsed:
                 self.tokens, start, noun.end
             )
         else:
-            holds = True
+            raise ValueError(kind)
         return (noun.end,) if holds else ()
+
+    def _list(self, noun: _Noun) -> tuple[int, ...]:
+        """Return where nouns in the plural that stand in a row end, the last first."""
+        ends = [noun.end]
+        for _ in range(_LONGEST_LIST):
+            start = ends[0]
+            while start < len(self.tokens) and self.tokens[start] in _JOINS:
+                start += 1
+            following = self.nouns.get(start)
+            if start == ends[0] or following is None or following.determiner:
+                break
+            ends.insert(0, following.end)
+        return tuple(ends)
 
 
 def could_be_ego(tokens: Sequence[str], start: int, end: int) -> bool:

@@ -123,7 +123,11 @@ def _is_placed(tokens: Sequence[str], marks: Sequence[Mark], place: int) -> bool
 
 
 def _or_follows(tokens: Sequence[str], index: int) -> bool:
-    return any(word in ('or', 'nor') for word in tokens[index : index + 16])
+    return any(
+        word in ('or', 'nor') or word == 'and' and tokens[place + 1 : place + 2] == ('any',)
+        for place, word in enumerate(tokens[: index + 16])
+        if place >= index
+    )
 
 
 def _verb_follows(tokens: Sequence[str], start: int) -> bool:

@@ -47,7 +47,9 @@ _LETTING = frozenset(
 
 _ROLES = phrases(
     'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
-    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split('|')
+    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
+        '|'
+    )
 )
 """What stands before `the vehicle` that looks, and before no other."""
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
@@ -57,10 +59,13 @@ _NEAR = phrases(
     '|approaching|next to|away from|back of|hood of'.split('|')
 )
 """What stands before `the car` that looks where no other was named."""
+_OURS = frozenset(('our', 'my', 'your'))
 _LONGEST_ROLE = 4
 _RIGHTS = phrases(
     'has the right of way|has priority|has right of way|should|would|will|telemetry|movement|trajectory'
-    '|indicators|speed|position|motion|perspective|previous|current|intent|path|camera|dashboard'.split('|')
+    '|indicators|own|speed|position|motion|perspective|previous|current|intent|path|camera|dashboard'.split(
+        '|'
+    )
 )
 _DRIVING = phrases(
     'is at|is already|is currently|is approaching|is traveling|is travelling|is driving|is moving'
@@ -80,8 +85,10 @@ _ON_THE_WAY = frozenset(
     'electric heavy parked another past along by currently just off away around about'.split()
 )
 _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
-_OTHERS = frozenset('others some another'.split())
+_OTHERS = frozenset('others some another one who'.split())
+_MOUNTED = frozenset('mounted seated riding sitting astride perched'.split())
 _ON_FOOT = frozenset('walking standing jogging running strolling walk stand sitting'.split())
+_POSTURES = frozenset('is are was were sits sit sat sitting seated riding rides'.split())
 _ARE = frozenset('are is were was also'.split())
 _TOPS = (('top', 'of'), ('the', 'back', 'of'), ('the', 'seat', 'of'))
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
@@ -154,6 +161,8 @@ def is_ego(
     `the vehicle` alone is either that one, or one that was `named_before` and counts by its name.
     """
     end = index + found.length
+    if determiner in _OURS and tokens[index] in _EGO:
+        return True
     return (
         determiner in DEFINITE
         and tokens[index] in _EGO
@@ -226,15 +235,15 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
     Where others are said to be riding than those who were named (`some walk, others ride bikes`)
     both are there.
     """
-    for second in said:
-        if _is_ridden(second, tokens):
-            second.classes = ('rider', *second.classes)
+    ridden: set[int] = set()
     for first, second in zip(said, said[1:], strict=False):
         between = tokens[first.end : second.start]
-        if len(between) > 7 or 'rider' in second.classes:
+        if len(between) > 7:
             continue
         person, wheels, on = first, second, _rides(between)
         if 'with' in between and tokens[second.end : second.end + 2] == ('on', 'it'):
+            person, wheels, on = second, first, True
+        if first is said[0] and between[:1] == (',',) and tokens[0] in _MOUNTED:
             person, wheels, on = second, first, True
         if 'by' in between and not _RIDDEN_BY.isdisjoint(between):
             person, wheels, on = second, first, True
@@ -246,6 +255,10 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
         ):
             riders.update(tokens[person.start : person.end])
             person.classes = ('rider',)
+            ridden.add(wheels.start)
+    for wheels in said:
+        if wheels.start not in ridden and _is_ridden(wheels, tokens):
+            wheels.classes = ('rider', *wheels.classes)
 
 
 def _without_top(words: Sequence[str]) -> Sequence[str]:
@@ -284,6 +297,8 @@ def _rides(between: Sequence[str]) -> bool:
     if not places:
         return False
     head, tail = between[: places[-1]], between[places[-1] + 1 :]
+    posture = next((place for place, word in enumerate(head) if word in _POSTURES), 0)
+    head = head[posture:]
     if tail and (tail[0] in DEFINITE or tail[0] in INDEFINITE):
         tail = tail[1:]
     return (

@@ -40,7 +40,10 @@ _GOING = (
     'overtake',
     'start',
 )
-_THINGS = tuple((word,) for word in 'line lines sign signs light lights bar bars area zone'.split())
+_SOFTLY = frozenset('lightly gently slightly smoothly softly early moderately'.split())
+_THINGS = tuple(
+    (word,) for word in 'line lines sign signs light lights bar bars area zone'.split()
+)
 """What makes a noun of a verb: `stop lines`."""
 _CLOSED = ((), *((mark,) for mark in PUNCTUATION))
 _STAY = frozenset(('stay', 'remain', 'keep'))
@@ -68,6 +71,8 @@ def _halts(tokens: Sequence[str], index: int, length: int) -> bool:
     after = rest[0] if rest else ''
     if first in DONT:
         return not rest or starts_with(rest, *_GOING)
+    if first == 'brake' and after in _SOFTLY:
+        return False
     if first == 'wait':
         return after != ','
     if first == 'let':
@@ -79,3 +84,8 @@ def _halts(tokens: Sequence[str], index: int, length: int) -> bool:
     if first in _STAY:
         return after in _STAYING or starts_with(rest, *_IN_PLACE)
     return True
+
+
+def beginning_order(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Return whether a sentence begins with an order to go on, as the last of some steps."""
+    return bool(lexicon.orders['safe'].longest(tokens, 0)[0])

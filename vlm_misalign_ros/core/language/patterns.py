@@ -23,20 +23,22 @@ Matching is bounded by the pattern's length, so it is linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
 
-_SUBJECTS = frozenset('i we you it they he she there'.split())
+_CLOSES = PUNCTUATION | frozenset('i we you it they he she there'.split())
+_NONE: list[Any] = []
 _GAP = 4
 """Words that `*` stands for, at most."""
 
 _ENDS = ((), *((mark,) for mark in PUNCTUATION), ('and',), ('so',), ('but',))
 
-Test = Callable[[int], Iterable[int]]
-"""Given a place, yields the ends of what it looks for there, the best first."""
+Test = Callable[[int], Sequence[int]]
+"""Given a place, returns the ends of what it looks for there, the best first."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,24 @@ def _part(text: str) -> _Part:
     return _Part('word', text, optional)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A pattern, under a word or test that it can begin with."""
+
+    number: int
+    pattern: Pattern
+    seconds: frozenset[str] | None
+    """Words of which one has to come next; None where any may."""
+
+
 class PatternSet:
     """Patterns with a meaning each, and the sets of phrases that they use."""
 
     def __init__(self, sets: Mapping[str, Iterable[str]]) -> None:
         """Take the sets of phrases by name."""
         self.sets = {name: phrases(entries) for name, entries in sets.items()}
-        self._by_word: dict[str, list[tuple[Pattern, int]]] = {}
-        self._by_test: dict[str, list[tuple[Pattern, int]]] = {}
+        self._by_word: dict[str, list[_Entry]] = {}
+        self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
         self.tests: set[str] = set()
 
@@ -108,35 +120,52 @@ class PatternSet:
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
         if part.kind == 'word':
-            self._by_word.setdefault(part.name, []).append((pattern, number))
+            self._by_word.setdefault(part.name, []).append(_Entry(number, pattern, None))
         elif part.kind == 'set':
-            for word in self.sets[part.name].begins:
-                self._by_word.setdefault(word, []).append((pattern, number))
+            for word, follow in self.sets[part.name].begins.items():
+                seconds = None if '' in follow else frozenset(follow)
+                self._by_word.setdefault(word, []).append(_Entry(number, pattern, seconds))
         elif part.kind == 'test':
-            self._by_test.setdefault(part.name, []).append((pattern, number))
+            self._by_test.setdefault(part.name, []).append(_Entry(number, pattern, None))
         else:
             raise ValueError('a pattern cannot begin with *')
 
     def find(
-        self, tokens: Sequence[str], start: int, begins: bool, tests: Mapping[str, Test]
+        self,
+        tokens: Sequence[str],
+        start: int,
+        begins: bool,
+        tests: Mapping[str, Test],
+        noun: bool,
     ) -> tuple[int, int] | None:
         """
         Return (number, end) of the pattern that matches at `start`; None for none.
 
-        `begins` tells whether a clause begins there. Of several the one added first counts.
+        `begins` tells whether a clause begins there, `noun` whether a noun phrase that names a
+        thing does. Of several the one added first counts.
         """
-        candidates = self._by_word.get(tokens[start], [])
-        for name, found in self._by_test.items():
-            if any(True for _ in tests[name](start)):
-                candidates = candidates + found
-        best: tuple[int, int] | None = None
-        for pattern, number in candidates:
-            if pattern.at_beginning and not begins or best is not None and best[0] <= number:
+        candidates = self._by_word.get(tokens[start], _NONE)
+        if noun:
+            for name, found in self._by_test.items():
+                if tests[name](start):
+                    candidates = [*candidates, *found]
+        if not candidates:
+            return None
+        second = tokens[start + 1] if start + 1 < len(tokens) else ''
+        best, ends = self._count, 0
+        for entry in candidates:
+            if (
+                entry.number >= best
+                or entry.seconds is not None
+                and second not in entry.seconds
+                or entry.pattern.at_beginning
+                and not begins
+            ):
                 continue
-            end = next(self._match(pattern.parts, 0, tokens, start, tests), -1)
+            end = self._match(entry.pattern.parts, 0, tokens, start, tests)
             if end > start:
-                best = (number, end)
-        return best
+                best, ends = entry.number, end
+        return (best, ends) if ends else None
 
     def _match(
         self,
@@ -145,20 +174,22 @@ class PatternSet:
         tokens: Sequence[str],
         start: int,
         tests: Mapping[str, Test],
-    ) -> Iterator[int]:
-        """Yield the ends of what the parts from `place` on match at `start`."""
+    ) -> int:
+        """Return the end of what the parts from `place` on match at `start`; -1 for no match."""
         if place == len(parts):
-            yield start
-            return
+            return start
         part = parts[place]
         for end in self._ends(part, tokens, start, tests):
-            yield from self._match(parts, place + 1, tokens, end, tests)
+            found = self._match(parts, place + 1, tokens, end, tests)
+            if found >= 0:
+                return found
         if part.optional and part.kind != 'gap':
-            yield from self._match(parts, place + 1, tokens, start, tests)
+            return self._match(parts, place + 1, tokens, start, tests)
+        return -1
 
     def _ends(
         self, part: _Part, tokens: Sequence[str], start: int, tests: Mapping[str, Test]
-    ) -> Iterable[int]:
+    ) -> Sequence[int]:
         if part.kind == 'gap':
             return _gap(tokens, start)
         if part.kind == 'end':
@@ -168,13 +199,16 @@ class PatternSet:
         if part.kind == 'word':
             return (start + 1,) if tokens[start] == part.name else ()
         if part.kind == 'set':
-            return (start + length for length in lengths(self.sets[part.name], tokens, start))
+            if tokens[start] not in self.sets[part.name].begins:
+                return ()
+            return [start + length for length in lengths(self.sets[part.name], tokens, start)]
         return tests[part.name](start)
 
 
-def _gap(tokens: Sequence[str], start: int) -> Iterator[int]:
-    """Yield the places that `*` can end at, the nearest first."""
-    for place in range(start, min(start + _GAP, len(tokens)) + 1):
-        yield place
-        if place < len(tokens) and (tokens[place] in PUNCTUATION or tokens[place] in _SUBJECTS):
-            return
+def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:
+    """Return the places that `*` can end at, the nearest first."""
+    end = start
+    stop = min(start + _GAP, len(tokens))
+    while end < stop and tokens[end] not in _CLOSES:
+        end += 1
+    return range(start, end + 1)

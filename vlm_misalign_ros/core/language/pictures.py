@@ -25,11 +25,12 @@ from vlm_misalign_ros.core.language.marks import Mark
 _RIDDEN = frozenset('bicycle bike scooter moped motorcycle motorbike horse'.split())
 _NO_SCREEN = frozenset(('one', 'sign', 'signs', 'board'))
 """What bears a picture only where it stands right before it."""
-_WHEREABOUTS = (('in',), ('on',), ('at',), ('near',), ('along',), ('from',))
+_ARTICLE = frozenset(('a', 'an'))
+_WHEREABOUTS = frozenset('in on at near along from'.split())
 """What makes a hedge one about where something is: `the road appears to be in an area with`."""
 _ARTICLES = (('a',), ('an',), ('the',))
 _SUBJECTS = frozenset(
-    'it this that the image picture photo photograph scene view what shown here you provided we '
+    'have here it this that the image picture photo photograph scene view what shown here you provided we '
     'i see setting location place frame overall so and also general setting in'.split()
 )
 """Words of a subject that stands for the picture as a whole."""
@@ -74,8 +75,11 @@ def picture_on(
 
 def is_of_picture(tokens: Sequence[str], index: int, end: int) -> bool:
     """Return whether a hedge is about what is shown: `it looks like a quiet street with cars`."""
-    if tokens[end - 1] == 'be' and tokens[end : end + 1] in _WHEREABOUTS:
+    after = tokens[end] if end < len(tokens) else ''
+    if tokens[end - 1] == 'be' and (after in _WHEREABOUTS or after.endswith('ing')):
         return True
+    if tokens[end - 1] in _ARTICLE:
+        end -= 1
     if tokens[end : end + 1] == ('of',):
         end += 1
     if not _SUBJECTS.issuperset(tokens[:index]) or tokens[end : end + 1] not in _ARTICLES:
@@ -110,7 +114,7 @@ def _goes_on_inside(tokens: Sequence[str], index: int) -> bool:
     return (
         word in ('of', 'with')
         or word == 'in'
-        and after[:1] == ('front',)
+        and after[:1] in (('front',), ('a',), ('an',))
         or word == 'on'
         and not _RIDDEN.isdisjoint(after)
     )

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.types import Mention
 
 _SIGN_TEXT = re.compile(
     r'\b(?:signs?|boards?|reads?|reading|says?|saying|states?|stating|displays?|displaying'
-    r'|text|words?|lettering|labell?ed|message)[ ,:]{1,3}("[^"\n]{1,80}")',
+    r'|text|words?|lettering|letters|labell?ed|message|slogan|warns|announces|advises)[ ,:]{1,3}("[^"\n]{1,80}")',
     re.IGNORECASE,
 )
 _NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
@@ -209,7 +209,10 @@ class Prose:
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
             self._reading.note(
-                said.classes, self._in_section(said.state), tokens[said.start : said.end], taken_back
+                said.classes,
+                self._in_section(said.state),
+                tokens[said.start : said.end],
+                taken_back,
             )
 
     def _motorcycle(self) -> bool:

@@ -27,7 +27,9 @@ from vlm_misalign_ros.core.types import Mention
 
 MODALS = frozenset(('may', 'might', 'could'))
 """Verbs by which what goes before is not certain."""
-EXCEPT = frozenset('except but apart aside save besides other only just though although'.split())
+EXCEPT = frozenset(
+    'except but apart aside save besides other only just though although while'.split()
+)
 """What an exception from a denial begins with."""
 
 _LOOK_BACK = 12
@@ -144,21 +146,29 @@ def except_after(
             if VEHICLE in denied.classes and not _WHEELED.isdisjoint(classes):
                 denied.state = Mention.ASSERTED
             return
-        if tokens[place] in NUMBERS and _stands_alone(tokens, place):
+        if tokens[place] in NUMBERS and _stands_alone(tokens, place, tokens[index]):
             denied.state = Mention.ASSERTED
             return
         if tokens[place] in PUNCTUATION:
             return
 
 
-def _stands_alone(tokens: Sequence[str], place: int) -> bool:
-    """Return whether a number is of the things denied: `only some`, `only some parked`."""
-    return place + 1 >= len(tokens) or tokens[place + 1] in STOP
+def _stands_alone(tokens: Sequence[str], place: int, cue: str) -> bool:
+    """Return whether a number is of the things denied: `only some`, `while three are waiting`."""
+    if place + 1 >= len(tokens):
+        return True
+    after = tokens[place + 1]
+    return after in ('are', 'is', 'were') if cue == 'while' else after in STOP
 
 
 def except_before(said: Sequence[Said], tokens: Sequence[str], marks: Sequence[Mark]) -> None:
     """Undo a denial whose exception goes before: `except for a tram, no vehicles`."""
-    if not tokens or tokens[0] not in EXCEPT or marks[0].cue is not Cue.TERMINATOR:
+    if (
+        not tokens
+        or tokens[0] not in EXCEPT
+        and tokens[0] != 'with'
+        or marks[0].cue is not Cue.TERMINATOR
+    ):
         return
     named = {name for entry in said if entry.state is Mention.ASSERTED for name in entry.classes}
     if named.isdisjoint(_WHEELED):
