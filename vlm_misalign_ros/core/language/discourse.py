@@ -323,14 +323,14 @@ class Parser:
     def __init__(self, lexicon: Lexicon) -> None:
         """Start with none."""
         self._lexicon = lexicon
-        self._known: dict[tuple[str, ...], Parsed] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], Parsed] = {}
 
-    def parse(self, tokens: Sequence[str]) -> Parsed:
-        """Return a sentence, parsed."""
-        key = tuple(tokens)
+    def parse(self, tokens: Sequence[str], act: Act = OBSERVE) -> Parsed:
+        """Return a sentence, parsed; `act` is what it does where nothing else is told."""
+        key = act.name, tuple(tokens)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = Parsed(key, self._lexicon)
+            found = self._known[key] = Parsed(key[1], self._lexicon, act)
         return found
 
 

@@ -73,6 +73,8 @@ class Lexicon:
     corrections: Phrases = field(default_factory=Phrases)
     absent: Phrases = field(default_factory=Phrases)
     """Headings over what is not there."""
+    advice: Phrases = field(default_factory=Phrases)
+    """Headings over advice."""
     uncertain: Phrases = field(default_factory=Phrases)
     """Headings over what may be there."""
     hypothetical: Phrases = field(default_factory=Phrases)
@@ -204,6 +206,7 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
         _add(lexicon.corrections, data['corrections'], macros, True)
         _add(lexicon.absent, data['headings']['absent'], macros, True)
         _add(lexicon.hypothetical, data['headings']['hypothetical'], macros, True)
+        _add(lexicon.advice, data['headings']['advice'], macros, True)
         _add(lexicon.uncertain, data['headings']['uncertain'], macros, True)
         judgement = data['judgement']
         for meaning in ('unsafe', 'safe', 'neither', 'refused'):

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers
 from vlm_misalign_ros.core.language.clauses import Clauses
-from vlm_misalign_ros.core.language.discourse import Parser
+from vlm_misalign_ros.core.language.discourse import OBSERVE, Act, Parser, open_grammar
 from vlm_misalign_ros.core.language.judgement import corrects
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
@@ -54,6 +54,8 @@ class Prose:
         self.parser = Parser(lexicon)
         self._riders: set[str] = set()
         self._section: Mention | None = None
+        self._act = OBSERVE
+        """What the lines under a heading do where nothing else is told."""
         self._topic: tuple[str, ...] = ()
         self._asked: list[Said] = []
 
@@ -99,6 +101,7 @@ class Prose:
     def _heading(self, tokens: Sequence[str]) -> None:
         self._asked = []
         self._section = self._headed(tokens)
+        self._act = self._headed_act(tokens)
         plain = [word for word in tokens if word != ':']
         self._topic = answers.named_alone(plain, self._lexicon)
         if not self._topic and self._section is None and 'safe' not in plain:
@@ -115,6 +118,10 @@ class Prose:
             if self._lexicon.uncertain.find(tokens)
             else None
         )
+
+    def _headed_act(self, tokens: Sequence[str]) -> Act:
+        """Return what lines under a heading do: those under `Recommendations` advise."""
+        return open_grammar().acts['advise' if self._lexicon.advice.find(tokens) else 'observe']
 
     def _in_section(self, state: Mention | None) -> Mention | None:
         if self._section is not None and state is Mention.ASSERTED:
@@ -205,7 +212,9 @@ class Prose:
     def _clauses(self, tokens: Sequence[str]) -> None:
         taken_back = corrects(tokens, self._lexicon)
         known = self._reading.mentions
-        for said in Clauses(self.parser.parse(tokens), self._lexicon, self._riders, known).read():
+        for said in Clauses(
+            self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
+        ).read():
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
             self._reading.note(
