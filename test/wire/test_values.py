@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
-from vlm_misalign_ros.core.language.text import MAX_TEXT, clean_text
+from vlm_misalign_ros.core.language.bounding import MAX_TEXT, clean_text
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
