@@ -57,6 +57,7 @@ _THOUGHT_MARK = re.compile(
     r'|(?P<answer><(?:answer|final_answer|solution|conclusion)>|<\|begin_of_solution\|>)',
     re.IGNORECASE,
 )
+_SIGNS = ('<', '[', '◁')
 _BARE_CHANNELS = re.compile(r'\s*analysis\b')
 """What is left of such marks where a decoder skips special tokens."""
 _BARE_FINAL = 'assistantfinal'
@@ -71,6 +72,8 @@ def thoughts(text: str) -> list[Span]:
     """
     found: list[Span] = []
     start: int | None = None
+    if not any(sign in text for sign in _SIGNS):
+        return _bare_thought(text)
     for mark in _THOUGHT_MARK.finditer(text):
         begins, ends = _role(mark)
         if begins:
@@ -82,10 +85,12 @@ def thoughts(text: str) -> list[Span]:
             found = [(0, mark.end())]
     if start is not None:
         found.append((start, len(text)))
-    if not found and _BARE_CHANNELS.match(text):
-        end = text.rfind(_BARE_FINAL)
-        return [(0, end + len(_BARE_FINAL))] if end > 0 else []
-    return found
+    return found or _bare_thought(text)
+
+
+def _bare_thought(text: str) -> list[Span]:
+    end = text.rfind(_BARE_FINAL) if _BARE_CHANNELS.match(text) else -1
+    return [(0, end + len(_BARE_FINAL))] if end > 0 else []
 
 
 def _role(mark: re.Match[str]) -> tuple[bool, bool]:

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vlm_misalign_ros.core.language.text import words
 
 ENGLISH = 'en'
@@ -62,17 +64,18 @@ _FOREIGN = frozenset(
         'và là có không một các đường trên xe'
     ).split()
 )
-_AMBIGUOUS = _ENGLISH & _FOREIGN
+_ENGLISH_ALONE = _ENGLISH - _FOREIGN
+_FOREIGN_ALONE = _FOREIGN - _ENGLISH
 
 
-def language_of(text: str) -> str:
+def language_of(text: str, tokens: Sequence[str]) -> str:
     """
-    Return `en`, `other`, or an empty string for a text that has no words.
+    Return `en`, `other`, or an empty string for a text, with its words, that has none.
 
     Fragments too short to tell count as English. An English text with some words in another
     alphabet is one.
     """
-    found = [word for word in words(text) if word[0].isalpha()]
+    found = [word for word in tokens if word[0].isalpha()]
     if not found:
         return UNKNOWN
     if not text.isascii():
@@ -81,12 +84,12 @@ def language_of(text: str) -> str:
         small = sum(word in _ENGLISH for word in found)
         if strange > max(_MOST_LETTERS * len(letters), _LETTERS_A_WORD * small):
             return OTHER
-    telling = [word for word in found if word not in _AMBIGUOUS]
-    english = sum(word in _ENGLISH for word in telling)
-    foreign = sum(word in _FOREIGN for word in telling)
-    return ENGLISH if foreign < _FEW or foreign <= english else OTHER
+    foreign = sum(word in _FOREIGN_ALONE for word in found)
+    if foreign < _FEW:
+        return ENGLISH
+    return ENGLISH if foreign <= sum(word in _ENGLISH_ALONE for word in found) else OTHER
 
 
 def is_english(text: str) -> bool:
     """Return whether a text is English, as far as can be told; so are texts without words."""
-    return language_of(text) != OTHER
+    return language_of(text, words(text)) != OTHER

@@ -39,10 +39,11 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     Its style is `style` where that is given (`answer_style` of the prompt), and else looked for.
     """
     plain = tidy(text, prompt)
+    tokens = words(plain.text)
     reading = Reading(
         cut=plain.cut,
-        language=language_of(plain.text),
-        style=style or style_of(plain.text, plain.asked or prompt),
+        language=language_of(plain.text, tokens),
+        style=style or style_of(plain.text, prompt or plain.asked, tokens),
     )
     if reading.language == OTHER:
         return reading

@@ -21,6 +21,9 @@ The rules are in docs/language.md; a prompt's `answer_style` goes before what is
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from vlm_misalign_ros.core.language.text import words
 
 STYLES = (
     'caption',
@@ -98,6 +101,38 @@ _ORDER = re.compile(
     r'approach|stop|wait|wear|pull|switch|anticipate|ensure|monitor|let|if you|please)\b',
     re.I | re.M,
 )
+_PURPOSES = {
+    'reasoning': (
+        _REASON,
+        frozenset(
+            "let let's step first firstly second secondly finally hmm acts means implies suggests "
+            'indicates tells conclusion therefore thus hence given because neither case so since '
+            'consequently looking if observation observations reasoning reason thought thoughts '
+            'analysis rationale rule inference perception evidence assessment explanation '
+            'interaction'.split()
+        ),
+    ),
+    'plan': (
+        _PLAN,
+        frozenset(
+            'trajectory trajectories waypoint waypoints way-points way-point meta future driving '
+            'plan plans planned planning steering acceleration lateral longitudinal m km will '
+            'shall keep keeps continue continues going intend intends needs likely expected '
+            "predicted i'll we'll prediction predictions action decision goal intent maneuver "
+            'manoeuvre meta-action meta-actions'.split()
+        ),
+    ),
+    'advice': (
+        _ADVICE,
+        frozenset(
+            'should must need needs ought advised recommended urged careful cautious important '
+            'aware prepared alert mindful patient watch calm focused vigilant sure maintain reduce '
+            'attention recommendation recommendations advice advise advisable tips checklist '
+            'precaution precautions remember obey care'.split()
+        ),
+    ),
+}
+"""What tells a purpose, and the words without one of which it is not looked for."""
 _SHORT_ANSWER = re.compile(
     r'\W*(?:yes|no|yeah|nope|none|safe|unsafe|not safe|stop|wait|proceed|it is (?:not )?safe|'
     r'it\'s (?:not )?safe|i(?:\'m)? (?:would|cannot|can\'t|do not|don\'t|am|sorry)|sorry|maybe|nothing|'
@@ -126,16 +161,22 @@ _BEGINNING = 4000
 """Characters by which a text is judged; what comes behind is more of the same."""
 
 
-def style_of(text: str, prompt: str = '') -> str:
-    """Return which of STYLES a text is, by its form, its words and what was asked."""
-    return _Form(text[:_BEGINNING].strip(), prompt[:_BEGINNING]).style()
+def style_of(text: str, prompt: str = '', tokens: Sequence[str] | None = None) -> str:
+    """
+    Return which of STYLES a text is, by its form, its words and what was asked.
+
+    The words of the text may be given, where they are known.
+    """
+    known = frozenset(words(text) if tokens is None else tokens)
+    return _Form(text[:_BEGINNING].strip(), prompt[:_BEGINNING], known).style()
 
 
 class _Form:
     """What is counted in a text."""
 
-    def __init__(self, text: str, prompt: str) -> None:
+    def __init__(self, text: str, prompt: str, tokens: frozenset[str]) -> None:
         self._text = text
+        self._tokens = tokens
         self._prompt = prompt
         self._lines = _LINES.findall(text)
         self._words = len(text.split())
@@ -174,10 +215,12 @@ class _Form:
         """Return the purpose that speaks loudest from a text, and how loud."""
         text = self._text
         points = {
-            'reasoning': len(_REASON.findall(text)) + 2 * len(_OWN_QUESTION.findall(text)),
-            'plan': len(_PLAN.findall(text)) + 3 * (len(_POINTS.findall(text)) >= 2),
-            'advice': len(_ADVICE.findall(text)) + len(_ORDER.findall(text)),
+            name: len(pattern.findall(text)) if not self._tokens.isdisjoint(telling) else 0
+            for name, (pattern, telling) in _PURPOSES.items()
         }
+        points['reasoning'] += 2 * len(_OWN_QUESTION.findall(text))
+        points['plan'] += 3 * (len(_POINTS.findall(text)) >= 2)
+        points['advice'] += len(_ORDER.findall(text))
         for name in points:
             points[name] += 2 * bool(_ASKED[name].search(self._prompt))
         best = max(points, key=lambda name: points[name])

@@ -25,13 +25,15 @@ MAX_SENTENCE = 200
 """Words of a sentence; a longer one is cut, which keeps the work linear in the text."""
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['-][^\W_]+)*|[.!?;:,()\[\]{}\n|/]", re.UNICODE)
-_BULLET = re.compile(r'[ \t]*(?:[-*•+]|\(?[a-z0-9]{1,3}[.)])[ \t]+', re.IGNORECASE)
+_BULLET = re.compile(r'[ \t]*(?:[-*•+]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])[ \t]+', re.IGNORECASE)
+"""What stands before an item of a list; `No. A car ...` is none."""
 _MARKS = str.maketrans('*_#>~', '     ')
 _CONTRACTED = frozenset(
     "it's that's there's here's he's she's let's what's who's one's everything's where's "
     "somebody's someone's anyone's nobody's".split()
 )
 _ENDS = frozenset('.!?;\n')
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -74,49 +76,38 @@ def sentences(text: str, offset: int = 0) -> Iterator[Sentence]:
     """
     for number, line in enumerate(text.split('\n')):
         bullet = _BULLET.match(line)
-        found = _Words()
+        found: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        shouted: list[str] = []
         for match in _WORD.finditer(line.translate(_MARKS), bullet.end() if bullet else 0):
             word = match.group()
-            if word in _ENDS or len(found.words) >= MAX_SENTENCE:
-                if found.words:
-                    yield found.sentence(word if word in _ENDS else '', number)
-                found = _Words()
+            if word in _ENDS or len(found) >= MAX_SENTENCE:
+                if found:
+                    end = word if word in _ENDS else ''
+                    yield _sentence(found, end, number, shouted, starts, ends)
+                    found, starts, ends, shouted = [], [], [], []
             if word not in _ENDS:
-                found.take(word, offset + match.start())
-        if found.words:
-            yield found.sentence('\n', number)
+                lower = word.lower()
+                plain = _plain(lower)
+                found.append(plain)
+                start = offset + match.start()
+                starts.append(start)
+                # The end of `car` in `car's`.
+                ends.append(start + len(word) - len(lower) + len(plain))
+                if len(word) > 2 and word.isupper():
+                    shouted.append(lower)
+        if found:
+            yield _sentence(found, '\n', number, shouted, starts, ends)
         offset += len(line) + 1
 
 
-class _Words:
-    """The words of a sentence, as they are found."""
-
-    def __init__(self) -> None:
-        self.words: list[str] = []
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._shouted: list[str] = []
-
-    def take(self, word: str, start: int) -> None:
-        """Take in a word that begins at `start`; its end is that of the word without genitive."""
-        lower = word.lower()
-        plain = _plain(lower)
-        self.words.append(plain)
-        self._starts.append(start)
-        self._ends.append(start + len(word) - len(lower) + len(plain))
-        if len(word) > 2 and word.isupper():
-            self._shouted.append(lower)
-
-    def sentence(self, end: str, line: int) -> Sentence:
-        """Return them as a sentence."""
-        return Sentence(
-            tuple(self.words),
-            end,
-            line,
-            frozenset(self._shouted),
-            tuple(self._starts),
-            tuple(self._ends),
-        )
+def _sentence(
+    found: list[str], end: str, line: int, shouted: list[str], starts: list[int], ends: list[int]
+) -> Sentence:
+    return Sentence(
+        tuple(found), end, line, frozenset(shouted) or _NOTHING, tuple(starts), tuple(ends)
+    )
 
 
 def starts_with(tokens: Sequence[str], *phrases: str) -> bool:
