@@ -25,12 +25,12 @@ from hypothesis import strategies as st
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.answers import find_json
+from vlm_misalign_ros.core.language.bounding import MAX_TEXT
 from vlm_misalign_ros.core.language.labelled import load, score
 from vlm_misalign_ros.core.language.lexicon import expand, lexicon_hash, open_lexicon, plurals
+from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import read, to_plain
-from vlm_misalign_ros.core.language.bounding import MAX_TEXT
-from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.text import MAX_SENTENCE, sentences
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.types import Judgement, Mention

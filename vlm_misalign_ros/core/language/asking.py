@@ -40,11 +40,11 @@ _OPEN = frozenset('what where which why who whom whose when how'.split())
 _INDIRECT = re.compile(r'\b(?:whether|if)\s+(.*)', re.IGNORECASE | re.DOTALL)
 _INVERTED = re.compile(r'^(there|it|you|we|i) (is|are|can|should|see|may)\b')
 _BARE = re.compile(
-    r'''[\s"'*_(]*(?:answer\W{1,4})?(?:yes|no|yeah|yep|nope)["'*_)]*[ ]*(?:[.,;:!\n-]|\Z)''',
+    r"""[\s"'*_(]*(?:answer\W{1,4})?(?:yes|no|yeah|yep|nope)["'*_)]*[ ]*(?:[.,;:!\n-]|\Z)""",
     re.IGNORECASE,
 )
 _LABELS = frozenset(('question', 'q', 'prompt', 'instruction', 'instructions', 'user', 'human'))
-_CLOSING = re.compile(r'''["'?.!:;,*_)\]>]*''')
+_CLOSING = re.compile(r"""["'?.!:;,*_)\]>]*""")
 _ANSWER = re.compile(
     r'\s*(?:\*\*)?(?:(?:short )?answer|ans|a|response|output|reply)(?: ?\d{1,2})?(?:\*\*)? ?:'
     r'(?:\*\*)? ?(?=\S)',

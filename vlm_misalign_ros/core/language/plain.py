@@ -27,14 +27,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vlm_misalign_ros.core.language.bounding import (
-    MAX_TEXT,
-    Kept,
-    Span,
-    blank,
-    keep,
-    thoughts,
-)
+from vlm_misalign_ros.core.language.bounding import MAX_TEXT, Kept, Span, blank, keep, thoughts
 from vlm_misalign_ros.core.language.wrapping import unwrap
 
 _QUOTES = str.maketrans(
@@ -179,14 +172,15 @@ def _clusters(text: str) -> Iterator[Span]:
 
 
 def _punctuated(text: str) -> str:
-    """Write dashes and equals signs as what they mean, with spaces up to their length."""
+    """Write dashes and equals signs as what they mean, in their place."""
     if ' -' in text:
-        text = _KEY_DASH.sub(_as_key, text)
-        text = _DASH.sub(lambda found: ';'.ljust(len(found[0])), _ANSWER_DASH.sub(_as_key, text))
+        text = _KEY_DASH.sub(lambda found: found[1] + _for_dash(found[2], ':'), text)
+        text = _ANSWER_DASH.sub(lambda found: found[1] + _for_dash(found[2], ':'), text)
+        text = _DASH.sub(lambda found: _for_dash(found[0], ';'), text)
     if '=' in text:
-        text = _EQUALS.sub(lambda found: ':'.ljust(len(found[0])), text)
+        text = _EQUALS.sub(lambda found: found[0].replace('=', ':'), text)
     return text
 
 
-def _as_key(found: re.Match[str]) -> str:
-    return found[1] + ':'.ljust(len(found[2]))
+def _for_dash(dash: str, sign: str) -> str:
+    return dash.replace('-', sign, 1).replace('-', ' ')

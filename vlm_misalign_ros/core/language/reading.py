@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.judgement import judge_sentences
-from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.languages import OTHER, language_of
+from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.prose import Prose

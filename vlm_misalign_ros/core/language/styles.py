@@ -25,16 +25,7 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language.text import words
 
-STYLES = (
-    'caption',
-    'answer',
-    'description',
-    'list',
-    'structured',
-    'plan',
-    'reasoning',
-    'advice',
-)
+STYLES = ('caption', 'answer', 'description', 'list', 'structured', 'plan', 'reasoning', 'advice')
 """All there are, the plainest first."""
 
 _LINES = re.compile(r'[^\n]*\w[^\n]*')

@@ -118,9 +118,7 @@ def unwrap(text: str, prompt: str) -> tuple[list[Span], str]:
     asked = asked or question_for(prompt, said)
     spans = [(0, begin)] if begin else []
     spans += [
-        (mark.start, mark.end)
-        for mark in tokens
-        if begin <= mark.start and mark.end <= found.end
+        (mark.start, mark.end) for mark in tokens if begin <= mark.start and mark.end <= found.end
     ]
     if found.end < len(text):
         spans.append((found.end, len(text)))

@@ -27,10 +27,10 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.core.errors import FrameError, ModelError
+from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import DEFAULT, generative_prompt
 from vlm_misalign_ros.core.language.reading import Reading, read
-from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
