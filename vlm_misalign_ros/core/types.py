@@ -170,6 +170,11 @@ class Description:
     """Probability of SAFE against UNSAFE, where the model gives one."""
     prompt_id: str = ''
     truncated: bool = False
+    """Whether the model was cut off at the length that was allowed."""
+    cut: int = 0
+    """Characters of a very long answer that were not read (language.bounding)."""
+    style: str = ''
+    """The kind of answer, one of language.styles.STYLES; empty where none was told."""
     view: View = WHOLE
     """The part of the frame that the model saw."""
     latency: float = 0.0

@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.bounding import clean_text
+from vlm_misalign_ros.core.language.styles import STYLES
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
     WHOLE,
@@ -288,6 +289,8 @@ def description_to_values(description: Description) -> Values:
         'judgement_score': '' if score is None else repr(score),
         'prompt_id': description.prompt_id,
         'truncated': str(int(description.truncated)),
+        'cut': str(description.cut),
+        'style': description.style,
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
         'image': description.image,
@@ -309,6 +312,21 @@ def _view(value: Any) -> View:
             f'expected parts of width and height, 0 to 1, the sides {_LEAST_VIEW} apart at least',
         )
     return left, top, right, bottom
+
+
+def _count(values: Mapping[str, str], key: str) -> int:
+    found = _integer(values, key, 0)
+    if found < 0:
+        raise RecordError(f'message value {key!r} is {found}, below 0')
+    return found
+
+
+def _style(text: str) -> str:
+    if text and text not in STYLES:
+        raise RecordError(
+            f"message value 'style' is {text[:80]!r}", 'allowed: ' + ', '.join(STYLES)
+        )
+    return text
 
 
 def description_from_values(values: Mapping[str, str]) -> Description | Failed:
@@ -343,6 +361,8 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         judgement_score=_share(score, 'judgement_score') if score else None,
         prompt_id=_line(values.get('prompt_id', '')),
         truncated=values.get('truncated') == '1',
+        cut=_count(values, 'cut'),
+        style=_style(values.get('style', '')),
         view=_view(_loads(values, 'view', WHOLE)),
         latency=_latency(values.get('latency', '0')),
         image=_checksum(values, 'image'),

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The text as it is read, and the way back: thoughts, echoes, cuts, questions, languages, styles."""
+"""The text as it is read, and the way back; echoes, questions, languages, styles."""
 
 import json
 import time
@@ -223,20 +223,22 @@ PROMPT = 'Describe the scene. Are there any trucks on the road? Is it safe to pr
     [
         'USER: {prompt} ASSISTANT: A car waits. UNSAFE',
         'USER: <image>\n{prompt}\nASSISTANT: A car waits. UNSAFE</s>',
-        'A chat between a curious human and an AI assistant. USER: {prompt} ASSISTANT: A car waits. '
-        'UNSAFE',
+        'A chat between a curious human and an AI assistant. USER: {prompt} ASSISTANT: A car '
+        'waits. UNSAFE',
         '[INST] <image>\n{prompt} [/INST] A car waits. UNSAFE</s>',
         '<s>[INST] {prompt} [/INST] A car waits. UNSAFE',
         'Question: {prompt} Answer: A car waits. UNSAFE',
         'Question: {prompt}\nAnswer: A car waits. UNSAFE\nQuestion: A bus?\nAnswer: yes, a bus',
         'Human: {prompt}\nAI: A car waits. UNSAFE',
         '### Human: {prompt}\n### Assistant: A car waits. UNSAFE',
-        'Below is an instruction.\n\n### Instruction:\n{prompt}\n\n### Response:\nA car waits. UNSAFE',
-        '<|im_start|>system\nYou are a bus driver.<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n'
+        'Below is an instruction.\n\n### Instruction:\n{prompt}\n\n### Response:\nA car waits. '
+        'UNSAFE',
+        '<|im_start|>system\nYou drive a bus.<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n'
         '<|im_start|>assistant\nA car waits. UNSAFE<|im_end|>',
-        'system\nYou are a helpful assistant.\nuser\n{prompt}\nassistant\nA car waits. UNSAFE',
+        'system\nYou are an AI.\nuser\n{prompt}\nassistant\nA car waits. UNSAFE',
         'user\n{prompt}\nmodel\nA car waits. UNSAFE',
-        '<bos><start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\nA car waits. UNSAFE',
+        '<bos><start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\nA car waits. '
+        'UNSAFE',
         '<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{prompt}<|eot_id|>'
         '<|start_header_id|>assistant<|end_header_id|>\n\nA car waits. UNSAFE<|eot_id|>',
         '<|user|>\n<|image_1|>\n{prompt}<|end|>\n<|assistant|>\nA car waits. UNSAFE<|end|>',
@@ -311,8 +313,8 @@ def test_an_option_of_the_prompt_that_is_chosen_is_no_echo(verdict):
         ('Is there any danger ahead?', 'Yes, a truck.', 'UNSAFE'),
         ('Should the ego vehicle stop?', 'Yes.', 'UNSAFE'),
         ('You are the driver. Can we go on?', 'No, wait.', 'UNSAFE'),
-        ('Describe the scene, then say whether it is safe to proceed.', 'No. A car is near.', 'UNSAFE'),
-        ('Describe the scene, then say whether it is safe to proceed.', 'No cars are near.', 'UNPARSED'),
+        ('Describe it, then say whether it is safe to go on.', 'No. A car is near.', 'UNSAFE'),
+        ('Describe it, then say whether it is safe to go on.', 'No cars are near.', 'UNPARSED'),
         ('Describe the scene. Is it safe to proceed?', 'No cars are near.', 'UNPARSED'),
         ('Are there pedestrians crossing the road?', 'Yes.', 'UNPARSED'),
         ('Is there a car that could move forward?', 'Yes.', 'UNPARSED'),

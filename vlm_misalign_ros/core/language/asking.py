@@ -25,14 +25,14 @@ from itertools import islice
 _UNIT = re.compile(r'(?<=[.!?:])\s+|\n+')
 _WORD = re.compile(r'\w+')
 _INSTRUCTIONS = frozenset(
-    'describe list say tell answer look give explain identify name count please then state respond '
-    'reply output return write use do imagine assume consider analyze analyse assess determine '
-    'decide judge provide report focus think based choose select finally first also now summarize '
+    'describe list say tell answer look give explain identify name count please then state '
+    'respond reply output return write use do imagine assume consider analyze analyse assess '
+    'determine decide judge provide report focus think based choose select finally first also now summarize '
     'summarise mention caption generate predict plan suppose keep be only format'.split()
 )
 _FORMS = frozenset(
-    'answer reply respond explain choose select output return use write keep be only format please '
-    'justify give'.split()
+    'answer reply respond explain choose select output return use write keep be only format '
+    'please justify give'.split()
 )
 """What instructions begin with that say how to answer, and ask for nothing more."""
 _OPEN = frozenset('what where which why who whom whose when how'.split())
@@ -80,7 +80,7 @@ class _Unit:
 
     @property
     def forms(self) -> bool:
-        """Return whether it says how to answer: `Answer yes or no.`"""
+        """Return whether it says how to answer, as `Answer yes or no.` does."""
         return self.tokens[0] in _FORMS and _INDIRECT.search(self.text) is None
 
     @property

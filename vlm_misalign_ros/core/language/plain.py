@@ -53,8 +53,8 @@ _KEY_DASH = re.compile(
 )
 """`Trains - none` on a line of its own is a key with its value."""
 _ANSWER_DASH = re.compile(
-    r"(?<!\w)(\w+(?: \w+){0,2})( +-{1,3} +)(?=(?:no|none|nope|yes|zero|absent|can't find|cannot find|one"
-    r'|two|three|several|many)\b)',
+    r"(?<!\w)(\w+(?: \w+){0,2})( +-{1,3} +)(?=(?:no|none|nope|yes|zero|absent|can't find|"
+    r'cannot find|one|two|three|several|many)\b)',
     re.IGNORECASE,
 )
 """`A bus - no.` within a line is one, too."""

@@ -34,7 +34,7 @@ _BULLET = re.compile(r'\s*(?:[-*•+]|\(?\d{1,2}[.)]|#{1,5}|\*\*[^*\n]{1,60}\*\*
 _OBJECT = re.compile(r'[{\[]\s*["\'{]|\{\s*\w|```\s*(?:json|yaml|xml|python)?\s*\n')
 _PAIRED = re.compile(r'["\']?[\w ]{1,40}["\']?\s*:\s*\S')
 _TAG = re.compile(r'<([a-z_]{2,30})>[^<]{0,400}</\1>', re.I)
-_ROW = re.compile(r'^\s*\|.*\|\s*$', re.M)
+_ROW = re.compile(r'^[ \t]*\|.*\|[ \t]*$', re.M)
 _KEY = re.compile(r'\s*(?:- )?["\']?[a-z][\w-]*(?: [a-z][\w-]*)?["\']?\s*:(?:\s+\S.*)?$')
 """A line of YAML; keys that begin with a capital are headings of a list."""
 _HEADED = re.compile(r'\W*[A-Z][\w ()/-]{1,40}\W*:')
@@ -57,17 +57,19 @@ _PLAN = re.compile(
     re.I,
 )
 _REASON = re.compile(
-    r'\b(?:let me (?:think|see|look|consider|start|check|reason|break|work|go)|let\'s (?:think|see|'
-    r'look|consider|start|check|reason|break|work|analy[sz]e)|step[- ]by[- ]step|'
+    r'\b(?:let me (?:think|see|look|consider|start|check|reason|break|work|go)|'
+    r'let\'s (?:think|see|look|consider|start|check|reason|break|work|analy[sz]e)|step[- ]by[- ]step|'
     r'(?:first|second|third|next|then|now|finally)(?:ly)?, (?:i|we|let|the|there|consider|look|'
     r'what)|at first|wait,|hmm|who acts|what i (?:see|infer|would do)|'
-    r'i (?:need|have) to (?:consider|decide|determine|check|figure)|(?:this|that|it|number \w+ \w+) '
-    r'(?:means|implies|suggests|indicates|tells)|in conclusion|conclusion|therefore|thus|hence|'
+    r'i (?:need|have) to (?:consider|decide|determine|check|figure)|'
+    r'(?:this|that|it|number \w+ \w+) (?:means|implies|suggests|indicates|tells)|'
+    r'in conclusion|conclusion|therefore|thus|hence|'
     r'given (?:that|this|these)|because the|neither is|in this case|nothing (?:else|moves)|'
     r'putting (?:it|this) (?:all )?together|so (?:the|i|we|it|my|that|this|nothing)|'
     r'which means|since (?:the|there|it)|on the other hand|as a result|consequently|'
-    r'(?:looking|look) at the \w+(?=\s*:)|tells me|if (?:a|the|it|there) \w+ (?:came|were|turned))\b'
-    r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W*(?:\d[.)] *)?(?:step \d+|observations?|reasoning|reason|'
+    r'(?:looking|look) at the \w+(?=\s*:)|tells me|'
+    r'if (?:a|the|it|there) \w+ (?:came|were|turned))\b'
+    r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W{0,6}(?:\d[.)] *)?(?:step \d+|observations?|reasoning|reason|'
     r'thoughts?|analysis|rationale|rule|'
     r'inference|perception|because|conclusion|evidence|assessment|explanation|interaction)\b'
     r'[^\n:.]{0,25}:',
@@ -86,8 +88,9 @@ _ADVICE = re.compile(
     re.I,
 )
 _ORDER = re.compile(
-    r'(?:^|(?<=[.!?:]\s)|(?<=\*\*))[\s*•\d.)(\[\]+-]*(?:be|watch|stay|keep|maintain|reduce|slow|look|'
-    r'pay|use|avoid|always|never|obey|yield|check|drive|leave|make|prepare|turn|give|allow|'
+    r'(?:^|(?<=[.!?:]\s)|(?<=\*\*))[\s*•\d.)(\[\]+-]{0,12}'
+    r'(?:be|watch|stay|keep|maintain|reduce|slow|look|pay|use|avoid|always|never|obey|yield|check|'
+    r'drive|leave|make|prepare|turn|give|allow|'
     r'follow|adjust|remember|remain|expect|scan|do not|don\'t|take|increase|brake|respect|'
     r'approach|stop|wait|wear|pull|switch|anticipate|ensure|monitor|let|if you|please)\b',
     re.I | re.M,
@@ -117,24 +120,25 @@ _PURPOSES = {
         _ADVICE,
         frozenset(
             'should must need needs ought advised recommended urged careful cautious important '
-            'aware prepared alert mindful patient watch calm focused vigilant sure maintain reduce '
-            'attention recommendation recommendations advice advise advisable tips checklist '
-            'precaution precautions remember obey care'.split()
+            'aware prepared alert mindful patient watch calm focused vigilant sure maintain '
+            'reduce attention recommendation recommendations advice advise advisable tips '
+            'checklist precaution precautions remember obey care'.split()
         ),
     ),
 }
 """What tells a purpose, and the words without one of which it is not looked for."""
 _SHORT_ANSWER = re.compile(
     r'\W*(?:yes|no|yeah|nope|none|safe|unsafe|not safe|stop|wait|proceed|it is (?:not )?safe|'
-    r'it\'s (?:not )?safe|i(?:\'m)? (?:would|cannot|can\'t|do not|don\'t|am|sorry)|sorry|maybe|nothing|'
-    r'correct|unclear|unknown|true|false|go|hold|as an ai)\b'
+    r'it\'s (?:not )?safe|i(?:\'m)? (?:would|cannot|can\'t|do not|don\'t|am|sorry)|sorry|maybe|'
+    r'nothing|correct|unclear|unknown|true|false|go|hold|as an ai)\b'
     r'|\W*(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|zero)(?: \w+){0,2}\W*\Z',
     re.I,
 )
 _FORM_ASKED = re.compile(r'\b(?:json|yaml|xml|csv|key[- =]+value)\b', re.I)
 _ASKED = {
-    'plan': re.compile(r'\b(?:plan(?:ning)?|predict\w*|trajector\w+|way-?points?|future|next action|'
-                       r'maneuver|manoeuvre|driving (?:decision|action)|decision|behaviou?r)\b', re.I),
+    'plan': re.compile(r'\b(?:plan(?:ning)?|predict\w*|trajector\w+|way-?points?|future|'
+                       r'next action|maneuver|manoeuvre|driving (?:decision|action)|decision|'
+                       r'behaviou?r)\b', re.I),
     'reasoning': re.compile(r'\b(?:step[- ]by[- ]step|reason(?:ing|s)?|think|explain why|why|'
                             r'rationale|observation)\b', re.I),
     'advice': re.compile(r'\b(?:advice|advise|recommend\w*|tips?|suggest\w*|pay attention|'

@@ -32,6 +32,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
+from vlm_misalign_ros.core.language.styles import STYLES
 from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -226,6 +227,10 @@ def _plain_fault(answer: Description) -> str:
         return f'the text is a {type(answer.text).__name__}'
     if not _is_number(answer.latency) or answer.latency < 0:
         return f'the latency is {answer.latency!r}'
+    if isinstance(answer.cut, bool) or not isinstance(answer.cut, int) or answer.cut < 0:
+        return f'{answer.cut!r} characters were cut'
+    if answer.style and answer.style not in STYLES:
+        return f'the style is {answer.style!r}, none of {", ".join(STYLES)}'
     view = answer.view
     if not isinstance(view, tuple) or len(view) != 4 or not all(map(_is_share, view)):
         return f'the view is {view!r}'
