@@ -35,8 +35,8 @@ from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
-    contrastive_prompts,
     answer_style,
+    contrastive_prompts,
     generative_prompt,
     prompts_hash,
 )

@@ -39,6 +39,19 @@ class Mention(str, Enum):
     HYPOTHETICAL = 'HYPOTHETICAL'
 
 
+class Style(str, Enum):
+    """What kind of answer a text is; docs/language.md has what each is."""
+
+    CAPTION = 'caption'
+    ANSWER = 'answer'
+    DESCRIPTION = 'description'
+    LIST = 'list'
+    STRUCTURED = 'structured'
+    PLAN = 'plan'
+    REASONING = 'reasoning'
+    ADVICE = 'advice'
+
+
 class Judgement(str, Enum):
     """What a description says about going on."""
 
@@ -174,7 +187,7 @@ class Description:
     cut: int = 0
     """Characters of a very long answer that were not read (language.bounding)."""
     style: str = ''
-    """The kind of answer, one of language.styles.STYLES; empty where none was told."""
+    """The kind of answer, a Style; empty where none was told."""
     view: View = WHOLE
     """The part of the frame that the model saw."""
     latency: float = 0.0

@@ -33,7 +33,6 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.bounding import clean_text
-from vlm_misalign_ros.core.language.styles import STYLES
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
     WHOLE,
@@ -47,6 +46,7 @@ from vlm_misalign_ros.core.types import (
     Kind,
     Mention,
     Source,
+    Style,
     View,
 )
 from vlm_misalign_ros.wire.camera import possible
@@ -108,10 +108,9 @@ def _share(value: Any, key: str) -> float:
     return found
 
 
-def _latency(value: str) -> float:
-    found = _number(value, 'latency')
+def _positive(found: float, key: str) -> float:
     if found < 0:
-        raise RecordError(f"message value 'latency' is {value[:80]!r}, below 0")
+        raise RecordError(f'message value {key!r} is {found}, below 0')
     return found
 
 
@@ -314,21 +313,6 @@ def _view(value: Any) -> View:
     return left, top, right, bottom
 
 
-def _count(values: Mapping[str, str], key: str) -> int:
-    found = _integer(values, key, 0)
-    if found < 0:
-        raise RecordError(f'message value {key!r} is {found}, below 0')
-    return found
-
-
-def _style(text: str) -> str:
-    if text and text not in STYLES:
-        raise RecordError(
-            f"message value 'style' is {text[:80]!r}", 'allowed: ' + ', '.join(STYLES)
-        )
-    return text
-
-
 def description_from_values(values: Mapping[str, str]) -> Description | Failed:
     """
     Read a `vlm/NAME/description` message; Failed where the model failed on the frame.
@@ -348,7 +332,7 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
                 f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
             )
     numbers = {name: _share(value, f'scores.{name}') for name, value in scores.items()}
-    score = values.get('judgement_score', '')
+    score, style = (values.get(key, '') for key in ('judgement_score', 'style'))
     return Description(
         model=_line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
@@ -361,10 +345,10 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         judgement_score=_share(score, 'judgement_score') if score else None,
         prompt_id=_line(values.get('prompt_id', '')),
         truncated=values.get('truncated') == '1',
-        cut=_count(values, 'cut'),
-        style=_style(values.get('style', '')),
+        cut=int(_positive(_integer(values, 'cut', 0), 'cut')),
+        style=_member(Style, style, 'style').value if style else '',
         view=_view(_loads(values, 'view', WHOLE)),
-        latency=_latency(values.get('latency', '0')),
+        latency=_positive(_number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
     )
 

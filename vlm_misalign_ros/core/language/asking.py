@@ -27,8 +27,8 @@ _WORD = re.compile(r'\w+')
 _INSTRUCTIONS = frozenset(
     'describe list say tell answer look give explain identify name count please then state '
     'respond reply output return write use do imagine assume consider analyze analyse assess '
-    'determine decide judge provide report focus think based choose select finally first also now summarize '
-    'summarise mention caption generate predict plan suppose keep be only format'.split()
+    'determine decide judge provide report focus think based choose select finally first also now '
+    'summarize summarise mention caption generate predict plan suppose keep be only format'.split()
 )
 _FORMS = frozenset(
     'answer reply respond explain choose select output return use write keep be only format '

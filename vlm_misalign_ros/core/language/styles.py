@@ -24,8 +24,9 @@ import re
 from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.types import Style
 
-STYLES = ('caption', 'answer', 'description', 'list', 'structured', 'plan', 'reasoning', 'advice')
+STYLES = tuple(style.value for style in Style)
 """All there are, the plainest first."""
 
 _LINES = re.compile(r'[^\n]*\w[^\n]*')
@@ -58,7 +59,8 @@ _PLAN = re.compile(
 )
 _REASON = re.compile(
     r'\b(?:let me (?:think|see|look|consider|start|check|reason|break|work|go)|'
-    r'let\'s (?:think|see|look|consider|start|check|reason|break|work|analy[sz]e)|step[- ]by[- ]step|'
+    r'let\'s (?:think|see|look|consider|start|check|reason|break|work|analy[sz]e)|'
+    r'step[- ]by[- ]step|'
     r'(?:first|second|third|next|then|now|finally)(?:ly)?, (?:i|we|let|the|there|consider|look|'
     r'what)|at first|wait,|hmm|who acts|what i (?:see|infer|would do)|'
     r'i (?:need|have) to (?:consider|decide|determine|check|figure)|'

@@ -142,7 +142,7 @@ class AnswerEntry(msgspec.Struct, frozen=True):
     cut: int = 0
     """Characters of a very long answer that were not read, in its middle."""
     style: str = ''
-    """The kind of answer: `answer_style` of its prompt, or as it was found; empty where none is."""
+    """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
