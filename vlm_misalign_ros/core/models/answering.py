@@ -194,7 +194,7 @@ def description_fault(answer: Any) -> str:
     """Return why what a model gave cannot be a description; empty where it can be one."""
     if not isinstance(answer, Description):
         return f'a {type(answer).__name__}, not a Description'
-    checks = (_scores_fault, _mentions_fault, _plain_fault)
+    checks = (_scores_fault, _mentions_fault, _plain_fault, _text_fault)
     return next((fault for check in checks if (fault := check(answer))), '')
 
 
@@ -223,19 +223,23 @@ def _mentions_fault(answer: Description) -> str:
 def _plain_fault(answer: Description) -> str:
     if not isinstance(answer.kind, Kind) or not isinstance(answer.judgement, Judgement):
         return f'kind {answer.kind!r}, judgement {answer.judgement!r}'
-    if not isinstance(answer.text, str):
-        return f'the text is a {type(answer.text).__name__}'
     if not _is_number(answer.latency) or answer.latency < 0:
         return f'the latency is {answer.latency!r}'
-    if isinstance(answer.cut, bool) or not isinstance(answer.cut, int) or answer.cut < 0:
-        return f'{answer.cut!r} characters were cut'
-    if answer.style and answer.style not in STYLES:
-        return f'the style is {answer.style!r}, none of {", ".join(STYLES)}'
     view = answer.view
     if not isinstance(view, tuple) or len(view) != 4 or not all(map(_is_share, view)):
         return f'the view is {view!r}'
     if view[0] >= view[2] or view[1] >= view[3]:
         return f'the view {view!r} has no area'
+    return ''
+
+
+def _text_fault(answer: Description) -> str:
+    if not isinstance(answer.text, str):
+        return f'the text is a {type(answer.text).__name__}'
+    if isinstance(answer.cut, bool) or not isinstance(answer.cut, int) or answer.cut < 0:
+        return f'{answer.cut!r} characters were cut'
+    if answer.style and answer.style not in STYLES:
+        return f'the style is {answer.style!r}, none of {", ".join(STYLES)}'
     return ''
 
 
