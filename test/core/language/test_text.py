@@ -282,6 +282,9 @@ def test_only_the_first_answer_of_a_chat_counts(text):
         ('A bus with an AI: a car', '', {'bus', 'car'}),
         ('The system: a car and a bus', '', {'bus', 'car'}),
         ('Q: Is there a car? A: Yes. Q: A bus? A: Yes.', 'Describe.', {'car', 'bus'}),
+        ('Q1: What is ahead? A: A tram. Q2: And then? A: A bus.', 'Ask.', {'train', 'bus'}),
+        ('Question: Which? A: a car B: a bus Answer: a bus', '', {'bus'}),
+        ('```\na car\n```\nand `a bus`', '', {'car', 'bus'}),
     ],
 )
 def test_nothing_else_is_taken_off(text, prompt, expected):

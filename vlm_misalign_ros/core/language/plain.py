@@ -34,7 +34,6 @@ _QUOTES = str.maketrans(
     {
         '’': "'",
         '‘': "'",
-        '`': "'",
         '“': '"',
         '”': '"',
         '–': '-',
@@ -46,6 +45,8 @@ _QUOTES = str.maketrans(
         '\r': '\n',
     }
 )
+_APOSTROPHE = re.compile(r'(?<=\w)`(?=\w)')
+"""Elsewhere a backtick is a quote or, thrice, a fence."""
 _DASH = re.compile(r'(?<=\S) +-{1,3} +(?=\S)')
 """A dash between clauses; one at the head of a line is a bullet."""
 _KEY_DASH = re.compile(
@@ -101,7 +102,12 @@ def tidy(answer: str, prompt: str = '') -> Plain:
 
 def normal_form(text: str) -> str:
     """Return a text in one form of Unicode and with plain quotes."""
-    return unicodedata.normalize('NFKC', text).translate(_QUOTES)
+    return _plain_quotes(unicodedata.normalize('NFKC', text))
+
+
+def _plain_quotes(text: str) -> str:
+    text = text.translate(_QUOTES)
+    return _APOSTROPHE.sub("'", text) if '`' in text else text
 
 
 class _Draft:
@@ -134,7 +140,7 @@ class _Draft:
         """Bring the text to its normal form, one cluster of characters after the other."""
         text = self.text
         if text.isascii() or unicodedata.is_normalized('NFKC', text):
-            self.text = text.translate(_QUOTES)
+            self.text = _plain_quotes(text)
             return
         old_starts = self.starts or range(len(text))
         old_ends = self.ends or range(1, len(text) + 1)
@@ -154,7 +160,7 @@ class _Draft:
                 # Some characters stand for many.
                 self.cut += len(text) - end
                 break
-        self.text = ''.join(found).translate(_QUOTES)
+        self.text = _plain_quotes(''.join(found))
         self.starts, self.ends = starts, ends
 
 

@@ -58,9 +58,9 @@ _LABEL = re.compile(
 _LINE = re.compile(r'^(?:(?P<model>assistant|model)|(?P<user>user|system|human))[ \t]*$', re.M)
 """What a decoder leaves of a role where it skips special tokens."""
 _PAIR = re.compile(
-    r'(?P<model>(?:^|(?<=[?.!\n]))[ \t]*(?:\*\*)?(?:Short |Final )?(?:Answer|A)(?: ?\d{1,2})?'
-    r'(?:\*\*)? ?:(?:\*\*)?)'
-    r'|(?P<user>^[ \t]*(?:\*\*)?(?:Question|Q)(?: ?\d{1,2})?(?:\*\*)? ?:(?:\*\*)?)',
+    r'(?P<model>\b(?:Short |Final )?Answer(?: ?\d{1,2})?(?:\*\*)? ?:(?:\*\*)?'
+    r'|(?:^|(?<=[?.!\n]))[ \t]*(?:\*\*)?A(?: ?\d{1,2})?(?:\*\*)? ?:(?:\*\*)?)'
+    r'|(?P<user>(?:\*\*)?\b(?:Question|Q)(?: ?\d{1,2})?(?:\*\*)? ?:(?:\*\*)?)',
     re.MULTILINE,
 )
 _HINTS = ('assistant', 'user', 'human', 'system', 'ai:', 'gpt:', 'instruction:', 'response:')
@@ -201,7 +201,11 @@ def _first_pair(text: str, prompt: str) -> Answer:
     if not asked or _ANY_WORD.search(text, 0, asked[0].start()):
         return whole
     begin = asked[0].end()
-    given = next((mark for mark in marks if mark['model'] and mark.start() >= begin), None)
+    # "Question: ... A: stop B: go Answer: A": those are options.
+    label = 'nswer' if 'uestion' in asked[0]['user'] else ''
+    given = next(
+        (m for m in marks if m['model'] and label in m['model'] and m.start() >= begin), None
+    )
     if given is None or len(asked) > 1 and given.start() > asked[1].start():
         return whole
     if len(asked) == 1:
