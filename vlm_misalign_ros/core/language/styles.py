@@ -54,8 +54,7 @@ _PLAN = re.compile(
     r'(?:will|shall|keeps?|continues?|(?:is|am|are) going to|(?:plans?|intends?|needs?) to)|'
     r'will (?:likely|probably)|(?:is|are) (?:likely|expected|predicted) to|i\'ll|we\'ll|'
     r'(?:prediction|predictions|predicted \w+|action|decision|goal|intent|maneuver|manoeuvre)'
-    r'(?=\s*:))\b',
-    re.I,
+    r'(?=\s*:))\b'
 )
 _REASON = re.compile(
     r'\b(?:let me (?:think|see|look|consider|start|check|reason|break|work|go)|'
@@ -75,7 +74,7 @@ _REASON = re.compile(
     r'thoughts?|analysis|rationale|rule|'
     r'inference|perception|because|conclusion|evidence|assessment|explanation|interaction)\b'
     r'[^\n:.]{0,25}:',
-    re.I | re.M,
+    re.M,
 )
 _OWN_QUESTION = re.compile(r'\?(?=\s+\w)')
 _ADVICE = re.compile(
@@ -86,16 +85,18 @@ _ADVICE = re.compile(
     r'mindful|patient)|watch out for|stay (?:alert|aware|calm|focused|vigilant)|'
     r'make sure|maintain a safe|reduce your speed|'
     r'look out for|pay attention|recommendations?|advice|advis(?:e|able)|tips|checklist|'
-    r'precautions?|remember to|obey|extra care)\b',
-    re.I,
+    r'precautions?|remember to|obey|extra care)\b'
+)
+_ORDERS = frozenset(
+    'be watch stay keep maintain reduce slow look pay use avoid always never obey yield check '
+    "drive leave make prepare turn give allow follow adjust remember remain expect scan do don't take "
+    'increase brake respect approach stop wait wear pull switch anticipate ensure monitor let if '
+    'please'.split()
 )
 _ORDER = re.compile(
     r'(?:^|(?<=[.!?:]\s)|(?<=\*\*))[\s*•\d.)(\[\]+-]{0,12}'
-    r'(?:be|watch|stay|keep|maintain|reduce|slow|look|pay|use|avoid|always|never|obey|yield|check|'
-    r'drive|leave|make|prepare|turn|give|allow|'
-    r'follow|adjust|remember|remain|expect|scan|do not|don\'t|take|increase|brake|respect|'
-    r'approach|stop|wait|wear|pull|switch|anticipate|ensure|monitor|let|if you|please)\b',
-    re.I | re.M,
+    rf'(?:{"|".join(sorted(_ORDERS))})\b',
+    re.M,
 )
 _PURPOSES = {
     'reasoning': (
@@ -211,15 +212,18 @@ class _Form:
     def _purpose(self) -> tuple[str, int]:
         """Return the purpose that speaks loudest from a text, and how loud."""
         text = self._text
+        lower = text.lower()
         points = {
-            name: len(pattern.findall(text)) if not self._tokens.isdisjoint(telling) else 0
+            name: len(pattern.findall(lower)) if not self._tokens.isdisjoint(telling) else 0
             for name, (pattern, telling) in _PURPOSES.items()
         }
         points['reasoning'] += 2 * len(_OWN_QUESTION.findall(text))
         points['plan'] += 3 * (len(_POINTS.findall(text)) >= 2)
-        points['advice'] += len(_ORDER.findall(text))
-        for name in points:
-            points[name] += 2 * bool(_ASKED[name].search(self._prompt))
+        if not self._tokens.isdisjoint(_ORDERS):
+            points['advice'] += len(_ORDER.findall(lower))
+        if self._prompt:
+            for name in points:
+                points[name] += 2 * bool(_ASKED[name].search(self._prompt))
         best = max(points, key=lambda name: points[name])
         return best, points[best]
 
