@@ -201,15 +201,21 @@ def _first_pair(text: str, prompt: str) -> Answer:
     if not asked or _ANY_WORD.search(text, 0, asked[0].start()):
         return whole
     begin = asked[0].end()
-    # "Question: ... A: stop B: go Answer: A": those are options.
-    label = 'nswer' if 'uestion' in asked[0]['user'] else ''
-    given = next(
-        (m for m in marks if m['model'] and label in m['model'] and m.start() >= begin), None
-    )
+    given = _label_behind(asked[0], marks)
     if given is None or len(asked) > 1 and given.start() > asked[1].start():
         return whole
+    echo = text[begin : given.start()]
     if len(asked) == 1:
-        return Answer(given.end(), len(text), text[begin : given.start()])
+        return Answer(given.end(), len(text), echo)
     if _ANY_WORD.search(text, opening(text, begin, given.start(), prompt), given.start()):
         return whole
-    return Answer(given.end(), asked[1].start(), text[begin : given.start()])
+    return Answer(given.end(), asked[1].start(), echo)
+
+
+def _label_behind(question: re.Match[str], marks: Sequence[re.Match[str]]) -> re.Match[str] | None:
+    """Return the label of the answer to a question: of `Question:` not `A:`, an option's."""
+    label = 'nswer' if 'uestion' in question['user'] else ''
+    for mark in marks:
+        if mark['model'] and label in mark['model'] and mark.start() >= question.end():
+            return mark
+    return None
