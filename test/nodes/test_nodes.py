@@ -525,6 +525,8 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
         'judgement_score',
         'prompt_id',
         'truncated',
+        'cut',
+        'style',
     ):
         assert getattr(found, name) == getattr(expected, name), name
     assert answers[0].header == messages.make_header(2 * NANO, 'front')

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
-from vlm_misalign_ros.core.language.text import MAX_TEXT, clean_text
+from vlm_misalign_ros.core.language.bounding import MAX_TEXT, clean_text
+from vlm_misalign_ros.core.language.styles import STYLES
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -106,6 +107,8 @@ def test_a_condition_comes_back_as_it_was(applied):
         judgement_score=st.none() | shares,
         prompt_id=names,
         truncated=st.booleans(),
+        cut=st.integers(0, 10**9),
+        style=st.sampled_from(['', *STYLES]),
         latency=st.floats(0, 1e9),
         view=st.sampled_from([WHOLE, (0.25, 0.0, 0.75, 1.0)]),
     )
@@ -122,6 +125,8 @@ def test_a_description_comes_back_to_the_last_digit(description):
         ({'mentions': '{"unicorn": "ASSERTED"}'}, 'unicorn'),
         ({'mentions': '{"car": "MAYBE"}'}, 'MAYBE'),
         ({'view': '[0.5, 0, 0.5, 1]'}, 'view'),
+        ({'style': 'poem'}, 'poem.*allowed: caption'),
+        ({'cut': '-1'}, 'cut'),
         ({'view': '[0, 0, 2]'}, 'view'),
         ({'view': '"whole"'}, 'view'),
         ({'mentions': '[1, 2]'}, 'mentions'),

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
+    answer_style,
     contrastive_prompts,
     generative_prompt,
     prompts_hash,
@@ -168,6 +169,7 @@ def _language(vlm: VlmParameters, model_hash: str, truth: Mapping[str, Any]) -> 
         contrastive_prompts(vlm.prompt)
     else:
         generative_prompt(vlm.prompt)
+        answer_style(vlm.prompt)
     if not vlm.calibration:
         return {'prompts_sha256': hashed}
     path = calibration.path_of(vlm.calibration, model.directory)

@@ -39,6 +39,19 @@ class Mention(str, Enum):
     HYPOTHETICAL = 'HYPOTHETICAL'
 
 
+class Style(str, Enum):
+    """What kind of answer a text is; docs/language.md has what each is."""
+
+    CAPTION = 'caption'
+    ANSWER = 'answer'
+    DESCRIPTION = 'description'
+    LIST = 'list'
+    STRUCTURED = 'structured'
+    PLAN = 'plan'
+    REASONING = 'reasoning'
+    ADVICE = 'advice'
+
+
 class Judgement(str, Enum):
     """What a description says about going on."""
 
@@ -170,6 +183,11 @@ class Description:
     """Probability of SAFE against UNSAFE, where the model gives one."""
     prompt_id: str = ''
     truncated: bool = False
+    """Whether the model was cut off at the length that was allowed."""
+    cut: int = 0
+    """Characters of a very long answer that were not read (language.bounding)."""
+    style: str = ''
+    """The kind of answer, a Style; empty where none was told."""
     view: View = WHOLE
     """The part of the frame that the model saw."""
     latency: float = 0.0

@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.language.text import clean_text
+from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
     WHOLE,
@@ -46,6 +46,7 @@ from vlm_misalign_ros.core.types import (
     Kind,
     Mention,
     Source,
+    Style,
     View,
 )
 from vlm_misalign_ros.wire.camera import possible
@@ -107,10 +108,9 @@ def _share(value: Any, key: str) -> float:
     return found
 
 
-def _latency(value: str) -> float:
-    found = _number(value, 'latency')
+def _positive(found: float, key: str) -> float:
     if found < 0:
-        raise RecordError(f"message value 'latency' is {value[:80]!r}, below 0")
+        raise RecordError(f'message value {key!r} is {found}, below 0')
     return found
 
 
@@ -288,6 +288,8 @@ def description_to_values(description: Description) -> Values:
         'judgement_score': '' if score is None else repr(score),
         'prompt_id': description.prompt_id,
         'truncated': str(int(description.truncated)),
+        'cut': str(description.cut),
+        'style': description.style,
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
         'image': description.image,
@@ -330,7 +332,7 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
                 f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
             )
     numbers = {name: _share(value, f'scores.{name}') for name, value in scores.items()}
-    score = values.get('judgement_score', '')
+    score, style = (values.get(key, '') for key in ('judgement_score', 'style'))
     return Description(
         model=_line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
@@ -343,8 +345,10 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         judgement_score=_share(score, 'judgement_score') if score else None,
         prompt_id=_line(values.get('prompt_id', '')),
         truncated=values.get('truncated') == '1',
+        cut=int(_positive(_integer(values, 'cut', 0), 'cut')),
+        style=_member(Style, style, 'style').value if style else '',
         view=_view(_loads(values, 'view', WHOLE)),
-        latency=_latency(values.get('latency', '0')),
+        latency=_positive(_number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
     )
 

@@ -14,13 +14,17 @@
 
 """Prompts and additions to the lexicon as files that a configuration names."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
     SHIPPED,
+    answer_style,
     contrastive_prompts,
     generative_prompt,
     prompt_ids,
@@ -85,6 +89,34 @@ def test_prompts_come_by_id_or_from_a_file(tmp_path):
     assert generative_prompt('', 'caption') == 'a street scene with'
     assert prompts_hash(f'{path}#short') == prompts_hash(path) != prompts_hash('json')
     assert 'json' in prompt_ids('generative') and 'default' in prompt_ids('contrastive')
+
+
+def test_a_prompt_says_what_kind_of_answer_it_asks_for(tmp_path):
+    styles = {'short': 'list', 'other': 'plan'}
+    prompts = {'generative': {'default': 'What is there?', 'short': 'List.'}}
+    plain = write(tmp_path / 'plain.yaml', prompts)
+    styled = write(tmp_path / 'styled.yaml', {**prompts, 'answer_style': styles})
+    assert answer_style(f'{styled}#short') == 'list'
+    assert answer_style(styled) == answer_style(plain) == ''
+    assert [answer_style(name) for name in prompt_ids('generative')] == [
+        'description',
+        'structured',
+        'caption',
+        'answer',
+    ]
+    assert answer_style('', 'caption') == 'caption'
+    # No model is told of it: what was calibrated with the prompts stays valid.
+    Path(styled).write_text(Path(plain).read_text() + 'answer_style:\n  # why\n\n  short: list\n')
+    assert answer_style(f'{styled}#short') == 'list'
+    assert prompts_hash(styled) == prompts_hash(plain)
+    assert prompts_hash(plain) == sha256_of(Path(plain))
+    for wrong, words in (
+        ({'short': 'poem'}, "answer_style 'poem' of 'short'.*allowed: caption, answer"),
+        (['list'], 'give a style by the id'),
+    ):
+        path = write(tmp_path / 'wrong.yaml', {**prompts, 'answer_style': wrong})
+        with pytest.raises(ConfigurationError, match=words):
+            answer_style(path)
 
 
 def test_wrong_prompts_are_named(tmp_path):

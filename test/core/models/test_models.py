@@ -25,7 +25,11 @@ from PIL import Image
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
-from vlm_misalign_ros.core.language.prompts import contrastive_prompts, generative_prompt
+from vlm_misalign_ros.core.language.prompts import (
+    answer_style,
+    contrastive_prompts,
+    generative_prompt,
+)
 from vlm_misalign_ros.core.models.factory import check, kind_of, load_segmentation, load_vlm, parse
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.types import Judgement, Kind, Mention, Role
@@ -334,6 +338,7 @@ def test_generation_is_deterministic_and_bounded(checkpoints, picture, name, pro
         generative_prompt(prompt).split()
     ) * (name == 'captioner')
     assert set(first.mentions) <= set(SCORED) and first.kind == 'generative'
+    assert (first.style, first.cut) == (answer_style(prompt), 0)
 
 
 @pytest.mark.parametrize('name', ['llava', 'captioner'])

@@ -452,3 +452,17 @@ def test_only_the_worst_pictures_are_kept(tmp_path):
 def test_cells_of_a_record_give_its_matrix_back():
     matrix = confusion.from_cells(frame(1).segmentation.cells)
     assert matrix[0, 0] == 9 and matrix.sum() == 10
+
+
+def test_answers_of_which_a_part_was_not_read_are_counted():
+    records = [
+        frame_record(
+            stamp=f'{second}.000000000',
+            models={
+                'm': {'status': 'scored', 'answer': {'text': 'a', 'cut': cut, 'style': 'caption'}}
+            },
+        )
+        for second, cut in ((1, 0), (2, 17), (3, 2))
+    ]
+    (row,) = (row for row in summarise(records) if row.condition == ALL)
+    assert row.cut == 2 and list(to_frame([row])['cut']) == [2]

@@ -36,6 +36,12 @@ class Reading:
     phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The words by which each class was first asserted."""
     judgement: Judgement = Judgement.UNPARSED
+    cut: int = 0
+    """Characters left out in the middle of an answer that is too long."""
+    language: str = ''
+    """`en`, `other` (which is not read) or, for an answer without words, nothing."""
+    style: str = ''
+    """The kind of answer it is, one of styles.STYLES; empty where nobody looked."""
 
     def note(
         self,

@@ -21,6 +21,8 @@ data/prompts.yaml that are needed.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,16 @@ from typing import Any
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.files import PACKAGE, sha256_of
+from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.language.styles import STYLES
 
 SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'prompts.yaml'
 """The prompts of this package."""
 DEFAULT = 'default'
+_STYLES = 'answer_style'
+_STYLED = re.compile(rb'^answer_style:.*\n?(?:[ \t#].*\n?|\r?\n)*', re.MULTILINE)
+"""That section as it stands in a file."""
 _SUFFIXES = ('.yaml', '.yml')
 
 
@@ -63,12 +69,16 @@ def prompt_ids(kind: str, path: Path = SHIPPED) -> tuple[str, ...]:
     return tuple(_section(kind, path))
 
 
-def _section(kind: str, path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f'prompts {path} cannot be read: {error}') from error
-    section = data.get(kind) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def _section(kind: str, path: Path) -> dict[str, Any]:
+    section = _load(path).get(kind)
     if not isinstance(section, dict):
         raise ConfigurationError(
             f'prompts {path} have no section {kind!r}', f'compare them with {SHIPPED}'
@@ -92,6 +102,26 @@ def generative_prompt(text: str, default: str = DEFAULT) -> str:
     if not isinstance(found, str) or not found.strip():
         raise ConfigurationError(f'generative prompt {text!r} is {found!r}', 'give a text')
     return found.strip()
+
+
+def answer_style(text: str, default: str = DEFAULT) -> str:
+    """
+    Return the kind of answer that a generative prompt asks for; empty where its file says none.
+
+    ConfigurationError names a kind that is none of styles.STYLES.
+    """
+    path, prompt_id = split_prompt(text, default)
+    section = _load(path).get(_STYLES) or {}
+    if not isinstance(section, dict):
+        raise ConfigurationError(
+            f'{path} has the {_STYLES} {section!r}', 'give a style by the id of its prompt'
+        )
+    for name, style in section.items():
+        if style not in STYLES:
+            raise ConfigurationError(
+                f'{path} has the {_STYLES} {style!r} of {name!r}', 'allowed: ' + ', '.join(STYLES)
+            )
+    return str(section.get(prompt_id, ''))
 
 
 def contrastive_prompts(text: str) -> PromptSet:
@@ -120,9 +150,14 @@ def contrastive_prompts(text: str) -> PromptSet:
 
 
 def prompts_hash(text: str = '') -> str:
-    """Return the SHA-256 of the file that a prompt comes from; ConfigurationError for none."""
+    """
+    Return the SHA-256 of the file that a prompt comes from; ConfigurationError for none.
+
+    Its section `answer_style` is left out: it says nothing to a model, so that what was measured
+    or calibrated with the prompts stays comparable.
+    """
     path, _ = split_prompt(text)
     try:
-        return sha256_of(path)
+        return hashlib.sha256(_STYLED.sub(b'', path.read_bytes())).hexdigest()
     except OSError as error:
         raise ConfigurationError(f'prompts {path} cannot be read: {error.strerror}') from error

@@ -58,6 +58,15 @@ class Prose:
         """What the lines under a heading do where nothing else is told."""
         self._topic: tuple[str, ...] = ()
         self._asked: list[Said] = []
+        self._either = False
+
+    def ask(self, question: str) -> None:
+        """Take a question that was put before the text; a yes, no or number at once answers it."""
+        tokens = words(question)
+        if asks_for_things(tokens, 3):
+            said = Clauses(tokens, self._lexicon, set()).read()
+            self._asked = [entry for entry in said if not entry.place]
+            self._either = 'or' in tokens
 
     def read(self, text: str) -> list[Sentence]:
         """Read a text line by line; return its sentences."""
@@ -255,6 +264,7 @@ class Prose:
                 self._reading.note(entry.classes, Mention.ASSERTED)
         if len(tokens) <= 4 or asks_for_things(tokens, 3):
             self._asked = [entry for entry in said if not entry.place]
+            self._either = 'or' in tokens
 
     def _answered(self, tokens: tuple[str, ...]) -> bool:
         """Give what was asked for the answer that follows; return whether it took a word."""
@@ -262,6 +272,9 @@ class Prose:
         if not asked:
             return False
         state, rest = answer(tokens)
+        if state is Mention.ASSERTED and self._either and len(asked) > 1:
+            # One of them is there, and which is not said.
+            state = Mention.HEDGED
         for entry in asked:
             self._reading.note(entry.classes, state)
         return state is not None and len(rest) > 1 and rest[1] in (',', ':', '(')

@@ -42,6 +42,7 @@ _ASKS_FOR = (
     'is it',
     'do i see',
     'does it',
+    'how many',
 )
 _THERE = (
     'yes',
@@ -107,6 +108,8 @@ _MAYBE_THERE = (
     'likely',
     'not certain',
 )
+_NUMBERS = frozenset('three four five six seven eight nine ten eleven twelve dozens'.split())
+_BEHIND_NUMBERS = frozenset('of are is in , ; : ( visible total'.split())
 _ANSWER = frozenset(('a', 'answer', 'ans', 'reply', 'response'))
 
 
@@ -128,7 +131,20 @@ def answer(tokens: Sequence[str]) -> tuple[Mention | None, Sequence[str]]:
         return Mention.HEDGED, tokens
     if starts_with(tokens, *_NOT_THERE):
         return Mention.DENIED, tokens
-    return Mention.ASSERTED if starts_with(tokens, *_THERE) else None, tokens
+    if starts_with(tokens, *_THERE):
+        return Mention.ASSERTED, tokens
+    return _counted(tokens), tokens
+
+
+def _counted(tokens: Sequence[str]) -> Mention | None:
+    """Return what a number says that stands alone: `3`, `0`, `four of them`."""
+    if not tokens or len(tokens) > 1 and tokens[1] not in _BEHIND_NUMBERS:
+        return None
+    if tokens[0] in _NUMBERS:
+        return Mention.ASSERTED
+    if not tokens[0].isdecimal():
+        return None
+    return Mention.ASSERTED if tokens[0].strip('0') else Mention.DENIED
 
 
 def _after_label(tokens: Sequence[str]) -> Sequence[str]:
@@ -149,6 +165,7 @@ _ASKS_UNSAFE = frozenset(
     'unsafe dangerous hazardous risky danger hazard hazards risk stop wait halt brake yield '
     'pause'.split()
 )
+_EXISTENCE = ('is there', 'are there', 'do you see', 'can you see', 'how many', 'does it')
 _ASKING = frozenset('i we you the it is are do does should'.split())
 
 
@@ -163,6 +180,9 @@ def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     ):
         if lexicon.judgements.find(tokens) or not found & {'sign', 'light', 'line', 'bus'}:
             return Judgement.UNSAFE
+    if starts_with(tokens, *_EXISTENCE) and 'to' not in found:
+        # "Is there a car that could cross?": about the car.
+        return None
     if found & _ASKS_SAFE:
         return Judgement.SAFE
     text = ' '.join(tokens)

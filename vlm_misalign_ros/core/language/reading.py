@@ -18,37 +18,49 @@ from __future__ import annotations
 
 from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.judgement import judge_sentences
+from vlm_misalign_ros.core.language.languages import OTHER, language_of
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
+from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.structured import judge_json
-from vlm_misalign_ros.core.language.text import is_english, tidy
+from vlm_misalign_ros.core.language.styles import style_of
+from vlm_misalign_ros.core.language.text import words
 from vlm_misalign_ros.core.language.values import Values
 from vlm_misalign_ros.core.types import Judgement
 
 __all__ = ['Reading', 'read', 'to_plain']
 
 
-def read(text: str, lexicon: Lexicon, prompt: str = '') -> Reading:
-    """Return what an answer says; an echo of `prompt` is left out first."""
-    reading = Reading()
+def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Reading:
+    """
+    Return what an answer says; an echo of `prompt` is left out first.
+
+    Its style is `style` where that is given (`answer_style` of the prompt), and else looked for.
+    """
     plain = tidy(text, prompt)
-    if not is_english(plain):
+    tokens = words(plain.text)
+    reading = Reading(
+        cut=plain.cut,
+        language=language_of(plain.text, tokens),
+        style=style or style_of(plain.text, prompt or plain.asked, tokens),
+    )
+    if reading.language == OTHER:
         return reading
     prose = Prose(lexicon, reading)
+    prose.ask(plain.asked)
     values = Values(lexicon, reading, prose)
+    # As long as the text, so that the places of words stay theirs.
     rest, start = [], 0
     judged: Judgement | None = None
-    for begin, end, value in find_json(plain):
-        rest.append(plain[start:begin])
+    for begin, end, value in find_json(plain.text):
+        rest += [plain.text[start:begin], ' ' * (end - begin - 1), '\n']
         start = end
         values.read(value)
         judged = judge_json(value, lexicon) or judged
-    rest.append(plain[start:])
-    found = prose.read(
-        '\n'.join(part.replace('```json', ' ').replace('```', ' ') for part in rest)
-    )
-    said = judge_sentences(found, lexicon, prompt, prose.parser)
+    rest.append(plain.text[start:])
+    found = prose.read(''.join(rest).replace('```json', ' ' * 7).replace('```', ' ' * 3))
+    said = judge_sentences(found, lexicon, ' '.join(words(plain.asked)), prose.parser)
     # What JSON says holds, unless the prose around it judges, too.
     if judged is None or said in (Judgement.SAFE, Judgement.UNSAFE):
         judged = said

@@ -32,6 +32,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
+from vlm_misalign_ros.core.language.styles import STYLES
 from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -193,7 +194,7 @@ def description_fault(answer: Any) -> str:
     """Return why what a model gave cannot be a description; empty where it can be one."""
     if not isinstance(answer, Description):
         return f'a {type(answer).__name__}, not a Description'
-    checks = (_scores_fault, _mentions_fault, _plain_fault)
+    checks = (_scores_fault, _mentions_fault, _plain_fault, _text_fault)
     return next((fault for check in checks if (fault := check(answer))), '')
 
 
@@ -222,8 +223,6 @@ def _mentions_fault(answer: Description) -> str:
 def _plain_fault(answer: Description) -> str:
     if not isinstance(answer.kind, Kind) or not isinstance(answer.judgement, Judgement):
         return f'kind {answer.kind!r}, judgement {answer.judgement!r}'
-    if not isinstance(answer.text, str):
-        return f'the text is a {type(answer.text).__name__}'
     if not _is_number(answer.latency) or answer.latency < 0:
         return f'the latency is {answer.latency!r}'
     view = answer.view
@@ -231,6 +230,16 @@ def _plain_fault(answer: Description) -> str:
         return f'the view is {view!r}'
     if view[0] >= view[2] or view[1] >= view[3]:
         return f'the view {view!r} has no area'
+    return ''
+
+
+def _text_fault(answer: Description) -> str:
+    if not isinstance(answer.text, str):
+        return f'the text is a {type(answer.text).__name__}'
+    if isinstance(answer.cut, bool) or not isinstance(answer.cut, int) or answer.cut < 0:
+        return f'{answer.cut!r} characters were cut'
+    if answer.style and answer.style not in STYLES:
+        return f'the style is {answer.style!r}, none of {", ".join(STYLES)}'
     return ''
 
 

@@ -27,10 +27,10 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.core.errors import FrameError, ModelError
+from vlm_misalign_ros.core.language.bounding import clean_text, without_controls
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
-from vlm_misalign_ros.core.language.prompts import DEFAULT, generative_prompt
+from vlm_misalign_ros.core.language.prompts import DEFAULT, answer_style, generative_prompt
 from vlm_misalign_ros.core.language.reading import Reading, read
-from vlm_misalign_ros.core.language.text import clean_text
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.view import centre_crop
@@ -66,6 +66,7 @@ class GenerativeModel:
         own = DEFAULT if self._template else 'caption'
         self._prompt_id = options.prompt or own
         self._prompt = generative_prompt(options.prompt, own)
+        self._style = answer_style(options.prompt, own)
         self._asked = self._ask(self._prompt)
         self._asked_safety = self._ask(generative_prompt(SAFETY_PROMPT))
         self._yes_no = YesNo(self._tokenizer, self._asked_safety)
@@ -208,22 +209,25 @@ class GenerativeModel:
         return Description(
             model=self._name,
             kind=self.kind,
-            text=answer,
+            text=clean_text(answer),
             mentions=found.mentions,
             scores=scores,
             judgement=found.judgement,
             judgement_score=safe,
             prompt_id=self._prompt_id,
             truncated=truncated,
+            cut=found.cut,
+            style=found.style,
             view=view,
             latency=time.perf_counter() - begin,
         )
 
     def _reading(self, answer: str) -> Reading:
-        return read(answer, self._lexicon, self._prompt)
+        return read(answer, self._lexicon, self._prompt, self._style)
 
     def _decode(self, tokens: torch.Tensor) -> str:
-        return clean_text(self._tokenizer.decode(tokens, skip_special_tokens=True).strip())
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        return without_controls(text)
 
     def _likelihoods(
         self,

@@ -139,6 +139,10 @@ class AnswerEntry(msgspec.Struct, frozen=True):
     """Cut off at the length that was allowed."""
     view: View
     """The part of the frame that the model saw: left, top, right, bottom."""
+    cut: int = 0
+    """Characters of a very long answer that were not read, in its middle."""
+    style: str = ''
+    """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -153,6 +157,8 @@ class AnswerEntry(msgspec.Struct, frozen=True):
             answer.prompt_id,
             answer.truncated,
             answer.view,
+            answer.cut,
+            answer.style,
         )
 
 

@@ -55,6 +55,8 @@ class Row:
     by_status: Counter[Status] = field(default_factory=Counter)
     """Frames by what became of them."""
     truncated: int = 0
+    cut: int = 0
+    """Answers so long that a part was not read."""
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     confusion_visible: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
@@ -131,6 +133,7 @@ class _Sum:
         row.frames += more.frames
         row.by_status += more.by_status
         row.truncated += more.truncated
+        row.cut += more.cut
         row.segmented += more.segmented
         row.verified += more.verified
         row.confusion += more.confusion
@@ -167,6 +170,7 @@ class _Summary:
                 self._missing[record.epoch, record.stamp, vlm_part(model)].append(row)
             if entry.answer is not None:
                 row.truncated += entry.answer.truncated
+                row.cut += entry.answer.cut > 0
             if entry.score is not None:
                 found.sources.append(self._scenes.add(record))
                 found.counts.extend(entry.score.counts.values())
@@ -279,6 +283,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 **{status.value: row.by_status[status] for status in COUNTED},
                 'verified': row.verified,
                 'truncated': row.truncated,
+                'cut': row.cut,
                 'segmented': row.segmented,
                 'miou': row.miou,
                 'miou_visible': row.miou_visible,

@@ -63,6 +63,8 @@ class Darkness:
             text=text,
             mentions=found.mentions,
             judgement=found.judgement,
+            cut=found.cut,
+            style=found.style,
             latency=time.perf_counter() - begin,
         )
 
