@@ -64,7 +64,7 @@ class Prose:
         """Take a question that was put before the text; a yes, no or number at once answers it."""
         tokens = words(question)
         if asks_for_things(tokens, 3):
-            said = Clauses(tokens, self._lexicon, set()).read()
+            said = Clauses(self.parser.parse(tokens), self._lexicon, set()).read()
             self._asked = [entry for entry in said if not entry.place]
             self._either = 'or' in tokens
 
