@@ -114,7 +114,7 @@ def _goes_on_inside(tokens: Sequence[str], index: int) -> bool:
     return (
         word in ('of', 'with')
         or word == 'in'
-        and after[:1] in (('front',), ('a',), ('an',))
+        and after[:1] == ('front',)
         or word == 'on'
         and not _RIDDEN.isdisjoint(after)
     )
