@@ -57,7 +57,7 @@ def test_additions_join_the_lexicon(tmp_path):
         ('{things: {a: 1}}', "has a dict under 'things'. expected a list"),
         ('[1]', 'has a list under .the top.. expected a mapping'),
         ('{things: [{classes: [dragon], phrases: [wyrm]}]}', "names the class 'dragon'"),
-        ('{things: [{phrases: [wyrm]}]}', "is not one: KeyError 'classes'"),
+        ('{things: [{phrases: [wyrm]}]}', "has no 'classes' under things.0."),
         ('{a: [', 'is no YAML'),
     ],
 )

@@ -22,7 +22,7 @@ from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.structured import judge_json
-from vlm_misalign_ros.core.language.text import is_english, tidy
+from vlm_misalign_ros.core.language.text import tidy
 from vlm_misalign_ros.core.language.values import Values
 from vlm_misalign_ros.core.types import Judgement
 
@@ -33,8 +33,9 @@ def read(text: str, lexicon: Lexicon, prompt: str = '') -> Reading:
     """Return what an answer says; an echo of `prompt` is left out first."""
     reading = Reading()
     plain = tidy(text, prompt)
-    if not is_english(plain):
+    if not lexicon.speech.admits(plain):
         return reading
+    plain = lexicon.speech.tidy(plain)
     prose = Prose(lexicon, reading)
     values = Values(lexicon, reading, prose)
     rest, start = [], 0

@@ -1,0 +1,231 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Phrases as trees of words, the forms they come in, and compounds of things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+NOTHING: tuple[int, list[Any]] = (0, [])
+"""What `Phrases.longest` returns where no phrase starts."""
+
+
+class Phrases:
+    """Phrases as a tree of words; finds the longest that starts at a place."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.begins: dict[str, Any] = {}
+        """By the words that phrases begin with: `in` tells fast whether one may."""
+
+    def add(self, phrase: Sequence[str], meaning: Any) -> None:
+        """Add a phrase; a later meaning of the same phrase joins the earlier ones."""
+        node = self.begins
+        for word in phrase:
+            node = node.setdefault(word, {})
+        meanings = node.setdefault('', [])
+        if meaning not in meanings:
+            meanings.append(meaning)
+
+    def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
+        """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
+        node = self.begins.get(tokens[start]) if start < len(tokens) else None
+        if node is None:
+            return NOTHING
+        length, meanings = NOTHING
+        index = start + 1
+        while node is not None:
+            if '' in node:
+                length, meanings = index - start, node['']
+            node = node.get(tokens[index]) if index < len(tokens) else None
+            index += 1
+        return length, meanings
+
+    def find(self, tokens: Sequence[str]) -> bool:
+        """Return whether any phrase stands anywhere in `tokens`."""
+        return any(
+            word in self.begins and self.longest(tokens, start)[0]
+            for start, word in enumerate(tokens)
+        )
+
+
+@dataclass(frozen=True)
+class Head:
+    """A noun that makes, with the name of a thing before it, the name of something else."""
+
+    classes: tuple[str, ...]
+    """What the two name; empty for no class."""
+    of: frozenset[str]
+    """The classes before which it does; empty for any."""
+    verb: bool
+    """Whether it is as likely a verb: `the bus stops`, but `two bus stops`."""
+
+
+class Things(Phrases):
+    """
+    Names of things; meanings are tuples of classes, empty for phrases that name none.
+
+    A compound is what its last noun is: a bus ticket is no bus, a bike shop is a building. The
+    noun before it stands in the singular.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.heads = Phrases()
+        """Meanings are Head."""
+
+    def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
+        """Return (words, meanings) of the longest name or compound at `start`."""
+        length, meanings = super().longest(tokens, start)
+        end = start + length
+        if (
+            not length
+            or end >= len(tokens)
+            or tokens[end] not in self.heads.begins
+            or not meanings[0]
+            or is_plural(tokens[end - 1])
+        ):
+            return length, meanings
+        return self._compound(tokens, start, end, meanings)
+
+    def _compound(
+        self, tokens: Sequence[str], start: int, end: int, meanings: list[Any]
+    ) -> tuple[int, list[Any]]:
+        """Return what a name is with the words behind it, from `end` on."""
+        width, heads = self.heads.longest(tokens, end)
+        for head in heads:
+            if head.of and head.of.isdisjoint(meanings[0]):
+                continue
+            if head.verb and acts(tokens, start, end + width):
+                break
+            # "truck driver | is walking": a name of its own may begin with the last noun.
+            longer, named = super().longest(tokens, end)
+            if longer > width and named[0]:
+                return end - start + longer, named
+            return end - start + width, [head.classes]
+        return end - start, meanings
+
+
+_SINGULAR = frozenset(
+    'a an this that another each every one my your his her its our their no'.split()
+)
+_GOES_ON = frozenset(
+    'at for to behind because when before after until in on and while so near suddenly here '
+    'there right left straight along into onto across ahead away past through beside'.split()
+)
+_NAME_BEGINS_WITHIN = 4
+"""Words before a thing among which its determiner is sought."""
+
+
+def acts(tokens: Sequence[str], start: int, end: int) -> bool:
+    """
+    Return whether the word before `end` is what one thing named at `start` does.
+
+    `A bus stops` and `bus stops at the light` tell of a bus, `bus stops` and `the bus stop` do
+    not: only a verb of the third person ends in s.
+    """
+    last = tokens[end - 1]
+    if not last.endswith('s'):
+        return last.endswith('ing') and _singular_before(tokens, start)
+    follows = end < len(tokens) and tokens[end] in _GOES_ON
+    return _singular_before(tokens, start) or follows and not _several_before(tokens, start)
+
+
+def _singular_before(tokens: Sequence[str], start: int) -> bool:
+    before = tokens[max(0, start - _NAME_BEGINS_WITHIN) : start]
+    for word in reversed(before):
+        if word in _SINGULAR or word == 'the':
+            return True
+        if word in ',.;:()':
+            return False
+    return False
+
+
+def _several_before(tokens: Sequence[str], start: int) -> bool:
+    return start > 0 and (
+        tokens[start - 1].isdigit()
+        or tokens[start - 1] in ('two', 'three', 'four', 'several', 'many', 'some', 'no', 'any')
+    )
+
+
+_MANY = frozenset('people children folks lorries'.split())
+_ONE = ('ss', 'us', 'is')
+"""How words in the singular end that end in s."""
+
+
+def is_plural(word: str) -> bool:
+    """Return whether a noun stands in the plural, by its ending."""
+    return (
+        word in _MANY
+        or word.endswith('men')
+        or word.endswith('s')
+        and not word.endswith(_ONE)
+        or word in ('busses', 'buses')
+    )
+
+
+_ODD = {
+    'person': 'people',
+    'child': 'children',
+    'passerby': 'passersby',
+    'passer-by': 'passers-by',
+    'wife': 'wives',
+    'housewife': 'housewives',
+    'leaf': 'leaves',
+    'thief': 'thieves',
+}
+_NO_MAN = ('human', 'german', 'roman', 'caiman')
+
+
+def plurals(phrase: str) -> Iterable[str]:
+    """Yield a phrase and its plural, by the rules of English and its commonest exceptions."""
+    yield phrase
+    rest, space, last = phrase.rpartition(' ')
+    if last in _ODD:
+        yield rest + space + _ODD[last]
+    elif last.endswith('man') and not last.endswith(_NO_MAN):
+        yield phrase[:-3] + 'men'
+    elif last.endswith('bus'):
+        yield phrase + 'ses'
+        yield phrase + 'es'
+    elif phrase.endswith(('ss', 'x', 'ch', 'sh')):
+        yield phrase + 'es'
+    elif phrase.endswith('y') and phrase[-2:-1] not in 'aeiou':
+        yield phrase[:-1] + 'ies'
+    elif not phrase.endswith('s'):
+        yield phrase + 's'
+
+
+def spellings(phrase: str) -> Iterable[str]:
+    """Yield a phrase, and with its first two words hyphened: `street-light`, `give-way sign`."""
+    yield phrase
+    if 0 < phrase.count(' ') < 3:
+        yield phrase.replace(' ', '-', 1)
+
+
+_MACRO = re.compile(r'\{([a-z_]+)\}')
+
+
+def expand(phrase: str, macros: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """Yield a phrase with every combination of its macros' entries; KeyError names one."""
+    parts = _MACRO.split(phrase)
+    choices = [macros[part] if place % 2 else [part] for place, part in enumerate(parts)]
+    for chosen in product(*choices):
+        yield ''.join(chosen)
