@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.language.prompts import (
 )
 from vlm_misalign_ros.core.language.reading import read, to_plain
 
-TEXT = 'A tuktuk waits beside two cars.'
+TEXT = 'A velomobile waits beside two cars.'
 
 
 def asserted(additions=''):
@@ -41,7 +41,7 @@ def write(path, data):
 
 
 def test_additions_join_the_lexicon(tmp_path):
-    more = {'things': [{'classes': ['motorcycle'], 'phrases': ['tuktuk']}], 'nothing': ['two car']}
+    more = {'things': [{'classes': ['motorcycle'], 'phrases': ['velomobile']}], 'nothing': ['two car']}
     path = write(tmp_path / 'more.yaml', more)
     assert asserted() == ['car']
     # The longest phrase counts, so that two cars mean nothing now.

@@ -148,8 +148,9 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
         speech = Speech.of(data, path)
         lexicon = Lexicon(int(data['version']), speech)
         macros = {
-            name: texts(entries, path, f'macros.{name}')
-            for name, entries in data['macros'].items()
+            name: texts(entries, path, f'{section}.{name}')
+            for section in ('kinds', 'macros')
+            for name, entries in data.get(section, {}).items()
         }
         put = _Put(macros, speech, path)
         _add_further(lexicon, data, put)

@@ -124,12 +124,16 @@ class Things(Phrases):
 
 
 _SINGULAR = frozenset(
-    'a an this that another each every one my your his her its our their no'.split()
+    'a an the this that another each every one my your his her its our their no'.split()
 )
 _GOES_ON = frozenset(
     'at for to behind because when before after until in on and while so near suddenly here '
     'there right left straight along into onto across ahead away past through beside'.split()
 )
+_LETTING = frozenset(
+    'let lets letting make makes see watch does did do will would can could should must'.split()
+)
+"""What a bare verb goes with: `let the tram pass`, `does the bus stop`."""
 _NAME_BEGINS_WITHIN = 4
 """Words before a thing among which its determiner is sought."""
 
@@ -138,20 +142,21 @@ def acts(tokens: Sequence[str], start: int, end: int) -> bool:
     """
     Return whether the word before `end` is what one thing named at `start` does.
 
-    `A bus stops` and `bus stops at the light` tell of a bus, `bus stops` and `the bus stop` do
-    not: only a verb of the third person ends in s.
+    `A bus stops` and `bus stops at the light` tell of a bus; `bus stops` and `the bus stop` do
+    not, as only the verb of one that acts ends in s, or in ing.
     """
     last = tokens[end - 1]
-    if not last.endswith('s'):
-        return last.endswith('ing') and _singular_before(tokens, start)
-    follows = end < len(tokens) and tokens[end] in _GOES_ON
+    if not last.endswith(('s', 'ing')) or last.endswith('ss'):
+        return not _LETTING.isdisjoint(tokens[max(0, start - _NAME_BEGINS_WITHIN) : start])
+    after = tokens[end] if end < len(tokens) else ''
+    follows = after in _GOES_ON or last.endswith('ing') and after in _SINGULAR
     return _singular_before(tokens, start) or follows and not _several_before(tokens, start)
 
 
 def _singular_before(tokens: Sequence[str], start: int) -> bool:
     before = tokens[max(0, start - _NAME_BEGINS_WITHIN) : start]
     for word in reversed(before):
-        if word in _SINGULAR or word == 'the':
+        if word in _SINGULAR:
             return True
         if word in ',.;:()':
             return False
@@ -182,8 +187,6 @@ def is_plural(word: str) -> bool:
 
 
 _ODD = {
-    'person': 'people',
-    'child': 'children',
     'passerby': 'passersby',
     'passer-by': 'passers-by',
     'wife': 'wives',
@@ -200,6 +203,10 @@ def plurals(phrase: str) -> Iterable[str]:
     rest, space, last = phrase.rpartition(' ')
     if last in _ODD:
         yield rest + space + _ODD[last]
+    elif last.endswith('person'):
+        yield phrase[:-6] + 'people'
+    elif last.endswith('child'):
+        yield phrase + 'ren'
     elif last.endswith('man') and not last.endswith(_NO_MAN):
         yield phrase[:-3] + 'men'
     elif last.endswith('bus'):

@@ -38,6 +38,8 @@ _LOADER: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 """The one in C takes a quarter of the time; not every build of PyYAML has it."""
 _OWN = ('without', 'further', 'language')
 """What a user's file may have besides additions."""
+_LISTS = ('macros', 'kinds')
+"""Sections with the lists that phrases name as {name}."""
 _USED = ('going', 'halting')
 """Macros that are lists of the lexicon, too."""
 _DOCS = 'docs/extending.md#words'
@@ -176,7 +178,7 @@ def _check_known(
 ) -> None:
     """Raise ConfigurationError for a key that there is not; macros may be new."""
     for key in added:
-        if key not in base and place != 'macros.':
+        if key not in base and place not in ('macros.', 'kinds.'):
             raise ConfigurationError(
                 f'lexicon {path} adds to {place + str(key)!r}, which there is not',
                 nearest(key, (*base, *(() if place else _OWN))),
@@ -192,7 +194,7 @@ def _without(base: dict[str, Any], out: Sequence[str], path: Path) -> dict[str, 
     met: set[str] = set()
     every: set[str] = set()
     left = {
-        key: value if key == 'macros' else _dropped(value, dropped, met, every)
+        key: value if key in _LISTS else _dropped(value, dropped, met, every)
         for key, value in base.items()
     }
     for phrase in out:
@@ -231,8 +233,8 @@ def _dropped(value: Any, dropped: set[str], met: set[str], every: set[str]) -> A
 
 def _complete(data: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the data of another language's file; ConfigurationError tells what it lacks."""
-    base = {key: value for key, value in shipped().items() if key != 'macros'}
-    known = {*base, 'macros', 'gate', 'grammar', *_OWN}
+    base = {key: value for key, value in shipped().items() if key not in _LISTS}
+    known = {*base, *_LISTS, 'gate', 'grammar', *_OWN}
     for key in data:
         if key not in known:
             raise ConfigurationError(
