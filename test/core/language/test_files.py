@@ -41,7 +41,10 @@ def write(path, data):
 
 
 def test_additions_join_the_lexicon(tmp_path):
-    more = {'things': [{'classes': ['motorcycle'], 'phrases': ['velomobile']}], 'nothing': ['two car']}
+    more = {
+        'things': [{'classes': ['motorcycle'], 'phrases': ['velomobile']}],
+        'nothing': ['two car'],
+    }
     path = write(tmp_path / 'more.yaml', more)
     assert asserted() == ['car']
     # The longest phrase counts, so that two cars mean nothing now.

@@ -15,17 +15,12 @@
 """What words mean: the names of driving data sets, compounds, spellings; files laid over ours."""
 
 import re
-import textwrap
 
 import pytest
-import yaml
 
-from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon, plurals
-from vlm_misalign_ros.core.language.phrases import Things, is_plural, spellings
+from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.reading import read, to_plain
-from vlm_misalign_ros.core.language.wordfiles import SHIPPED, shipped
 
 LEXICON = open_lexicon()
 CASES = """

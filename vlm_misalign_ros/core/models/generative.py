@@ -210,6 +210,7 @@ class GenerativeModel:
             kind=self.kind,
             text=answer,
             mentions=found.mentions,
+            further=found.further,
             scores=scores,
             judgement=found.judgement,
             judgement_score=safe,

@@ -121,7 +121,7 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
-class AnswerEntry(msgspec.Struct, frozen=True):
+class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model said."""
 
     kind: Kind
@@ -139,6 +139,8 @@ class AnswerEntry(msgspec.Struct, frozen=True):
     """Cut off at the length that was allowed."""
     view: View
     """The part of the frame that the model saw: left, top, right, bottom."""
+    further: dict[str, Mention] = msgspec.field(default_factory=dict)
+    """What was said of each class of the user's own, never scored; absent where of none."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -153,6 +155,7 @@ class AnswerEntry(msgspec.Struct, frozen=True):
             answer.prompt_id,
             answer.truncated,
             answer.view,
+            {name: answer.further[name] for name in sorted(answer.further)},
         )
 
 
