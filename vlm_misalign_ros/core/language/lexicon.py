@@ -210,17 +210,26 @@ class _Put:
         self, phrases: Phrases, entries: Iterable[str], meaning: Any, plural: bool = False
     ) -> None:
         for entry in entries:
-            for text in expand(str(entry), self._macros):
+            for text in self._unfolded(str(entry)):
                 for form in plurals(text) if plural and self._speech.english else (text,):
                     # 's and 're belong to the word before them.
                     phrases.add(words(self._speech.tidy(form.replace(" '", "'"))), meaning)
+
+    def _unfolded(self, entry: str) -> list[str]:
+        try:
+            return list(expand(entry, self._macros))
+        except KeyError as error:
+            raise ConfigurationError(
+                f'lexicon {self.path} has {entry!r}, and no list {error} under macros or kinds',
+                nearest(error.args[0], self._macros),
+            ) from error
 
     def names(
         self, phrases: Phrases, entries: Any, place: str, meaning: Any, spelt: bool = True
     ) -> None:
         """Put the names of a thing, in the singular and the plural, hyphened or not."""
         for entry in texts(entries, self.path, place):
-            for text in expand(entry, self._macros):
+            for text in self._unfolded(entry):
                 for form in plurals(text) if self._speech.english else (text,):
                     for way in spellings(form) if spelt else (form,):
                         phrases.add(words(self._speech.tidy(way)), meaning)

@@ -170,20 +170,15 @@ def _several_before(tokens: Sequence[str], start: int) -> bool:
     )
 
 
-_MANY = frozenset('people children folks lorries'.split())
+_MANY = ('people', 'children', 'men', 'buses', 'busses', 'passers-by')
+"""How words in the plural end, besides in s."""
 _ONE = ('ss', 'us', 'is')
 """How words in the singular end that end in s."""
 
 
 def is_plural(word: str) -> bool:
     """Return whether a noun stands in the plural, by its ending."""
-    return (
-        word in _MANY
-        or word.endswith('men')
-        or word.endswith('s')
-        and not word.endswith(_ONE)
-        or word in ('busses', 'buses')
-    )
+    return word.endswith(_MANY) or word.endswith('s') and not word.endswith(_ONE)
 
 
 _ODD = {
