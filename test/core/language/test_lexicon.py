@@ -332,7 +332,27 @@ a cell tower |
 a wall clock |
 a fence post |
 bicycle stands |
-a bike helmet | bicycle
+a bike helmet |
+a man in a motorcycle jacket | person
+bus riders | person
+a guard booth |
+black bars at the top |
+a couple cars | car
+a couple of cars | car
+individual cars | car
+individual elements |
+a crew cab pickup | truck
+a truck cab | truck
+a cop car | car
+human drivers |
+this sheds light on it |
+a highway patrol car | car
+sandbags |
+sand bags |
+guy wires |
+a bus number 7 | bus
+a burning car fire | car
+a factory worker | person
 # What only looks like a compound
 the bus stops at the light | bus
 a car parks behind a truck | car truck
