@@ -56,7 +56,7 @@ setup(
     packages=find_packages(include=['vlm_misalign_ros*']),
     package_data={
         'vlm_misalign_ros': ['py.typed', 'miniatures/*/*', 'miniatures/*/*/*'],
-        'vlm_misalign_ros.core.language': ['data/*'],
+        'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
         'vlm_misalign_ros.core.report': ['*.jinja'],
     },

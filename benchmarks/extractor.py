@@ -30,17 +30,10 @@ import statistics
 import time
 from pathlib import Path
 
-import yaml
-
 from vlm_misalign_ros.core.language.labelled import Labelled, load, score
-from vlm_misalign_ros.core.language.lexicon import (
-    SHIPPED,
-    Lexicon,
-    lexicon_hash,
-    open_lexicon,
-    plurals,
-)
+from vlm_misalign_ros.core.language.lexicon import Lexicon, lexicon_hash, open_lexicon, plurals
 from vlm_misalign_ros.core.language.reading import read
+from vlm_misalign_ros.core.language.wordfiles import shipped
 from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.metrics.statistics import wilson
 
@@ -50,7 +43,7 @@ TEXTS = ROOT / 'test' / 'data' / 'descriptions'
 
 def names() -> re.Pattern[str]:
     """Return an expression that finds any name of any class."""
-    things = yaml.safe_load(SHIPPED.read_text(encoding='utf-8'))['things']
+    things = shipped()['things']
     forms = {form for entry in things for phrase in entry['phrases'] for form in plurals(phrase)}
     ordered = sorted(forms, key=len, reverse=True)
     return re.compile(r'\b(?:' + '|'.join(map(re.escape, ordered)) + r')\b')

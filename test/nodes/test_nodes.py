@@ -520,6 +520,7 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
         'kind',
         'text',
         'mentions',
+        'further',
         'scores',
         'judgement',
         'judgement_score',

@@ -175,6 +175,8 @@ class Description:
     """Raw answer, bounded in length; for contrastive models empty."""
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
+    further: dict[str, Mention] = field(default_factory=dict)
+    """By name of a class of the user's own (lexicon: further); counted, never scored."""
     scores: dict[str, float] = field(default_factory=dict)
     """Per class: contrastive, the probability that it is there; generative, the likelihood of
     the words that name it (geometric mean over their tokens)."""

@@ -31,7 +31,6 @@ from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
-from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -44,12 +43,12 @@ from vlm_misalign_ros.core.types import (
     Failed,
     Judgement,
     Kind,
-    Mention,
     Source,
     Style,
     View,
 )
 from vlm_misalign_ros.wire.camera import possible
+from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 
 Values = dict[str, str]
 
@@ -284,6 +283,7 @@ def description_to_values(description: Description) -> Values:
         'text': description.text,
         'mentions': json.dumps({name: m.value for name, m in description.mentions.items()}),
         'scores': json.dumps(description.scores),
+        'further': json.dumps({name: m.value for name, m in description.further.items()}),
         'judgement': description.judgement.value,
         'judgement_score': '' if score is None else repr(score),
         'prompt_id': description.prompt_id,
@@ -322,24 +322,19 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
     failed = _failed(values)
     if failed is not None:
         return failed
-    mentions = _loads(values, 'mentions', {})
     scores = _loads(values, 'scores', {})
-    if not isinstance(mentions, dict) or not isinstance(scores, dict):
-        raise RecordError("message values 'mentions' and 'scores' must be JSON objects")
-    for name in (*mentions, *scores):
-        if name not in SCORED:
-            raise RecordError(
-                f'description names the class {name[:80]!r}', 'allowed: ' + ', '.join(SCORED)
-            )
+    if not isinstance(scores, dict):
+        raise RecordError("message value 'scores' must be a JSON object")
+    for name in scores:
+        check_scored(name)
     numbers = {name: _share(value, f'scores.{name}') for name, value in scores.items()}
     score, style = (values.get(key, '') for key in ('judgement_score', 'style'))
     return Description(
         model=_line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
         text=clean_text(values.get('text', '')),
-        mentions={
-            name: _member(Mention, state, f'mentions.{name}') for name, state in mentions.items()
-        },
+        mentions=mentions_of(_loads(values, 'mentions', {}), 'mentions', check_scored),
+        further=mentions_of(_loads(values, 'further', {}), 'further', check_further),
         scores=numbers,
         judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
         judgement_score=_share(score, 'judgement_score') if score else None,

@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.language.prompts import (
 )
 from vlm_misalign_ros.core.language.reading import read, to_plain
 
-TEXT = 'A tuktuk waits beside two cars.'
+TEXT = 'A velomobile waits beside two cars.'
 
 
 def asserted(additions=''):
@@ -45,7 +45,10 @@ def write(path, data):
 
 
 def test_additions_join_the_lexicon(tmp_path):
-    more = {'things': [{'classes': ['motorcycle'], 'phrases': ['tuktuk']}], 'nothing': ['two car']}
+    more = {
+        'things': [{'classes': ['motorcycle'], 'phrases': ['velomobile']}],
+        'nothing': ['two car'],
+    }
     path = write(tmp_path / 'more.yaml', more)
     assert asserted() == ['car']
     # The longest phrase counts, so that two cars mean nothing now.
@@ -61,7 +64,7 @@ def test_additions_join_the_lexicon(tmp_path):
         ('{things: {a: 1}}', "has a dict under 'things'. expected a list"),
         ('[1]', 'has a list under .the top.. expected a mapping'),
         ('{things: [{classes: [dragon], phrases: [wyrm]}]}', "names the class 'dragon'"),
-        ('{things: [{phrases: [wyrm]}]}', "is not one: KeyError 'classes'"),
+        ('{things: [{phrases: [wyrm]}]}', "has no 'classes' under things.0."),
         ('{a: [', 'is no YAML'),
     ],
 )

@@ -433,7 +433,7 @@ def test_macros_and_plurals_unfold():
     assert list(expand('{a} {b} x', {'a': ['1', '2'], 'b': ['3']})) == ['1 3 x', '2 3 x']
     assert [list(plurals(word))[-1] for word in ('car', 'bus', 'lorry', 'bush', 'buoy')] == [
         'cars',
-        'bus',
+        'buses',
         'lorries',
         'bushes',
         'buoys',

@@ -30,7 +30,7 @@ echo 'Two cars ahead.\nIt is safe to go on.' | vlm-misalign mentions
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('--lexicon', default='', help='YAML file of additions to the lexicon')
+    parser.add_argument('--lexicon', default='', help='YAML file of words, laid over the lexicon')
 
 
 def run(arguments: argparse.Namespace) -> int:

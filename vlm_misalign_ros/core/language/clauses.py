@@ -40,7 +40,8 @@ from vlm_misalign_ros.core.language.grammar import (
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
-from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, is_plural, noun_phrase
+from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, noun_phrase
+from vlm_misalign_ros.core.language.phrases import is_plural
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
 

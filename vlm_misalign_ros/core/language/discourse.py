@@ -42,9 +42,9 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.marks import Mark, mark
-from vlm_misalign_ros.core.language.nouns import Said, is_plural, noun_phrase
+from vlm_misalign_ros.core.language.nouns import Said, noun_phrase
 from vlm_misalign_ros.core.language.patterns import PatternSet, Test
-from vlm_misalign_ros.core.language.phrases import Phrases, phrases
+from vlm_misalign_ros.core.language.phrases import Phrases, is_plural, phrases
 from vlm_misalign_ros.core.types import Judgement, Mention
 
 SHIPPED_GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'

@@ -12,27 +12,51 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The lexicon: phrases by meaning, read from a versioned YAML file, matched longest first."""
+"""The lexicon: phrases by meaning, read from versioned YAML files, matched longest first."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.language.phrases import Phrases
+from vlm_misalign_ros.core.language.phrases import (
+    NOTHING,
+    Head,
+    Phrases,
+    Things,
+    expand,
+    plurals,
+    spellings,
+)
+from vlm_misalign_ros.core.language.speech import Speech
 from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.language.wordfiles import (
+    SHIPPED,
+    check_classes,
+    data_of,
+    hash_of,
+    nearest,
+    texts,
+)
+
+__all__ = [
+    'NOTHING',
+    'SHIPPED',
+    'Cue',
+    'Lexicon',
+    'Phrases',
+    'expand',
+    'lexicon_hash',
+    'open_lexicon',
+    'plurals',
+]
 
 
 class Cue(Enum):
@@ -58,7 +82,11 @@ class Lexicon:
     """Phrases for things, polarity and judgements."""
 
     version: int
-    things: Phrases = field(default_factory=Phrases)
+    speech: Speech = field(default_factory=Speech)
+    """The language it is for."""
+    further: tuple[str, ...] = ()
+    """Classes of a user's own, which are counted and never scored."""
+    things: Things = field(default_factory=Things)
     """Meanings are tuples of class names; empty for phrases that mean no thing."""
     cues: Phrases = field(default_factory=Phrases)
     """Meanings are Cue."""
@@ -93,102 +121,44 @@ class Lexicon:
     """What a verdict stands under: `judgement: safe`."""
 
 
-SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'lexicon.yaml'
-"""The lexicon of this package."""
+_NAME = re.compile(r'[^\W\d_A-Z][^\W_A-Z]*(?:[ -][^\W_A-Z]+)*')
 
 
 def open_lexicon(additions: str = '') -> Lexicon:
     """
-    Return the lexicon of this package, with what a YAML file adds to it.
+    Return the lexicon of this package, with a user's YAML file laid over it.
 
-    The file has any of the lists and mappings of data/lexicon.yaml; its entries join those that
-    are there and go before them. Raises ConfigurationError naming what is wrong.
+    The file has any of the lists and mappings of data/lexicon/, whose entries join those that are
+    there and go before them, `without` for phrases to take out, and `further` for classes of its
+    own. One with a `language` other than English stands alone. Raises ConfigurationError naming
+    file, key and value of what is wrong.
     """
     return _open(Path(additions).expanduser() if additions else None)
 
 
 def lexicon_hash(additions: str = '') -> str:
-    """Return the SHA-256 over the lexicon of this package and what a file adds to it."""
-    total = hashlib.sha256(SHIPPED.read_bytes())
-    if additions:
-        try:
-            total.update(Path(additions).expanduser().read_bytes())
-        except OSError as error:
-            raise ConfigurationError(
-                f'lexicon {additions} cannot be read: {error.strerror}'
-            ) from error
-    return total.hexdigest()
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigurationError(f'lexicon {path} cannot be read: {error.strerror}') from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f'lexicon {path} is no YAML: {error}') from error
-
-
-def _joined(base: Any, added: Any, path: Path, place: str = '') -> Any:
-    """Return a lexicon with additions before its own entries."""
-    if isinstance(base, dict) and isinstance(added, dict):
-        unknown = [key for key in added if key not in base]
-        if unknown:
-            raise ConfigurationError(
-                f'lexicon {path} adds to {place + str(unknown[0])!r}, which there is not',
-                'known: ' + ', '.join(map(str, base)),
-            )
-        return {
-            key: _joined(value, added[key], path, f'{place}{key}.') if key in added else value
-            for key, value in base.items()
-        }
-    if isinstance(base, list) and isinstance(added, list):
-        return [*added, *base]
-    raise ConfigurationError(
-        f'lexicon {path} has a {type(added).__name__} under {place.rstrip(".") or "the top"!r}',
-        f'expected a {"mapping" if isinstance(base, dict) else "list"}',
-    )
+    """Return the SHA-256 over the lexicon of this package and a user's file."""
+    return hash_of(additions)
 
 
 @lru_cache(maxsize=4)
 def _open(additions: Path | None) -> Lexicon:
-    data = _read(SHIPPED)
-    if additions is None:
-        return _build(data, SHIPPED)
-    return _build(_joined(data, _read(additions), additions), additions)
-
-
-def plurals(phrase: str) -> Iterable[str]:
-    """Yield a phrase and its regular plural."""
-    yield phrase
-    if phrase.endswith(('s', 'x', 'ch', 'sh')):
-        if not phrase.endswith('s'):
-            yield phrase + 'es'
-    elif phrase.endswith('y') and phrase[-2:-1] not in 'aeiou':
-        yield phrase[:-1] + 'ies'
-    else:
-        yield phrase + 's'
-
-
-_MACRO = re.compile(r'\{([a-z_]+)\}')
-
-
-def expand(phrase: str, macros: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    """Yield a phrase with every combination of its macros' entries; KeyError names one."""
-    parts = _MACRO.split(phrase)
-    choices = [macros[part] if place % 2 else [part] for place, part in enumerate(parts)]
-    for chosen in product(*choices):
-        yield ''.join(chosen)
+    return _build(data_of(additions), additions or SHIPPED)
 
 
 def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
     """Return the lexicon of a file's data; ConfigurationError names what it lacks."""
     try:
-        lexicon = Lexicon(int(data['version']))
+        speech = Speech.of(data, path)
+        lexicon = Lexicon(int(data['version']), speech)
         macros = {
-            name: [str(entry) for entry in entries] for name, entries in data['macros'].items()
+            name: texts(entries, path, f'{section}.{name}')
+            for section in ('kinds', 'macros')
+            for name, entries in data.get(section, {}).items()
         }
-        _add_things(lexicon, data, path)
+        put = _Put(macros, speech, path)
+        _add_further(lexicon, data, put)
+        _add_things(lexicon, data, put)
         polarity = data['polarity']
         for cue in Cue:
             entries = (
@@ -198,32 +168,32 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
                 if cue is Cue.PICTURE_AFTER
                 else polarity[cue.value]
             )
-            _add(lexicon.cues, entries, macros, cue)
-        _add(lexicon.bearers, data['pictures']['bearer'], macros, True, plural=True)
-        _add(lexicon.shows, data['pictures']['shows'], macros, True)
-        _add(lexicon.showing, data['pictures']['showing'], macros, True)
-        _add(lexicon.guesses, polarity['guess'], macros, True)
-        _add(lexicon.corrections, data['corrections'], macros, True)
-        _add(lexicon.absent, data['headings']['absent'], macros, True)
-        _add(lexicon.hypothetical, data['headings']['hypothetical'], macros, True)
-        _add(lexicon.advice, data['headings']['advice'], macros, True)
-        _add(lexicon.uncertain, data['headings']['uncertain'], macros, True)
+            put(lexicon.cues, entries, cue)
+        put(lexicon.bearers, data['pictures']['bearer'], True, plural=True)
+        put(lexicon.shows, data['pictures']['shows'], True)
+        put(lexicon.showing, data['pictures']['showing'], True)
+        put(lexicon.guesses, polarity['guess'], True)
+        put(lexicon.corrections, data['corrections'], True)
+        put(lexicon.absent, data['headings']['absent'], True)
+        put(lexicon.hypothetical, data['headings']['hypothetical'], True)
+        put(lexicon.advice, data['headings']['advice'], True)
+        put(lexicon.uncertain, data['headings']['uncertain'], True)
         judgement = data['judgement']
         for meaning in ('unsafe', 'safe', 'neither', 'refused'):
-            _add(lexicon.judgements, judgement[meaning], macros, meaning)
+            put(lexicon.judgements, judgement[meaning], meaning)
         for meaning, name in (('safe', 'order_go'), ('unsafe', 'order_halt')):
             lexicon.orders[meaning] = Phrases()
-            _add(lexicon.orders[meaning], judgement[name], macros, meaning)
+            put(lexicon.orders[meaning], judgement[name], meaning)
         for name in SIDE:
             lexicon.side[name] = Phrases()
-            _add(lexicon.side[name], judgement[name], macros, True)
+            put(lexicon.side[name], judgement[name], True)
         lexicon.composing = frozenset().union(
             *(lexicon.side[name].begins for name in ('scale_risk', 'scale_safety', 'good', 'bad'))
         )
         for name in ('going', 'halting'):
             lexicon.side[name] = Phrases()
-            _add(lexicon.side[name], macros[name], macros, True)
-        _add(lexicon.conditions, judgement['conditions'], macros, True)
+            put(lexicon.side[name], macros[name], True)
+        put(lexicon.conditions, judgement['conditions'], True)
         lexicon.about_safety = frozenset(judgement['about_safety'])
         lexicon.verdicts = frozenset(judgement['verdicts'])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -234,31 +204,107 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
     return lexicon
 
 
-def _add(
-    phrases: Phrases,
-    entries: Iterable[str],
-    macros: Mapping[str, Sequence[str]],
-    meaning: Any,
-    plural: bool = False,
+class _Put:
+    """Puts phrases of a file into trees, with their macros unfolded."""
+
+    def __init__(self, macros: Mapping[str, Sequence[str]], speech: Speech, path: Path) -> None:
+        self._macros = macros
+        self._speech = speech
+        self.path = path
+
+    def __call__(
+        self, phrases: Phrases, entries: Iterable[str], meaning: Any, plural: bool = False
+    ) -> None:
+        for entry in entries:
+            for text in self._unfolded(str(entry)):
+                for form in plurals(text) if plural and self._speech.english else (text,):
+                    phrases.add(self._words(form), meaning)
+
+    def _unfolded(self, entry: str) -> list[str]:
+        try:
+            return list(expand(entry, self._macros))
+        except KeyError as error:
+            raise ConfigurationError(
+                f'lexicon {self.path} has {entry!r}, and no list {error} under macros or kinds',
+                nearest(error.args[0], self._macros),
+            ) from error
+
+    def names(
+        self, phrases: Phrases, entries: Any, place: str, meaning: Any, spelt: bool = True
+    ) -> None:
+        """Put the names of a thing, in the singular and the plural, hyphened or not."""
+        for entry in texts(entries, self.path, place):
+            for text in self._unfolded(entry):
+                for form in plurals(text) if self._speech.english else (text,):
+                    for way in spellings(form) if spelt else (form,):
+                        phrases.add(self._words(way), meaning)
+
+    def _words(self, phrase: str) -> tuple[str, ...]:
+        phrase = self._speech.tidy(phrase)
+        if phrase.islower() and phrase.replace(' ', '').isalnum():
+            # Most are, and the expression in `words` takes thrice the time.
+            return tuple(phrase.split())
+        # 's and 're belong to the word before them.
+        return words(phrase.replace(" '", "'"))
+
+
+def _add_further(lexicon: Lexicon, data: Mapping[str, Any], put: _Put) -> None:
+    """Add the classes of a user's own; they come before all that the words meant."""
+    further = data.get('further') or {}
+    if not isinstance(further, Mapping):
+        raise ConfigurationError(
+            f'lexicon {put.path} has a {type(further).__name__} under {"further"!r}',
+            'write a mapping, such as further: {cone: [cone, traffic cone]}',
+        )
+    for name in further:
+        if not isinstance(name, str) or name in SCORED or not _NAME.fullmatch(name[:41]):
+            raise ConfigurationError(
+                f'lexicon {put.path} has the class {name!r} under {"further"!r}',
+                f'{name} is scored: add to things'
+                if name in SCORED
+                else 'name it by a word or two, in lower case, of 40 characters at most',
+            )
+        put.names(lexicon.things, further[name], f'further.{name}', (name,))
+    lexicon.further = tuple(further)
+
+
+def _add_things(lexicon: Lexicon, data: Mapping[str, Any], put: _Put) -> None:
+    for number, entry in enumerate(data['things']):
+        place = f'things[{number}]'
+        _check_entry(entry, ('classes', 'phrases'), put.path, place)
+        classes = check_classes(entry['classes'], put.path, place)
+        put.names(lexicon.things, entry['phrases'], f'{place}.phrases', classes)
+    put.names(lexicon.things, data['nothing'], 'nothing', (), spelt=False)
+    for number, entry in enumerate(data['compounds']):
+        place = f'compounds[{number}]'
+        _check_entry(entry, ('classes', 'heads'), put.path, place, ('of', 'also_verbs'))
+        head = Head(
+            check_classes(entry['classes'], put.path, place),
+            frozenset(check_classes(entry.get('of', []), put.path, place)),
+            bool(entry.get('also_verbs', False)),
+        )
+        put.names(lexicon.things.heads, entry['heads'], f'{place}.heads', head, spelt=False)
+
+
+def _check_entry(
+    entry: Any, needed: Sequence[str], path: Path, place: str, others: Sequence[str] = ()
 ) -> None:
-    for entry in entries:
-        for text in expand(str(entry), macros):
-            for form in plurals(text) if plural else (text,):
-                # 's and 're belong to the word before them.
-                phrases.add(words(form.replace(" '", "'")), meaning)
-
-
-def _add_things(lexicon: Lexicon, data: Mapping[str, Any], path: Path) -> None:
-    for entry in data['things']:
-        classes = tuple(entry['classes'])
-        for name in classes:
-            if name not in SCORED:
-                raise ConfigurationError(
-                    f'lexicon {path} names the class {name!r}', 'allowed: ' + ', '.join(SCORED)
-                )
-        for phrase in entry['phrases']:
-            for form in plurals(phrase):
-                lexicon.things.add(words(form), classes)
-    for phrase in data['nothing']:
-        for form in plurals(phrase):
-            lexicon.things.add(words(form), ())
+    """Raise ConfigurationError for an entry that lacks a key or has one too many."""
+    keys = (*needed, *others)
+    if not isinstance(entry, Mapping):
+        raise ConfigurationError(
+            f'lexicon {path} has {str(entry)[:60]!r} under {place}',
+            'expected a mapping with ' + ' and '.join(needed),
+        )
+    for key in needed:
+        if key not in entry:
+            raise ConfigurationError(
+                f'lexicon {path} has no {key!r} under {place}',
+                f'expected a mapping with {" and ".join(needed)}',
+            )
+    for key in entry:
+        if key not in keys:
+            raise ConfigurationError(
+                f'lexicon {path} has {str(key)!r} under {place}, which there is not',
+                nearest(key, keys),
+            )

@@ -33,6 +33,8 @@ class Reading:
 
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
+    further: dict[str, Mention] = field(default_factory=dict)
+    """By name of a class of the user's own, which is counted and never scored."""
     phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The words by which each class was first asserted."""
     judgement: Judgement = Judgement.UNPARSED
@@ -54,22 +56,31 @@ class Reading:
         if mention is None:
             return
         for entry in classes:
-            old = self.mentions.get(entry)
+            scored = entry in SCORED
+            said = self.mentions if scored else self.further
+            old = said.get(entry)
             if old is None or corrects or _RANK[mention] > _RANK[old]:
-                self.mentions[entry] = mention
-            if mention is Mention.ASSERTED and name:
+                said[entry] = mention
+            if mention is Mention.ASSERTED and name and scored:
                 self.phrases.setdefault(entry, tuple(name))
 
 
 def to_plain(reading: Reading) -> dict[str, Any]:
-    """Return a reading as `vlm-misalign mentions` prints it."""
+    """
+    Return a reading as `vlm-misalign mentions` prints it.
+
+    `further` is there only where a class of the user's own was mentioned.
+    """
 
     def of(state: Mention) -> list[str]:
         return [name for name in SCORED if reading.mentions.get(name) is state]
 
-    return {
+    plain: dict[str, Any] = {
         'asserted': of(Mention.ASSERTED),
         'denied': of(Mention.DENIED),
         'hedged': of(Mention.HEDGED),
         'judgement': reading.judgement.value,
     }
+    if reading.further:
+        plain['further'] = {name: state.value for name, state in reading.further.items()}
+    return plain

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.labels.classes import VEHICLE
 from vlm_misalign_ros.core.language.grammar import DEFINITE, INDEFINITE, STOP, VERBS
 from vlm_misalign_ros.core.language.marks import Mark
-from vlm_misalign_ros.core.language.phrases import Phrases, lengths, phrases
+from vlm_misalign_ros.core.language.phrases import Phrases, is_plural, lengths, phrases
 from vlm_misalign_ros.core.types import Mention
 
 _WHOEVER = frozenset("somebody someone anybody anyone nobody nobody's".split())
@@ -114,15 +114,6 @@ class Said:
     plural: bool = False
     present: bool = False
     """Whether its words tell that it is there: `parked cars`."""
-
-
-_PLURAL = frozenset('people men women children policemen policewomen workmen firemen'.split())
-_SINGULAR = frozenset('bus'.split())
-
-
-def is_plural(noun: str) -> bool:
-    """Return whether a noun is in the plural."""
-    return noun in _PLURAL or noun.endswith('s') and noun[-2:] != 'ss' and noun not in _SINGULAR
 
 
 def noun_phrase(tokens: Sequence[str], marks: Sequence[Mark], index: int) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.judgement import judge_sentences
-from vlm_misalign_ros.core.language.languages import OTHER, language_of
+from vlm_misalign_ros.core.language.languages import language_of
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.plain import tidy
@@ -45,20 +45,21 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
         language=language_of(plain.text, tokens),
         style=style or style_of(plain.text, prompt or plain.asked, tokens),
     )
-    if reading.language == OTHER:
+    if not lexicon.speech.admits(plain.text, reading.language):
         return reading
+    text = lexicon.speech.tidy(plain.text)
     prose = Prose(lexicon, reading)
     prose.ask(plain.asked)
     values = Values(lexicon, reading, prose)
     # As long as the text, so that the places of words stay theirs.
     rest, start = [], 0
     judged: Judgement | None = None
-    for begin, end, value in find_json(plain.text):
-        rest += [plain.text[start:begin], ' ' * (end - begin - 1), '\n']
+    for begin, end, value in find_json(text):
+        rest += [text[start:begin], ' ' * (end - begin - 1), '\n']
         start = end
         values.read(value)
         judged = judge_json(value, lexicon) or judged
-    rest.append(plain.text[start:])
+    rest.append(text[start:])
     found = prose.read(''.join(rest).replace('```json', ' ' * 7).replace('```', ' ' * 3))
     said = judge_sentences(found, lexicon, ' '.join(words(plain.asked)), prose.parser)
     # What JSON says holds, unless the prose around it judges, too.

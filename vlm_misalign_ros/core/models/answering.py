@@ -217,6 +217,11 @@ def _mentions_fault(answer: Description) -> str:
     for name, state in answer.mentions.items():
         if name not in SCORED or not isinstance(state, Mention):
             return f'a mention {name!r}: {state!r}'
+    if not isinstance(answer.further, Mapping):
+        return f'further mentions are a {type(answer.further).__name__}'
+    for name, state in answer.further.items():
+        if not isinstance(name, str) or name in SCORED or not isinstance(state, Mention):
+            return f'a further mention {name!r}: {state!r}'
     return ''
 
 

@@ -211,6 +211,7 @@ class GenerativeModel:
             kind=self.kind,
             text=clean_text(answer),
             mentions=found.mentions,
+            further=found.further,
             scores=scores,
             judgement=found.judgement,
             judgement_score=safe,

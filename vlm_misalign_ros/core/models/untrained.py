@@ -24,11 +24,10 @@ import json
 from pathlib import Path
 
 import torch
-import yaml
 
 from vlm_misalign_ros.core.labels.classes import CLASSES
-from vlm_misalign_ros.core.language.lexicon import SHIPPED
 from vlm_misalign_ros.core.language.prompts import generative_prompt
+from vlm_misalign_ros.core.language.wordfiles import shipped
 
 _CHAT = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
@@ -128,9 +127,9 @@ def _clip(folder: Path) -> None:
 
 def _vocabulary() -> list[str]:
     """Return the words of the lexicon and the prompts, in a fixed order."""
-    data = yaml.safe_load(SHIPPED.read_text(encoding='utf-8'))
+    things = shipped()['things']
     found: dict[str, None] = dict.fromkeys(_FILLERS)
-    texts = [phrase for entry in data['things'] for phrase in entry['phrases'][:6]]
+    texts = [phrase for entry in things for phrase in entry['phrases'][:6]]
     texts += [generative_prompt(name) for name in ('default', 'json', 'caption')]
     for text in texts:
         found.update(

@@ -53,7 +53,8 @@ def build_manifest(
     extra: Mapping[str, Any],
     lexicon: str = '',
 ) -> dict[str, Any]:
-    """Return the manifest of a run that starts now; `lexicon` is a file of additions."""
+    """Return the manifest of a run that starts now; `lexicon` is a user's file of words."""
+    words = open_lexicon(lexicon)
     return {
         'schema': 1,
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -62,8 +63,10 @@ def build_manifest(
         'models': dict(models),
         **extra,
         'language': {
-            'lexicon_version': open_lexicon(lexicon).version,
+            'lexicon_version': words.version,
+            'lexicon_language': words.speech.language,
             'lexicon_sha256': lexicon_hash(lexicon),
+            'further_classes': list(words.further),
             'prompts_sha256': prompts_hash(),
         },
         'packages': _versions(),

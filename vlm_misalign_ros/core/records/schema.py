@@ -121,7 +121,7 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
-class AnswerEntry(msgspec.Struct, frozen=True):
+class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model said."""
 
     kind: Kind
@@ -143,6 +143,8 @@ class AnswerEntry(msgspec.Struct, frozen=True):
     """Characters of a very long answer that were not read, in its middle."""
     style: str = ''
     """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
+    further: dict[str, Mention] = msgspec.field(default_factory=dict)
+    """What was said of each class of the user's own, never scored; absent where of none."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -159,6 +161,7 @@ class AnswerEntry(msgspec.Struct, frozen=True):
             answer.view,
             answer.cut,
             answer.style,
+            {name: answer.further[name] for name in sorted(answer.further)},
         )
 
 

@@ -249,6 +249,7 @@ def _line(model: str, entry: ModelEntry) -> dict[str, Any]:
         'judgement': answer.judgement.value if answer else None,
         'judgement_score': answer.judgement_score if answer else None,
         'mentions': json.dumps(answer.mentions if answer else {}),
+        'further': json.dumps(answer.further if answer else {}),
         'scores': json.dumps(answer.scores if answer else {}),
         'hallucinated': json.dumps(score.hallucinated if score else []),
         'omitted': json.dumps(score.omitted if score else []),

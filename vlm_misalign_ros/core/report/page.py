@@ -36,7 +36,15 @@ from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.summary import ALL, SCENES, Row, few_scenes, lost_kinds, show
+from vlm_misalign_ros.core.report.summary import (
+    ALL,
+    SCENES,
+    Row,
+    few_scenes,
+    further_lines,
+    lost_kinds,
+    show,
+)
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
@@ -74,6 +82,7 @@ def write_report(
         table=[_line(row, lost) for row in rows],
         lost=[status.value for status in lost],
         safety_scenes=SCENES,
+        further=further_lines(rows),
         alike=always_the_same([row for row in rows if row.corruption != BLANK], ALL),
         occluded=[_both_truths(row) for row in rows if _occluded(row)],
         two_truths=TWO_TRUTHS,

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import COUNTED, LOST, FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.table import sound
+from vlm_misalign_ros.core.types import Mention
 
 ALL = 'all'
 SCENES = ('hazard scenes', 'clear scenes')
@@ -57,6 +58,8 @@ class Row:
     truncated: int = 0
     cut: int = 0
     """Answers so long that a part was not read."""
+    further: Counter[str] = field(default_factory=Counter)
+    """Scored frames that a class of the user's own was asserted in, by its name."""
     counts: Counts = field(default_factory=Counts)
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     confusion_visible: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
@@ -134,6 +137,8 @@ class _Sum:
         row.by_status += more.by_status
         row.truncated += more.truncated
         row.cut += more.cut
+        # Not `+=`, which drops those that were mentioned and never asserted.
+        row.further.update(more.further)
         row.segmented += more.segmented
         row.verified += more.verified
         row.confusion += more.confusion
@@ -171,6 +176,9 @@ class _Summary:
             if entry.answer is not None:
                 row.truncated += entry.answer.truncated
                 row.cut += entry.answer.cut > 0
+            if entry.scored is not None:
+                for name, state in entry.scored[0].further.items():
+                    row.further[name] += state is Mention.ASSERTED
             if entry.score is not None:
                 found.sources.append(self._scenes.add(record))
                 found.counts.extend(entry.score.counts.values())
@@ -270,8 +278,28 @@ def lost_kinds(rows: Sequence[Row]) -> list[Status]:
     return [status for status in LOST if any(row.by_status[status] for row in rows)]
 
 
+def further_names(rows: Sequence[Row]) -> list[str]:
+    """Return the classes of the user's own that any answer mentioned, by name."""
+    return sorted({name for row in rows for name in row.further})
+
+
+def further_lines(rows: Sequence[Row]) -> list[str]:
+    """Say of each model in how many of its scored frames each of these classes is asserted."""
+    names = further_names(rows)
+    if not names:
+        return []
+    told = [
+        f'{row.model} '
+        + ', '.join(f'{name} {row.further[name] / max(1, row.scored):.2f}' for name in names)
+        for row in rows
+        if row.condition == ALL
+    ]
+    return [f'further classes, not scored, mentions a frame: {"; ".join(told)}']
+
+
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a table with every rate, its interval and its counts."""
+    further = further_names(rows)
     return pd.DataFrame(
         [
             {
@@ -285,6 +313,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'truncated': row.truncated,
                 'cut': row.cut,
                 'segmented': row.segmented,
+                **{f'further_{name}': row.further[name] for name in further},
                 'miou': row.miou,
                 'miou_visible': row.miou_visible,
                 'scenes': row.scenes,

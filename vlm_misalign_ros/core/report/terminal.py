@@ -24,7 +24,14 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.summary import ALL, Row, few, few_scenes, lost_kinds
+from vlm_misalign_ros.core.report.summary import (
+    ALL,
+    Row,
+    few,
+    few_scenes,
+    further_lines,
+    lost_kinds,
+)
 
 _BESIDE = tuple(row for row in BESIDE if row.terminal)
 
@@ -47,7 +54,9 @@ def format_table(rows: Sequence[Row]) -> str:
         lines += [_cells(row, lost) for row in block]
     below = few_scenes(rows)
     alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
-    return '\n'.join([*_aligned(lines, titles), *([below] if below else []), *alike])
+    return '\n'.join(
+        [*_aligned(lines, titles), *([below] if below else []), *alike, *further_lines(rows)]
+    )
 
 
 def _cells(row: Row, lost: Sequence[Status]) -> list[str]:

@@ -75,7 +75,7 @@ class Configuration:
     segmentation: SegmentationParameters | None
     vlms: tuple[VlmParameters, ...]
     lexicon: str
-    """File of additions to the lexicon, for every VLM; empty for none."""
+    """File of words that is laid over the lexicon, for every VLM; empty for none."""
     monitor: MonitorParameters
     recorder: RecorderParameters | None
     raw: dict[str, Any] = field(default_factory=dict)

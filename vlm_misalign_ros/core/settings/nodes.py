@@ -143,7 +143,7 @@ class VlmParameters:
     prompt: str = parameter(
         '', 'id of a prompt (set) of `vlm-misalign list prompts`, or FILE#ID; empty: the default'
     )
-    lexicon: str = parameter('', 'generative: YAML file of additions to the lexicon')
+    lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
