@@ -169,8 +169,18 @@ _EXISTENCE = ('is there', 'are there', 'do you see', 'can you see', 'how many', 
 _ASKING = frozenset('i we you the it is are do does should'.split())
 
 
+def _without_choice(tokens: Sequence[str]) -> Sequence[str]:
+    """Return a question without the answers that it offers: `answer yes or no`."""
+    plain = [word.strip("'") for word in tokens]
+    for place, word in enumerate(plain):
+        if word == 'or' and {plain[place - 1], *plain[place + 1 : place + 2]} == {'yes', 'no'}:
+            return [*plain[: place - 1], *plain[place + 2 :]]
+    return plain
+
+
 def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     """Return what `yes` to a question says of going on; None for another question."""
+    tokens = _without_choice(tokens)
     found = frozenset(tokens)
     if (
         'or' not in found

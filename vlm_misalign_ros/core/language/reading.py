@@ -61,7 +61,8 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
         judged = judge_json(value, lexicon) or judged
     rest.append(text[start:])
     found = prose.read(''.join(rest).replace('```json', ' ' * 7).replace('```', ' ' * 3))
-    said = judge_sentences(found, lexicon, ' '.join(words(plain.asked)), prose.parser)
+    prosaic = judge_sentences(found, lexicon, ' '.join(words(plain.asked)), prose.parser)
+    said = prosaic.judgement
     # What JSON says holds, unless the prose around it judges, too.
     if judged is None or said in (Judgement.SAFE, Judgement.UNSAFE):
         judged = said

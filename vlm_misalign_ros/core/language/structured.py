@@ -105,7 +105,7 @@ def _plain_judgement(means: bool, entry: Any, lexicon: Lexicon) -> Judgement | N
 
 
 def _judge_text(text: str, lexicon: Lexicon) -> Judgement | None:
-    found = judge_sentences(list(sentences(text)), lexicon)
+    found = judge_sentences(list(sentences(text)), lexicon).judgement
     return None if found is Judgement.UNPARSED else found
 
 
