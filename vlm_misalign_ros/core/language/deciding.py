@@ -54,7 +54,9 @@ _GOING_ON = frozenset(
 """Words of which one stands where a judgement is declined, not the sight of something."""
 _GOES = frozenset('proceed continue go drive move'.split())
 _TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
-_READY = frozenset('prepared prepare ready potentially possibly able become where'.split())
+_READY = frozenset(
+    'prepared prepare ready potentially possibly able become where could might'.split()
+)
 _IF = (('if',), ('when',))
 _NOT = frozenset(('not', "haven't", "hasn't", "aren't", "isn't"))
 _AFTERWARDS = frozenset('then until before once after when afterwards till'.split())

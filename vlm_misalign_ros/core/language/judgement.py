@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.language.scales import level, scale_alone
 from vlm_misalign_ros.core.language.text import Sentence, starts_with, words
 from vlm_misalign_ros.core.types import Judgement
 
+_GOES_ON_WITH = frozenset("no there it it's i that is actually isn't".split())
 _WAITING = frozenset(('until', 'wait'))
 _THEN = ('then', 'afterwards', 'after that', 'and then', 'next')
 
@@ -133,9 +134,17 @@ def _labelled(tokens: Sequence[str], lexicon: Lexicon) -> bool:
 def corrects(tokens: Sequence[str], lexicon: Lexicon) -> bool:
     """Return whether a sentence takes back what was said: `wait, there is no bus`."""
     return any(
-        word in lexicon.corrections.begins and lexicon.corrections.longest(tokens, index)[0]
+        word in lexicon.corrections.begins
+        and lexicon.corrections.longest(tokens, index)[0]
+        and (word != 'wait' or _interrupts(tokens, index))
         for index, word in enumerate(tokens[:4])
     )
+
+
+def _interrupts(tokens: Sequence[str], index: int) -> bool:
+    """Return whether `wait` takes back what was said, and is no order: `wait, there is a car`."""
+    after = tokens[index + 1] if index + 1 < len(tokens) else ''
+    return after in (',', ':', '.') or not index and after in _GOES_ON_WITH
 
 
 def declines(text: str, lexicon: Lexicon) -> bool:
