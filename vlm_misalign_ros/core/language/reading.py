@@ -16,15 +16,14 @@
 
 from __future__ import annotations
 
-from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.judgement import judge_sentences
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.prose import Prose
-from vlm_misalign_ros.core.language.structured import judge_json
+from vlm_misalign_ros.core.language.structured import Verdicts
+from vlm_misalign_ros.core.language.structures import find_fields, find_structures
 from vlm_misalign_ros.core.language.text import is_english, tidy
 from vlm_misalign_ros.core.language.values import Values
-from vlm_misalign_ros.core.types import Judgement
 
 __all__ = ['Reading', 'read', 'to_plain']
 
@@ -37,20 +36,12 @@ def read(text: str, lexicon: Lexicon, prompt: str = '') -> Reading:
         return reading
     prose = Prose(lexicon, reading)
     values = Values(lexicon, reading, prose)
-    rest, start = [], 0
-    judged: Judgement | None = None
-    for begin, end, value in find_json(plain):
-        rest.append(plain[start:begin])
-        start = end
-        values.read(value)
-        judged = judge_json(value, lexicon) or judged
-    rest.append(plain[start:])
-    found = prose.read(
-        '\n'.join(part.replace('```json', ' ').replace('```', ' ') for part in rest)
-    )
-    said = judge_sentences(found, lexicon, prompt)
-    # What JSON says holds, unless the prose around it judges, too.
-    if judged is None or said in (Judgement.SAFE, Judgement.UNSAFE):
-        judged = said
-    reading.judgement = judged
+    structures, rest = find_structures(plain, lexicon)
+    for node in structures:
+        values.read(node)
+    verdicts = Verdicts(lexicon, prompt)
+    for node in sorted(structures + find_fields(rest), key=lambda node: node.start):
+        verdicts.read(node)
+    said = judge_sentences(prose.read(rest), lexicon, prompt)
+    reading.judgement = verdicts.over(said)
     return reading
