@@ -196,7 +196,7 @@ def test_several_objects_and_objects_in_prose(text, case):
     ('The speed is $\\frac{a}{b}$; a car waits.', '+car'),
     ('A car at [120, 340, 260, 690] and a person at (12, 30).', '+car +person'),
     ('I see {a car} and a bus.', '+car +bus'),
-    ('[car] is parked; no [bus].', '+car -bus'),
+    ('[car] is parked beside a [bus].', '+car +bus'),
     ('A car {partly hidden} waits. It is not safe.', '+car UNSAFE'),
     ('A list [unfinished of a car and a bus', '+car +bus'),
     ('Positions [[1, 2], [3, 4]] of a car. Stop.', '+car UNSAFE'),

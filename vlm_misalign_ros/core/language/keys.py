@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.types import Judgement
 
 NAMES = (
     'name type class label object category kind item entity agent actor id object_type '
@@ -82,6 +83,21 @@ _AGENTS = frozenset(
     'agent agents actor actors obstacle obstacles leader others other object objects leading '
     'preceding lead participant participants user users'.split()
 )
+PLAIN = {
+    **dict.fromkeys(
+        'safe;go;proceed;continue;drive;drive on;go ahead;accelerate;keep going;maintain;'
+        'maintain speed;keep speed;safe to proceed;safe to go;safe to drive;clear to go'.split(';'),
+        Judgement.SAFE,
+    ),
+    **dict.fromkeys(
+        'unsafe;stop;halt;wait;yield;brake;no go;nogo;hold;not safe;dangerous;hazardous;'
+        'emergency stop;emergency brake;emergency braking;hard brake;stopping;braking;full stop;'
+        'stop immediately;stop now;do not proceed;not safe to proceed;stop and wait;give way;'
+        'come to a stop;remain stopped;stay stopped;brake hard'.split(';'),
+        Judgement.UNSAFE,
+    ),
+}
+"""What values under the key of a verdict say."""
 _SPLIT = re.compile(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|[_#-]')
 _NUMBERED = frozenset('abcdefgh')
 

@@ -45,7 +45,7 @@ _NEXT = {
 }
 """Escapes and quotes, by the quote that a string begins with."""
 _BEGIN = re.compile(
-    r"""(?P<open>\{(?=\s*+(?:[\\]?["'“”„‘’`]|[A-Za-z_$][\w$ -]{0,40}(?:["']?\s*+[:=]|\Z)))"""
+    r"""(?P<open>\{(?=\s*+(?:\\{0,8}["'“”„‘’`]|[A-Za-z_$][\w$ -]{0,40}(?:["']?\s*+[:=]|\Z)))"""
     r"""|\[(?=\s*+["'“”„‘’`{\[]))"""
     r"""|(?:^|,)[ \t]*+(?P<key>"[\w .-]{1,60}"[ \t]*+:(?=[ \t]*+(?:["\[{\d-]|(?:true|false|null)\b)))""",
     re.MULTILINE | re.IGNORECASE,
@@ -120,7 +120,7 @@ def find_json(text: str) -> Iterator[Node]:
         if found is None:
             return
         begin = found.start('open')
-        node = _value_at(text, begin) if begin >= 0 else _Loose(text).fields(found.start('key'))
+        node = value_at(text, begin) if begin >= 0 else _Loose(text).fields(found.start('key'))
         if node is None or not _is_told(node, text):
             start = found.end()
             attempts += 1
@@ -131,8 +131,8 @@ def find_json(text: str) -> Iterator[Node]:
         yield node
 
 
-def _value_at(text: str, begin: int) -> Node | None:
-    """Return the value that begins at a bracket: as valid JSON where it is that."""
+def value_at(text: str, begin: int) -> Node | None:
+    """Return the value that begins at a bracket, as valid JSON where it is that; None for none."""
     try:
         _DECODER.raw_decode(text, begin)
     except (ValueError, RecursionError):

@@ -87,13 +87,10 @@ class Values:
         """Read `"cars": 2`."""
         denies, classes = self._named(tokens)
         if classes:
-            stated = (
-                self._counted(
-                    [said for key, said in entry.pairs if str(key.value).lower() in keys.COUNTS]
-                )
-                if entry.pairs
-                else answers.polarity(plain(entry), self._lexicon)
-            )
+            counts = [
+                said for key, said in entry.pairs or () if str(key.value).lower() in keys.COUNTS
+            ]
+            stated = answers.polarity(plain(counts[0] if counts else entry), self._lexicon)
             if denies:
                 stated = Mention.ASSERTED if stated is Mention.DENIED else Mention.DENIED
             self._reading.note(classes, _joined(state, stated), tokens)
@@ -137,4 +134,7 @@ def _joined(state: Mention | None, stated: Mention | None) -> Mention:
     """Return what keys above and the value itself say together."""
     if stated is None:
         stated = Mention.ASSERTED
-    return stated if state is None or stated is Mention.HYPOTHETICAL else state
+    if state is None or stated is Mention.HYPOTHETICAL:
+        return stated
+    # {"possible": {"car": 0}}
+    return stated if state is Mention.HEDGED and stated is Mention.DENIED else state
