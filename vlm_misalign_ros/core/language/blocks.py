@@ -21,10 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_misalign_ros.core.language import keys
-from vlm_misalign_ros.core.language.loose import UNKNOWN, Node, value_at
+from vlm_misalign_ros.core.language.embedded import value_at
+from vlm_misalign_ros.core.language.nodes import UNKNOWN, Node
 
 _KEY = re.compile(
-    r"""(["']?)(?P<key>[A-Za-z_][\w-]{0,60}+(?: ?#?\d{1,3})?)\1[ \t]*+:(?:[ \t]++(?P<value>.*))?$"""
+    r"""(["']?)(?P<key>[A-Za-z_][\w-]{0,60}+(?: ?#?\d{1,3})?)\1"""
+    r"""[ \t]*+:(?:[ \t]++(?P<value>.*))?$"""
 )
 _SPACED_KEY = re.compile(r'(?P<key>[A-Za-z_][\w #-]{0,60}+)[ \t]*+:(?:[ \t]++(?P<value>.*))?$')
 _LITERALS = {'true': True, 'false': False, 'null': None, '~': None}

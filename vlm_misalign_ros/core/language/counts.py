@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from vlm_misalign_ros.core.language.answers import named_alone
 from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.loose import Node
+from vlm_misalign_ros.core.language.nodes import Node
 from vlm_misalign_ros.core.language.text import words
 
 _ZERO = r'(?:0|[Zz]ero)\b(?![.,:/%]\d|%)'

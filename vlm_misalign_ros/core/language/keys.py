@@ -86,7 +86,9 @@ _AGENTS = frozenset(
 PLAIN = {
     **dict.fromkeys(
         'safe;go;proceed;continue;drive;drive on;go ahead;accelerate;keep going;maintain;'
-        'maintain speed;keep speed;safe to proceed;safe to go;safe to drive;clear to go'.split(';'),
+        'maintain speed;keep speed;safe to proceed;safe to go;safe to drive;clear to go'.split(
+            ';'
+        ),
         Judgement.SAFE,
     ),
     **dict.fromkeys(

@@ -12,30 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
-JSON-like values in text, as models write them: broken, fenced, in prose, as Python literals.
-
-Each value keeps its place in the text. Where the text is valid JSON the values are those of
-`json.loads`. Written here because `json-repair`, which was weighed, tells no places, makes lists
-of brackets in prose (`[INST]`, coordinates) and drops the prose around them, and has inputs on
-which its time grows faster than their length.
-"""
+"""A parser of values that are not quite JSON: what stands there decides, not what should."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from json.decoder import scanstring
-from typing import Any
 
-Scalar = str | int | float | bool | None
+from vlm_misalign_ros.core.language.nodes import UNKNOWN, Node, Scalar
 
-_DEPTH = 48
+DEPTH = 48
 """Brackets within brackets that are told apart; what is deeper is read as if it lay flat."""
-_ATTEMPTS = 32
-"""Places that look like the beginning of a value and are none, after which no more are tried."""
 _DOUBLE = '"“”„'
 _SINGLE = "'‘’`"
 _QUOTES = _DOUBLE + _SINGLE
@@ -44,13 +31,6 @@ _NEXT = {
     **dict.fromkeys(_SINGLE, re.compile(r"\\.|['‘’`]", re.DOTALL)),
 }
 """Escapes and quotes, by the quote that a string begins with."""
-_BEGIN = re.compile(
-    r"""(?P<open>\{(?=\s*+(?:\\{0,8}["'“”„‘’`]|[A-Za-z_$][\w$ -]{0,40}(?:["']?\s*+[:=]|\Z)))"""
-    r"""|\[(?=\s*+["'“”„‘’`{\[]))"""
-    r"""|(?:^|,)[ \t]*+(?P<key>"[\w .-]{1,60}"[ \t]*+:(?=[ \t]*+(?:["\[{\d-]|(?:true|false|null)\b)))""",
-    re.MULTILINE | re.IGNORECASE,
-)
-"""What a value in prose can begin with: a bracket, or a first key that has lost its bracket."""
 _BLANK = re.compile(r'\s*+')
 _QUOTED_KEY = re.compile(
     r"""\s*+["'“”„‘’`](?:[^"'“”„‘’`\n:{}\[\]]{1,80}["'“”„‘’`]"""
@@ -62,13 +42,13 @@ _SPACED_KEY = re.compile(r"""[\w$#][^:=,;{}\[\]\n"“”]{0,60}""")
 _BARE_ITEM = re.compile(r"""[^\n,\]"“”„]{1,60}(?:[,\]\n]|\Z)""")
 _BARE = re.compile(r"""[^,;{}\[\]\n"“”„]*+""")
 _BARE_IN_TUPLE = re.compile(r"""[^,;{}\[\]()\n"“”„]*+""")
+_INNER_KEY = re.compile(r"""\s["']?([A-Za-z_$][\w$.-]{0,40})["']?\s*+[:=](?!//)""")
+_LAST_KEY = re.compile(r'[,\n]\s*+[A-Za-z_$][\w$.-]{0,40}+$')
 _REMARK = re.compile(r'\s(?://|#|/\*)')
 _VALUE = re.compile(r'["\'“”„‘’`\d{\[-]|(?:true|false|null|none|yes|no)\b', re.IGNORECASE)
 _NUMBER = re.compile(r'-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,9})?')
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|.)', re.DOTALL)
 _ESCAPED = {'n': '\n', 't': '\t', 'r': '\n', 'b': ' ', 'f': ' '}
-UNKNOWN = float('nan')
-"""The value of a key that has lost it; it says nothing."""
 _LITERALS: dict[str, Scalar] = {
     'true': True,
     'false': False,
@@ -79,137 +59,15 @@ _LITERALS: dict[str, Scalar] = {
     'infinity': float('inf'),
     '-infinity': float('-inf'),
 }
-_DECODER = json.JSONDecoder()
 
 
-@dataclass(slots=True)
-class Node:
-    """A value and where it stands: `text[start:end]`, quotes and brackets included."""
-
-    start: int
-    end: int
-    value: Scalar = None
-    """Of a leaf."""
-    items: list[Node] | None = None
-    """Of a list, a tuple or a set."""
-    pairs: list[tuple[Node, Node]] | None = None
-    """Of an object, in their order; a key may come twice."""
-    cut: bool = False
-    """Whether the text ended before the leaf did."""
-    bare: bool = False
-    """Whether a string stood there without quotes."""
-
-
-def plain(node: Node) -> Any:
-    """Return a value as `json.loads` does; of a key that comes twice the last."""
-    if node.pairs is not None:
-        return {key.value: plain(entry) for key, entry in node.pairs}
-    return [plain(entry) for entry in node.items] if node.items is not None else node.value
-
-
-def find_json(text: str) -> Iterator[Node]:
-    """
-    Yield the objects and lists in a text, fenced or bare, whole, broken or cut off.
-
-    Lists count when they hold texts or objects: coordinates and marks in brackets are prose.
-    Linear in the text's length.
-    """
-    start, attempts = 0, 0
-    while attempts < _ATTEMPTS:
-        found = _BEGIN.search(text, start)
-        if found is None:
-            return
-        begin = found.start('open')
-        node = value_at(text, begin) if begin >= 0 else _Loose(text).fields(found.start('key'))
-        if node is None or not _is_told(node, text):
-            start = found.end()
-            attempts += 1
-            continue
-        start = max(node.end, found.end())
-        if '\\' in text[node.start : start]:
-            _unfold(node, 0)
-        yield node
-
-
-def value_at(text: str, begin: int) -> Node | None:
-    """Return the value that begins at a bracket, as valid JSON where it is that; None for none."""
-    try:
-        _DECODER.raw_decode(text, begin)
-    except (ValueError, RecursionError):
-        return _Loose(text).value(begin, '')[0]
-    return _strict(text, begin, 0)
-
-
-def _unfold(node: Node, depth: int) -> None:
-    """Replace texts that are JSON themselves by what they hold; it has the text's place."""
-    if depth > _DEPTH:
-        return
-    for entry in [*(node.items or ()), *(entry for _, entry in node.pairs or ())]:
-        if isinstance(entry.value, str) and entry.value.lstrip()[:1] in ('{', '['):
-            inner = next(find_json(entry.value), None)
-            if inner is not None:
-                entry.value, entry.items, entry.pairs = None, inner.items, inner.pairs
-                _place(entry, entry.start, entry.end)
-        else:
-            _unfold(entry, depth + 1)
-
-
-def _place(node: Node, start: int, end: int) -> None:
-    """Give all of a value one place."""
-    node.start, node.end = start, end
-    for entry in [*(node.items or ()), *(part for pair in node.pairs or () for part in pair)]:
-        _place(entry, start, end)
-
-
-def _is_told(node: Node, text: str) -> bool:
-    """Return whether a value says something by its form, and is no bracket in prose."""
-    if node.pairs is not None:
-        return bool(node.pairs)
-    if not node.items or text[node.end : node.end + 1] == '(':
-        return False
-    return all(
-        isinstance(entry.value, str) and not entry.bare or entry.pairs for entry in node.items
-    )
-
-
-def _strict(text: str, place: int, depth: int) -> Node:
-    """Return the valid JSON value at `place`."""
-    place = _after(text, place)
-    char = text[place]
-    if char == '"':
-        value, end = scanstring(text, place + 1, True)
-        return Node(place, end, value)
-    if char not in '{[' or depth >= _DEPTH:
-        value, end = _DECODER.raw_decode(text, place)
-        return Node(place, end, None if isinstance(value, (list, dict)) else value)
-    node = Node(place, place)
-    at = _after(text, place + 1)
-    if char == '[':
-        node.items = []
-        while text[at] != ']':
-            entry = _strict(text, at, depth + 1)
-            node.items.append(entry)
-            at = _after(text, entry.end)
-            at += text[at] == ','
-    else:
-        node.pairs = []
-        while text[at] != '}':
-            key = _strict(text, at, depth + 1)
-            entry = _strict(text, _after(text, key.end) + 1, depth + 1)
-            node.pairs.append((key, entry))
-            at = _after(text, entry.end)
-            at = _after(text, at + (text[at] == ','))
-    node.end = at + 1
-    return node
-
-
-def _after(text: str, place: int) -> int:
+def after_blank(text: str, place: int) -> int:
     """Return the first place from `place` on that is no white space."""
     found = _BLANK.match(text, place)
     return found.end() if found else place
 
 
-class _Loose:
+class Loose:
     """Reads values that are not quite JSON; takes every character once, but for a few ahead."""
 
     def __init__(self, text: str) -> None:
@@ -225,7 +83,7 @@ class _Loose:
         `within` is what closes the bracket around it, or nothing.
         """
         place = self._skip(place)
-        while len(self._open) >= _DEPTH and self._text[place : place + 1] in ('{', '[', '('):
+        while len(self._open) >= DEPTH and self._text[place : place + 1] in ('{', '[', '('):
             place += 1
         if place >= self._end:
             return None, place
@@ -310,24 +168,27 @@ class _Loose:
                 continue
             if items and not parted and not _VALUE.match(self._text, at):
                 break
-            entry, after = self.value(at, closer)
+            entry, after = self._entry(at, closer)
             if after <= at:
                 break
             at = after
             if entry is not None:
-                at = self._paired(entry, at, items)
+                items.append(entry)
         self._open.pop()
         return Node(place, at, items=items)
 
-    def _paired(self, entry: Node, at: int, items: list[Node]) -> int:
-        """Take in an entry of a list; `["car": 2]` is an object in it."""
-        after = self._skip(at)
-        if isinstance(entry.value, str) and self._text[after : after + 1] == ':':
-            value, at = self.value(after + 1, ']')
-            if value is not None:
-                entry = Node(entry.start, at, pairs=[(entry, value)])
-        items.append(entry)
-        return at
+    def _entry(self, at: int, closer: str) -> tuple[Node | None, int]:
+        """Return an entry of a list and where it ends; `["car": 2]` is an object in it."""
+        found = _BARE_KEY.match(self._text, at) if self._text[at] not in _QUOTES else None
+        if found is None:
+            entry, end = self.value(at, closer)
+        else:
+            entry, end = Node(at, found.end(1), found[1], bare=True), found.end() - 1
+        after = self._skip(end)
+        if entry is None or self._text[after : after + 1] not in (':', '='):
+            return entry, end
+        value, end = self.value(after + 1, '}')
+        return Node(entry.start, end, pairs=[(entry, value or Node(end, end, UNKNOWN))]), end
 
     def _part(self, at: int) -> tuple[int, bool]:
         """Pass by what parts entries; return where the next begins, and whether there was any."""
@@ -351,7 +212,7 @@ class _Loose:
         """Return the next place that is no white space, comment or ellipsis."""
         text = self._text
         while True:
-            at = _after(text, at)
+            at = after_blank(text, at)
             char = text[at : at + 1]
             if char == '#' or text.startswith('//', at):
                 line = text.find('\n', at)
@@ -378,14 +239,14 @@ class _Loose:
             end = self._next_quote(at, 200)
             follows = self._next(end) if end else ''
             if end and follows in (':', '=', ',', '}'):
-                return Node(at, end, self._within(at, end - 1)), end
+                return Node(at, end, _decode(text[at + 1 : end - 1])), end
             found = _BARE_KEY.match(text, at + 1)
             if found:
                 # {"safe: false, "objects": ...}: the quote that ends the key is missing.
                 return Node(at, found.end(1), found[1]), found.end(1)
             if not end:
                 return (Node(at, self._end, ''), self._end)
-            return Node(at, end, self._within(at, end - 1)), end
+            return Node(at, end, _decode(text[at + 1 : end - 1])), end
         found = _BARE_KEY.match(text, at) if not parted else _SPACED_KEY.match(text, at)
         if found is None:
             return None, at
@@ -397,18 +258,9 @@ class _Loose:
     def _next_quote(self, at: int, reach: int) -> int:
         """Return the place behind the next quote like that at `at`; 0 for none in reach."""
         for found in _NEXT[self._text[at]].finditer(self._text, at + 1, at + reach):
-            if found[0][0] != '\\' or self._is_quote(at, found[0]):
+            if found[0][0] != '\\':
                 return found.end()
         return 0
-
-    def _is_quote(self, place: int, found: str) -> bool:
-        r"""Return whether `\"` is a quote, as it is where the string begins with one, too."""
-        return self._text[place - 1 : place] == '\\' and found[1:] in tuple(_QUOTES)
-
-    def _within(self, start: int, end: int) -> str:
-        """Return the string between the quotes at `start` and `end`."""
-        raw = self._text[start + 1 : end]
-        return raw.rstrip('\\') if self._text[start - 1 : start] == '\\' else _decode(raw)
 
     def _string(self, place: int, within: str) -> Node:
         """Return the string at a quote; it ends at the quote that something plausible follows."""
@@ -416,19 +268,23 @@ class _Loose:
         inner = 0
         for found in _NEXT[text[place]].finditer(text, place + 1):
             at = found.start()
-            if found[0][0] == '\\' and not self._is_quote(place, found[0]):
+            if found[0][0] == '\\':
                 continue
             end = found.end()
-            after = _after(text, end)
+            after = after_blank(text, end)
             if text[after : after + 1] == ':' and within == '}':
                 if inner:
                     # "a car, "safe": the quote before the next key is missing.
-                    return Node(place, inner, self._within(place, inner).rstrip(' ,\n'))
-                return Node(place, end, self._within(place, at))
+                    return Node(place, inner, _decode(text[place + 1 : inner]).rstrip(' ,\n'))
+                key = _LAST_KEY.search(text, max(place + 1, at - 50), at)
+                if key:
+                    # "a car, safe": both quotes between are missing.
+                    return Node(place, key.start(), _decode(text[place + 1 : key.start()]))
+                return Node(place, end, _decode(text[place + 1 : at]))
             if self._closes(at, end, after, within):
-                return Node(place, end, self._within(place, at))
+                return Node(place, end, _decode(text[place + 1 : at]))
             inner = at
-        return Node(place, self._end, self._within(place, self._end), cut=True)
+        return Node(place, self._end, _decode(text[place + 1 :]), cut=True)
 
     def _closes(self, at: int, end: int, after: int, within: str) -> bool:
         """Return whether a quote at `at` ends its string, by what is behind it."""
@@ -446,7 +302,7 @@ class _Loose:
             return True
         if within == '}':
             return bool(_QUOTED_KEY.match(text, after)) or (
-                '\n' in text[end:after] and bool(_BARE_KEY.match(text, after))
+                after > end and bool(_BARE_KEY.match(text, after))
             )
         return after > end and char in _QUOTES and text[after + 1 : after + 2].isalnum()
 
@@ -465,6 +321,10 @@ class _Loose:
         pattern = _BARE_IN_TUPLE if self._open[-1:] == [')'] else _BARE
         found = pattern.match(self._text, place)
         end = found.end() if found else place
+        key = _INNER_KEY.search(self._text, place, end + 44)
+        if key and key.start() < end:
+            # {description: 2 safe: false}: the comma before the next key is missing.
+            end = key.start() + 1
         run = self._text[place:end]
         remark = _REMARK.search(run)
         if remark:

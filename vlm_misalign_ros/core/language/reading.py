@@ -16,12 +16,13 @@
 
 from __future__ import annotations
 
+from vlm_misalign_ros.core.language.fields import find_fields
 from vlm_misalign_ros.core.language.judgement import judge_sentences
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.structured import Verdicts
-from vlm_misalign_ros.core.language.structures import find_fields, find_structures
+from vlm_misalign_ros.core.language.structures import find_structures
 from vlm_misalign_ros.core.language.text import is_english, tidy
 from vlm_misalign_ros.core.language.values import Values
 

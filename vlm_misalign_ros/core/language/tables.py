@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.language import keys
 from vlm_misalign_ros.core.language.answers import named_alone
 from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.loose import Node
+from vlm_misalign_ros.core.language.nodes import Node
 
 _CELL = re.compile(r'[^|]+')
 _RULE = re.compile(r'[\s|:-]*-[\s|:-]*')
@@ -34,7 +34,11 @@ _NAMING = frozenset(
     (*keys.NAMES, 'objects', 'classes', 'categories', 'items', 'elements', 'feature', 'features',
      'aspect', 'road user', 'road users', 'object type', 'object class', 'things')
 ) - {'id'}  # fmt: skip
-_COUNTING = frozenset((*keys.COUNTS, 'count(s)', 'how many', 'counts', 'in scene', 'in image')) - {'#', 'no.', 'n'}
+_COUNTING = frozenset((*keys.COUNTS, 'count(s)', 'how many', 'counts', 'in scene', 'in image')) - {
+    '#',
+    'no.',
+    'n',
+}
 
 
 @dataclass
@@ -91,9 +95,10 @@ def _table(block: Sequence[_Line], kind: str, lexicon: Lexicon) -> Node | None:
     closed = all(line.text.strip()[0] == line.text.strip()[-1] == '|' for line in block)
     header = rows[0] if _is_header(rows[0], rows[1:], ruled, lexicon) else []
     if kind == '|':
-        if not ruled and not closed and not all(_is_pair(row, lexicon) for row in rows):
-            return None
-    elif not _is_parted(rows, header, lexicon):
+        told = ruled or closed or all(_is_pair(row, lexicon) for row in rows)
+    else:
+        told = _is_parted(rows, header, lexicon)
+    if not told:
         return None
     items = [_row(row, header, lexicon) for row in (rows[1:] if header else rows)]
     return Node(block[0].start, block[-1].end, items=items)
@@ -142,16 +147,15 @@ def _is_pair(row: Sequence[Node], lexicon: Lexicon) -> bool:
     return len(row) == 2 and _is_key(row[0], lexicon)
 
 
-def _is_parted(
-    rows: Sequence[Sequence[Node]], header: Sequence[Node], lexicon: Lexicon
-) -> bool:
+def _is_parted(rows: Sequence[Sequence[Node]], header: Sequence[Node], lexicon: Lexicon) -> bool:
     """Return whether lines with commas are a table: named columns, or names with counts."""
     if len(rows) < 2 or len({len(row) for row in rows}) > 1:
         return False
     if header and _column(header, _NAMING) is not None:
         return _column(header, _COUNTING) is not None
     return all(
-        _is_pair(row, lexicon) and _COUNT.fullmatch(str(row[1].value)) for row in rows[bool(header) :]
+        _is_pair(row, lexicon) and _COUNT.fullmatch(str(row[1].value))
+        for row in rows[bool(header) :]
     )
 
 
@@ -168,20 +172,31 @@ def _row(row: Sequence[Node], header: Sequence[Node], lexicon: Lexicon) -> Node:
     start, end = row[0].start, row[-1].end
     if header and all(_is_key(cell, lexicon) for cell in header):
         return Node(start, end, pairs=list(zip(header, row, strict=False)))
-    place = _column(header, _NAMING) or 0
-    if place == 0 and len(row) > 2 and header and str(header[0].value).lower() in _NUMBERING:
-        place = 1
-    place = min(place, len(row) - 1)
-    name, others = row[place], [cell for cell in row if cell is not row[place]]
-    counting = _column(header, _COUNTING)
-    value = row[counting] if counting is not None and counting < len(row) else None
-    value = value or next((cell for cell in others if cell.start > name.start), None)
-    classes = named_alone(keys.thing_words(keys.key_words(str(name.value))), lexicon)
+    name, value = _picked(row, header)
+    tokens = keys.key_words(str(name.value))
+    classes = named_alone(keys.thing_words(tokens), lexicon)
     if value is None or not classes and not _is_key(name, lexicon):
         return Node(start, end, items=list(row))
     if not classes:
         return Node(start, end, pairs=[(name, value)])
-    texts = [(Node(cell.start, cell.start, ''), cell) for cell in others]
-    keyed = [(Node(name.start, name.start, 'name'), name)]
-    keyed.append((Node(value.start, value.start, 'count'), value))
-    return Node(start, end, pairs=keyed + texts)
+    return Node(
+        start,
+        end,
+        pairs=[
+            (Node(name.start, name.start, 'name'), name),
+            (Node(value.start, value.start, 'count'), value),
+            *((Node(cell.start, cell.start, ''), cell) for cell in row if cell is not name),
+        ],
+    )
+
+
+def _picked(row: Sequence[Node], header: Sequence[Node]) -> tuple[Node, Node | None]:
+    """Return the cell of a row that names something, and the one that says how many there are."""
+    place = _column(header, _NAMING) or 0
+    if not place and len(row) > 2 and header and str(header[0].value).lower() in _NUMBERING:
+        place = 1
+    place = min(place, len(row) - 1)
+    counting = _column(header, _COUNTING)
+    if counting is None or counting >= len(row):
+        counting = place + 1
+    return row[place], row[counting] if counting < len(row) else None

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 
 from vlm_misalign_ros.core.language import keys
 from vlm_misalign_ros.core.language.answers import named_alone
+from vlm_misalign_ros.core.language.embedded import value_at
 from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.loose import Node, value_at
+from vlm_misalign_ros.core.language.nodes import Node
 
 _TAG = re.compile(r'<(?P<close>/?)(?P<name>[A-Za-z][\w-]{0,40}+)(?P<rest>[^<>]{0,300}+)>')
 _ATTRIBUTE = re.compile(r"""([\w-]{1,40}+)\s{0,3}[:=]\s{0,3}["']([^"'<>]{0,200})["']""")
@@ -77,14 +78,11 @@ def _elements(text: str) -> list[_Element]:
         name = tag['name'].lower()
         if name in _PLAIN:
             continue
-        depth = next((place for place, open_ in enumerate(stack) if open_.name == name), -1)
+        # <safe>false<safe>: the bar of the closing tag is missing.
         again = bool(stack) and stack[-1].name == name and not stack[-1].within
         if tag['close'] or again:
-            # <safe>false<safe>: the bar of the closing tag is missing.
-            while depth >= 0 and len(stack) > depth:
-                _close(stack.pop(), tag.start(), tag.end() if len(stack) == depth else tag.start())
-            continue
-        if len(stack) >= _DEPTH:
+            _close_all(stack, name, tag)
+        if tag['close'] or again or len(stack) >= _DEPTH:
             continue
         element = _Element(name, tag.start(), tag.end(), attributes=tag['rest'])
         (stack[-1].within if stack else top).append(element)
@@ -97,16 +95,20 @@ def _elements(text: str) -> list[_Element]:
     return top
 
 
+def _close_all(stack: list[_Element], name: str, tag: re.Match[str]) -> None:
+    """Close the innermost open element of a name, and those within it."""
+    if any(element.name == name for element in stack):
+        while stack[-1].name != name:
+            _close(stack.pop(), tag.start(), tag.start())
+        _close(stack.pop(), tag.start(), tag.end())
+
+
 def _close(element: _Element, stop: int, end: int) -> None:
     element.stop, element.end = stop, end
 
 
 def _take(
-    element: _Element,
-    text: str,
-    lexicon: Lexicon,
-    found: list[Node],
-    marks: list[tuple[int, int]],
+    element: _Element, text: str, lexicon: Lexicon, found: list[Node], marks: list[tuple[int, int]]
 ) -> None:
     """Take in an element that names a field, or what is within one that does not."""
     attributes = _attributes(element)
@@ -153,7 +155,7 @@ def _attributes(element: _Element) -> list[tuple[Node, Node]] | None:
         )
         for part in _ATTRIBUTE.finditer(element.attributes)
     ]
-    named = any(str(key.value).lower() in keys.NAMES for key, _ in found)
+    named = any(str(key.value).strip().lower() in keys.NAMES for key, _ in found)
     return found if named else None
 
 
@@ -185,7 +187,10 @@ def _inner_pairs(element: _Element, text: str, depth: int) -> Iterator[tuple[Nod
         if attributes is None:
             yield key, _value(inner, text, depth)
         else:
-            yield Node(inner.start, inner.start, ''), Node(inner.start, inner.end, pairs=attributes)
+            yield (
+                Node(inner.start, inner.start, ''),
+                Node(inner.start, inner.end, pairs=attributes),
+            )
         place = inner.end
     rest = text[place : element.stop].strip()
     if rest:

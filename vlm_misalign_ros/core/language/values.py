@@ -20,8 +20,8 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers, keys
 from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.loose import Node, plain
 from vlm_misalign_ros.core.language.mentions import Reading
+from vlm_misalign_ros.core.language.nodes import Node, plain
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.text import words
 from vlm_misalign_ros.core.types import Mention
@@ -62,7 +62,7 @@ class Values:
         self, pairs: Sequence[tuple[Node, Node]], state: Mention | None, depth: int
     ) -> bool:
         """Read `{"type": "car", "count": 2}`; return whether it was one."""
-        named = {str(key.value).lower().replace(' ', '_'): entry for key, entry in pairs}
+        named = {str(key.value).strip().lower().replace(' ', '_'): entry for key, entry in pairs}
         for key in keys.NAMES:
             name = named[key].value if key in named else None
             tokens = keys.key_words(name) if isinstance(name, str) else ()
@@ -88,7 +88,9 @@ class Values:
         denies, classes = self._named(tokens)
         if classes:
             counts = [
-                said for key, said in entry.pairs or () if str(key.value).lower() in keys.COUNTS
+                said
+                for key, said in entry.pairs or ()
+                if str(key.value).strip().lower() in keys.COUNTS
             ]
             stated = answers.polarity(plain(counts[0] if counts else entry), self._lexicon)
             if denies:
