@@ -246,6 +246,11 @@ def test_json_is_found_whole_or_cut_off():
     ('{"safe_distance": true, "clearance": "yes"}', ''),
     ('{"confidence": 1, "objects_safe_distance": 0}', ''),
     ('{"actions": ["brake", "wait"]}', 'UNSAFE'),
+    ('{"risk_level": "high"}', 'UNSAFE'),
+    ('{"risk": "low", "decision": "stop"}', 'UNSAFE'),
+    ('{"safety": "9/10"}', 'SAFE'),
+    ('{"safe": {"value": false, "reason": "it is safe to go"}}', 'UNSAFE'),
+    ('{"proceed": {"decision": "no", "reason": "a bus"}}', '+bus UNSAFE'),
 )
 def test_a_field_of_a_verdict_goes_before_prose(text, case):
     assert told(text) == wanted(case)
@@ -406,6 +411,7 @@ def test_tags(text, case):
     ('- label: car\n  present: yes\n- label: truck\n  present: no', '+car -truck'),
     ('```yaml\nrecommendations:\n  - cyclists\ncar: 1\n```', '+car'),
     ('should_stop: false\nreason: no cars', '-car SAFE'),
+    ('name: car\ncount: 0', '-car'),
     ('ego_action: wait\ncar_1:\n  predicted_action: continue', '+car UNSAFE'),
     ('```yaml\nsafe: false\nreason: "a truck: parked"\n```', '+truck UNSAFE'),
 )
@@ -437,6 +443,7 @@ def test_blocks_of_keys(text, case):
     ('class,present\ncar,yes\nperson,no\n', '+car -person'),
     ('item;count\ncar;2\nbus;0', '+car -bus'),
     ('Car: 2 | Bus: 0 | Safe: no', '+car -bus UNSAFE'),
+    ('Car: 0 | Bus: 1', '-car +bus'),
 )
 def test_tables(text, case):
     assert told(text) == wanted(case)

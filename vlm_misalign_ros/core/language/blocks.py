@@ -92,13 +92,14 @@ def _line(raw: str, start: int, yaml: bool) -> _Line | None:
 
 def _is_block(lines: Sequence[_Line]) -> bool:
     """Return whether lines are keys and entries of a kind that prose has not."""
+    counted = any(line.key in keys.COUNTS for line in lines)
     return len(lines) > 1 and any(
         line.key
         and (
             '_' in line.key
             or not (line.key.islower() or line.key.istitle() or line.key.isupper())
             or _NO_PROSE.fullmatch(line.value) is not None
-            or line.dash
+            or (line.dash or counted)
             and line.key in keys.NAMES
         )
         for line in lines

@@ -23,7 +23,8 @@ from vlm_misalign_ros.core.language.nodes import Node
 
 _FIELD = re.compile(
     r"""(?:^|[^\w\s'])[ \t>*_#-]*+(?:\d{1,2}[.)] *+)?["'*_`\\]*+"""
-    r"""(?P<key>[A-Za-z][\w' -]{0,40}+)\??["'*_`\\]*+[ \t]*+[:=|][\s"'*_`\\]*+(?P<value>true|false|yes|no|none|[01yn])"""
+    r"""(?P<key>[A-Za-z][\w' -]{0,40}+)\??["'*_`\\]*+[ \t]*+[:=|]"""
+    r"""[\s"'*_`\\]*+(?P<value>true|false|yes|no|none|[01yn])"""
     r"""(?=[ \t"'*_`.!\\]*+(?:[,;)}\]|\n]|\Z))""",
     re.MULTILINE | re.IGNORECASE,
 )

@@ -33,6 +33,8 @@ _NO = frozenset(('no', 'false', '0', 'n', 'nope'))
 _NONE = frozenset(('none', 'nothing', 'zero', 'nil', 'null', 'low', 'minimal'))
 _EGO_WORDS = frozenset('ego we our i us you your driver my'.split())
 _ON_THE_ROAD = frozenset('person rider car truck bus train motorcycle bicycle vehicle'.split())
+_VALUES = frozenset('value answer decision verdict result status judgement judgment'.split())
+"""Keys under which the value of a field stands that has more to it."""
 _DEPTH = 48
 _QUESTIONS = {True: 'is it safe', False: 'is it unsafe'}
 
@@ -124,6 +126,8 @@ class Verdicts:
         if whose == 'other' and not keys.is_ego(tokens):
             return False
         meant = keys.means(tokens)
+        if self._scale(tokens, entry):
+            return True
         if meant is not None:
             return self._truth(meant, keys.is_of_danger(tokens), entry)
         if not keys.is_verdict(tokens) and not (
@@ -136,28 +140,46 @@ class Verdicts:
             return True
         return self._words(tokens, entry)
 
+    def _scale(self, tokens: tuple[str, ...], entry: Node) -> bool:
+        """Take in a level on a scale: `"risk_level": "high"`; return whether it was one."""
+        sides = (self._lexicon.side['scale_risk'], self._lexicon.side['scale_safety'])
+        if not isinstance(entry.value, str) or all(
+            side.longest(tokens, 0)[0] < len(tokens) for side in sides
+        ):
+            return False
+        judged = self._judged(f'{" ".join(tokens)}: {entry.value}', '')
+        if judged is not None:
+            self._hazards = judged, entry
+        return judged is not None
+
     def _truth(self, meant: bool, danger: bool, entry: Node) -> bool:
         """Take in a value under a key that asks whether it is safe, or whether it is not."""
         said = _truth(entry)
-        if said is None and danger and isinstance(entry.value, str):
-            said = False if words(entry.value)[:1] and words(entry.value)[0] in _NONE else None
+        if said is None and danger and _is_none(entry):
+            said = False
         if said is not None:
-            judged = Judgement.SAFE if said is meant else Judgement.UNSAFE
-            if entry.cut and judged is Judgement.SAFE and isinstance(entry.value, str):
-                # What was cut off could turn it: "no" may have been "not clear".
-                return True
-            if danger and judged is Judgement.SAFE:
-                self._hazards = judged, entry
-            else:
-                self._field = judged, entry
+            self._bare(said is meant, danger, entry)
             return True
         if not isinstance(entry.value, str):
+            inner = [said for key, said in entry.pairs or () if str(key.value) in _VALUES]
+            for value in inner or entry.items or ():
+                self._truth(meant, danger, value)
             return False
         if declines(entry.value, self._lexicon):
             self._field = Judgement.REFUSED, entry
         else:
             self._say(entry, _QUESTIONS[meant])
         return True
+
+    def _bare(self, safe: bool, danger: bool, entry: Node) -> None:
+        """Take in a truth value; that there is no danger counts where nothing else is said."""
+        if safe and entry.cut and isinstance(entry.value, str):
+            # What was cut off could turn it: "no" may have been "not clear".
+            return
+        if danger and safe:
+            self._hazards = Judgement.SAFE, entry
+        else:
+            self._field = Judgement.SAFE if safe else Judgement.UNSAFE, entry
 
     def _words(self, tokens: tuple[str, ...], entry: Node) -> bool:
         """Take in a value under a key that stands for a judgement in words."""
@@ -212,3 +234,9 @@ def _truth(entry: Node) -> bool | None:
         if len(found) == 1 and (len(found[0]) > 1 or not entry.cut):
             return True if found[0] in _YES else False if found[0] in _NO else None
     return None
+
+
+def _is_none(entry: Node) -> bool:
+    """Return whether a value says that there is nothing: `none`, `low`."""
+    found = words(entry.value) if isinstance(entry.value, str) else ()
+    return bool(found) and found[0] in _NONE

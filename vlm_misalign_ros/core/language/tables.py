@@ -135,6 +135,8 @@ def _is_header(
 def _is_key(cell: Node, lexicon: Lexicon) -> bool:
     """Return whether a cell names a class or the field of a verdict."""
     tokens = keys.key_words(str(cell.value))
+    if ':' in str(cell.value):
+        return False
     return (
         bool(named_alone(keys.thing_words(tokens), lexicon))
         or keys.means(tokens) is not None
