@@ -316,6 +316,11 @@ def test_what_another_agent_does_judges_nothing(text, case):
     ('{"pedestrians": ["none"], "cars": ["sedan"]}', '-person +car'),
     ('{"pedestrians": {"adults": 0, "left": 0}, "cars": {"left": 2, "right": 0}}', '-person +car'),
     ('{"notes": "A car is parked."}', '+car'),
+    (
+        '{"text": "Not visible:\\n- a bus\\n\\nVisible:\\n- a car", "tree": 1}',
+        '+car -bus +vegetation',
+    ),
+    ('{"text": "Status: GREEN \\u2014 continue."}', 'SAFE'),
     ('{"traffic_light_state": "none", "bus_status": "parked"}', '-traffic_light +bus'),
     ('{"objects": [{"id": "car_1"}, {"object_type": "bus", "status": "absent"}]}', '+car -bus'),
     ('{"presence_of_cyclists": false}', '-rider -bicycle'),

@@ -25,7 +25,7 @@ from vlm_misalign_ros.core.language.judgement import declines, judge_sentences
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.nodes import Node
 from vlm_misalign_ros.core.language.questions import asks
-from vlm_misalign_ros.core.language.text import sentences, words
+from vlm_misalign_ros.core.language.text import sentences, tidy, words
 from vlm_misalign_ros.core.types import Judgement
 
 _YES = frozenset(('yes', 'true', '1', 'y', 'yeah', 'yep'))
@@ -219,7 +219,8 @@ class Verdicts:
             self._text = judged, entry
 
     def _judged(self, text: str, question: str) -> Judgement | None:
-        found = judge_sentences(list(sentences(text)), self._lexicon, question)
+        plain = text if text.isascii() else tidy(text)
+        found = judge_sentences(list(sentences(plain)), self._lexicon, question)
         return None if found is Judgement.UNPARSED else found
 
 

@@ -23,7 +23,7 @@ from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.nodes import Node, plain
 from vlm_misalign_ros.core.language.prose import Prose
-from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.language.text import tidy, words
 from vlm_misalign_ros.core.types import Mention
 
 _DEPTH = 32
@@ -48,7 +48,9 @@ class Values:
         if depth > _DEPTH:
             return
         if isinstance(node.value, str):
-            self._prose.read_value(node.value, state)
+            # What was escaped has not been tidied with the text around it.
+            text = node.value if node.value.isascii() else tidy(node.value)
+            self._prose.read_value(text, state)
         for entry in node.items or ():
             self.read(entry, state, depth + 1)
         if node.pairs is None or self._entry(node.pairs, state, depth):
