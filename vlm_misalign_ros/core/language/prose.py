@@ -98,8 +98,12 @@ class Prose:
     def read_value(self, text: str, state: Mention | None) -> None:
         """Read a text within JSON; `state` is what the keys above say of all that is in it."""
         before, self._section = self._section, state or self._section
-        self._sentences(text.replace('_', ' '))
-        self._asked, self._section = [], before
+        plain = text.replace('_', ' ')
+        if '\n' in plain:
+            self.read(plain)
+        else:
+            self._sentences(plain)
+        self._asked, self._topic, self._section = [], (), before
 
     def _sentences(self, text: str) -> None:
         for sentence in sentences(text):

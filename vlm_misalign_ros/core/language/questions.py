@@ -187,7 +187,7 @@ def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     tokens = _without_choice(tokens)
     found = frozenset(
         word
-        for word, after in zip(tokens, [*tokens[1:], ''], strict=True)
+        for word, after in zip(tokens, [*tokens[1:], ''], strict=False)
         if word != 'stop' or after not in _NOUNS
     )
     if (
