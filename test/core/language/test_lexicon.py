@@ -362,6 +362,14 @@ a bus passes a tree | bus vegetation
 a truck parking at the side | truck
 cars park here | car
 let the tram pass | train
+a car sounds its horn | car
+a car drawing closer | car
+a building runs along the street | building road
+a balcony projects over the road | building road
+the road levels out | road
+a street crossing the tram tracks | road
+the school run |
+at street level |
 I see the bus stop | bus
 the bus stops | bus
 trucks stop | truck
