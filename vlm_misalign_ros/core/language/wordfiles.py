@@ -181,7 +181,7 @@ def _check_known(
         if key not in base and place not in ('macros.', 'kinds.'):
             raise ConfigurationError(
                 f'lexicon {path} adds to {place + str(key)!r}, which there is not',
-                nearest(key, (*base, *(() if place else _OWN))),
+                nearest(key, dict.fromkeys((*base, *(() if place else _OWN)))),
             )
 
 
