@@ -38,7 +38,9 @@ _SIGN_TEXT = re.compile(
 )
 _NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
 """What is written on a sign: words that say nothing of the scene."""
-_HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
+_HEADING = re.compile(
+    r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*{1,2}[^*]+\*{1,2}:?|__[^_]+__:?)\s*$'
+)
 
 
 _BIKES = (('bike',), ('bikes',))
@@ -126,7 +128,7 @@ class Prose:
             Mention.DENIED
             if self._lexicon.absent.find(tokens)
             else Mention.HYPOTHETICAL
-            if self._lexicon.hypothetical.find(tokens)
+            if self._lexicon.hypothetical.find(tokens) or self._unseen(tuple(tokens))
             else Mention.HEDGED
             if self._lexicon.uncertain.find(tokens)
             else None
@@ -141,6 +143,12 @@ class Prose:
             return self._section
         return state
 
+    def _named(self, state: Mention | None) -> Mention | None:
+        """Return what a name before a colon says: nothing under a heading of advice."""
+        if self._act.quiet and state is Mention.ASSERTED:
+            return Mention.HYPOTHETICAL
+        return self._in_section(state)
+
     def _follow_topic(self, tokens: tuple[str, ...]) -> None:
         """Take the first line under a heading as what is said of the thing it names."""
         stated = answers.polarity(tokens, self._lexicon)
@@ -148,7 +156,7 @@ class Prose:
             stated = Mention.DENIED
         if stated is None and self._advises(tokens):
             stated = Mention.HYPOTHETICAL
-        self._reading.note(self._topic, self._in_section(stated or Mention.ASSERTED), self._topic)
+        self._reading.note(self._topic, self._named(stated or Mention.ASSERTED), self._topic)
         self._topic = ()
 
     def _row(self, row: Sequence[str]) -> None:
@@ -208,7 +216,7 @@ class Prose:
             said = Clauses(self.parser.parse(value), self._lexicon, set()).read()
             again = any(not set(classes).isdisjoint(entry.classes) for entry in said)
             stated = None if again else Mention.ASSERTED
-        self._reading.note(classes, self._in_section(stated), classes)
+        self._reading.note(classes, self._named(stated), classes)
         if value:
             self._clauses(value[1:] if stated is Mention.DENIED else value)
 
