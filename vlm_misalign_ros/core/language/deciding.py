@@ -54,6 +54,7 @@ _GOING_ON = frozenset(
 """Words of which one stands where a judgement is declined, not the sight of something."""
 _SIGHT = 9
 """Words behind `I cannot tell` among which a thing is what cannot be told."""
+_WALKERS = (('they',), ('he',), ('she',))
 _GOES = frozenset('proceed continue go drive move'.split())
 _TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
 _READY = frozenset(
@@ -311,6 +312,8 @@ class Decider:
     def _is_predicate(self, index: int) -> bool:
         """Return whether a verb has its subject before a remark: `people, mostly old, wait`."""
         before = self._tokens[:index]
+        if before[:1] in _WALKERS and _MODALS.isdisjoint(before):
+            return True
         return (
             before[-1:] == (',',)
             and before.count(',') == 2

@@ -43,6 +43,7 @@ _HEADING = re.compile(
 )
 
 
+_SEEING = frozenset('see visible seen there present missing'.split())
 _BIKES = (('bike',), ('bikes',))
 
 
@@ -56,6 +57,8 @@ class Prose:
         self.parser = Parser(lexicon)
         self._riders: set[str] = set()
         self._section: Mention | None = None
+        self._negative = False
+        """Whether the question before asks for what is not seen."""
         self._act = OBSERVE
         """What the lines under a heading do where nothing else is told."""
         self._topic: tuple[str, ...] = ()
@@ -232,18 +235,17 @@ class Prose:
 
     def _clauses(self, tokens: Sequence[str]) -> None:
         taken_back = corrects(tokens, self._lexicon)
-        known = self._reading.mentions
+        known, negative, self._negative = self._reading.mentions, self._negative, False
         for said in Clauses(
             self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
         ).read():
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
-            self._reading.note(
-                said.classes,
-                self._in_section(said.state),
-                tokens[said.start : said.end],
-                taken_back,
-            )
+            state = self._in_section(said.state)
+            if negative and state is Mention.ASSERTED:
+                # "What do I not see? Cars."
+                state = Mention.DENIED
+            self._reading.note(said.classes, state, tokens[said.start : said.end], taken_back)
 
     def _motorcycle(self) -> bool:
         """Return whether `the bike` has to be the motorcycle that was named before."""
@@ -258,6 +260,7 @@ class Prose:
     def _question(self, tokens: tuple[str, ...]) -> None:
         """Keep what is asked for; a question says nothing itself, but its places are there."""
         self._asked = []
+        self._negative = 'not' in tokens and not _SEEING.isdisjoint(tokens)
         tail = max(
             (place + 1 for place, word in enumerate(tokens) if word in (',', 'and', 'but')),
             default=0,
