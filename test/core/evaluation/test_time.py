@@ -269,6 +269,25 @@ def test_what_comes_from_before_a_jump_belongs_before_it(tmp_path):
     assert late == [LateRecord('101.000000000', 'vlm:m', 0)]
 
 
+def test_a_recording_with_a_gap_that_is_looped_counts_every_picture_of_each_loop(tmp_path):
+    run = Run(tmp_path)
+    for _ in range(2):
+        for second in (*range(1, 21), *range(40, 61)):
+            run.frame(second * SECOND)
+    assert run.states() == {'scored': 82} and run.session.counters['time_jumps'] == 1
+
+
+def test_after_a_jump_an_answer_that_its_frame_had_is_one_of_the_gap(tmp_path):
+    run = Run(tmp_path)
+    run.frame(1 * SECOND)
+    run.frame(100 * SECOND)
+    run.frame(1 * SECOND)
+    # The answer comes before its picture, and there was one before the jump.
+    run.add(100 * SECOND, 'vlm:m', ANSWER)
+    run.truth(100 * SECOND)
+    assert run.states() == {'scored': 4} and run.session.counters['before_jump'] == 0
+
+
 # What never came -------------------------------------------------------------------------------
 
 

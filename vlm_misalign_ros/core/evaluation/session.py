@@ -164,9 +164,12 @@ class Session:
             return []
         if self._chosen.lockstep and stamp < NANO and stamp not in self._early:
             return self._probe(stamp, part, value, now, publisher)
-        closed = [] if self._chosen.lockstep else self._jumped(stamp, part, now)
-        if self._is_former(stamp, part):
-            return closed
+        closed = []
+        if not self._chosen.lockstep:
+            closed = self._jumped(stamp, part, now)
+            if self._is_former(stamp, part):
+                return closed
+            self._move_on(stamp, part)
         if part == SOURCE and value[0].total:
             self._tell_total(value[0].total)
         placed = self._aligner.add(stamp, part, value, now, publisher)
@@ -221,20 +224,34 @@ class Session:
             self._ledger.restart()
             self._lost.restart()
             self._newest = stamp
-        if self._newest is None or not self._is_former(stamp, part):
-            self._newest = stamp if self._newest is None else max(self._newest, stamp)
         return closed
 
-    def _is_former(self, stamp: int, part: str) -> bool:
-        """Take up a part that belongs before the last jump in time; return whether it does."""
-        before = self._epoch - 1
+    def _may_be_former(self, stamp: int) -> bool:
+        """Return whether a stamp may be of before the last jump in time, or of a gap since."""
         ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
-        if before < 0 or not ahead or not self._ledger.knows(before, stamp):
+        return self._epoch > 0 and ahead and self._ledger.knows(self._epoch - 1, stamp)
+
+    def _is_former(self, stamp: int, part: str) -> bool:
+        """
+        Take up a part that belongs before the last jump in time; return whether it does.
+
+        That is an answer, mask or occluder that its frame there was closed without. A picture is
+        one more: a recording with a gap comes to the same stamps again. Truth without a picture
+        is nobody's miss, to whichever stretch it belongs.
+        """
+        before = self._epoch - 1
+        if part in PICTURES or part in TRUTH or not self._may_be_former(stamp):
+            return False
+        if not self._ledger.lacks(before, stamp, part):
             return False
         self.counters['before_jump'] += 1
-        if self._ledger.lacks(before, stamp, model_of(part)):
-            self._late(before, stamp, part)
+        self._late(before, stamp, part)
         return True
+
+    def _move_on(self, stamp: int, part: str) -> None:
+        """Keep up to where pictures, and truth that is surely of this stretch, have come."""
+        if part in PICTURES or part in TRUTH and not self._may_be_former(stamp):
+            self._newest = stamp if self._newest is None else max(self._newest, stamp)
 
     def _tell_total(self, total: int) -> None:
         """Keep how long the run is; what was told first holds, so that no stranger ends it."""
@@ -299,7 +316,7 @@ class Session:
         return 0 < self.total <= self.closed
 
     def _late(self, epoch: int, stamp: int, part: str) -> None:
-        self._ledger.late(epoch, stamp, model_of(part))
+        self._ledger.late(epoch, stamp, part)
         self._journal.late(epoch, stamp, part)
 
     def _doubled(self, twice: Twice) -> None:
