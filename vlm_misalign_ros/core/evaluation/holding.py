@@ -226,7 +226,7 @@ def _misfit(labels: np.ndarray, parts: Parts) -> str:
 def _fits(one: np.ndarray, other: np.ndarray) -> bool:
     """Return whether two maps (H, W, ...) can be of one view, the one larger than the other."""
     rows, columns = one.shape[0] / other.shape[0], one.shape[1] / other.shape[1]
-    stretched = max(rows, columns) / min(rows, columns)
+    stretched: float = max(rows, columns) / min(rows, columns)
     return stretched <= MOST_STRETCHED and 1 / MOST_SCALED <= rows <= MOST_SCALED
 
 
