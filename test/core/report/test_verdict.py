@@ -17,7 +17,8 @@
 import json
 import xml.etree.ElementTree as ElementTree
 import zlib
-from math import isnan
+from math import isnan, nan
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -33,10 +34,12 @@ from vlm_misalign_ros.core.records.ending import ENDING, Ending, read_ending, wr
 from vlm_misalign_ros.core.records.merge import merge
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
 from vlm_misalign_ros.core.records.store import RecordWriter
-from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs, find_run
+from vlm_misalign_ros.core.report.baseline import BASELINES, Baselines, check_runs, find_run
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.judging import _Judge, tally_for
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.report.rules import COMMAND_LINE, Rules, rules_of
+from vlm_misalign_ros.core.report.tally import Measured
 from vlm_misalign_ros.core.report.verdict import Check, Status, ending_checks, judge
 
 PASS, FAIL, INVALID = Status.PASS, Status.FAIL, Status.INVALID
@@ -677,6 +680,16 @@ def test_a_run_that_lost_its_manifest_or_ending_is_not_compared_with(judged, bas
     assert found.status is INVALID and words in ' '.join(found.reasons)
     with pytest.raises(ConfigurationError, match=words):
         check_runs(parse_limits([limit]), base.parent / 'new', {}, ('m',), ('clean',))
+
+
+@pytest.mark.parametrize('text', ['smr.high < 0.5', 'smr.low > 0.5'])
+@pytest.mark.parametrize('ends', [(nan, nan), (nan, 0.9), (0.1, nan)])
+def test_an_interval_that_lacks_an_end_leaves_a_limit_undecided(text, ends):
+    (limit,) = parse_limits([text])
+    tally = tally_for([limit])
+    judge_of = _Judge(tally, Rules(), Baselines(Path(), {}, tally), limit)
+    status, why = judge_of._bound(Measured(0.3, *ends, 50, 50, 50), limit.relation)
+    assert (status, why) == (UNDECIDED, 'it has no interval')
 
 
 # What is written and printed -----------------------------------------------------------------
