@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
+from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
@@ -37,7 +38,7 @@ from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
-_UNKNOWN = Condition('unknown')
+_UNKNOWN = Condition(UNKNOWN)
 
 
 def single_condition(text: str) -> Condition:

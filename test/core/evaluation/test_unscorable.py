@@ -97,7 +97,9 @@ def test_the_share_is_a_parameter(share, chosen, expected):
 def test_the_share_is_that_before_an_occluder_and_a_crop():
     """Covered pixels are not unlabelled, and a view of the labelled part rescues nothing."""
     covered = np.full((64, 128), 255, np.uint8)
-    assert evaluated(spoilt(0), occluder=covered).record.models['m'].status is Status.SCORED
+    dirt = Applied(Condition('occlusion', 5), 1, covers=True)
+    record = evaluated(spoilt(0), condition=dirt, occluder=covered).record
+    assert record.models['m'].status is Status.SCORED
     lower = Description('m', Kind.GENERATIVE, '', view=(0.0, 0.5, 1.0, 1.0))
     record = evaluated(spoilt(0.5), **{'vlm:m': lower}).record
     assert record.models['m'].status is Status.UNSCORABLE

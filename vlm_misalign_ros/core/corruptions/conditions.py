@@ -29,6 +29,9 @@ CLEAN = 'clean'
 BLANK = 'blank'
 """The control: a grey picture, which shows how much of an answer comes from no picture at all."""
 
+UNKNOWN = 'unknown'
+"""The corruption of a frame that nothing told the condition of."""
+
 SEVERITIES = range(1, 6)
 """Severities of every corruption; `clean` has severity 0."""
 

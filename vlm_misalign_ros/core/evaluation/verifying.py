@@ -108,6 +108,9 @@ def _check_frame(
             found.mismatches.append((part, CONDITION))
     if source and applied.source and source != applied.source:
         found.mismatches.append((SOURCE, CONDITION))
+    if OCCLUDER in joined.parts and not applied.covers:
+        # Its condition covers nothing: the mask is of another picture.
+        found.mismatches.append((OCCLUDER, CONDITION))
     if found.mismatches:
         names = ', '.join(part for part, _ in found.mismatches)
         found.problem = f'{names} and {CONDITION} are of different pictures'
