@@ -29,12 +29,21 @@ import yaml
 pytest.importorskip('launch_ros', reason='launch is not on the package index')
 
 from launch import LaunchContext  # noqa: E402
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable  # noqa: E402
+from launch.actions import (  # noqa: E402
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
+from launch.events.process import ProcessExited  # noqa: E402
 from launch_ros.actions import Node  # noqa: E402
 
 from vlm_misalign_ros.app import launching  # noqa: E402
 from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
-from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.records.ending import told_ending  # noqa: E402
 from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
@@ -207,6 +216,7 @@ def test_a_launch_that_begins_says_who_its_nodes_must_not_outlive(config, scenes
         (-9, None, 'signal SIGKILL and without a verdict'),
         (1, 'FAIL', 'ended with FAIL; see'),
         (3, 'INVALID', 'ended with INVALID; see'),
+        (0, 'INVALID', 'exit code 0 and without a verdict'),
     ],
 )
 def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, code, verdict, words):
@@ -214,8 +224,92 @@ def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, cod
     folder.mkdir()
     (folder / 'manifest.json').write_text('{}')
     if verdict is not None:
-        (folder / 'verdict.json').write_text(json.dumps({'status': verdict, 'checks': []}))
+        (folder / 'verdict.json').write_text(
+            json.dumps({'status': verdict, 'checks': [], 'exit_code': ExitCode[verdict].value})
+        )
     spec = NodeSpec('monitor', 'monitor', '', '', {}, True)
     with pytest.raises(RuntimeError, match=words):
         launching._on_end(spec, folder, code)
     assert folder.exists() is (verdict is not None)
+
+
+class Ended:
+    """A node of a launched run that has ended; `frames` are closed by then."""
+
+    def __init__(self, folder, executable, frames):
+        self.folder, self.context = folder, LaunchContext()
+        self.close(frames)
+        self.notes = []
+        spec = NodeSpec(f'{executable}_x', executable, '', '', {})
+        self._handle = launching._on_exit(spec, folder, self.notes, 28.0)
+
+    def close(self, frames):
+        (self.folder / 'records.jsonl').write_bytes(b'{"kind":"frame"}\n' * frames)
+
+    def by(self, code):
+        event = ProcessExited(
+            action=None, name='x', cmd=[], cwd=None, env=None, pid=1, returncode=code
+        )
+        return self._handle(event, self.context)
+
+    def after(self, actions, seconds):
+        """Return what follows once a timer has run off."""
+        (timer,) = actions
+        assert isinstance(timer, TimerAction) and timer.period == seconds
+        (look,) = timer.actions
+        return look.execute(self.context)
+
+
+@pytest.fixture
+def ended(tmp_path):
+    return lambda executable, frames=5: Ended(tmp_path, executable, frames)
+
+
+@pytest.mark.parametrize('code', [2, -9])
+@pytest.mark.parametrize('executable', ['vlm', 'segmentation'])
+def test_without_a_model_a_launched_run_goes_on_and_says_so(ended, tmp_path, executable, code):
+    (action,) = ended(executable).by(code)
+    assert isinstance(action, LogInfo)
+    failure, notes = told_ending(tmp_path)
+    assert failure is None and 'its answers count as missing' in notes[0]
+
+
+@pytest.mark.parametrize('code', [2, -9])
+@pytest.mark.parametrize(
+    'executable, frames', [('corruption', 5), ('replay', 5), ('recorder', 5), ('vlm', 0)]
+)
+def test_without_what_it_cannot_do_without_a_launched_run_ends(
+    ended, tmp_path, executable, frames, code
+):
+    (action,) = ended(executable, frames).by(code)
+    assert isinstance(action, Shutdown)
+    assert f'{executable}_x ended with' in told_ending(tmp_path)[0]
+
+
+def test_a_launched_node_that_ends_with_code_0_is_named_too(ended, tmp_path):
+    node = ended('vlm')
+    (action,) = node.after(node.by(0), launching.MOMENT)
+    assert isinstance(action, LogInfo)
+    assert 'vlm_x ended with exit code 0 while the run went on' in told_ending(tmp_path)[1][0]
+    node = ended('corruption')
+    (action,) = node.after(node.by(0), launching.MOMENT)
+    assert isinstance(action, Shutdown)
+
+
+def test_of_a_launch_that_was_asked_to_end_nothing_follows(ended, tmp_path):
+    node = ended('recorder')
+    waiting = node.by(0)
+    node.context._set_is_shutdown(True)
+    assert node.after(waiting, launching.MOMENT) == []
+    assert node.by(2) == [] and told_ending(tmp_path) == (None, [])
+
+
+def test_a_launched_replay_that_ends_is_done_while_frames_close(ended, tmp_path):
+    node = ended('replay', 5)
+    waiting = node.by(0)
+    node.close(9)
+    waiting = node.after(waiting, 28.0)
+    assert told_ending(tmp_path) == (None, [])
+    (action,) = node.after(waiting, 28.0)
+    assert isinstance(action, Shutdown)
+    assert 'after 9 frames, and no frame has closed since' in told_ending(tmp_path)[0]

@@ -363,6 +363,7 @@ slow = pytest.mark.slow
         ('composed:1', 'composed ended with exit code 1 before it had a verdict'),
         pytest.param('composed:import', 'composed: ImportError: no diagnostic', marks=slow),
         pytest.param('composed:segfault', 'composed ended with signal SIGSEGV', marks=slow),
+        pytest.param('composed:memory', 'composed ended with signal SIGKILL', marks=slow),
     ],
 )
 def test_a_process_that_ends_at_once_is_named_with_its_reason_and_never_a_fail(
