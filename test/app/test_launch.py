@@ -136,6 +136,15 @@ def test_a_configuration_of_the_other_mode_is_refused(config, tmp_path):
 
 def nodes_of(folder):
     """Return the nodes that still run and write into a run folder, or were started for it."""
+    return [line for _, line in _found(folder)]
+
+
+def pids_of(folder, text):
+    """Return the process ids of those that have `text` in their command."""
+    return [pid for pid, line in _found(folder) if text.encode() in line]
+
+
+def _found(folder):
     found = []
     for path in Path('/proc').glob('[0-9]*'):
         try:
@@ -145,7 +154,7 @@ def nodes_of(folder):
         except OSError:
             continue
         if b'lib/vlm_misalign_ros/' in line and folder.encode() in given and not ended:
-            found.append(line)
+            found.append((int(path.name), line))
     return found
 
 
@@ -183,6 +192,42 @@ def test_no_node_outlives_a_launch_that_was_ended(config, scenes, tmp_path, numb
             started.kill()
     if not loading:
         assert records.read_bytes().endswith(b'\n')
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here')
+@pytest.mark.parametrize('name, ends', [('vlm_clip', False), ('recorder', True)])
+def test_a_node_of_a_launch_that_is_ended_is_named(config, scenes, tmp_path, name, ends):
+    command = ['ros2', 'launch', 'vlm_misalign_ros', 'evaluate.launch.py', f'config:={config}']
+    command += [f'dataset:={scenes}', f'out:={tmp_path}', 'name:=run', 'conditions:=all']
+    command += ['record:=true', 'set:=monitor.deadline=1.0']
+    mark = f'mark-{tmp_path}'
+    with open(tmp_path / 'out', 'wb') as out:
+        started = subprocess.Popen(
+            command,
+            env={**os.environ, 'ROS_LOG_DIR': str(tmp_path / 'log'), 'MARK': mark},
+            stdout=out,
+            stderr=out,
+        )
+    records = tmp_path / 'run' / 'records.jsonl'
+    try:
+        wait_until(lambda: records.is_file() and b'"kind":"frame"' in records.read_bytes(), 120)
+        (pid,) = pids_of(mark, f'__node:={name}\0')
+        # Its handler ends it in order, as Ctrl-C would, and its exit code is 0.
+        os.kill(pid, signal.SIGTERM)
+        assert started.wait(90) != 0
+    finally:
+        if started.poll() is None:
+            started.kill()
+    said = (tmp_path / 'out').read_text()
+    words = f'{name} ended with exit code 0 while the run went on'
+    assert words in said
+    verdict = json.loads((tmp_path / 'run' / 'verdict.json').read_text())
+    assert verdict['status'] == 'INVALID'
+    assert any(words in reason for reason in verdict['reasons']), verdict['reasons']
+    failed = [check for check in verdict['checks'] if check['name'] == 'end of the run']
+    assert (failed[0]['status'] == 'INVALID') is ends
 
 
 def wait_until(condition, seconds):
