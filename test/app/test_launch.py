@@ -326,8 +326,8 @@ def test_without_a_model_a_launched_run_goes_on_and_says_so(ended, tmp_path, exe
 def test_without_what_it_cannot_do_without_a_launched_run_ends(
     ended, tmp_path, executable, frames, code
 ):
-    (action,) = ended(executable, frames).by(code)
-    assert isinstance(action, Shutdown)
+    said, action = ended(executable, frames).by(code)
+    assert isinstance(said, LogInfo) and isinstance(action, Shutdown)
     assert f'{executable}_x ended with' in told_ending(tmp_path)[0]
 
 
@@ -337,7 +337,7 @@ def test_a_launched_node_that_ends_with_code_0_is_named_too(ended, tmp_path):
     assert isinstance(action, LogInfo)
     assert 'vlm_x ended with exit code 0 while the run went on' in told_ending(tmp_path)[1][0]
     node = ended('corruption')
-    (action,) = node.after(node.by(0), launching.MOMENT)
+    _, action = node.after(node.by(0), launching.MOMENT)
     assert isinstance(action, Shutdown)
 
 
@@ -355,6 +355,6 @@ def test_a_launched_replay_that_ends_is_done_while_frames_close(ended, tmp_path)
     node.close(9)
     waiting = node.after(waiting, 28.0)
     assert told_ending(tmp_path) == (None, [])
-    (action,) = node.after(waiting, 28.0)
+    _, action = node.after(waiting, 28.0)
     assert isinstance(action, Shutdown)
     assert 'after 9 frames, and no frame has closed since' in told_ending(tmp_path)[0]

@@ -221,7 +221,8 @@ def _on_exit(spec: NodeSpec, folder: Path, notes: list[str], patience: float) ->
         assert loss is not None
         if loss.ends_run:
             tell_ending(folder, loss.line, notes)
-            return [Shutdown(reason=loss.line)]
+            # The reason of a shutdown is not logged by itself.
+            return [LogInfo(msg=loss.line), Shutdown(reason=loss.line)]
         notes.append(loss.line)
         tell_ending(folder, None, notes)
         return [LogInfo(msg=loss.line)]
