@@ -305,6 +305,25 @@ def test_a_vlm_that_dies_is_named_and_the_run_ends_with_a_verdict(start):
     assert 'vlm:captioner did not answer' in out
 
 
+@pytest.mark.parametrize(
+    'name, code, words',
+    [
+        ('vlm_captioner', 3, 'on, and its answers count as missing'),
+        pytest.param('recorder', 2, '', marks=pytest.mark.slow),
+    ],
+)
+def test_a_node_that_ends_with_code_0_is_named_and_no_success(start, name, code, words):
+    started = start('monitor.deadline=1.0', 'record=true')
+    started.wait_for(5)
+    os.kill(started.child(name), signal.SIGTERM)
+    found, out, error = started.end()
+    assert found == code, error
+    assert f'{name} ended with exit code 0 while the run went on{words[2:]}' in error
+    verdict = json.loads((started.folder / 'verdict.json').read_text())
+    assert verdict['status'] == 'INVALID'
+    assert any(f'{name} ended with exit code 0' in reason for reason in verdict['reasons'])
+
+
 def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
     started = start('monitor.deadline=1.0')
     started.wait_for(5)
@@ -363,6 +382,7 @@ slow = pytest.mark.slow
         ('composed:1', 'composed ended with exit code 1 before it had a verdict'),
         pytest.param('composed:import', 'composed: ImportError: no diagnostic', marks=slow),
         pytest.param('composed:segfault', 'composed ended with signal SIGSEGV', marks=slow),
+        pytest.param('composed:memory', 'composed ended with signal SIGKILL', marks=slow),
     ],
 )
 def test_a_process_that_ends_at_once_is_named_with_its_reason_and_never_a_fail(

@@ -77,6 +77,11 @@ class Monitor(runtime.MisalignNode):
         self.create_timer(min(0.1, chosen.deadline / 4), self._tick)
         self.create_timer(1.0, self._diagnose)
 
+    @property
+    def closed(self) -> int:
+        """How many frames are closed; any thread may ask."""
+        return self._session.closed
+
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text)
         self._warned += 1
@@ -157,9 +162,9 @@ class Monitor(runtime.MisalignNode):
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
         now = time.monotonic()
-        self._watch.tick(now, answering(self._sight, self._chosen))
+        self._watch.tick(now, partial(answering, self._sight, self._chosen))
         if not self._chosen.lockstep and self._session.closed:
-            self._watch.rates(self._session.metrics(), now)
+            self._watch.rates(self._session.metrics, now)
         header = messages.make_header(self.get_clock().now().nanoseconds, '')
         statuses = []
         for name in self._session.accounting:

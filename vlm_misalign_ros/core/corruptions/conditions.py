@@ -74,6 +74,17 @@ def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
     return list(found)
 
 
+def single_condition(text: str) -> Condition:
+    """Return the one condition that `text` names; ConfigurationError when it names several."""
+    conditions = parse_conditions([text])
+    if len(conditions) != 1:
+        raise ConfigurationError(
+            f'condition {text!r} names {len(conditions)} conditions',
+            'give one, NAME:SEVERITY; the parameter schedule of corruption goes through several',
+        )
+    return conditions[0]
+
+
 def _split(text: str) -> list[str]:
     """Split at semicolons, spaces, and commas that do not join two severities."""
     text = re.sub(r'\s*([,;:])\s*', r'\1', text.strip())

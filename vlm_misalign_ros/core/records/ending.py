@@ -39,6 +39,8 @@ ENDING = 'ending.json'
 TOLD = Path('log', 'told.json')
 """Where it is told, in a run folder, why a run has to end."""
 MANIFEST = 'manifest.json'
+EXPECTED = 'expected_frames'
+"""Key of the manifest: frames that the run has to close; 0 where it has no end."""
 _JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
 
@@ -106,7 +108,7 @@ def _deciding(manifest: dict[str, Any]) -> list[Any]:
     return [
         {name: values[name] for name in _JUDGING if name in values},
         configuration.get('segmentation') not in (None, False),
-        manifest.get('expected_frames'),
+        manifest.get(EXPECTED),
         manifest.get('language'),
     ]
 
@@ -199,5 +201,5 @@ def _all_together(counts: Sequence[int | None]) -> int | None:
 
 def planned_frames(manifest: dict[str, Any]) -> int | None:
     """Return the frames that a run was to close, by its manifest; None where it does not say."""
-    found = manifest.get('expected_frames')
+    found = manifest.get(EXPECTED)
     return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
+    EXPECTED,
     Ending,
     changed,
     evaluation_settings,
@@ -88,7 +89,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
         out / 'manifest.json',
         {
             **_judged(manifests),
-            'expected_frames': _planned(manifests),
+            EXPECTED: _planned(manifests),
             'merged': {
                 str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
             },
