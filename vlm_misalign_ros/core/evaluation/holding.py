@@ -171,7 +171,8 @@ def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMa
         return None
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
-    return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)
+    depth = known_depth(parts.get(DEPTH))
+    return TruthMaps(labels.labels, parts.get(INSTANCES), depth, visible, labels.telling)
 
 
 def _misfit(labels: np.ndarray, parts: Parts) -> str:

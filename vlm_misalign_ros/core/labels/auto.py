@@ -21,6 +21,8 @@ it, for good. While two are left nothing is read: each such map says which two, 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
@@ -47,6 +49,16 @@ class AutoEncoding:
     def tells_hood(self) -> bool:
         """Return what the encoding says that was decided on."""
         return bool(getattr(self._chosen, 'tells_hood', False))
+
+    @property
+    def gives(self) -> Collection[int] | None:
+        """Return the label ids of the encoding that was decided on; None before."""
+        return getattr(self._chosen, 'gives', None)
+
+    @property
+    def merged(self) -> Mapping[int, Collection[int]]:
+        """Return the label ids that stand for others, too, by what was decided on."""
+        return getattr(self._chosen, 'merged', {})
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W); RecordError while it is not clear what they mean."""

@@ -26,6 +26,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
 from vlm_misalign_ros.core.truth.camera import (
     ground_distance,
     nominal_camera,
@@ -91,6 +92,8 @@ class TruthMaps:
     """Millimetres along the optical axis, uint16 (H, W); 0 where it is not known."""
     visible: np.ndarray | None = None
     """What an occluder leaves to see, bool (H, W); None without one."""
+    telling: Telling = EVERYTHING
+    """Which classes the labels tell apart."""
 
     @classmethod
     def of(cls, frame: Frame) -> TruthMaps:
@@ -113,6 +116,7 @@ class TruthMaps:
             cut(self.instances),
             cut(self.depth),
             cut(self.visible),
+            self.telling,
         )
 
 
@@ -197,8 +201,10 @@ def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
     visible = None
     if maps.visible is not None:
         left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
-        visible = presence(left, required(left, settings.presence))
-    return Seen(inventory, needed, presence(inventory, needed), visible)
+        visible = presence(left, required(left, settings.presence), maps.telling)
+    scene = presence(inventory, needed, maps.telling)
+    needed = {name: n for name, n in needed.items() if scene.get(name) is not Presence.TOLERATED}
+    return Seen(inventory, needed, scene, visible)
 
 
 def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
