@@ -172,7 +172,9 @@ def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMa
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
     depth = known_depth(parts.get(DEPTH))
-    return TruthMaps(labels.labels, parts.get(INSTANCES), depth, visible, labels.telling)
+    return TruthMaps(
+        labels.labels, parts.get(INSTANCES), depth, visible, labels.telling, labels.tells_hood
+    )
 
 
 def _misfit(labels: np.ndarray, parts: Parts) -> str:
