@@ -30,13 +30,15 @@ from vlm_misalign_ros.core.labels.encodings import AUTO, Encoding, name_of
 from vlm_misalign_ros.core.labels.fitting import candidates, fitting, tells
 from vlm_misalign_ros.core.labels.forms import Outside
 from vlm_misalign_ros.core.labels.maps import spread
+from vlm_misalign_ros.core.labels.shares import Limits
 
 
 class AutoEncoding:
     """Finds out what the values of a run's label maps mean; one object a run."""
 
-    def __init__(self) -> None:
-        """Begin with every encoding of the package."""
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
+        """Begin with every encoding of the package; `limits` say what may be unlabelled."""
+        self._limits = limits
         self._left: list[Encoding] = candidates()
         self._chosen: Encoding | None = None
 
@@ -79,7 +81,7 @@ class AutoEncoding:
 
     def _look(self, sample: np.ndarray) -> None:
         """Take away what does not fit; RecordError unless one is left."""
-        found = fitting(sample, self._left)
+        found = fitting(sample, self._left, self._limits)
         if not found:
             raise RecordError(
                 'label_encoding auto: no encoding fits this map',

@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.labels.forms import (
     known_values,
     value_table,
 )
+from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.registry import Registry
 
 __all__ = [
@@ -112,19 +113,23 @@ def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def open_encoding(text: str) -> Encoding:
+def open_encoding(text: str, limits: Limits = Limits()) -> Encoding:  # noqa: B008  (frozen)
     """
     Return the encoding of a name in the registry, or of a YAML file.
 
     The file has `values: {0: road, ...}` or `colors: {'#804080': road, ...}`, with the names of
     Cityscapes labels, and may have `merged: {car: [truck, bus]}`. An entry of the registry that
     is a class is made anew, so that what it learns of a run stays with that run. Raises
-    ConfigurationError for a name that is not known and for a file that is no such map.
+    ConfigurationError for a name that is not known and for a file that is no such map. `limits`
+    are for `auto`: what a map that fits may leave unlabelled.
     """
     if text not in ENCODINGS:
         return _open_file(text)
     found = ENCODINGS.load(text)
-    return found() if isinstance(found, type) else found
+    if not isinstance(found, type):
+        return found
+    made: Encoding = found(limits) if text == AUTO else found()
+    return made
 
 
 @lru_cache(maxsize=16)

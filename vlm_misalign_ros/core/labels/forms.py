@@ -168,23 +168,29 @@ class ColorEncoding:
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W), by colour; RecordError for a map without colours."""
-        packed = self._packed(pixels).ravel()
-        # Maps are made of outlines: a colour is looked up once a run, not once a pixel.
-        starts = np.flatnonzero(np.diff(packed, prepend=~packed[:1]))
-        places, known = self._find(packed[starts])
-        ids = self._sorted[1][places]
-        ids[~known] = UNKNOWN
-        found: np.ndarray = np.repeat(ids, np.diff(starts, append=packed.size))
-        return found.reshape(pixels.shape[:2])
+        return self.read(pixels)[0]
 
     def outside(self, pixels: np.ndarray) -> Outside:
         """Return the pixels of colours that are none of the encoding's."""
+        return self.read(pixels)[1]
+
+    def read(self, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+        """Return what `decode` and `outside` do, in one pass over the map."""
         packed = self._packed(pixels).ravel()
+        # Maps are made of outlines: a colour is looked up once a run, not once a pixel.
         starts = np.flatnonzero(np.diff(packed, prepend=~packed[:1]))
         colors, lengths = packed[starts], np.diff(starts, append=packed.size)
-        _, known = self._find(colors)
-        values, which = np.unique(colors[~known], return_inverse=True)
-        counts = np.bincount(which, lengths[~known], len(values)).astype(np.int64)
+        places, known = self._find(colors)
+        ids = self._sorted[1][places]
+        ids[~known] = UNKNOWN
+        labels: np.ndarray = np.repeat(ids, lengths)
+        return labels.reshape(pixels.shape[:2]), self._others(colors[~known], lengths[~known])
+
+    @staticmethod
+    def _others(colors: np.ndarray, lengths: np.ndarray) -> Outside:
+        """Return colours with the lengths of their runs, the most frequent first."""
+        values, which = np.unique(colors, return_inverse=True)
+        counts = np.bincount(which, lengths, len(values)).astype(np.int64)
         return most_frequent(values, counts, lambda value: f'#{value:06x}')
 
     def _find(self, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
