@@ -84,7 +84,9 @@ class Held:
         """Return why the truth of the frame cannot be used, or what of it was not; or empty."""
         if self.evidence.problem:
             return self.evidence.problem
-        return self.unused if self.trust is None or self.trust.scorable else self.trust.reason
+        if self.trust is None:
+            return self.unused
+        return self.trust.reason or '; '.join(filter(None, (self.trust.note, self.unused)))
 
     def lost(self, name: str, part: str, came: bool) -> Status | None:
         """Return why `part`, of the model `name`, is not scored; None where it is."""
