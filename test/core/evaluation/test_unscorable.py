@@ -346,5 +346,5 @@ def test_a_street_upside_down_is_scored_and_said_to_be_in_doubt(scenes):
     assert 'of the road ahead would be' in record.problem or 'of what is above' in record.problem
     assert 'by carla_tags' in record.problem and 'no other encoding fits' in record.problem
     (note,) = labels_notes([record, upright])
-    assert note == f'1 frames were scored in doubt: {record.problem}'
+    assert note == f'1 frame was scored in doubt: {record.problem}'
     assert upright.problem is None and labels_notes([upright]) == []

@@ -66,7 +66,9 @@ def labels_notes(records: Iterable[Record]) -> list[str]:
                 problems[record.problem] += 1
     if not problems:
         return []
-    return [f'{problems.total()} frames were scored in doubt: {_findings(problems)}']
+    count = problems.total()
+    told = '1 frame was' if count == 1 else f'{count} frames were'
+    return [f'{told} scored in doubt: {_findings(problems)}']
 
 
 def _findings(found: Counter[str]) -> str:
