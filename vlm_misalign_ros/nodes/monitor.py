@@ -35,7 +35,7 @@ from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
-from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
@@ -91,7 +91,7 @@ class Monitor(runtime.MisalignNode):
     def _listen(self) -> None:
         chosen = self._chosen
         context = Context(
-            open_encoding(chosen.label_encoding),
+            open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
             chosen.camera_height,
             chosen.camera_pitch,
             by_cv_bridge,

@@ -99,7 +99,9 @@ class Held:
         """Return why the truth of the frame cannot be used, or what of it was not; or empty."""
         if self.evidence.problem:
             return self.evidence.problem
-        return self.unused if self.trust is None or self.trust.scorable else self.trust.reason
+        if self.trust is None:
+            return self.unused
+        return self.trust.reason or '; '.join(filter(None, (self.trust.note, self.unused)))
 
     def lost(self, name: str, part: str, came: bool) -> Status | None:
         """Return why `part`, of the model `name`, is not scored; None where it is."""
@@ -202,7 +204,10 @@ def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMa
         return None
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
-    return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)
+    depth = known_depth(parts.get(DEPTH))
+    return TruthMaps(
+        labels.labels, parts.get(INSTANCES), depth, visible, labels.telling, labels.tells_hood
+    )
 
 
 def _misfit(labels: np.ndarray, parts: Parts) -> str:

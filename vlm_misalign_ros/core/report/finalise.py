@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
-from vlm_misalign_ros.core.report.labels_evidence import labels_checks
+from vlm_misalign_ros.core.report.labels_evidence import labels_checks, labels_notes
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
@@ -78,7 +78,12 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         *evidence.checks(),
         *limited,
     ]
-    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes(), *supposed]
+    notes = [
+        *(ending.notes if ending else _told(folder)),
+        *evidence.notes(),
+        *labels_notes(records),
+        *supposed,
+    ]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)

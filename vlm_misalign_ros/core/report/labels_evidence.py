@@ -22,7 +22,7 @@ from math import isclose
 
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.report.verdict import Check, Status
-from vlm_misalign_ros.core.truth.trust import WRONG
+from vlm_misalign_ros.core.truth.trust import NO_OTHER, WRONG
 
 NAMED = 3
 """Findings that the message tells; the most frequent ones."""
@@ -55,6 +55,20 @@ def labels_checks(records: Iterable[Record], minimum_coverage: float) -> Iterato
         data=not good and wrong * 2 > lost,
         short='ground truth unscorable',
     )
+
+
+def labels_notes(records: Iterable[Record]) -> list[str]:
+    """Return a note of the frames that were scored though their labels lie as no road does."""
+    problems: Counter[str] = Counter()
+    for record in records:
+        if isinstance(record, FrameRecord) and record.labels and record.labels.fault is None:
+            if record.problem and NO_OTHER in record.problem:
+                problems[record.problem] += 1
+    if not problems:
+        return []
+    count = problems.total()
+    told = '1 frame was' if count == 1 else f'{count} frames were'
+    return [f'{told} scored in doubt: {_findings(problems)}']
 
 
 def _findings(found: Counter[str]) -> str:

@@ -47,6 +47,8 @@ Share of neighbouring pixels that may be of different classes. Real maps have .0
 """
 LEAST_SIDE = 16
 """Pixels of a side below which a map is too small to be told from noise."""
+NO_OTHER = 'no other encoding fits'
+"""Ends the note of a map that lies as no road scene does."""
 STEP = 4
 """Rows and columns of which one is asked for that."""
 LOOKED_AT = 200_000
@@ -101,6 +103,8 @@ class Trust:
     """None for a frame that can be scored."""
     reason: str = ''
     """What was found, in words; empty for a frame that can be scored."""
+    note: str = ''
+    """What speaks against a frame that is scored all the same; empty for nothing."""
 
     @property
     def scorable(self) -> bool:
@@ -131,7 +135,7 @@ def assess(
         fault, reason = _noise(labels.labels)
     if fault is None:
         fault, reason = _other_instances(labels.labels, instances)
-    return Trust(said, fault, reason)
+    return Trust(said, fault, reason, '' if fault else _note(labels))
 
 
 Finding = tuple[Fault | None, str]
@@ -171,6 +175,13 @@ def _doubt(labels: LabelMap) -> str:
     if known and labels.outside.total > MOST_FOREIGN * size:
         return f'{labels.encoding} does not have {show_values(labels.outside, size)}'
     return ''
+
+
+def _note(labels: LabelMap) -> str:
+    """Say that a map that fits no other encoding lies as no road scene does; empty if not."""
+    wrong = contradiction(spread(labels.labels))
+    asked = labels.sample is not None and tells(labels.sample)
+    return f'by {labels.encoding} {wrong}; {NO_OTHER}' if wrong and asked else ''
 
 
 def _others(labels: LabelMap, limits: Limits) -> list[str]:
