@@ -27,11 +27,14 @@ _LARGEST = 2**63 - 1
 _LONGEST_JSON = 1 << 16
 
 
+class _Twice(ValueError):
+    """A key of a JSON object comes twice."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; ValueError for a key that comes twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError('a key comes twice')
+        raise _Twice
     return found
 
 
@@ -47,7 +50,7 @@ def loads(values: Mapping[str, str], key: str, default: Any) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        why = ' (a key comes twice)' if str(error) == 'a key comes twice' else ''
+        why = ' (a key comes twice)' if isinstance(error, _Twice) else ''
         raise RecordError(f'message value {key!r} is not JSON{why}: {text[:80]!r}') from error
 
 

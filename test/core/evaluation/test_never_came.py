@@ -132,7 +132,8 @@ def test_a_mask_of_other_proportions_than_the_labels_is_not_stretched(tmp_path, 
 
 
 def test_an_occluder_beside_a_condition_that_covers_nothing_is_of_another_picture(tmp_path):
-    parts = {**PARTS, 'condition': Applied(Condition('low_light', 3), 1)}
+    # Named once, though its checksum is another one, too.
+    parts = {**PARTS, 'condition': Applied(Condition('low_light', 3), 1, occluder='00000000')}
     record = closed(tmp_path, parts)
     assert record.models['m'].status is Status.UNSCORABLE
     assert record.problem == 'occluder and condition are of different pictures'

@@ -111,9 +111,8 @@ def frame_truth(
     """
     Return what is there, by class, and whether going on is safe; None where neither counts.
 
-    A frame whose labels say too little has no truth at all: None. Beside it what the labels are
-    worth. Raises ConfigurationError for a
-    frame without labels.
+    A frame whose labels say too little has no truth at all: None. Beside it stands what the
+    labels are worth. Raises ConfigurationError for a frame without labels.
     """
     if frame.labels is None:
         raise ConfigurationError(f'frame {frame.key} has no labels', 'calibrate on labelled data')

@@ -127,15 +127,17 @@ def assess(
     if labels.problem:
         return Trust(said, Fault.UNREADABLE, labels.problem)
     fault, reason = _unsaid(labels, said, limits.of(labels.tells_hood))
-    doubt = reason or _doubt(labels)
-    others = _others(labels, limits) if doubt else []
+    wrong = contradiction(spread(labels.labels))
+    doubt = reason or _doubt(labels, wrong)
+    others = _others(labels, limits) if doubt else None
     if others:
         fault, reason = Fault.CONTRARY, f'{doubt}; the labels fit {" and ".join(others)}'
     if fault is None:
         fault, reason = _noise(labels.labels)
     if fault is None:
         fault, reason = _other_instances(labels.labels, instances)
-    return Trust(said, fault, reason, '' if fault else _note(labels))
+    alone = wrong and others == [] and fault is None
+    return Trust(said, fault, reason, f'by {labels.encoding} {wrong}; {NO_OTHER}' if alone else '')
 
 
 Finding = tuple[Fault | None, str]
@@ -164,9 +166,12 @@ def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
     return Fault.UNLABELLED, f'{told}: mostly unlabelled, and {values}'
 
 
-def _doubt(labels: LabelMap) -> str:
-    """Say what makes another encoding likely in a map that says enough; empty for nothing."""
-    wrong = contradiction(spread(labels.labels))
+def _doubt(labels: LabelMap, wrong: str) -> str:
+    """
+    Say what makes another encoding likely in a map that says enough; empty for nothing.
+
+    `wrong` is what lies as it does in no road scene.
+    """
     if wrong:
         return f'by {labels.encoding} {wrong}'
     size = labels.labels.size
@@ -177,17 +182,10 @@ def _doubt(labels: LabelMap) -> str:
     return ''
 
 
-def _note(labels: LabelMap) -> str:
-    """Say that a map that fits no other encoding lies as no road scene does; empty if not."""
-    wrong = contradiction(spread(labels.labels))
-    asked = labels.sample is not None and tells(labels.sample)
-    return f'by {labels.encoding} {wrong}; {NO_OTHER}' if wrong and asked else ''
-
-
-def _others(labels: LabelMap, limits: Limits) -> list[str]:
-    """Return the other encodings that a map fits without fault."""
+def _others(labels: LabelMap, limits: Limits) -> list[str] | None:
+    """Return the other encodings that a map fits without fault; None for too few values."""
     if labels.sample is None or not tells(labels.sample):
-        return []
+        return None
     return [n for n in fitting(labels.sample, limits=limits) if n != labels.encoding]
 
 
