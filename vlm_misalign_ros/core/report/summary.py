@@ -121,7 +121,7 @@ class _Sum:
         """Return the row; `scenes` has the scene of each source frame."""
         counts = np.frombuffer(self.counts, np.int64) if self.counts else np.zeros(0, np.int64)
         of = scenes[np.frombuffer(self.sources, np.int64)] if self.sources else scenes[:0]
-        self.row.by_scene = by_scene(of, counts.reshape(-1, len(FIELDS)))
+        self.row.by_scene = by_scene(of, counts.reshape(-1, len(FIELDS))).astype(np.int64)
         self.row.counts = Counts(*self.row.by_scene.sum(axis=0).tolist())
         return self.row
 
