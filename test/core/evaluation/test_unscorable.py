@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.labels.fitting import candidates
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status, decode, encode
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
-from vlm_misalign_ros.core.report.labels_evidence import labels_notes
+from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.truth.trust import WRONG, Fault
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention, Source
@@ -347,6 +347,8 @@ def test_a_street_upside_down_is_scored_and_said_to_be_in_doubt(scenes):
     assert record.models['m'].status is Status.SCORED and record.labels.fault is None
     assert 'of the road ahead would be' in record.problem or 'of what is above' in record.problem
     assert 'by carla_tags' in record.problem and 'no other encoding fits' in record.problem
-    (note,) = labels_notes([record, upright])
-    assert note == f'1 frame was scored in doubt: {record.problem}'
-    assert upright.problem is None and labels_notes([upright]) == []
+    found = LabelsEvidence()
+    found.add(upright)
+    assert upright.problem is None and found.notes() == []
+    found.add(record)
+    assert found.notes() == [f'1 frame was scored in doubt: {record.problem}']

@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records import store
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.merge import merge
@@ -391,6 +392,17 @@ def test_every_result_is_written_and_reads_back(run):
     assert suite.attrib['failures'] == '0'
     # From what is on disk it can be done again.
     assert close(run).status is Outcome.COMPLETE
+
+
+def test_records_are_read_four_times_whatever_is_checked(run, monkeypatch):
+    """Once for all that gathers, then by the flat table, the analysis and the report."""
+    decoded = []
+    plain = store.decode
+    monkeypatch.setattr(
+        store, 'decode', lambda line, place: decoded.append(place) or plain(line, place)
+    )
+    close(run, ['smr < 0.5', 'miou > 0.1'])
+    assert len(decoded) == 4 * 3
 
 
 def test_the_report_escapes_every_text_and_stands_alone(run):
