@@ -38,7 +38,7 @@ def run(monkeypatch, tmp_path):
     """Return a function that runs a graph in which a node ends with a code, and others go on."""
 
     def begin(fails, code, closed=5, reason='', raises=None):
-        ended = threading.Event()
+        ended, never = threading.Event(), threading.Event()
         monitor = SimpleNamespace(closed=closed, cause='', failure=None, seen='')
 
         def spin(node, stopped):
@@ -51,7 +51,7 @@ def run(monkeypatch, tmp_path):
                     raise raises
                 return code
             while not stopped():
-                pass
+                never.wait(0.01)
             return 0
 
         def wait_for(stopped):
