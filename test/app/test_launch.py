@@ -43,7 +43,7 @@ from launch_ros.actions import Node  # noqa: E402
 from vlm_misalign_ros.app import launching  # noqa: E402
 from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
-from vlm_misalign_ros.core.records.ending import told_ending  # noqa: E402
+from vlm_misalign_ros.core.records.ending import TOLD, told_ending  # noqa: E402
 from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
@@ -214,8 +214,15 @@ def test_a_node_of_a_launch_that_is_ended_is_named(config, scenes, tmp_path, nam
     try:
         wait_until(lambda: records.is_file() and b'"kind":"frame"' in records.read_bytes(), 120)
         (pid,) = pids_of(mark, f'__node:={name}\0')
-        # Its handler ends it in order, as Ctrl-C would, and its exit code is 0.
-        os.kill(pid, signal.SIGTERM)
+        (monitor,) = pids_of(mark, '__node:=monitor\0')
+        # The run does not come to its end before it is known that the node has ended.
+        os.kill(monitor, signal.SIGSTOP)
+        try:
+            # Its handler ends it in order, as Ctrl-C would, and its exit code is 0.
+            os.kill(pid, signal.SIGTERM)
+            wait_until((tmp_path / 'run' / TOLD).exists, 30)
+        finally:
+            os.kill(monitor, signal.SIGCONT)
         assert started.wait(90) != 0
     finally:
         if started.poll() is None:
