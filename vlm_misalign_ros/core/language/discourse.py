@@ -43,7 +43,7 @@ from vlm_misalign_ros.core.language.grammar import (
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.marks import Mark, mark
 from vlm_misalign_ros.core.language.nouns import Said, noun_phrase
-from vlm_misalign_ros.core.language.patterns import PatternSet, Test
+from vlm_misalign_ros.core.language.patterns import PatternSet, Sought, Test
 from vlm_misalign_ros.core.language.phrases import Phrases, is_plural, phrases
 from vlm_misalign_ros.core.types import Judgement, Mention
 
@@ -215,21 +215,21 @@ class Parsed:
             kind: (lambda start, kind=kind: self.ends(kind, start))  # type: ignore[misc]
             for kind in _TESTS
         }
-        self._begins = beginnings(self.tokens)
+        self._sought = Sought(self.tokens, beginnings(self.tokens), self._tests)
+        self._judging: dict[int, bool] = {}
         self.acts = self._find_acts(open_grammar(), act)
 
     def judged(self, index: int) -> tuple[Judgement, int] | None:
         """Return what a pattern at a word judges, and how many words that is."""
         grammar = open_grammar()
-        found = grammar.judging.find(
-            self.tokens, index, self._begins[index], self._tests, index in self.nouns
-        )
+        found = grammar.judging.find(self._sought, index, index in self.nouns, self._judging)
         return None if found is None else (grammar.says(found[0]), found[1] - index)
 
     def _find_acts(self, grammar: Grammar, default: Act) -> list[Act]:
         """Return what the sentence does at each of its words."""
         acts: list[Act] = []
         act, kept, coming = default, 0, default
+        possible: dict[int, bool] = {}
         for index in range(len(self.tokens)):
             if coming is not act and index == kept:
                 act = coming
@@ -238,9 +238,7 @@ class Parsed:
                     # "Giving way to a tram, the car has halted" tells of the car.
                     acts = [OBSERVE] * index
                 act = coming = OBSERVE
-            found = grammar.patterns.find(
-                self.tokens, index, self._begins[index], self._tests, index in self.nouns
-            )
+            found = grammar.patterns.find(self._sought, index, index in self.nouns, possible)
             if found is not None:
                 said = grammar.does(found[0])
                 free = said.quiet or said.denies or index >= kept and not act.quiet

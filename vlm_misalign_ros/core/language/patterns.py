@@ -67,6 +67,7 @@ class Pattern:
         return cls(tuple(map(_part, found[begins:])), begins)
 
 
+_NEEDED = frozenset(('word', 'set'))
 _BRACKETS = {'{': 'set', '}': 'set', '<': 'test', '>': 'test'}
 
 
@@ -95,6 +96,19 @@ class _Entry:
     """Words of which one has to come next; None where any may."""
 
 
+class Sought:
+    """A sentence in which patterns are looked for."""
+
+    def __init__(
+        self, tokens: Sequence[str], begins: Sequence[bool], tests: Mapping[str, Test]
+    ) -> None:
+        """Take its words, where clauses begin, and the tests by their names."""
+        self.tokens = tokens
+        self.begins = begins
+        self.tests = tests
+        self.words = frozenset(tokens)
+
+
 class PatternSet:
     """Patterns with a meaning each, and the sets of phrases that they use."""
 
@@ -104,6 +118,8 @@ class PatternSet:
         self._by_word: dict[str, list[_Entry]] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
+        self._needed: list[tuple[frozenset[str], ...]] = []
+        """Words of each of which a sentence has one where a pattern matches, by its number."""
         self.tests: set[str] = set()
 
     def add(self, text: str) -> int:
@@ -115,11 +131,24 @@ class PatternSet:
                 raise ValueError(f'pattern {text!r} names the set {part.name!r}, which is none')
             if part.kind == 'test':
                 self.tests.add(part.name)
+        self._needed.append(
+            tuple(
+                self._words(part)
+                for part in pattern.parts
+                if part.kind in _NEEDED and not part.optional
+            )
+        )
         for part in pattern.parts:
             self._index(part, pattern, number)
             if not part.optional:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
+
+    def _words(self, part: _Part) -> frozenset[str]:
+        """Return the words that a part can begin with."""
+        if part.kind == 'word':
+            return frozenset((part.name,))
+        return frozenset(self.sets[part.name].begins)
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
         if part.kind == 'word':
@@ -134,40 +163,44 @@ class PatternSet:
             raise ValueError('a pattern cannot begin with *')
 
     def find(
-        self,
-        tokens: Sequence[str],
-        start: int,
-        begins: bool,
-        tests: Mapping[str, Test],
-        noun: bool,
+        self, sought: Sought, start: int, noun: bool, possible: dict[int, bool]
     ) -> tuple[int, int] | None:
         """
         Return (number, end) of the pattern that matches at `start`; None for none.
 
-        `begins` tells whether a clause begins there, `noun` whether a noun phrase that names a
-        thing does. Of several the one added first counts.
+        `noun` tells whether a noun phrase that names a thing starts there; `possible` remembers,
+        for one sentence, which patterns have all their words in it. Of several patterns the one
+        added first counts.
         """
+        tokens = sought.tokens
         candidates = self._by_word.get(tokens[start], _NONE)
         if noun:
             for name, found in self._by_test.items():
-                if tests[name](start):
+                if sought.tests[name](start):
                     candidates = [*candidates, *found]
         if not candidates:
             return None
         second = tokens[start + 1] if start + 1 < len(tokens) else ''
         best, ends = self._count, 0
         for entry in candidates:
+            number = entry.number
             if (
-                entry.number >= best
+                number >= best
                 or entry.seconds is not None
                 and second not in entry.seconds
                 or entry.pattern.at_beginning
-                and not begins
+                and not sought.begins[start]
             ):
                 continue
-            end = self._match(entry.pattern.parts, 0, tokens, start, tests)
-            if end > start:
-                best, ends = entry.number, end
+            holds = possible.get(number)
+            if holds is None:
+                holds = possible[number] = not any(
+                    map(sought.words.isdisjoint, self._needed[number])
+                )
+            if holds:
+                end = self._match(entry.pattern.parts, 0, tokens, start, sought.tests)
+                if end > start:
+                    best, ends = number, end
         return (best, ends) if ends else None
 
     def _match(
