@@ -58,7 +58,9 @@ class Condition:
     def pass_by(self, index: int, judged: int) -> None:
         """Take in the word at `index`, where a phrase of `judged` words judges."""
         word = self._tokens[index]
-        length = self._phrases.longest(self._tokens, index)[0]
+        length = (
+            self._phrases.longest(self._tokens, index)[0] if word in self._phrases.begins else 0
+        )
         if (
             not judged
             and length

@@ -144,6 +144,10 @@ class PatternSet:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
 
+    def may_begin(self, word: str, noun: bool) -> bool:
+        """Return whether a pattern may begin with a word, or with a noun phrase that starts there."""
+        return word in self._by_word or noun and bool(self._by_test)
+
     def _words(self, part: _Part) -> frozenset[str]:
         """Return the words that a part can begin with."""
         if part.kind == 'word':

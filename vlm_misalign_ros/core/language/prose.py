@@ -20,8 +20,9 @@ import re
 from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers
+from vlm_misalign_ros.core.language.acts import OBSERVE, Act, open_grammar
 from vlm_misalign_ros.core.language.clauses import Clauses
-from vlm_misalign_ros.core.language.discourse import OBSERVE, Act, Parser, open_grammar
+from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.judgement import corrects
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
