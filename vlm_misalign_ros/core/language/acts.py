@@ -117,6 +117,8 @@ class Grammar:
                 for pattern in rule['when']:
                     self.judging.add(pattern)
                     self._says.append(_SAYS[rule['says']])
+            if self.judging.begins_with_test:
+                raise ValueError('what judges begins with a word')
             unknown = (self.patterns.tests | self.judging.tests) - KINDS
             if unknown:
                 raise ValueError(f'<{min(unknown)}> is no test')

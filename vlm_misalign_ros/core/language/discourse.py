@@ -69,14 +69,16 @@ class Parsed:
         tests = {kind: partial(self.nouns.ends, kind) for kind in KINDS}
         self._sought = Sought(self.tokens, beginnings(self.tokens), tests)
         self._judging: dict[int, bool] = {}
+        judging = open_grammar().judging
+        self._may_judge = [judging.may_begin(word, False) for word in self.tokens]
         self.acts = _Follower(self._sought, self.nouns, act).follow()
 
     def judged(self, index: int) -> tuple[Judgement, int] | None:
         """Return what a pattern at a word judges, and how many words that is."""
-        grammar, noun = open_grammar(), index in self.nouns
-        if not grammar.judging.may_begin(self.tokens[index], noun):
+        if not self._may_judge[index]:
             return None
-        found = grammar.judging.find(self._sought, index, noun, self._judging)
+        grammar = open_grammar()
+        found = grammar.judging.find(self._sought, index, False, self._judging)
         return None if found is None else (grammar.says(found[0]), found[1] - index)
 
 

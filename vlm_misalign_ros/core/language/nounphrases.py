@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import DEFINITE
@@ -38,8 +38,7 @@ _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside 
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
 
 
-@dataclass(frozen=True)
-class Noun:
+class Noun(NamedTuple):
     """A noun phrase that names a thing."""
 
     end: int

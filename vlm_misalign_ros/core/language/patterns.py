@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
@@ -86,8 +86,7 @@ def _part(text: str) -> _Part:
     return _Part(kind, text[1:-1], optional)
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A pattern, under a word or test that it can begin with."""
 
     number: int
@@ -143,6 +142,11 @@ class PatternSet:
             if not part.optional:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
+
+    @property
+    def begins_with_test(self) -> bool:
+        """Return whether a pattern begins with a test."""
+        return bool(self._by_test)
 
     def may_begin(self, word: str, noun: bool) -> bool:
         """Return whether a pattern may begin with a word, or with a noun phrase that starts there."""
