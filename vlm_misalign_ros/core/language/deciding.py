@@ -19,7 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm_misalign_ros.core.language.conditions import Condition, condition_follows, is_of_waiting
+from vlm_misalign_ros.core.language.conditions import (
+    CLOSES,
+    Condition,
+    condition_follows,
+    is_of_waiting,
+)
 from vlm_misalign_ros.core.language.discourse import Parsed
 from vlm_misalign_ros.core.language.grammar import VERBS
 from vlm_misalign_ros.core.language.lexicon import Lexicon
@@ -107,7 +112,7 @@ class Decider:
     def read(self) -> tuple[Decision | None, bool]:
         """Return what the sentence judges, and whether it declines to."""
         index, orders = 0, True
-        phrases = self._lexicon.judgements
+        phrases, minded = self._lexicon.judgements, self._lexicon.conditions.begins
         while index < len(self._tokens):
             word = self._tokens[index]
             length, meanings = (
@@ -129,7 +134,8 @@ class Decider:
                     self._compose(index)
                 if orders and not length and not self._is_predicate(index):
                     self._imperative(index)
-            self._condition.pass_by(index, length)
+            if word in minded or word in CLOSES:
+                self._condition.pass_by(index, length)
             orders = word in _LEADS or orders and word in _LEADS_ON
             index += step
         return self.decision, self._refused
@@ -211,7 +217,7 @@ class Decider:
 
     def _is_for_others(self, end: int) -> bool:
         """Return whether a judgement is about somebody else: `safe for the pedestrians to cross`."""
-        noun = self._parsed.nouns.at(end + 1)
+        noun = self._parsed.nouns.found.get(end + 1)
         return (
             self._tokens[end : end + 1] == ('for',)
             and noun is not None

@@ -21,9 +21,8 @@ It comes before what the sentence says of each thing (clauses.py) and what it ju
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from vlm_misalign_ros.core.language.acts import OBSERVE, Act, open_grammar
+from vlm_misalign_ros.core.language.acts import OBSERVE, Act, Grammar, open_grammar
 from vlm_misalign_ros.core.language.grammar import (
     DEFINITE,
     INDEFINITE,
@@ -34,7 +33,7 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.marks import mark
-from vlm_misalign_ros.core.language.nounphrases import KINDS, Nouns
+from vlm_misalign_ros.core.language.nounphrases import Nouns
 from vlm_misalign_ros.core.language.patterns import Sought
 from vlm_misalign_ros.core.types import Judgement
 
@@ -66,18 +65,22 @@ class Parsed:
         self.tokens = tuple(tokens)
         self.marks = mark(self.tokens, lexicon)
         self.nouns = Nouns(self.tokens, self.marks)
-        tests = {kind: partial(self.nouns.ends, kind) for kind in KINDS}
-        self._sought = Sought(self.tokens, beginnings(self.tokens), tests)
-        self._judging: dict[int, bool] = {}
-        judging = open_grammar().judging
-        self._may_judge = [judging.may_begin(word, False) for word in self.tokens]
-        self.acts = _Follower(self._sought, self.nouns, act).follow()
+        self._sought = Sought(self.tokens, self._beginnings, self.nouns.ends)
+        grammar = open_grammar()
+        self._judging = grammar.judging.possible(self._sought)
+        """Patterns that could judge here."""
+        self.acts = _Follower(self._sought, self.nouns, act, grammar).follow()
+
+    def _beginnings(self) -> list[bool]:
+        return beginnings(self.tokens)
 
     def judged(self, index: int) -> tuple[Judgement, int] | None:
         """Return what a pattern at a word judges, and how many words that is."""
-        if not self._may_judge[index]:
+        if not self._judging:
             return None
         grammar = open_grammar()
+        if self.tokens[index] not in grammar.judging.begins:
+            return None
         found = grammar.judging.find(self._sought, index, False, self._judging)
         return None if found is None else (grammar.says(found[0]), found[1] - index)
 
@@ -85,12 +88,12 @@ class Parsed:
 class _Follower:
     """Goes through a sentence, and keeps what it does."""
 
-    def __init__(self, sought: Sought, nouns: Nouns, act: Act) -> None:
+    def __init__(self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar) -> None:
         self._sought = sought
         self._tokens = sought.tokens
         self._nouns = nouns
-        self._grammar = open_grammar()
-        self._possible: dict[int, bool] = {}
+        self._grammar = grammar
+        self._possible = self._grammar.patterns.possible(sought)
         self._act = act
         self._coming = act
         """The act that begins behind the words that tell it."""
@@ -100,15 +103,16 @@ class _Follower:
 
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
-        patterns = self._grammar.patterns
+        patterns, possible = self._grammar.patterns, self._possible
+        begins, nouns = patterns.begins, self._nouns.found
         for index, word in enumerate(self._tokens):
             if self._coming is not self._act and index == self._kept:
                 self._act = self._coming
-            if index >= self._kept and self._act is not OBSERVE and self._ends(index):
+            if self._act is not OBSERVE and index >= self._kept and self._ends(index):
                 self._end(index)
-            noun = index in self._nouns
-            if patterns.may_begin(word, noun):
-                found = patterns.find(self._sought, index, noun, self._possible)
+            noun = index in nouns
+            if possible and (noun or word in begins):
+                found = patterns.find(self._sought, index, noun, possible)
                 if found is not None:
                     self._begin(self._grammar.does(found[0]), index, found[1])
             self._acts.append(self._act)
@@ -152,7 +156,7 @@ class _Follower:
 
     def _stands(self, start: int) -> bool:
         """Return whether a noun phrase with its place, and no more of a list, begins there."""
-        noun, tokens = self._nouns.at(start), self._tokens
+        noun, tokens = self._nouns.found.get(start), self._tokens
         return (
             noun is not None
             and noun.end < len(tokens)

@@ -55,7 +55,8 @@ class Nouns:
     def __init__(self, tokens: Sequence[str], marks: Sequence[Mark]) -> None:
         """Find them."""
         self._tokens = tokens
-        self._found: dict[int, Noun] = {}
+        self.found: dict[int, Noun] = {}
+        """By the word that they start with."""
         behind = 0
         for index, entry in enumerate(marks):
             if entry.classes is None or index < behind:
@@ -65,31 +66,19 @@ class Nouns:
                 start, determiner = noun_phrase(tokens, marks, index)
                 plural = is_plural(tokens[behind - 1])
                 noun = Noun(behind, determiner, entry.classes, plural, tokens[start])
-                self._found.setdefault(start, noun)
-
-    def __contains__(self, start: int) -> bool:
-        """Return whether one starts at a word."""
-        return start in self._found
-
-    def __bool__(self) -> bool:
-        """Return whether there is any."""
-        return bool(self._found)
-
-    def at(self, start: int) -> Noun | None:
-        """Return the one that starts at a word."""
-        return self._found.get(start)
+                self.found.setdefault(start, noun)
 
     def first(self) -> int:
         """Return where the first starts; a large number where there is none."""
-        return min(self._found, default=len(self._tokens))
+        return min(self.found, default=len(self._tokens))
 
     def within(self, start: int, end: int) -> bool:
         """Return whether one starts at one of some words."""
-        return any(start <= place < end for place in self._found)
+        return any(start <= place < end for place in self.found)
 
     def ends(self, kind: str, start: int) -> Sequence[int]:
         """Return where one of a kind (KINDS) that starts at `start` can end, the last first."""
-        noun = self._found.get(start)
+        noun = self.found.get(start)
         if noun is None or not self._is(kind, noun, start):
             return ()
         return self._row(noun) if kind == 'bare' else (noun.end,)
@@ -114,7 +103,7 @@ class Nouns:
             start = ends[0]
             while start < len(self._tokens) and self._tokens[start] in _JOINS:
                 start += 1
-            following = self._found.get(start)
+            following = self.found.get(start)
             if start == ends[0] or following is None or following.determiner:
                 break
             ends.insert(0, following.end)

@@ -227,7 +227,7 @@ class Prose:
     def _unseen(self, value: tuple[str, ...]) -> bool:
         """Return whether a value is that nothing can be made out: `too dark to tell`."""
         parsed = self.parser.parse(value)
-        return not parsed.nouns and any(act.name == 'unseen' for act in parsed.acts)
+        return not parsed.nouns.found and any(act.name == 'unseen' for act in parsed.acts)
 
     def _advises(self, tokens: Sequence[str]) -> bool:
         """Return whether what stands under a name is advice on such things."""
