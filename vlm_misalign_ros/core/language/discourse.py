@@ -47,6 +47,7 @@ _LOCATIVE = frozenset(
     'on in at along ahead near beside behind in front parked crossing walking standing is are '
     'stands waits'.split()
 )
+_IMPERATIVES = frozenset(('advise',))
 _LISTS = frozenset(('or', 'nor'))
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
 """What a list stands behind with a colon between: `look for: cars, people`."""
@@ -69,7 +70,8 @@ class Parsed:
         grammar = open_grammar()
         self._judging = grammar.judging.possible(self._sought)
         """Patterns that could judge here."""
-        self.acts = _Follower(self._sought, self.nouns, act, grammar).follow()
+        names = [bool(entry.classes) and entry.length > 1 for entry in self.marks]
+        self.acts = _Follower(self._sought, self.nouns, act, grammar, names).follow()
 
     def _beginnings(self) -> list[bool]:
         return beginnings(self.tokens)
@@ -88,7 +90,8 @@ class Parsed:
 class _Follower:
     """Goes through a sentence, and keeps what it does."""
 
-    def __init__(self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar) -> None:
+    def __init__(self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar, names: Sequence[bool]
+    ) -> None:
         self._sought = sought
         self._tokens = sought.tokens
         self._nouns = nouns
@@ -100,6 +103,8 @@ class _Follower:
         self._kept = 0
         """Behind the words that told the last act."""
         self._acts: list[Act] = []
+        self._names = names
+        """For each word whether a name of several words begins there."""
 
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
@@ -121,6 +126,9 @@ class _Follower:
     def _begin(self, said: Act, index: int, end: int) -> None:
         """Begin an act at `index`, told by the words before `end`, unless another goes on."""
         act = self._act
+        if said.name in _IMPERATIVES and self._names[index]:
+            # "Yield sign ahead" and "stop line" are things.
+            return
         free = said.quiet or said.denies or index >= self._kept and not act.quiet
         if said is act or act.holds or not free:
             return

@@ -37,6 +37,9 @@ _SIGN_TEXT = re.compile(
     r'|text|words?|lettering|letters|labell?ed|message|slogan|warns|announces|advises)[ ,:]{1,3}("[^"\n]{1,80}")',
     re.IGNORECASE,
 )
+_INDENTED = re.compile(r'[ \t]+\S')
+_MOST_OF_NAME = 4
+"""Words of a line that names what the lines under it are about."""
 _NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
 """What is written on a sign: words that say nothing of the scene."""
 _HEADING = re.compile(
@@ -45,7 +48,7 @@ _HEADING = re.compile(
 
 
 _SEEING = frozenset('see visible seen there present missing'.split())
-_BIKES = (('bike',), ('bikes',))
+_BIKES = frozenset(('bike', 'bikes'))
 
 
 class Prose:
@@ -83,14 +86,15 @@ class Prose:
         by_line: dict[int, list[Sentence]] = {}
         for sentence in found:
             by_line.setdefault(sentence.line, []).append(sentence)
-        for number, line in enumerate(text.split('\n')):
+        lines = text.split('\n')
+        for number, line in enumerate(lines):
             parts = by_line.get(number, [])
             if not parts:
                 continue
             row = answers.cells(line)
             if row:
                 self._row(row)
-            elif _is_heading(line, parts):
+            elif _is_heading(line, parts) or self._heads(number, lines, parts):
                 self._heading(parts[0].words)
             else:
                 for sentence in parts[:-1]:
@@ -100,6 +104,17 @@ class Prose:
                 else:
                     self._sentence(parts[-1])
         return found
+
+    def _heads(self, number: int, lines: Sequence[str], parts: Sequence[Sentence]) -> bool:
+        """Return whether a line is a name with lines under it that are further in."""
+        below = lines[number + 1] if number + 1 < len(lines) else ''
+        return (
+            len(parts) == 1
+            and len(parts[0].words) <= _MOST_OF_NAME
+            and _INDENTED.match(below) is not None
+            and _INDENTED.match(lines[number]) is None
+            and bool(answers.named_alone(parts[0].words, self._lexicon))
+        )
 
     def read_value(self, text: str, state: Mention | None) -> None:
         """Read a text within JSON; `state` is what the keys above say of all that is in it."""
@@ -240,7 +255,7 @@ class Prose:
         for said in Clauses(
             self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
         ).read():
-            if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
+            if said.definite and tokens[said.start] in _BIKES and self._motorcycle():
                 continue
             state = self._in_section(said.state)
             if negative and state is Mention.ASSERTED:
