@@ -61,7 +61,9 @@ _GOING_ON = frozenset(
 _SIGHT = 9
 """Words behind `I cannot tell` among which a thing is what cannot be told."""
 _SHORT = 3
-_ADVERBS = frozenset('always sometimes perhaps besides afterwards towards forwards drivers this conditions'.split())
+_ADVERBS = frozenset(
+    'always sometimes perhaps besides afterwards towards forwards drivers this conditions'.split()
+)
 _MANNERS = frozenset('style speed experience behaviour behavior habits distance'.split())
 """What makes a quality of driving: `a defensive driving style is the best`."""
 _WALKERS = (('they',), ('he',), ('she',))

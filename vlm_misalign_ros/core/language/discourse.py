@@ -90,7 +90,8 @@ class Parsed:
 class _Follower:
     """Goes through a sentence, and keeps what it does."""
 
-    def __init__(self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar, names: Sequence[bool]
+    def __init__(
+        self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar, names: Sequence[bool]
     ) -> None:
         self._sought = sought
         self._tokens = sought.tokens

@@ -95,9 +95,16 @@ class _Entry(NamedTuple):
     """A pattern, under a word or test that it can begin with."""
 
     number: int
-    pattern: Pattern
-    seconds: frozenset[str] | None
-    """Words of which one has to come next; None where any may."""
+    parts: tuple[_Part, ...]
+    at_beginning: bool
+
+
+class _Starts:
+    """Patterns that can begin with a word: whatever comes next, and by the word that has to."""
+
+    def __init__(self) -> None:
+        self.whatever: list[_Entry] = []
+        self.second: dict[str, list[_Entry]] = {}
 
 
 class Sought:
@@ -126,7 +133,7 @@ class PatternSet:
     def __init__(self, sets: Mapping[str, Iterable[str]]) -> None:
         """Take the sets of phrases by name."""
         self.sets = {name: phrases(entries) for name, entries in sets.items()}
-        self._by_word: dict[str, list[_Entry]] = {}
+        self._by_word: dict[str, _Starts] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
         self._by_anchor: dict[str, list[int]] = {}
@@ -185,14 +192,19 @@ class PatternSet:
         return frozenset(self.sets[part.name].begins)
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
+        entry = _Entry(number, pattern.parts, pattern.at_beginning)
         if part.kind == 'word':
-            self._by_word.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_word.setdefault(part.name, _Starts()).whatever.append(entry)
         elif part.kind == 'set':
             for word, follow in self.sets[part.name].begins.items():
-                seconds = None if '' in follow else frozenset(follow)
-                self._by_word.setdefault(word, []).append(_Entry(number, pattern, seconds))
+                starts = self._by_word.setdefault(word, _Starts())
+                if '' in follow:
+                    starts.whatever.append(entry)
+                else:
+                    for second in follow:
+                        starts.second.setdefault(second, []).append(entry)
         elif part.kind == 'test':
-            self._by_test.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_test.setdefault(part.name, []).append(entry)
         else:
             raise ValueError('a pattern cannot begin with *')
 
@@ -206,30 +218,34 @@ class PatternSet:
         numbers of patterns that the sentence can match. Of several the one added first counts.
         """
         tokens = sought.tokens
-        candidates = self._by_word.get(tokens[start], _NONE)
-        if noun:
-            for name, found in self._by_test.items():
-                if sought.test(name, start):
-                    candidates = [*candidates, *found]
-        if not candidates:
-            return None
-        second = tokens[start + 1] if start + 1 < len(tokens) else ''
         best, ends = self._count, 0
-        for entry in candidates:
+        for entry in self._candidates(sought, start, noun):
             number = entry.number
-            if (
-                number >= best
-                or number not in possible
-                or entry.seconds is not None
-                and second not in entry.seconds
-                or entry.pattern.at_beginning
-                and not sought.begins(start)
-            ):
+            if number >= best or number not in possible:
                 continue
-            end = self._match(entry.pattern.parts, 0, tokens, start, sought.test)
+            if entry.at_beginning and not sought.begins(start):
+                continue
+            end = self._match(entry.parts, 0, tokens, start, sought.test)
             if end > start:
                 best, ends = number, end
         return (best, ends) if ends else None
+
+    def _candidates(self, sought: Sought, start: int, noun: bool) -> Sequence[_Entry]:
+        """Return the patterns that could begin at a word, by that one and the next."""
+        tokens = sought.tokens
+        starts = self._by_word.get(tokens[start])
+        found: Sequence[_Entry] = _NONE
+        if starts is not None:
+            found = starts.whatever
+            if starts.second and start + 1 < len(tokens):
+                more = starts.second.get(tokens[start + 1])
+                if more is not None:
+                    found = found + more if found else more
+        if noun:
+            for name, entries in self._by_test.items():
+                if sought.test(name, start):
+                    found = [*found, *entries]
+        return found
 
     def _match(
         self, parts: tuple[_Part, ...], place: int, tokens: Sequence[str], start: int, test: Test
