@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
+from vlm_misalign_ros.core.language.text import words
 
 _CLOSES = PUNCTUATION | frozenset('i we you it they he she there'.split())
 _NONE: list[Any] = []
@@ -133,11 +134,15 @@ class PatternSet:
     def __init__(self, sets: Mapping[str, Iterable[str]]) -> None:
         """Take the sets of phrases by name."""
         self.sets = {name: phrases(entries) for name, entries in sets.items()}
+        self._telling = {
+            name: frozenset(map(_most_telling, entries)) for name, entries in sets.items()
+        }
         self._by_word: dict[str, _Starts] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
         self._by_anchor: dict[str, list[int]] = {}
         """Numbers of patterns by the words of which a sentence has one where they match."""
+        self._with_test: dict[str, list[int]] = {}
         self.tests: set[str] = set()
 
     def add(self, text: str) -> int:
@@ -149,6 +154,8 @@ class PatternSet:
                 raise ValueError(f'pattern {text!r} names the set {part.name!r}, which is none')
             if part.kind == 'test':
                 self.tests.add(part.name)
+                if not part.optional:
+                    self._with_test.setdefault(part.name, []).append(number)
         for word in self._rarest(pattern):
             self._by_anchor.setdefault(word, []).append(number)
         for part in pattern.parts:
@@ -157,12 +164,17 @@ class PatternSet:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
 
-    def possible(self, sought: Sought) -> frozenset[int]:
-        """Return the numbers of the patterns that a sentence has words for."""
-        anchors = self._by_anchor
-        return frozenset(
-            number for word in sought.words if word in anchors for number in anchors[word]
-        )
+    def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
+        """Return the numbers of the patterns that a sentence has words and, of tests, places for."""
+        anchors, found = self._by_anchor, set[int]()
+        for word in sought.words:
+            numbers = anchors.get(word)
+            if numbers is not None:
+                found.update(numbers)
+        for name, numbers in self._with_test.items():
+            if name not in tests:
+                found.difference_update(numbers)
+        return found
 
     @property
     def begins(self) -> Container[str]:
@@ -186,10 +198,8 @@ class PatternSet:
         return min(needed, key=lambda words: (len(words & _COMMON), len(words)))
 
     def _words(self, part: _Part) -> frozenset[str]:
-        """Return the words that a part can begin with."""
-        if part.kind == 'word':
-            return frozenset((part.name,))
-        return frozenset(self.sets[part.name].begins)
+        """Return words of which a sentence has one where a part matches."""
+        return frozenset((part.name,)) if part.kind == 'word' else self._telling[part.name]
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
         entry = _Entry(number, pattern.parts, pattern.at_beginning)
@@ -276,6 +286,11 @@ class PatternSet:
                 return ()
             return [start + length for length in lengths(self.sets[part.name], tokens, start)]
         return test(part.name, start)
+
+
+def _most_telling(phrase: object) -> str:
+    """Return the word of a phrase that the fewest sentences have."""
+    return max(words(str(phrase)), key=lambda word: (word not in _COMMON, len(word)))
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:
