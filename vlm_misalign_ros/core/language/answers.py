@@ -12,14 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Structured answers: JSON whole or cut off, key and value, tables."""
+"""Short answers: names of things alone, what a value says of them, `cars: 2`, rows of tables."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import deque
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
@@ -42,96 +40,6 @@ _YES = frozenset('yes true present visible y several many multiple some one two 
 _MAYBE = frozenset(
     'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split()
 )
-_ATTEMPTS = 24
-"""Places at which an answer is tried as JSON."""
-_ENDS = 6
-"""Places at which JSON that is cut off is tried as whole."""
-_PARTS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("?)|[{}\[\],]', re.DOTALL)
-"""Strings, the last of which may lack its end, and what is between them."""
-_Open = tuple[str, '_Open'] | None
-"""What closes the innermost open bracket, and the ones around it."""
-
-
-def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
-    """
-    Yield (start, end, value) of the JSON objects and lists in a text, fenced or bare.
-
-    The last may be cut off: what is whole of it counts. Linear in the text's length.
-    """
-    decoder = json.JSONDecoder()
-    start, attempts = 0, 0
-    while attempts < _ATTEMPTS:
-        places = [place for place in (text.find('{', start), text.find('[', start)) if place >= 0]
-        if not places:
-            return
-        begin = min(places)
-        attempts += 1
-        try:
-            value, end = decoder.raw_decode(text, begin)
-        except RecursionError:
-            return
-        except ValueError:
-            value = _cut_off(text[begin:])
-            if value is None:
-                start = begin + 1
-                continue
-            end = len(text)
-        if (
-            isinstance(value, dict)
-            and value
-            or isinstance(value, list)
-            and value
-            and all(isinstance(entry, (str, dict)) for entry in value)
-        ):
-            yield begin, end, value
-            start = end
-        else:
-            start = begin + 1
-
-
-def _cut_off(text: str) -> Any:
-    """Return the value of JSON that ends too early; a text cut off counts as far as it goes."""
-    for place, closing in _ends(text):
-        try:
-            return json.loads(text[:place] + closing)
-        except (ValueError, RecursionError):
-            continue
-    return None
-
-
-def _ends(text: str) -> list[tuple[int, str]]:
-    """
-    Return the last places, latest first, at which JSON could have ended, with what closes it.
-
-    Empty for a text whose brackets do not match or are all closed.
-    """
-    left: _Open = None
-    ends: deque[tuple[int, str, _Open]] = deque(maxlen=_ENDS)
-    for found in _PARTS.finditer(text):
-        part = found.group()
-        if part[0] == '"':
-            ends.append((found.end(), '', left) if found[1] else (len(text), '"', left))
-        elif part == ',':
-            ends.append((found.start(), '', left))
-        elif part in '{[':
-            left = ('}' if part == '{' else ']', left)
-        else:
-            if left is None or left[0] != part:
-                return []
-            left = left[1]
-            ends.append((found.end(), '', left))
-    if left is None:
-        return []
-    return [(place, quote + _closing(brackets)) for place, quote, brackets in reversed(ends)]
-
-
-def _closing(left: _Open) -> str:
-    """Return what closes the brackets that are left open, the innermost first."""
-    found = []
-    while left is not None:
-        bracket, left = left
-        found.append(bracket)
-    return ''.join(found)
 
 
 def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
@@ -159,11 +67,32 @@ def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
 
 def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
     """Return what the value beside a thing's name says of it; None for a text of its own."""
-    if value is None or isinstance(value, (bool, list, dict)):
+    if isinstance(value, (list, dict)):
+        return _polarity_of_many(value, lexicon)
+    if value is None or isinstance(value, bool):
         return Mention.ASSERTED if value else Mention.DENIED
     if isinstance(value, (int, float)):
+        if math.isnan(value):
+            return Mention.HYPOTHETICAL
         return Mention.ASSERTED if value > 0 else Mention.DENIED
     return _polarity_of_words(words(value) if isinstance(value, str) else tuple(value), lexicon)
+
+
+def _polarity_of_many(value: list[Any] | dict[Any, Any], lexicon: Lexicon) -> Mention:
+    """Return what a list of things or counts by kind say: `["none"]`, `{"left": 0}`."""
+    if isinstance(value, list):
+        entries = value
+        leaves = all(entry is None or isinstance(entry, (str, int, float)) for entry in entries)
+    else:
+        entries = list(value.values())
+        leaves = all(isinstance(entry, (int, float)) for entry in entries)
+    denied = leaves and all(polarity(entry, lexicon) is Mention.DENIED for entry in entries)
+    return Mention.DENIED if denied else Mention.ASSERTED
+
+
+def is_no(word: str) -> bool:
+    """Return whether a word says that none is there."""
+    return word in _NO
 
 
 def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | None:

@@ -54,7 +54,9 @@ _GOING_ON = frozenset(
 """Words of which one stands where a judgement is declined, not the sight of something."""
 _GOES = frozenset('proceed continue go drive move'.split())
 _TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
-_READY = frozenset('prepared prepare ready potentially possibly able become where'.split())
+_READY = frozenset(
+    'prepared prepare ready potentially possibly able become where could might'.split()
+)
 _IF = (('if',), ('when',))
 _NOT = frozenset(('not', "haven't", "hasn't", "aren't", "isn't"))
 _AFTERWARDS = frozenset('then until before once after when afterwards till'.split())
@@ -69,6 +71,10 @@ def opposite(said: Judgement) -> Judgement:
     return Judgement.UNSAFE if said is Judgement.SAFE else Judgement.SAFE
 
 
+RULES = ('phrase', 'pattern', 'order', 'scale', 'subject', 'answer', 'field')
+"""What can tell a judgement; a field is one of a structured answer."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """A judgement, and the words that made it."""
@@ -79,7 +85,7 @@ class Decision:
     end: int
     """Behind the last."""
     rule: str
-    """What told it: `phrase`, `pattern`, `order`, `scale`, `subject` or `answer`."""
+    """What told it, one of RULES."""
 
 
 class Decider:
@@ -95,11 +101,11 @@ class Decider:
         self._tokens = sentence.words
         self._lexicon = lexicon
         self.decision: Decision | None = None
-        self._refused = False
+        self._refused: Decision | None = None
         self._condition = Condition(sentence.words, lexicon)
 
-    def read(self) -> tuple[Decision | None, bool]:
-        """Return what the sentence judges, and whether it declines to."""
+    def read(self) -> tuple[Decision | None, Decision | None]:
+        """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
         phrases = self._lexicon.judgements
         while index < len(self._tokens):
@@ -150,7 +156,7 @@ class Decider:
         """Take in a phrase that judges; return how many words it and its infinitive are."""
         end = index + length
         if 'refused' in meanings and self._about_going_on(index):
-            self._refused = True
+            self._refused = Decision(Judgement.REFUSED, index, end, 'phrase')
             return length
         said = self._meant(index, end, meanings)
         self._say(said, index, end, 'phrase')
@@ -281,7 +287,8 @@ class Decider:
             length, _ = self._lexicon.side[f'scale_{kind}'].longest(self._tokens, index)
             if length:
                 said = level(self._tokens, index + length, kind, self._lexicon)
-                self._say(said, index, index + length + 1, 'scale')
+                if said is not None:
+                    self._say(said[0], index, said[1], 'scale')
 
     def _compose(self, index: int) -> None:
         """Judge a subject by what is said of it: `overtaking is out of the question`."""

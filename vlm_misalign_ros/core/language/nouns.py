@@ -55,7 +55,7 @@ _ROLES = phrases(
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _NEAR = phrases(
-    'close to|near|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
+    'close to|near|from|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
     '|approaching|next to|away from|back of|hood of'.split('|')
 )
 """What stands before `the car` that looks where no other was named."""

@@ -67,6 +67,9 @@ class Pattern:
         return cls(tuple(map(_part, found[begins:])), begins)
 
 
+_BRACKETS = {'{': 'set', '}': 'set', '<': 'test', '>': 'test'}
+
+
 def _part(text: str) -> _Part:
     optional = len(text) > 1 and text.endswith('?')
     text = text[:-1] if optional else text
@@ -74,12 +77,12 @@ def _part(text: str) -> _Part:
         return _Part('gap', '', True)
     if text == '$':
         return _Part('end', '')
-    for kind, (opens, closes) in {'set': '{}', 'test': '<>'}.items():
-        if text[0] == opens:
-            if text[-1] != closes or len(text) < 3:
-                raise ValueError(f'{text!r} is no sign of a pattern')
-            return _Part(kind, text[1:-1], optional)
-    return _Part('word', text, optional)
+    kind = _BRACKETS.get(text[0])
+    if kind is None:
+        return _Part('word', text, optional)
+    if _BRACKETS.get(text[-1]) != kind or len(text) < 3:
+        raise ValueError(f'{text!r} is no sign of a pattern')
+    return _Part(kind, text[1:-1], optional)
 
 
 @dataclass(frozen=True)

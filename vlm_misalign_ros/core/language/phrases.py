@@ -96,21 +96,22 @@ class Things(Phrases):
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest name or compound at `start`."""
         length, meanings = super().longest(tokens, start)
-        end = start + length
-        if (
-            not length
-            or end >= len(tokens)
-            or tokens[end] not in self.heads.begins
-            or not meanings[0]
-            or is_plural(tokens[end - 1])
-        ):
-            return length, meanings
-        return self._compound(tokens, start, end, meanings)
+        while length and meanings[0]:
+            end = start + length
+            if end >= len(tokens) or tokens[end] not in self.heads.begins:
+                break
+            longer, named = self._compound(tokens, start, end, meanings)
+            if not longer:
+                break
+            length, meanings = longer, named
+        return length, meanings
 
     def _compound(
         self, tokens: Sequence[str], start: int, end: int, meanings: list[Any]
     ) -> tuple[int, list[Any]]:
-        """Return what a name is with the words behind it, from `end` on."""
+        """Return what a name is with the words behind it, from `end` on; (0, []) for no more."""
+        if is_plural(tokens[end - 1]):
+            return NOTHING
         width, heads = self.heads.longest(tokens, end)
         for head in heads:
             if head.of and head.of.isdisjoint(meanings[0]):
@@ -122,7 +123,7 @@ class Things(Phrases):
             if longer > width and named[0]:
                 return end - start + longer, named
             return end - start + width, [head.classes]
-        return end - start, meanings
+        return NOTHING
 
 
 _SINGULAR = frozenset(

@@ -89,9 +89,9 @@ _ADVICE = re.compile(
 )
 _ORDERS = frozenset(
     'be watch stay keep maintain reduce slow look pay use avoid always never obey yield check '
-    "drive leave make prepare turn give allow follow adjust remember remain expect scan do don't take "
-    'increase brake respect approach stop wait wear pull switch anticipate ensure monitor let if '
-    'please'.split()
+    "drive leave make prepare turn give allow follow adjust remember remain expect scan do don't "
+    'take increase brake respect approach stop wait wear pull switch anticipate ensure monitor '
+    'let if please'.split()
 )
 _ORDER = re.compile(
     r'(?:^|(?<=[.!?:]\s)|(?<=\*\*))[\s*•\d.)(\[\]+-]{0,12}'

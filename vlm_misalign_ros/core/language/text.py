@@ -60,9 +60,7 @@ class Sentence:
     def part(self, first: int, last: int | None = None) -> Sentence:
         """Return the words from `first` to before `last` as a sentence of their own."""
         cut = slice(first, last)
-        return replace(
-            self, words=self.words[cut], starts=self.starts[cut], ends=self.ends[cut]
-        )
+        return replace(self, words=self.words[cut], starts=self.starts[cut], ends=self.ends[cut])
 
     def without(self, mark: str) -> Sentence:
         """Return the sentence without a mark."""
