@@ -47,7 +47,8 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     )
     if not lexicon.speech.admits(plain.text, reading.language):
         return reading
-    text = lexicon.speech.tidy(plain.text)
+    plain = plain.put(lexicon.speech.small_words(plain.text))
+    text = plain.text
     prose = Prose(lexicon, reading, text)
     prose.ask(plain.asked)
     values = Values(lexicon, reading, prose, text)

@@ -222,9 +222,11 @@ class Verdicts:
         """Take in the words of a verdict, as an answer to a question if there was one."""
         text = str(entry.value).replace('_', ' ')
         said = keys.PLAIN.get(' '.join(word for word in words(text) if word[0].isalnum()))
-        judged = None if said else self._judged(text, question)
-        if said or judged:
-            self._field = self._made(said or judged.judgement, entry)
+        if said is None:
+            judged = self._judged(text, question)
+            said = judged.judgement if judged else None
+        if said is not None:
+            self._field = self._made(said, entry)
 
     def _prose(self, entry: Node, whose: str) -> None:
         text = str(entry.value)
