@@ -190,7 +190,6 @@ def test_several_objects_and_objects_in_prose(text, case):
 
 
 @cases(
-    ('[INST] Two cars wait. [/INST]', '+car'),
     ('Trajectory: [x, y]: [(4.1, 0.2), (5.0, 0.3), ...]. A car waits.', '+car'),
     ('A car [1] and a bus [2].', '+car +bus'),
     ('See [the car](http://example.org/a) and a bus.', '+car +bus'),

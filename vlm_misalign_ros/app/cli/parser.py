@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 from vlm_misalign_ros import __version__
 
@@ -86,9 +86,9 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         return text
 
 
-def module_of(verb: str) -> Any:
+def module_of(verb: str) -> Verb:
     """Return the module of a verb."""
-    return importlib.import_module(f'vlm_misalign_ros.app.cli.{verb}')
+    return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{verb}'))
 
 
 def build() -> argparse.ArgumentParser:

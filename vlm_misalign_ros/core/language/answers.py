@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
-from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.language.text import starts_with, words
 from vlm_misalign_ros.core.types import Mention
 
 _MODIFIERS = frozenset(
@@ -34,6 +34,29 @@ _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(
     '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split()
 )
+_UNSEEN = (
+    'cannot be',
+    "can't be",
+    'could not be',
+    'not discernible',
+    'not identifiable',
+    'not recognisable',
+    'not recognizable',
+    'not determinable',
+    'not clear',
+    'too dark',
+    'too blurry',
+    'too blurred',
+    'too unclear',
+    'hard to',
+    'difficult to',
+    'impossible to',
+    'unable to',
+    'indeterminate',
+    'undetermined',
+    'indistinct',
+)
+"""Values that say that nothing can be made out."""
 _NOT = frozenset(('not', 'without', "can't", 'cannot'))
 _EMPTY = (('[', ']'), ('{', '}'))
 _YES = frozenset('yes true present visible y several many multiple some one two three'.split())
@@ -105,6 +128,8 @@ def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | N
         return Mention.HEDGED
     if first.isdigit() or first in _YES:
         return Mention.ASSERTED
+    if starts_with(tokens, *_UNSEEN) and not lexicon.cues.longest(tokens, 0)[0]:
+        return Mention.HYPOTHETICAL
     _, cues = lexicon.cues.longest(tokens, 0)
     if Cue.HEDGE_BEFORE in cues or Cue.HEDGE_AFTER in cues:
         return Mention.HEDGED

@@ -47,6 +47,7 @@ from vlm_misalign_ros.core.types import Mention
 
 _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you', 'because', 'due', 'since'))
 _NONE = frozenset(('0', 'x0', 'zero', 'none', 'no', 'absent', 'nil'))
+_ENDS = ((), (',',), (';',))
 _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _ANYBODY = frozenset(('anybody', 'anyone'))
 _COPULAS = frozenset('is are be was were being just only really actually'.split())
@@ -246,8 +247,16 @@ class Clauses:
         start, determiner = noun_phrase(tokens, self._marks, index)
         if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
             return
-        definite = determiner in DEFINITE or not determiner and self._shares(start, classes)
+        definite = (
+            determiner in DEFINITE
+            or tokens[index] in DEFINITE
+            or not determiner
+            and self._shares(start, classes)
+        )
         place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
+        if tokens[index] == 'cars' and tokens[start] == 'its':
+            # Those of a train.
+            return
         if classes == _SIGN and _is_of_building(tokens, start, end):
             return
         if classes == _PERSON:
@@ -330,6 +339,8 @@ class Clauses:
     def _none_in_brackets(self, end: int) -> bool:
         """Return whether `(none)` stands behind a name."""
         after = self._tokens[end : end + 3]
+        if after[:1] == ('0',):
+            return after[1:2] in _ENDS
         return len(after) == 3 and after[0] == '(' and after[2] == ')' and after[1] in _NONE
 
 

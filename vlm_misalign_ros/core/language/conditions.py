@@ -52,7 +52,7 @@ class Condition:
         """Start without one."""
         self._tokens = tokens
         self._phrases = lexicon.conditions
-        self._goes_before = False
+        self._goes_before = self._first = False
         self.holds = False
 
     def pass_by(self, index: int, judged: int) -> None:
@@ -66,7 +66,10 @@ class Condition:
             and not starts_with(self._tokens[index + length :], *_WEIGHING)
         ):
             self.holds = True
+            self._first = index == 0
             self._goes_before = index == 0 or self._tokens[index - 1] in _OPENS
+        elif word == ':' and self._first:
+            pass
         elif word in _CLOSES or word == ',' and not self._goes_before:
             self.holds = False
 

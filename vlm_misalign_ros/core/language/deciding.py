@@ -34,7 +34,7 @@ _BARE = frozenset(('safe', 'safely', 'harmless'))
 _LEADS = frozenset(
     'verdict judgement judgment conclusion answer decision safety assessment action status '
     'overall final result recommendation so therefore thus hence and then just please now advice '
-    'summary nah well ok okay yes right : , ; )'.split()
+    'summary nah well ok okay yes right : , ; ) ]'.split()
 )
 """What an order can stand right behind."""
 _LEADS_ON = frozenset('the my is to a b c ('.split())
@@ -52,6 +52,9 @@ _GOING_ON = frozenset(
     'dangerous hazardous answer yes option'.split()
 )
 """Words of which one stands where a judgement is declined, not the sight of something."""
+_SIGHT = 9
+"""Words behind `I cannot tell` among which a thing is what cannot be told."""
+_WALKERS = (('they',), ('he',), ('she',))
 _GOES = frozenset('proceed continue go drive move'.split())
 _TELLERS = (('i',), ('we',), ('they',), ('it',), ('vehicles',), ('cars',))
 _READY = frozenset(
@@ -168,7 +171,8 @@ class Decider:
     def _about_going_on(self, index: int) -> bool:
         """Return whether what is declined is a judgement, and not the sight of something."""
         if self._acts[index].name == 'unseen':
-            return self._asked or not _GOING_ON.isdisjoint(self._tokens)
+            named = any(index <= start < index + _SIGHT for start in self._parsed.nouns)
+            return self._asked and not named or not _GOING_ON.isdisjoint(self._tokens)
         return self._asked or not self._lexicon.about_safety.isdisjoint(self._tokens)
 
     def _pattern(self, index: int, said: Judgement, length: int) -> int:
@@ -313,6 +317,8 @@ class Decider:
     def _is_predicate(self, index: int) -> bool:
         """Return whether a verb has its subject before a remark: `people, mostly old, wait`."""
         before = self._tokens[:index]
+        if before[:1] in _WALKERS and _MODALS.isdisjoint(before):
+            return True
         return (
             before[-1:] == (',',)
             and before.count(',') == 2

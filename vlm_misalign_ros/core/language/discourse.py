@@ -65,6 +65,7 @@ _LONGEST_LIST = 8
 _LISTS = frozenset(('or', 'nor'))
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
+_FRONTS = frozenset('in on at near under around when while during'.split())
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
 """What a list stands behind with a colon between: `look for: cars, people`."""
 _LEADS = frozenset(
@@ -246,8 +247,15 @@ class Parsed:
                 if said is not act and not act.holds and free:
                     coming, kept = said, found[1]
                     act = act if said.behind else said
+                    if said.name == 'advise' and self._is_fronted(index):
+                        # "On unlit roads, watch for deer": the place is that of the advice.
+                        acts = [said] * index
             acts.append(act)
         return acts
+
+    def _is_fronted(self, index: int) -> bool:
+        """Return whether all before a word is what its clause begins with: `in fog, keep ...`."""
+        return self.tokens[0] in _FRONTS and self.tokens[index - 1 : index] == (',',)
 
     def _ends(self, act: Act, index: int, kept: int) -> bool:
         """Return whether an act, told by the words before `kept`, has ended before a word."""
@@ -284,7 +292,7 @@ class Parsed:
         elif kind == 'any':
             holds = noun.determiner in _ANY or noun.first in _ANY
         elif kind == 'the':
-            holds = noun.determiner in DEFINITE
+            holds = noun.determiner in DEFINITE or noun.first in DEFINITE
         elif kind == 'other':
             holds = not _ACTING.isdisjoint(noun.classes) and not could_be_ego(
                 self.tokens, start, noun.end

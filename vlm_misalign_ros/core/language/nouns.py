@@ -47,7 +47,7 @@ _LETTING = frozenset(
 
 _ROLES = phrases(
     'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
-    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
+    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|decelerate|accelerate|control|slow down|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
         '|'
     )
 )

@@ -38,9 +38,12 @@ _SIGN_TEXT = re.compile(
 )
 _NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
 """What is written on a sign: words that say nothing of the scene."""
-_HEADING = re.compile(r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*\*[^*]+\*\*:?|__[^_]+__:?)\s*$')
+_HEADING = re.compile(
+    r'^\s*(?:\d{1,2}[.)]\s*)?(?:#{1,6}\s+.*|\*{1,2}[^*]+\*{1,2}:?|__[^_]+__:?)\s*$'
+)
 
 
+_SEEING = frozenset('see visible seen there present missing'.split())
 _BIKES = (('bike',), ('bikes',))
 
 
@@ -57,6 +60,8 @@ class Prose:
         self.parser = Parser(lexicon)
         self._riders: set[str] = set()
         self._section: Mention | None = None
+        self._negative = False
+        """Whether the question before asks for what is not seen."""
         self._act = OBSERVE
         """What the lines under a heading do where nothing else is told."""
         self._topic: tuple[str, ...] = ()
@@ -152,7 +157,7 @@ class Prose:
             Mention.DENIED
             if self._lexicon.absent.find(tokens)
             else Mention.HYPOTHETICAL
-            if self._lexicon.hypothetical.find(tokens)
+            if self._lexicon.hypothetical.find(tokens) or self._unseen(tuple(tokens))
             else Mention.HEDGED
             if self._lexicon.uncertain.find(tokens)
             else None
@@ -167,6 +172,12 @@ class Prose:
             return self._section
         return state
 
+    def _named(self, state: Mention | None) -> Mention | None:
+        """Return what a name before a colon says: nothing under a heading of advice."""
+        if self._act.quiet and state is Mention.ASSERTED:
+            return Mention.HYPOTHETICAL
+        return self._in_section(state)
+
     def _follow_topic(self, tokens: tuple[str, ...]) -> None:
         """Take the first line under a heading as what is said of the thing it names."""
         stated = answers.polarity(tokens, self._lexicon)
@@ -176,7 +187,7 @@ class Prose:
             stated = Mention.HYPOTHETICAL
         self._reading.note(
             self._topic,
-            self._in_section(stated or Mention.ASSERTED),
+            self._named(stated or Mention.ASSERTED),
             self._topic_words,
             span=self._topic_span,
         )
@@ -248,7 +259,7 @@ class Prose:
             again = any(not set(classes).isdisjoint(entry.classes) for entry in said)
             stated = None if again else Mention.ASSERTED
         key = sentence.part(pair.start, pair.colon)
-        self._reading.note(classes, self._in_section(stated), key.words, span=self._span(key))
+        self._reading.note(classes, self._named(stated), key.words, span=self._span(key))
         if value:
             denied = stated is Mention.DENIED
             self._clauses(sentence.part(pair.colon + 1 + denied, pair.end))
@@ -266,15 +277,19 @@ class Prose:
     def _clauses(self, sentence: Sentence) -> None:
         tokens = sentence.words
         taken_back = corrects(tokens, self._lexicon)
-        known = self._reading.mentions
+        known, negative, self._negative = self._reading.mentions, self._negative, False
         for said in Clauses(
             self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
         ).read():
             if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
                 continue
+            state = self._in_section(said.state)
+            if negative and state is Mention.ASSERTED:
+                # "What do I not see? Cars."
+                state = Mention.DENIED
             self._reading.note(
                 said.classes,
-                self._in_section(said.state),
+                state,
                 tokens[said.start : said.end],
                 taken_back,
                 self._span(sentence, said.start, said.end),
@@ -294,6 +309,7 @@ class Prose:
         """Keep what is asked for; a question says nothing itself, but its places are there."""
         self._asked = []
         tokens = sentence.words
+        self._negative = 'not' in tokens and not _SEEING.isdisjoint(tokens)
         tail = max(
             (place + 1 for place, word in enumerate(tokens) if word in (',', 'and', 'but')),
             default=0,

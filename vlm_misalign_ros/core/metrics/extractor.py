@@ -156,7 +156,9 @@ def carried(
     draws = correct(rate.reader_error, observed.value, _draws(quality, _DRAWS), absent)
     if isnan(value) or np.isnan(draws).all():
         return Corrected(nan, nan, nan, False, nan)
-    least, most = np.nanpercentile(draws, [2.5, 97.5])
+    # A draw in which the reader tells nothing leaves every rate open.
+    least = np.percentile(np.where(np.isnan(draws), 0.0, draws), 2.5)
+    most = np.percentile(np.where(np.isnan(draws), 1.0, draws), 97.5)
     low = value - hypot(value - below, max(value - float(least), 0.0))
     high = value + hypot(above - value, max(float(most) - value, 0.0))
     # A correction beyond 0 or 1 says that the reader errs less here than on its own texts: up to
