@@ -20,7 +20,7 @@ Two people's labels count where they agree; where they differ, as somebody settl
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -113,7 +113,9 @@ def agreement(
     if other is None:
         return {'labellers': 1, 'texts': len(one)}
     both = [(one[name], other[name]) for name in one if name in other]
-    classes = [(c in first.asserted, c in second.asserted) for first, second in both for c in SCORED]
+    classes = [
+        (c in first.asserted, c in second.asserted) for first, second in both for c in SCORED
+    ]
     found: dict[str, Any] = {'labellers': 2, 'texts': len(both)}
     for what, pairs in (
         ('asserted', classes),
@@ -160,9 +162,7 @@ def _agreed(labels: Sequence[Label]) -> Decided:
 
 def score_one(decided: Decided, read: Read) -> Score:
     """Return the counts of one answer."""
-    hits = Counter(
-        (said, name in read.asserted) for name, said in decided.classes.items()
-    )
+    hits = Counter((said, name in read.asserted) for name, said in decided.classes.items())
     return Score(
         hits[True, True],
         hits[False, True],
@@ -183,13 +183,17 @@ def scored(
             yield answer, entry, score_one(entry, readings[answer.number])
 
 
+def visibility_of(answer: Drawn, entry: Decided) -> str:
+    """Return the visibility under which an answer counts: low by its condition or its label."""
+    return LOW if answer.low or entry.low else CLEAR
+
+
 def by_style(found: Iterable[tuple[Drawn, Decided, Score]]) -> dict[str, dict[str, Score]]:
     """Return the counts by style and visibility, styles in the order of STYLES."""
     sums: dict[str, dict[str, Score]] = {}
     for answer, entry, counts in found:
         cells = sums.setdefault(answer.style, {CLEAR: Score(), LOW: Score()})
-        visibility = LOW if answer.low or entry.low else CLEAR
-        cells[visibility] += counts
+        cells[visibility_of(answer, entry)] += counts
     return {style: sums[style] for style in STYLES if style in sums}
 
 
@@ -210,17 +214,17 @@ def result(
 
 def weighted(found: Sequence[tuple[Drawn, Decided, Score]]) -> dict[str, float | None]:
     """
-    Return precision, recall and share of right judgements with each answer as it stands for the run.
+    Return precision, recall and share of right judgements, each answer as it stands for the run.
 
     An answer weighs the answers of its stratum by those of it that are labelled (Horvitz and
     Thompson 1952). None where there is nothing to divide by.
     """
     labelled = Counter(answer.stratum for answer, _, _ in found)
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = defaultdict(float)
     for answer, _, counts in found:
         weight = answer.stratum_size / labelled[answer.stratum]
         for name, count in asdict(counts).items():
-            sums[name] += weight * count  # type: ignore[assignment]
+            sums[name] += weight * count
     return shares(sums)
 
 
@@ -242,8 +246,7 @@ def faults(
     told: dict[str, dict[str, Any]] = {}
     for answer, entry, counts in found:
         read = readings[answer.number]
-        judged = entry.judgement is None or entry.judgement is read.judgement
-        if not counts.false_positives and not counts.false_negatives and judged:
+        if not (counts.false_positives or counts.false_negatives or _otherwise(entry, read)):
             continue
         if answer.id in told:
             told[answer.id]['answers'] += 1
@@ -255,7 +258,14 @@ def faults(
             'answers': 1,
             'invented': [name for name in said if name in read.asserted and not said[name]],
             'missed': [name for name in said if said[name] and name not in read.asserted],
-            'judgement': None if judged else [entry.judgement, read.judgement],
+            'judgement': _otherwise(entry, read),
             'text': answer.text,
         }
     return list(told.values())
+
+
+def _otherwise(entry: Decided, read: Read) -> list[str] | None:
+    """Return (the judgement that holds, the one that was read) where they differ."""
+    if entry.judgement is None or entry.judgement is read.judgement:
+        return None
+    return [entry.judgement.value, read.judgement.value]

@@ -15,9 +15,9 @@
 """
 Draws answers of generative models from the records of a run, for people to label.
 
-Answers fall into strata; of each stratum as many are drawn as of any other (what a small one cannot
-give goes to the others), without replacement. Within a stratum the draw is systematic over an
-order by condition, style and model (Cochran 1977, chapter 8): each answer is drawn with the same
+Answers fall into strata; of each as many are drawn as of any other (what a small one cannot give
+goes to the others), without replacement. Within a stratum the draw is systematic over an order by
+condition, style and model (Cochran 1977, chapter 8): each answer is drawn with the same
 probability, and what the strata do not tell apart is spread over as evenly as can be.
 """
 
@@ -66,7 +66,9 @@ LEVELS = (
     ('style',),
     (),
 )
-"""How strata are made, the finest first; the first by which each can give an answer is taken."""
+"""How strata are made; the first by which each can give EACH answers is taken."""
+EACH = 4
+"""Answers of a stratum at least, unless it has fewer."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,13 @@ def allocate(sizes: Sequence[int], wanted: int, rng: np.random.Generator) -> lis
 def _stratify(
     places: Sequence[Place], wanted: int
 ) -> tuple[tuple[str, ...], dict[str, list[int]]]:
-    """Return the finest strata of which each can give an answer, by name in order."""
+    """Return the finest strata of which each can give EACH answers, by name in order."""
     for by in LEVELS:
         strata: dict[str, list[int]] = {}
         for number, place in enumerate(places):
             name = ', '.join(BY[key](place) for key in by) or 'all'
             strata.setdefault(name, []).append(number)
-        if len(strata) <= max(wanted, 1):
+        if EACH * len(strata) <= wanted:
             break
     return by, dict(sorted(strata.items()))
 
@@ -164,6 +166,4 @@ def _ordered(
 def _systematic(ordered: Sequence[int], share: int, rng: np.random.Generator) -> list[int]:
     """Return `share` of the members at equal steps from a random start."""
     start, size = float(rng.random()), len(ordered)
-    return [
-        ordered[min(int((start + step) * size / share), size - 1)] for step in range(share)
-    ]
+    return [ordered[min(int((start + step) * size / share), size - 1)] for step in range(share)]

@@ -211,9 +211,11 @@ def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         raise RecordError(
             f'labels {path} cannot be read: {error.strerror}', 'give a CSV file of labels'
         ) from error
-    first = text.partition('\n')[0]
+    first = next(iter(text.splitlines()), '')
     for delimiter in ',;\t':
-        head = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        head = [
+            name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])
+        ]
         if set(_NEEDED) <= set(head):
             return head, _rows(path, text, delimiter)
     raise RecordError(

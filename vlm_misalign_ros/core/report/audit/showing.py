@@ -12,10 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
+r"""
 Shows texts of models to people: nothing in them can steer a terminal or a spreadsheet.
 
-Whatever is not printable is written as its code, as in Python (`\\x1b`, `\\u202e`).
+Whatever is not printable is written as its code, as in Python (`\x1b`, `\u202e`).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _fitting(chars: list[str], most: int) -> int:
 
 def wrap(text: str, width: int) -> list[str]:
     """
-    Return the lines of a shown text, none wider than `width` columns; broken at words if it can be.
+    Return the lines of a shown text, none wider than `width` columns, broken at words if possible.
 
     Letters of full width take two columns.
     """
