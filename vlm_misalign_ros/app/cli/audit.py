@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         if found is None:
             raise ConfigurationError(
                 f'there is no draw in {out} that labels could be of',
-                f'draw and label first: vlm-misalign mentions audit {folder}',
+                f'draw and label first: {_again(arguments)}',
             )
         return _count(arguments, folder, out, found)
     if found is None:
@@ -103,8 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     samples.check_draw(found, arguments.sample, arguments.seed)
     print('\n'.join(draw_lines(found, out)))
     if arguments.sheet:
-        return _write_sheet(Path(arguments.sheet).expanduser(), found, folder)
-    return _label(arguments, folder, out, found)
+        return _write_sheet(arguments, found)
+    return _label(arguments, out, found)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -132,25 +134,36 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _write_sheet(path: Path, found: Sample, folder: Path) -> int:
+def _again(arguments: argparse.Namespace, *words: object) -> str:
+    """Return the command that goes on with an audit."""
+    out = ('--out', arguments.out) if arguments.out else ()
+    return shlex.join(
+        ['vlm-misalign', 'mentions', 'audit', arguments.folder, *out, *map(str, words)]
+    )
+
+
+def _write_sheet(arguments: argparse.Namespace, found: Sample) -> int:
     from vlm_misalign_ros.app.cli.labelling import RULES
     from vlm_misalign_ros.core.report.audit.sheet import sheet_of, write_sheet
 
+    path = Path(arguments.sheet).expanduser()
     write_sheet(path, sheet_of(found.texts, {}))
     print(
         f'{path}: fill in asserted (names of classes, by commas), judgement (SAFE, UNSAFE, '
         f'UNPARSED, REFUSED) and visibility (low, or nothing), by the rules in {RULES}\n'
-        f'then: vlm-misalign mentions audit {folder} --labels {path}'
+        f'then: {_again(arguments, "--labels", path)}'
     )
     return 0
 
 
-def _label(arguments: argparse.Namespace, folder: Path, out: Path, found: Sample) -> int:
+def _label(arguments: argparse.Namespace, out: Path, found: Sample) -> int:
     from vlm_misalign_ros.app.cli.labelling import Labelling
 
     name = f'labels-{arguments.labeller}.csv' if arguments.labeller else 'labels.csv'
     path, texts = out / name, found.texts
     encoding = getattr(sys.stdout, 'encoding', None) or 'ascii'
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors='replace')
     screen = shutil.get_terminal_size()
     labelling = Labelling(texts, path, input, print, (screen.columns, screen.lines), encoding)
     try:
@@ -158,9 +171,8 @@ def _label(arguments: argparse.Namespace, folder: Path, out: Path, found: Sample
     finally:
         left = len(texts) - labelling.labelled
         print(f'\n{labelling.labelled} of {len(texts)} texts are labelled: {path}')
-        out_of = f' --out {arguments.out}' if arguments.out else ''
         if labelling.labelled:
-            print(f'to count: vlm-misalign mentions audit {folder}{out_of} --labels {path}')
+            print(f'to count: {_again(arguments, "--labels", path)}')
         if left:
             print(f'{left} are left; the same command goes on with them')
     return 0

@@ -63,14 +63,16 @@ _COMMANDS = {
     word: command for command in Command for word in (command.value, command.name.lower())
 }
 _KEYS = 's skip   u undo   q quit   m more of the text   ? help'
-_HELP = f"""
-A class counts as asserted where the text says that at least one is there, now, in this scene. What
-is denied ("no cars"), hedged ("maybe a car"), advised ("watch for cars") or only asked is not.
-Classes: numbers, names, or beginnings of names ("1 5 car, traffic l"); an empty line for none.
+_HELP = f"""\
+A class is asserted where the text says that at least one is there, now, in this scene. What is \
+denied ("no cars"), hedged ("maybe a car"), advised ("watch for cars") or only asked for is not.
+Classes: numbers, names or beginnings of names ("1 5 car, veg"); an empty line for none.
 SAFE: it says that one may go on. UNSAFE: that one should not, now. REFUSED: it declines to judge.
-UNPARSED: none of these, as of a description. Write "{LOW}" behind it where the text says that
-little can be seen ("UNSAFE {LOW}", "3 {LOW}"). The rules, by which the reader is held, too: {RULES}
-"""
+UNPARSED: none of these, as of a description.
+Write "{LOW}" behind the judgement where the text says that little can be seen ("UNSAFE {LOW}").
+The rules: {RULES}"""
+_CELL = 19
+"""Columns of a class in the menu."""
 _T = TypeVar('_T')
 
 
@@ -116,7 +118,7 @@ class Labelling:
 
     def run(self) -> None:
         """Ask until every text is labelled or was skipped, or somebody quits."""
-        self._say(_HELP.strip())
+        self._help()
         while self._rest:
             name = self._rest[0]
             self._show(name)
@@ -153,7 +155,7 @@ class Labelling:
                 return Command.QUIT
             command = _COMMANDS.get(line.strip().lower())
             if command is Command.HELP:
-                self._say(_HELP.strip())
+                self._help()
             elif command is Command.MORE:
                 self._page()
             elif command is not None:
@@ -165,8 +167,7 @@ class Labelling:
                     self._say(f'  {safe(error.value, self._encoding)[:60]!r}: {error.remedy}')
 
     def _keep(self, name: str, label: Label) -> None:
-        self._labels[name] = label
-        self._save()
+        self._save({**self._labels, name: label})
         named = ', '.join(entry for entry in SCORED if entry in label.asserted) or 'none'
         self._say(f'  kept: {named}; {label.judgement.value}{"; " + LOW if label.low else ""}')
 
@@ -177,20 +178,20 @@ class Labelling:
             return
         name = self._done.pop()
         self._rest.appendleft(name)
-        label = self._labels.pop(name, None)
-        if label is not None:
-            self._notes[name] = label.note
-            self._save()
+        if name in self._labels:
+            self._notes[name] = self._labels[name].note
+            self._save({key: kept for key, kept in self._labels.items() if key != name})
 
-    def _save(self) -> None:
+    def _save(self, labels: dict[str, Label]) -> None:
         """Write every label; RecordError where somebody else wrote into the file meanwhile."""
         if self._there() != self._written:
             raise RecordError(
                 f'{self._path} was changed by somebody else meanwhile, and stays as it is',
                 'label in one place at a time; --labeller NAME gives each person a file',
             )
-        self._written = sheet_of(self._texts.values(), self._labels, self._notes)
-        write_text(self._path, self._written)
+        text = sheet_of(self._texts.values(), labels, self._notes)
+        write_text(self._path, text)
+        self._labels, self._written = labels, text
 
     def _there(self) -> str | None:
         try:
@@ -214,8 +215,13 @@ class Labelling:
         self._more = wrap(safe(answer.text, self._encoding), self._columns - 2)
         self._page()
         self._say('-' * self._columns)
-        menu = '  '.join(f'{number} {entry}' for number, entry in enumerate(SCORED, 1))
-        self._say('\n'.join(wrap(menu, self._columns)))
+        cells = [f'{number:>2} {entry}'.ljust(_CELL) for number, entry in enumerate(SCORED, 1)]
+        many = max(self._columns // _CELL, 1)
+        for start in range(0, len(cells), many):
+            self._say(''.join(cells[start : start + many]).rstrip())
+
+    def _help(self) -> None:
+        self._say('\n'.join(wrap(_HELP, self._columns)))
 
     def _quote(self, mark: str, text: str) -> None:
         for line in wrap(safe(text, self._encoding), self._columns - len(mark)):
