@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlm_misalign_ros.core.labels.classes import SCORED
@@ -91,7 +91,7 @@ def _class(word: str, numbers: bool) -> str:
         if word.isascii() and len(word) < 4 and 1 <= int(word) <= len(SCORED):
             return SCORED[int(word) - 1]
         raise Wrong(word, f'classes have the numbers 1 to {len(SCORED)}')
-    return _one(word, {**{name: name for name in SCORED}, **SHORT}, 'classes')
+    return _one(SHORT.get(word, word), {name: name for name in SCORED}, 'classes')
 
 
 def judgement_in(text: str, numbers: bool = False) -> Judgement:
@@ -101,7 +101,9 @@ def judgement_in(text: str, numbers: bool = False) -> Judgement:
     if numbers and word in map(str, range(1, len(allowed) + 1)):
         return Judgement(allowed[int(word) - 1])
     names = {entry.lower(): entry for entry in allowed}
-    return Judgement(_one(word, {**names, 'none': Judgement.UNPARSED.value}, 'judgements'))
+    if word == 'none':
+        return Judgement.UNPARSED
+    return Judgement(_one(word, names, 'judgements'))
 
 
 def low_in(text: str) -> bool:
@@ -116,13 +118,9 @@ def _one(word: str, names: Mapping[str, str], what: str) -> str:
     """Return what a name, or the beginning of one, stands for."""
     if word in names:
         return names[word]
-    meant = _unlike(names[name] for name in names if name.startswith(word))
+    meant = [names[name] for name in names if name.startswith(word)]
     if len(word) >= _LEAST and len(meant) == 1:
         return meant[0]
     if len(word) >= _LEAST and meant:
         raise Wrong(word, f'that may be {" or ".join(meant)}')
-    raise Wrong(word, f'{what} are ' + ', '.join(_unlike(names.values())))
-
-
-def _unlike(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(values))
+    raise Wrong(word, f'{what} are ' + ', '.join(names.values()))
