@@ -56,7 +56,8 @@ EXITS = """exit codes:
   2  an error; one line on stderr says what, and how to mend it
   3  INVALID: too little was scored, or the data cannot be trusted
   4  UNDECIDED: too little evidence to say whether a limit is kept
-  130  ended by Ctrl-C; verdict.json has the verdict over what was there"""
+  130  ended by Ctrl-C; verdict.json has the verdict over what was there
+  141  whoever read the output closed it before its end"""
 
 
 class Verb(Protocol):

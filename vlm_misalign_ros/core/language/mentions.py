@@ -111,3 +111,34 @@ def to_plain(reading: Reading) -> dict[str, Any]:
     if reading.further:
         plain['further'] = {name: state.value for name, state in reading.further.items()}
     return plain
+
+
+def to_record(text: str, reading: Reading) -> dict[str, Any]:
+    """
+    Return a reading of `text` with all that is known of it, as `vlm-misalign mentions` prints it.
+
+    To what `to_plain` returns come `hypothetical`; `classes`, by name, with state, whether it is
+    `scored`, `start`, `end` and the `words` that stand there; `judged`, the same of the judgement
+    with its `rule`, or None; `style`, `language` and `cut`.
+    """
+    plain = to_plain(reading)
+    plain['hypothetical'] = [
+        name for name in SCORED if reading.mentions.get(name) is Mention.HYPOTHETICAL
+    ]
+    plain['classes'] = {
+        name: {
+            'state': state.value,
+            'scored': name in SCORED,
+            **_cut_out(text, reading.spans.get(name)),
+        }
+        for name, state in (reading.mentions | reading.further).items()
+    }
+    plain['judged'] = (
+        {'rule': reading.rule, **_cut_out(text, reading.judged_span)} if reading.rule else None
+    )
+    return {**plain, 'style': reading.style, 'language': reading.language, 'cut': reading.cut}
+
+
+def _cut_out(text: str, span: Span | None) -> dict[str, Any]:
+    start, end = span or (None, None)
+    return {'start': start, 'end': end, 'words': None if span is None else text[start:end]}
