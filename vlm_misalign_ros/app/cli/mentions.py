@@ -61,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument('--prompt', default='', metavar='TEXT', help='what was asked')
     parser.add_argument('--style', choices=STYLES, help='of the answers (default: found for each)')
-    parser.add_argument('--lexicon', default='', help='YAML file of words, laid over the lexicon')
+    parser.add_argument(
+        '--lexicon', default='', metavar='FILE', help='YAML of words, laid over ours'
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--format', choices=FORMATS, default='jsonl', help='of what is printed')
     form.add_argument(
