@@ -57,7 +57,9 @@ def run_of(folder, answers, kind='generative', **manifest):
         )
     writer.close()
     (folder / 'manifest.json').write_text(
-        json.dumps({'language': {'lexicon_sha256': lexicon_hash()}, **manifest})
+        json.dumps(
+            {'configuration': {}, 'language': {'lexicon_sha256': lexicon_hash()}, **manifest}
+        )
     )
     write_ending(folder, Ending(len(answers)))
     return folder

@@ -195,49 +195,35 @@ def _read_labels(path: str, found: Sample) -> Labels:
 
 def _count(arguments: argparse.Namespace, folder: Path, out: Path, found: Sample) -> int:
     from vlm_misalign_ros.core.files import sha256_of, write_json
-    from vlm_misalign_ros.core.report.audit import counting, telling
+    from vlm_misalign_ros.core.report.audit import telling
+    from vlm_misalign_ros.core.report.audit.counting import RESULT, Outcome
     from vlm_misalign_ros.core.report.audit.sample import readings_of
 
     one, *others = (_read_labels(path, found) for path in arguments.labels)
-    other = others[0] if others else None
     settled = _read_labels(arguments.settled, found) if arguments.settled else {}
-    decided = counting.decide(one, other, settled)
     readings = readings_of(folder, found)
-    lines = list(counting.scored(found, readings, decided))
-    if not lines:
+    outcome = Outcome.of(found, readings, one, others[0] if others else None, settled)
+    if not outcome.lines:
         raise ConfigurationError(
             'no text is labelled' + (' by both' if others else ''),
             'fill in the column judgement of each text that is labelled',
         )
-    agreed = counting.agreement(one, other, settled, decided)
-    faults, weighted = counting.faults(lines, readings), counting.weighted(lines)
     files = [*arguments.labels, *([arguments.settled] if arguments.settled else [])]
-    details = {
-        'seed': found.head.seed,
-        'records_sha256': found.head.records_sha256,
-        'drawn': len(found.answers),
-        'labelled': len(lines),
-        'texts_labelled': len({answer.id for answer, _, _ in lines}),
-        'labels': {path: sha256_of(Path(path).expanduser()) for path in files},
-        'agreement': agreed,
-        'weighted': weighted,
-        'faults': faults,
-    }
+    details = outcome.details()
+    details['labels'] = {path: sha256_of(Path(path).expanduser()) for path in files}
     write_json(out / DETAILS, details)
-    place = (out if arguments.out else folder) / counting.RESULT
-    write_json(place, counting.result(found, counting.by_style(lines), len(lines), agreed))
-    print(telling.agreement_line(agreed))
-    if other is not None:
-        order = [text.id for text in found.texts if text.id not in settled]
-        differences = counting.differences(one, other, order)
-        if differences:
-            print('\n'.join(telling.difference_lines(differences)))
-            _settle(out / _SETTLE, found.texts, differences)
+    place = (out if arguments.out else folder) / RESULT
+    write_json(place, outcome.result())
+    print(telling.agreement_line(outcome.agreed))
+    if outcome.differing:
+        print('\n'.join(telling.difference_lines(outcome.differing)))
+        _settle(out / _SETTLE, found.texts, outcome.differing)
     encoding = getattr(sys.stdout, 'encoding', None) or 'ascii'
-    told = [*telling.table(lines, weighted), *telling.fault_lines(faults, encoding)]
-    print('\n'.join([*told, f'details: {out / DETAILS}', f'result: {place}']))
+    print('\n'.join(telling.table(outcome.lines, details['weighted'])))
+    print('\n'.join(telling.fault_lines(details['faults'], encoding)))
+    print(f'details: {out / DETAILS}\nresult: {place}')
     if arguments.out:
-        print(f'the report takes it from {folder / counting.RESULT}: copy it there')
+        print(f'the report takes it from {folder / RESULT}: copy it there')
     else:
         print(f'to have it in the report: vlm-misalign report {folder}')
     return 0

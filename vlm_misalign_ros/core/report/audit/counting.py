@@ -111,19 +111,20 @@ def agreement(
 ) -> dict[str, Any]:
     """Return how far the labellers agree, over the texts that both labelled, as plain data."""
     if other is None:
-        return {'labellers': 1, 'texts': len(one)}
+        return {'labellers': 1}
     both = [(one[name], other[name]) for name in one if name in other]
-    classes = [
-        (c in first.asserted, c in second.asserted) for first, second in both for c in SCORED
-    ]
-    found: dict[str, Any] = {'labellers': 2, 'texts': len(both)}
-    for what, pairs in (
-        ('asserted', classes),
-        ('judgement', [(first.judgement, second.judgement) for first, second in both]),
-        ('visibility', [(first.low, second.low) for first, second in both]),
-    ):
-        raw, value = kappa(pairs)
-        found[what] = {'decisions': len(pairs), 'raw': raw, 'kappa': value}
+    by_class = {
+        name: [(name in first.asserted, name in second.asserted) for first, second in both]
+        for name in SCORED
+    }
+    found: dict[str, Any] = {
+        'labellers': 2,
+        'texts': len(both),
+        'asserted': _told([pair for pairs in by_class.values() for pair in pairs]),
+        'judgement': _told([(first.judgement, second.judgement) for first, second in both]),
+        'visibility': _told([(first.low, second.low) for first, second in both]),
+        'classes': {name: _told(pairs) for name, pairs in by_class.items()},
+    }
     entries = decided.values()
     found['settled'] = len(settled)
     found['left_out'] = {
@@ -131,6 +132,10 @@ def agreement(
         'judgements': sum(entry.judgement is None for entry in entries),
     }
     return found
+
+
+def _told(pairs: Sequence[tuple[Hashable, Hashable]]) -> dict[str, float | None]:
+    return dict(zip(('raw', 'kappa'), kappa(pairs), strict=True))
 
 
 def decide(one: Labels, other: Labels | None, settled: Labels) -> dict[str, Decided]:
@@ -269,3 +274,54 @@ def _otherwise(entry: Decided, read: Read) -> list[str] | None:
     if entry.judgement is None or entry.judgement is read.judgement:
         return None
     return [entry.judgement.value, read.judgement.value]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the labels of a draw say of the reader."""
+
+    sample: Sample
+    readings: Mapping[int, Read]
+    lines: list[tuple[Drawn, Decided, Score]]
+    """Each labelled answer with its counts; none where nothing is labelled."""
+    agreed: dict[str, Any]
+    differing: list[Difference]
+    """Texts that two people differ on and nobody settled, in the order of the draw."""
+
+    @classmethod
+    def of(
+        cls,
+        sample: Sample,
+        readings: Mapping[int, Read],
+        one: Labels,
+        other: Labels | None = None,
+        settled: Labels | None = None,
+    ) -> Outcome:
+        """Hold the labels of one person, or those of two, against what was read."""
+        settled = settled or {}
+        decided = decide(one, other, settled)
+        order = [answer.id for answer in sample.texts if answer.id not in settled]
+        return cls(
+            sample,
+            readings,
+            list(scored(sample, readings, decided)),
+            agreement(one, other, settled, decided),
+            [] if other is None else differences(one, other, order),
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Return what RESULT has."""
+        return result(self.sample, by_style(self.lines), len(self.lines), self.agreed)
+
+    def details(self) -> dict[str, Any]:
+        """Return what is kept beside the draw: all that was read otherwise than labelled, too."""
+        return {
+            'seed': self.sample.head.seed,
+            'records_sha256': self.sample.head.records_sha256,
+            'drawn': len(self.sample.answers),
+            'labelled': len(self.lines),
+            'texts_labelled': len({answer.id for answer, _, _ in self.lines}),
+            'agreement': self.agreed,
+            'weighted': weighted(self.lines),
+            'faults': faults(self.lines, self.readings),
+        }
