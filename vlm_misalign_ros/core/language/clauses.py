@@ -28,7 +28,8 @@ from types import MappingProxyType
 
 from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language import reach
-from vlm_misalign_ros.core.language.discourse import Parsed, weigh
+from vlm_misalign_ros.core.language.acts import weigh
+from vlm_misalign_ros.core.language.discourse import Parsed
 from vlm_misalign_ros.core.language.grammar import (
     ACTIONS,
     DEFINITE,
@@ -40,7 +41,7 @@ from vlm_misalign_ros.core.language.grammar import (
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
-from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, noun_phrase
+from vlm_misalign_ros.core.language.nouns import EGO, Said, find_riders, is_ego, noun_phrase
 from vlm_misalign_ros.core.language.phrases import is_plural
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
@@ -245,7 +246,9 @@ class Clauses:
     def _mention(self, index: int, found: Mark) -> None:
         tokens, end, classes = self._tokens, index + found.length, found.classes or ()
         start, determiner = noun_phrase(tokens, self._marks, index)
-        if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
+        if is_ego(
+            tokens, index, found, start, determiner, tokens[index] in EGO and self._vehicle_named()
+        ):
             return
         definite = (
             determiner in DEFINITE

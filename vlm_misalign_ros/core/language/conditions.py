@@ -40,7 +40,7 @@ _WEIGHING = (
 )
 """What makes `after` and `given` no conditions: `after considering everything, go`."""
 _OPENS = frozenset((',', ':', ';', 'and', 'but', 'that'))
-_CLOSES = frozenset((':', ';', ')', '-', 'so', 'therefore', 'but'))
+CLOSES = frozenset((',', ':', ';', ')', '-', 'so', 'therefore', 'but'))
 _CONSEQUENCE = frozenset((',', ';', ':', 'and', 'but', 'as'))
 _OF_TIME = frozenset(('how', 'before', 'until'))
 
@@ -58,7 +58,9 @@ class Condition:
     def pass_by(self, index: int, judged: int) -> None:
         """Take in the word at `index`, where a phrase of `judged` words judges."""
         word = self._tokens[index]
-        length = self._phrases.longest(self._tokens, index)[0]
+        length = (
+            self._phrases.longest(self._tokens, index)[0] if word in self._phrases.begins else 0
+        )
         if (
             not judged
             and length
@@ -70,7 +72,7 @@ class Condition:
             self._goes_before = index == 0 or self._tokens[index - 1] in _OPENS
         elif word == ':' and self._first:
             pass
-        elif word in _CLOSES or word == ',' and not self._goes_before:
+        elif word != ',' and word in CLOSES or word == ',' and not self._goes_before:
             self.holds = False
 
 

@@ -19,10 +19,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm_misalign_ros.core.language.conditions import Condition, condition_follows, is_of_waiting
-from vlm_misalign_ros.core.language.discourse import Parsed, could_be_ego
+from vlm_misalign_ros.core.language.conditions import (
+    CLOSES,
+    Condition,
+    condition_follows,
+    is_of_waiting,
+)
+from vlm_misalign_ros.core.language.discourse import Parsed
 from vlm_misalign_ros.core.language.grammar import VERBS
 from vlm_misalign_ros.core.language.lexicon import Lexicon
+from vlm_misalign_ros.core.language.nounphrases import could_be_ego
 from vlm_misalign_ros.core.language.orders import order
 from vlm_misalign_ros.core.language.phrases import NOTHING
 from vlm_misalign_ros.core.language.qualities import bare_safe, denied, is_quality
@@ -110,7 +116,7 @@ class Decider:
     def read(self) -> tuple[Decision | None, Decision | None]:
         """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
-        phrases = self._lexicon.judgements
+        phrases, minded = self._lexicon.judgements, self._lexicon.conditions.begins
         while index < len(self._tokens):
             word = self._tokens[index]
             length, meanings = (
@@ -132,7 +138,8 @@ class Decider:
                     self._compose(index)
                 if orders and not length and not self._is_predicate(index):
                     self._imperative(index)
-            self._condition.pass_by(index, length)
+            if word in minded or word in CLOSES:
+                self._condition.pass_by(index, length)
             orders = word in _LEADS or orders and word in _LEADS_ON
             index += step
         return self.decision, self._refused
@@ -171,7 +178,7 @@ class Decider:
     def _about_going_on(self, index: int) -> bool:
         """Return whether what is declined is a judgement, and not the sight of something."""
         if self._acts[index].name == 'unseen':
-            named = any(index <= start < index + _SIGHT for start in self._parsed.nouns)
+            named = self._parsed.nouns.within(index, index + _SIGHT)
             return self._asked and not named or not _GOING_ON.isdisjoint(self._tokens)
         return self._asked or not self._lexicon.about_safety.isdisjoint(self._tokens)
 
@@ -214,7 +221,7 @@ class Decider:
 
     def _is_for_others(self, end: int) -> bool:
         """Return whether a judgement is about somebody else: `safe for the pedestrians to cross`."""
-        noun = self._parsed.nouns.get(end + 1)
+        noun = self._parsed.nouns.found.get(end + 1)
         return (
             self._tokens[end : end + 1] == ('for',)
             and noun is not None
@@ -322,7 +329,7 @@ class Decider:
         return (
             before[-1:] == (',',)
             and before.count(',') == 2
-            and min(self._parsed.nouns, default=index) <= 1
+            and self._parsed.nouns.first() <= 1
             and VERBS.isdisjoint(before)
         )
 

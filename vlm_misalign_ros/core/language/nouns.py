@@ -34,7 +34,7 @@ _OUTSIDE = STOP - {word for word in VERBS if word.endswith(('ed', 'ing'))}
 """What ends a noun phrase, going back from its name."""
 _LONGEST_NAME = 7
 
-_EGO = frozenset((VEHICLE, 'car'))
+EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
     "had can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
     "would might doesn't won't be not".split()
@@ -152,13 +152,13 @@ def is_ego(
     `the vehicle` alone is either that one, or one that was `named_before` and counts by its name.
     """
     end = index + found.length
-    if determiner in _OURS and tokens[index] in _EGO:
+    if determiner in _OURS and tokens[index] in EGO:
         return True
     return (
         determiner in DEFINITE
-        and tokens[index] in _EGO
+        and tokens[index] in EGO
         and tokens[index - 1] == determiner
-        and _EGO.issuperset(found.classes or ())
+        and EGO.issuperset(found.classes or ())
         and (
             _acts(tokens, end)
             or _is_acted_for(tokens, phrase_start, index, end)

@@ -23,9 +23,9 @@ Matching is bounded by the pattern's length, so it is linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
@@ -37,8 +37,8 @@ _GAP = 4
 
 _ENDS = ((), *((mark,) for mark in PUNCTUATION), ('and',), ('so',), ('but',))
 
-Test = Callable[[int], Sequence[int]]
-"""Given a place, returns the ends of what it looks for there, the best first."""
+Test = Callable[[str, int], Sequence[int]]
+"""Given its name and a place, returns the ends of what it looks for there, the best first."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,12 @@ class Pattern:
         return cls(tuple(map(_part, found[begins:])), begins)
 
 
+_COMMON = frozenset(
+    'the a an is are was to of and in on at with it there for that this be as by or from not has '
+    'have can no : , any all'.split()
+)
+"""Words that most sentences have one of."""
+_NEEDED = frozenset(('word', 'set'))
 _BRACKETS = {'{': 'set', '}': 'set', '<': 'test', '>': 'test'}
 
 
@@ -85,14 +91,33 @@ def _part(text: str) -> _Part:
     return _Part(kind, text[1:-1], optional)
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A pattern, under a word or test that it can begin with."""
 
     number: int
     pattern: Pattern
     seconds: frozenset[str] | None
     """Words of which one has to come next; None where any may."""
+
+
+class Sought:
+    """A sentence in which patterns are looked for."""
+
+    def __init__(
+        self, tokens: Sequence[str], begins: Callable[[], Sequence[bool]], test: Test
+    ) -> None:
+        """Take its words, what tells where clauses begin, and what tests stand for."""
+        self.tokens = tokens
+        self.test = test
+        self.words = frozenset(tokens)
+        self._tell = begins
+        self._begins: Sequence[bool] | None = None
+
+    def begins(self, index: int) -> bool:
+        """Return whether a clause begins at a word."""
+        if self._begins is None:
+            self._begins = self._tell()
+        return self._begins[index]
 
 
 class PatternSet:
@@ -104,6 +129,8 @@ class PatternSet:
         self._by_word: dict[str, list[_Entry]] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
+        self._by_anchor: dict[str, list[int]] = {}
+        """Numbers of patterns by the words of which a sentence has one where they match."""
         self.tests: set[str] = set()
 
     def add(self, text: str) -> int:
@@ -115,11 +142,47 @@ class PatternSet:
                 raise ValueError(f'pattern {text!r} names the set {part.name!r}, which is none')
             if part.kind == 'test':
                 self.tests.add(part.name)
+        for word in self._rarest(pattern):
+            self._by_anchor.setdefault(word, []).append(number)
         for part in pattern.parts:
             self._index(part, pattern, number)
             if not part.optional:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
+
+    def possible(self, sought: Sought) -> frozenset[int]:
+        """Return the numbers of the patterns that a sentence has words for."""
+        anchors = self._by_anchor
+        return frozenset(
+            number for word in sought.words if word in anchors for number in anchors[word]
+        )
+
+    @property
+    def begins(self) -> Container[str]:
+        """Return the words that patterns begin with."""
+        return self._by_word
+
+    @property
+    def begins_with_test(self) -> bool:
+        """Return whether a pattern begins with a test."""
+        return bool(self._by_test)
+
+    def _rarest(self, pattern: Pattern) -> frozenset[str]:
+        """Return the words of the part of a pattern that the fewest sentences have."""
+        needed = [
+            self._words(part)
+            for part in pattern.parts
+            if part.kind in _NEEDED and not part.optional
+        ]
+        if not needed:
+            raise ValueError('a pattern has to name a word or a set')
+        return min(needed, key=lambda words: (len(words & _COMMON), len(words)))
+
+    def _words(self, part: _Part) -> frozenset[str]:
+        """Return the words that a part can begin with."""
+        if part.kind == 'word':
+            return frozenset((part.name,))
+        return frozenset(self.sets[part.name].begins)
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
         if part.kind == 'word':
@@ -134,65 +197,56 @@ class PatternSet:
             raise ValueError('a pattern cannot begin with *')
 
     def find(
-        self,
-        tokens: Sequence[str],
-        start: int,
-        begins: bool,
-        tests: Mapping[str, Test],
-        noun: bool,
+        self, sought: Sought, start: int, noun: bool, possible: Container[int]
     ) -> tuple[int, int] | None:
         """
         Return (number, end) of the pattern that matches at `start`; None for none.
 
-        `begins` tells whether a clause begins there, `noun` whether a noun phrase that names a
-        thing does. Of several the one added first counts.
+        `noun` tells whether a noun phrase that names a thing starts there; `possible` holds the
+        numbers of patterns that the sentence can match. Of several the one added first counts.
         """
+        tokens = sought.tokens
         candidates = self._by_word.get(tokens[start], _NONE)
         if noun:
             for name, found in self._by_test.items():
-                if tests[name](start):
+                if sought.test(name, start):
                     candidates = [*candidates, *found]
         if not candidates:
             return None
         second = tokens[start + 1] if start + 1 < len(tokens) else ''
         best, ends = self._count, 0
         for entry in candidates:
+            number = entry.number
             if (
-                entry.number >= best
+                number >= best
+                or number not in possible
                 or entry.seconds is not None
                 and second not in entry.seconds
                 or entry.pattern.at_beginning
-                and not begins
+                and not sought.begins(start)
             ):
                 continue
-            end = self._match(entry.pattern.parts, 0, tokens, start, tests)
+            end = self._match(entry.pattern.parts, 0, tokens, start, sought.test)
             if end > start:
-                best, ends = entry.number, end
+                best, ends = number, end
         return (best, ends) if ends else None
 
     def _match(
-        self,
-        parts: tuple[_Part, ...],
-        place: int,
-        tokens: Sequence[str],
-        start: int,
-        tests: Mapping[str, Test],
+        self, parts: tuple[_Part, ...], place: int, tokens: Sequence[str], start: int, test: Test
     ) -> int:
         """Return the end of what the parts from `place` on match at `start`; -1 for no match."""
         if place == len(parts):
             return start
         part = parts[place]
-        for end in self._ends(part, tokens, start, tests):
-            found = self._match(parts, place + 1, tokens, end, tests)
+        for end in self._ends(part, tokens, start, test):
+            found = self._match(parts, place + 1, tokens, end, test)
             if found >= 0:
                 return found
         if part.optional and part.kind != 'gap':
-            return self._match(parts, place + 1, tokens, start, tests)
+            return self._match(parts, place + 1, tokens, start, test)
         return -1
 
-    def _ends(
-        self, part: _Part, tokens: Sequence[str], start: int, tests: Mapping[str, Test]
-    ) -> Sequence[int]:
+    def _ends(self, part: _Part, tokens: Sequence[str], start: int, test: Test) -> Sequence[int]:
         if part.kind == 'gap':
             return _gap(tokens, start)
         if part.kind == 'end':
@@ -205,7 +259,7 @@ class PatternSet:
             if tokens[start] not in self.sets[part.name].begins:
                 return ()
             return [start + length for length in lengths(self.sets[part.name], tokens, start)]
-        return tests[part.name](start)
+        return test(part.name, start)
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:

@@ -47,17 +47,19 @@ class Phrases:
 
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
-        node = self.begins.get(tokens[start]) if start < len(tokens) else None
-        if node is None:
-            return NOTHING
-        length, meanings = NOTHING
+        stop = len(tokens)
+        node = self.begins.get(tokens[start]) if start < stop else None
+        found = NOTHING
         index = start + 1
         while node is not None:
-            if '' in node:
-                length, meanings = index - start, node['']
-            node = node.get(tokens[index]) if index < len(tokens) else None
+            meanings = node.get('')
+            if meanings is not None:
+                found = index - start, meanings
+            if index == stop:
+                break
+            node = node.get(tokens[index])
             index += 1
-        return length, meanings
+        return found
 
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""

@@ -20,9 +20,10 @@ import re
 from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers
+from vlm_misalign_ros.core.language.acts import OBSERVE, Act, open_grammar
 from vlm_misalign_ros.core.language.bounding import Span
 from vlm_misalign_ros.core.language.clauses import Clauses
-from vlm_misalign_ros.core.language.discourse import OBSERVE, Act, Parser, open_grammar
+from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.judgement import corrects
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
@@ -267,7 +268,7 @@ class Prose:
     def _unseen(self, value: tuple[str, ...]) -> bool:
         """Return whether a value is that nothing can be made out: `too dark to tell`."""
         parsed = self.parser.parse(value)
-        return not parsed.nouns and any(act.name == 'unseen' for act in parsed.acts)
+        return not parsed.nouns.found and any(act.name == 'unseen' for act in parsed.acts)
 
     def _advises(self, tokens: Sequence[str]) -> bool:
         """Return whether what stands under a name is advice on such things."""
