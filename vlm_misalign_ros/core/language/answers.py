@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.text import starts_with, words
@@ -145,11 +145,20 @@ def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | N
     return None
 
 
-def pairs(
-    tokens: Sequence[str], lexicon: Lexicon
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+class Pair(NamedTuple):
+    """A part of `cars: 4, pedestrians: none`, by its words in the sentence."""
+
+    classes: tuple[str, ...]
+    start: int
+    """First word of the key."""
+    colon: int
+    end: int
+    """Behind the last word of the value."""
+
+
+def pairs(tokens: Sequence[str], lexicon: Lexicon) -> list[Pair]:
     """
-    Return (classes, value words) of each part of `cars: 4, pedestrians: none`.
+    Return each part of `cars: 4, pedestrians: none`.
 
     Empty when the sentence is none. A key has to be the name of a thing and nothing else.
     """
@@ -166,10 +175,10 @@ def pairs(
                 place for place in range(colon, colons[number + 1]) if tokens[place] in (',', '|')
             ]
             if not inside:
-                return [] if not classes else [(classes, tuple(tokens[colon + 1 :]))]
+                return [] if not classes else [Pair(classes, start, colon, stop)]
             stop = inside[-1]
         if classes:
-            found.append((classes, tuple(tokens[colon + 1 : stop])))
+            found.append(Pair(classes, start, colon, stop))
         start = stop + 1
     return found
 

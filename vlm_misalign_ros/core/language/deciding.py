@@ -86,6 +86,10 @@ def opposite(said: Judgement) -> Judgement:
     return Judgement.UNSAFE if said is Judgement.SAFE else Judgement.SAFE
 
 
+RULES = ('phrase', 'pattern', 'order', 'scale', 'subject', 'answer', 'field')
+"""What can tell a judgement; a field is one of a structured answer."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """A judgement, and the words that made it."""
@@ -96,7 +100,7 @@ class Decision:
     end: int
     """Behind the last."""
     rule: str
-    """What told it: `phrase`, `pattern`, `order`, `scale`, `subject` or `answer`."""
+    """What told it, one of RULES."""
 
 
 class Decider:
@@ -112,11 +116,11 @@ class Decider:
         self._tokens = sentence.words
         self._lexicon = lexicon
         self.decision: Decision | None = None
-        self._refused = False
+        self._refused: Decision | None = None
         self._condition = Condition(sentence.words, lexicon)
 
-    def read(self) -> tuple[Decision | None, bool]:
-        """Return what the sentence judges, and whether it declines to."""
+    def read(self) -> tuple[Decision | None, Decision | None]:
+        """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
         phrases, minded = self._lexicon.judgements, self._lexicon.conditions.begins
         while index < len(self._tokens):
@@ -168,7 +172,7 @@ class Decider:
         """Take in a phrase that judges; return how many words it and its infinitive are."""
         end = index + length
         if 'refused' in meanings and self._about_going_on(index):
-            self._refused = True
+            self._refused = Decision(Judgement.REFUSED, index, end, 'phrase')
             return length
         said = self._meant(index, end, meanings)
         self._say(said, index, end, 'phrase')
@@ -303,7 +307,8 @@ class Decider:
             length, _ = self._lexicon.side[f'scale_{kind}'].longest(self._tokens, index)
             if length:
                 said = level(self._tokens, index + length, kind, self._lexicon)
-                self._say(said, index, index + length + 1, 'scale')
+                if said is not None:
+                    self._say(said[0], index, said[1], 'scale')
 
     def _compose(self, index: int) -> None:
         """Judge a subject by what is said of it: `overtaking is out of the question`."""

@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vlm_misalign_ros.core.language.bounding import Span
 from vlm_misalign_ros.core.language.deciding import Decider, Decision, opposite
 from vlm_misalign_ros.core.language.discourse import Parser
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.options import Options
 from vlm_misalign_ros.core.language.orders import beginning_order
-from vlm_misalign_ros.core.language.questions import asks, yes_or_no
+from vlm_misalign_ros.core.language.questions import LEADING, asks, yes_or_no
 from vlm_misalign_ros.core.language.scales import level, scale_alone
 from vlm_misalign_ros.core.language.text import Sentence, starts_with, words
 from vlm_misalign_ros.core.types import Judgement
@@ -42,6 +43,19 @@ class Judged:
     sentence: Sentence | None = None
     """None where nothing is judged."""
     decision: Decision | None = None
+
+    @property
+    def span(self) -> Span | None:
+        """Return where the words that decided stand, in the text of their sentence."""
+        if self.sentence is None or self.decision is None or not self.sentence.starts:
+            return None
+        end = min(self.decision.end, len(self.sentence.words))
+        return self.sentence.span(min(self.decision.start, end - 1), end)
+
+    @property
+    def rule(self) -> str:
+        """Return what told the judgement."""
+        return self.decision.rule if self.decision is not None else ''
 
 
 def judge_sentences(
@@ -65,7 +79,7 @@ class _Judge:
         self._asked = asks(prompt.lower().split(), lexicon)
         self._options = Options()
         self._scale = ''
-        self._refused = False
+        self._refused: tuple[Sentence, Decision] | None = None
         self._headed = False
         """Whether the verdict stands under the name of one."""
         self._waits = False
@@ -82,14 +96,16 @@ class _Judge:
                 self._sentence(sentence)
         if self._made is not None:
             return Judged(self._made[1].judgement, *self._made)
-        return Judged(Judgement.REFUSED if self._refused else Judgement.UNPARSED)
+        if self._refused is not None:
+            return Judged(Judgement.REFUSED, *self._refused)
+        return Judged(Judgement.UNPARSED)
 
     def _sentence(self, sentence: Sentence) -> None:
         tokens, lexicon = sentence.words, self._lexicon
         if self._scale:
             said = level(tokens, 0, self._scale, lexicon)
             if said is not None:
-                self._made = sentence, Decision(said, 0, 1, 'scale')
+                self._made = sentence, Decision(said[0], 0, said[1], 'scale')
         self._scale = scale_alone(tokens, lexicon)
         parsed = self._parser.parse(tokens)
         if self._options.go_on(sentence, parsed.acts):
@@ -98,7 +114,8 @@ class _Judge:
         if self._asked is not None:
             decision = _answered(tokens, self._asked, decision)
         self._asked = None
-        self._refused = self._refused or declined
+        if declined is not None:
+            self._refused = self._refused or (sentence, declined)
         if decision is not None and self._follows(tokens, decision.judgement):
             decision = None
         self._waits = (
@@ -153,6 +170,7 @@ def declines(text: str, lexicon: Lexicon) -> bool:
     return (
         bool(lexicon.judgements.find(tokens))
         and Decider(Sentence(tokens, '.', 0), Parser(lexicon).parse(tokens), lexicon).read()[1]
+        is not None
     )
 
 
@@ -161,4 +179,6 @@ def _answered(tokens: Sequence[str], asked: Judgement, said: Decision | None) ->
     answer = yes_or_no(tokens)
     if answer is None or said is not None and said.rule != 'order':
         return said
-    return Decision(answer if asked is Judgement.SAFE else opposite(answer), 0, 1, 'answer')
+    said_by = 1 + next((n for n, word in enumerate(tokens[:9]) if word not in LEADING), 0)
+    judged = answer if asked is Judgement.SAFE else opposite(answer)
+    return Decision(judged, 0, said_by, 'answer')

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vlm_misalign_ros.core.language.bounding import Span
+
 Scalar = str | int | float | bool | None
 UNKNOWN = float('nan')
 """The value of a key that has lost it; it says nothing."""
@@ -40,6 +42,17 @@ class Node:
     """Whether the text ended before the leaf did."""
     bare: bool = False
     """Whether a string stood there without quotes."""
+
+
+def place_of(node: Node, source: str) -> Span:
+    """
+    Return where the text of a leaf stands in what it was read from, without its quotes.
+
+    With them where it was escaped there.
+    """
+    text = str(node.value)
+    start = source.find(text, node.start, node.end)
+    return (start, start + len(text)) if start >= 0 and text else (node.start, node.end)
 
 
 def plain(node: Node) -> Any:

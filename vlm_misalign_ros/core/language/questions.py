@@ -224,7 +224,7 @@ def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     )
 
 
-_LEADING = frozenset(
+LEADING = frozenset(
     "a : definitely answer absolutely clearly certainly , the is my well i'm i am inclined to say "
     'would think so by all means of course i'.split()
 )
@@ -268,6 +268,6 @@ def yes_or_no(tokens: Sequence[str]) -> Judgement | None:
             return Judgement.UNSAFE
         if word in _YES_WORDS and not starts_with(tokens, f'{word} not'):
             return Judgement.SAFE
-        if word not in _LEADING:
+        if word not in LEADING:
             return None
     return None

@@ -47,17 +47,22 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     )
     if not lexicon.speech.admits(plain.text, reading.language):
         return reading
-    text = lexicon.speech.tidy(plain.text)
-    prose = Prose(lexicon, reading)
+    plain = plain.put(lexicon.speech.small_words(plain.text))
+    text = plain.text
+    prose = Prose(lexicon, reading, text)
     prose.ask(plain.asked)
-    values = Values(lexicon, reading, prose)
+    values = Values(lexicon, reading, prose, text)
     structures, rest = find_structures(text, lexicon)
     for node in structures:
         values.read(node)
     asked = ' '.join(words(plain.asked))
-    verdicts = Verdicts(lexicon, asked)
+    verdicts = Verdicts(lexicon, asked, text)
     for node in sorted(structures + find_fields(rest), key=lambda node: node.start):
         verdicts.read(node)
     judged = judge_sentences(prose.read(rest), lexicon, asked, prose.parser)
-    reading.judgement = verdicts.over(judged.judgement)
+    verdict = verdicts.over(judged)
+    reading.judgement, reading.rule = verdict.judgement, verdict.rule
+    if verdict.span is not None:
+        reading.judged_span = plain.span(*verdict.span)
+    reading.spans = {name: plain.span(*span) for name, span in reading.spans.items()}
     return reading

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from vlm_misalign_ros.core.language import answers, keys
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
-from vlm_misalign_ros.core.language.nodes import Node, plain
+from vlm_misalign_ros.core.language.nodes import Node, place_of, plain
 from vlm_misalign_ros.core.language.plain import normal_form
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.text import words
@@ -38,9 +38,10 @@ _NO = frozenset(('no', 'without', 'zero'))
 class Values:
     """Notes what structured answers say; texts within them are read as prose."""
 
-    def __init__(self, lexicon: Lexicon, reading: Reading, prose: Prose) -> None:
-        """Note in `reading`."""
+    def __init__(self, lexicon: Lexicon, reading: Reading, prose: Prose, source: str) -> None:
+        """Note in `reading` what nodes of `source` say."""
         self._lexicon = lexicon
+        self._source = source
         self._reading = reading
         self._prose = prose
 
@@ -51,7 +52,7 @@ class Values:
         if isinstance(node.value, str):
             # What was escaped has not been tidied with the text around it.
             text = node.value if node.value.isascii() else normal_form(node.value)
-            self._prose.read_value(text, state)
+            self._prose.read_value(text, state, (node.start, node.end))
         for entry in node.items or ():
             self.read(entry, state, depth + 1)
         if node.pairs is None or self._entry(node.pairs, state, depth):
@@ -59,13 +60,14 @@ class Values:
         for key, entry in node.pairs:
             tokens = keys.key_words(str(key.value))
             if keys.ASKED.isdisjoint(tokens[-1:]):
-                self._pair(tokens, entry, depth, state)
+                self._pair(tokens, key, entry, depth, state)
 
     def _entry(
         self, pairs: Sequence[tuple[Node, Node]], state: Mention | None, depth: int
     ) -> bool:
         """Read `{"type": "car", "count": 2}`; return whether it was one."""
-        named = {str(key.value).strip().lower().replace(' ', '_'): entry for key, entry in pairs}
+        fields = {str(pair[0].value).strip().lower().replace(' ', '_'): pair for pair in pairs}
+        named = {key: entry for key, (_, entry) in fields.items()}
         for key in keys.NAMES:
             name = named[key].value if key in named else None
             tokens = keys.key_words(name) if isinstance(name, str) else ()
@@ -77,28 +79,30 @@ class Values:
         stated = self._counted([named[key] for key in keys.COUNTS if key in named])
         if stated is Mention.ASSERTED:
             stated = self._status([named[key] for key in _STATES if key in named])
-        self._reading.note(classes, _joined(state, stated), tokens)
+        span = place_of(named[key], self._source)
+        self._reading.note(classes, _joined(state, stated), tokens, span=span)
         if stated is not Mention.DENIED:
-            for key, entry in named.items():
+            for key, (node, entry) in fields.items():
                 if key not in _READ:
-                    self._pair(keys.key_words(key), entry, depth, state)
+                    self._pair(keys.key_words(key), node, entry, depth, state)
         return True
 
     def _pair(
-        self, tokens: tuple[str, ...], entry: Node, depth: int, state: Mention | None
+        self, tokens: tuple[str, ...], key: Node, entry: Node, depth: int, state: Mention | None
     ) -> None:
-        """Read `"cars": 2`."""
+        """Read `"cars": 2`; `tokens` are the words of the key."""
         denies, classes = self._named(tokens)
         if classes:
             counts = [
                 said
-                for key, said in entry.pairs or ()
-                if str(key.value).strip().lower() in keys.COUNTS
+                for name, said in entry.pairs or ()
+                if str(name.value).strip().lower() in keys.COUNTS
             ]
             stated = answers.polarity(plain(counts[0] if counts else entry), self._lexicon)
             if denies:
                 stated = Mention.ASSERTED if stated is Mention.DENIED else Mention.DENIED
-            self._reading.note(classes, _joined(state, stated), tokens)
+            span = place_of(key, self._source)
+            self._reading.note(classes, _joined(state, stated), tokens, span=span)
             holds = isinstance(entry.value, str) or entry.pairs or entry.items
             if stated is Mention.DENIED or not holds:
                 return
