@@ -36,6 +36,11 @@ _NO = frozenset(
 )
 _UNSEEN = (
     'cannot be',
+    'cannot tell',
+    "can't tell",
+    'cannot say',
+    'cannot determine',
+    'cannot judge',
     "can't be",
     'could not be',
     'not discernible',

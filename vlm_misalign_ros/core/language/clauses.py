@@ -256,7 +256,10 @@ class Clauses:
             or not determiner
             and self._shares(start, classes)
         )
-        place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
+        place = definite and start > 0 and tokens[start - 1] in PREPOSITIONS
+        if definite and not determiner and start > 1:
+            before = self.said[-1] if self.said else None
+            place = before.place if before and before.end == start - 1 else True
         if tokens[index] == 'cars' and tokens[start] == 'its':
             # Those of a train.
             return

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.marks import mark
-from vlm_misalign_ros.core.language.nounphrases import Nouns
+from vlm_misalign_ros.core.language.nounphrases import KINDS, Nouns
 from vlm_misalign_ros.core.language.patterns import Sought
 from vlm_misalign_ros.core.types import Judgement
 
@@ -47,6 +47,7 @@ _LOCATIVE = frozenset(
     'on in at along ahead near beside behind in front parked crossing walking standing is are '
     'stands waits'.split()
 )
+_IMPERATIVES = frozenset(('advise',))
 _LISTS = frozenset(('or', 'nor'))
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
 """What a list stands behind with a colon between: `look for: cars, people`."""
@@ -67,9 +68,10 @@ class Parsed:
         self.nouns = Nouns(self.tokens, self.marks)
         self._sought = Sought(self.tokens, self._beginnings, self.nouns.ends)
         grammar = open_grammar()
-        self._judging = grammar.judging.possible(self._sought)
+        self._judging = grammar.judging.possible(self._sought, KINDS)
         """Patterns that could judge here."""
-        self.acts = _Follower(self._sought, self.nouns, act, grammar).follow()
+        names = [bool(entry.classes) and entry.length > 1 for entry in self.marks]
+        self.acts = _Follower(self._sought, self.nouns, act, grammar, names).follow()
 
     def _beginnings(self) -> list[bool]:
         return beginnings(self.tokens)
@@ -88,39 +90,55 @@ class Parsed:
 class _Follower:
     """Goes through a sentence, and keeps what it does."""
 
-    def __init__(self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar) -> None:
+    def __init__(
+        self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar, names: Sequence[bool]
+    ) -> None:
         self._sought = sought
         self._tokens = sought.tokens
         self._nouns = nouns
         self._grammar = grammar
-        self._possible = self._grammar.patterns.possible(sought)
+        self._possible = self._grammar.patterns.possible(sought, nouns.kinds())
         self._act = act
         self._coming = act
         """The act that begins behind the words that tell it."""
         self._kept = 0
         """Behind the words that told the last act."""
         self._acts: list[Act] = []
+        self._names = names
+        """For each word whether a name of several words begins there."""
 
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
         patterns, possible = self._grammar.patterns, self._possible
+        if not possible and self._act is OBSERVE:
+            return [OBSERVE] * len(self._tokens)
         begins, nouns = patterns.begins, self._nouns.found
+        calm = self._act is OBSERVE
         for index, word in enumerate(self._tokens):
+            noun = index in nouns
+            sought = noun or word in begins
+            if calm and not sought:
+                # The way of most words.
+                self._acts.append(OBSERVE)
+                continue
             if self._coming is not self._act and index == self._kept:
                 self._act = self._coming
             if self._act is not OBSERVE and index >= self._kept and self._ends(index):
                 self._end(index)
-            noun = index in nouns
-            if possible and (noun or word in begins):
+            if sought:
                 found = patterns.find(self._sought, index, noun, possible)
                 if found is not None:
                     self._begin(self._grammar.does(found[0]), index, found[1])
             self._acts.append(self._act)
+            calm = self._act is OBSERVE and self._coming is OBSERVE
         return self._acts
 
     def _begin(self, said: Act, index: int, end: int) -> None:
         """Begin an act at `index`, told by the words before `end`, unless another goes on."""
         act = self._act
+        if said.name in _IMPERATIVES and self._names[index]:
+            # "Yield sign ahead" and "stop line" are things.
+            return
         free = said.quiet or said.denies or index >= self._kept and not act.quiet
         if said is act or act.holds or not free:
             return

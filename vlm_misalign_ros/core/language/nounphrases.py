@@ -31,6 +31,7 @@ Tests of patterns: any noun phrase that names a thing; one in the plural without
 a row of such); one with any, all, other; one with the; another road user.
 """
 ROAD_USERS = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
+_NO_KIND: frozenset[str] = frozenset()
 _ANY = frozenset('any every each all most other another potential possible'.split())
 _JOINS = frozenset((',', 'and', 'or', '/'))
 _LONGEST_LIST = 8
@@ -67,6 +68,18 @@ class Nouns:
                 plural = is_plural(tokens[behind - 1])
                 noun = Noun(behind, determiner, entry.classes, plural, tokens[start])
                 self.found.setdefault(start, noun)
+
+    def kinds(self) -> frozenset[str]:
+        """Return those of KINDS of which there is one, at least; `other` and `the` as any."""
+        found = self.found.values()
+        if not found:
+            return _NO_KIND
+        kinds = {'thing', 'the', 'other'}
+        if any(noun.plural and not noun.determiner for noun in found):
+            kinds.add('bare')
+        if any(noun.determiner in _ANY or noun.first in _ANY for noun in found):
+            kinds.add('any')
+        return frozenset(kinds)
 
     def first(self) -> int:
         """Return where the first starts; a large number where there is none."""

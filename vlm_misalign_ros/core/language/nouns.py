@@ -88,7 +88,10 @@ _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
 _OTHERS = frozenset('others some another one who'.split())
 _MOUNTED = frozenset('mounted seated riding sitting astride perched'.split())
 _ON_FOOT = frozenset('walking standing jogging running strolling walk stand sitting'.split())
+_NEW_SUBJECT = frozenset((',', 'while', 'and', 'or', 'others', 'some', 'one', 'another'))
 _POSTURES = frozenset('is are was were sits sit sat sitting seated riding rides'.split())
+_OWN = (('his',), ('her',), ('their',))
+_RIDES = frozenset('rides riding rode ride'.split())
 _ARE = frozenset('are is were was also'.split())
 _TOPS = (('top', 'of'), ('the', 'back', 'of'), ('the', 'seat', 'of'))
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
@@ -252,6 +255,15 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
             wheels.classes = ('rider', *wheels.classes)
 
 
+def _is_own(between: Sequence[str], place: int) -> bool:
+    """Return whether somebody rides something of his own: `rides past with a bag on his`."""
+    return (
+        between[place] == 'on'
+        and tuple(between[place + 1 :]) in _OWN
+        and not _RIDES.isdisjoint(between[:place])
+    )
+
+
 def _without_top(words: Sequence[str]) -> Sequence[str]:
     """Return `sits on a` for `sits on top of a`."""
     for place, word in enumerate(words):
@@ -287,9 +299,12 @@ def _rides(between: Sequence[str]) -> bool:
     places = [place for place, word in enumerate(between) if word in _RIDING]
     if not places:
         return False
+    if _is_own(between, places[-1]):
+        return True
     head, tail = between[: places[-1]], between[places[-1] + 1 :]
     posture = next((place for place, word in enumerate(head) if word in _POSTURES), 0)
-    head = head[posture:]
+    if _NEW_SUBJECT.isdisjoint(head[:posture]):
+        head = head[posture:]
     if tail and (tail[0] in DEFINITE or tail[0] in INDEFINITE):
         tail = tail[1:]
     return (

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
+from vlm_misalign_ros.core.language.text import words
 
 _CLOSES = PUNCTUATION | frozenset('i we you it they he she there'.split())
 _NONE: list[Any] = []
@@ -95,9 +96,16 @@ class _Entry(NamedTuple):
     """A pattern, under a word or test that it can begin with."""
 
     number: int
-    pattern: Pattern
-    seconds: frozenset[str] | None
-    """Words of which one has to come next; None where any may."""
+    parts: tuple[_Part, ...]
+    at_beginning: bool
+
+
+class _Starts:
+    """Patterns that can begin with a word: whatever comes next, and by the word that has to."""
+
+    def __init__(self) -> None:
+        self.whatever: list[_Entry] = []
+        self.second: dict[str, list[_Entry]] = {}
 
 
 class Sought:
@@ -126,11 +134,15 @@ class PatternSet:
     def __init__(self, sets: Mapping[str, Iterable[str]]) -> None:
         """Take the sets of phrases by name."""
         self.sets = {name: phrases(entries) for name, entries in sets.items()}
-        self._by_word: dict[str, list[_Entry]] = {}
+        self._telling = {
+            name: frozenset(map(_most_telling, entries)) for name, entries in sets.items()
+        }
+        self._by_word: dict[str, _Starts] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
         self._by_anchor: dict[str, list[int]] = {}
         """Numbers of patterns by the words of which a sentence has one where they match."""
+        self._with_test: dict[str, list[int]] = {}
         self.tests: set[str] = set()
 
     def add(self, text: str) -> int:
@@ -142,6 +154,8 @@ class PatternSet:
                 raise ValueError(f'pattern {text!r} names the set {part.name!r}, which is none')
             if part.kind == 'test':
                 self.tests.add(part.name)
+                if not part.optional:
+                    self._with_test.setdefault(part.name, []).append(number)
         for word in self._rarest(pattern):
             self._by_anchor.setdefault(word, []).append(number)
         for part in pattern.parts:
@@ -150,12 +164,17 @@ class PatternSet:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
 
-    def possible(self, sought: Sought) -> frozenset[int]:
-        """Return the numbers of the patterns that a sentence has words for."""
-        anchors = self._by_anchor
-        return frozenset(
-            number for word in sought.words if word in anchors for number in anchors[word]
-        )
+    def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
+        """Return the numbers of the patterns that a sentence has words and, of tests, places for."""
+        anchors, found = self._by_anchor, set[int]()
+        for word in sought.words:
+            numbers = anchors.get(word)
+            if numbers is not None:
+                found.update(numbers)
+        for name, numbers in self._with_test.items():
+            if name not in tests:
+                found.difference_update(numbers)
+        return found
 
     @property
     def begins(self) -> Container[str]:
@@ -179,20 +198,23 @@ class PatternSet:
         return min(needed, key=lambda words: (len(words & _COMMON), len(words)))
 
     def _words(self, part: _Part) -> frozenset[str]:
-        """Return the words that a part can begin with."""
-        if part.kind == 'word':
-            return frozenset((part.name,))
-        return frozenset(self.sets[part.name].begins)
+        """Return words of which a sentence has one where a part matches."""
+        return frozenset((part.name,)) if part.kind == 'word' else self._telling[part.name]
 
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
+        entry = _Entry(number, pattern.parts, pattern.at_beginning)
         if part.kind == 'word':
-            self._by_word.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_word.setdefault(part.name, _Starts()).whatever.append(entry)
         elif part.kind == 'set':
             for word, follow in self.sets[part.name].begins.items():
-                seconds = None if '' in follow else frozenset(follow)
-                self._by_word.setdefault(word, []).append(_Entry(number, pattern, seconds))
+                starts = self._by_word.setdefault(word, _Starts())
+                if '' in follow:
+                    starts.whatever.append(entry)
+                else:
+                    for second in follow:
+                        starts.second.setdefault(second, []).append(entry)
         elif part.kind == 'test':
-            self._by_test.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_test.setdefault(part.name, []).append(entry)
         else:
             raise ValueError('a pattern cannot begin with *')
 
@@ -206,30 +228,34 @@ class PatternSet:
         numbers of patterns that the sentence can match. Of several the one added first counts.
         """
         tokens = sought.tokens
-        candidates = self._by_word.get(tokens[start], _NONE)
-        if noun:
-            for name, found in self._by_test.items():
-                if sought.test(name, start):
-                    candidates = [*candidates, *found]
-        if not candidates:
-            return None
-        second = tokens[start + 1] if start + 1 < len(tokens) else ''
         best, ends = self._count, 0
-        for entry in candidates:
+        for entry in self._candidates(sought, start, noun):
             number = entry.number
-            if (
-                number >= best
-                or number not in possible
-                or entry.seconds is not None
-                and second not in entry.seconds
-                or entry.pattern.at_beginning
-                and not sought.begins(start)
-            ):
+            if number >= best or number not in possible:
                 continue
-            end = self._match(entry.pattern.parts, 0, tokens, start, sought.test)
+            if entry.at_beginning and not sought.begins(start):
+                continue
+            end = self._match(entry.parts, 0, tokens, start, sought.test)
             if end > start:
                 best, ends = number, end
         return (best, ends) if ends else None
+
+    def _candidates(self, sought: Sought, start: int, noun: bool) -> Sequence[_Entry]:
+        """Return the patterns that could begin at a word, by that one and the next."""
+        tokens = sought.tokens
+        starts = self._by_word.get(tokens[start])
+        found: Sequence[_Entry] = _NONE
+        if starts is not None:
+            found = starts.whatever
+            if starts.second and start + 1 < len(tokens):
+                more = starts.second.get(tokens[start + 1])
+                if more is not None:
+                    found = found + more if found else more
+        if noun:
+            for name, entries in self._by_test.items():
+                if sought.test(name, start):
+                    found = [*found, *entries]
+        return found
 
     def _match(
         self, parts: tuple[_Part, ...], place: int, tokens: Sequence[str], start: int, test: Test
@@ -260,6 +286,11 @@ class PatternSet:
                 return ()
             return [start + length for length in lengths(self.sets[part.name], tokens, start)]
         return test(part.name, start)
+
+
+def _most_telling(phrase: object) -> str:
+    """Return the word of a phrase that the fewest sentences have."""
+    return max(words(str(phrase)), key=lambda word: (word not in _COMMON, len(word)))
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:

@@ -152,6 +152,9 @@ def acts(tokens: Sequence[str], start: int, end: int) -> bool:
     """
     last = tokens[end - 1]
     if not last.endswith(('s', 'ing')) or last.endswith('ss'):
+        if last in ('stand', 'wait') and 'and' in tokens[max(0, start - 2) : start]:
+            # "A van and a bus stand there".
+            return True
         return not _LETTING.isdisjoint(tokens[max(0, start - _NAME_BEGINS_WITHIN) : start])
     after = tokens[end] if end < len(tokens) else ''
     follows = after in _GOES_ON or last.endswith('ing') and after in _SINGULAR

@@ -37,6 +37,9 @@ _SIGN_TEXT = re.compile(
     r'|text|words?|lettering|letters|labell?ed|message|slogan|warns|announces|advises)[ ,:]{1,3}("[^"\n]{1,80}")',
     re.IGNORECASE,
 )
+_INDENTED = re.compile(r'[ \t]+\S')
+_MOST_OF_NAME = 4
+"""Words of a line that names what the lines under it are about."""
 _NAMED_SIGN = re.compile(r'"[^"\n]{1,60}"(?= (?:traffic |road |warning )?signs?\b)', re.IGNORECASE)
 """What is written on a sign: words that say nothing of the scene."""
 _HEADING = re.compile(
@@ -45,7 +48,7 @@ _HEADING = re.compile(
 
 
 _SEEING = frozenset('see visible seen there present missing'.split())
-_BIKES = (('bike',), ('bikes',))
+_BIKES = frozenset(('bike', 'bikes'))
 
 
 class Prose:
@@ -89,19 +92,20 @@ class Prose:
         by_line: dict[int, list[Sentence]] = {}
         for sentence in found:
             by_line.setdefault(sentence.line, []).append(sentence)
-        for number, line in enumerate(text.split('\n')):
+        lines = text.split('\n')
+        for number, (line, below) in enumerate(zip(lines, [*lines[1:], ''], strict=True)):
             parts = by_line.get(number)
             if parts:
-                self._line(line, offset, parts)
+                self._line(line, below, offset, parts)
             offset += len(line) + 1
         return found
 
-    def _line(self, line: str, offset: int, parts: Sequence[Sentence]) -> None:
-        """Read a line that begins at `offset`, whose sentences are `parts`."""
+    def _line(self, line: str, below: str, offset: int, parts: Sequence[Sentence]) -> None:
+        """Read a line that begins at `offset`, whose sentences are `parts`; `below` is the next."""
         row = answers.cells(line)
         if row:
             self._row(row, line, offset)
-        elif _is_heading(line, parts):
+        elif _is_heading(line, parts) or self._heads(line, below, parts):
             self._heading(parts[0])
         else:
             for sentence in parts[:-1]:
@@ -110,6 +114,16 @@ class Prose:
                 self._heading(parts[-1])
             else:
                 self._sentence(parts[-1])
+
+    def _heads(self, line: str, below: str, parts: Sequence[Sentence]) -> bool:
+        """Return whether a line is a name with lines under it that are further in."""
+        return (
+            len(parts) == 1
+            and len(parts[0].words) <= _MOST_OF_NAME
+            and _INDENTED.match(below) is not None
+            and _INDENTED.match(line) is None
+            and bool(answers.named_alone(parts[0].words, self._lexicon))
+        )
 
     def read_value(self, text: str, state: Mention | None, place: Span) -> None:
         """
@@ -282,7 +296,7 @@ class Prose:
         for said in Clauses(
             self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
         ).read():
-            if said.definite and tokens[said.start : said.end] in _BIKES and self._motorcycle():
+            if said.definite and tokens[said.start] in _BIKES and self._motorcycle():
                 continue
             state = self._in_section(said.state)
             if negative and state is Mention.ASSERTED:

@@ -61,7 +61,7 @@ def reach_back(said: Sequence[Said], tokens: Sequence[str], index: int, state: M
         if entry.start <= boundary:
             return
         if (
-            (not entry.place or tokens[index] == 'if')
+            (not entry.place or tokens[index] == 'if' and len(said) == 1)
             and entry.state in (Mention.ASSERTED, Mention.HEDGED)
             and tokens[entry.end] not in _PROPERTIES
         ):
