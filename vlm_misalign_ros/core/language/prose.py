@@ -93,15 +93,16 @@ class Prose:
         for sentence in found:
             by_line.setdefault(sentence.line, []).append(sentence)
         lines = text.split('\n')
-        for number, (line, below) in enumerate(zip(lines, [*lines[1:], ''], strict=True)):
+        for number, line in enumerate(lines):
             parts = by_line.get(number)
             if parts:
-                self._line(line, below, offset, parts)
+                below = lines[number + 1] if number + 1 < len(lines) else ''
+                self._line(line, offset, parts, below)
             offset += len(line) + 1
         return found
 
-    def _line(self, line: str, below: str, offset: int, parts: Sequence[Sentence]) -> None:
-        """Read a line that begins at `offset`, whose sentences are `parts`; `below` is the next."""
+    def _line(self, line: str, offset: int, parts: Sequence[Sentence], below: str) -> None:
+        """Read a line that begins at `offset`, whose sentences are `parts`, and the next is `below`."""
         row = answers.cells(line)
         if row:
             self._row(row, line, offset)
