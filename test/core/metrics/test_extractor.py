@@ -17,7 +17,8 @@
 import numpy as np
 import pytest
 
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.language.labelled import Score
+from vlm_misalign_ros.core.metrics.extractor import carried
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, ReaderError
 
@@ -44,7 +45,7 @@ def by_scene(over, under):
 
 def corrected(rate, over, under, times=1):
     """Return the corrected rate of counts, an answer a scene."""
-    quality = ExtractorQuality(**{name: times * count for name, count in SMALL.items()})
+    quality = Score(**{name: times * count for name, count in SMALL.items()})
     return carried(BY_NAME[rate], *by_scene(over, under), ABSENT, quality)
 
 
@@ -119,7 +120,7 @@ def test_a_rate_within_its_limits_is_not_clipped(rate, kind, true, over, under):
 
 
 def test_a_reader_that_errs_more_than_it_reads_corrects_nothing():
-    hopeless = ExtractorQuality(**{**SMALL, 'judgements_right': 20, 'true_positives': 1})
+    hopeless = Score(**{**SMALL, 'judgements_right': 20, 'true_positives': 1})
     for name in ('smr', 'critical_omission_rate'):
         found = carried(BY_NAME[name], np.full(10, 1.0), np.full(10, 4.0), ABSENT, hopeless)
         assert np.isnan([found.value, found.low, found.high]).all() and not found.clipped
