@@ -67,7 +67,7 @@ class Labelled:
     prompt: str = ''
     """What was asked."""
     others: Mapping[str, Labels] = field(default_factory=dict)
-    """Those of further labellers, by key in the file (`second`); where not labelled twice, none."""
+    """Those of further labellers, by key in the file (`second`); none where there was one."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,7 @@ def _labelled(entry: dict[str, Any], number: int) -> Labelled:
 
 
 def _labels(entry: Mapping[str, Any]) -> Labels:
-    mentions = {
-        name: state for state in _STATES for name in entry.get(state.value.lower(), ())
-    }
+    mentions = {name: state for state in _STATES for name in entry.get(state.value.lower(), ())}
     unknown = sorted(set(mentions) - set(SCORED))
     if unknown:
         raise ValueError(f'no class is named {unknown[0]!r}')

@@ -15,7 +15,8 @@
 """
 How well each kind of answer is read, by style and by visibility of the picture.
 
-The package brings what was measured on its own held-out texts; an audit of a run has the same form.
+The package brings what was measured on its own held-out texts; an audit of a run has the same
+form.
 """
 
 from __future__ import annotations
@@ -42,10 +43,13 @@ from vlm_misalign_ros.core.language.styles import STYLES
 
 QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'
 """What was measured of the lexicon of this package."""
-ENOUGH_ASSERTED = 30
-"""Classes that the texts of a cell assert: of fewer no precision or recall is told."""
-ENOUGH_JUDGEMENTS = 20
-"""Texts of a cell: of fewer no share of right judgements is told."""
+ENOUGH = 20
+"""
+Classes that the texts of a cell assert or the reader found in them, or judgements: of fewer no
+precision and recall, or no share of right judgements, is taken from the cell alone. With as few
+their limits lie some .1 to .2 off, and are in every interval; more would be taken from texts of
+other styles, which are read up to .25 better.
+"""
 ALL = 'all'
 """The name of the sum over every style."""
 _COUNTS = tuple(entry.name for entry in fields(Score))
@@ -78,16 +82,14 @@ class ReaderQuality:
         Return the name of the cell that tells how well answers of a style are read.
 
         `low`: the picture was hard to see. With `judging` it is their judgements that matter,
-        else their classes. The cell is `advice/low`; where it has too few (ENOUGH_ASSERTED,
-        ENOUGH_JUDGEMENTS), its style over both visibilities, `advice`; where these are too few
-        as well, or the style is not known, `all`.
+        else their classes. The cell is `advice/low`; where it has fewer than ENOUGH, its style
+        over both visibilities, `advice`; where these are too few as well, or the style is not
+        known, `all`.
         """
         for name in (f'{style}/{LOW if low else CLEAR}', style):
             found = self.named(name)
-            asserted = found.true_positives + found.false_negatives
-            if judging and found.judgements >= ENOUGH_JUDGEMENTS:
-                return name
-            if not judging and asserted >= ENOUGH_ASSERTED:
+            classes = found.true_positives + found.false_positives + found.false_negatives
+            if (found.judgements if judging else classes) >= ENOUGH:
                 return name
         return ALL
 

@@ -41,7 +41,7 @@ _DRAWS = 2000
 
 @dataclass(frozen=True)
 class _Errors:
-    """Error rates by kind of answer, (kinds, draws) each; one draw, the means, for the estimate."""
+    """Error rates by kind of answer, (kinds, draws) each; for the estimate one draw, the means."""
 
     precision: np.ndarray
     recall: np.ndarray
@@ -69,7 +69,10 @@ def _draws(kinds: Sequence[Score], count: int) -> _Errors:
 
 def _means(kinds: Sequence[Score]) -> _Errors:
     found = np.array(
-        [(kind.precision, kind.recall, kind.false_alarm, kind.judgement_accuracy) for kind in kinds]
+        [
+            (kind.precision, kind.recall, kind.false_alarm, kind.judgement_accuracy)
+            for kind in kinds
+        ]
     )
     return _Errors(*found.T[:, :, None])
 
@@ -156,7 +159,9 @@ def carried(
     kinds = [kind for kind, there in zip(kinds, kept, strict=True) if there]
     share = over.sum(axis=1)[kept] / total[kept]
     seen = _Seen(share[:, None], (total[kept] / total.sum())[:, None])
-    return _carried(rate.reader_error, korn_graubard(over.sum(0), under.sum(0)), seen, kinds, absent)
+    return _carried(
+        rate.reader_error, korn_graubard(over.sum(0), under.sum(0)), seen, kinds, absent
+    )
 
 
 def _carried(

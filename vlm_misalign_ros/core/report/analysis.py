@@ -48,9 +48,7 @@ SCHEMA = 2
 _SHOWN = tuple(dict.fromkeys((*COMPARED, *HEADLINES)))
 
 
-def analyse_records(
-    records: Iterable[Record], reader: Reader | None = None
-) -> dict[str, Any]:
+def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> dict[str, Any]:
     """
     Return the analysis as plain data; `reader` is how well answers are read, None: not known.
 

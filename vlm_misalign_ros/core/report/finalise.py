@@ -80,12 +80,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     ]
     lexicon = _section(manifest, 'language').get('lexicon_sha256', '')
     reader, audited = reader_of(folder, lexicon)
-    notes = [
-        *(ending.notes if ending else _told(folder)),
-        *evidence.notes(),
-        *supposed,
-        *audited,
-    ]
+    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes(), *supposed, *audited]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
