@@ -136,7 +136,7 @@ def load(path: Path) -> list[Labelled]:
 
 
 def _labelled(entry: dict[str, Any], number: int) -> Labelled:
-    others = {}
+    others: dict[str, Labels] = {}
     for key in ('second', 'third'):
         if key in entry:
             unknown = sorted(entry[key].keys() - _LABELS)

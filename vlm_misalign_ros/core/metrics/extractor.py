@@ -113,15 +113,17 @@ def correct(error: ReaderError, seen: _Seen, errors: _Errors, absent: float) -> 
 
 def _scale(error: ReaderError, errors: _Errors) -> np.ndarray:
     """Return by how much less the read rate moves than the true one, (kinds, draws)."""
+    found: np.ndarray = errors.recall - errors.false_alarm
     if error is ReaderError.JUDGEMENT:
-        return 2 * errors.judgement - 1
-    if error is ReaderError.PRECISION:
-        return errors.precision
-    return errors.recall - errors.false_alarm
+        found = 2 * errors.judgement - 1
+    elif error is ReaderError.PRECISION:
+        found = errors.precision
+    return found
 
 
 def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.full(over.shape, nan), where=under > 1e-9)
+    found: np.ndarray = np.divide(over, under, out=np.full(over.shape, nan), where=under > 1e-9)
+    return found
 
 
 @dataclass(frozen=True)
