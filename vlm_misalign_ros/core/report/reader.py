@@ -21,6 +21,7 @@ each kind is read was measured for the package, or on answers of the run itself 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from vlm_misalign_ros.core.report.table import Table
 
 AUDIT = 'reader_audit.json'
 """In a run folder: how well the answers of this run are read, by `vlm-misalign mentions audit`."""
+PACKAGE = 'package'
 LOW_SEVERITY = 3
 """From this severity on the pictures of a condition count as hard to see."""
 
@@ -48,8 +50,8 @@ class Reader:
     """How well answers are read, and where that comes from."""
 
     quality: ReaderQuality
-    source: str = 'package'
-    """`package`, or the name of the run's audit."""
+    source: str = PACKAGE
+    """PACKAGE, or the name of the run's audit."""
     sha256: str = ''
     """Of the audit's file."""
 
@@ -138,6 +140,29 @@ class Kinds:
     def _known(self, code: int, judging: bool) -> str:
         """Return the name of the cell of the quality that holds for a kind."""
         return self.reader.quality.known(*_kind(code), judging)
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """Return what `Kinds.told` says as a sentence; also that nothing is known (no `source`)."""
+    if not told['source']:
+        return (
+            'how well the lexicon of this run reads was never measured, so no rate is corrected.'
+        )
+    where = 'texts of the package'
+    if told['source'] != PACKAGE:
+        where = f'answers of this run ({told["source"]}, sha256 {told["sha256"][:12]})'
+    kinds = []
+    for kind, known in told['kinds'].items():
+        classes, judgements = known['classes_by'], known['judgements_by']
+        by = [] if classes == judgements == kind else [f'by {classes}']
+        if judgements != classes:
+            by.append(f'judgements by {judgements}')
+        told_by = f' ({", ".join(by)})' if by else ''
+        kinds.append(f'{kind} {known["answers"]} answers{told_by}')
+    return (
+        f"corrected for the reader's error in {told['texts']} labelled {where}: "
+        f'{"; ".join(kinds)}.'
+    )
 
 
 def _kind(code: int) -> tuple[str, bool]:
