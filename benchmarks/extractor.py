@@ -16,11 +16,11 @@
 How well and how fast answers are read.
 
 Quality is counted on texts that were held out while the rules were made, by style of answer and by
-visibility of the picture; `--write` puts it where the rates of generative models take it from,
-`--texts` measures on further labelled files. Speed is that of one core over texts of the
-development half, beside a search for the same names alone, which knows nothing of negation, hedges
-or judgements: what a CHAIR-like count of objects costs. `--against` measures another checkout of
-the package on the same texts, in turns with this one.
+visibility of the picture; `--write` puts it where the rates of generative models take it from, and
+into docs/language.md and README.md; `--texts` measures on further labelled files. Speed is that of
+one core over texts of the development half, beside a search for the same names alone, which knows
+nothing of negation, hedges or judgements: what a CHAIR-like count of objects costs. `--against`
+measures another checkout of the package on the same texts, in turns with this one.
 
     python benchmarks/extractor.py --write
     python benchmarks/extractor.py --texts answers.jsonl more.jsonl
@@ -42,9 +42,9 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.errors import MisalignError
 from vlm_misalign_ros.core.language.agreement import agreement
-from vlm_misalign_ros.core.language.labelled import VISIBILITIES, Labelled, Score, load, score
+from vlm_misalign_ros.core.language.labelled import LOW, VISIBILITIES, Labelled, Score, load, score
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon, plurals
-from vlm_misalign_ros.core.language.quality import QUALITY, ReaderQuality, measure
+from vlm_misalign_ros.core.language.quality import ALL, QUALITY, ReaderQuality, measure
 from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.language.wordfiles import shipped
 from vlm_misalign_ros.core.metrics.statistics import wilson
@@ -53,6 +53,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / 'test' / 'data' / 'descriptions'
 DEVELOPMENT = ('dev.jsonl', 'models_dev.jsonl')
 HELD_OUT = ('heldout.jsonl', 'models_heldout.jsonl')
+BEGIN, END = '<!-- quality: begin -->', '<!-- quality: end -->'
 HEAD = (
     f'{"texts":<22}{"":>5}  {"precision of ASSERTED":<23}{"recall of ASSERTED":<23}'
     f'{"judgements right":<23}{"invented in 100":>15}'
@@ -111,15 +112,7 @@ def of_checkout(path: Path, texts: list[str]) -> float:
 
 def line(name: str, found: Score) -> str:
     """Return a line of the table: shares with Wilson's intervals, NaN where there is nothing."""
-    cells = []
-    for right, total in (
-        (found.true_positives, found.true_positives + found.false_positives),
-        (found.true_positives, found.true_positives + found.false_negatives),
-        (found.judgements_right, found.judgements),
-    ):
-        low, high = wilson(right, total)
-        share = f'{right / total:.3f} [{low:.3f}, {high:.3f}]' if total else '-'
-        cells.append(f'{share:<23}')
+    cells = [f'{_share(*pair, True):<23}' for pair in _pairs(found)]
     invented = 100 * found.false_positives / found.judgements if found.judgements else 0.0
     return f'{name:<22}{found.judgements:>5}  ' + ''.join(cells) + f'{invented:>15.1f}'
 
@@ -145,6 +138,76 @@ def agreed(texts: list[Labelled]) -> Iterable[str]:
             found = told[name]
             kappa = '-' if found['kappa'] is None else f'{found["kappa"]:.3f}'
             yield f'{other} labels of {told["texts"]} texts, {name}: {found["raw"]:.4f}, {kappa}'
+
+
+def rows(quality: ReaderQuality) -> Iterable[str]:
+    """Yield the table of docs/language.md: each style, and its texts of low visibility beside."""
+    head = ('precision', 'recall', 'judgements right')
+    yield f'| style | texts | {" | ".join(head)} | low: texts | {" | ".join(head)} |'
+    yield '|---' * 9 + '|'
+    for style in (*quality.styles, ALL):
+        both = quality.named(style)
+        low = quality.of(style, LOW)
+        if style == ALL:
+            low = sum((quality.of(name, LOW) for name in quality.styles), Score())
+        cells = [f'{both.judgements}', *(_share(*pair, True) for pair in _pairs(both))]
+        cells += [f'{low.judgements}', *(_share(*pair, False) for pair in _pairs(low))]
+        yield f'| {style} | {" | ".join(cells)} |'
+
+
+def _pairs(found: Score) -> list[tuple[int, int]]:
+    """Return right and all, of what was found, of what was to be found, and of judgements."""
+    return [
+        (found.true_positives, found.true_positives + found.false_positives),
+        (found.true_positives, found.true_positives + found.false_negatives),
+        (found.judgements_right, found.judgements),
+    ]
+
+
+def _share(right: int, total: int, limits: bool) -> str:
+    if not total:
+        return '–'
+    low, high = wilson(right, total)
+    return f'{right / total:.3f}' + f' [{low:.3f}, {high:.3f}]' * limits
+
+
+def labelled_again() -> Iterable[str]:
+    """Yield how far further labellers agree with the first, as docs/language.md has it."""
+    yield '| labelled again | texts | classes asserted | judgement | visibility |'
+    yield '|---|---|---|---|---|'
+    for name in ('models_dev.jsonl', 'models_heldout.jsonl'):
+        for other, told in (('second', 'all'), ('third', 'some drawn by lot')):
+            found = agreement(load(TEXTS / name), other)
+            cells = [
+                f'{found[what]["raw"]:.4f}, {found[what]["kappa"]:.3f}'
+                for what in ('asserted', 'judgement', 'visibility')
+            ]
+            yield f'| `{name}`, {told} | {found["texts"]} | {" | ".join(cells)} |'
+
+
+def pages(quality: ReaderQuality) -> dict[Path, str]:
+    """Return what docs/language.md and README.md say of a quality, between the markers."""
+    found = quality.total
+    worst = min(
+        (style for style in quality.styles if quality.of(style).judgements),
+        key=lambda style: quality.of(style).precision,
+    )
+    told = (
+        f'On {quality.texts} labelled texts it was not tuned on: precision '
+        f'{found.precision:.3f}, recall {found.recall:.3f}, judgement accuracy '
+        f'{found.judgement_accuracy:.3f}; the worst style is {worst}, precision '
+        f'{quality.of(worst).precision:.3f} ([all](docs/language.md#how-well-it-is-read)).'
+    )
+    return {
+        ROOT / 'docs' / 'language.md': '\n'.join([*rows(quality), '', *labelled_again()]),
+        ROOT / 'README.md': told,
+    }
+
+
+def between(page: str, text: str) -> str:
+    """Return a page with a text between its markers."""
+    before, _, rest = page.partition(BEGIN)
+    return f'{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}'
 
 
 def opened(names: Iterable[str]) -> list[Labelled]:
@@ -194,6 +257,9 @@ def main() -> None:
     if arguments.write:
         QUALITY.write_text(json.dumps(quality.to_plain(), indent=1) + '\n', encoding='utf-8')
         print(f'wrote {QUALITY.relative_to(ROOT)}')
+        for path, text in pages(quality).items():
+            path.write_text(between(path.read_text(encoding='utf-8'), text), encoding='utf-8')
+            print(f'wrote {path.relative_to(ROOT)}')
 
 
 if __name__ == '__main__':
