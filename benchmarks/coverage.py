@@ -35,7 +35,7 @@ from scipy import special, stats
 from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics import bootstrap, clustered, correlation
 from vlm_misalign_ros.core.metrics.extractor import carried
-from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard, mean_of_two, mover
 from vlm_misalign_ros.core.metrics.paired import difference as paired_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
 
@@ -106,8 +106,8 @@ def rate(rng: np.random.Generator, scenes: int, level: float, within: float) -> 
 def percentile(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
     """Draw a rate by the percentile bootstrap; WORDS has the model."""
     over, under = answers(rng, scenes, level, within)
-    drawn = bootstrap.weights(scenes, 400, int(rng.integers(2**31)))
-    shares = (drawn @ over) / (drawn @ under)
+    drawn = bootstrap.resampled(np.stack([over, under], 1), 400, int(rng.integers(2**31)))
+    shares = drawn[:, 0] / drawn[:, 1]
     usual = korn_graubard(over, under)
     low, high = np.percentile(shares, [2.5, 97.5])
     return Interval(usual.value, float(low), float(high)), level, usual.high - usual.low
@@ -122,7 +122,7 @@ def difference(rng: np.random.Generator, scenes: int, level: float, within: floa
     for chance in (chances(level, within, hard), chances(later, within, other)):
         under = 1 + rng.binomial(6, 0.5, scenes)
         pairs.append((rng.binomial(under, chance), under))
-    apart = clustered.mover(korn_graubard(*pairs[0]), korn_graubard(*pairs[1]))
+    apart = mover(korn_graubard(*pairs[0]), korn_graubard(*pairs[1]))
     return paired_difference(*pairs), later - level, apart.high - apart.low
 
 
@@ -134,7 +134,7 @@ def paired(rng: np.random.Generator, scenes: int, level: float, within: float) -
     under = 1 + rng.binomial(6, 0.5, scenes)
     before = rng.binomial(under, chances(level, within, hard))
     after = rng.binomial(under, chances(later, within, other))
-    apart = clustered.mover(korn_graubard(before, under), korn_graubard(after, under))
+    apart = mover(korn_graubard(before, under), korn_graubard(after, under))
     found = paired_difference((before, under), (after, under))
     return found, later - level, apart.high - apart.low
 
@@ -143,9 +143,9 @@ def balanced(rng: np.random.Generator, scenes: int, level: float, within: float)
     """Draw the mean of two rates; WORDS has the model."""
     first = answers(rng, scenes // 2, level, within)
     second = answers(rng, scenes - scenes // 2, level / 2, within)
-    found = clustered.mean_of_two((first[0], first[1]), (second[0], second[1]))
-    widths = [one.high - one.low for one in (korn_graubard(*first), korn_graubard(*second))]
-    return found, 0.75 * level, float(np.hypot(*widths)) / 2
+    two = korn_graubard(*first), korn_graubard(*second)
+    widths = [one.high - one.low for one in two]
+    return mean_of_two(*two), 0.75 * level, float(np.hypot(*widths)) / 2
 
 
 def corrected(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
@@ -261,8 +261,9 @@ def _conditions(
     normal = rng.normal(size=count)
     hard = rng.normal(size=(scenes, 1))
     quality = 0.55 + 0.12 * normal + 0.08 * hard + 0.05 * rng.normal(size=(scenes, count))
-    weights = bootstrap.weights(scenes, 200, int(rng.integers(2**31)))
-    steady = correlation.reliability(quality.mean(axis=0), weights @ quality / scenes, scenes)
+    seed = int(rng.integers(2**31))
+    drawn = bootstrap.resampled(quality, 200, seed) / scenes
+    steady = correlation.reliability(quality.mean(axis=0), drawn, scenes)
     rates, reliable = [], []
     for level in correlations:
         true = level * normal + np.sqrt(1 - level**2) * rng.normal(size=count)
@@ -271,7 +272,10 @@ def _conditions(
         wrong = rng.binomial(4, chance)
         rates.append(wrong.mean(axis=0) / 4)
         reliable.append(
-            steady * correlation.reliability(rates[-1], weights @ wrong / 4 / scenes, scenes)
+            steady
+            * correlation.reliability(
+                rates[-1], bootstrap.resampled(wrong, 200, seed) / 4 / scenes, scenes
+            )
         )
     return quality.mean(axis=0), rates, reliable, [normal]
 

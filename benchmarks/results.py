@@ -20,15 +20,18 @@ Makes the published result from benchmarks/results.yaml: scenes, run, table, sen
     python benchmarks/results.py --kept   remakes it from the numbers that are kept in docs/
 
 Kept are docs/miniatures.csv (the run's summary) and docs/miniatures.json (whether mIoU warns, and
-the scenes). README's table and sentences stand between its markers; docs/miniatures.md has the
-clean frames between its own; the plot is docs/pictures/rates.svg. What is already there of scenes
-and run is not made again.
+the recipe). README's table and sentences stand between its markers; docs/miniatures.md has the
+clean frames between its own; the plot is docs/pictures/rates.svg. Scenes that are there are not
+drawn again while the code that draws them is the same; nor is a run made again that came to its
+end and has the same recipe. Of a run that is interrupted or INVALID nothing is published.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,9 @@ import pandas as pd
 import yaml
 from results_plot import plot
 
-from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
+from vlm_misalign_ros.core.files import PACKAGE, read_json
+from vlm_misalign_ros.core.records.ending import read_ending
 from vlm_misalign_ros.core.settings.configuration import find_config, override, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +67,8 @@ SHOWN = (
 )
 PLAIN = {'blank': 'grey picture'}
 SIGNIFICANT = 0.05
+WHOLE = ('COMPLETE', 'PASS', 'FAIL', 'UNDECIDED')
+"""Verdicts of runs whose numbers can be published: enough was measured, whatever came out."""
 
 
 # The table -------------------------------------------------------------------------------------
@@ -266,8 +273,52 @@ def _warnings(warns: Mapping[str, Any] | None) -> Iterator[str]:
 # What is kept, and where it goes ---------------------------------------------------------------
 
 
-def keep(run: Path, chosen: Mapping[str, Any] | None) -> None:
-    """Keep the summary of a run, of its analysis whether mIoU warns, and the recipe if known."""
+def lacking(run: Path) -> str:
+    """Return why nothing can be published from a run folder; empty where it can."""
+    try:
+        status = read_json(run / 'verdict.json', '').get('status')
+        ending = read_ending(run)
+    except RecordError as error:
+        return str(error)
+    if status not in WHOLE:
+        return f'its verdict is {status}'
+    if ending is None:
+        return 'it did not end by itself'
+    if ending.interrupted:
+        return 'it was interrupted'
+    return ''
+
+
+def recipe_of(run: Path) -> dict[str, Any]:
+    """
+    Return the recipe of a run.
+
+    It is the published or the kept one where the run's configuration is theirs, otherwise the
+    configuration itself, and the scenes as far as their folder tells.
+    """
+    if not (run / 'config.yaml').is_file():
+        raise SystemExit(f'nothing is published from {run}: it has no config.yaml of a run')
+    made = recipe(run / 'config.yaml')
+    dataset = str(made.get('replay', {}).get('dataset', ''))
+    found = re.fullmatch(r'scenes-(\w+)-(\d+)-(\d+)(-[0-9a-f]+)?', Path(dataset).name)
+    scenes = found and {'split': found[1], 'frames': int(found[2]), 'seed': int(found[3])}
+    for chosen in (recipe(RECIPE), (kept_warnings() or {}).get('recipe')):
+        if not chosen or chosen['scenes'] != scenes:
+            continue
+        try:
+            if configured(chosen, made.get('out', ''), dataset) == made:
+                return chosen
+        except MisalignError:
+            # Made with a configuration that is no longer there.
+            continue
+    return {'scenes': scenes, 'configuration': made, 'overrides': []}
+
+
+def keep(run: Path, chosen: Mapping[str, Any] | None = None) -> None:
+    """Keep the summary of a run, of its analysis whether mIoU warns, and its recipe."""
+    if reason := lacking(run):
+        raise SystemExit(f'nothing is published from {run}: {reason}')
+    chosen = chosen or recipe_of(run)
     KEPT.write_text((run / 'summary.csv').read_text(encoding='utf-8'), encoding='utf-8')
     analysis = json.loads((run / 'analysis.json').read_text(encoding='utf-8'))
     models = {
@@ -324,14 +375,22 @@ def recipe(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding='utf-8'))
 
 
+def drawn_by() -> str:
+    """Return a hash of the code that draws the scenes."""
+    found = hashlib.sha256()
+    for path in sorted((PACKAGE / 'core' / 'world').rglob('*.py')):
+        found.update(path.name.encode() + b'\0' + path.read_bytes())
+    return found.hexdigest()[:8]
+
+
 def draw(out: Path, chosen: Mapping[str, Any]) -> Path:
-    """Return the folder of the scenes, drawn where they are not there yet."""
+    """Return the folder of the scenes, drawn where this code has not drawn them yet."""
     from tqdm import tqdm
 
     from vlm_misalign_ros.core.world import generate
 
     frames, seed, split = chosen['frames'], chosen['seed'], chosen['split']
-    scenes = out / '.results' / f'scenes-{split}-{frames}-{seed}'
+    scenes = out / '.results' / f'scenes-{split}-{frames}-{seed}-{drawn_by()}'
     if not (scenes / 'done').exists():
         with tqdm(total=frames, unit='frame', desc='scenes') as bar:
             generate(scenes, frames, seed, split=split, progress=lambda *_: bar.update(1))
@@ -339,19 +398,39 @@ def draw(out: Path, chosen: Mapping[str, Any]) -> Path:
     return scenes
 
 
+def configured(chosen: Mapping[str, Any], out: Path | str, scenes: Path | str) -> dict[str, Any]:
+    """Return what a recipe asks to be run, over scenes in a folder."""
+    return override(
+        read_yaml(find_config(chosen['configuration'])),
+        [f'out={out}', f'replay.dataset={scenes}', *chosen['overrides']],
+    )
+
+
 def run(out: Path, chosen: Mapping[str, Any]) -> Path:
     """Draw the scenes and run the configuration over them; return the run folder."""
     from vlm_misalign_ros.app.cli.run import start
 
-    scenes = draw(out, chosen['scenes'])
-    data = override(
-        read_yaml(find_config(chosen['configuration'])),
-        [f'out={out}', f'replay.dataset={scenes}', *chosen['overrides']],
-    )
+    data = configured(chosen, out, draw(out, chosen['scenes']))
+    folder = out / data['name']
+    if folder.is_dir():
+        reason = not_again(folder, data)
+        if not reason:
+            print(f'{folder} is there with this recipe and is not run again; remove it for that')
+            return folder
+        print(f'{folder} is run again: {reason}')
     code = start(data, overwrite=True, single=False)
     if code in (ExitCode.ERROR, ExitCode.INVALID, ExitCode.INTERRUPTED):
         raise SystemExit(f'the run ended with {code}: nothing is published from it')
-    return out / data['name']
+    return folder
+
+
+def not_again(folder: Path, data: Mapping[str, Any]) -> str:
+    """Return why a run folder does not stand for a run of `data`; empty where it does."""
+    if reason := lacking(folder):
+        return reason
+    if not (folder / 'config.yaml').is_file() or recipe(folder / 'config.yaml') != data:
+        return 'it was made with another recipe, or over other scenes'
+    return ''
 
 
 def main() -> None:
@@ -365,7 +444,7 @@ def main() -> None:
     parser.add_argument('--out', default='runs', help='folder of scenes and runs')
     chosen = parser.parse_args()
     if chosen.run:
-        keep(Path(chosen.run), None)
+        keep(Path(chosen.run))
     elif not chosen.kept:
         made = recipe(Path(chosen.recipe))
         keep(run(Path(chosen.out), made), made)

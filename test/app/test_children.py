@@ -23,8 +23,9 @@ from pathlib import Path
 import pytest
 
 from vlm_misalign_ros.app import children
-from vlm_misalign_ros.app.children import LINE, LINES, Child, Output, how_it_ended
+from vlm_misalign_ros.app.children import LINE, LINES, Child, Output
 from vlm_misalign_ros.app.graph import NodeSpec
+from vlm_misalign_ros.wire.ended import how_it_ended
 
 SPEC = NodeSpec('clip', 'vlm', 'vlm_misalign_ros.nodes.vlm', 'Vlm', {})
 
@@ -72,6 +73,8 @@ def test_a_log_that_cannot_be_made_takes_nothing_from_the_reason(tmp_path):
         (['just words'], 'just words'),
         (['words', '[INFO] [1.0] [replay]: 24 frames', 'run: first frame: 1.0'], 'words'),
         (['[INFO] [1.0] [replay]: 24 frames'], ''),
+        (['run: vlm_a: error: lost', 'composed: error: the cause'], 'the cause'),
+        (['run: vlm_a: error: lost'], ''),
         ([], ''),
     ],
 )

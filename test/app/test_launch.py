@@ -29,12 +29,21 @@ import yaml
 pytest.importorskip('launch_ros', reason='launch is not on the package index')
 
 from launch import LaunchContext  # noqa: E402
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable  # noqa: E402
+from launch.actions import (  # noqa: E402
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
+from launch.events.process import ProcessExited  # noqa: E402
 from launch_ros.actions import Node  # noqa: E402
 
 from vlm_misalign_ros.app import launching  # noqa: E402
 from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
-from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.records.ending import TOLD, told_ending  # noqa: E402
 from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
@@ -127,6 +136,15 @@ def test_a_configuration_of_the_other_mode_is_refused(config, tmp_path):
 
 def nodes_of(folder):
     """Return the nodes that still run and write into a run folder, or were started for it."""
+    return [line for _, line in _found(folder)]
+
+
+def pids_of(folder, text):
+    """Return the process ids of those that have `text` in their command."""
+    return [pid for pid, line in _found(folder) if text.encode() in line]
+
+
+def _found(folder):
     found = []
     for path in Path('/proc').glob('[0-9]*'):
         try:
@@ -136,7 +154,7 @@ def nodes_of(folder):
         except OSError:
             continue
         if b'lib/vlm_misalign_ros/' in line and folder.encode() in given and not ended:
-            found.append(line)
+            found.append((int(path.name), line))
     return found
 
 
@@ -176,6 +194,49 @@ def test_no_node_outlives_a_launch_that_was_ended(config, scenes, tmp_path, numb
         assert records.read_bytes().endswith(b'\n')
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here')
+@pytest.mark.parametrize('name, ends', [('vlm_clip', False), ('recorder', True)])
+def test_a_node_of_a_launch_that_is_ended_is_named(config, scenes, tmp_path, name, ends):
+    command = ['ros2', 'launch', 'vlm_misalign_ros', 'evaluate.launch.py', f'config:={config}']
+    command += [f'dataset:={scenes}', f'out:={tmp_path}', 'name:=run', 'conditions:=all']
+    command += ['record:=true', 'set:=monitor.deadline=1.0']
+    mark = f'mark-{tmp_path}'
+    with open(tmp_path / 'out', 'wb') as out:
+        started = subprocess.Popen(
+            command,
+            env={**os.environ, 'ROS_LOG_DIR': str(tmp_path / 'log'), 'MARK': mark},
+            stdout=out,
+            stderr=out,
+        )
+    records = tmp_path / 'run' / 'records.jsonl'
+    try:
+        wait_until(lambda: records.is_file() and b'"kind":"frame"' in records.read_bytes(), 120)
+        (pid,) = pids_of(mark, f'__node:={name}\0')
+        (monitor,) = pids_of(mark, '__node:=monitor\0')
+        # The run does not come to its end before it is known that the node has ended.
+        os.kill(monitor, signal.SIGSTOP)
+        try:
+            # Its handler ends it in order, as Ctrl-C would, and its exit code is 0.
+            os.kill(pid, signal.SIGTERM)
+            wait_until((tmp_path / 'run' / TOLD).exists, 30)
+        finally:
+            os.kill(monitor, signal.SIGCONT)
+        assert started.wait(90) != 0
+    finally:
+        if started.poll() is None:
+            started.kill()
+    said = (tmp_path / 'out').read_text()
+    words = f'{name} ended with exit code 0 while the run went on'
+    assert words in said
+    verdict = json.loads((tmp_path / 'run' / 'verdict.json').read_text())
+    assert verdict['status'] == 'INVALID'
+    assert any(words in reason for reason in verdict['reasons']), verdict['reasons']
+    failed = [check for check in verdict['checks'] if check['name'] == 'end of the run']
+    assert (failed[0]['status'] == 'INVALID') is ends
+
+
 def wait_until(condition, seconds):
     end = time.monotonic() + seconds
     while not condition():
@@ -207,6 +268,7 @@ def test_a_launch_that_begins_says_who_its_nodes_must_not_outlive(config, scenes
         (-9, None, 'signal SIGKILL and without a verdict'),
         (1, 'FAIL', 'ended with FAIL; see'),
         (3, 'INVALID', 'ended with INVALID; see'),
+        (0, 'INVALID', 'exit code 0 and without a verdict'),
     ],
 )
 def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, code, verdict, words):
@@ -214,8 +276,92 @@ def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, cod
     folder.mkdir()
     (folder / 'manifest.json').write_text('{}')
     if verdict is not None:
-        (folder / 'verdict.json').write_text(json.dumps({'status': verdict, 'checks': []}))
+        (folder / 'verdict.json').write_text(
+            json.dumps({'status': verdict, 'checks': [], 'exit_code': ExitCode[verdict].value})
+        )
     spec = NodeSpec('monitor', 'monitor', '', '', {}, True)
     with pytest.raises(RuntimeError, match=words):
         launching._on_end(spec, folder, code)
     assert folder.exists() is (verdict is not None)
+
+
+class Ended:
+    """A node of a launched run that has ended; `frames` are closed by then."""
+
+    def __init__(self, folder, executable, frames):
+        self.folder, self.context = folder, LaunchContext()
+        self.close(frames)
+        self.notes = []
+        spec = NodeSpec(f'{executable}_x', executable, '', '', {})
+        self._handle = launching._on_exit(spec, folder, self.notes, 28.0)
+
+    def close(self, frames):
+        (self.folder / 'records.jsonl').write_bytes(b'{"kind":"frame"}\n' * frames)
+
+    def by(self, code):
+        event = ProcessExited(
+            action=None, name='x', cmd=[], cwd=None, env=None, pid=1, returncode=code
+        )
+        return self._handle(event, self.context)
+
+    def after(self, actions, seconds):
+        """Return what follows once a timer has run off."""
+        (timer,) = actions
+        assert isinstance(timer, TimerAction) and timer.period == seconds
+        (look,) = timer.actions
+        return look.execute(self.context)
+
+
+@pytest.fixture
+def ended(tmp_path):
+    return lambda executable, frames=5: Ended(tmp_path, executable, frames)
+
+
+@pytest.mark.parametrize('code', [2, -9])
+@pytest.mark.parametrize('executable', ['vlm', 'segmentation'])
+def test_without_a_model_a_launched_run_goes_on_and_says_so(ended, tmp_path, executable, code):
+    (action,) = ended(executable).by(code)
+    assert isinstance(action, LogInfo)
+    failure, notes = told_ending(tmp_path)
+    assert failure is None and 'its answers count as missing' in notes[0]
+
+
+@pytest.mark.parametrize('code', [2, -9])
+@pytest.mark.parametrize(
+    'executable, frames', [('corruption', 5), ('replay', 5), ('recorder', 5), ('vlm', 0)]
+)
+def test_without_what_it_cannot_do_without_a_launched_run_ends(
+    ended, tmp_path, executable, frames, code
+):
+    said, action = ended(executable, frames).by(code)
+    assert isinstance(said, LogInfo) and isinstance(action, Shutdown)
+    assert f'{executable}_x ended with' in told_ending(tmp_path)[0]
+
+
+def test_a_launched_node_that_ends_with_code_0_is_named_too(ended, tmp_path):
+    node = ended('vlm')
+    (action,) = node.after(node.by(0), launching.MOMENT)
+    assert isinstance(action, LogInfo)
+    assert 'vlm_x ended with exit code 0 while the run went on' in told_ending(tmp_path)[1][0]
+    node = ended('corruption')
+    _, action = node.after(node.by(0), launching.MOMENT)
+    assert isinstance(action, Shutdown)
+
+
+def test_of_a_launch_that_was_asked_to_end_nothing_follows(ended, tmp_path):
+    node = ended('recorder')
+    waiting = node.by(0)
+    node.context._set_is_shutdown(True)
+    assert node.after(waiting, launching.MOMENT) == []
+    assert node.by(2) == [] and told_ending(tmp_path) == (None, [])
+
+
+def test_a_launched_replay_that_ends_is_done_while_frames_close(ended, tmp_path):
+    node = ended('replay', 5)
+    waiting = node.by(0)
+    node.close(9)
+    waiting = node.after(waiting, 28.0)
+    assert told_ending(tmp_path) == (None, [])
+    _, action = node.after(waiting, 28.0)
+    assert isinstance(action, Shutdown)
+    assert 'after 9 frames, and no frame has closed since' in told_ending(tmp_path)[0]

@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 from vlm_misalign_ros.app import cli
+from vlm_misalign_ros.core.records.ending import TOLD
 from vlm_misalign_ros.core.records.schema import AccountingRecord, Closing, FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, difference, read_frames, read_records
 from vlm_misalign_ros.wire.environment import process_environment
@@ -305,6 +306,35 @@ def test_a_vlm_that_dies_is_named_and_the_run_ends_with_a_verdict(start):
     assert 'vlm:captioner did not answer' in out
 
 
+@pytest.mark.parametrize(
+    'name, code, words',
+    [
+        ('vlm_captioner', 3, ', and its answers count as missing'),
+        pytest.param('recorder', 2, '', marks=pytest.mark.slow),
+    ],
+)
+def test_a_node_that_ends_with_code_0_is_named_and_no_success(start, name, code, words):
+    started = start('monitor.deadline=1.0', 'record=true')
+    started.wait_for(5)
+    monitor = started.child('monitor')
+    # The run does not come to its end before it is known that the node has ended.
+    os.kill(monitor, signal.SIGSTOP)
+    try:
+        os.kill(started.child(name), signal.SIGTERM)
+        end = time.monotonic() + 30
+        while not (started.folder / TOLD).exists():
+            assert time.monotonic() < end and started.process.poll() is None
+            time.sleep(0.02)
+    finally:
+        os.kill(monitor, signal.SIGCONT)
+    found, out, error = started.end()
+    assert found == code, error
+    assert f'{name} ended with exit code 0 while the run went on{words}' in error
+    verdict = json.loads((started.folder / 'verdict.json').read_text())
+    assert verdict['status'] == 'INVALID'
+    assert any(f'{name} ended with exit code 0' in reason for reason in verdict['reasons'])
+
+
 def test_a_vlm_that_hangs_is_named_and_not_waited_for(start):
     started = start('monitor.deadline=1.0')
     started.wait_for(5)
@@ -363,6 +393,7 @@ slow = pytest.mark.slow
         ('composed:1', 'composed ended with exit code 1 before it had a verdict'),
         pytest.param('composed:import', 'composed: ImportError: no diagnostic', marks=slow),
         pytest.param('composed:segfault', 'composed ended with signal SIGSEGV', marks=slow),
+        pytest.param('composed:memory', 'composed ended with signal SIGKILL', marks=slow),
     ],
 )
 def test_a_process_that_ends_at_once_is_named_with_its_reason_and_never_a_fail(

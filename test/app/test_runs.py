@@ -76,6 +76,36 @@ def test_a_run_that_was_to_be_replaced_comes_back_if_the_new_one_never_began(dat
     assert [path.name for path in third.parent.iterdir()] == ['run']
 
 
+@pytest.mark.parametrize('overwrite', [True, False])
+def test_a_run_outlives_a_second_replacement_too(data, overwrite):
+    first = create_run(parse(data))
+    frame_in(first)
+    settle(first)
+    # Two that were killed before they had begun, and one that leaves not even its folder.
+    create_run(parse(data), overwrite=True)
+    create_run(parse(data), overwrite=True)
+    if not overwrite:
+        shutil.rmtree(first)
+        with pytest.raises(RecordError, match='exists'):
+            create_run(parse(data))
+    else:
+        settle(create_run(parse(data), overwrite=True))
+    assert b'frame' in (first / 'records.jsonl').read_bytes()
+    assert [path.name for path in first.parent.iterdir()] == ['run']
+
+
+def test_a_run_that_cannot_be_brought_back_is_not_lost(data):
+    first = create_run(parse(data))
+    frame_in(first)
+    settle(first)
+    create_run(parse(data), overwrite=True)
+    (first / 'manifest.json').rename(first / 'notes.txt')
+    with pytest.raises(RecordError, match='cannot be brought back'):
+        create_run(parse(data), overwrite=True)
+    aside = first.with_name('.run.replaced')
+    assert b'frame' in (aside / 'records.jsonl').read_bytes()
+
+
 def test_a_folder_that_cannot_be_written_is_named_and_leaves_nothing(data, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(RecordError, match='cannot be written'):
@@ -127,13 +157,26 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys, content, words):
 @pytest.mark.parametrize(
     'verdict, code, stands',
     [
-        ({'status': 'PASS', 'checks': []}, 0, True),
-        ({'status': 'FAIL', 'checks': []}, 1, True),
-        ({'status': 'INVALID', 'checks': [{'status': 'FAIL'}]}, 1, True),
-        ({'status': 'PASS', 'checks': [{'status': 'PASS'}]}, 1, False),
-        ({'status': 'INVALID', 'checks': []}, 3, True),
-        ({'status': 'PASS'}, 7, False),
-        ({'status': 'PASS'}, 2, False),
+        ({'status': 'PASS', 'checks': [], 'exit_code': 0}, 0, True),
+        ({'status': 'COMPLETE', 'checks': [], 'exit_code': 0}, 0, True),
+        ({'status': 'FAIL', 'checks': [], 'exit_code': 1}, 1, True),
+        ({'status': 'INVALID', 'checks': [{'status': 'FAIL'}], 'exit_code': 1}, 1, True),
+        ({'status': 'PASS', 'checks': [{'status': 'PASS'}], 'exit_code': 0}, 1, False),
+        ({'status': 'PASS', 'checks': [], 'exit_code': 1}, 1, False),
+        ({'status': 'INVALID', 'checks': [], 'exit_code': 3}, 3, True),
+        ({'status': 'UNDECIDED', 'checks': [], 'exit_code': 4}, 4, True),
+        ({'status': 'FAIL', 'checks': [], 'exit_code': 1}, 0, False),
+        ({'status': 'INVALID', 'checks': [], 'exit_code': 3}, 0, False),
+        ({'status': 'UNDECIDED', 'checks': [], 'exit_code': 4}, 0, False),
+        ({'status': 'INVALID', 'checks': [], 'exit_code': 0}, 0, False),
+        ({'status': 'FAIL', 'checks': [], 'exit_code': 1}, 3, False),
+        ({'status': 'PASS', 'checks': [], 'exit_code': 0}, 4, False),
+        ({'status': 'PASS', 'checks': []}, 0, False),
+        ({'status': 'INVALID', 'checks': [], 'exit_code': 3}, 130, True),
+        ({'status': 'COMPLETE', 'checks': [], 'exit_code': 0}, 130, True),
+        ({'status': 'PASS', 'exit_code': 0}, 7, False),
+        ({'status': 'PASS', 'exit_code': 0}, 2, False),
+        (None, 130, False),
         (None, 0, False),
         (None, 1, False),
         (None, 3, False),

@@ -14,12 +14,17 @@
 
 """What is published is made from the kept numbers, and says no more than they do."""
 
+import json
 import sys
 from pathlib import Path
 from xml.dom import minidom
 
 import pandas as pd
 import pytest
+import yaml
+
+from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +46,128 @@ def test_table_sentences_and_plot_are_those_of_the_kept_numbers(results):
     found = results.pages(pd.read_csv(results.KEPT), results.kept_warnings())
     for path, text in found.items():
         assert path.read_text(encoding='utf-8') == text, path
+
+
+def test_the_kept_numbers_are_of_the_scenes_of_the_recipe(results):
+    kept = results.kept_warnings()['recipe']
+    published = results.recipe(results.RECIPE)
+    assert kept['scenes'] == published['scenes']
+    assert kept['configuration'] == published['configuration']
+
+
+ENDED = Ending()
+SCENES = {'split': 'test', 'frames': 150, 'seed': 20261126}
+
+
+@pytest.fixture
+def made(results, tmp_path, monkeypatch):
+    """Return a function that makes the folder of a run, which would be published elsewhere."""
+    for name in ('KEPT', 'WARNS'):
+        monkeypatch.setattr(results, name, tmp_path / getattr(results, name).name)
+
+    def make(status='COMPLETE', ending=ENDED, data=None, name='results'):
+        folder = tmp_path / 'runs' / name
+        folder.mkdir(parents=True)
+        if status:
+            (folder / 'verdict.json').write_text(json.dumps({'status': status}))
+        if ending:
+            write_ending(folder, ending)
+        (folder / 'summary.csv').write_text('condition,model\n')
+        analysis = {'models': {'m': {'miou_warns': {'rates': {}, 'conditions': 7}}}}
+        (folder / 'analysis.json').write_text(json.dumps(analysis))
+        if data is None:
+            scenes = tmp_path / 'runs' / '.results' / 'scenes-test-150-20261126-0123abcd'
+            data = results.configured(results.recipe(results.RECIPE), tmp_path / 'runs', scenes)
+        (folder / 'config.yaml').write_text(yaml.safe_dump(data))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize(
+    'status, ending, words',
+    [
+        ('INVALID', Ending(), 'its verdict is INVALID'),
+        ('COMPLETE', Ending(interrupted=True, endless=True), 'interrupted'),
+        ('COMPLETE', None, 'did not end by itself'),
+        (None, Ending(), 'verdict.json cannot be read'),
+    ],
+)
+def test_nothing_is_published_from_a_run_that_is_not_whole(
+    results, made, monkeypatch, status, ending, words
+):
+    folder = made(status, ending)
+    monkeypatch.setattr(sys, 'argv', ['results.py', '--run', str(folder)])
+    with pytest.raises(SystemExit, match=words):
+        results.main()
+    assert not results.KEPT.exists() and not results.WARNS.exists()
+
+
+@pytest.mark.parametrize('status', ['COMPLETE', 'PASS', 'FAIL', 'UNDECIDED'])
+def test_a_run_that_is_whole_is_published_with_its_recipe(results, made, monkeypatch, status):
+    folder = made(status)
+    monkeypatch.setattr(results, 'remake', lambda: None)
+    monkeypatch.setattr(sys, 'argv', ['results.py', '--run', str(folder)])
+    results.main()
+    kept = results.kept_warnings()
+    assert kept['recipe'] == results.recipe(results.RECIPE) and kept['conditions'] == 7
+
+
+def test_the_recipe_of_another_run_is_its_own_configuration(results, made):
+    data = {'replay': {'dataset': '/somewhere/scenes-train-8-1'}, 'vlms': {}}
+    found = results.recipe_of(made(data=data))
+    assert found['configuration'] == data
+    assert found['scenes'] == {'split': 'train', 'frames': 8, 'seed': 1}
+    found = results.recipe_of(made(data={'replay': {'dataset': 'cityscapes'}}, name='other'))
+    assert found['scenes'] is None
+
+
+def test_a_recipe_that_was_kept_is_kept_on(results, made, tmp_path):
+    old = {**results.recipe(results.RECIPE), 'overrides': ['name=results', 'seed=3']}
+    results.WARNS.write_text(json.dumps({'recipe': old}))
+    data = results.configured(old, 'x', 'y/scenes-test-150-20261126')
+    assert results.recipe_of(made(data=data)) == old
+
+
+def test_a_run_is_made_again_unless_it_is_whole_and_of_this_recipe(
+    results, made, tmp_path, monkeypatch, capsys
+):
+    from vlm_misalign_ros.app.cli import run as verb
+
+    begun = []
+    monkeypatch.setattr(
+        verb, 'start', lambda data, **_: begun.append(data['name']) or ExitCode.PASS
+    )
+    monkeypatch.setattr(results, 'draw', lambda out, chosen: out / f'scenes-{chosen["seed"]}')
+    chosen, out = results.recipe(results.RECIPE), tmp_path / 'runs'
+    data = results.configured(chosen, out, results.draw(out, chosen['scenes']))
+    folder = made(data=data)
+    assert results.run(out, chosen) == folder and begun == []
+    assert 'is not run again' in capsys.readouterr().out
+    other = {**chosen, 'scenes': {**chosen['scenes'], 'seed': 1}}
+    assert results.run(out, other) == folder and begun == ['results']
+    assert 'is run again: it was made with another recipe' in capsys.readouterr().out
+    (folder / 'verdict.json').write_text('{"status": "INVALID"}')
+    assert results.run(out, chosen) == folder and len(begun) == 2
+    assert 'is run again: its verdict is INVALID' in capsys.readouterr().out
+
+
+def test_scenes_of_other_code_are_drawn_again(results, tmp_path, monkeypatch):
+    drawn = []
+
+    def generate(folder, *_, **__):
+        folder.mkdir(parents=True)
+        drawn.append(folder)
+
+    monkeypatch.setattr('vlm_misalign_ros.core.world.generate', generate)
+    world = tmp_path / 'package' / 'core' / 'world'
+    world.mkdir(parents=True)
+    (world / 'painting.py').write_text('red')
+    monkeypatch.setattr(results, 'PACKAGE', tmp_path / 'package')
+    first = results.draw(tmp_path, SCENES)
+    assert results.draw(tmp_path, SCENES) == first and len(drawn) == 1
+    (world / 'painting.py').write_text('blue')
+    assert results.draw(tmp_path, SCENES) != first and len(drawn) == 2
 
 
 def line(condition, model='m', **given):

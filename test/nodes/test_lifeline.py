@@ -74,7 +74,11 @@ def family(tmp_path):
         up, kept = tmp_path / 'up', tmp_path / 'kept'
         code = CHILD_CODE.format(keeps=keeps, hang=hang, up=str(up), kept=str(kept))
         parent = subprocess.Popen(
-            [sys.executable, '-c', PARENT_CODE, code], stdout=subprocess.PIPE, text=True
+            [sys.executable, '-c', PARENT_CODE, code],
+            stdout=subprocess.PIPE,
+            text=True,
+            # Under nohup it would be ignored, as whoever runs the tests may have it.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         child = int(parent.stdout.readline())
         begun.extend((parent.pid, child))

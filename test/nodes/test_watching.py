@@ -56,7 +56,7 @@ def watching(graph, *entries, ready=True):
     said = []
     watch = Watch(said.append, graph, entries, 20.0, now=0.0)
     if ready:
-        watch.tick(0.0, {'corruption': True})
+        watch.tick(0.0, lambda: {'corruption': True})
         assert 'ready after 0 s' in said.pop()
     return watch, said
 
@@ -64,9 +64,9 @@ def watching(graph, *entries, ready=True):
 def reasons(graph):
     """Return what is said of labels that do not come for 5 s."""
     watch, said = watching(graph, labels())
-    watch.tick(4.9, {})
+    watch.tick(4.9, dict)
     assert said == []
-    watch.tick(5.0, {})
+    watch.tick(5.0, dict)
     (line,) = said
     assert line.startswith('no labels on /ground_truth/labels for 5 s; ')
     return line.partition('; ')[2]
@@ -109,7 +109,7 @@ def test_at_most_three_names_are_offered():
 def test_a_silence_is_named_at_doubling_times_and_its_end_once():
     watch, said = watching(Graph(), labels())
     for second in range(1, 101):
-        watch.tick(float(second), {})
+        watch.tick(float(second), dict)
     waits = [int(line.split(' for ')[1].split(' s')[0]) for line in said]
     assert waits == [5, 10, 20, 40, 80]
     said.clear()
@@ -125,9 +125,9 @@ def test_a_model_that_hangs_is_named_with_the_frame_and_how_long():
     watch.came(CONDITION, 2 * S, 11.0, 'clean')
     watch.came(CONDITION, 3 * S, 12.0, 'clean')
     said.clear()
-    watch.tick(15.9, {})
+    watch.tick(15.9, dict)
     assert said == []
-    watch.tick(16.0, {})
+    watch.tick(16.0, dict)
     assert said == [
         'vlm:clip has not answered for 5 s, since frame 2.000000000; frames close without it '
         'after 20 s'
@@ -141,7 +141,7 @@ def test_a_model_that_is_asked_nothing_does_not_hang():
     watch.came(CONDITION, 1 * S, 1.0, 'clean')
     watch.came('vlm:clip', 1 * S, 1.5)
     said.clear()
-    watch.tick(1000.0, {})
+    watch.tick(1000.0, dict)
     assert said == []
 
 
@@ -151,15 +151,15 @@ def test_a_model_that_is_always_slow_is_not_named_each_time_and_a_hang_of_it_is(
     for frame in range(1, 11):
         watch.came(CONDITION, frame * S, now, 'clean')
         for second in range(9):
-            watch.tick(now + second, {})
+            watch.tick(now + second, dict)
         now += 8.0
         watch.came('vlm:clip', frame * S, now)
     named = [line for line in said if 'has not answered' in line]
     assert len(named) == 1
     watch.came(CONDITION, 11 * S, now, 'clean')
-    watch.tick(now + 15.0, {})
+    watch.tick(now + 15.0, dict)
     assert len([line for line in said if 'has not answered' in line]) == 1
-    watch.tick(now + 16.0, {})
+    watch.tick(now + 16.0, dict)
     assert len([line for line in said if 'has not answered' in line]) == 2
 
 
@@ -167,7 +167,8 @@ def test_while_nodes_start_they_are_named_and_no_model_hangs():
     watch, said = watching(Graph(), model(), ready=False)
     watch.came(CONDITION, 1 * S, 0.0, 'clean')
     for second in range(31):
-        watch.tick(float(second), {'corruption': True, 'vlm:clip': second == 30})
+        there = {'corruption': True, 'vlm:clip': second == 30}
+        watch.tick(float(second), lambda there=there: there)
     assert said == [
         'first frame: 1.000000000, clean',
         'starting for 5 s; waiting for vlm:clip',
@@ -175,9 +176,10 @@ def test_while_nodes_start_they_are_named_and_no_model_hangs():
         'starting for 20 s; waiting for vlm:clip',
         'ready after 30 s: corruption, vlm:clip',
     ]
-    watch.tick(34.0, {})
+    # Once all are there the graph is no longer asked.
+    watch.tick(34.0, lambda: pytest.fail('asked again'))
     assert len(said) == 5
-    watch.tick(35.0, {})
+    watch.tick(35.0, dict)
     assert 'vlm:clip has not answered for 5 s' in said[-1]
 
 
@@ -188,8 +190,15 @@ def test_rates_come_every_five_seconds_a_line_a_model():
         'rolling: segmentation': {'miou/metric_value': '0.5', 'scored': '3'},
         'total: clip': {'scored': '3'},
     }
+    made = []
+
+    def make():
+        made.append(metrics)
+        return metrics
+
     for tenth in range(120):
-        watch.rates(metrics, tenth / 10)
+        watch.rates(make, tenth / 10)
+    assert len(made) == 3, 'made for nothing'
     assert len(said) == 3 and all(line.startswith('clip: 3 scored; ') for line in said)
 
 

@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.types import (
     Camera,
     Condition,
     Description,
+    Failed,
     Judgement,
     Kind,
     Mention,
@@ -224,3 +225,62 @@ def test_depth_images_become_millimetres():
     for wrong in (np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32)):
         with pytest.raises(RecordError, match='16UC1'):
             images.to_millimetres(wrong)
+
+
+FLAGS = [
+    (codec.source_from_values, {'index': '0'}, 'depth', lambda found: found[0].depth),
+    (codec.source_from_values, {'index': '0'}, 'probe', lambda found: found[0].probe),
+    (codec.source_from_values, {'index': '0'}, 'hood', lambda found: found[0].tells_hood),
+    (codec.applied_from_values, {}, 'covers', lambda found: found.covers),
+    (
+        codec.description_from_values,
+        {'kind': 'generative'},
+        'truncated',
+        lambda found: found.truncated,
+    ),
+]
+
+
+@pytest.mark.parametrize(('read', 'values', 'key', 'found'), FLAGS)
+def test_a_flag_is_0_or_1_and_nothing_else(read, values, key, found):
+    assert found(read({**values, key: '1'})) is True
+    assert found(read({**values, key: '0'})) is False
+    assert found(read(values)) is (key == 'hood')
+    for other in ('true', 'True', '', '2', ' 1', 'yes'):
+        with pytest.raises(RecordError, match=f"'{key}' is"):
+            read({**values, key: other})
+
+
+@pytest.mark.parametrize(
+    ('read', 'values', 'key', 'text'),
+    [
+        (codec.applied_from_values, {}, 'parameters', '{"sigma": 1, "sigma": 2}'),
+        (
+            codec.description_from_values,
+            {'kind': 'generative'},
+            'mentions',
+            '{"car": "asserted", "car": "denied"}',
+        ),
+        (
+            codec.description_from_values,
+            {'kind': 'generative'},
+            'scores',
+            '{"car": 0.1, "car": 0.9}',
+        ),
+        (codec.source_from_values, {'index': '0'}, 'camera', '{"fx": 1, "fx": 2}'),
+    ],
+)
+def test_a_key_that_comes_twice_in_json_is_refused(read, values, key, text):
+    with pytest.raises(RecordError, match=f"'{key}' is not JSON .a key comes twice"):
+        read({**values, key: text})
+
+
+@pytest.mark.parametrize('text', [' ', '\n', '\x07', '\u202e', '\u200b'])
+def test_an_error_without_words_is_an_error_all_the_same(text):
+    for read in (codec.description_from_values, codec.confidence_from_values):
+        found = read({'error': text})
+        assert isinstance(found, Failed) and found.reason.strip()
+    assert codec.applied_from_values({'error': text}).error.strip()
+    assert codec.applied_from_values({'error': ''}).error == ''
+    told = codec.failed_to_values(Failed(text))
+    assert isinstance(codec.confidence_from_values(told), Failed)

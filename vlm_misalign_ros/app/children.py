@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -87,11 +88,12 @@ class Output:
             self._lines.append(text)
         # The first that a node names is the cause of later ones; of a traceback the last counts.
         named = _ERROR in self._reason
-        if not named and (_ERROR in text or _RAISED.search(text)):
-            self._reason = text
         for_terminal = told(text)
         if for_terminal is not None:
+            # It may name the error of another node, which this process has outlived.
             self._tell(for_terminal)
+        elif not named and (_ERROR in text or _RAISED.search(text)):
+            self._reason = text
 
     def _kept(self) -> list[str]:
         with self._lock:
@@ -148,7 +150,13 @@ class Child:
             start_new_session=True,
         )
         self._listener = threading.Thread(target=self._listen, name=spec.name, daemon=True)
-        self._listener.start()
+        try:
+            self._listener.start()
+        except RuntimeError as error:
+            # No thread to be had; a process that nobody listens to must not stay.
+            self.signal(signal.SIGKILL)
+            self._popen.wait()
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def _listen(self) -> None:
         stream = self._popen.stdout
@@ -201,16 +209,3 @@ def out_of_memory_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith('oom_kill ')), 0)
-
-
-def how_it_ended(code: int, out_of_memory: bool = False) -> str:
-    """Return `exit code 2` or `signal SIGKILL` for a process's return code."""
-    if code >= 0:
-        return f'exit code {code}'
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        return f'signal {-code}'
-    if name == 'SIGKILL' and out_of_memory:
-        return 'signal SIGKILL (the kernel killed a process for want of memory meanwhile)'
-    return f'signal {name}'

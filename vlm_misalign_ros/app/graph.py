@@ -26,9 +26,13 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
+from vlm_misalign_ros.wire.ended import Loss, what_follows
 
 PACKAGE = 'vlm_misalign_ros'
+MARGIN = 8.0
+"""Seconds beyond its deadline in which a frame closes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class NodeSpec:
     ends_run: bool = False
     """The run is over when this node exits, and its exit code is the run's."""
 
+    def ended(self, code: int, closed: int, sent_all: bool = False, **known: Any) -> Loss | None:
+        """Return what its end means for the run; see `what_follows`."""
+        return what_follows(self.name, self.executable, code, closed, sent_all, **known)
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -54,6 +62,12 @@ class Graph:
     nodes: tuple[NodeSpec, ...]
     namespace: str
     remappings: tuple[tuple[str, str], ...]
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds no frame may close once all are sent."""
+        monitor = next(spec for spec in self.nodes if spec.ends_run)
+        return float(monitor.parameters.get('deadline', MonitorParameters().deadline)) + MARGIN
 
 
 def _changed(parameters: Any) -> dict[str, Any]:

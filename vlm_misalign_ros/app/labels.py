@@ -25,7 +25,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import DatasetError, MisalignError, RecordError
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Form
+from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 from vlm_misalign_ros.wire.pixels import to_label_pixels
 
 PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
@@ -94,12 +94,9 @@ def from_message(message: Any, form: str) -> np.ndarray:
     """Return the pixels of a message; RecordError for one that is no picture."""
     if form == Form.IMAGE.value:
         return to_label_pixels(message)
-    if form == COMPRESSED:
+    if form == COMPRESSED_IMAGE:
         return _decoded(np.frombuffer(bytes(message.data), np.uint8), 'a compressed picture')
     raise RecordError(f'{form} is no picture', f'give a topic of {Form.IMAGE.value}')
-
-
-COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 
 
 def from_bag(path: Path, topic: str, most: int) -> tuple[str, Iterator[np.ndarray]]:
@@ -116,7 +113,7 @@ def from_bag(path: Path, topic: str, most: int) -> tuple[str, Iterator[np.ndarra
         pictures = [
             entry.topic
             for entry in reader.connections
-            if entry.msgtype in (Form.IMAGE.value, COMPRESSED)
+            if entry.msgtype in (Form.IMAGE.value, COMPRESSED_IMAGE)
         ]
         name = topic or _labels_among(pictures, path)
         if name not in pictures:
@@ -171,5 +168,5 @@ def from_topic(topic: str, most: int, timeout: float) -> Iterator[np.ndarray]:
             f'{topic!r} is no file, and live topics need ROS 2: {error}',
             'source ROS 2 (`vlm-misalign doctor`), or give a picture, a folder or a bag',
         ) from error
-    for message, form in receive(topic, (Form.IMAGE.value, COMPRESSED), most, timeout):
+    for message, form in receive(topic, (Form.IMAGE.value, COMPRESSED_IMAGE), most, timeout):
         yield from_message(message, form)

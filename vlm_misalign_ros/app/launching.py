@@ -29,13 +29,13 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
     Shutdown,
+    TimerAction,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vlm_misalign_ros.app.children import how_it_ended
 from vlm_misalign_ros.app.graph import PACKAGE, NodeSpec, build_graph
 from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records
@@ -46,7 +46,11 @@ from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import find_config, override, parse, read_yaml
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
+
+MOMENT = 1.0
+"""Seconds after which a node that ended with code 0 was not ended by a Ctrl-C to all."""
 
 
 def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
@@ -166,7 +170,9 @@ def start_graph(mode: str) -> OpaqueFunction:
             actions += [
                 node,
                 RegisterEventHandler(
-                    OnProcessExit(target_action=node, on_exit=_on_exit(spec, folder, notes))
+                    OnProcessExit(
+                        target_action=node, on_exit=_on_exit(spec, folder, notes, graph.patience)
+                    )
                 ),
             ]
         return actions
@@ -181,23 +187,45 @@ def _meaning(folder: Path, code: int) -> str:
     return f'{how_it_ended(code)} and without a verdict'
 
 
-def _on_exit(spec: NodeSpec, folder: Path, notes: list[str]) -> Any:
-    """Return what follows on the end of a node; `notes` has what befell the run so far."""
+def _on_exit(spec: NodeSpec, folder: Path, notes: list[str], patience: float) -> Any:
+    """
+    Return what follows on the end of a node; `notes` has what befell the run so far.
+
+    `patience` is for how many seconds no frame may close after replay has sent all.
+    """
 
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action]:
         code = event.returncode
         if spec.ends_run:
             return _on_end(spec, folder, code)
-        if not code or context.is_shutdown:
+        if context.is_shutdown:
             return []
-        how = f'{spec.name} ended with {how_it_ended(code)} while the run went on'
-        # Without a model a run goes on, once it has begun.
-        if spec.executable in ('replay', 'corruption') or not Records(folder / RECORDS).read()[1]:
-            tell_ending(folder, how, notes)
-            return [Shutdown(reason=how)]
-        notes.append(how)
+        if code == 0:
+            # Replay has sent all, or launch was asked to end and has not come to say so.
+            return later(Records(folder / RECORDS).read()[1])
+        return lost(code)
+
+    def later(before: int) -> list[Action]:
+        wait = patience if spec.executable == 'replay' else MOMENT
+
+        def look(context: LaunchContext, *_: Any) -> list[Action]:
+            count = Records(folder / RECORDS).read()[1]
+            if context.is_shutdown:
+                return []
+            return later(count) if spec.executable == 'replay' and count > before else lost(0)
+
+        return [TimerAction(period=wait, actions=[OpaqueFunction(function=look)])]
+
+    def lost(code: int) -> list[Action]:
+        loss = spec.ended(code, Records(folder / RECORDS).read()[1])
+        assert loss is not None
+        if loss.ends_run:
+            tell_ending(folder, loss.line, notes)
+            # The reason of a shutdown is not logged by itself.
+            return [LogInfo(msg=loss.line), Shutdown(reason=loss.line)]
+        notes.append(loss.line)
         tell_ending(folder, None, notes)
-        return [LogInfo(msg=f'{how}; its answers count as missing')]
+        return [LogInfo(msg=loss.line)]
 
     return handle
 

@@ -25,7 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.corruptions import CORRUPTIONS, parse_conditions, try_out
+from vlm_misalign_ros.core.corruptions import (
+    CORRUPTIONS,
+    parse_conditions,
+    single_condition,
+    try_out,
+)
 from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
@@ -45,6 +50,7 @@ from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
+from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
@@ -60,8 +66,6 @@ from vlm_misalign_ros.core.types import Condition, Kind, Role
 
 LOOKED_AT = 5
 """Frames of a data set whose labels are looked at, spread over it."""
-EXPECTED = 'expected_frames'
-"""Key of the manifest: frames that the run has to close; 0 where it has no end."""
 _NAME = re.compile(r'[~/]?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 """A name of ROS, as of a topic or a namespace."""
 
@@ -200,14 +204,8 @@ def _conditions(configuration: Configuration) -> list[Condition]:
     if configuration.replay is not None:
         return parse_conditions(list(configuration.replay.conditions))
     chosen = configuration.corruption
-    started = parse_conditions([chosen.condition])
-    if len(started) != 1:
-        raise ConfigurationError(
-            f"parameter 'condition' of corruption is {chosen.condition!r}, which names "
-            f'{len(started)} conditions',
-            'give one, NAME:SEVERITY; corruption.schedule goes through several',
-        )
-    return parse_conditions(list(chosen.schedule) or [chosen.condition])
+    started = single_condition(chosen.condition)
+    return parse_conditions(list(chosen.schedule)) if chosen.schedule else [started]
 
 
 def _severities(

@@ -26,15 +26,15 @@ from typing import Any, TextIO
 
 import yaml
 
-from vlm_misalign_ros.app.children import Child, how_it_ended, out_of_memory_kills
+from vlm_misalign_ros.app.children import Child, out_of_memory_kills
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
 from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records, Terminal
 from vlm_misalign_ros.app.runs import verdict_or_error
-from vlm_misalign_ros.core.errors import ExitCode, RecordError
+from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
-from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
 
 STARTING = 'vlm_misalign_ros.nodes.starting'
@@ -139,7 +139,15 @@ class Runner:
 
     def _spawn(self, spec: NodeSpec, command: list[str], environment: dict[str, str]) -> None:
         log = self._folder / 'log' / f'{spec.name}.log'
-        self._children.append(Child(spec, command, environment, log, self._told))
+        try:
+            child = Child(spec, command, environment, log, self._told)
+        except OSError as error:
+            raise MisalignError(
+                f'process {spec.name} cannot be started: {error.strerror or error}',
+                'free memory and processes (ulimit -u), and see that '
+                f'{command[0]} is there and can be executed',
+            ) from error
+        self._children.append(child)
 
     def _told(self, text: str) -> None:
         assert self._terminal is not None
@@ -233,35 +241,31 @@ class Runner:
         """
         Name the processes that have ended too early; return whether the run cannot go on.
 
-        Without the frames' source or the corruption there is nothing to wait for; without a
-        model the run goes on and its frames count as missing, once it has begun.
+        What each end means is what `wire/ended.py` says.
         """
         assert self._terminal is not None
+        patient = time.monotonic() - self._grown <= self._graph.patience
         for child in self._children:
             code = child.code
-            if child.spec.ends_run or code is None:
+            if child.spec.ends_run or child.announced or code is None:
                 continue
-            sent_all = child.spec.executable == 'replay' and code == 0
-            if sent_all and time.monotonic() - self._grown > self._patience():
-                self.failures.append(
-                    f'{child.spec.name} ended with exit code 0 after {count} of {self._total} '
-                    'frames, and no frame has closed since'
-                )
-                return True
-            if child.announced or sent_all:
+            loss = child.spec.ended(
+                code,
+                count,
+                patient,
+                reason=child.reason(),
+                out_of_memory=out_of_memory_kills() > self._kills,
+            )
+            if loss is None:
                 continue
             child.announced = True
-            self._fail(child, code, '' if code else ' while the run went on')
-            self._terminal.say(self.failures[-1])
+            self.failures.append(loss.line)
+            self._keep_last_words(child)
+            self._terminal.say(loss.line)
             tell_ending(self._folder, None, self.failures)
-            if not count or child.spec.executable in ('replay', 'corruption'):
+            if loss.ends_run:
                 return True
         return False
-
-    def _patience(self) -> float:
-        """Return for how many seconds no frame may close once all are sent."""
-        monitor = next(spec for spec in self._graph.nodes if spec.ends_run)
-        return float(monitor.parameters.get('deadline', MonitorParameters().deadline)) + STOP
 
     def _end_all(self) -> None:
         """End every process: in order where there is something to keep, and not for long."""

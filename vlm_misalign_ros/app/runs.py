@@ -78,6 +78,14 @@ def _make_room(folder: Path, overwrite: bool) -> None:
     """Set a run of the same name aside; RecordError where that is not wanted or no run."""
     if folder.exists() and not folder.is_dir():
         raise RecordError(f'{folder} is a file', 'give another name')
+    aside = _aside(folder)
+    if aside.exists() and (overwrite or not folder.exists() or not any(folder.iterdir())):
+        # A run was killed before it had begun: what it was to replace is still a run.
+        if not settle(folder) and aside.exists():
+            raise RecordError(
+                f'{aside} holds the run that {folder} was to replace, and cannot be brought back',
+                f'move {aside} away, or give another name',
+            )
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite:
@@ -88,9 +96,9 @@ def _make_room(folder: Path, overwrite: bool) -> None:
         )
     if not (folder / 'manifest.json').is_file():
         raise RecordError(f'{folder} is not a run folder and is left alone', 'give another name')
-    aside = _aside(folder)
     try:
         if aside.exists():
+            # What is left of a run that has begun anew since; nobody needs it.
             shutil.rmtree(aside)
         folder.rename(aside)
     except OSError as error:
@@ -135,7 +143,9 @@ def verdict_or_error(folder: Path, code: int) -> bool:
     """
     Return whether a monitor's exit code is that of a verdict that stands in the run folder.
 
-    A process may end with any code for any reason; 1 is FAIL only where a check has failed.
+    A process may end with any code for any reason: it is the verdict's where `verdict.json` has
+    the same, and 1 is FAIL only where a check has failed. An interrupted run ends with that,
+    whatever the verdict over what was there.
     """
     if code not in tuple(ExitCode) or code == ExitCode.ERROR:
         return False
@@ -143,8 +153,13 @@ def verdict_or_error(folder: Path, code: int) -> bool:
         found = read_json(folder / 'verdict.json', '')
     except RecordError:
         return False
-    states = {found.get('status'), *(check.get('status') for check in found.get('checks', []))}
-    return code != ExitCode.FAIL or 'FAIL' in states
+    if code == ExitCode.INTERRUPTED:
+        return True
+    status = found.get('status')
+    if code == ExitCode.PASS and status not in ('PASS', 'COMPLETE'):
+        return False
+    states = {status, *(check.get('status') for check in found.get('checks', []))}
+    return found.get('exit_code') == code and (code != ExitCode.FAIL or 'FAIL' in states)
 
 
 def expected_frames(folder: Path) -> int:

@@ -43,7 +43,11 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import COMMAND_LINE, CONFIGURATION, ORIGIN, Rules
 from vlm_misalign_ros.core.report.verdict import Verdict
-from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
+from vlm_misalign_ros.core.settings.nodes import (
+    EvaluationParameters,
+    MonitorParameters,
+    truth_settings,
+)
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
@@ -260,7 +264,7 @@ def analyse(
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
         context = Context(
-            open_encoding(chosen.label_encoding),
+            open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
             chosen.camera_height,
             chosen.camera_pitch,
             fallback,

@@ -21,6 +21,7 @@ import importlib
 import json
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -28,7 +29,10 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.nodes import lifeline, runtime
+from vlm_misalign_ros.wire.ended import what_follows
+from vlm_misalign_ros.wire.telling import tell
 
 
 def build_node(spec: dict[str, Any], namespace: str, remappings: list[str]) -> Any:
@@ -80,11 +84,39 @@ class _Until:
         return self._stop.abandoned
 
 
-def _tell_cause(nodes: list[Any], graph: dict[str, Any], cause: str) -> None:
-    """Tell the node that ends the run why it has to."""
-    for node, spec in zip(nodes, graph['nodes'], strict=True):
-        if spec['ends_run'] and not node.cause:
-            node.cause = cause
+class _Losses:
+    """What befalls the nodes of a graph while the run goes on."""
+
+    def __init__(self, nodes: list[Any], graph: dict[str, Any]) -> None:
+        self._last = [
+            pair for pair in zip(nodes, graph['nodes'], strict=True) if pair[1]['ends_run']
+        ]
+        self._lock = threading.Lock()
+        """Nodes end in threads of their own."""
+        self._notes: list[str] = []
+        self.survived: set[str] = set()
+        """Names of the nodes without which the run went on."""
+
+    def take(self, spec: dict[str, Any], code: int, reason: str) -> bool:
+        """Take note that a node has ended by itself; return whether the run ends with it."""
+        with self._lock:
+            closed = max((node.closed for node, _ in self._last), default=0)
+            loss = what_follows(
+                spec['name'], spec['executable'], code, closed, sent_all=True, reason=reason
+            )
+            if loss is None:
+                return False
+            if loss.ends_run:
+                for node, _ in self._last:
+                    node.cause = node.cause or loss.line
+                return True
+            self._notes.append(loss.line)
+            self.survived.add(spec['name'])
+            tell(loss.line)
+            for _, last in self._last:
+                if folder := last['parameters'].get('run_folder'):
+                    tell_ending(Path(folder), None, self._notes)
+            return False
 
 
 def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
@@ -97,15 +129,17 @@ def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
 
     def run(node: Any, spec: dict[str, Any]) -> None:
         code: int = ExitCode.ERROR
+        until = _Until(stop, ending)
+        reason = ''
         try:
-            code = runtime.spin(node, _Until(stop, ending))
+            code = runtime.spin(node, until)
+            reason = str(node.failure or '')
         except BaseException as error:  # noqa: B036  (a thread would hide SystemExit)
             code = lifeline.report_failure(spec['name'], error)
+            reason = f'{type(error).__name__}: {error}'
         finally:
             codes[spec['name']] = code
-            if code and not spec['ends_run']:
-                _tell_cause(nodes, graph, f'{spec["name"]}: {node.failure or "failed"}')
-            if spec['ends_run'] or code:
+            if spec['ends_run'] or (not until() and losses.take(spec, code, reason)):
                 ending.set()
 
     try:
@@ -117,6 +151,7 @@ def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
                 return lifeline.report_failure(spec['name'], error)
             nodes.append(node)
         stop.starting = False
+        losses = _Losses(nodes, graph)
         threads = [
             threading.Thread(target=run, args=pair, name=pair[1]['name'])
             for pair in zip(nodes, graph['nodes'], strict=True)
@@ -130,10 +165,8 @@ def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-    failed = [
-        code for spec in graph['nodes'] if (code := codes[spec['name']]) and not spec['ends_run']
-    ]
-    last = [codes[spec['name']] for spec in graph['nodes'] if spec['ends_run']]
+    last = [codes.pop(spec['name']) for spec in graph['nodes'] if spec['ends_run']]
+    failed = [code for name, code in codes.items() if code and name not in losses.survived]
     return failed[0] if failed else max(last, default=0)
 
 

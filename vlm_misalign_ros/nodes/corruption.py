@@ -25,7 +25,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
+from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
+from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
@@ -37,17 +38,7 @@ from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
-_UNKNOWN = Condition('unknown')
-
-
-def single_condition(text: str) -> Condition:
-    """Return the one condition that `text` names; ConfigurationError when it names several."""
-    conditions = parse_conditions([text])
-    if len(conditions) != 1:
-        raise ConfigurationError(
-            f'condition {text!r} names {len(conditions)} conditions', 'give one, NAME:SEVERITY'
-        )
-    return conditions[0]
+_UNKNOWN = Condition(UNKNOWN)
 
 
 class Corruption(runtime.MisalignNode):

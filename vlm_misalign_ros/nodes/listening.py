@@ -27,11 +27,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 
-TYPES: dict[str, Any] = {
-    'sensor_msgs/msg/Image': Image,
-    'sensor_msgs/msg/CompressedImage': CompressedImage,
-}
+TYPES: dict[str, Any] = {Form.IMAGE.value: Image, COMPRESSED_IMAGE: CompressedImage}
 
 
 def receive(

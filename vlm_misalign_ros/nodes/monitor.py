@@ -35,7 +35,7 @@ from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
-from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
@@ -77,6 +77,11 @@ class Monitor(runtime.MisalignNode):
         self.create_timer(min(0.1, chosen.deadline / 4), self._tick)
         self.create_timer(1.0, self._diagnose)
 
+    @property
+    def closed(self) -> int:
+        """How many frames are closed; any thread may ask."""
+        return self._session.closed
+
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text)
         self._warned += 1
@@ -86,7 +91,7 @@ class Monitor(runtime.MisalignNode):
     def _listen(self) -> None:
         chosen = self._chosen
         context = Context(
-            open_encoding(chosen.label_encoding),
+            open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
             chosen.camera_height,
             chosen.camera_pitch,
             by_cv_bridge,
@@ -157,9 +162,9 @@ class Monitor(runtime.MisalignNode):
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
         now = time.monotonic()
-        self._watch.tick(now, answering(self._sight, self._chosen))
+        self._watch.tick(now, partial(answering, self._sight, self._chosen))
         if not self._chosen.lockstep and self._session.closed:
-            self._watch.rates(self._session.metrics(), now)
+            self._watch.rates(self._session.metrics, now)
         header = messages.make_header(self.get_clock().now().nanoseconds, '')
         statuses = []
         for name in self._session.accounting:

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.evaluation.parts import CONDITION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 
 SILENT = 5.0
 """Seconds without a message after which a topic, or a model, is named."""
@@ -140,7 +141,7 @@ def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[s
     others = {topic: kinds for topic, kinds in topics.items() if topic != name}
     ranked = sorted(others, key=lambda topic: (-nearness(topic), topic))
     # Of a type that has nothing to do with it only where the name is all but the same.
-    images = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
+    images = {Form.IMAGE.value, COMPRESSED_IMAGE}
     kin = images if kind in images else {kind}
     typed = [topic for topic in ranked if kin & set(others[topic])]
     close = [topic for topic in typed if nearness(topic) > 0.7]
@@ -227,14 +228,15 @@ class Watch:
         entry.since = now if entry.outside or stamp < entry.frame else math.nan
         entry.named = 0.0
 
-    def tick(self, now: float, answering: Mapping[str, bool]) -> None:
+    def tick(self, now: float, answering: Callable[[], Mapping[str, bool]]) -> None:
         """
         Look around, about once a second.
 
-        `answering` says of every node of the run whether it is there.
+        `answering` says of every node of the run whether it is there; it asks the graph, and is
+        only called until all are.
         """
         if self.ready_at is None:
-            self._await(now, answering)
+            self._await(now, answering())
         for entry in self._listened:
             # While nodes start, it is they who keep the frames waiting.
             if entry.outside or self.ready_at is not None:
@@ -273,12 +275,16 @@ class Watch:
             f'{format_stamp(entry.frame)}; frames close without it after {self._deadline:g} s'
         )
 
-    def rates(self, metrics: Mapping[str, Mapping[str, str]], now: float) -> None:
-        """Say the rolling rates of every model in a line, every RATES_EVERY seconds."""
+    def rates(self, metrics: Callable[[], Mapping[str, Mapping[str, str]]], now: float) -> None:
+        """
+        Say the rolling rates of every model in a line, every RATES_EVERY seconds.
+
+        `metrics` makes them, and is only called where they are said.
+        """
         if now - self._rates_at < RATES_EVERY:
             return
         self._rates_at = now
-        for name, values in metrics.items():
+        for name, values in metrics().items():
             span, _, model = name.partition(': ')
             if span == 'rolling' and 'miou/metric_value' not in values:
                 self._tell(f'{model}: {line_of_rates(values, self._headlines)}')

@@ -52,6 +52,10 @@ class Form(Enum):
     CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+"""A type that no channel has, and people's label maps may."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What reading a message needs beside the message."""

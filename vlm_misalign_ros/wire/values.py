@@ -22,7 +22,6 @@ What arrives may come from anybody, so reading validates and bounds everything.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -49,62 +48,18 @@ from vlm_misalign_ros.core.types import (
 )
 from vlm_misalign_ros.wire.camera import possible
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
+from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
 
 Values = dict[str, str]
 
-_LARGEST = 2**63 - 1
 _SECONDS = 2**31
 """Seconds that a ROS time cannot hold."""
 _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
-_LONGEST_JSON = 1 << 16
 
 
-def _loads(values: Mapping[str, str], key: str, default: Any) -> Any:
-    text = values.get(key, '')
-    if not text:
-        return default
-    if len(text) > _LONGEST_JSON:
-        raise RecordError(
-            f'message value {key!r} has {len(text)} characters', f'{_LONGEST_JSON} at most'
-        )
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f'message value {key!r} is not JSON: {text[:80]!r}') from error
-
-
-def _integer(values: Mapping[str, str], key: str, default: int | None = None) -> int:
-    text = values.get(key, '' if default is None else str(default))
-    try:
-        # More digits than 63 bits have are never an integer here, and slow to read.
-        found = int(text[:32])
-        found = found if len(text) <= 32 else _LARGEST + 1
-    except ValueError as error:
-        raise RecordError(f'message value {key!r} is {text[:80]!r}, not an integer') from error
-    if not -_LARGEST <= found <= _LARGEST:
-        raise RecordError(f'message value {key!r} is {text[:80]!r}, more than 63 bits')
-    return found
-
-
-def _number(value: Any, key: str) -> float:
-    """Return a finite number given as text or as a JSON number; RecordError for anything else."""
-    try:
-        found = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise RecordError(f'message value {key!r} is {str(value)[:80]!r}, not a finite number')
-    return found
-
-
-def _share(value: Any, key: str) -> float:
-    """Return a number from 0 to 1, as probabilities are; RecordError for anything else."""
-    found = _number(value, key)
-    if not 0 <= found <= 1:
-        raise RecordError(f'message value {key!r} is {str(value)[:80]!r}, not 0 to 1')
-    return found
+_NO_REASON = 'no reason was told'
 
 
 def _positive(found: float, key: str) -> float:
@@ -133,7 +88,7 @@ def _checksum(values: Mapping[str, str], key: str) -> str:
 
 
 def _condition(values: Mapping[str, str]) -> Condition:
-    severity = _integer(values, 'severity', 0)
+    severity = integer(values, 'severity', 0)
     if not 0 <= severity <= SEVERITIES[-1]:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
@@ -173,16 +128,16 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         dataset=_line(values.get('dataset', '')),
         sequence=_line(values.get('sequence', '')),
         key=_line(values.get('frame', '')),
-        index=_integer(values, 'index'),
-        total=_integer(values, 'total', 0),
-        cycle=_integer(values, 'pass', 0),
+        index=integer(values, 'index'),
+        total=integer(values, 'total', 0),
+        cycle=integer(values, 'pass', 0),
         condition=_condition(values),
-        depth=values.get('depth') == '1',
-        probe=values.get('probe') == '1',
+        depth=flag(values, 'depth'),
+        probe=flag(values, 'probe'),
         image=_checksum(values, 'image'),
-        tells_hood=values.get('hood', '1') == '1',
+        tells_hood=flag(values, 'hood', default=True),
     )
-    fields = _loads(values, 'camera', None)
+    fields = loads(values, 'camera', None)
     if fields is None:
         return source, None
     return source, _camera(fields)
@@ -196,7 +151,7 @@ def _camera(fields: Any) -> Camera:
     for name, value in camera.__dict__.items():
         if isinstance(value, str):
             raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
-        _number(value, f'camera.{name}')
+        number(value, f'camera.{name}')
     return possible(camera)
 
 
@@ -217,27 +172,26 @@ def applied_to_values(applied: Applied) -> Values:
 
 def applied_from_values(values: Mapping[str, str]) -> Applied:
     """Read a `degraded/condition` message; RecordError names a value that cannot be read."""
-    parameters = _loads(values, 'parameters', {})
+    parameters = loads(values, 'parameters', {})
     if not isinstance(parameters, dict) or len(parameters) > _MOST_PARAMETERS:
         raise RecordError(
             "message value 'parameters' is not a JSON object",
             f'expected numbers by name, {_MOST_PARAMETERS} at most',
         )
     condition = _condition(values)
-    # Recordings of earlier versions do not say it themselves.
-    told = values.get('covers')
     return Applied(
         condition,
-        _integer(values, 'seed', 0),
+        integer(values, 'seed', 0),
         {
-            _line(name, 64): _number(value, f'parameters.{_line(name, 64)}')
+            _line(name, 64): number(value, f'parameters.{_line(name, 64)}')
             for name, value in parameters.items()
         },
-        covers(condition.corruption) if told is None else told == '1',
+        # Recordings of earlier versions do not say it themselves.
+        flag(values, 'covers', default=covers(condition.corruption)),
         _checksum(values, 'image'),
         _checksum(values, 'occluder'),
         _checksum(values, 'source'),
-        _line(values.get('error', ''), MAX_REASON),
+        _reason(values),
     )
 
 
@@ -253,11 +207,17 @@ def confidence_to_values(told: Confidence) -> Values:
 
 def failed_to_values(failed: Failed) -> Values:
     """Return the pairs of a message that comes in place of an answer or of a confidence."""
-    return {'error': clean_text(failed.reason)[:MAX_REASON]}
+    return {'error': clean_text(failed.reason)[:MAX_REASON] or _NO_REASON}
+
+
+def _reason(values: Mapping[str, str]) -> str:
+    """Return why something failed; empty where it did not. No text is no reason, but an error."""
+    text = values.get('error', '')
+    return (_line(text, MAX_REASON).strip() or _NO_REASON) if text else ''
 
 
 def _failed(values: Mapping[str, str]) -> Failed | None:
-    reason = _line(values.get('error', ''), MAX_REASON)
+    reason = _reason(values)
     return Failed(reason) if reason else None
 
 
@@ -270,7 +230,7 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
     failed = _failed(values)
     if failed is not None:
         return failed
-    entropy, confidence = (_share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
+    entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
     return Confidence(entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'))
 
 
@@ -301,7 +261,7 @@ def _view(value: Any) -> View:
     if not isinstance(value, (list, tuple)) or len(value) != 4:
         raise RecordError(what, 'expected [left, top, right, bottom]')
     try:
-        left, top, right, bottom = (_number(number, 'view') for number in value)
+        left, top, right, bottom = (number(side, 'view') for side in value)
     except RecordError as error:
         raise RecordError(what, 'expected [left, top, right, bottom]') from error
     inside = 0 <= left <= right <= 1 and 0 <= top <= bottom <= 1
@@ -322,28 +282,28 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
     failed = _failed(values)
     if failed is not None:
         return failed
-    scores = _loads(values, 'scores', {})
+    scores = loads(values, 'scores', {})
     if not isinstance(scores, dict):
         raise RecordError("message value 'scores' must be a JSON object")
     for name in scores:
         check_scored(name)
-    numbers = {name: _share(value, f'scores.{name}') for name, value in scores.items()}
+    numbers = {name: share(value, f'scores.{name}') for name, value in scores.items()}
     score, style = (values.get(key, '') for key in ('judgement_score', 'style'))
     return Description(
         model=_line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
         text=clean_text(values.get('text', '')),
-        mentions=mentions_of(_loads(values, 'mentions', {}), 'mentions', check_scored),
-        further=mentions_of(_loads(values, 'further', {}), 'further', check_further),
+        mentions=mentions_of(loads(values, 'mentions', {}), 'mentions', check_scored),
+        further=mentions_of(loads(values, 'further', {}), 'further', check_further),
         scores=numbers,
         judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
-        judgement_score=_share(score, 'judgement_score') if score else None,
+        judgement_score=share(score, 'judgement_score') if score else None,
         prompt_id=_line(values.get('prompt_id', '')),
-        truncated=values.get('truncated') == '1',
-        cut=int(_positive(_integer(values, 'cut', 0), 'cut')),
+        truncated=flag(values, 'truncated'),
+        cut=int(_positive(integer(values, 'cut', 0), 'cut')),
         style=_member(Style, style, 'style').value if style else '',
-        view=_view(_loads(values, 'view', WHOLE)),
-        latency=_positive(_number(values.get('latency', '0'), 'latency'), 'latency'),
+        view=_view(loads(values, 'view', WHOLE)),
+        latency=_positive(number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
     )
 

@@ -187,7 +187,7 @@ def test_blur_of_a_point_is_a_centred_line_that_keeps_its_energy(
     size, middle = 161, 80
     image = np.zeros((size, size, 3), np.uint8)
     image[middle, middle] = 255
-    total = motion_blur.blur_line(image, angle, length)[..., 0].astype(float)
+    total = motion_blur.blur(image, motion_blur.line(angle, length))[..., 0].astype(float)
     rows, columns = np.nonzero(total)
     weights = total[rows, columns]
     assert abs(np.average(columns, weights=weights) - middle) < 1e-9
@@ -214,7 +214,7 @@ def test_blur_equals_a_dense_convolution(angle: float, length: float) -> None:
         [ndimage.convolve(image[..., c].astype(float), kernel, mode='mirror') for c in range(3)],
         -1,
     )
-    blurred = motion_blur.blur_line(image, angle, length)
+    blurred = motion_blur.blur(image, motion_blur.line(angle, length))
     assert np.abs(blurred - expected).max() <= 0.5 + 1e-6
 
 

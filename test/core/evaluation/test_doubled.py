@@ -74,9 +74,9 @@ class Run:
     def add(self, stamp, part, value, who='', now=0.0):
         return self.session.add(stamp, part, value, now, who)
 
-    def frame(self, stamp, condition='clean', seed=1, answers=TWO):
+    def frame(self, stamp, condition='clean', seed=1, answers=TWO, covers=False):
         name, _, severity = condition.partition(':')
-        applied = Applied(Condition(name, int(severity or 0)), seed)
+        applied = Applied(Condition(name, int(severity or 0)), seed, covers=covers)
         closed = self.add(stamp, 'condition', applied, '/corruption')
         closed += self.add(stamp, 'labels', LABELS, '/replay')
         for model in answers:
@@ -129,7 +129,7 @@ def test_other_content_of_what_all_share_is_scored_for_nobody(tmp_path, part, cl
     run.add(SECOND, part, FIRST[part], '/a')
     if not closed:
         run.add(SECOND, part, SHARED[part], '/b')
-    run.frame(SECOND)
+    run.frame(SECOND, covers=part == 'occluder')
     if closed:
         assert run.states() == {'scored': 1} and run.asserted('total') == 1
         run.add(SECOND, part, SHARED[part], '/b')

@@ -161,16 +161,18 @@ def test_a_mask_is_needed_unless_its_model_failed():
 
 
 def test_without_confidence_a_failed_mask_is_not_waited_for_either(tmp_path):
-    """And a confidence that comes all the same, early or late, makes no difference."""
+    """A confidence that comes all the same is evidence; one that comes late changes nothing."""
     run = Run(tmp_path, confidence=False)
     (record,) = run.frame(1, confidence=Failed('no kernel'), mask=None)
     assert (record.closed, record.missing) == (Closing.COMPLETE, [])
     assert record.segmentation.error == 'no kernel'
     told = Confidence(0.5, 0.5, 'another picture', 'another mask')
     (early,), (without,) = run.frame(2, confidence=told), run.frame(3, confidence=None)
-    assert early.segmentation == without.segmentation
-    assert early.segmentation.status is Status.SCORED and early.segmentation.confidence is None
+    assert early.segmentation.status is Status.UNSCORABLE
+    assert early.segmentation.problem == 'another mask than that of which confidence tells'
+    assert without.closed is Closing.COMPLETE and without.segmentation.status is Status.SCORED
     assert run.session.add(3 * SECOND, 'confidence', told, 0.0) == []
+    assert run.accounting('segmentation') == {'missing': 1, 'unscorable': 1, 'scored': 1}
     run.session.close()
 
 

@@ -33,14 +33,14 @@ def test_a_frame_closes_with_its_last_part():
     (closed,), late = join.add(5, 'answer', 'a', 0.2)
     assert (closed.stamp, closed.missing, closed.reason, late) == (5, (), 'complete', False)
     assert closed.parts == {'image': 'i', 'labels': 'l', 'answer': 'a'}
-    assert join.open_frames == 0
+    assert join.flush() == []
 
 
 def test_stamps_are_joined_exactly():
     join = make()
     for stamp, part in ((1, 'image'), (2, 'labels'), (1, 'answer')):
         assert join.add(stamp, part, None, 0.0) == ([], False)
-    assert join.open_frames == 2
+    assert [frame.stamp for frame in join.flush()] == [1, 2]
 
 
 def test_at_the_deadline_a_frame_closes_with_what_it_lacks_and_later_parts_are_late():
@@ -85,7 +85,7 @@ def test_after_a_reset_old_stamps_are_new_frames():
     (closed,) = join.reset()
     assert closed.reason == 'reset'
     assert join.add(1, 'image', None, 0.0) == ([], False)
-    assert join.open_frames == 1
+    assert [frame.stamp for frame in join.flush()] == [1]
 
 
 @given(st.permutations([(s, p) for s in range(6) for p in NEEDED]))

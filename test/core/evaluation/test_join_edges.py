@@ -51,7 +51,6 @@ def test_the_deadline_runs_from_the_first_part_of_each_frame():
     join.add(2, 'image', None, 11.0)
     join.add(1, 'labels', None, 11.9)
     assert stamps(join.expire(12.0)) == [1]
-    assert join.open_frames == 1
     assert stamps(join.expire(13.0)) == [2]
 
 
@@ -70,13 +69,12 @@ def test_as_many_frames_as_the_capacity_are_open_and_one_more_closes_the_oldest(
     join = make(capacity=capacity)
     for stamp in range(10, 10 + capacity):
         assert join.add(stamp, 'image', None, 0.0) == ([], False)
-    assert join.open_frames == capacity
     closed, _ = join.add(99, 'image', None, 0.0)
     assert [(frame.stamp, frame.reason, frame.missing) for frame in closed] == [
         (10, 'overflow', ('answer',))
     ]
-    assert join.open_frames == capacity
     assert join.counters['overflow'] == 1
+    assert stamps(join.flush()) == [*range(11, 10 + capacity), 99]
 
 
 def test_the_oldest_is_the_frame_that_came_first_whatever_its_stamp():

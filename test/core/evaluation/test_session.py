@@ -73,7 +73,8 @@ class Run:
     def truth(self, stamp, now=0.0, condition='clean', labels=LABELS):
         """Add all but the answer of a frame."""
         name, _, severity = condition.partition(':')
-        closed = self.add(stamp, 'condition', Applied(Condition(name, int(severity or 0)), 1), now)
+        applied = Applied(Condition(name, int(severity or 0)), 1, covers=name == 'occlusion')
+        closed = self.add(stamp, 'condition', applied, now)
         return closed + self.add(stamp, 'labels', labels, now)
 
     def frame(self, stamp, now=0.0, answer=WRONG, **chosen):

@@ -151,8 +151,44 @@ def test_the_order_of_arrival_changes_no_record(tmp_path_factory, order):
     assert one == other and len(one) == 4
 
 
+frame = st.permutations(NAMES[1:]).flatmap(
+    lambda order: st.integers(0, len(order)).map(lambda kept: ('condition', *order[:kept]))
+)
+loop = st.dictionaries(st.sampled_from([0, 1, 2, 30, 31, 60]), frame, min_size=1)
+
+
+@given(st.lists(loop, min_size=1, max_size=4), st.sampled_from([0.0, 0.4, 1.1]))
+def test_every_picture_is_in_a_state_whatever_gaps_a_looped_recording_has(loops, wait):
+    """A loop that begins less than 10 s before the end of the last one is no jump."""
+    events, sent, newest = [], 0, None
+    seen = set()
+    for stretch in loops:
+        numbers = sorted(stretch)
+        for number in numbers:
+            if newest is not None and number < newest - 10:
+                newest, seen = number, set()
+            newest = number if newest is None else max(newest, number)
+            sent += number not in seen
+            seen.add(number)
+            events += [(number, part, 0, 0.0) for part in stretch[number]]
+            events[-1] = (*events[-1][:3], wait)
+    session, _ = play(events)
+    assert session.closed == sent
+    for name in (*MODELS, 'segmentation'):
+        assert sum(session.accounting[name].values()) == sent
+
+
 @given(streams)
 def test_no_part_gets_lost_from_the_count(events):
-    session, _ = play(events)
-    counters = session._join.counters
-    assert counters['received'] == len(events)
+    kept, finish = [], Session._finish
+
+    def counted(self, joined, now):
+        kept.extend(joined.parts)
+        return finish(self, joined, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, '_finish', counted)
+        session, _ = play(events)
+    found = session._join.counters
+    others = sum(found[name] for name in ('late', 'unneeded', 'repeated', 'doubled'))
+    assert found['received'] == len(events) == len(kept) + others

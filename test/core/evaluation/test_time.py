@@ -21,14 +21,22 @@ import pytest
 
 from maps import plain
 from vlm_misalign_ros.core.evaluation.session import Session
-from vlm_misalign_ros.core.records.account import AccountingRecord, LateRecord
+from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention, Source
+from vlm_misalign_ros.core.types import (
+    Applied,
+    Camera,
+    Condition,
+    Description,
+    Kind,
+    Mention,
+    Source,
+)
 
 SECOND = 1_000_000_000
 LABELS = plain()
@@ -267,6 +275,60 @@ def test_what_comes_from_before_a_jump_belongs_before_it(tmp_path):
     assert run.session.counters['time_jumps'] == 1 and run.states() == {'scored': 3, 'late': 1}
     late = [record for record in run.records() if isinstance(record, LateRecord)]
     assert late == [LateRecord('101.000000000', 'vlm:m', 0)]
+
+
+def test_a_recording_with_a_gap_that_is_looped_counts_every_picture_of_each_loop(tmp_path):
+    run = Run(tmp_path)
+    for _ in range(2):
+        for second in (*range(1, 21), *range(40, 61)):
+            run.frame(second * SECOND)
+    assert run.states() == {'scored': 82} and run.session.counters['time_jumps'] == 1
+
+
+def test_after_a_jump_an_answer_that_its_frame_had_is_one_of_the_gap(tmp_path):
+    run = Run(tmp_path)
+    run.frame(1 * SECOND)
+    run.frame(100 * SECOND)
+    run.frame(1 * SECOND)
+    # The answer comes before its picture, and there was one before the jump.
+    run.add(100 * SECOND, 'vlm:m', ANSWER)
+    run.truth(100 * SECOND)
+    assert run.states() == {'scored': 4} and run.session.counters['before_jump'] == 0
+
+
+@pytest.mark.parametrize('ahead', [False, True])
+def test_after_a_jump_a_camera_is_that_of_its_own_stretch(tmp_path, ahead):
+    """With another camera at a stamp of the first loop nothing is doubled, in either order."""
+    run = Run(tmp_path)
+    camera = Camera(64, 32, 1000.0, 1000.0, 32.0, 16.0)
+    run.add(1 * SECOND, 'camera', camera)
+    run.frame(1 * SECOND)
+    run.frame(30 * SECOND)
+    if ahead:
+        run.add(1 * SECOND, 'camera', replace(camera, fx=500.0))
+        run.frame(1 * SECOND)
+    else:
+        run.truth(1 * SECOND)
+        run.add(1 * SECOND, 'camera', replace(camera, fx=500.0))
+        run.add(1 * SECOND, 'vlm:m', ANSWER)
+    assert run.states() == {'scored': 3}
+    assert not [r for r in run.records() if isinstance(r, DoubledRecord)]
+
+
+def test_a_picture_of_the_first_second_without_its_source_is_counted_at_the_end(tmp_path):
+    run = Run(tmp_path, lockstep=True, source=True)
+    for number in range(3):
+        if number != 1:
+            run.add(number, 'source', source(number))
+        run.frame(number)
+    run.add(7, 'labels', LABELS)
+    run.records()
+    assert run.states() == {'scored': 2, 'unscorable': 1}
+    # Without frames in the first second it is a probe.
+    other = Run(tmp_path / 'other', lockstep=True, source=True)
+    other.frame(1)
+    other.records()
+    assert other.states() == {}
 
 
 # What never came -------------------------------------------------------------------------------

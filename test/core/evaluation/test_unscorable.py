@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.labels.fitting import candidates
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status, decode, encode
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, MonitorParameters
 from vlm_misalign_ros.core.truth.trust import WRONG, Fault
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention, Source
@@ -97,7 +98,9 @@ def test_the_share_is_a_parameter(share, chosen, expected):
 def test_the_share_is_that_before_an_occluder_and_a_crop():
     """Covered pixels are not unlabelled, and a view of the labelled part rescues nothing."""
     covered = np.full((64, 128), 255, np.uint8)
-    assert evaluated(spoilt(0), occluder=covered).record.models['m'].status is Status.SCORED
+    dirt = Applied(Condition('occlusion', 5), 1, covers=True)
+    record = evaluated(spoilt(0), condition=dirt, occluder=covered).record
+    assert record.models['m'].status is Status.SCORED
     lower = Description('m', Kind.GENERATIVE, '', view=(0.0, 0.5, 1.0, 1.0))
     record = evaluated(spoilt(0.5), **{'vlm:m': lower}).record
     assert record.models['m'].status is Status.UNSCORABLE
@@ -334,3 +337,18 @@ def test_auto_reads_a_bag_as_the_right_encoding_does(tmp_path, monkeypatch):
     }
     assert set().union(*map(statuses, by_auto)) == {Status.SCORED}
     assert 'ground truth' not in {check.name for check in verdict.checks}
+
+
+def test_a_street_upside_down_is_scored_and_said_to_be_in_doubt(scenes):
+    """No other encoding fits it, either: record and verdict tell, nothing is refused."""
+    tagged = recoded.tags(open_dataset(scenes).read(0).labels)[::-1].copy()
+    upright = evaluated(read_labels(open_encoding('carla_tags'), tagged[::-1].copy())).record
+    record = evaluated(read_labels(open_encoding('carla_tags'), tagged)).record
+    assert record.models['m'].status is Status.SCORED and record.labels.fault is None
+    assert 'of the road ahead would be' in record.problem or 'of what is above' in record.problem
+    assert 'by carla_tags' in record.problem and 'no other encoding fits' in record.problem
+    found = LabelsEvidence()
+    found.add(upright)
+    assert upright.problem is None and found.notes() == []
+    found.add(record)
+    assert found.notes() == [f'1 frame was scored in doubt: {record.problem}']

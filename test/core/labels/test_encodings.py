@@ -24,7 +24,7 @@ from cityscapesscripts.helpers.labels import labels as cityscapes
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.labels.classes import to_train_ids
-from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, ColorEncoding, open_encoding
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.wire.pixels import to_label_pixels
 
@@ -222,3 +222,19 @@ def test_an_unknown_encoding_is_refused_with_the_known_ones():
         open_encoding('kitti')
     with pytest.raises(ConfigurationError, match='cannot be read'):
         open_encoding('/no/where.yaml')
+
+
+def test_colours_are_read_in_one_pass_and_what_is_no_label_is_still_refused(monkeypatch):
+    packed = []
+    pack = ColorEncoding._packed
+    monkeypatch.setattr(
+        ColorEncoding, '_packed', lambda self, pixels: packed.append(1) or pack(self, pixels)
+    )
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[0], pixels[1] = (128, 64, 128), (9, 9, 9)
+    found = read_labels(ColorEncoding('mine', {(128, 64, 128): 7}), pixels)
+    assert found.labels[:2].tolist() == [[7] * 4, [0] * 4] and len(packed) == 1
+    assert found.outside.values == {'#000000': 8, '#090909': 4}
+    pixels[0] = (1, 2, 3)
+    refused = read_labels(ColorEncoding('mine', {(1, 2, 3): 99}), pixels)
+    assert 'gave no label ids' in refused.problem

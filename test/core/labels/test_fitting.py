@@ -24,6 +24,7 @@ from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.labels.fitting import candidates, fit, fitting
 from vlm_misalign_ros.core.labels.inspecting import describe, inspect
 from vlm_misalign_ros.core.labels.maps import read_labels, spread
+from vlm_misalign_ros.core.labels.shares import Limits
 
 NAMES = tuple(recoded.every(np.zeros((1, 1), np.uint8)))
 
@@ -151,3 +152,13 @@ def test_an_inspection_of_nothing_readable_says_so():
     assert 'as they came: value 137 (100 %)' in text and 'no encoding fits' in text
     with pytest.raises(RecordError, match='no label map'):
         inspect([])
+
+
+def test_auto_takes_the_limits_of_the_run(streets):
+    spoilt = recoded.every(streets[0])['carla_palette_0_9_13'].copy()
+    spoilt[: spoilt.shape[0] * 2 // 5] = 0
+    with pytest.raises(RecordError, match='no encoding fits'):
+        open_encoding('auto').decode(spoilt)
+    auto = open_encoding('auto', Limits(0.7, 0.7))
+    auto.decode(spoilt)
+    assert auto.name == 'carla_palette_0_9_13'

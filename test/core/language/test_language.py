@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import SCORED
-from vlm_misalign_ros.core.language.answers import find_json
 from vlm_misalign_ros.core.language.bounding import MAX_TEXT
 from vlm_misalign_ros.core.language.labelled import load, score
 from vlm_misalign_ros.core.language.lexicon import expand, open_lexicon, plurals
@@ -402,15 +401,6 @@ def test_sentences_keep_questions_and_drop_bullets():
     assert [entry.words for entry in found] == [('a', 'car'), ('a', 'bus')]
     assert [entry.end for entry in found] == ['?', '\n']
     assert found[1].shouted == {'bus'}
-
-
-def test_json_is_found_whole_or_cut_off():
-    assert [entry[2] for entry in find_json('so: {"a": 1} and ["b"] more')] == [{'a': 1}, ['b']]
-    assert [entry[2] for entry in find_json('{"a": 1, "b": "a car and')] == [
-        {'a': 1, 'b': 'a car and'}
-    ]
-    assert [entry[2] for entry in find_json('{"a": [1, {"b": tru')] == [{'a': [1]}]
-    assert list(find_json('none [1] {}')) == []
 
 
 # The lexicon ---------------------------------------------------------------------------------

@@ -321,6 +321,7 @@ signs of damage |
 a power plant |
 a flower pot |
 a bike shop | building
+a bike shop owner | person
 a bicycle repair shop | building
 a car dealership | building
 a car factory | building
@@ -361,6 +362,14 @@ a bus passes a tree | bus vegetation
 a truck parking at the side | truck
 cars park here | car
 let the tram pass | train
+a car sounds its horn | car
+a car drawing closer | car
+a building runs along the street | building road
+a balcony projects over the road | building road
+the road levels out | road
+a street crossing the tram tracks | road
+the school run |
+at street level |
 I see the bus stop | bus
 the bus stops | bus
 trucks stop | truck
@@ -419,6 +428,13 @@ a wall of fog |
 hedges | vegetation
 palm trees | vegetation
 bins |
+a man on a cycle | rider bicycle
+a cycle lane |
+a mail carrier | person
+a street sweeper |
+the light ahead is red | traffic light
+a closed garage | building
+a parking garage |
 trash bins |
 a wheelie bin |
 a fire hydrant and a bin |
@@ -743,3 +759,41 @@ def test_a_language_that_is_not_whole_is_refused(over, change, words):
 def test_a_file_that_says_it_is_english_adds(over):
     lexicon = over('{language: en, things: [{classes: [bus], phrases: [zorb]}]}')
     assert asserted('A zorb and a car.', lexicon) == {'bus', 'car'}
+
+
+SIMPLE = {
+    'person': 'worker',
+    'rider': 'rider',
+    'car': 'van',
+    'truck': 'lorry',
+    'bus': 'bus',
+    'train': 'tram',
+    'motorcycle': 'moped',
+    'bicycle': 'bicycle',
+    'vehicle': 'vehicle',
+    'building': 'school',
+    'road': 'street',
+    'sidewalk': 'sidewalk',
+    'traffic sign': 'sign',
+    'traffic light': 'traffic light',
+    'vegetation': 'tree',
+    'pole': 'pole',
+    'fence': 'fence',
+    'wall': 'wall',
+    'terrain': 'sand',
+}
+
+
+def test_every_head_makes_of_every_thing_what_it_says():
+    wrong = []
+    lists = [entry['phrases'] for entry in shipped()['things']] + [shipped()['nothing']]
+    with_a_name_of_their_own = {str(phrase) for phrases in lists for phrase in phrases}
+    for entry in shipped()['compounds']:
+        for name in entry['of']:
+            for head in entry['heads']:
+                if f'{SIMPLE[name]} {head}' in with_a_name_of_their_own:
+                    continue
+                found = asserted(f'We hear of {SIMPLE[name]} {head}.')
+                if found != set(entry['classes']):
+                    wrong.append((SIMPLE[name], head, found))
+    assert wrong == []

@@ -257,6 +257,7 @@ PROMPT = 'Describe the scene. Are there any trucks on the road? Is it safe to pr
         'A car waits. UNSAFE</s>',
         'A car waits. UNSAFE USER: Is there a bus? ASSISTANT: Yes, a bus. SAFE',
         'A car waits. UNSAFE\nUSER: What about the bus',
+        'A car waits. UNSAFE\n\nHuman: Is there a bus in the picture?',
         'A car waits. UNSAFE\nuser\nWhat of the bus?\nassistant\nA bus is there. SAFE',
         'A car waits. UNSAFE<|im_end|>\n<|im_start|>user\nA bus?<|im_end|>\nA bus. SAFE',
         'A car waits. UNSAFE<|endoftext|>A bus is there. SAFE',
@@ -279,6 +280,9 @@ def test_only_the_first_answer_of_a_chat_counts(text):
         ('A car waits.', 'Say what is there. A car waits. A bus waits.', {'car'}),
         ('User: a car is there', '', {'car'}),
         ('Cars: 2\nHuman: 3\nBuses: 1', '', {'car', 'person', 'bus'}),
+        ('A car.\nHuman: a man is crossing the street', '', {'car', 'person', 'road'}),
+        ('A car.\nInstruction: stop at the crosswalk for the bus.', '', {'car', 'bus'}),
+        ('A car.\nResponse: wait for the bus.', '', {'car', 'bus'}),
         ('A bus with an AI: a car', '', {'bus', 'car'}),
         ('The system: a car and a bus', '', {'bus', 'car'}),
         ('Q: Is there a car? A: Yes. Q: A bus? A: Yes.', 'Describe.', {'car', 'bus'}),
@@ -289,6 +293,12 @@ def test_only_the_first_answer_of_a_chat_counts(text):
 )
 def test_nothing_else_is_taken_off(text, prompt, expected):
     assert expected <= asserted(text, prompt)
+
+
+def test_the_place_of_the_picture_is_no_part_of_a_prompt():
+    prompt = '<image>\nDescribe the scene. A truck is behind us.'
+    assert said('Describe the scene. A truck is behind us.\nA car.', prompt) == 'a car'
+    assert said('<image> Describe the scene. A truck is behind us. A car.', prompt) == 'a car'
 
 
 @pytest.mark.parametrize('verdict', ['It is safe to proceed.', 'It is not safe to proceed.'])

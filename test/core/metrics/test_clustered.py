@@ -21,8 +21,8 @@ import pytest
 from scipy import stats
 
 from vlm_misalign_ros.core.metrics import clustered, confusion, correlation
-from vlm_misalign_ros.core.metrics.intervals import Interval
-from vlm_misalign_ros.core.metrics.statistics import partial_spearman, spearman, wilson
+from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard, mean_of_two, mover
+from vlm_misalign_ros.core.metrics.statistics import spearman, wilson
 
 
 def jackknife(value, scenes):
@@ -35,12 +35,14 @@ def jackknife(value, scenes):
 def test_mover_gives_newcombes_example():
     """56/70 - 48/80: .0524 to .3339 (Newcombe 1998, Statistics in Medicine 17, 873-890)."""
     one, other = (Interval(a / n, *wilson(a, n)) for a, n in ((48, 80), (56, 70)))
-    found = clustered.mover(one, other)
+    found = mover(one, other)
     assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_the_mean_of_two_holds_both():
-    found = clustered.mean_of_two((np.zeros(40), np.ones(40)), (np.ones(40), np.ones(40)))
+    found = mean_of_two(
+        *(korn_graubard(over, np.ones(40)) for over in (np.zeros(40), np.ones(40)))
+    )
     none = 1 - 0.025 ** (1 / 40)
     # Distances below: 0 and that; above: that and 0.
     assert (found.low, found.value, found.high) == pytest.approx(
@@ -60,6 +62,24 @@ def test_ties_are_in_the_spread_of_spearmans():
     assert found == pytest.approx(expected, rel=0.05)
 
 
+def partial(x, y, given):
+    """Return the correlation of what a line through the ranks of `given` leaves of the others."""
+    x, y, given = (stats.rankdata(values) for values in (x, y, given))
+    left, right = (v - np.polyval(np.polyfit(given, v, 1), given) for v in (x, y))
+    return np.corrcoef(left, right)[0, 1]
+
+
+def test_partial_correlation_without_spread():
+    scenes = np.arange(4)
+    three = (np.arange(3.0),) * 3
+    assert math.isnan(clustered.partial_spearman(*three, scenes[:3]).value)
+    up, down, flat = np.arange(4.0), -np.arange(4.0), np.full(4, 5.0)
+    assert clustered.partial_spearman(up, down, flat, scenes).value == pytest.approx(-1)
+    assert math.isnan(clustered.partial_spearman(up, flat, down, scenes).value)
+    # What is held fixed explains all of one.
+    assert math.isnan(clustered.partial_spearman(up, down, up, scenes).value)
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_the_spread_of_spearmans_is_that_of_a_jackknife(seed):
     rng = np.random.default_rng(seed)
@@ -77,11 +97,11 @@ def test_the_spread_of_spearmans_is_that_of_a_jackknife(seed):
     interval = clustered.spearman(x, y, scenes)
     half = stats.t.ppf(0.975, 39) * math.sqrt(expected)
     assert interval.high - interval.low == pytest.approx(2 * half, rel=0.25)
-    partial = clustered.partial_spearman(x, y, z, scenes)
-    assert partial.value == pytest.approx(partial_spearman(x, y, z)[0], abs=1e-9)
-    expected = jackknife(lambda kept: partial_spearman(x[kept], y[kept], z[kept])[0], scenes)
+    held = clustered.partial_spearman(x, y, z, scenes)
+    assert held.value == pytest.approx(partial(x, y, z), abs=1e-9)
+    expected = jackknife(lambda kept: partial(x[kept], y[kept], z[kept]), scenes)
     half = stats.t.ppf(0.975, 38) * math.sqrt(expected)
-    assert partial.high - partial.low == pytest.approx(2 * half, rel=0.25)
+    assert held.high - held.low == pytest.approx(2 * half, rel=0.25)
 
 
 @pytest.mark.parametrize('seed', range(3))

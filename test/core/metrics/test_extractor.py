@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta
 
 from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics.extractor import carried
@@ -126,6 +127,14 @@ def test_a_reader_that_errs_more_than_it_reads_corrects_nothing():
     for name in ('smr', 'critical_omission_rate'):
         found = carried(BY_NAME[name], np.full(10, 1.0), np.full(10, 4.0), ABSENT, hopeless)
         assert np.isnan([found.value, found.low, found.high]).all() and not found.clipped
+
+
+def test_draws_in_which_the_reader_tells_nothing_leave_the_rate_open():
+    """Of 10 judgements 6 were read rightly: a quarter of Beta(6.5, 4.5) lies below one half."""
+    poor = Score(**{**SMALL, 'judgements': 10, 'judgements_right': 6})
+    assert beta(6.5, 4.5).cdf(0.5) > 0.025
+    found = carried(BY_NAME['smr'], np.full(10, 50.0), np.full(10, 100.0), ABSENT, poor)
+    assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
 
 
 def test_a_rate_of_nothing_or_without_a_reader_has_no_correction():

@@ -15,6 +15,7 @@
 """Intervals and correlations against scipy."""
 
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from vlm_misalign_ros.core.metrics.statistics import mean_of_two, pearson, spearman, wilson
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, mean_of_two
+from vlm_misalign_ros.core.metrics.statistics import pearson, spearman, wilson
 
 
 @given(st.integers(0, 400), st.integers(1, 400))
@@ -34,7 +36,8 @@ def test_wilson_equals_scipy(k, n):
 
 def test_intervals_without_anything_to_count_are_nan():
     assert all(
-        math.isnan(x) for x in (*wilson(0, 0), *mean_of_two((math.nan,) * 3, (0.5, 0.4, 0.6)))
+        math.isnan(x)
+        for x in (*wilson(0, 0), *astuple(mean_of_two(NOTHING, Interval(0.5, 0.4, 0.6))))
     )
 
 
@@ -42,8 +45,8 @@ def test_the_interval_of_a_mean_of_two_proportions_covers_it_about_95_times_in_1
     rng = np.random.default_rng(0)
     p, q, n, m, hits, trials = 0.3, 0.15, 40, 60, 0, 4000
     for a, b in zip(rng.binomial(n, p, trials), rng.binomial(m, q, trials), strict=True):
-        _, low, high = mean_of_two((a / n, *wilson(a, n)), (b / m, *wilson(b, m)))
-        hits += low <= (p + q) / 2 <= high
+        found = mean_of_two(Interval(a / n, *wilson(a, n)), Interval(b / m, *wilson(b, m)))
+        hits += found.low <= (p + q) / 2 <= found.high
     assert 0.93 < hits / trials < 0.975
 
 

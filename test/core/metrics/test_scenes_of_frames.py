@@ -17,9 +17,10 @@
 import random
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, place, scenes_of
+from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, place, scene_sums, scenes_of
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,18 @@ def test_a_frame_is_counted_once_and_cities_are_coarser():
 
 def test_stamps_that_stand_still_are_one_scene():
     assert scenes([live(0), live(0)]) == [0, 0]
+
+
+def test_sums_by_scene_by_hand():
+    places = np.array([2, 0, 2])
+    assert scene_sums(places, np.array([1, 2, 4])).tolist() == [2, 0, 5]
+    assert scene_sums(places, np.array([[1, 0.5], [2, 0], [4, 1]]), 4).tolist() == [
+        [2, 0],
+        [0, 0],
+        [5, 1.5],
+        [0, 0],
+    ]
+    none = np.zeros(0, np.int64)
+    assert scene_sums(none, none).shape == (0,)
+    assert scene_sums(none, np.zeros((0, 2)), 3).tolist() == [[0, 0]] * 3
+    assert scene_sums(none, none, 2).dtype == np.float64

@@ -24,21 +24,26 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vlm_misalign_ros.core.metrics import bootstrap, prediction
-from vlm_misalign_ros.core.metrics.statistics import holm, partial_spearman, spearman, spearman_p
+from vlm_misalign_ros.core.metrics.statistics import holm, spearman, spearman_p
 
 # Bootstrap -----------------------------------------------------------------------------------
 
 
+def drawn(clusters, resamples):
+    """Return how often each cluster is drawn, (resamples, clusters)."""
+    return bootstrap.resampled(np.eye(clusters), resamples)
+
+
 @given(st.integers(1, 40), st.integers(1, 50))
-def test_weights_draw_as_many_clusters_as_there_are(clusters, resamples):
-    drawn = bootstrap.weights(clusters, resamples)
-    assert drawn.shape == (resamples, clusters) and (drawn.sum(1) == clusters).all()
-    assert (drawn == bootstrap.weights(clusters, resamples)).all()
+def test_as_many_clusters_are_drawn_as_there_are(clusters, resamples):
+    weights = drawn(clusters, resamples)
+    assert weights.shape == (resamples, clusters) and (weights.sum(1) == clusters).all()
+    assert (weights == drawn(clusters, resamples)).all()
 
 
 def test_resampled_totals_are_the_weighted_sums():
     sums = np.random.default_rng(0).integers(0, 9, (30, 4))
-    assert (bootstrap.resampled(sums) == bootstrap.weights(30) @ sums).all()
+    assert (bootstrap.resampled(sums) == drawn(30, bootstrap.RESAMPLES) @ sums).all()
 
 
 def test_many_scenes_are_drawn_in_groups_of_the_same_spread():
@@ -134,25 +139,6 @@ def test_holm_by_hand():
 def test_holm_lies_between_the_value_and_bonferroni(values):
     for value, adjusted in zip(values, holm(values), strict=True):
         assert value - 1e-12 <= adjusted <= min(1.0, len(values) * value) + 1e-12
-
-
-@given(st.integers(0, 10_000))
-def test_partial_correlation_is_that_of_the_residuals(seed):
-    rng = np.random.default_rng(seed)
-    z = rng.normal(size=40)
-    x, y = z + rng.normal(size=40), z + rng.normal(size=40)
-    a, b, c = (stats.rankdata(v) for v in (x, y, z))
-    left, right = (v - np.polyval(np.polyfit(c, v, 1), c) for v in (a, b))
-    found, count = partial_spearman(x, y, z)
-    assert found == pytest.approx(np.corrcoef(left, right)[0, 1]) and count == 40
-
-
-def test_partial_correlation_without_spread():
-    assert math.isnan(partial_spearman([1, 2, 3], [1, 2, 3], [1, 2, 3])[0])
-    assert (
-        partial_spearman([1, 2, 3, 4], [4, 3, 2, 1], [5, 5, 5, 5])[0]
-        == spearman([1, 2, 3, 4], [4, 3, 2, 1])[0]
-    )
 
 
 @pytest.mark.parametrize('seed', range(4))

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from vlm_misalign_ros.core.metrics import bootstrap
-from vlm_misalign_ros.core.metrics.intervals import Interval
-from vlm_misalign_ros.core.metrics.statistics import holm, mean_of_two, pearson, spearman, wilson
+from vlm_misalign_ros.core.metrics.intervals import Interval, mean_of_two
+from vlm_misalign_ros.core.metrics.statistics import holm, pearson, spearman, wilson
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,11 @@ def test_wilsons_interval_is_newcombes(numerator, denominator, low, high):
 def test_the_mean_of_two_proportions_by_hand():
     # Distances below: 0.3 and 0.4, of which the half of the root of squares is 0.25; above: 0.05
     # and 0.12, 0.065.
-    found = mean_of_two((0.5, 0.2, 0.55), (0.6, 0.2, 0.72))
-    assert found == pytest.approx((0.55, 0.3, 0.615))
+    found = mean_of_two(Interval(0.5, 0.2, 0.55), Interval(0.6, 0.2, 0.72))
+    assert (found.value, found.low, found.high) == pytest.approx((0.55, 0.3, 0.615))
+    # Of two that are one and the same it is the same.
+    same = mean_of_two(*[Interval(0.5, 0.2, 0.55)] * 2, correlation=1.0)
+    assert (same.value, same.low, same.high) == pytest.approx((0.5, 0.2, 0.55))
 
 
 def test_holms_values_are_those_of_r():
@@ -68,7 +71,7 @@ def test_what_is_no_test_makes_the_family_no_larger():
 def test_clusters_are_drawn_by_numpy_from_the_documented_seed(clusters):
     rng = np.random.default_rng((20260108, clusters))
     expected = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=2000)
-    assert (bootstrap.weights(clusters, 2000) == expected).all()
+    assert (bootstrap.resampled(np.eye(clusters), 2000) == expected).all()
 
 
 def test_resampling_in_blocks_draws_the_same(monkeypatch):
@@ -79,7 +82,7 @@ def test_resampling_in_blocks_draws_the_same(monkeypatch):
 
 
 def test_every_cluster_is_drawn_as_often_as_the_others():
-    drawn = bootstrap.weights(20, 20_000)
+    drawn = bootstrap.resampled(np.eye(20), 20_000)
     # Multinomial: mean 1, variance 1 - 1/20; standard errors 0.007 and 0.01.
     assert np.abs(drawn.mean(0) - 1).max() < 0.035
     assert np.abs(drawn.var(0) - 0.95).max() < 0.06

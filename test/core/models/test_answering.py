@@ -23,6 +23,7 @@ import pytest
 import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, ModelError, NothingSaid
+from vlm_misalign_ros.core.models import weights
 from vlm_misalign_ros.core.models.answering import GREY, TRIAL, CheckedSegmentation, CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
 from vlm_misalign_ros.core.models.families import FAMILIES, ModelReference
@@ -303,3 +304,14 @@ def test_overflow_within_a_network_costs_the_frame(checkpoints):
         loaded.describe(PICTURE)
     hook.remove()
     assert loaded.describe(PICTURE).scores
+
+
+@pytest.mark.parametrize('text', ['open_clip:local-dir:{clip}', 'transformers:{llava}'])
+def test_the_weights_of_a_model_are_gone_through_once(checkpoints, monkeypatch, text):
+    gone = []
+    tensors = weights._tensors
+    monkeypatch.setattr(
+        weights, '_tensors', lambda model, unused: gone.append(model) or tensors(model, unused)
+    )
+    load_vlm(text.format(**checkpoints), max_new_tokens=1)
+    assert gone and len(gone) == len({id(model) for model in gone})

@@ -168,9 +168,9 @@ def test_without_a_camera_calibration_and_evaluation_see_the_same_hazards(scenes
     metres = h * (math.cos(p) - t * math.sin(p)) / (t * math.cos(p) + math.sin(p))
     assert 14.0 < metres < 14.5
     assert evaluated.record.truth.nearest == round(metres, 3)
-    assert frame_truth(frame, settings)[SAFETY] is False
+    assert frame_truth(frame, settings)[0][SAFETY] is False
     short = TruthSettings(hazard=HazardSettings(stopping_distance=9.0))
-    assert frame_truth(frame, short)[SAFETY] is True
+    assert frame_truth(frame, short)[0][SAFETY] is True
 
 
 @pytest.fixture(scope='module')

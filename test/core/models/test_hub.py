@@ -152,6 +152,22 @@ def test_a_model_in_the_cache_is_let_through_without_a_network(monkeypatch):
     assert 'is not in' in refused()
 
 
+def test_an_index_in_the_cache_is_a_model_when_all_that_it_names_is_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
+    index = tmp_path / 'model.safetensors.index.json'
+    shards = [f'model-{number}-of-2.safetensors' for number in (1, 2)]
+    index.write_text(json.dumps({'weight_map': dict(zip('ab', shards, strict=True))}))
+    there = {'config.json', index.name, *shards}
+
+    def look(repository, file):
+        return str(tmp_path / file) if file in there else None
+
+    monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', look)
+    checked()
+    there.discard(shards[1])
+    assert 'is not in' in refused()
+
+
 def test_folders_and_miniatures_are_not_looked_for_on_a_hub(monkeypatch, checkpoints):
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
     checked('miniature:clip')

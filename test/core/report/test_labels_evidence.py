@@ -17,8 +17,15 @@
 import pytest
 
 from made import frame_record
-from vlm_misalign_ros.core.report.labels_evidence import labels_checks
+from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.verdict import Status
+
+
+def labels_checks(records, minimum):
+    found = LabelsEvidence()
+    for one in records:
+        found.add(one)
+    return found.checks(minimum)
 
 
 def record(fault=None, problem=None, labels=True):

@@ -32,9 +32,10 @@ from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records import store
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
-from vlm_misalign_ros.core.records.merge import is_merged, merge
+from vlm_misalign_ros.core.records.merge import merge
 from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RecordWriter, read_records
@@ -286,7 +287,7 @@ def test_pictures_follow_their_frames(run, tmp_path):
     (run / 'manifest.json').write_text((tmp_path / 'first' / 'manifest.json').read_text())
     (run / 'config.yaml').write_text('{}')
     merge(tmp_path / 'both', [tmp_path / 'first', run])
-    assert is_merged(tmp_path / 'both') and not is_merged(run) and not is_merged(tmp_path)
+    assert 'merged' in json.loads((tmp_path / 'both' / 'manifest.json').read_text())
     moved = {
         record.key: record.stamp for record in read_records(tmp_path / 'both' / 'records.jsonl')
     }
@@ -391,6 +392,17 @@ def test_every_result_is_written_and_reads_back(run):
     assert suite.attrib['failures'] == '0'
     # From what is on disk it can be done again.
     assert close(run).status is Outcome.COMPLETE
+
+
+def test_records_are_read_four_times_whatever_is_checked(run, monkeypatch):
+    """Once for all that gathers, then by the flat table, the analysis and the report."""
+    decoded = []
+    plain = store.decode
+    monkeypatch.setattr(
+        store, 'decode', lambda line, place: decoded.append(place) or plain(line, place)
+    )
+    close(run, ['smr < 0.5', 'miou > 0.1'])
+    assert len(decoded) == 4 * 3
 
 
 def test_the_report_escapes_every_text_and_stands_alone(run):

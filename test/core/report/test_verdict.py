@@ -17,7 +17,8 @@
 import json
 import xml.etree.ElementTree as ElementTree
 import zlib
-from math import isnan
+from math import isnan, nan
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -33,11 +34,13 @@ from vlm_misalign_ros.core.records.ending import ENDING, Ending, read_ending, wr
 from vlm_misalign_ros.core.records.merge import merge
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
 from vlm_misalign_ros.core.records.store import RecordWriter
-from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs, find_run
+from vlm_misalign_ros.core.report.baseline import BASELINES, Baselines, check_runs, find_run
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.judging import _Judge, tally_for
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.report.rules import COMMAND_LINE, Rules, rules_of
-from vlm_misalign_ros.core.report.verdict import Check, Status, judge
+from vlm_misalign_ros.core.report.tally import Measured
+from vlm_misalign_ros.core.report.verdict import Check, Status, ending_checks, judge
 
 PASS, FAIL, INVALID = Status.PASS, Status.FAIL, Status.INVALID
 UNDECIDED, COMPLETE = Status.UNDECIDED, Status.COMPLETE
@@ -623,6 +626,82 @@ def test_merging_loses_no_limit(tmp_path):
     assert found.limits == parse_limits(['smr < 0.5', 'smr_false_safe < 0.5'])
     assert found.minimum_scenes == 20
     assert finalise(tmp_path / 'both').status is PASS
+
+
+def a_bag_analysis(folder, start, models=('m',), **settings):
+    """Return a run as `analyse` leaves it: settings at the top level, no config.yaml."""
+    manifest = {
+        'configuration': {**MONITOR, 'models': list(models), 'segmentation': True, **settings},
+        'models': {},
+    }
+    records = frames(30, start=start, models=models, omitted=lambda k: True)
+    a_run(folder, records, manifest=manifest)
+    (folder / 'config.yaml').unlink()
+    return folder
+
+
+def test_merged_bag_analyses_keep_their_limits_and_compare_their_settings(tmp_path):
+    limits = ['critical_omission_rate < 0.5']
+    parts = [
+        a_bag_analysis(tmp_path / 'a', 0, limits=limits),
+        a_bag_analysis(tmp_path / 'b', 30, limits=limits, minimum_scenes=25),
+    ]
+    assert [finalise(part).status for part in parts] == [FAIL, FAIL]
+    merge(tmp_path / 'both', parts)
+    found = rules_of(json.loads((tmp_path / 'both' / 'manifest.json').read_text()))
+    assert found.limits == parse_limits(limits) and found.minimum_scenes == 25
+    assert finalise(tmp_path / 'both').status is FAIL
+    for number, (changes, words) in enumerate(
+        [({'minimum_area': 5.0}, 'another minimum_area'), ({'models': ('n',)}, 'set of models')]
+    ):
+        other = a_bag_analysis(tmp_path / f'other{number}', 30, limits=limits, **changes)
+        for pair in ([parts[0], other], [other, parts[0]]):
+            with pytest.raises(ConfigurationError, match=words):
+                merge(tmp_path / 'out', pair)
+
+
+def test_a_run_and_a_bag_analysis_are_not_one_evaluation_in_either_order(tmp_path):
+    known = {'models': {'m': {'role': 'vlm', 'sha256': '1'}}}
+    configuration = {'monitor': {**MONITOR, 'segmentation': True}}
+    manifest = {**known, 'configuration': configuration}
+    run = a_run(tmp_path / 'run', frames(30), manifest=manifest)
+    bag = a_bag_analysis(tmp_path / 'bag', 30)
+    for pair in ([run, bag], [bag, run]):
+        with pytest.raises(ConfigurationError, match='another model m'):
+            merge(tmp_path / 'out', pair)
+
+
+@pytest.mark.parametrize(
+    'planned, told, expected',
+    [(40, 30, 40), (30, 40, 40), (None, 40, 40), (40, None, 40), (40, 0, 40)],
+)
+def test_a_run_is_to_close_the_most_frames_that_it_was_told_of(planned, told, expected):
+    ended, frames_closed = ending_checks(30, Ending(told), planned)
+    assert frames_closed.message == f'30 of {expected} frames were closed'
+    assert frames_closed.status is INVALID and ended.status is PASS
+
+
+@pytest.mark.parametrize(
+    'lost, words',
+    [('manifest.json', 'its settings are not known'), ('ending.json', 'did not end by itself')],
+)
+def test_a_run_that_lost_its_manifest_or_ending_is_not_compared_with(judged, base, lost, words):
+    limit = f'critical_omission_rate not worse than {base} by 1'
+    (base / lost).unlink()
+    found = judged(frames(200, omitted=third), limit)
+    assert found.status is INVALID and words in ' '.join(found.reasons)
+    with pytest.raises(ConfigurationError, match=words):
+        check_runs(parse_limits([limit]), base.parent / 'new', {}, ('m',), ('clean',))
+
+
+@pytest.mark.parametrize('text', ['smr.high < 0.5', 'smr.low > 0.5'])
+@pytest.mark.parametrize('ends', [(nan, nan), (nan, 0.9), (0.1, nan)])
+def test_an_interval_that_lacks_an_end_leaves_a_limit_undecided(text, ends):
+    (limit,) = parse_limits([text])
+    tally = tally_for([limit])
+    judge_of = _Judge(tally, Rules(), Baselines(Path(), {}, tally), limit)
+    status, why = judge_of._bound(Measured(0.3, *ends, 50, 50, 50), limit.relation)
+    assert (status, why) == (UNDECIDED, 'it has no interval')
 
 
 # What is written and printed -----------------------------------------------------------------

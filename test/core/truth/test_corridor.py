@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from maps import ID, put, street
 from vlm_misalign_ros.core.report.drawing import draw_truth
 from vlm_misalign_ros.core.truth.camera import ground_distance
-from vlm_misalign_ros.core.truth.corridor import OBSTACLES, Road
+from vlm_misalign_ros.core.truth.corridor import OBSTACLES, Road, with_hood
 from vlm_misalign_ros.core.truth.hazard import Doubt, HazardSettings, approaches, hazard, sweep
 from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
@@ -150,10 +150,77 @@ def test_a_corridor_of_which_nothing_is_known_is_not_clear():
     assert (found.verdict, found.doubt) == (Hazard.INDETERMINATE, Doubt.UNLABELLED)
     labels[FIRST:] = 255
     assert verdict(labels, instances).doubt is Doubt.UNLABELLED
-    # Some of it is not labelled in any data: it is left out.
-    labels[FIRST:] = ID['road']
-    labels[FIRST : FIRST + 10] = 0
-    assert verdict(labels, instances).verdict is Hazard.CLEAR
+
+
+@pytest.mark.parametrize('name', ['unlabeled', 'out of roi'])
+@pytest.mark.parametrize(
+    'silent, blocked, expected',
+    [
+        (0, 0, None),
+        (0.0099, 0, None),
+        (0.0101, 0, Doubt.UNLABELLED),
+        (0.006, 0.005, Doubt.UNLABELLED),
+        (0.005, 0.006, Doubt.OBSTACLES),
+        (0.004, 0.005, None),
+        (0.49, 0, Doubt.UNLABELLED),
+    ],
+)
+def test_unlabelled_and_blocked_are_counted_together(name, silent, blocked, expected):
+    """Each share is laid on the corridor's pixels in reading order from its last row."""
+    labels, instances = street()
+    inside = [
+        (row, column)
+        for row in range(FIRST, 1024)
+        for column in range(columns(row)[0], columns(row)[1] + 1)
+    ][::-1]
+    assert len(inside) == by_hand()
+    first = round(silent * len(inside))
+    for number, place in enumerate(inside[: first + round(blocked * len(inside))]):
+        labels[place] = ID[name] if number < first else ID['terrain']
+    found = verdict(labels, instances)
+    assert found.doubt is expected
+    assert found.verdict is (Hazard.CLEAR if expected is None else Hazard.INDETERMINATE)
+
+
+def test_a_hood_that_is_not_told_is_none_of_the_scene():
+    labels, instances = street()
+    labels[900:] = ID['unlabeled']
+    for tells, expected in ((True, Doubt.UNLABELLED), (False, None)):
+        maps = TruthMaps(labels, instances, tells_hood=tells)
+        assert read_truth(maps, CAMERA, TruthSettings()).hazard.doubt is expected
+    # What lies on the road is not the hood, nor is what reaches farther up than one can.
+    for rows in (slice(800, 890), slice(700, 1024)):
+        labels[rows, 900:1148] = 0
+        maps = TruthMaps(labels, instances, tells_hood=False)
+        assert read_truth(maps, CAMERA, TruthSettings()).hazard.doubt is Doubt.UNLABELLED
+        labels[rows, 900:1148] = ID['road']
+
+
+def test_the_border_below_a_hood_is_none_of_the_scene_and_what_is_out_of_roi_on_the_road_is():
+    labels, instances = street()
+    labels[844:] = ID['ego vehicle']
+    labels[1019:] = ID['out of roi']
+    assert read_truth(TruthMaps(labels, instances), CAMERA, TruthSettings()).hazard.doubt is None
+    labels[700:720, 900:1148] = ID['out of roi']
+    found = read_truth(TruthMaps(labels, instances), CAMERA, TruthSettings())
+    assert found.hazard.doubt is Doubt.UNLABELLED and found.corridor.silent == 20 * 248
+
+
+@pytest.mark.parametrize('tells', [True, False])
+def test_runs_with_the_hood_are_those_of_the_map_with_it(tells):
+    rng = np.random.default_rng(5)
+    labels = rng.choice(np.array([0, 3, 3, 7, 255], np.uint8), (16, 12)).repeat(2, 1)
+    expected = labels.copy()
+    reached = [(15, column) for column in range(24)]
+    while reached:
+        row, column = reached.pop()
+        inside = 12 <= row < 16 and 0 <= column < 24
+        if inside and expected[row, column] in ((3,) if tells else (0, 3, 255)):
+            expected[row, column] = 1
+            reached += [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    found = with_hood(take_inventory(labels, None).runs, labels, tells)
+    assert np.array_equal(found.values.repeat(found.lengths).reshape(16, 24), expected)
+    assert (expected == 1).any() and found.lengths.min() > 0
 
 
 def test_a_corridor_that_is_not_in_the_picture_is_not_clear():
@@ -318,11 +385,11 @@ def test_a_drawing_shows_the_obstacles_and_the_reason():
     labels, instances = street()
     image = np.full((*labels.shape, 3), 90, np.uint8)
     frame = Frame('d', 's', 'k', image, labels, instances, CAMERA)
-    plain = draw_truth(frame, TruthSettings())
+    plain, _ = draw_truth(frame, TruthSettings())
     labels[700:760, 900:1100] = ID['fence']
-    drawn = draw_truth(frame, TruthSettings())
+    drawn, _ = draw_truth(frame, TruthSettings())
     changed = (plain != drawn).any(axis=2)
     # The fence, where it hides the corridor's road, and the words above.
     assert changed[710:750, 910:1090].all() and changed[:70].any()
     beside = replace(frame, labels=np.where(labels == ID['fence'], np.uint8(7), labels))
-    assert (draw_truth(beside, TruthSettings()) == plain).all()
+    assert (draw_truth(beside, TruthSettings())[0] == plain).all()

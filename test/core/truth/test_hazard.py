@@ -99,14 +99,14 @@ def test_a_drawing_shows_verdict_corridor_and_states():
     put(labels, instances, 'car', 1, 560, 960, 120, 120)
     image = np.full((*labels.shape, 3), 90, np.uint8)
     frame = Frame('d', 's', 'k', image, labels, instances, CAMERA)
-    drawn = draw_truth(frame, TruthSettings())
+    drawn, _ = draw_truth(frame, TruthSettings())
     assert drawn.shape[1:] == image.shape[1:] and drawn.shape[0] > image.shape[0]
     changed = (drawn[:1024] != 90).any(axis=2)
     # The corridor is in front of the car, and the sky beside it is left alone.
     assert changed[900, 1024] and not changed[300, 300:1800].any()
     red = drawn[900, 1024]
     assert red[2] > red[1] and red[2] > red[0]
-    clear = draw_truth(frame, TruthSettings(hazard=HazardSettings(stopping_distance=3.0)))
+    clear, _ = draw_truth(frame, TruthSettings(hazard=HazardSettings(stopping_distance=3.0)))
     assert (clear[1000, 1024] != drawn[1000, 1024]).any()
 
 

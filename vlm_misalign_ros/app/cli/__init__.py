@@ -29,6 +29,8 @@ from typing import Any
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNHEARD = 128 + signal.SIGPIPE
+"""The exit code where whoever read the output has closed it, as `head` does; as of a shell."""
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -88,7 +90,7 @@ def _guarded(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more as it ends.
         _drop_output()
-        return ExitCode.ERROR
+        return UNHEARD
     except SystemExit as error:
         if not started:
             raise

@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     from vlm_misalign_ros.app.cli.parser import build
 
-    print(shtab.complete(build(), shell=arguments.shell))
+    print(shtab.complete(build(nested=True), shell=arguments.shell))
     return 0

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 from vlm_misalign_ros import __version__
 
@@ -37,6 +38,7 @@ VERBS = (
     'truth',
     'labels',
     'mentions',
+    'mentions audit',
     'scenes',
     'train',
     'untrained',
@@ -44,7 +46,9 @@ VERBS = (
     'doctor',
     'completion',
 )
-"""The verbs, in the order of the help; each is a module beside this one."""
+"""
+The verbs, in the order of the help; each is a module beside this one, named as its last word.
+"""
 
 EXITS = """exit codes:
   0  PASS: every limit is kept; COMPLETE: no limit was set; or done, and nothing is wrong
@@ -52,7 +56,8 @@ EXITS = """exit codes:
   2  an error; one line on stderr says what, and how to mend it
   3  INVALID: too little was scored, or the data cannot be trusted
   4  UNDECIDED: too little evidence to say whether a limit is kept
-  130  ended by Ctrl-C; verdict.json has the verdict over what was there"""
+  130  ended by Ctrl-C; verdict.json has the verdict over what was there
+  141  whoever read the output closed it before its end"""
 
 
 class Verb(Protocol):
@@ -86,13 +91,18 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         return text
 
 
-def module_of(verb: str) -> Any:
+def module_of(verb: str) -> Verb:
     """Return the module of a verb."""
-    return importlib.import_module(f'vlm_misalign_ros.app.cli.{verb}')
+    return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{verb.split()[-1]}'))
 
 
-def build() -> argparse.ArgumentParser:
-    """Return the parser with every verb; what a verb needs is imported when it runs."""
+def build(nested: bool = False) -> argparse.ArgumentParser:
+    """
+    Return the parser with every verb; what a verb needs is imported when it runs.
+
+    A verb of two words is one as any other; with `nested`, as a shell completes it, it is one of
+    those below its first word.
+    """
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description='Measure how vision-language models misalign when the camera degrades.',
@@ -105,8 +115,10 @@ def build() -> argparse.ArgumentParser:
     for name in VERBS:
         module = module_of(name)
         examples = '\n'.join(f'  {line}' for line in module.EXAMPLES.strip().splitlines())
-        added = verbs.add_parser(
-            name,
+        first, _, second = name.partition(' ')
+        among = verbs.choices[first].add_subparsers() if nested and second else verbs
+        added = among.add_parser(
+            second if among is not verbs else name,
             help=module.HELP,
             description=f'{module.HELP[0].upper()}{module.HELP[1:]}.',
             epilog=f'examples:\n{examples}\n\n{EXITS}',
@@ -120,7 +132,11 @@ def build() -> argparse.ArgumentParser:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the parsed arguments; a wrong one ends the process with the usage of its verb."""
-    arguments, rest = build().parse_known_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    # Of a verb of two words; a file that is called as its second is `./audit`.
+    if ' '.join(given[:2]) in VERBS:
+        given[:2] = [' '.join(given[:2])]
+    arguments, rest = build().parse_known_args(given)
     # argparse gives up positionals that follow an option: these are the overrides.
     if rest and (
         any(word.startswith('-') for word in rest) or not hasattr(arguments, 'overrides')

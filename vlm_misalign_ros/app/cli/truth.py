@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.cli.settings import truth_of
     from vlm_misalign_ros.core.datasets import open_dataset
     from vlm_misalign_ros.core.report.drawing import draw_truth
-    from vlm_misalign_ros.core.truth.read import trust_of
 
     settings = truth_of(arguments.overrides)
     dataset = open_dataset(
@@ -61,8 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for frame in tqdm(dataset, unit='frame', desc='truth'):
-            drawn = draw_truth(frame, settings)
-            trust = trust_of(frame, settings)
+            drawn, trust = draw_truth(frame, settings)
             if not trust.scorable:
                 unscorable.append(f'{frame.key}: {trust.reason}')
             encoded = cv2.imencode('.jpg', drawn, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]

@@ -14,7 +14,13 @@
 
 """Camera degradations, parameterised by severity and seeded by frame."""
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, SEVERITIES, parse_conditions
+from vlm_misalign_ros.core.corruptions.conditions import (
+    BLANK,
+    CLEAN,
+    SEVERITIES,
+    parse_conditions,
+    single_condition,
+)
 from vlm_misalign_ros.core.corruptions.degrading import (
     Degraded,
     Manner,
@@ -46,5 +52,6 @@ __all__ = [
     'parse_conditions',
     'seed_of',
     'severity_range',
+    'single_condition',
     'try_out',
 ]

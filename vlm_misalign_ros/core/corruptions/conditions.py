@@ -29,6 +29,9 @@ CLEAN = 'clean'
 BLANK = 'blank'
 """The control: a grey picture, which shows how much of an answer comes from no picture at all."""
 
+UNKNOWN = 'unknown'
+"""The corruption of a frame that nothing told the condition of."""
+
 SEVERITIES = range(1, 6)
 """Severities of every corruption; `clean` has severity 0."""
 
@@ -69,6 +72,17 @@ def parse_conditions(conditions: str | Sequence[str]) -> list[Condition]:
                 )
             found[condition] = entry
     return list(found)
+
+
+def single_condition(text: str) -> Condition:
+    """Return the one condition that `text` names; ConfigurationError when it names several."""
+    conditions = parse_conditions([text])
+    if len(conditions) != 1:
+        raise ConfigurationError(
+            f'condition {text!r} names {len(conditions)} conditions',
+            'give one, NAME:SEVERITY; the parameter schedule of corruption goes through several',
+        )
+    return conditions[0]
 
 
 def _split(text: str) -> list[str]:

@@ -57,8 +57,8 @@ WIDTH = 2048
 Width in pixels of the sensor whose noise this is.
 
 A pixel of a picture half as wide is the mean of four of the sensor's, so the variances scale with
-the square of the width. At WIDTH, and there alone, the shot noise of every severity is within the
-range that Brooks et al. draw from, 1e-4 to 1.2e-2.
+the square of the width. At WIDTH the shot noise of every severity is within the range that Brooks
+et al. draw from, 1e-4 to 1.2e-2.
 """
 
 READ_SLOPE, READ_OFFSET, READ_SIGMA = 2.18, 1.20, 0.26

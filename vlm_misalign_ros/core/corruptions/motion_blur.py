@@ -142,16 +142,12 @@ def line(angle_deg: float, length_px: float) -> Line:
     return Line(tuple(stages), added, ends, unit if end else 1, end)
 
 
-def blur_line(image: np.ndarray, angle_deg: float, length_px: float) -> np.ndarray:
+def blur(image: np.ndarray, along: Line) -> np.ndarray:
     """
     Blur `image`, uint8 (H, W, C), along a line; borders reflect without repeating the edge.
 
     The result, uint8 (H, W, C), is the exact mean over the line, rounded to nearest.
     """
-    return _blur(image, line(angle_deg, length_px))
-
-
-def _blur(image: np.ndarray, along: Line) -> np.ndarray:
     kernel = along.kernel()
     if kernel.size == 1:
         return image.copy()
@@ -180,7 +176,7 @@ def apply(image: np.ndarray, severity: float, rng: np.random.Generator) -> Effec
     length = LENGTHS.at(severity) * image.shape[1] / WIDTH
     along = line(angle, length)
     return Effect(
-        _blur(image, along), {'angle_deg': angle, 'length_px': length, 'points': along.points}
+        blur(image, along), {'angle_deg': angle, 'length_px': length, 'points': along.points}
     )
 
 

@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import kind_of, load_vlm, model_hash, parse
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
+from vlm_misalign_ros.core.truth.trust import Trust
 from vlm_misalign_ros.core.types import Frame, Hazard, Kind, Presence
 
 
@@ -71,9 +72,9 @@ def calibrate_model(
     scores, truths = [], []
     unscorable: list[str] = []
     for number, frame in enumerate(frames):
-        truth = frame_truth(frame, settings)
+        truth, trust = frame_truth(frame, settings)
         if truth is None:
-            unscorable.append(f'{frame.key}: {trust_of(frame, settings).reason}')
+            unscorable.append(f'{frame.key}: {trust.reason}')
         else:
             scores.append(network.raw_scores(frame.image))
             truths.append(truth)
@@ -104,24 +105,27 @@ def calibrate_model(
     )
 
 
-def frame_truth(frame: Frame, settings: TruthSettings) -> dict[str, bool | None] | None:
+def frame_truth(
+    frame: Frame, settings: TruthSettings
+) -> tuple[dict[str, bool | None] | None, Trust]:
     """
     Return what is there, by class, and whether going on is safe; None where neither counts.
 
-    A frame whose labels say too little has no truth at all: None. Raises ConfigurationError for a
-    frame without labels.
+    A frame whose labels say too little has no truth at all: None. Beside it stands what the
+    labels are worth. Raises ConfigurationError for a frame without labels.
     """
     if frame.labels is None:
         raise ConfigurationError(f'frame {frame.key} has no labels', 'calibrate on labelled data')
-    if not trust_of(frame, settings).scorable:
-        return None
+    trust = trust_of(frame, settings)
+    if not trust.scorable:
+        return None, trust
     truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
     found = {name: _there(name, truth.seen.scene[name], truth.seen.inventory) for name in CLASSES}
     verdict = truth.hazard.verdict
     found[calibration.SAFETY] = (
         None if verdict is Hazard.INDETERMINATE else (verdict is Hazard.CLEAR)
     )
-    return found
+    return found, trust
 
 
 def _there(name: str, state: Presence, inventory: Inventory) -> bool | None:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
 from vlm_misalign_ros.core.evaluation.holding import Held, hold
 from vlm_misalign_ros.core.evaluation.join import Joined
@@ -128,8 +129,9 @@ class Evaluator:
         seconds = {n: a.latency for n, a in told_by.items() if isinstance(a, Description)}
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
-        known = source or Source('', '', stamp, 0, 0, 0, Condition('unknown'))
-        applied: Applied = parts.get(CONDITION) or Applied(known.condition, 0)
+        known = source or Source('', '', stamp, 0, 0, 0, Condition(UNKNOWN))
+        # What the source asks for is not what was applied.
+        applied: Applied = parts.get(CONDITION) or Applied(Condition(UNKNOWN), 0)
         record = FrameRecord(
             schema=SCHEMA,
             stamp=stamp,

@@ -28,11 +28,16 @@ import numpy as np
 
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
+    CAMERA,
+    CONDITION,
     DEPTH,
     IMAGE,
     INSTANCES,
     LABELS,
     OCCLUDER,
+    SEGMENTATION,
+    SOURCE,
+    SOURCE_IMAGE,
     Parts,
     concerned,
     is_shared,
@@ -55,6 +60,16 @@ MOST_STRETCHED = 1.05
 """Factor by which the sides of labels and picture may differ in proportion."""
 MOST_SCALED = 16
 """Factor by which labels may be smaller or larger than the picture."""
+
+_SPARED = (LABELS, CAMERA, IMAGE, SOURCE_IMAGE)
+"""Shared parts without which a frame is scored, or (labels) has a status of its own."""
+_NEVER_CAME = {
+    CONDITION: 'degraded/condition never came: nobody knows what was shown',
+    OCCLUDER: 'degraded/occluder never came: nobody knows what was covered',
+    SOURCE: 'camera/source never came (monitor.source=false where there is none)',
+    INSTANCES: 'ground_truth/instances never came (monitor.instances=false where there are none)',
+    DEPTH: 'ground_truth/depth never came (it was asked for, or its source tells of it)',
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,9 @@ class Held:
         """Return why the truth of the frame cannot be used, or what of it was not; or empty."""
         if self.evidence.problem:
             return self.evidence.problem
-        return self.unused if self.trust is None or self.trust.scorable else self.trust.reason
+        if self.trust is None:
+            return self.unused
+        return self.trust.reason or '; '.join(filter(None, (self.trust.note, self.unused)))
 
     def lost(self, name: str, part: str, came: bool) -> Status | None:
         """Return why `part`, of the model `name`, is not scored; None where it is."""
@@ -121,8 +138,12 @@ def hold(
     """Return what the answers to a closed frame are held against."""
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
+    evidence.problem = evidence.problem or _lacking(joined)
     labels = _labels(parts, source)
     trust = None if labels is None else _trust(labels, parts, settings)
+    misfit = _mask_misfit(parts.get(SEGMENTATION), labels)
+    if misfit:
+        evidence.problems.setdefault(SEGMENTATION, misfit)
     trusted = not (evidence.problem or any(map(is_shared, twice)))
     maps = _maps(labels, trust, parts) if trusted else None
     return Held(
@@ -134,6 +155,18 @@ def hold(
         evidence,
         _unused(parts),
     )
+
+
+def _lacking(joined: Joined) -> str:
+    """
+    Say which part that decides for everybody never came though it was asked for; empty for none.
+
+    What such a part would have told is unknown. Without labels nothing is held against anything.
+    """
+    if LABELS not in joined.parts:
+        return ''
+    names = [name for name in joined.missing if is_shared(name) and name not in _SPARED]
+    return '; '.join(_NEVER_CAME.get(name, f'{name} never came') for name in names)
 
 
 def _doubled(joined: Joined, models: Sequence[str]) -> set[str]:
@@ -171,7 +204,10 @@ def _maps(labels: LabelMap | None, trust: Trust | None, parts: Parts) -> TruthMa
         return None
     occluder: np.ndarray | None = parts.get(OCCLUDER)
     visible = None if occluder is None else occluder == 0
-    return TruthMaps(labels.labels, parts.get(INSTANCES), known_depth(parts.get(DEPTH)), visible)
+    depth = known_depth(parts.get(DEPTH))
+    return TruthMaps(
+        labels.labels, parts.get(INSTANCES), depth, visible, labels.telling, labels.tells_hood
+    )
 
 
 def _misfit(labels: np.ndarray, parts: Parts) -> str:
@@ -184,12 +220,24 @@ def _misfit(labels: np.ndarray, parts: Parts) -> str:
                 f'{name} {other.shape[1]} x {other.shape[0]} do not fit labels {width} x {height}'
             )
     picture: np.ndarray | None = parts.get(IMAGE)
-    if picture is not None:
-        rows, columns = picture.shape[0] / height, picture.shape[1] / width
-        stretched = max(rows, columns) / min(rows, columns)
-        if stretched > MOST_STRETCHED or not 1 / MOST_SCALED <= rows <= MOST_SCALED:
-            return (
-                f'labels {width} x {height} do not fit the picture '
-                f'{picture.shape[1]} x {picture.shape[0]}'
-            )
+    if picture is not None and not _fits(picture, labels):
+        return (
+            f'labels {width} x {height} do not fit the picture '
+            f'{picture.shape[1]} x {picture.shape[0]}'
+        )
     return ''
+
+
+def _fits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two maps (H, W, ...) can be of one view, the one larger than the other."""
+    rows, columns = one.shape[0] / other.shape[0], one.shape[1] / other.shape[1]
+    stretched: float = max(rows, columns) / min(rows, columns)
+    return stretched <= MOST_STRETCHED and 1 / MOST_SCALED <= rows <= MOST_SCALED
+
+
+def _mask_misfit(mask: np.ndarray | None, labels: LabelMap | None) -> str:
+    """Say that a mask cannot be held against the labels for its size; empty when it can."""
+    if mask is None or labels is None or _fits(mask, labels.labels):
+        return ''
+    height, width = labels.labels.shape
+    return f'a mask {mask.shape[1]} x {mask.shape[0]} does not fit labels {width} x {height}'

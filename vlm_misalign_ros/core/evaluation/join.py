@@ -145,11 +145,6 @@ class StampJoin:
         """
 
     @property
-    def open_frames(self) -> int:
-        """Return the number of frames that are not closed."""
-        return len(self._open)
-
-    @property
     def silent(self) -> tuple[str, ...]:
         """Return the parts that are no longer waited for."""
         return tuple(

@@ -30,7 +30,7 @@ import numpy as np
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluated
 from vlm_misalign_ros.core.evaluation.join import Twice
-from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned
+from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned, model_of
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import rates
@@ -60,6 +60,8 @@ class _Entry:
     counts: dict[str, Counts]
     confusion: Matrices | None
     pictures: int
+    missing: set[str]
+    """Parts that it was closed without, and that did not come since."""
 
 
 class Ledger:
@@ -100,6 +102,7 @@ class Ledger:
             evaluated.counts if summed else {},
             _matrices(evaluated) if summed else None,
             1,
+            set(record.missing),
         )
         for name, status in statuses.items():
             self.states[name][status.value] += 1
@@ -130,15 +133,19 @@ class Ledger:
             self.rolling_confusion.add(stamp, Counts(), whole)
             self.rolling_visible.add(stamp, Counts(), visible)
 
-    def lacks(self, epoch: int, stamp: int, name: str) -> bool:
-        """Return whether a frame is kept that was closed without the answer of `name`."""
+    def lacks(self, epoch: int, stamp: int, part: str) -> bool:
+        """Return whether a frame is kept that was closed without `part`, and still lacks it."""
         entry = self._entries.get((epoch, stamp))
-        return entry is not None and entry.statuses.get(name) is Status.MISSING
+        return entry is not None and part in entry.missing
 
-    def late(self, epoch: int, stamp: int, name: str) -> None:
-        """Take up that an answer came after its frame was closed without it."""
+    def late(self, epoch: int, stamp: int, part: str) -> None:
+        """Take up that a part came after its frame was closed without it."""
         entry = self._entries.get((epoch, stamp))
-        if entry is not None and entry.statuses.get(name) is Status.MISSING:
+        if entry is None:
+            return
+        entry.missing.discard(part)
+        name = model_of(part)
+        if entry.statuses.get(name) is Status.MISSING:
             self._move(entry, name, Status.LATE)
 
     def _move(self, entry: _Entry, name: str, status: Status) -> None:

@@ -28,7 +28,8 @@ from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed, nearest, say
+from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed, say
+from vlm_misalign_ros.core.evaluation.cameras import Cameras
 from vlm_misalign_ros.core.evaluation.contents import content_of
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin, Twice
@@ -36,7 +37,6 @@ from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger, Metrics
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
-    CONFIDENCE,
     IMAGE,
     PICTURES,
     SEGMENTATION,
@@ -44,7 +44,6 @@ from vlm_misalign_ros.core.evaluation.parts import (
     TRUTH,
     Wanted,
     is_pictured,
-    model_of,
     needs,
 )
 from vlm_misalign_ros.core.evaluation.period import Lost
@@ -54,10 +53,8 @@ from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Camera, Failed
+from vlm_misalign_ros.core.types import Camera
 
-CAMERAS = 256
-"""Cameras kept by stamp."""
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
 EARLY = 4096
@@ -115,9 +112,7 @@ class Session:
         self.counters: Counter[str] = Counter()
         self.total = 0
         """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
-        self._camera: Camera | None = None
-        self._cameras: dict[int, tuple[Camera | None, str, int]] = {}
-        """What camera_info told, by stamp, who told it, and how often something else came."""
+        self._cameras = Cameras()
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
         self._journal = Journal(self.folder, log, publishers)
         self._journal.write(
@@ -157,16 +152,17 @@ class Session:
         """
         if publisher:
             self._journal.sent(self._epoch, stamp, part, publisher)
-        if part == CONFIDENCE and not (self._chosen.confidence or isinstance(value, Failed)):
-            return []  # It may come behind a frame that closed without; it makes no difference.
         if part == CAMERA:
             self._tell_camera(stamp, value, publisher)
             return []
         if self._chosen.lockstep and stamp < NANO and stamp not in self._early:
             return self._probe(stamp, part, value, now, publisher)
-        closed = [] if self._chosen.lockstep else self._jumped(stamp, part, now)
-        if self._is_former(stamp, part):
-            return closed
+        closed = []
+        if not self._chosen.lockstep:
+            closed = self._jumped(stamp, part, now)
+            if self._is_former(stamp, part):
+                return closed
+            self._move_on(stamp, part)
         if part == SOURCE and value[0].total:
             self._tell_total(value[0].total)
         placed = self._aligner.add(stamp, part, value, now, publisher)
@@ -202,6 +198,17 @@ class Session:
         closed = [self._finish(joined, now) for joined in adopted]
         return closed + self.add(stamp, part, value, now, publisher)
 
+    def _adopt_unsourced(self, now: float) -> list[Closed]:
+        """Take up pictures of the first second whose source never came, where it has frames."""
+        if not self._early:
+            return []
+        return [
+            self._finish(frame, now)
+            for joined in self._probes.flush()
+            if SOURCE not in joined.parts and is_pictured(joined.parts)
+            for frame in self._join.adopt(joined.stamp, joined.parts, joined.heard, now)
+        ]
+
     def _doubled_probe(self, twice: Twice) -> None:
         self.counters['doubled_probes'] += 1
         self._journal.doubled_probe(twice)
@@ -212,7 +219,7 @@ class Session:
             # An answer may be as late as it likes.
             return []
         closed: list[Closed] = []
-        if self._newest is not None and stamp < self._newest - JUMP_BACK:
+        if self._is_back(stamp):
             self._journal.once('jump', 'time jumped back: the join and the windows start again')
             closed = self._join_placed(self._aligner.flush(), now)
             closed.extend(self._finish(joined, now) for joined in self._join.reset())
@@ -220,21 +227,39 @@ class Session:
             self._epoch += 1
             self._ledger.restart()
             self._lost.restart()
+            self._cameras.restart(self._epoch)
             self._newest = stamp
-        if self._newest is None or not self._is_former(stamp, part):
-            self._newest = stamp if self._newest is None else max(self._newest, stamp)
         return closed
 
-    def _is_former(self, stamp: int, part: str) -> bool:
-        """Take up a part that belongs before the last jump in time; return whether it does."""
-        before = self._epoch - 1
+    def _is_back(self, stamp: int) -> bool:
+        return self._newest is not None and stamp < self._newest - JUMP_BACK
+
+    def _may_be_former(self, stamp: int) -> bool:
+        """Return whether a stamp may be of before the last jump in time, or of a gap since."""
         ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
-        if before < 0 or not ahead or not self._ledger.knows(before, stamp):
+        return self._epoch > 0 and ahead and self._ledger.knows(self._epoch - 1, stamp)
+
+    def _is_former(self, stamp: int, part: str) -> bool:
+        """
+        Take up a part that belongs before the last jump in time; return whether it does.
+
+        That is an answer, mask or occluder that its frame there was closed without. A picture is
+        one more: a recording with a gap comes to the same stamps again. Truth without a picture
+        is nobody's miss, to whichever stretch it belongs.
+        """
+        before = self._epoch - 1
+        if part in PICTURES or part in TRUTH or not self._may_be_former(stamp):
+            return False
+        if not self._ledger.lacks(before, stamp, part):
             return False
         self.counters['before_jump'] += 1
-        if self._ledger.lacks(before, stamp, model_of(part)):
-            self._late(before, stamp, part)
+        self._late(before, stamp, part)
         return True
+
+    def _move_on(self, stamp: int, part: str) -> None:
+        """Keep up to where pictures, and truth that is surely of this stretch, have come."""
+        if part in PICTURES or part in TRUTH and not self._may_be_former(stamp):
+            self._newest = stamp if self._newest is None else max(self._newest, stamp)
 
     def _tell_total(self, total: int) -> None:
         """Keep how long the run is; what was told first holds, so that no stranger ends it."""
@@ -251,25 +276,11 @@ class Session:
 
     def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
-        self._camera = camera
-        known = self._cameras.get(stamp)
-        if known is None:
-            self._cameras[stamp] = camera, publisher, 0
-            while len(self._cameras) > CAMERAS:
-                self._cameras.pop(next(iter(self._cameras)))
-        elif known[0] != camera:
-            first, who, count = known
-            self._cameras[stamp] = first, who, count + 1
-            closed = self._ledger.knows(self._epoch, stamp)
-            self._doubled(Twice(stamp, CAMERA, (who, publisher), count + 1, 1, closed))
-
-    def _camera_at(self, stamp: int) -> tuple[Camera | None, int]:
-        """Return the camera of a frame, and how many other ones were told of it."""
-        found = self._cameras.get(stamp)
-        if found is None and self._chosen.slop:
-            near = nearest(sorted(self._cameras), stamp, round(self._chosen.slop * NANO))
-            found = None if near is None else self._cameras[near]
-        return (self._camera, 0) if found is None else (found[0], found[2])
+        # It may come ahead of the picture by which a jump shows.
+        epoch = self._epoch + (not self._chosen.lockstep and self._is_back(stamp))
+        closed = self._ledger.knows(epoch, stamp)
+        if twice := self._cameras.tell(epoch, stamp, camera, publisher, closed):
+            self._doubled(twice, epoch)
 
     def expire(self, now: float) -> list[Closed]:
         """Close frames whose deadline has passed."""
@@ -299,14 +310,15 @@ class Session:
         return 0 < self.total <= self.closed
 
     def _late(self, epoch: int, stamp: int, part: str) -> None:
-        self._ledger.late(epoch, stamp, model_of(part))
+        self._ledger.late(epoch, stamp, part)
         self._journal.late(epoch, stamp, part)
 
-    def _doubled(self, twice: Twice) -> None:
+    def _doubled(self, twice: Twice, epoch: int | None = None) -> None:
         """Write down that a part came twice with other content; take back what was scored."""
-        self._journal.doubled(self._epoch, twice)
+        epoch = self._epoch if epoch is None else epoch
+        self._journal.doubled(epoch, twice)
         if twice.closed:
-            self._ledger.take_back(self._epoch, twice)
+            self._ledger.take_back(epoch, twice)
             if self._pictures is not None:
                 self._pictures.forget(twice.stamp)
 
@@ -316,7 +328,8 @@ class Session:
         if not is_pictured(joined.parts):
             self.counters['truth_without_picture'] += 1
             return Closed(joined.stamp, None)
-        camera, others = self._camera_at(joined.stamp)
+        reach = round(self._chosen.slop * NANO)
+        camera, others = self._cameras.at(self._epoch, joined.stamp, reach)
         if others:
             joined.heard.counts[CAMERA] = others
         evaluated = self._evaluator.evaluate(joined, camera, self._epoch)
@@ -364,7 +377,8 @@ class Session:
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
         try:
-            closed = self._join_placed(self._aligner.flush(), now)
+            closed = self._adopt_unsourced(now)
+            closed.extend(self._join_placed(self._aligner.flush(), now))
             closed.extend(self._finish(joined, now) for joined in self._join.flush())
             period, lost = self._lost.told() or (None, None)
             self._journal.write(

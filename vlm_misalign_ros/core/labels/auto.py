@@ -21,6 +21,8 @@ it, for good. While two are left nothing is read: each such map says which two, 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
@@ -28,13 +30,15 @@ from vlm_misalign_ros.core.labels.encodings import AUTO, Encoding, name_of
 from vlm_misalign_ros.core.labels.fitting import candidates, fitting, tells
 from vlm_misalign_ros.core.labels.forms import Outside
 from vlm_misalign_ros.core.labels.maps import spread
+from vlm_misalign_ros.core.labels.shares import Limits
 
 
 class AutoEncoding:
     """Finds out what the values of a run's label maps mean; one object a run."""
 
-    def __init__(self) -> None:
-        """Begin with every encoding of the package."""
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
+        """Begin with every encoding of the package; `limits` say what may be unlabelled."""
+        self._limits = limits
         self._left: list[Encoding] = candidates()
         self._chosen: Encoding | None = None
 
@@ -47,6 +51,16 @@ class AutoEncoding:
     def tells_hood(self) -> bool:
         """Return what the encoding says that was decided on."""
         return bool(getattr(self._chosen, 'tells_hood', False))
+
+    @property
+    def gives(self) -> Collection[int] | None:
+        """Return the label ids of the encoding that was decided on; None before."""
+        return getattr(self._chosen, 'gives', None)
+
+    @property
+    def merged(self) -> Mapping[int, Collection[int]]:
+        """Return the label ids that stand for others, too, by what was decided on."""
+        return getattr(self._chosen, 'merged', {})
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W); RecordError while it is not clear what they mean."""
@@ -67,7 +81,7 @@ class AutoEncoding:
 
     def _look(self, sample: np.ndarray) -> None:
         """Take away what does not fit; RecordError unless one is left."""
-        found = fitting(sample, self._left)
+        found = fitting(sample, self._left, self._limits)
         if not found:
             raise RecordError(
                 'label_encoding auto: no encoding fits this map',

@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.labels.forms import (
     known_values,
     value_table,
 )
+from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.registry import Registry
 
 __all__ = [
@@ -112,19 +113,23 @@ def decode_labels(encoding: Encoding, pixels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def open_encoding(text: str) -> Encoding:
+def open_encoding(text: str, limits: Limits = Limits()) -> Encoding:  # noqa: B008  (frozen)
     """
     Return the encoding of a name in the registry, or of a YAML file.
 
     The file has `values: {0: road, ...}` or `colors: {'#804080': road, ...}`, with the names of
-    Cityscapes labels. An entry of the registry that is a class is made anew, so that what it
-    learns of a run stays with that run. Raises ConfigurationError for a name that is not known
-    and for a file that is no such map.
+    Cityscapes labels, and may have `merged: {car: [truck, bus]}`. An entry of the registry that
+    is a class is made anew, so that what it learns of a run stays with that run. Raises
+    ConfigurationError for a name that is not known and for a file that is no such map. `limits`
+    are for `auto`: what a map that fits may leave unlabelled.
     """
     if text not in ENCODINGS:
         return _open_file(text)
     found = ENCODINGS.load(text)
-    return found() if isinstance(found, type) else found
+    if not isinstance(found, type):
+        return found
+    made: Encoding = found(limits) if text == AUTO else found()
+    return made
 
 
 @lru_cache(maxsize=16)
@@ -139,14 +144,30 @@ def _open_file(text: str) -> Encoding:
         data = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f'label map {path} cannot be read: {error}') from error
+    merged = _merged(path, data.get('merged', {})) if isinstance(data, dict) else {}
     if not isinstance(data, dict) or len(data.keys() & {'values', 'colors'}) != 1:
         raise ConfigurationError(
             f'label map {path} has neither values nor colors, or both', 'give one of the two'
         )
     if 'colors' in data:
-        return ColorEncoding(path.name, _read(path, data['colors'], _color))
+        return ColorEncoding(path.name, _read(path, data['colors'], _color), merged)
     values = _read(path, data['values'], _value)
-    return ValueEncoding(path.name, value_table(values), red=True, known=known_values(values))
+    return ValueEncoding(path.name, value_table(values), True, known_values(values), merged)
+
+
+def _merged(path: Path, entries: Any) -> dict[int, tuple[int, ...]]:
+    """Return which label ids stand for others, too, as a file says it."""
+    found = {}
+    for name, others in entries.items() if isinstance(entries, dict) else [(entries, ())]:
+        names = [name, *others] if isinstance(others, list) else [name, others]
+        wrong = [entry for entry in names if not isinstance(entry, str) or entry not in BY_NAME]
+        if wrong:
+            raise ConfigurationError(
+                f'label map {path} merges {wrong[0]!r}',
+                'give `merged: {car: [truck, bus]}`, names of labels: ' + ', '.join(BY_NAME),
+            )
+        found[BY_NAME[name].id] = tuple(BY_NAME[entry].id for entry in names[1:])
+    return found
 
 
 def _read(path: Path, entries: Any, key: Any) -> dict[Any, int]:

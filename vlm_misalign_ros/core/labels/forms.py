@@ -20,7 +20,7 @@ Both tell what a map holds that the table does not have, so that nothing unread 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -64,9 +64,11 @@ class Encoding(Protocol):
     """
     One meaning of the values of a label map.
 
-    An encoding may have two members more: `outside(pixels) -> Outside`, without which values that
-    it does not have count as unlabeled, and `tells_hood`, whether it tells the ego vehicle's hood
-    from what is unlabeled (False where it is not there).
+    An encoding may have four members more: `outside(pixels) -> Outside`, without which values that
+    it does not have count as unlabeled; `tells_hood`, whether it tells the ego vehicle's hood
+    from what is unlabeled (False where it is not there); `gives`, the label ids that it can give
+    (all where it is not there); `merged`, label ids of which the pixels may be of other classes,
+    too, with those: {26: (27, 28)} where every lorry and bus is a car.
     """
 
     def decode(self, pixels: np.ndarray, /) -> np.ndarray:
@@ -89,6 +91,13 @@ class ValueEncoding:
     """Whether the value of a colour picture is in its red channel, where CARLA puts it."""
     known: np.ndarray | None = None
     """Which values the table has, bool (256,); None: those that it gives a label."""
+    merged: Mapping[int, Collection[int]] = field(default_factory=dict)
+    """Label ids that stand for others, too."""
+
+    @cached_property
+    def gives(self) -> frozenset[int]:
+        """Return the label ids that it can give."""
+        return frozenset(map(int, np.unique(self.table)))
 
     @cached_property
     def has(self) -> np.ndarray:
@@ -136,6 +145,13 @@ class ColorEncoding:
     name: str
     labels: Mapping[tuple[int, int, int], int]
     """Label id by RGB."""
+    merged: Mapping[int, Collection[int]] = field(default_factory=dict)
+    """Label ids that stand for others, too."""
+
+    @cached_property
+    def gives(self) -> frozenset[int]:
+        """Return the label ids that it can give."""
+        return frozenset((UNKNOWN, *self.labels.values()))
 
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
@@ -152,23 +168,29 @@ class ColorEncoding:
 
     def decode(self, pixels: np.ndarray) -> np.ndarray:
         """Return label ids, uint8 (H, W), by colour; RecordError for a map without colours."""
-        packed = self._packed(pixels).ravel()
-        # Maps are made of outlines: a colour is looked up once a run, not once a pixel.
-        starts = np.flatnonzero(np.diff(packed, prepend=~packed[:1]))
-        places, known = self._find(packed[starts])
-        ids = self._sorted[1][places]
-        ids[~known] = UNKNOWN
-        found: np.ndarray = np.repeat(ids, np.diff(starts, append=packed.size))
-        return found.reshape(pixels.shape[:2])
+        return self.read(pixels)[0]
 
     def outside(self, pixels: np.ndarray) -> Outside:
         """Return the pixels of colours that are none of the encoding's."""
+        return self.read(pixels)[1]
+
+    def read(self, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+        """Return what `decode` and `outside` do, in one pass over the map."""
         packed = self._packed(pixels).ravel()
+        # Maps are made of outlines: a colour is looked up once a run, not once a pixel.
         starts = np.flatnonzero(np.diff(packed, prepend=~packed[:1]))
         colors, lengths = packed[starts], np.diff(starts, append=packed.size)
-        _, known = self._find(colors)
-        values, which = np.unique(colors[~known], return_inverse=True)
-        counts = np.bincount(which, lengths[~known], len(values)).astype(np.int64)
+        places, known = self._find(colors)
+        ids = self._sorted[1][places]
+        ids[~known] = UNKNOWN
+        labels: np.ndarray = np.repeat(ids, lengths)
+        return labels.reshape(pixels.shape[:2]), self._others(colors[~known], lengths[~known])
+
+    @staticmethod
+    def _others(colors: np.ndarray, lengths: np.ndarray) -> Outside:
+        """Return colours with the lengths of their runs, the most frequent first."""
+        values, which = np.unique(colors, return_inverse=True)
+        counts = np.bincount(which, lengths, len(values)).astype(np.int64)
         return most_frequent(values, counts, lambda value: f'#{value:06x}')
 
     def _find(self, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

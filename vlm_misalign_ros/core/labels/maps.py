@@ -22,7 +22,8 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.encodings import DEFAULT, Encoding, decode_labels, name_of
-from vlm_misalign_ros.core.labels.forms import UNKNOWN, Outside, most_frequent
+from vlm_misalign_ros.core.labels.forms import UNKNOWN, ColorEncoding, Outside, most_frequent
+from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling, telling_of
 
 SAMPLE = 20_000
 """Pixels of a map that are kept as they came, about."""
@@ -42,6 +43,8 @@ class LabelMap:
     """Pixels whose value the encoding does not have."""
     sample: np.ndarray | None = None
     """Evenly spread pixels as they came, (h, w) or RGB (h, w, 3); None where nothing came."""
+    telling: Telling = EVERYTHING
+    """Which classes the encoding tells apart."""
     problem: str = ''
     """Why nothing could be read; empty where it could."""
 
@@ -76,6 +79,9 @@ def read_pixels(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Out
 
 
 def _counted(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+    # One of a plug-in's own kind may decode in another way.
+    if type(encoding) is ColorEncoding and encoding.gives <= EVERYTHING.gives:
+        return encoding.read(pixels)
     labels = decode_labels(encoding, pixels)
     count = getattr(encoding, 'outside', None)
     return labels, Outside() if count is None else count(pixels)
@@ -89,11 +95,12 @@ def read_labels(encoding: Encoding, pixels: np.ndarray) -> LabelMap:
     """
     try:
         labels, outside = read_pixels(encoding, pixels)
+        telling = telling_of(encoding)
     except RecordError as error:
         empty = np.full(pixels.shape[:2], UNKNOWN, np.uint8)
         return LabelMap(empty, name_of(encoding), False, sample=spread(pixels), problem=str(error))
     tells_hood = bool(getattr(encoding, 'tells_hood', False))
-    return LabelMap(labels, name_of(encoding), tells_hood, outside, spread(pixels))
+    return LabelMap(labels, name_of(encoding), tells_hood, outside, spread(pixels), telling)
 
 
 def spread(pixels: np.ndarray, most: int = SAMPLE) -> np.ndarray:

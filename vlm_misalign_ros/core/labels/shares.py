@@ -29,8 +29,12 @@ import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_NAME
 
-_NOTHING = [BY_NAME[name].id for name in ('unlabeled', 'out of roi')]
-_NO_SCENE = [BY_NAME[name].id for name in ('ego vehicle', 'rectification border')]
+SILENT: tuple[str, ...] = ('unlabeled', 'out of roi')
+"""Labels that are part of the scene and say nothing of it."""
+NO_SCENE: tuple[str, ...] = ('ego vehicle', 'rectification border')
+"""Labels that are no part of the scene."""
+_NOTHING = [BY_NAME[name].id for name in SILENT]
+_NO_SCENE = [BY_NAME[name].id for name in NO_SCENE]
 
 NOTHING = np.isin(np.arange(256), [*_NOTHING, *_NO_SCENE])
 """Whether a label id says nothing of the scene, bool (256,)."""

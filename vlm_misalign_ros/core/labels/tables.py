@@ -22,7 +22,13 @@ later 22, and other colours for fences and for what is `other`.
 
 from __future__ import annotations
 
-from vlm_misalign_ros.core.labels.classes import BY_NAME, IGNORE, LABELS
+from vlm_misalign_ros.core.labels.classes import (
+    BY_NAME,
+    IGNORE,
+    LABELS,
+    TWO_WHEELERS,
+    VEHICLE_MEMBERS,
+)
 from vlm_misalign_ros.core.labels.forms import (
     UNKNOWN,
     ColorEncoding,
@@ -70,7 +76,9 @@ _CARLA_COLORS: dict[int, Color] = {
     28: (180, 165, 180),
 }
 
-# Every vehicle is one class, riders are pedestrians or belong to it: a coarser truth.
+# A coarser truth. CARLA's ref_sensors.md of 0.9.13 on the tag of pedestrians: "Humans that walk or
+# ride/drive any kind of vehicle"; of vehicles: "Cars, vans, trucks, motorcycles, bikes, buses,
+# trains".
 _CARLA_0_9_13: dict[int, int] = {
     0: UNKNOWN,
     3: UNKNOWN,
@@ -79,6 +87,12 @@ _CARLA_0_9_13: dict[int, int] = {
     **_ids({8: 'sidewalk', 9: 'vegetation', 10: 'car', 11: 'wall', 12: 'traffic sign'}),
     **_ids({13: 'sky', 14: 'ground', 15: 'bridge', 16: 'rail track', 17: 'guard rail'}),
     **_ids({18: 'traffic light', 19: 'static', 20: 'dynamic', 22: 'terrain'}),
+}
+_CARLA_0_9_13_MERGED: dict[int, tuple[int, ...]] = {
+    BY_NAME['person'].id: (BY_NAME['rider'].id,),
+    BY_NAME['car'].id: tuple(
+        BY_NAME[name].id for name in (*VEHICLE_MEMBERS, *TWO_WHEELERS) if name != 'car'
+    ),
 }
 _CARLA_0_9_13_COLORS: dict[int, Color] = {
     0: (0, 0, 0),
@@ -108,8 +122,13 @@ _CARLA_0_9_13_COLORS: dict[int, Color] = {
 _CARLA_0_9_9_COLORS: dict[int, Color] = {2: (190, 153, 153), 3: (250, 170, 160)}
 
 
-def _values(name: str, values: dict[int, int], red: bool = False) -> ValueEncoding:
-    return ValueEncoding(name, value_table(values), red, known_values(values))
+def _values(
+    name: str,
+    values: dict[int, int],
+    red: bool = False,
+    merged: dict[int, tuple[int, ...]] | None = None,
+) -> ValueEncoding:
+    return ValueEncoding(name, value_table(values), red, known_values(values), merged or {})
 
 
 def _colors(ids: dict[int, int], *colors: dict[int, Color]) -> dict[Color, int]:
@@ -121,9 +140,11 @@ TRAIN_IDS = _values('cityscapes_train_ids', _TRAIN)
 CITYSCAPES_COLORS = ColorEncoding('cityscapes_colors', _CITYSCAPES_COLORS)
 CARLA_TAGS = _values('carla_tags', _CARLA, red=True)
 CARLA_PALETTE = ColorEncoding('carla_palette', _colors(_CARLA, _CARLA_COLORS))
-CARLA_TAGS_0_9_13 = _values('carla_tags_0_9_13', _CARLA_0_9_13, red=True)
+CARLA_TAGS_0_9_13 = _values('carla_tags_0_9_13', _CARLA_0_9_13, True, _CARLA_0_9_13_MERGED)
 CARLA_PALETTE_0_9_13 = ColorEncoding(
-    'carla_palette_0_9_13', _colors(_CARLA_0_9_13, _CARLA_0_9_13_COLORS, _CARLA_0_9_9_COLORS)
+    'carla_palette_0_9_13',
+    _colors(_CARLA_0_9_13, _CARLA_0_9_13_COLORS, _CARLA_0_9_9_COLORS),
+    _CARLA_0_9_13_MERGED,
 )
 
 MEANINGS = {

@@ -12,18 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Structured answers: JSON whole or cut off, key and value, tables."""
+"""Short answers: names of things alone, what a value says of them, `cars: 2`, rows of tables."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
-from vlm_misalign_ros.core.language.text import words
+from vlm_misalign_ros.core.language.text import starts_with, words
 from vlm_misalign_ros.core.types import Mention
 
 _MODIFIERS = frozenset(
@@ -36,102 +34,40 @@ _JOINED = frozenset(('/', 'and', 'or', ',', '&'))
 _NO = frozenset(
     '0 no none false absent zero nil null n empty nothing negative nope missing nowhere'.split()
 )
+_UNSEEN = (
+    'cannot be',
+    'cannot tell',
+    "can't tell",
+    'cannot say',
+    'cannot determine',
+    'cannot judge',
+    "can't be",
+    'could not be',
+    'not discernible',
+    'not identifiable',
+    'not recognisable',
+    'not recognizable',
+    'not determinable',
+    'not clear',
+    'too dark',
+    'too blurry',
+    'too blurred',
+    'too unclear',
+    'hard to',
+    'difficult to',
+    'impossible to',
+    'unable to',
+    'indeterminate',
+    'undetermined',
+    'indistinct',
+)
+"""Values that say that nothing can be made out."""
 _NOT = frozenset(('not', 'without', "can't", 'cannot'))
 _EMPTY = (('[', ']'), ('{', '}'))
 _YES = frozenset('yes true present visible y several many multiple some one two three'.split())
 _MAYBE = frozenset(
     'maybe possibly unclear unknown uncertain perhaps unsure likely possible'.split()
 )
-_ATTEMPTS = 24
-"""Places at which an answer is tried as JSON."""
-_ENDS = 6
-"""Places at which JSON that is cut off is tried as whole."""
-_PARTS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("?)|[{}\[\],]', re.DOTALL)
-"""Strings, the last of which may lack its end, and what is between them."""
-_Open = tuple[str, '_Open'] | None
-"""What closes the innermost open bracket, and the ones around it."""
-
-
-def find_json(text: str) -> Iterator[tuple[int, int, Any]]:
-    """
-    Yield (start, end, value) of the JSON objects and lists in a text, fenced or bare.
-
-    The last may be cut off: what is whole of it counts. Linear in the text's length.
-    """
-    decoder = json.JSONDecoder()
-    start, attempts = 0, 0
-    while attempts < _ATTEMPTS:
-        places = [place for place in (text.find('{', start), text.find('[', start)) if place >= 0]
-        if not places:
-            return
-        begin = min(places)
-        attempts += 1
-        try:
-            value, end = decoder.raw_decode(text, begin)
-        except RecursionError:
-            return
-        except ValueError:
-            value = _cut_off(text[begin:])
-            if value is None:
-                start = begin + 1
-                continue
-            end = len(text)
-        if (
-            isinstance(value, dict)
-            and value
-            or isinstance(value, list)
-            and value
-            and all(isinstance(entry, (str, dict)) for entry in value)
-        ):
-            yield begin, end, value
-            start = end
-        else:
-            start = begin + 1
-
-
-def _cut_off(text: str) -> Any:
-    """Return the value of JSON that ends too early; a text cut off counts as far as it goes."""
-    for place, closing in _ends(text):
-        try:
-            return json.loads(text[:place] + closing)
-        except (ValueError, RecursionError):
-            continue
-    return None
-
-
-def _ends(text: str) -> list[tuple[int, str]]:
-    """
-    Return the last places, latest first, at which JSON could have ended, with what closes it.
-
-    Empty for a text whose brackets do not match or are all closed.
-    """
-    left: _Open = None
-    ends: deque[tuple[int, str, _Open]] = deque(maxlen=_ENDS)
-    for found in _PARTS.finditer(text):
-        part = found.group()
-        if part[0] == '"':
-            ends.append((found.end(), '', left) if found[1] else (len(text), '"', left))
-        elif part == ',':
-            ends.append((found.start(), '', left))
-        elif part in '{[':
-            left = ('}' if part == '{' else ']', left)
-        else:
-            if left is None or left[0] != part:
-                return []
-            left = left[1]
-            ends.append((found.end(), '', left))
-    if left is None:
-        return []
-    return [(place, quote + _closing(brackets)) for place, quote, brackets in reversed(ends)]
-
-
-def _closing(left: _Open) -> str:
-    """Return what closes the brackets that are left open, the innermost first."""
-    found = []
-    while left is not None:
-        bracket, left = left
-        found.append(bracket)
-    return ''.join(found)
 
 
 def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
@@ -159,11 +95,32 @@ def named_alone(tokens: Sequence[str], lexicon: Lexicon) -> tuple[str, ...]:
 
 def polarity(value: Any, lexicon: Lexicon) -> Mention | None:
     """Return what the value beside a thing's name says of it; None for a text of its own."""
-    if value is None or isinstance(value, (bool, list, dict)):
+    if isinstance(value, (list, dict)):
+        return _polarity_of_many(value, lexicon)
+    if value is None or isinstance(value, bool):
         return Mention.ASSERTED if value else Mention.DENIED
     if isinstance(value, (int, float)):
+        if math.isnan(value):
+            return Mention.HYPOTHETICAL
         return Mention.ASSERTED if value > 0 else Mention.DENIED
     return _polarity_of_words(words(value) if isinstance(value, str) else tuple(value), lexicon)
+
+
+def _polarity_of_many(value: list[Any] | dict[Any, Any], lexicon: Lexicon) -> Mention:
+    """Return what a list of things or counts by kind say: `["none"]`, `{"left": 0}`."""
+    if isinstance(value, list):
+        entries = value
+        leaves = all(entry is None or isinstance(entry, (str, int, float)) for entry in entries)
+    else:
+        entries = list(value.values())
+        leaves = all(isinstance(entry, (int, float)) for entry in entries)
+    denied = leaves and all(polarity(entry, lexicon) is Mention.DENIED for entry in entries)
+    return Mention.DENIED if denied else Mention.ASSERTED
+
+
+def is_no(word: str) -> bool:
+    """Return whether a word says that none is there."""
+    return word in _NO
 
 
 def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | None:
@@ -176,6 +133,8 @@ def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | N
         return Mention.HEDGED
     if first.isdigit() or first in _YES:
         return Mention.ASSERTED
+    if starts_with(tokens, *_UNSEEN) and not lexicon.cues.longest(tokens, 0)[0]:
+        return Mention.HYPOTHETICAL
     _, cues = lexicon.cues.longest(tokens, 0)
     if Cue.HEDGE_BEFORE in cues or Cue.HEDGE_AFTER in cues:
         return Mention.HEDGED
@@ -186,11 +145,20 @@ def _polarity_of_words(tokens: tuple[str, ...], lexicon: Lexicon) -> Mention | N
     return None
 
 
-def pairs(
-    tokens: Sequence[str], lexicon: Lexicon
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+class Pair(NamedTuple):
+    """A part of `cars: 4, pedestrians: none`, by its words in the sentence."""
+
+    classes: tuple[str, ...]
+    start: int
+    """First word of the key."""
+    colon: int
+    end: int
+    """Behind the last word of the value."""
+
+
+def pairs(tokens: Sequence[str], lexicon: Lexicon) -> list[Pair]:
     """
-    Return (classes, value words) of each part of `cars: 4, pedestrians: none`.
+    Return each part of `cars: 4, pedestrians: none`.
 
     Empty when the sentence is none. A key has to be the name of a thing and nothing else.
     """
@@ -207,10 +175,10 @@ def pairs(
                 place for place in range(colon, colons[number + 1]) if tokens[place] in (',', '|')
             ]
             if not inside:
-                return [] if not classes else [(classes, tuple(tokens[colon + 1 :]))]
+                return [] if not classes else [Pair(classes, start, colon, stop)]
             stop = inside[-1]
         if classes:
-            found.append((classes, tuple(tokens[colon + 1 : stop])))
+            found.append(Pair(classes, start, colon, stop))
         start = stop + 1
     return found
 

@@ -28,7 +28,8 @@ from types import MappingProxyType
 
 from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language import reach
-from vlm_misalign_ros.core.language.discourse import Parsed, weigh
+from vlm_misalign_ros.core.language.acts import weigh
+from vlm_misalign_ros.core.language.discourse import Parsed
 from vlm_misalign_ros.core.language.grammar import (
     ACTIONS,
     DEFINITE,
@@ -40,13 +41,14 @@ from vlm_misalign_ros.core.language.grammar import (
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
-from vlm_misalign_ros.core.language.nouns import Said, find_riders, is_ego, noun_phrase
+from vlm_misalign_ros.core.language.nouns import EGO, Said, find_riders, is_ego, noun_phrase
 from vlm_misalign_ros.core.language.phrases import is_plural
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
 from vlm_misalign_ros.core.types import Mention
 
 _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you', 'because', 'due', 'since'))
 _NONE = frozenset(('0', 'x0', 'zero', 'none', 'no', 'absent', 'nil'))
+_ENDS = ((), (',',), (';',))
 _NOBODY = frozenset(('nobody', "nobody's", 'no', 'no-one', 'not'))
 _ANYBODY = frozenset(('anybody', 'anyone'))
 _COPULAS = frozenset('is are be was were being just only really actually'.split())
@@ -244,10 +246,23 @@ class Clauses:
     def _mention(self, index: int, found: Mark) -> None:
         tokens, end, classes = self._tokens, index + found.length, found.classes or ()
         start, determiner = noun_phrase(tokens, self._marks, index)
-        if is_ego(tokens, index, found, start, determiner, self._vehicle_named()):
+        if is_ego(
+            tokens, index, found, start, determiner, tokens[index] in EGO and self._vehicle_named()
+        ):
             return
-        definite = determiner in DEFINITE or not determiner and self._shares(start, classes)
-        place = definite and start > 0 and (tokens[start - 1] in PREPOSITIONS or not determiner)
+        definite = (
+            determiner in DEFINITE
+            or tokens[index] in DEFINITE
+            or not determiner
+            and self._shares(start, classes)
+        )
+        place = definite and start > 0 and tokens[start - 1] in PREPOSITIONS
+        if definite and not determiner and start > 1:
+            before = self.said[-1] if self.said else None
+            place = before.place if before and before.end == start - 1 else True
+        if tokens[index] == 'cars' and tokens[start] == 'its':
+            # Those of a train.
+            return
         if classes == _SIGN and _is_of_building(tokens, start, end):
             return
         if classes == _PERSON:
@@ -330,6 +345,8 @@ class Clauses:
     def _none_in_brackets(self, end: int) -> bool:
         """Return whether `(none)` stands behind a name."""
         after = self._tokens[end : end + 3]
+        if after[:1] == ('0',):
+            return after[1:2] in _ENDS
         return len(after) == 3 and after[0] == '(' and after[2] == ')' and after[1] in _NONE
 
 

@@ -40,7 +40,7 @@ _WEIGHING = (
 )
 """What makes `after` and `given` no conditions: `after considering everything, go`."""
 _OPENS = frozenset((',', ':', ';', 'and', 'but', 'that'))
-_CLOSES = frozenset((':', ';', ')', '-', 'so', 'therefore', 'but'))
+CLOSES = frozenset((',', ':', ';', ')', '-', 'so', 'therefore', 'but'))
 _CONSEQUENCE = frozenset((',', ';', ':', 'and', 'but', 'as'))
 _OF_TIME = frozenset(('how', 'before', 'until'))
 
@@ -52,13 +52,15 @@ class Condition:
         """Start without one."""
         self._tokens = tokens
         self._phrases = lexicon.conditions
-        self._goes_before = False
+        self._goes_before = self._first = False
         self.holds = False
 
     def pass_by(self, index: int, judged: int) -> None:
         """Take in the word at `index`, where a phrase of `judged` words judges."""
         word = self._tokens[index]
-        length = self._phrases.longest(self._tokens, index)[0]
+        length = (
+            self._phrases.longest(self._tokens, index)[0] if word in self._phrases.begins else 0
+        )
         if (
             not judged
             and length
@@ -66,8 +68,11 @@ class Condition:
             and not starts_with(self._tokens[index + length :], *_WEIGHING)
         ):
             self.holds = True
+            self._first = index == 0
             self._goes_before = index == 0 or self._tokens[index - 1] in _OPENS
-        elif word in _CLOSES or word == ',' and not self._goes_before:
+        elif word == ':' and self._first:
+            pass
+        elif word != ',' and word in CLOSES or word == ',' and not self._goes_before:
             self.holds = False
 
 

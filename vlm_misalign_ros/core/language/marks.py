@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
@@ -26,8 +26,7 @@ FORWARD = (Cue.NEGATION_BEFORE, Cue.HEDGE_BEFORE, Cue.HYPOTHETICAL_BEFORE, Cue.P
 """Cues that reach forward."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """What starts at a word: a cue, a thing, or neither."""
 
     cue: Cue | None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.bounding import Span
 from vlm_misalign_ros.core.types import Judgement, Mention
 
 _RANK = {Mention.HYPOTHETICAL: 0, Mention.HEDGED: 1, Mention.DENIED: 2, Mention.ASSERTED: 3}
@@ -37,7 +38,18 @@ class Reading:
     """By name of a class of the user's own, which is counted and never scored."""
     phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The words by which each class was first asserted."""
+    spans: dict[str, Span] = field(default_factory=dict)
+    """
+    Where the words stand that name a class as what it is, (start, end) in the answer.
+
+    Those that first assert it, and of the other states those that came last. They have no key
+    where an answer to the prompt alone could tell and nothing of it is a word.
+    """
     judgement: Judgement = Judgement.UNPARSED
+    judged_span: Span | None = None
+    """Where the words stand that judge; None where nothing is judged."""
+    rule: str = ''
+    """What told the judgement: one of deciding.RULES, or nothing."""
     cut: int = 0
     """Characters left out in the middle of an answer that is too long."""
     language: str = ''
@@ -51,8 +63,13 @@ class Reading:
         mention: Mention | None,
         name: Sequence[str] = (),
         corrects: bool = False,
+        span: Span | None = None,
     ) -> None:
-        """Take in one mention; with `corrects` it counts over what was said before."""
+        """
+        Take in one mention; with `corrects` it counts over what was said before.
+
+        Its words are `name`, and stand at `span`.
+        """
         if mention is None:
             return
         for entry in classes:
@@ -61,8 +78,18 @@ class Reading:
             old = said.get(entry)
             if old is None or corrects or _RANK[mention] > _RANK[old]:
                 said[entry] = mention
+            if said[entry] is mention:
+                self._place(entry, span, first=old is mention is Mention.ASSERTED)
             if mention is Mention.ASSERTED and name and scored:
                 self.phrases.setdefault(entry, tuple(name))
+
+    def _place(self, entry: str, span: Span | None, first: bool) -> None:
+        """Keep where a class was said to be what it is; with `first` what is there stays."""
+        if span is not None:
+            if not first or entry not in self.spans:
+                self.spans[entry] = span
+        elif not first:
+            self.spans.pop(entry, None)
 
 
 def to_plain(reading: Reading) -> dict[str, Any]:
@@ -84,3 +111,34 @@ def to_plain(reading: Reading) -> dict[str, Any]:
     if reading.further:
         plain['further'] = {name: state.value for name, state in reading.further.items()}
     return plain
+
+
+def to_record(text: str, reading: Reading) -> dict[str, Any]:
+    """
+    Return a reading of `text` with all that is known of it, as `vlm-misalign mentions` prints it.
+
+    To what `to_plain` returns come `hypothetical`; `classes`, by name, with state, whether it is
+    `scored`, `start`, `end` and the `words` that stand there; `judged`, the same of the judgement
+    with its `rule`, or None; `style`, `language` and `cut`.
+    """
+    plain = to_plain(reading)
+    plain['hypothetical'] = [
+        name for name in SCORED if reading.mentions.get(name) is Mention.HYPOTHETICAL
+    ]
+    plain['classes'] = {
+        name: {
+            'state': state.value,
+            'scored': name in SCORED,
+            **_cut_out(text, reading.spans.get(name)),
+        }
+        for name, state in (reading.mentions | reading.further).items()
+    }
+    plain['judged'] = (
+        {'rule': reading.rule, **_cut_out(text, reading.judged_span)} if reading.rule else None
+    )
+    return {**plain, 'style': reading.style, 'language': reading.language, 'cut': reading.cut}
+
+
+def _cut_out(text: str, span: Span | None) -> dict[str, Any]:
+    start, end = span or (None, None)
+    return {'start': start, 'end': end, 'words': None if span is None else text[start:end]}

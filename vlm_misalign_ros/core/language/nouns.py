@@ -34,7 +34,7 @@ _OUTSIDE = STOP - {word for word in VERBS if word.endswith(('ed', 'ing'))}
 """What ends a noun phrase, going back from its name."""
 _LONGEST_NAME = 7
 
-_EGO = frozenset((VEHICLE, 'car'))
+EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
     "had can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
     "would might doesn't won't be not".split()
@@ -47,7 +47,7 @@ _LETTING = frozenset(
 
 _ROLES = phrases(
     'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
-    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
+    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|decelerate|accelerate|control|slow down|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
         '|'
     )
 )
@@ -55,7 +55,7 @@ _ROLES = phrases(
 _ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
 _NEAR = phrases(
-    'close to|near|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
+    'close to|near|from|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
     '|approaching|next to|away from|back of|hood of'.split('|')
 )
 """What stands before `the car` that looks where no other was named."""
@@ -88,7 +88,10 @@ _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
 _OTHERS = frozenset('others some another one who'.split())
 _MOUNTED = frozenset('mounted seated riding sitting astride perched'.split())
 _ON_FOOT = frozenset('walking standing jogging running strolling walk stand sitting'.split())
+_NEW_SUBJECT = frozenset((',', 'while', 'and', 'or', 'others', 'some', 'one', 'another'))
 _POSTURES = frozenset('is are was were sits sit sat sitting seated riding rides'.split())
+_OWN = (('his',), ('her',), ('their',))
+_RIDES = frozenset('rides riding rode ride'.split())
 _ARE = frozenset('are is were was also'.split())
 _TOPS = (('top', 'of'), ('the', 'back', 'of'), ('the', 'seat', 'of'))
 _RIDDEN = frozenset(('bicycle', 'motorcycle'))
@@ -152,13 +155,13 @@ def is_ego(
     `the vehicle` alone is either that one, or one that was `named_before` and counts by its name.
     """
     end = index + found.length
-    if determiner in _OURS and tokens[index] in _EGO:
+    if determiner in _OURS and tokens[index] in EGO:
         return True
     return (
         determiner in DEFINITE
-        and tokens[index] in _EGO
+        and tokens[index] in EGO
         and tokens[index - 1] == determiner
-        and _EGO.issuperset(found.classes or ())
+        and EGO.issuperset(found.classes or ())
         and (
             _acts(tokens, end)
             or _is_acted_for(tokens, phrase_start, index, end)
@@ -252,6 +255,15 @@ def find_riders(said: Sequence[Said], tokens: Sequence[str], riders: set[str]) -
             wheels.classes = ('rider', *wheels.classes)
 
 
+def _is_own(between: Sequence[str], place: int) -> bool:
+    """Return whether somebody rides something of his own: `rides past with a bag on his`."""
+    return (
+        between[place] == 'on'
+        and tuple(between[place + 1 :]) in _OWN
+        and not _RIDES.isdisjoint(between[:place])
+    )
+
+
 def _without_top(words: Sequence[str]) -> Sequence[str]:
     """Return `sits on a` for `sits on top of a`."""
     for place, word in enumerate(words):
@@ -287,9 +299,12 @@ def _rides(between: Sequence[str]) -> bool:
     places = [place for place, word in enumerate(between) if word in _RIDING]
     if not places:
         return False
+    if _is_own(between, places[-1]):
+        return True
     head, tail = between[: places[-1]], between[places[-1] + 1 :]
     posture = next((place for place, word in enumerate(head) if word in _POSTURES), 0)
-    head = head[posture:]
+    if _NEW_SUBJECT.isdisjoint(head[:posture]):
+        head = head[posture:]
     if tail and (tail[0] in DEFINITE or tail[0] in INDEFINITE):
         tail = tail[1:]
     return (

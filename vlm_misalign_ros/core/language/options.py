@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm_misalign_ros.core.language.discourse import Act
+from vlm_misalign_ros.core.language.acts import Act
 from vlm_misalign_ros.core.language.text import Sentence
 
 _OPTIONS = 'options'

@@ -23,12 +23,13 @@ Matching is bounded by the pattern's length, so it is linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.phrases import lengths, phrases
+from vlm_misalign_ros.core.language.text import words
 
 _CLOSES = PUNCTUATION | frozenset('i we you it they he she there'.split())
 _NONE: list[Any] = []
@@ -37,8 +38,8 @@ _GAP = 4
 
 _ENDS = ((), *((mark,) for mark in PUNCTUATION), ('and',), ('so',), ('but',))
 
-Test = Callable[[int], Sequence[int]]
-"""Given a place, returns the ends of what it looks for there, the best first."""
+Test = Callable[[str, int], Sequence[int]]
+"""Given its name and a place, returns the ends of what it looks for there, the best first."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,15 @@ class Pattern:
         return cls(tuple(map(_part, found[begins:])), begins)
 
 
+_COMMON = frozenset(
+    'the a an is are was to of and in on at with it there for that this be as by or from not has '
+    'have can no : , any all'.split()
+)
+"""Words that most sentences have one of."""
+_NEEDED = frozenset(('word', 'set'))
+_BRACKETS = {'{': 'set', '}': 'set', '<': 'test', '>': 'test'}
+
+
 def _part(text: str) -> _Part:
     optional = len(text) > 1 and text.endswith('?')
     text = text[:-1] if optional else text
@@ -74,22 +84,48 @@ def _part(text: str) -> _Part:
         return _Part('gap', '', True)
     if text == '$':
         return _Part('end', '')
-    for kind, (opens, closes) in {'set': '{}', 'test': '<>'}.items():
-        if text[0] == opens:
-            if text[-1] != closes or len(text) < 3:
-                raise ValueError(f'{text!r} is no sign of a pattern')
-            return _Part(kind, text[1:-1], optional)
-    return _Part('word', text, optional)
+    kind = _BRACKETS.get(text[0])
+    if kind is None:
+        return _Part('word', text, optional)
+    if _BRACKETS.get(text[-1]) != kind or len(text) < 3:
+        raise ValueError(f'{text!r} is no sign of a pattern')
+    return _Part(kind, text[1:-1], optional)
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A pattern, under a word or test that it can begin with."""
 
     number: int
-    pattern: Pattern
-    seconds: frozenset[str] | None
-    """Words of which one has to come next; None where any may."""
+    parts: tuple[_Part, ...]
+    at_beginning: bool
+
+
+class _Starts:
+    """Patterns that can begin with a word: whatever comes next, and by the word that has to."""
+
+    def __init__(self) -> None:
+        self.whatever: list[_Entry] = []
+        self.second: dict[str, list[_Entry]] = {}
+
+
+class Sought:
+    """A sentence in which patterns are looked for."""
+
+    def __init__(
+        self, tokens: Sequence[str], begins: Callable[[], Sequence[bool]], test: Test
+    ) -> None:
+        """Take its words, what tells where clauses begin, and what tests stand for."""
+        self.tokens = tokens
+        self.test = test
+        self.words = frozenset(tokens)
+        self._tell = begins
+        self._begins: Sequence[bool] | None = None
+
+    def begins(self, index: int) -> bool:
+        """Return whether a clause begins at a word."""
+        if self._begins is None:
+            self._begins = self._tell()
+        return self._begins[index]
 
 
 class PatternSet:
@@ -98,9 +134,15 @@ class PatternSet:
     def __init__(self, sets: Mapping[str, Iterable[str]]) -> None:
         """Take the sets of phrases by name."""
         self.sets = {name: phrases(entries) for name, entries in sets.items()}
-        self._by_word: dict[str, list[_Entry]] = {}
+        self._telling = {
+            name: frozenset(map(_most_telling, entries)) for name, entries in sets.items()
+        }
+        self._by_word: dict[str, _Starts] = {}
         self._by_test: dict[str, list[_Entry]] = {}
         self._count = 0
+        self._by_anchor: dict[str, list[int]] = {}
+        """Numbers of patterns by the words of which a sentence has one where they match."""
+        self._with_test: dict[str, list[int]] = {}
         self.tests: set[str] = set()
 
     def add(self, text: str) -> int:
@@ -112,84 +154,125 @@ class PatternSet:
                 raise ValueError(f'pattern {text!r} names the set {part.name!r}, which is none')
             if part.kind == 'test':
                 self.tests.add(part.name)
+                if not part.optional:
+                    self._with_test.setdefault(part.name, []).append(number)
+        for word in self._rarest(pattern):
+            self._by_anchor.setdefault(word, []).append(number)
         for part in pattern.parts:
             self._index(part, pattern, number)
             if not part.optional:
                 return number
         raise ValueError(f'pattern {text!r} could be empty')
 
+    def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
+        """Return the numbers of the patterns that a sentence has words and, of tests, places for."""
+        anchors, found = self._by_anchor, set[int]()
+        for word in sought.words:
+            numbers = anchors.get(word)
+            if numbers is not None:
+                found.update(numbers)
+        for name, numbers in self._with_test.items():
+            if name not in tests:
+                found.difference_update(numbers)
+        return found
+
+    @property
+    def begins(self) -> Container[str]:
+        """Return the words that patterns begin with."""
+        return self._by_word
+
+    @property
+    def begins_with_test(self) -> bool:
+        """Return whether a pattern begins with a test."""
+        return bool(self._by_test)
+
+    def _rarest(self, pattern: Pattern) -> frozenset[str]:
+        """Return the words of the part of a pattern that the fewest sentences have."""
+        needed = [
+            self._words(part)
+            for part in pattern.parts
+            if part.kind in _NEEDED and not part.optional
+        ]
+        if not needed:
+            raise ValueError('a pattern has to name a word or a set')
+        return min(needed, key=lambda words: (len(words & _COMMON), len(words)))
+
+    def _words(self, part: _Part) -> frozenset[str]:
+        """Return words of which a sentence has one where a part matches."""
+        return frozenset((part.name,)) if part.kind == 'word' else self._telling[part.name]
+
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
+        entry = _Entry(number, pattern.parts, pattern.at_beginning)
         if part.kind == 'word':
-            self._by_word.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_word.setdefault(part.name, _Starts()).whatever.append(entry)
         elif part.kind == 'set':
             for word, follow in self.sets[part.name].begins.items():
-                seconds = None if '' in follow else frozenset(follow)
-                self._by_word.setdefault(word, []).append(_Entry(number, pattern, seconds))
+                starts = self._by_word.setdefault(word, _Starts())
+                if '' in follow:
+                    starts.whatever.append(entry)
+                else:
+                    for second in follow:
+                        starts.second.setdefault(second, []).append(entry)
         elif part.kind == 'test':
-            self._by_test.setdefault(part.name, []).append(_Entry(number, pattern, None))
+            self._by_test.setdefault(part.name, []).append(entry)
         else:
             raise ValueError('a pattern cannot begin with *')
 
     def find(
-        self,
-        tokens: Sequence[str],
-        start: int,
-        begins: bool,
-        tests: Mapping[str, Test],
-        noun: bool,
+        self, sought: Sought, start: int, noun: bool, possible: Container[int]
     ) -> tuple[int, int] | None:
         """
         Return (number, end) of the pattern that matches at `start`; None for none.
 
-        `begins` tells whether a clause begins there, `noun` whether a noun phrase that names a
-        thing does. Of several the one added first counts.
+        `noun` tells whether a noun phrase that names a thing starts there; `possible` holds the
+        numbers of patterns that the sentence can match. Of several the one added first counts.
         """
-        candidates = self._by_word.get(tokens[start], _NONE)
-        if noun:
-            for name, found in self._by_test.items():
-                if tests[name](start):
-                    candidates = [*candidates, *found]
-        if not candidates:
-            return None
-        second = tokens[start + 1] if start + 1 < len(tokens) else ''
+        tokens = sought.tokens
         best, ends = self._count, 0
-        for entry in candidates:
-            if (
-                entry.number >= best
-                or entry.seconds is not None
-                and second not in entry.seconds
-                or entry.pattern.at_beginning
-                and not begins
-            ):
+        for entry in self._candidates(sought, start, noun):
+            number = entry.number
+            if number >= best or number not in possible:
                 continue
-            end = self._match(entry.pattern.parts, 0, tokens, start, tests)
+            if entry.at_beginning and not sought.begins(start):
+                continue
+            end = self._match(entry.parts, 0, tokens, start, sought.test)
             if end > start:
-                best, ends = entry.number, end
+                best, ends = number, end
         return (best, ends) if ends else None
 
+    def _candidates(self, sought: Sought, start: int, noun: bool) -> Sequence[_Entry]:
+        """Return the patterns that could begin at a word, by that one and the next."""
+        tokens = sought.tokens
+        starts = self._by_word.get(tokens[start])
+        found: Sequence[_Entry] = _NONE
+        if starts is not None:
+            found = starts.whatever
+            if starts.second and start + 1 < len(tokens):
+                more = starts.second.get(tokens[start + 1])
+                if more is not None:
+                    found = found + more if found else more
+        if noun:
+            for name, entries in self._by_test.items():
+                if sought.test(name, start):
+                    found = [*found, *entries]
+        return found
+
     def _match(
-        self,
-        parts: tuple[_Part, ...],
-        place: int,
-        tokens: Sequence[str],
-        start: int,
-        tests: Mapping[str, Test],
+        self, parts: tuple[_Part, ...], place: int, tokens: Sequence[str], start: int, test: Test
     ) -> int:
         """Return the end of what the parts from `place` on match at `start`; -1 for no match."""
         if place == len(parts):
             return start
         part = parts[place]
-        for end in self._ends(part, tokens, start, tests):
-            found = self._match(parts, place + 1, tokens, end, tests)
+        for end in self._ends(part, tokens, start, test):
+            found = self._match(parts, place + 1, tokens, end, test)
             if found >= 0:
                 return found
         if part.optional and part.kind != 'gap':
-            return self._match(parts, place + 1, tokens, start, tests)
+            return self._match(parts, place + 1, tokens, start, test)
         return -1
 
-    def _ends(
-        self, part: _Part, tokens: Sequence[str], start: int, tests: Mapping[str, Test]
-    ) -> Sequence[int]:
+    def _ends(self, part: _Part, tokens: Sequence[str], start: int, test: Test) -> Sequence[int]:
         if part.kind == 'gap':
             return _gap(tokens, start)
         if part.kind == 'end':
@@ -202,7 +285,12 @@ class PatternSet:
             if tokens[start] not in self.sets[part.name].begins:
                 return ()
             return [start + length for length in lengths(self.sets[part.name], tokens, start)]
-        return tests[part.name](start)
+        return test(part.name, start)
+
+
+def _most_telling(phrase: object) -> str:
+    """Return the word of a phrase that the fewest sentences have."""
+    return max(words(str(phrase)), key=lambda word: (word not in _COMMON, len(word)))
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:

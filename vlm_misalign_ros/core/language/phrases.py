@@ -47,17 +47,19 @@ class Phrases:
 
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest phrase at `start`; (0, []) for none."""
-        node = self.begins.get(tokens[start]) if start < len(tokens) else None
-        if node is None:
-            return NOTHING
-        length, meanings = NOTHING
+        stop = len(tokens)
+        node = self.begins.get(tokens[start]) if start < stop else None
+        found = NOTHING
         index = start + 1
         while node is not None:
-            if '' in node:
-                length, meanings = index - start, node['']
-            node = node.get(tokens[index]) if index < len(tokens) else None
+            meanings = node.get('')
+            if meanings is not None:
+                found = index - start, meanings
+            if index == stop:
+                break
+            node = node.get(tokens[index])
             index += 1
-        return length, meanings
+        return found
 
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""
@@ -96,21 +98,22 @@ class Things(Phrases):
     def longest(self, tokens: Sequence[str], start: int) -> tuple[int, list[Any]]:
         """Return (words, meanings) of the longest name or compound at `start`."""
         length, meanings = super().longest(tokens, start)
-        end = start + length
-        if (
-            not length
-            or end >= len(tokens)
-            or tokens[end] not in self.heads.begins
-            or not meanings[0]
-            or is_plural(tokens[end - 1])
-        ):
-            return length, meanings
-        return self._compound(tokens, start, end, meanings)
+        while length and meanings[0]:
+            end = start + length
+            if end >= len(tokens) or tokens[end] not in self.heads.begins:
+                break
+            longer, named = self._compound(tokens, start, end, meanings)
+            if not longer:
+                break
+            length, meanings = longer, named
+        return length, meanings
 
     def _compound(
         self, tokens: Sequence[str], start: int, end: int, meanings: list[Any]
     ) -> tuple[int, list[Any]]:
-        """Return what a name is with the words behind it, from `end` on."""
+        """Return what a name is with the words behind it, from `end` on; (0, []) for no more."""
+        if is_plural(tokens[end - 1]):
+            return NOTHING
         width, heads = self.heads.longest(tokens, end)
         for head in heads:
             if head.of and head.of.isdisjoint(meanings[0]):
@@ -122,7 +125,7 @@ class Things(Phrases):
             if longer > width and named[0]:
                 return end - start + longer, named
             return end - start + width, [head.classes]
-        return end - start, meanings
+        return NOTHING
 
 
 _SINGULAR = frozenset(
@@ -149,6 +152,9 @@ def acts(tokens: Sequence[str], start: int, end: int) -> bool:
     """
     last = tokens[end - 1]
     if not last.endswith(('s', 'ing')) or last.endswith('ss'):
+        if last in ('stand', 'wait') and 'and' in tokens[max(0, start - 2) : start]:
+            # "A van and a bus stand there".
+            return True
         return not _LETTING.isdisjoint(tokens[max(0, start - _NAME_BEGINS_WITHIN) : start])
     after = tokens[end] if end < len(tokens) else ''
     follows = after in _GOES_ON or last.endswith('ing') and after in _SINGULAR

@@ -24,8 +24,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from vlm_misalign_ros.core.language.bounding import MAX_TEXT, Kept, Span, blank, keep, thoughts
 from vlm_misalign_ros.core.language.wrapping import unwrap
@@ -84,6 +84,27 @@ class Plain:
         if self._starts is None or self._ends is None or start >= end:
             return start, end
         return self._starts[start], self._ends[end - 1]
+
+    def put(self, pieces: Iterable[tuple[int, int, str]]) -> Plain:
+        """Return it with other words in the place of some: (start, end, word), in their order."""
+        old_starts = self._starts or range(len(self.text))
+        old_ends = self._ends or range(1, len(self.text) + 1)
+        starts: array[int] = array('l')
+        ends: array[int] = array('l')
+        parts: list[str] = []
+        done = 0
+        for start, end, word in pieces:
+            parts += self.text[done:start], word
+            starts.extend(old_starts[done:start])
+            starts.extend([old_starts[start]] * len(word))
+            ends.extend(old_ends[done:start])
+            ends.extend([old_ends[end - 1]] * len(word))
+            done = end
+        if not parts:
+            return self
+        starts.extend(old_starts[done:])
+        ends.extend(old_ends[done:])
+        return replace(self, text=''.join((*parts, self.text[done:])), _starts=starts, _ends=ends)
 
 
 def tidy(answer: str, prompt: str = '') -> Plain:

@@ -169,11 +169,29 @@ _EXISTENCE = ('is there', 'are there', 'do you see', 'can you see', 'how many', 
 _ASKING = frozenset('i we you the it is are do does should'.split())
 
 
+_NOUNS = frozenset('sign signs light lights line lines'.split())
+"""What makes a noun of `stop`: a question about a stop sign is not about going on."""
+
+
+def _without_choice(tokens: Sequence[str]) -> Sequence[str]:
+    """Return a question without the answers that it offers: `answer yes or no`."""
+    plain = [word.strip("'") for word in tokens]
+    for place, word in enumerate(plain):
+        if word == 'or' and {plain[place - 1], *plain[place + 1 : place + 2]} == {'yes', 'no'}:
+            return [*plain[: place - 1], *plain[place + 2 :]]
+    return plain
+
+
 def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     """Return what `yes` to a question says of going on; None for another question."""
-    found = frozenset(tokens)
+    tokens = _without_choice(tokens)
+    found = frozenset(
+        word
+        for word, after in zip(tokens, [*tokens[1:], ''], strict=False)
+        if word != 'stop' or after not in _NOUNS
+    )
     if (
-        'or' not in found
+        not ('or' in found and found & _ASKS_SAFE)
         and found & _ASKS_UNSAFE
         and found & _ASKING
         and not starts_with(tokens, 'what', 'where', 'which', 'why', 'how')
@@ -206,7 +224,7 @@ def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
     )
 
 
-_LEADING = frozenset(
+LEADING = frozenset(
     "a : definitely answer absolutely clearly certainly , the is my well i'm i am inclined to say "
     'would think so by all means of course i'.split()
 )
@@ -250,6 +268,6 @@ def yes_or_no(tokens: Sequence[str]) -> Judgement | None:
             return Judgement.UNSAFE
         if word in _YES_WORDS and not starts_with(tokens, f'{word} not'):
             return Judgement.SAFE
-        if word not in _LEADING:
+        if word not in LEADING:
             return None
     return None

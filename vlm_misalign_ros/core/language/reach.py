@@ -40,6 +40,8 @@ _CLAUSE = 6
 """Words at the beginning of a sentence among which a denial is of what went before."""
 _CLAUSES = frozenset('but however while although because since'.split())
 _THE_REST = (('the', 'rest'), ('the', 'others'), ('everything', 'else'), ('all', 'else'))
+_ITS = frozenset(('its', 'his', 'her', 'their'))
+_JOINS = frozenset(('and', 'or'))
 _LISTED = frozenset(', and : ('.split())
 """What a clause goes on after, where the one before has its verb."""
 _A = frozenset(('a', 'an', 'either'))
@@ -59,7 +61,7 @@ def reach_back(said: Sequence[Said], tokens: Sequence[str], index: int, state: M
         if entry.start <= boundary:
             return
         if (
-            (not entry.place or tokens[index] == 'if')
+            (not entry.place or tokens[index] == 'if' and len(said) == 1)
             and entry.state in (Mention.ASSERTED, Mention.HEDGED)
             and tokens[entry.end] not in _PROPERTIES
         ):
@@ -74,6 +76,8 @@ def _boundary(tokens: Sequence[str], index: int) -> int:
     for place in range(index - 1, -1, -1):
         word = tokens[place]
         if word == ',' and tokens[place + 1 : place + 3] in _THE_REST:
+            return place
+        if word == ',' and tokens[place + 1] in _ITS and _JOINS.isdisjoint(tokens[place:index]):
             return place
         if word in _CLAUSES or listed and word in VERBS:
             return place

@@ -16,18 +16,18 @@
 
 from __future__ import annotations
 
-from vlm_misalign_ros.core.language.answers import find_json
+from vlm_misalign_ros.core.language.fields import find_fields
 from vlm_misalign_ros.core.language.judgement import judge_sentences
 from vlm_misalign_ros.core.language.languages import language_of
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading, to_plain
 from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.prose import Prose
-from vlm_misalign_ros.core.language.structured import judge_json
+from vlm_misalign_ros.core.language.structured import Verdicts
+from vlm_misalign_ros.core.language.structures import find_structures
 from vlm_misalign_ros.core.language.styles import style_of
 from vlm_misalign_ros.core.language.text import words
 from vlm_misalign_ros.core.language.values import Values
-from vlm_misalign_ros.core.types import Judgement
 
 __all__ = ['Reading', 'read', 'to_plain']
 
@@ -47,23 +47,22 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     )
     if not lexicon.speech.admits(plain.text, reading.language):
         return reading
-    text = lexicon.speech.tidy(plain.text)
-    prose = Prose(lexicon, reading)
+    plain = plain.put(lexicon.speech.small_words(plain.text))
+    text = plain.text
+    prose = Prose(lexicon, reading, text)
     prose.ask(plain.asked)
-    values = Values(lexicon, reading, prose)
-    # As long as the text, so that the places of words stay theirs.
-    rest, start = [], 0
-    judged: Judgement | None = None
-    for begin, end, value in find_json(text):
-        rest += [text[start:begin], ' ' * (end - begin - 1), '\n']
-        start = end
-        values.read(value)
-        judged = judge_json(value, lexicon) or judged
-    rest.append(text[start:])
-    found = prose.read(''.join(rest).replace('```json', ' ' * 7).replace('```', ' ' * 3))
-    said = judge_sentences(found, lexicon, ' '.join(words(plain.asked)), prose.parser)
-    # What JSON says holds, unless the prose around it judges, too.
-    if judged is None or said in (Judgement.SAFE, Judgement.UNSAFE):
-        judged = said
-    reading.judgement = judged
+    values = Values(lexicon, reading, prose, text)
+    structures, rest = find_structures(text, lexicon)
+    for node in structures:
+        values.read(node)
+    asked = ' '.join(words(plain.asked))
+    verdicts = Verdicts(lexicon, asked, text)
+    for node in sorted(structures + find_fields(rest), key=lambda node: node.start):
+        verdicts.read(node)
+    judged = judge_sentences(prose.read(rest), lexicon, asked, prose.parser)
+    verdict = verdicts.over(judged)
+    reading.judgement, reading.rule = verdict.judgement, verdict.rule
+    if verdict.span is not None:
+        reading.judged_span = plain.span(*verdict.span)
+    reading.spans = {name: plain.span(*span) for name, span in reading.spans.items()}
     return reading

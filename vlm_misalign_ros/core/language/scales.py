@@ -41,31 +41,32 @@ def scale_alone(tokens: Sequence[str], lexicon: Lexicon) -> str:
     return ''
 
 
-def level(tokens: Sequence[str], start: int, kind: str, lexicon: Lexicon) -> Judgement | None:
-    """Return what a level at `start` means: `high`, `8 / 10`, `2 out of 5`."""
+def level(
+    tokens: Sequence[str], start: int, kind: str, lexicon: Lexicon
+) -> tuple[Judgement, int] | None:
+    """Return what a level at `start` means, and where it ends: `high`, `8 / 10`, `2 out of 5`."""
     place = start
     while place < len(tokens) and tokens[place] in _BEFORE_LEVEL and place - start < 5:
         place += 1
     rest = tokens[place:]
-    share = _share(rest)
+    share, length = _share(rest)
     if share is None:
-        if lexicon.side['low'].longest(rest, 0)[0]:
-            share = 0.0
-        elif lexicon.side['high'].longest(rest, 0)[0]:
-            share = 1.0
-        else:
+        low, high = (lexicon.side[name].longest(rest, 0)[0] for name in ('low', 'high'))
+        if not low and not high:
             return None
+        share, length = (0.0, low) if low else (1.0, high)
     if kind == 'safety':
         share = 1 - share
     if share <= _SAFE_UP_TO:
-        return Judgement.SAFE
-    return Judgement.UNSAFE if share >= _UNSAFE_FROM else None
+        return Judgement.SAFE, place + length
+    return (Judgement.UNSAFE, place + length) if share >= _UNSAFE_FROM else None
 
 
-def _share(tokens: Sequence[str]) -> float | None:
-    """Return `8 / 10` or `8 out of 10` as 0.8."""
+def _share(tokens: Sequence[str]) -> tuple[float | None, int]:
+    """Return `8 / 10` or `8 out of 10` as 0.8, and how many words that is."""
     numbers = [word for word in tokens[:5] if word.replace('.', '', 1).isdigit()]
     joined = any(word in ('/', 'out', 'of') for word in tokens[1:4])
     if len(numbers) == 2 and joined and tokens[0] == numbers[0] and float(numbers[1]) > 0:
-        return min(float(numbers[0]) / float(numbers[1]), 1.0)
-    return None
+        length = 2 + tokens[1:5].index(numbers[1])
+        return min(float(numbers[0]) / float(numbers[1]), 1.0), length
+    return None, 0

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,14 @@ class Speech:
         found = [word.lower() for word in _WORD.findall(text)]
         others = sum(word in self.others and word not in self.own for word in found)
         return others < 3 or others <= sum(word in self.own for word in found)
+
+    def small_words(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield (start, end, English word) of the small words of its own in a text."""
+        if self.small:
+            for met in _WORD.finditer(text):
+                english = self.small.get(met[0].lower())
+                if english is not None:
+                    yield met.start(), met.end(), english
 
     def tidy(self, text: str) -> str:
         """Return a text with the English small words in the place of its own."""

@@ -89,9 +89,9 @@ _ADVICE = re.compile(
 )
 _ORDERS = frozenset(
     'be watch stay keep maintain reduce slow look pay use avoid always never obey yield check '
-    "drive leave make prepare turn give allow follow adjust remember remain expect scan do don't take "
-    'increase brake respect approach stop wait wear pull switch anticipate ensure monitor let if '
-    'please'.split()
+    "drive leave make prepare turn give allow follow adjust remember remain expect scan do don't "
+    'take increase brake respect approach stop wait wear pull switch anticipate ensure monitor '
+    'let if please'.split()
 )
 _ORDER = re.compile(
     r'(?:^|(?<=[.!?:]\s)|(?<=\*\*))[\s*•\d.)(\[\]+-]{0,12}'
@@ -195,16 +195,21 @@ class _Form:
 
     def _structured(self) -> bool:
         text = self._text
-        found = _OBJECT.search(text)
+        found = _OBJECT.search(text) if '{' in text or '[' in text or '`' in text else None
         if found and _PAIRED.search(text, found.start()):
             return True
         if text.startswith('[') and text.endswith(']') and not _POINTS.search(text):
             return True
-        tagged = sum(len(tag.group()) for tag in _TAG.finditer(text))
-        if tagged > 0.4 * len(text) or len(_ROW.findall(text)) >= 2:
+        if '<' in text and sum(len(tag.group()) for tag in _TAG.finditer(text)) > 0.4 * len(text):
             return True
-        if len(_FIELD.findall(text)) >= 3 or _FORM_ASKED.search(self._prompt):
+        if '|' in text and len(_ROW.findall(text)) >= 2:
             return True
+        if (';' in text or '|' in text) and len(_FIELD.findall(text)) >= 3:
+            return True
+        if self._prompt and _FORM_ASKED.search(self._prompt):
+            return True
+        if ':' not in text:
+            return False
         keyed = [match for line in self._lines if (match := _KEY.match(line))]
         items = sum(bool(_ITEM.match(line)) for line in self._lines)
         return len(keyed) >= 2 and len(keyed) + items >= 0.6 * len(self._lines)
@@ -217,8 +222,10 @@ class _Form:
             name: len(pattern.findall(lower)) if not self._tokens.isdisjoint(telling) else 0
             for name, (pattern, telling) in _PURPOSES.items()
         }
-        points['reasoning'] += 2 * len(_OWN_QUESTION.findall(text))
-        points['plan'] += 3 * (len(_POINTS.findall(text)) >= 2)
+        if '?' in text:
+            points['reasoning'] += 2 * len(_OWN_QUESTION.findall(text))
+        if '(' in text or '[' in text:
+            points['plan'] += 3 * (len(_POINTS.findall(text)) >= 2)
         if not self._tokens.isdisjoint(_ORDERS):
             points['advice'] += len(_ORDER.findall(lower))
         if self._prompt:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 MAX_SENTENCE = 200
@@ -56,6 +56,21 @@ class Sentence:
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Return where the words from `first` to before `last` stand in the text that was read."""
         return self.starts[first], self.ends[last - 1]
+
+    def part(self, first: int, last: int | None = None) -> Sentence:
+        """Return the words from `first` to before `last` as a sentence of their own."""
+        cut = slice(first, last)
+        return replace(self, words=self.words[cut], starts=self.starts[cut], ends=self.ends[cut])
+
+    def without(self, mark: str) -> Sentence:
+        """Return the sentence without a mark."""
+        kept = [place for place, word in enumerate(self.words) if word != mark]
+        return replace(
+            self,
+            words=tuple(self.words[place] for place in kept),
+            starts=tuple(self.starts[place] for place in kept),
+            ends=tuple(self.ends[place] for place in kept),
+        )
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -12,100 +12,138 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Reads the values of JSON: what keys and entries say of each class."""
+"""Reads the values of structured answers: what keys and entries say of each class."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from collections.abc import Sequence
 
-from vlm_misalign_ros.core.language import answers
+from vlm_misalign_ros.core.language import answers, keys
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
+from vlm_misalign_ros.core.language.nodes import Node, place_of, plain
+from vlm_misalign_ros.core.language.plain import normal_form
 from vlm_misalign_ros.core.language.prose import Prose
 from vlm_misalign_ros.core.language.text import words
 from vlm_misalign_ros.core.types import Mention
 
 _DEPTH = 32
-_NAMES = ('name', 'type', 'class', 'label', 'object', 'category', 'kind', 'item', 'entity')
-_COUNTS = (
-    'count',
-    'number',
-    'present',
-    'visible',
-    'detected',
-    'quantity',
-    'amount',
-    'exists',
-    'seen',
-    'in_scene',
-)
-_ASKED = frozenset(('question', 'prompt', 'instruction', 'query'))
-"""Keys of what the model was asked, which is nothing that it says."""
-_READ = _ASKED.union(_NAMES, _COUNTS)
+_READ = keys.ASKED.union(keys.NAMES, keys.COUNTS)
+_STATES = ('status', 'state')
+_ATTRIBUTES = frozenset('state position location color colour nearby scene view image in'.split())
+_BEFORE = frozenset('num n has have is are contains presence of any there count'.split())
+_NO = frozenset(('no', 'without', 'zero'))
 
 
 class Values:
-    """Notes what JSON says; texts within it are read as prose."""
+    """Notes what structured answers say; texts within them are read as prose."""
 
-    def __init__(self, lexicon: Lexicon, reading: Reading, prose: Prose) -> None:
-        """Note in `reading`."""
+    def __init__(self, lexicon: Lexicon, reading: Reading, prose: Prose, source: str) -> None:
+        """Note in `reading` what nodes of `source` say."""
         self._lexicon = lexicon
+        self._source = source
         self._reading = reading
         self._prose = prose
 
-    def read(self, value: Any, state: Mention | None = None, depth: int = 0) -> None:
-        """Read a JSON value; `state` is what the keys above say of all that is in it."""
+    def read(self, node: Node, state: Mention | None = None, depth: int = 0) -> None:
+        """Read a value; `state` is what the keys above say of all that is in it."""
         if depth > _DEPTH:
             return
-        if isinstance(value, str):
-            self._prose.read_value(value, state)
-        elif isinstance(value, list):
-            for entry in value:
-                self.read(entry, state, depth + 1)
-        elif isinstance(value, dict):
-            if self._entry(value, state):
-                return
-            for key, entry in value.items():
-                if str(key).lower() not in _ASKED:
-                    self._pair(str(key), entry, depth, state)
+        if isinstance(node.value, str):
+            # What was escaped has not been tidied with the text around it.
+            text = node.value if node.value.isascii() else normal_form(node.value)
+            self._prose.read_value(text, state, (node.start, node.end))
+        for entry in node.items or ():
+            self.read(entry, state, depth + 1)
+        if node.pairs is None or self._entry(node.pairs, state, depth):
+            return
+        for key, entry in node.pairs:
+            tokens = keys.key_words(str(key.value))
+            if keys.ASKED.isdisjoint(tokens[-1:]):
+                self._pair(tokens, key, entry, depth, state)
 
-    def _entry(self, value: dict[Any, Any], state: Mention | None) -> bool:
+    def _entry(
+        self, pairs: Sequence[tuple[Node, Node]], state: Mention | None, depth: int
+    ) -> bool:
         """Read `{"type": "car", "count": 2}`; return whether it was one."""
-        keys = {str(key).lower(): entry for key, entry in value.items()}
-        name = next((keys[key] for key in _NAMES if isinstance(keys.get(key), str)), None)
-        if name is None:
+        fields = {str(pair[0].value).strip().lower().replace(' ', '_'): pair for pair in pairs}
+        named = {key: entry for key, (_, entry) in fields.items()}
+        for key in keys.NAMES:
+            name = named[key].value if key in named else None
+            tokens = keys.key_words(name) if isinstance(name, str) else ()
+            classes = answers.named_alone(keys.thing_words(tokens), self._lexicon)
+            if classes:
+                break
+        else:
             return False
-        classes = answers.named_alone(words(name.replace('_', ' ')), self._lexicon)
-        if not classes:
-            return False
-        stated = self._counted([keys[key] for key in _COUNTS if key in keys])
-        self._reading.note(classes, state or stated or Mention.ASSERTED, words(name))
+        stated = self._counted([named[key] for key in keys.COUNTS if key in named])
+        if stated is Mention.ASSERTED:
+            stated = self._status([named[key] for key in _STATES if key in named])
+        span = place_of(named[key], self._source)
+        self._reading.note(classes, _joined(state, stated), tokens, span=span)
         if stated is not Mention.DENIED:
-            for key, entry in keys.items():
-                if isinstance(entry, str) and key not in _READ:
-                    self._prose.read_value(entry, state)
+            for key, (node, entry) in fields.items():
+                if key not in _READ:
+                    self._pair(keys.key_words(key), node, entry, depth, state)
         return True
 
-    def _pair(self, key: str, entry: Any, depth: int, state: Mention | None) -> None:
-        """Read `"cars": 2`."""
-        tokens = words(re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', key).replace('_', ' '))
-        classes = answers.named_alone(tokens, self._lexicon)
+    def _pair(
+        self, tokens: tuple[str, ...], key: Node, entry: Node, depth: int, state: Mention | None
+    ) -> None:
+        """Read `"cars": 2`; `tokens` are the words of the key."""
+        denies, classes = self._named(tokens)
         if classes:
-            stated = (
-                self._counted([entry[name] for name in entry if str(name).lower() in _COUNTS])
-                if isinstance(entry, dict) and entry
-                else answers.polarity(entry, self._lexicon)
-            )
-            self._reading.note(classes, state or stated or Mention.ASSERTED, tokens)
-            if stated is Mention.DENIED or not isinstance(entry, (str, list, dict)):
+            counts = [
+                said
+                for name, said in entry.pairs or ()
+                if str(name.value).strip().lower() in keys.COUNTS
+            ]
+            stated = answers.polarity(plain(counts[0] if counts else entry), self._lexicon)
+            if denies:
+                stated = Mention.ASSERTED if stated is Mention.DENIED else Mention.DENIED
+            span = place_of(key, self._source)
+            self._reading.note(classes, _joined(state, stated), tokens, span=span)
+            holds = isinstance(entry.value, str) or entry.pairs or entry.items
+            if stated is Mention.DENIED or not holds:
                 return
-        if self._lexicon.absent.find(tokens) or any(word.startswith('not') for word in tokens):
-            state = Mention.DENIED
-        elif self._lexicon.uncertain.find(tokens):
-            state = Mention.HEDGED
-        self.read(entry, state, depth + 1)
+        self.read(entry, self._state(tokens, state), depth + 1)
 
-    def _counted(self, counts: list[Any]) -> Mention | None:
+    def _state(self, tokens: tuple[str, ...], state: Mention | None) -> Mention | None:
+        """Return what a key says of all that is under it."""
+        if self._lexicon.absent.find(tokens) or 'not' in tokens:
+            return Mention.DENIED
+        if keys.is_advice(tokens):
+            return Mention.HYPOTHETICAL
+        return Mention.HEDGED if self._lexicon.uncertain.find(tokens) else state
+
+    def _named(self, tokens: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+        """Return whether a key denies, and what it names: `no_cars`, `car_2`, `has_bus`."""
+        tokens = tuple(keys.thing_words(tokens))
+        while len(tokens) > 1 and tokens[-1] in _ATTRIBUTES:
+            tokens = tokens[:-1]
+        while len(tokens) > 1 and tokens[0] in _BEFORE:
+            tokens = tokens[1:]
+        denies = len(tokens) > 1 and tokens[0] in _NO
+        return denies, answers.named_alone(tokens[denies:], self._lexicon)
+
+    def _counted(self, counts: list[Node]) -> Mention | None:
         """Return what the first of some counts says; a thing that is not counted is there."""
-        return answers.polarity(counts[0], self._lexicon) if counts else Mention.ASSERTED
+        return answers.polarity(plain(counts[0]), self._lexicon) if counts else Mention.ASSERTED
+
+    def _status(self, states: list[Node]) -> Mention:
+        """Return whether a state says that a thing is not there: `absent`, and no other word."""
+        for entry in states:
+            tokens = words(str(entry.value))
+            if self._lexicon.absent.find(tokens) or len(tokens) == 1 and answers.is_no(tokens[0]):
+                return Mention.DENIED
+        return Mention.ASSERTED
+
+
+def _joined(state: Mention | None, stated: Mention | None) -> Mention:
+    """Return what keys above and the value itself say together."""
+    if stated is None:
+        stated = Mention.ASSERTED
+    if state is None or stated is Mention.HYPOTHETICAL:
+        return stated
+    # {"possible": {"car": 0}}
+    return stated if state is Mention.HEDGED and stated is Mention.DENIED else state

@@ -181,7 +181,7 @@ def _check_known(
         if key not in base and place not in ('macros.', 'kinds.'):
             raise ConfigurationError(
                 f'lexicon {path} adds to {place + str(key)!r}, which there is not',
-                nearest(key, (*base, *(() if place else _OWN))),
+                nearest(key, dict.fromkeys((*base, *(() if place else _OWN)))),
             )
 
 
@@ -264,7 +264,7 @@ def _lacking(data: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
         if key in data and isinstance(value, Mapping):
             found = data[key] if isinstance(data[key], Mapping) else {}
             lacking += [f'{key}.{name}' for name in value if name not in found]
-    named = _classes_named(data.get('things'))
+    named = _classes_named(data['things']) if 'things' in data else set(SCORED)
     return lacking + [f'a name of {name!r} in things' for name in SCORED if name not in named]
 
 

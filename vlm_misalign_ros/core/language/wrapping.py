@@ -76,7 +76,7 @@ _TEMPLATES = (
 """What the first words of a template are, which no answer begins with."""
 _VALUE = re.compile(r'[\s*]*(?:\d+|no|none|yes|true|false|absent|present|one|two|several)\b', re.I)
 _ANY_WORD = re.compile(r'\w')
-_SENTENCE = re.compile(r'\s*\w+\W+\w+\W+\w+')
+_ASKS = re.compile(r'[^\n]{0,400}\?')
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def unwrap(text: str, prompt: str) -> tuple[list[Span], str]:
     question is one that `yes` or `no` answers, of an echo or else of the prompt; empty for none.
     """
     tokens = _tokens(text)
-    bare = blank(text, [(mark.start, mark.end) for mark in tokens if mark.kind == 'noise'])
+    prompt = _without_noise(prompt, _tokens(prompt))
+    bare = _without_noise(text, tokens)
     turns = [mark for mark in tokens if mark.kind != 'noise'] + _labels(bare)
     turns.sort(key=lambda mark: mark.start)
     found = _first_turn(bare, turns, prompt) if turns else _first_pair(bare, prompt)
@@ -132,6 +133,10 @@ def _tokens(text: str) -> list[_Mark]:
         _Mark(found.start(), found.end(), str(found.lastgroup), True)
         for found in _TOKEN.finditer(text)
     ]
+
+
+def _without_noise(text: str, tokens: Sequence[_Mark]) -> str:
+    return blank(text, [(mark.start, mark.end) for mark in tokens if mark.kind == 'noise'])
 
 
 def _labels(text: str) -> list[_Mark]:
@@ -184,7 +189,11 @@ def _is_turn(text: str, turns: Sequence[_Mark], number: int) -> bool:
     mark = turns[number]
     if mark.kind != 'user' or _VALUE.match(text, mark.end):
         return False
-    return len(turns) > 1 or bool(_SENTENCE.match(text, mark.end))
+    if any(other.kind == 'model' for other in turns):
+        return True
+    # The text may end within that turn.
+    label = text[mark.start : mark.end]
+    return '#' in label or 'USER' in label or bool(_ASKS.match(text, mark.end))
 
 
 def _first_pair(text: str, prompt: str) -> Answer:

@@ -34,17 +34,6 @@ _BLOCK = 1_000_000
 """Weights drawn at once."""
 
 
-def weights(clusters: int, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
-    """Return how often each cluster is drawn, int64 (resamples, clusters), by row."""
-    rng = np.random.default_rng((seed, clusters))
-    return _draw(rng, clusters, resamples)
-
-
-def _draw(rng: np.random.Generator, clusters: int, resamples: int) -> np.ndarray:
-    found: np.ndarray = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-    return found
-
-
 def resampled(sums: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """
     Return totals over resampled scenes, float64 (resamples, K), of sums by scene, (scenes, K).
@@ -58,10 +47,11 @@ def resampled(sums: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) ->
         sums = grouped
     sums = np.asarray(sums, np.float64)
     rng = np.random.default_rng((seed, len(sums)))
-    step = max(1, _BLOCK // max(len(sums), 1))
+    share = np.full(len(sums), 1 / len(sums))
+    step = max(1, _BLOCK // len(sums))
     return np.concatenate(
         [
-            _draw(rng, len(sums), min(step, resamples - start)) @ sums
+            rng.multinomial(len(sums), share, size=min(step, resamples - start)) @ sums
             for start in range(0, resamples, step)
         ]
     )

@@ -29,28 +29,17 @@ import numpy as np
 from scipy import special
 from scipy.stats import rankdata
 
-from vlm_misalign_ros.core.metrics.intervals import (
-    ALPHA,
-    NOTHING,
-    Interval,
-    clopper_pearson,
-    korn_graubard,
-)
+from vlm_misalign_ros.core.metrics.intervals import ALPHA, NOTHING, Interval, clopper_pearson
+from vlm_misalign_ros.core.metrics.scenes import scene_sums
+from vlm_misalign_ros.core.metrics.statistics import Z95
 
-_NORMAL = 1.959963984540054
 _LESS, _LESS_OF_TWO = 1.3, 1.6
 """Scenes that a spread of unequal ones loses by their mean and weights; by those of two kinds."""
 
 
 def by_scene(scenes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the sums of `values`, (N,) or (N, K), by scene; a row a scene that is there."""
-    _, place = np.unique(scenes, return_inverse=True)
-    whole = np.issubdtype(values.dtype, np.integer)
-    found = np.zeros(
-        (int(place.max(initial=-1)) + 1, *values.shape[1:]), np.int64 if whole else np.float64
-    )
-    np.add.at(found, place, values)
-    return found
+    return scene_sums(np.unique(scenes, return_inverse=True)[1], values)
 
 
 def spread(sums: np.ndarray) -> float:
@@ -74,7 +63,7 @@ def bounded(
     if scenes > 1 and variance > 1e-18 and 0 < value < 1:
         size = value * (1 - value) / variance
         quantile = special.stdtrit(scenes - 1 if freedom is None else freedom, 1 - ALPHA / 2)
-        size *= (_NORMAL / float(quantile)) ** 2
+        size *= (Z95 / float(quantile)) ** 2
         size = min(max(size, 1.0), most)
     low, high = clopper_pearson(np.array([value * size]), np.array([size]))
     return Interval(float(value), float(low[0]), float(high[0]))
@@ -84,39 +73,6 @@ def signed(value: float, variance: float, scenes: int, freedom: float | None = N
     """Return the interval of a statistic between -1 and 1, as a correlation is."""
     found = bounded((value + 1) / 2, variance / 4, scenes, freedom=freedom)
     return Interval(float(value), 2 * found.low - 1, 2 * found.high - 1)
-
-
-def mover(first: Interval, second: Interval, correlation: float = 0.0) -> Interval:
-    """
-    Return the second estimate minus the first, whose estimates are so correlated.
-
-    MOVER (Zou and Donner 2008, Statistics in Medicine 27; Newcombe 1998, method 10): the limits
-    are combined as distances from the estimates.
-    """
-
-    def apart(one: float, other: float) -> float:
-        return sqrt(max(one**2 + other**2 - 2 * correlation * one * other, 0.0))
-
-    value = second.value - first.value
-    if isnan(value):
-        return NOTHING
-    return Interval(
-        value,
-        value - apart(second.value - second.low, first.high - first.value),
-        value + apart(second.high - second.value, first.value - first.low),
-    )
-
-
-def mean_of_two(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-) -> Interval:
-    """Return the mean of two rates given by scene, by MOVER on Korn and Graubard's limits."""
-    one = korn_graubard(*first)
-    other = korn_graubard(*second)
-    # The mean is half of the difference to the second turned around.
-    turned = Interval(-one.value, -one.high, -one.low)
-    found = mover(turned, other)
-    return Interval(found.value / 2, max(found.low / 2, 0.0), min(found.high / 2, 1.0))
 
 
 def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Interval:
@@ -232,7 +188,12 @@ def spearman(x: np.ndarray, y: np.ndarray, scenes: np.ndarray) -> Interval:
 def partial_spearman(
     x: np.ndarray, y: np.ndarray, given: np.ndarray, scenes: np.ndarray
 ) -> Interval:
-    """Return Spearman's correlation with `given` held fixed, as statistics.partial_spearman."""
+    """
+    Return Spearman's correlation of x and y with `given` held fixed, over rows, (N,) each.
+
+    The partial correlation of the ranks: (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)).
+    NaN below 4 rows or without spread of x or y.
+    """
     if len(x) < 4:
         return NOTHING
     (xy, i_xy), (xz, i_xz), (yz, i_yz) = (

@@ -28,7 +28,7 @@ from math import atanh, isnan, nan, sqrt, tanh
 import numpy as np
 from scipy import special
 
-from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, mover
 from vlm_misalign_ros.core.metrics.statistics import LEAST_PAIRS, Z95, pearson, spearman
 
 _LEAST_RELIABLE = 0.2
@@ -99,12 +99,5 @@ def difference(first: Interval, second: Interval, between: float) -> Interval:
     if scale > 1e-9:
         together = ((c - a * b / 2) * (1 - a**2 - b**2 - c**2) + c**3) / scale
         together = min(max(together, -1.0), 1.0)
-
-    def apart(one: float, other: float) -> float:
-        return sqrt(max(one**2 + other**2 - 2 * together * one * other, 0.0))
-
-    return Interval(
-        b - a,
-        max(b - a - apart(b - second.low, first.high - a), -2.0),
-        min(b - a + apart(second.high - b, a - first.low), 2.0),
-    )
+    found = mover(first, second, together)
+    return Interval(found.value, max(found.low, -2.0), min(found.high, 2.0))

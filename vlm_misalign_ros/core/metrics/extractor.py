@@ -87,19 +87,22 @@ class _Seen:
     """Share of the denominator, (kinds, 1); sums to 1."""
 
 
-def correct(error: ReaderError, seen: _Seen, errors: _Errors, absent: float) -> np.ndarray:
+def correct(
+    error: ReaderError, seen: _Seen, errors: _Errors, absent: float, open_to: float = nan
+) -> np.ndarray:
     """
     Return what a rate would be without each draw of the extractor's error, not clipped, (draws,).
 
     Each kind of answer is corrected by itself and counts by its share of the answers. `absent` is
     the share of all class-opportunities that are ABSENT: where a spurious assertion lands there it
-    looks like a hallucination. NaN where a reader errs so much that its answers tell nothing.
+    looks like a hallucination. Where a reader errs so much that its answers tell nothing, the rate
+    of that kind is `open_to`.
     """
     if error is ReaderError.PRECISION:
         # What was read by mistake is in the denominator, too.
         right = np.sum(seen.weight * errors.precision, axis=0)
         over = np.sum(seen.weight * (seen.share - (1 - errors.precision) * absent), axis=0)
-        return _divided(over, right)
+        return _divided(over, right, open_to)
     scale = _scale(error, errors)
     if error is ReaderError.OPPORTUNITY:
         over = seen.share - errors.false_alarm
@@ -107,7 +110,7 @@ def correct(error: ReaderError, seen: _Seen, errors: _Errors, absent: float) -> 
         over = seen.share - (1 - errors.recall)
     else:
         over = seen.share - (1 - errors.judgement)
-    found: np.ndarray = np.sum(seen.weight * _divided(over, scale), axis=0)
+    found: np.ndarray = np.sum(seen.weight * _divided(over, scale, open_to), axis=0)
     return found
 
 
@@ -121,8 +124,10 @@ def _scale(error: ReaderError, errors: _Errors) -> np.ndarray:
     return found
 
 
-def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.divide(over, under, out=np.full(over.shape, nan), where=under > 1e-9)
+def _divided(over: np.ndarray, under: np.ndarray, unknown: float) -> np.ndarray:
+    found: np.ndarray = np.divide(
+        over, under, out=np.full(over.shape, unknown), where=under > 1e-9
+    )
     return found
 
 
@@ -171,8 +176,8 @@ def _carried(
 ) -> Corrected:
     means = _means(kinds)
     value = float(correct(error, seen, means, absent)[0])
-    draws = correct(error, seen, _draws(kinds, _DRAWS), absent)
-    if isnan(value) or np.isnan(draws).all():
+    drawn = _draws(kinds, _DRAWS)
+    if isnan(value) or np.isnan(correct(error, seen, drawn, absent)).all():
         return Corrected(nan, nan, nan, False, nan)
     # Where the read rate moves, each kind of answer is taken to move alike.
     scale = _scale(error, means)
@@ -181,7 +186,9 @@ def _carried(
     else:
         stretch = float(np.sum(seen.weight / scale))
     below, above = (stretch * abs(end - observed.value) for end in (observed.low, observed.high))
-    least, most = np.nanpercentile(draws, [2.5, 97.5])
+    # A draw in which the reader tells nothing leaves every rate of its kind open.
+    least = np.percentile(correct(error, seen, drawn, absent, 0.0), 2.5)
+    most = np.percentile(correct(error, seen, drawn, absent, 1.0), 97.5)
     low = value - hypot(below, max(value - float(least), 0.0))
     high = value + hypot(above, max(float(most) - value, 0.0))
     # A correction beyond 0 or 1 says that the reader errs less here than on its own texts: up to

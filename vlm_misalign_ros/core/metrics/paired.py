@@ -32,8 +32,14 @@ from math import hypot, isnan, sqrt
 import numpy as np
 from scipy import special
 
-from vlm_misalign_ros.core.metrics.clustered import mover
-from vlm_misalign_ros.core.metrics.intervals import ALPHA, NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.intervals import (
+    ALPHA,
+    NOTHING,
+    Interval,
+    korn_graubard,
+    mean_of_two,
+    mover,
+)
 
 Terms = tuple[np.ndarray, np.ndarray]
 """Numerators and denominators by scene, (scenes,) each."""
@@ -42,12 +48,6 @@ Terms = tuple[np.ndarray, np.ndarray]
 def unseen(scenes: int) -> float:
     """Return the largest chance of an event that is seen in none of `scenes` in 2.5 % of cases."""
     return float(1 - (ALPHA / 2) ** (1 / scenes)) if scenes else 1.0
-
-
-def scenes_needed(share: float) -> int:
-    """Return the least number of scenes without any event that shows a rate below `share`."""
-    needed = int(np.ceil(np.log(ALPHA / 2) / np.log1p(-share)))
-    return needed if unseen(needed) < share else needed + 1
 
 
 def difference(first: Terms, second: Terms) -> Interval:
@@ -97,8 +97,7 @@ def mean_difference(pairs: list[tuple[Terms, Terms]]) -> Interval:
     if isnan(one.value) or isnan(other.value):
         return NOTHING
     together = max(_correlation(*(_influence(*pair) for pair in pairs)), 0.0)
-    found = mover(Interval(-one.value, -one.high, -one.low), other, -together)
-    return Interval(found.value / 2, found.low / 2, found.high / 2)
+    return mean_of_two(one, other, correlation=together)
 
 
 def _influence(first: Terms, second: Terms) -> np.ndarray:

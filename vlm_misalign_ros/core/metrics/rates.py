@@ -27,10 +27,10 @@ from math import nan
 
 import numpy as np
 
+from vlm_misalign_ros.core.metrics import intervals
 from vlm_misalign_ros.core.metrics.counts import BANDS, FIELDS, Counts
-from vlm_misalign_ros.core.metrics.intervals import korn_graubard_rows
 from vlm_misalign_ros.core.metrics.rows import Better, Interval, RateRow, ReaderError
-from vlm_misalign_ros.core.metrics.statistics import mean_of_two, wilson
+from vlm_misalign_ros.core.metrics.statistics import wilson
 
 __all__ = [
     'BESIDE',
@@ -362,7 +362,9 @@ def _over_scenes(table: tuple[RateRow, ...], by_scene: np.ndarray) -> dict[str, 
     )
     # A mean, as mentions a frame, is no proportion and gets no interval.
     proportion = np.array([row.interval is Interval.WILSON for row in plain])
-    intervals = korn_graubard_rows(np.where(proportion, over, 0), np.where(proportion, under, 0))
+    limits = intervals.korn_graubard_rows(
+        np.where(proportion, over, 0), np.where(proportion, under, 0)
+    )
     scenes = (under > 0).sum(axis=0)
     ratios: dict[str, Rate] = {}
     for place, row in enumerate(plain):
@@ -371,8 +373,8 @@ def _over_scenes(table: tuple[RateRow, ...], by_scene: np.ndarray) -> dict[str, 
             top,
             bottom,
             top / bottom if bottom else nan,
-            float(intervals.low[place]),
-            float(intervals.high[place]),
+            float(limits.low[place]),
+            float(limits.high[place]),
             int(scenes[place]),
         )
     found: dict[str, Rate] = {}
@@ -382,13 +384,7 @@ def _over_scenes(table: tuple[RateRow, ...], by_scene: np.ndarray) -> dict[str, 
 
 
 def _mean(row: RateRow, found: Mapping[str, Rate]) -> Rate:
-    first, second = (found[name] for name in row.mean_of)
-    fewer = [rate.scenes for rate in (first, second) if rate.scenes is not None]
-    return Rate(
-        None,
-        None,
-        *mean_of_two(
-            (first.value, first.low, first.high), (second.value, second.low, second.high)
-        ),
-        min(fewer) if fewer else None,
-    )
+    two = [found[name] for name in row.mean_of]
+    fewer = [rate.scenes for rate in two if rate.scenes is not None]
+    mean = intervals.mean_of_two(*(intervals.Interval(r.value, r.low, r.high) for r in two))
+    return Rate(None, None, mean.value, mean.low, mean.high, min(fewer) if fewer else None)

@@ -91,6 +91,22 @@ class Located(Protocol):
         """Return the run that it was merged from."""
 
 
+def scene_sums(places: np.ndarray, values: np.ndarray, scenes: int = 0) -> np.ndarray:
+    """
+    Return the sums of `values`, (N,) or (N, K), by scene, float64 (scenes,) or (scenes, K).
+
+    `places`, int64 (N,), number the scenes from 0; there are `scenes` of them, or as many as are
+    there. Of whole numbers up to 2^53 a sum is exact.
+    """
+    scenes = max(scenes, int(places.max(initial=-1)) + 1)
+    if values.ndim == 1:
+        return np.bincount(places, values, scenes).astype(np.float64, copy=False)
+    found = np.zeros((scenes, values.shape[1]))
+    for column, line in enumerate(values.T):
+        found[:, column] = np.bincount(places, line, scenes)
+    return found
+
+
 @dataclass(frozen=True, order=True)
 class Place:
     """Where a source frame stands: frames of other groups are never one scene."""

@@ -47,23 +47,6 @@ def wilson(numerator: int, denominator: int) -> tuple[float, float]:
     return low, high
 
 
-def mean_of_two(
-    first: tuple[float, float, float], second: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """
-    Return (value, low, high) of the mean of two independent proportions given likewise.
-
-    MOVER (Zou and Donner 2008): the limits are combined as distances from the estimates.
-    """
-    (p, p_low, p_high), (q, q_low, q_high) = first, second
-    value = (p + q) / 2
-    if isnan(value):
-        return nan, nan, nan
-    low = value - sqrt((p - p_low) ** 2 + (q - q_low) ** 2) / 2
-    high = value + sqrt((p_high - p) ** 2 + (q_high - q) ** 2) / 2
-    return value, low, high
-
-
 def _pairs(x: Numbers, y: Numbers) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     known = ~(np.isnan(a) | np.isnan(b))
@@ -96,25 +79,6 @@ def spearman(x: Numbers, y: Numbers) -> tuple[float, int]:
     if not len(a):
         return nan, 0
     return pearson(stats.rankdata(a), stats.rankdata(b))
-
-
-def partial_spearman(x: Numbers, y: Numbers, given: Numbers) -> tuple[float, int]:
-    """
-    Return Spearman's correlation of x and y with `given` held fixed, and the number of triples.
-
-    The partial correlation of the ranks: (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)).
-    NaN below 4 triples or without spread.
-    """
-    a, b, c = (np.asarray(values, np.float64) for values in (x, y, given))
-    known = ~(np.isnan(a) | np.isnan(b) | np.isnan(c))
-    a, b, c = (stats.rankdata(values[known]) for values in (a, b, c))
-    if len(a) < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return nan, len(a)
-    if np.ptp(c) == 0:
-        return spearman(a, b)
-    xy, xz, yz = (float(np.corrcoef(*pair)[0, 1]) for pair in ((a, b), (a, c), (b, c)))
-    spread = (1 - xz**2) * (1 - yz**2)
-    return ((xy - xz * yz) / sqrt(spread) if spread > 1e-12 else nan), len(a)
 
 
 def holm(values: Sequence[float]) -> list[float]:

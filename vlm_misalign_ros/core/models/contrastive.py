@@ -56,6 +56,8 @@ class ContrastiveModel:
     """
 
     kind = Kind.CONTRASTIVE
+    checked = True
+    """Its weights are checked as it is loaded, since the text embeddings come from them."""
 
     def __init__(self, reference: ModelReference, options: VlmOptions) -> None:
         """

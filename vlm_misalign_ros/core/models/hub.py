@@ -29,6 +29,7 @@ from urllib.error import HTTPError
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
+from vlm_misalign_ros.core.models.weights import shards_of
 
 PATIENCE = 6.0
 """Seconds that a hub may take to answer."""
@@ -106,7 +107,14 @@ def _cached(need: Needed) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     def there(file: str) -> bool:
-        return isinstance(try_to_load_from_cache(need.repository, file), str)
+        path = try_to_load_from_cache(need.repository, file)
+        if not isinstance(path, str) or not file.endswith('.index.json'):
+            return isinstance(path, str)
+        # An index is small and comes first: what it names may not have come.
+        return all(
+            isinstance(try_to_load_from_cache(need.repository, shard), str)
+            for shard in shards_of(Path(path))
+        )
 
     with suppress(ValueError):
         return all(any(there(file) for file in group) for group in need.groups)

@@ -70,12 +70,18 @@ def check_files(directory: Path, patterns: Sequence[str]) -> None:
             break
 
 
-def _check_index(path: Path) -> None:
+def shards_of(path: Path) -> list[str]:
+    """Return the files that an index of weights names; ModelError for what is none."""
     try:
         shards = set(json.loads(path.read_text(encoding='utf-8'))['weight_map'].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f'{path} is no index of weights: {error!r}', _REMEDY) from error
-    missing = [name for name in sorted(map(str, shards)) if not (path.parent / name).is_file()]
+    return sorted(map(str, shards))
+
+
+def _check_index(path: Path) -> None:
+    shards = shards_of(path)
+    missing = [name for name in shards if not (path.parent / name).is_file()]
     if missing:
         raise ModelError(
             f'{path} names {len(missing)} of {len(shards)} files that are not there: '

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ ENDING = 'ending.json'
 TOLD = Path('log', 'told.json')
 """Where it is told, in a run folder, why a run has to end."""
 MANIFEST = 'manifest.json'
+EXPECTED = 'expected_frames'
+"""Key of the manifest: frames that the run has to close; 0 where it has no end."""
 _JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
 
 
@@ -102,15 +104,23 @@ def _deciding(manifest: dict[str, Any]) -> list[Any]:
     """Return what of a manifest decides a verdict: a folder that moved is the same run."""
     configuration = manifest.get('configuration')
     configuration = configuration if isinstance(configuration, dict) else {}
-    # A bag's analysis keeps the settings of the evaluation alone.
-    monitor = configuration.get('monitor', configuration)
-    values = monitor if isinstance(monitor, dict) else {}
+    values = evaluation_settings(manifest) or {}
     return [
         {name: values[name] for name in _JUDGING if name in values},
         configuration.get('segmentation') not in (None, False),
-        manifest.get('expected_frames'),
+        manifest.get(EXPECTED),
         manifest.get('language'),
     ]
+
+
+def evaluation_settings(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of the evaluation that a manifest keeps; None where it keeps none."""
+    configuration = manifest.get('configuration')
+    if not isinstance(configuration, dict):
+        return None
+    # A bag's analysis keeps the settings of the evaluation alone.
+    values = configuration.get('monitor', configuration)
+    return values if isinstance(values, dict) else None
 
 
 def tell_ending(folder: Path, failure: str | None, notes: Sequence[str]) -> None:
@@ -191,5 +201,5 @@ def _all_together(counts: Sequence[int | None]) -> int | None:
 
 def planned_frames(manifest: dict[str, Any]) -> int | None:
     """Return the frames that a run was to close, by its manifest; None where it does not say."""
-    found = manifest.get('expected_frames')
+    found = manifest.get(EXPECTED)
     return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None

@@ -25,12 +25,15 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
+    EXPECTED,
     Ending,
     changed,
+    evaluation_settings,
     merged_ending,
     planned_frames,
     read_ending,
@@ -86,7 +89,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
         out / 'manifest.json',
         {
             **_judged(manifests),
-            'expected_frames': _planned(manifests),
+            EXPECTED: _planned(manifests),
             'merged': {
                 str(folder): manifest for folder, manifest in zip(folders, manifests, strict=True)
             },
@@ -115,8 +118,9 @@ def _checked(
                 'merge what the runs left',
             )
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
-        for name, value in measured(manifests[0]).items():
-            other = measured(manifest).get(name)
+        first, own = measured(manifests[0]), measured(manifest)
+        for name in dict.fromkeys((*first, *own)):
+            value, other = first.get(name), own.get(name)
             if other != value:
                 raise ConfigurationError(
                     f'{folder} measured with another {name} than {folders[0]}: '
@@ -127,10 +131,19 @@ def _checked(
 
 
 def _copy(out: Path, first: Path, pictures: Iterable[tuple[Path, str]]) -> None:
-    """Make the folder with the first run's configuration and the pictures of all."""
+    """Make the folder with the first run's configuration, if it has one, and all pictures."""
+    path = first / 'config.yaml'
+    try:
+        # A bag's analysis has none: its manifest keeps all of its settings.
+        configuration = path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise RecordError(
+            f'{path} cannot be read: {error.strerror}', 'make it readable'
+        ) from error
     try:
         out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(first / 'config.yaml', out / 'config.yaml')
+        if configuration is not None:
+            (out / 'config.yaml').write_bytes(configuration)
         for source, name in pictures:
             if source.is_file():
                 (out / 'pictures').mkdir(exist_ok=True)
@@ -151,8 +164,7 @@ def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     A limit that one run was under must not be lost by merging it behind another.
     """
-    configurations = [manifest.get('configuration') or {} for manifest in manifests]
-    monitors = [configuration.get('monitor') or {} for configuration in configurations]
+    monitors = [evaluation_settings(manifest) or {} for manifest in manifests]
     limits = [limit for values in monitors for limit in values.get('limits') or ()]
     strict: dict[str, Any] = {'limits': list(dict.fromkeys(limits))}
     for name in ('minimum_coverage', 'minimum_scenes'):
@@ -161,9 +173,12 @@ def _judged(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     baselines: dict[str, Any] = {}
     for manifest in manifests:
         baselines |= manifest.get('baselines') or {}
+    configuration = manifests[0].get('configuration') or {}
+    judged = {**monitors[0], **strict}
+    in_part = 'monitor' in configuration or not monitors[0]
     return {
         **manifests[0],
-        'configuration': {**configurations[0], 'monitor': {**monitors[0], **strict}},
+        'configuration': {**configuration, 'monitor': judged} if in_part else judged,
         'baselines': baselines,
     }
 
@@ -175,18 +190,10 @@ def _planned(manifests: Sequence[dict[str, Any]]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def is_merged(folder: Path) -> bool:
-    """Return whether a run folder was made by `merge`."""
-    try:
-        return 'merged' in _manifest(folder)
-    except RecordError:
-        return False
-
-
 def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a manifest decides a frame's record, by what to call it."""
     configuration = manifest.get('configuration') or {}
-    monitor = configuration.get('monitor') or {}
+    monitor = evaluation_settings(manifest) or {}
     found: dict[str, Any] = {
         f'model {name}': [
             entry.get('role'),
@@ -196,12 +203,14 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
         ]
         for name, entry in sorted((manifest.get('models') or {}).items())
     }
-    found['set of models'] = sorted(manifest.get('models') or {})
+    # A bag's analysis knows no more of its models than their names.
+    found['set of models'] = sorted(manifest.get('models') or monitor.get('models') or ())
     found['language'] = manifest.get('language')
     found |= _degraded(manifest)
     found['label encoding'] = manifest.get('label_encoding')
     found['plugins'] = manifest.get('plugins') or {}
-    segmentation = configuration.get('segmentation') or {}
+    segmentation = configuration.get('segmentation')
+    segmentation = segmentation if isinstance(segmentation, dict) else {}
     found['setting of segmentation'] = _settings(SegmentationParameters, segmentation)
     for vlm in configuration.get('vlms') or ():
         found[f'setting of {vlm.get("name")}'] = _settings(VlmParameters, vlm)
@@ -243,7 +252,11 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                 records.append(_moved(record, behind, folder))
             if not isinstance(record, FrameRecord):
                 continue
+            key: tuple[Any, ...]
             key = (record.key, record.condition.name, record.cycle, record.epoch)
+            if record.condition.corruption == UNKNOWN:
+                # One source frame may have lost its condition several times.
+                key = (*key, record.stamp)
             if key in seen:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
@@ -274,13 +287,20 @@ def _moved(record: Record, behind: int, folder: Path) -> Record:
 
 
 class _Monitor(msgspec.Struct):
+    models: list[str] | None = None
     limits: list[str] | None = None
     minimum_coverage: float = 0.0
     minimum_scenes: int = 0
 
 
 class _Configuration(msgspec.Struct):
+    """A run's; or the settings of the evaluation alone, as a bag's analysis keeps them."""
+
     monitor: _Monitor | None = None
+    models: list[str] | None = None
+    limits: list[str] | None = None
+    minimum_coverage: float = 0.0
+    minimum_scenes: int = 0
     segmentation: dict[str, Any] | bool | None = None
     corruption: dict[str, Any] | None = None
     vlms: list[dict[str, Any]] | None = None

@@ -32,7 +32,13 @@ from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import clustered
-from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES, NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.intervals import (
+    FEW_SCENES,
+    NOTHING,
+    Interval,
+    korn_graubard,
+    mean_of_two,
+)
 from vlm_misalign_ros.core.metrics.paired import mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
@@ -98,8 +104,8 @@ def _interval(
 ) -> Interval:
     """Return a rate over the chosen lines with its interval over scenes, or other groups."""
     if rate.mean_of:
-        first, second = (table.sums(BY_NAME[name], chosen, groups) for name in rate.mean_of)
-        return clustered.mean_of_two(first, second)
+        two = (table.sums(BY_NAME[name], chosen, groups) for name in rate.mean_of)
+        return mean_of_two(*(korn_graubard(over, under) for over, under in two))
     over, under = table.sums(rate, chosen, groups)
     if np.any(over > under):
         return NOTHING

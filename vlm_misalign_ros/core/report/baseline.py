@@ -24,7 +24,7 @@ from typing import Any
 from vlm_misalign_ros.core.corruptions.conditions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.files import read_json
-from vlm_misalign_ros.core.records.ending import changed, read_ending
+from vlm_misalign_ros.core.records.ending import changed, evaluation_settings, read_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, RunRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile, read_frames, read_records
 from vlm_misalign_ros.core.report.evidence import Evidence
@@ -89,6 +89,7 @@ def check_runs(
             raise ConfigurationError(f"limit '{limit}': {error.what}", error.remedy) from error
         if folder is not None and place == folder.resolve():
             problem = 'it is the run itself'
+        problem = problem or _unknown(place)
         problem = problem or _other_settings(manifest or {}, _json(place / 'manifest.json'))
         if problem:
             raise ConfigurationError(
@@ -150,8 +151,10 @@ class Baselines:
         place = find_run(text, self._folder, known if isinstance(known, dict) else None)
         if place == self._folder.resolve():
             return 'it is the run itself'
-        problem = _other_settings(self._manifest, _json(place / 'manifest.json')) or _distrust(
-            place
+        problem = (
+            _unknown(place)
+            or _other_settings(self._manifest, _json(place / 'manifest.json'))
+            or _distrust(place)
         )
         if problem:
             return problem
@@ -180,11 +183,7 @@ def _other_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    configuration = manifest.get('configuration')
-    configuration = configuration if isinstance(configuration, dict) else {}
-    # A bag's analysis keeps the settings of the evaluation alone.
-    monitor = configuration.get('monitor', configuration)
-    values = monitor if isinstance(monitor, dict) else {}
+    values = evaluation_settings(manifest) or {}
     found = {name: _plain(values[name]) for name in _SETTINGS if name in values}
     language = manifest.get('language')
     if isinstance(language, dict) and 'lexicon_sha256' in language:
@@ -194,6 +193,15 @@ def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _unknown(place: Path) -> str:
+    """Say what is not known of another run that has to be; empty where nothing is lacking."""
+    if not evaluation_settings(_json(place / 'manifest.json')):
+        return 'its settings are not known: its manifest.json has none, or is not there'
+    if read_ending(place) is None:
+        return 'it did not end by itself: it was killed, or its ending.json was lost'
+    return ''
 
 
 def _distrust(place: Path) -> str:

@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.truth.hazard import CLEAR_FACTOR, HazardSettings
 from vlm_misalign_ros.core.truth.inventory import Thing
 from vlm_misalign_ros.core.truth.presence import is_required
 from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, read_truth, trust_of
+from vlm_misalign_ros.core.truth.trust import Trust
 from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence
 
 _COLORS = {Presence.REQUIRED: (80, 220, 80), Presence.TOLERATED: (60, 200, 255)}
@@ -52,9 +53,9 @@ def project(camera: Camera, offset: float, distance: float) -> tuple[float, floa
     return (camera.cx + camera.fx * offset / depth, camera.cy + camera.fy * down / depth)
 
 
-def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
+def draw_truth(frame: Frame, settings: TruthSettings) -> tuple[np.ndarray, Trust]:
     """
-    Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3).
+    Return a labelled frame with its truth drawn in, BGR uint8 (H + legend, W, 3), and its trust.
 
     Outlined in green is what has to be mentioned, in yellow what may be; the corridor is drawn
     on the road up to the stopping distance and, thinly, up to where CLEAR begins, in magenta what
@@ -63,7 +64,7 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
     """
     trust = trust_of(frame, settings)
     if not trust.scorable:
-        return _unscorable(frame.image, trust.reason)
+        return _unscorable(frame.image, trust.reason), trust
     truth = read_truth(TruthMaps.of(frame), frame.camera, settings)
     height, width = truth.seen.inventory.shape
     camera, found = truth.camera, truth.hazard
@@ -104,7 +105,7 @@ def draw_truth(frame: Frame, settings: TruthSettings) -> np.ndarray:
     lines = [
         (state, ', '.join(name for name in SCORED if states[name] is state)) for state in Presence
     ]
-    return np.concatenate([image, _legend(lines, width, unit)])
+    return np.concatenate([image, _legend(lines, width, unit)]), trust
 
 
 def _told(truth: Truth) -> str:

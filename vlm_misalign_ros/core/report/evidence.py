@@ -76,13 +76,17 @@ class Evidence:
         """Return what records show, gone through once."""
         found = cls()
         for record in records:
-            if isinstance(record, FrameRecord):
-                found._frame(record)
-            elif isinstance(record, DoubledRecord):
-                found._doubled(record)
-            elif isinstance(record, AccountingRecord):
-                found.accounts.append(record)
+            found.add(record)
         return found
+
+    def add(self, record: Record) -> None:
+        """Add one record."""
+        if isinstance(record, FrameRecord):
+            self._frame(record)
+        elif isinstance(record, DoubledRecord):
+            self._doubled(record)
+        elif isinstance(record, AccountingRecord):
+            self.accounts.append(record)
 
     def _frame(self, record: FrameRecord) -> None:
         entries: dict[str, ModelEntry | SegmentationEntry] = dict(record.models)

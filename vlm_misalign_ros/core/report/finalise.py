@@ -35,11 +35,12 @@ from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
-from vlm_misalign_ros.core.report.labels_evidence import labels_checks
+from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
-from vlm_misalign_ros.core.report.summary import summarise, to_frame
+from vlm_misalign_ros.core.report.summary import Summary, to_frame
+from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.verdict import (
     Check,
     Verdict,
@@ -62,25 +63,40 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     manifest = _manifest(folder)
     if rules is None:
         rules = rules_of(manifest) if manifest else Rules()
-    # A long run does not fit into memory: each part reads the file for itself.
+    # A long run does not fit into memory: what does not gather reads the file for itself.
     records = RecordFile(folder / RECORDS)
-    rows = summarise(records)
-    frames, segmented = _closed(records)
+    tally = tally_for(rules.limits) if rules.limits else None
+    summary, evidence, labels = Summary(), Evidence(), LabelsEvidence()
+    frames = segmented = 0
+    for record in records:
+        for gathering in (summary, evidence, labels):
+            gathering.add(record)
+        if isinstance(record, FrameRecord):
+            frames += record.pictures
+            segmented += record.segmentation.status is Status.SCORED
+            if tally is not None:
+                tally.add(record)
+    rows = summary.rows()
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
-    evidence = Evidence.of(records)
-    limited, supposed = _limited(folder, manifest, records, rules)
+    limited, supposed = _limited(folder, manifest, tally, rules)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *sealed_checks(changed(folder, ending)),
         *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
-        *labels_checks(records, rules.minimum_coverage),
+        *labels.checks(rules.minimum_coverage),
         *evidence.checks(),
         *limited,
     ]
     lexicon = _section(manifest, 'language').get('lexicon_sha256', '')
     reader, audited = reader_of(folder, lexicon)
-    notes = [*(ending.notes if ending else _told(folder)), *evidence.notes(), *supposed, *audited]
+    notes = [
+        *(ending.notes if ending else _told(folder)),
+        *evidence.notes(),
+        *labels.notes(),
+        *supposed,
+        *audited,
+    ]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
@@ -99,15 +115,11 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
 
 
 def _limited(
-    folder: Path, manifest: dict[str, Any], records: Iterable[Record], rules: Rules
+    folder: Path, manifest: dict[str, Any], tally: Tally | None, rules: Rules
 ) -> tuple[list[Check], list[str]]:
     """Return the checks of the limits, and what they suppose that nothing told."""
-    if not rules.limits:
+    if tally is None:
         return [], []
-    tally = tally_for(rules.limits)
-    for record in records:
-        if isinstance(record, FrameRecord):
-            tally.add(record)
     checks = list(limit_checks(tally, rules, Baselines(folder, manifest, tally)))
     if not tally.alone:
         return checks, []
@@ -140,16 +152,6 @@ def _section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
     return _section(manifest, 'configuration').get('segmentation') not in (None, False)
-
-
-def _closed(records: Iterable[Record]) -> tuple[int, int]:
-    """Return how many frames were closed, and how many of them have a scored mask."""
-    frames = segmented = 0
-    for record in records:
-        if isinstance(record, FrameRecord):
-            frames += record.pictures
-            segmented += record.segmentation.status is Status.SCORED
-    return frames, segmented
 
 
 _LINES = 2000

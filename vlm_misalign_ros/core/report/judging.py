@@ -129,6 +129,8 @@ class _Judge:
             if measured.scenes < self._rules.minimum_scenes:
                 return Status.UNDECIDED, f'{self._rules.minimum_scenes} scenes are needed'
             return (Status.PASS if keeps(measured.value, bound) else Status.FAIL), ''
+        if isnan(measured.low) or isnan(measured.high):
+            return Status.UNDECIDED, 'it has no interval'
         worst, best = measured.high, measured.low
         if not bound.upper:
             worst, best = best, worst

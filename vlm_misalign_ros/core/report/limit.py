@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, UNKNOWN
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.metrics.rates import HEADLINES
 
@@ -31,8 +31,6 @@ CORRUPTED = 'corrupted'
 EVERY = 'all'
 """Every condition but blank, pooled."""
 POOLED = 'pooled'
-UNKNOWN = 'unknown'
-"""The corruption of a live frame that nothing told the condition of."""
 
 
 _CLASSES = (CLEAN, BLANK, CORRUPTED, UNKNOWN)

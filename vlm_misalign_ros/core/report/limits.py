@@ -29,7 +29,7 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
+from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, UNKNOWN
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, Better, Interval
 from vlm_misalign_ros.core.report.limit import (
@@ -38,7 +38,6 @@ from vlm_misalign_ros.core.report.limit import (
     EVERY,
     MIOU,
     POOLED,
-    UNKNOWN,
     Bound,
     End,
     Limit,

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.records.ending import evaluation_settings
 from vlm_misalign_ros.core.report.limit import Limit
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
@@ -78,15 +79,11 @@ def rules_of(manifest: Mapping[str, Any]) -> Rules:
     What it does not name has its default. ConfigurationError names a value that will not do;
     RecordError says that there is no configuration, since limits that are lost could not fail.
     """
-    configuration = manifest.get('configuration')
-    # A bag's analysis keeps the settings of the evaluation alone.
-    values = configuration
-    if isinstance(configuration, dict):
-        values = configuration.get('monitor', configuration)
-    if not isinstance(values, dict):
+    values = evaluation_settings(manifest)
+    if values is None:
         raise RecordError(
             'manifest.json is no manifest of a run: its configuration is '
-            f'{str(configuration)[:60]!r}',
+            f'{str(manifest.get("configuration"))[:60]!r}',
             'give the folder of a run as it was left',
         )
     found = {

@@ -126,7 +126,7 @@ class _Sum:
         """Return the row; `scenes` has the scene of each source frame."""
         counts = np.frombuffer(self.counts, np.int64) if self.counts else np.zeros(0, np.int64)
         of = scenes[np.frombuffer(self.sources, np.int64)] if self.sources else scenes[:0]
-        self.row.by_scene = by_scene(of, counts.reshape(-1, len(FIELDS)))
+        self.row.by_scene = by_scene(of, counts.reshape(-1, len(FIELDS))).astype(np.int64)
         self.row.counts = Counts(*self.row.by_scene.sum(axis=0).tolist())
         return self.row
 
@@ -147,17 +147,27 @@ class _Sum:
         self.counts.extend(other.counts)
 
 
-class _Summary:
+class Summary:
     """Rows that grow as records stream by."""
 
     def __init__(self) -> None:
+        """Start with none."""
         self._rows: dict[tuple[str, str], _Sum] = {}
         self._models: dict[str, None] = {}
         self._scenes = Scenes()
         self._late: set[tuple[int, str, str]] = set()
         self._missing: defaultdict[tuple[int, str, str], list[Row]] = defaultdict(list)
 
-    def add(self, record: FrameRecord) -> None:
+    def add(self, record: Record) -> None:
+        """Add one record; RecordError for a frame that makes no sense."""
+        if isinstance(record, FrameRecord):
+            with sound(record):
+                self._frame(record)
+        elif isinstance(record, LateRecord):
+            # Whenever its frame is told of.
+            self._late.add((record.epoch, record.stamp, record.part))
+
+    def _frame(self, record: FrameRecord) -> None:
         """Add a frame to the rows of its condition."""
         condition = record.condition
         matrices = _matrices(record)
@@ -187,10 +197,6 @@ class _Summary:
                 row.confusion_visible += matrices[1]
                 row.segmented += 1
 
-    def late(self, record: LateRecord) -> None:
-        """Note an answer that came too late, whenever its frame is told of."""
-        self._late.add((record.epoch, record.stamp, record.part))
-
     def rows(self) -> list[Row]:
         """Return the rows by condition, then the sums over all conditions."""
         for key in self._late & self._missing.keys():
@@ -215,13 +221,9 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     Each picture is, for each model, in exactly one status. `records` are as `read_records` gives
     them: what was taken back later is settled.
     """
-    summary = _Summary()
+    summary = Summary()
     for record in records:
-        if isinstance(record, FrameRecord):
-            with sound(record):
-                summary.add(record)
-        elif isinstance(record, LateRecord):
-            summary.late(record)
+        summary.add(record)
     return summary.rows()
 
 

@@ -36,7 +36,7 @@ from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, VOID
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.metrics.rates import RateRow, terms
-from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes
+from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
     FrameRecord,
@@ -136,13 +136,13 @@ class Table:
         self, values: np.ndarray, chosen: np.ndarray, groups: np.ndarray | None = None
     ) -> np.ndarray:
         """
-        Return the sums of `values`, (N,), over the chosen lines, by scene, float64 (scenes,).
+        Return the sums of `values`, (N,) or (N, K), over the chosen lines, by scene, float64.
 
         Scenes are those of the whole table in order; other `groups` of lines are taken instead.
         """
         groups = self.scenes if groups is None else groups
         total = int(groups.max(initial=-1)) + 1
-        return np.bincount(groups[chosen], values[chosen], total)
+        return scene_sums(groups[chosen], values[chosen], total)
 
     def sums(
         self, rate: RateRow, chosen: np.ndarray, groups: np.ndarray | None = None
@@ -153,10 +153,7 @@ class Table:
 
     def ious(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return hits and unions of each class by scene over the chosen lines, (scenes, 19)."""
-        found = np.zeros((2, int(self.scenes.max(initial=-1)) + 1, VOID))
-        np.add.at(found[0], self.scenes[chosen], self.hits[chosen])
-        np.add.at(found[1], self.scenes[chosen], self.unions[chosen])
-        return found[0], found[1]
+        return self.by_scene(self.hits, chosen), self.by_scene(self.unions, chosen)
 
 
 def is_hazard(codes: np.ndarray, hazard: Hazard) -> np.ndarray:

@@ -27,12 +27,11 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, mious
-from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard
+from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard, mean_of_two
 from vlm_misalign_ros.core.metrics.paired import Terms, jackknife, mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, RateRow
 from vlm_misalign_ros.core.metrics.rates import Interval as Kind
-from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes
-from vlm_misalign_ros.core.metrics.statistics import mean_of_two
+from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.report.limit import MIOU
 
@@ -203,17 +202,15 @@ class Tally:
         places = self.scenes(numbers)
         if rate == MIOU:
             hits, unions = _hits_and_unions(matrices(counts, places))
-            found = clustered.miou(hits, unions)
             scenes = int((unions.sum(axis=1) > 0).sum())
-            return Measured(found.value, found.low, found.high, scenes, frames, scored)
+            return _of(clustered.miou(hits, unions), scenes, frames, scored)
         parts = [by_scene(counts, self.fields, places, row) for row in terms_of(rate)]
         intervals = [
             _interval(row, terms) for row, terms in zip(terms_of(rate), parts, strict=True)
         ]
         scenes = min(int((under > 0).sum()) for _, under in parts)
         if len(parts) > 1:
-            one, other = ((i.value, i.low, i.high) for i in intervals)
-            return Measured(*mean_of_two(one, other), scenes, frames, scored)
+            return _of(mean_of_two(*intervals), scenes, frames, scored)
         ((over, under),) = parts
         found = intervals[0]
         return Measured(
@@ -256,9 +253,8 @@ def by_scene(
 ) -> Terms:
     """Return numerators and denominators of a rate by scene, float64 (scenes,) each."""
     table = np.array(counts, np.float64).reshape(len(counts), len(fields))
-    scenes = int(places.max(initial=-1)) + 1
     over, under = (
-        np.bincount(places, table[:, [fields.index(name) for name in names]].sum(axis=1), scenes)
+        scene_sums(places, table[:, [fields.index(name) for name in names]].sum(axis=1))
         for names in (row.over, row.under)
     )
     return over, under

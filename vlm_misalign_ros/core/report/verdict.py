@@ -187,7 +187,9 @@ def ending_checks(frames: int, ending: Ending | None, planned: int | None) -> It
     `ending` is None for a run that was killed; `planned` is what its manifest says, where the
     process that ran it did not get to know.
     """
-    expected = planned if ending is None else ending.expected_frames or planned
+    told = planned, None if ending is None else ending.expected_frames
+    # Who says less has not seen the whole of it.
+    expected = max((count for count in told if count), default=None)
     of = f'after {frames} of {expected} frames' if expected else f'after {frames} frames'
     if ending is None:
         message = f'the run did not end by itself: it was killed {of}, or its disk was full'

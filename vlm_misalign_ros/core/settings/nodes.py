@@ -198,7 +198,8 @@ class TruthParameters:
     stopping_distance: float = parameter(20.0, 'metres', minimum=1, maximum=200)
     obstacle_share: float = parameter(
         0.01,
-        'share of the ego corridor that may be no drivable surface, or covered, in a CLEAR frame',
+        'share of the ego corridor that may be no drivable surface or unlabelled, or covered, in '
+        'a CLEAR frame',
         minimum=0,
         maximum=1,
     )

@@ -19,10 +19,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import cos, sin
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME
+from vlm_misalign_ros.core.labels.shares import NO_SCENE, SILENT
 from vlm_misalign_ros.core.truth.inventory import Inventory
+from vlm_misalign_ros.core.truth.spans import Runs
 from vlm_misalign_ros.core.types import Camera
 
 OBSTACLES: tuple[str, ...] = (
@@ -43,12 +46,16 @@ OBSTACLES: tuple[str, ...] = (
     'dynamic',
 )
 """Labels on which nobody drives. Road users are told by their feet (hazard.approaches)."""
-OWN: tuple[str, ...] = ('ego vehicle', 'rectification border', 'out of roi')
+OWN: tuple[str, ...] = NO_SCENE
 """Labels that are no part of the scene: they hide the corridor, in every frame alike."""
+
+HOOD_ROWS = 0.25
+"""Part of the picture's height, from below, that a hood can fill."""
 
 _TINY = 1e-9
 """What is on the edge is inside, however it was rounded."""
 _ROAD, _OBSTACLE, _OWN, _SILENT = range(4)
+_NO_ROAD = (_OWN, _SILENT)
 
 
 def _kinds() -> np.ndarray:
@@ -56,13 +63,39 @@ def _kinds() -> np.ndarray:
     kinds = np.full(256, _SILENT, np.uint8)
     for label in BY_ID.values():
         kinds[label.id] = _ROAD
-    kinds[BY_NAME['unlabeled'].id] = _SILENT
+    kinds[[BY_NAME[name].id for name in SILENT]] = _SILENT
     kinds[[BY_NAME[name].id for name in OBSTACLES]] = _OBSTACLE
     kinds[[BY_NAME[name].id for name in OWN]] = _OWN
     return kinds
 
 
 _KINDS = _kinds()
+
+
+def with_hood(runs: Runs, labels: np.ndarray, tells_hood: bool) -> Runs:
+    """
+    Return the runs of label ids, uint8 (H, W), with the hood as one where nothing else tells it.
+
+    That is, in the lowest HOOD_ROWS of the picture, what is out of roi and hangs together with the
+    lower edge (Cityscapes' border below the hood), and in labels that do not tell the hood what
+    is not labelled and does: else no frame of such data would ever be CLEAR.
+    """
+    first = labels.shape[0] - round(HOOD_ROWS * labels.shape[0])
+    lower = labels[first:]
+    edge = lower == BY_NAME['out of roi'].id if tells_hood else np.isin(_KINDS, _NO_ROAD)[lower]
+    if not edge[-1:].any():
+        return runs
+    parts = cv2.connectedComponents(edge.view(np.uint8), connectivity=4)[1]
+    hood = edge & np.isin(np.arange(parts.max() + 1), parts[-1])[parts]
+    below = Runs.of(np.where(hood, np.uint8(BY_NAME['ego vehicle'].id), lower))
+    offset = first * runs.width
+    above = runs.only(runs.starts < offset)
+    return Runs(
+        np.concatenate([above.values, below.values]),
+        np.concatenate([above.starts, below.starts + offset]),
+        np.concatenate([above.lengths, below.lengths]),
+        runs.width,
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +105,7 @@ class Corridor:
     pixels: int
     """Of which is known what they show: without hood, border and what is not labelled."""
     silent: int
-    """Not labelled, or with a value outside the label table."""
+    """Not labelled, out of the region of interest, or with a value outside the label table."""
     obstacles: dict[str, int]
     """By label name, those on which nobody drives, the most frequent first."""
 

@@ -56,7 +56,8 @@ class HazardSettings:
     corridor_width: float = 3.0
     stopping_distance: float = 20.0
     obstacle_share: float = 0.01
-    """Of the corridor's pixels; from more than that on obstacles, or covered, it is not CLEAR."""
+    """Of the corridor's pixels; from more than that on obstacles or unlabelled, or covered, it is
+    not CLEAR."""
 
 
 class Doubt(str, Enum):
@@ -67,9 +68,10 @@ class Doubt(str, Enum):
     UNKNOWN_DISTANCE = 'unknown distance'
     """A thing is in the corridor, nobody knows how far."""
     OBSTACLES = 'obstacles'
-    """More than `obstacle_share` of the corridor is on no drivable surface."""
+    """More than `obstacle_share` of the corridor is on no drivable surface or not labelled, and
+    most of that on no drivable surface."""
     UNLABELLED = 'unlabelled'
-    """More of the corridor's pixels are not labelled than are."""
+    """The same, most of that not labelled."""
     OUT_OF_VIEW = 'out of view'
     """The picture shows nothing of the corridor."""
     HIDDEN = 'hidden'
@@ -184,11 +186,12 @@ def hazard(
 
 def _doubt(corridor: Corridor, share: float) -> Doubt | None:
     """Return what keeps a corridor without road users from being CLEAR."""
-    if not corridor.pixels + corridor.silent:
+    size = corridor.pixels + corridor.silent
+    if not size:
         return Doubt.OUT_OF_VIEW
-    if corridor.silent > corridor.pixels:
-        return Doubt.UNLABELLED
-    return Doubt.OBSTACLES if corridor.blocked > share * corridor.pixels else None
+    if corridor.silent + corridor.blocked <= share * size:
+        return None
+    return Doubt.UNLABELLED if corridor.silent > corridor.blocked else Doubt.OBSTACLES
 
 
 def visible_hazard(

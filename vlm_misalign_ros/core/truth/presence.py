@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.labels.classes import (
     VEHICLE,
     VEHICLE_MEMBERS,
 )
+from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
 from vlm_misalign_ros.core.truth.inventory import Inventory, Thing, take_inventory
 from vlm_misalign_ros.core.types import Presence
 
@@ -110,30 +111,37 @@ def _native_area(thing: Thing, shape: tuple[int, int]) -> float:
     return thing.area * NATIVE / (shape[0] * shape[1])
 
 
-def presence(inventory: Inventory, needed: dict[str, Needed]) -> dict[str, Presence]:
+def presence(
+    inventory: Inventory, needed: dict[str, Needed], telling: Telling = EVERYTHING
+) -> dict[str, Presence]:
     """
     Return the state of each name in labels.SCORED; `needed` is what `required` gave.
 
     Stuff without outlines is never required. A member makes the super-class vehicle what it is
-    itself; a two-wheeler makes it tolerated.
+    itself; a two-wheeler makes it tolerated. A class that the labels cannot give is not known to
+    be absent: tolerated. What pixels may be that stand for several classes is tolerated, none of
+    it required; vehicle is where all that they may be are members.
     """
-    present = {name for name, label in BY_NAME.items() if inventory.pixels[label.id] > 0}
+    found = {label for label in BY_ID if inventory.pixels[label] > 0}
+    possible = {BY_ID[other].name for label in found for other in telling.stands_for(label)}
+    # Nobody needs to tell a trailer from a lorry: only classes that are scored count here.
+    possible |= set(CLASSES) - telling.told
+    alone = {name for name in needed if len(_may_be(name, telling)) == 1}
 
-    def state(name: str) -> Presence:
-        if name in needed:
+    def state(name: str, others: tuple[str, ...], required: bool) -> Presence:
+        if required:
             return Presence.REQUIRED
-        if present.intersection((name, *COMPATIBLE.get(name, ()))):
-            return Presence.TOLERATED
-        return Presence.ABSENT
+        return Presence.ABSENT if possible.isdisjoint((name, *others)) else Presence.TOLERATED
 
-    states = {name: state(name) for name in CLASSES}
-    if not needed.keys().isdisjoint(VEHICLE_MEMBERS):
-        states[VEHICLE] = Presence.REQUIRED
-    elif present.intersection((*VEHICLE_MEMBERS, *TWO_WHEELERS)):
-        states[VEHICLE] = Presence.TOLERATED
-    else:
-        states[VEHICLE] = Presence.ABSENT
+    states = {name: state(name, COMPATIBLE.get(name, ()), name in alone) for name in CLASSES}
+    members = any(_may_be(name, telling) <= set(VEHICLE_MEMBERS) for name in needed)
+    states[VEHICLE] = state(VEHICLE, (*VEHICLE_MEMBERS, *TWO_WHEELERS), members)
     return states
+
+
+def _may_be(name: str, telling: Telling) -> set[str]:
+    """Return the labels that pixels of the label `name` may be."""
+    return {BY_ID[label].name for label in telling.stands_for(BY_NAME[name].id)}
 
 
 def visible_inventory(

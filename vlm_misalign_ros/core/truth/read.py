@@ -20,19 +20,20 @@ The one place where truth is put together: evaluation, calibration, drawing and 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
 from vlm_misalign_ros.core.truth.camera import (
     ground_distance,
     nominal_camera,
     road_distance,
     scaled,
 )
-from vlm_misalign_ros.core.truth.corridor import Corridor, Road
+from vlm_misalign_ros.core.truth.corridor import Corridor, Road, with_hood
 from vlm_misalign_ros.core.truth.hazard import (
     CLEAR_FACTOR,
     Approach,
@@ -91,13 +92,18 @@ class TruthMaps:
     """Millimetres along the optical axis, uint16 (H, W); 0 where it is not known."""
     visible: np.ndarray | None = None
     """What an occluder leaves to see, bool (H, W); None without one."""
+    telling: Telling = EVERYTHING
+    """Which classes the labels tell apart."""
+    tells_hood: bool = True
+    """Whether they tell the ego vehicle's hood from what is unlabeled."""
 
     @classmethod
     def of(cls, frame: Frame) -> TruthMaps:
         """Return the maps of a labelled frame; ValueError when it has no labels."""
         if frame.labels is None:
             raise ValueError(f'frame {frame.key} has no labels')
-        return cls(frame.labels, frame.instances, known_depth(frame.depth))
+        depth = known_depth(frame.depth)
+        return cls(frame.labels, frame.instances, depth, tells_hood=frame.tells_hood)
 
     def part(self, view: View) -> TruthMaps:
         """Return what lies in a view, one pixel of each map at least."""
@@ -113,6 +119,8 @@ class TruthMaps:
             cut(self.instances),
             cut(self.depth),
             cut(self.visible),
+            self.telling,
+            self.tells_hood,
         )
 
 
@@ -197,8 +205,10 @@ def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
     visible = None
     if maps.visible is not None:
         left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
-        visible = presence(left, required(left, settings.presence))
-    return Seen(inventory, needed, presence(inventory, needed), visible)
+        visible = presence(left, required(left, settings.presence), maps.telling)
+    scene = presence(inventory, needed, maps.telling)
+    needed = {name: n for name, n in needed.items() if scene.get(name) is not Presence.TOLERATED}
+    return Seen(inventory, needed, scene, visible)
 
 
 def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
@@ -217,7 +227,8 @@ def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) 
     )
     things = approaches(seen.inventory, used)
     limits = settings.hazard
-    road = Road(seen.inventory, used, maps.depth)
+    runs = with_hood(seen.inventory.runs, maps.labels, maps.tells_hood)
+    road = Road(replace(seen.inventory, runs=runs), used, maps.depth)
     corridor = road.within(limits.corridor_width, limits.stopping_distance)
     scene = hazard(things, limits, corridor)
     covered, visible = None, None

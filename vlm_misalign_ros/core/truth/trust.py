@@ -47,6 +47,8 @@ Share of neighbouring pixels that may be of different classes. Real maps have .0
 """
 LEAST_SIDE = 16
 """Pixels of a side below which a map is too small to be told from noise."""
+NO_OTHER = 'no other encoding fits'
+"""Ends the note of a map that lies as no road scene does."""
 STEP = 4
 """Rows and columns of which one is asked for that."""
 LOOKED_AT = 200_000
@@ -101,6 +103,8 @@ class Trust:
     """None for a frame that can be scored."""
     reason: str = ''
     """What was found, in words; empty for a frame that can be scored."""
+    note: str = ''
+    """What speaks against a frame that is scored all the same; empty for nothing."""
 
     @property
     def scorable(self) -> bool:
@@ -123,15 +127,17 @@ def assess(
     if labels.problem:
         return Trust(said, Fault.UNREADABLE, labels.problem)
     fault, reason = _unsaid(labels, said, limits.of(labels.tells_hood))
-    doubt = reason or _doubt(labels)
-    others = _others(labels, limits) if doubt else []
+    wrong = contradiction(spread(labels.labels))
+    doubt = reason or _doubt(labels, wrong)
+    others = _others(labels, limits) if doubt else None
     if others:
         fault, reason = Fault.CONTRARY, f'{doubt}; the labels fit {" and ".join(others)}'
     if fault is None:
         fault, reason = _noise(labels.labels)
     if fault is None:
         fault, reason = _other_instances(labels.labels, instances)
-    return Trust(said, fault, reason)
+    alone = wrong and others == [] and fault is None
+    return Trust(said, fault, reason, f'by {labels.encoding} {wrong}; {NO_OTHER}' if alone else '')
 
 
 Finding = tuple[Fault | None, str]
@@ -160,9 +166,12 @@ def _unsaid(labels: LabelMap, said: Said, limit: float) -> Finding:
     return Fault.UNLABELLED, f'{told}: mostly unlabelled, and {values}'
 
 
-def _doubt(labels: LabelMap) -> str:
-    """Say what makes another encoding likely in a map that says enough; empty for nothing."""
-    wrong = contradiction(spread(labels.labels))
+def _doubt(labels: LabelMap, wrong: str) -> str:
+    """
+    Say what makes another encoding likely in a map that says enough; empty for nothing.
+
+    `wrong` is what lies as it does in no road scene.
+    """
     if wrong:
         return f'by {labels.encoding} {wrong}'
     size = labels.labels.size
@@ -173,10 +182,10 @@ def _doubt(labels: LabelMap) -> str:
     return ''
 
 
-def _others(labels: LabelMap, limits: Limits) -> list[str]:
-    """Return the other encodings that a map fits without fault."""
+def _others(labels: LabelMap, limits: Limits) -> list[str] | None:
+    """Return the other encodings that a map fits without fault; None for too few values."""
     if labels.sample is None or not tells(labels.sample):
-        return []
+        return None
     return [n for n in fitting(labels.sample, limits=limits) if n != labels.encoding]
 
 

@@ -33,4 +33,10 @@ def _table() -> np.ndarray:
     return table
 
 
-SIMPLE: Encoding = ValueEncoding('simple', _table())
+MERGED = {
+    BY_NAME['car'].id: [BY_NAME[name].id for name in ('truck', 'bus', 'motorcycle', 'bicycle')],
+    BY_NAME['person'].id: [BY_NAME['rider'].id],
+}
+"""Label ids that stand for others, too."""
+
+SIMPLE: Encoding = ValueEncoding('simple', _table(), merged=MERGED)
