@@ -47,8 +47,8 @@ ENOUGH = 20
 """
 Classes that the texts of a cell assert or the reader found in them, or judgements: of fewer no
 precision and recall, or no share of right judgements, is taken from the cell alone. With as few
-their limits lie some .1 to .2 off, and are in every interval; more would be taken from texts of
-other styles, which are read up to .25 better.
+their limits lie some .1 to .2 off, and are in every interval; to wait for more would take the
+error from texts of other styles, which may be read much better.
 """
 ALL = 'all'
 """The name of the sum over every style."""
