@@ -47,7 +47,7 @@ class Judged:
     @property
     def span(self) -> Span | None:
         """Return where the words that decided stand, in the text of their sentence."""
-        if self.sentence is None or self.decision is None or not self.sentence.starts:
+        if self.sentence is None or self.decision is None or self.sentence.source is None:
             return None
         end = min(self.decision.end, len(self.sentence.words))
         return self.sentence.span(min(self.decision.start, end - 1), end)
