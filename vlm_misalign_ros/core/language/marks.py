@@ -44,9 +44,14 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
     """Return, for each word, the longest phrase that starts there."""
     marks = []
     things, phrases = lexicon.things, lexicon.cues
-    for index, word in enumerate(tokens):
-        thing, meanings = things.longest(tokens, index) if word in things.begins else NOTHING
-        length, cues = phrases.longest(tokens, index) if word in phrases.begins else NOTHING
+    for index, (word, after) in enumerate(zip(tokens, (*tokens[1:], ''), strict=False)):
+        thing, meanings = length, cues = NOTHING
+        follow = things.begins.get(word)
+        if follow is not None and ('' in follow or after in follow):
+            thing, meanings = things.longest(tokens, index)
+        follow = phrases.begins.get(word)
+        if follow is not None and ('' in follow or after in follow):
+            length, cues = phrases.longest(tokens, index)
         if not length and not thing:
             # The way of most words.
             marks.append(PLAIN)
