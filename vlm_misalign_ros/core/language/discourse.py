@@ -124,11 +124,12 @@ class _Follower:
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
         patterns, possible = self._grammar.patterns, self._possible
+        begins = patterns.begins
         nouns = self._nouns.found if patterns.may_begin_with_thing(possible) else _NOWHERE
         calm = self._act is OBSERVE
         for index, word in enumerate(self._tokens):
             noun = index in nouns
-            sought = noun or patterns.may_begin(word, possible)
+            sought = noun or word in begins and patterns.may_begin(word, possible)
             if calm and not sought:
                 # The way of most words.
                 self._acts.append(OBSERVE)

@@ -185,12 +185,7 @@ class PatternSet:
         for name, numbers in self._with_test.items():
             if name not in tests:
                 found.difference_update(numbers)
-        has = sought.words
-        return {
-            number
-            for number in found
-            if not any(has.isdisjoint(words) for words in self._needed[number])
-        }
+        return {number for number in found if _has_all(sought.words, self._needed[number])}
 
     @property
     def begins(self) -> Container[str]:
@@ -324,6 +319,14 @@ class PatternSet:
 def _most_telling(phrase: object) -> str:
     """Return the word of a phrase that the fewest sentences have."""
     return max(words(str(phrase)), key=lambda word: (word not in _COMMON, len(word)))
+
+
+def _has_all(words: Set[str], needed: Sequence[frozenset[str]]) -> bool:
+    """Return whether some words have one of each of the sets that are needed."""
+    for one_of in needed:
+        if one_of.isdisjoint(words):
+            return False
+    return True
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:
