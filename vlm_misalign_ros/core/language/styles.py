@@ -73,9 +73,8 @@ _REASONS = (
 )
 _REASON_ALONE = re.compile(_REASONS)
 _REASON = re.compile(
-    _REASONS
-    + r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W{0,6}(?:\d[.)] *)?(?:step \d+|observations?|reasoning|reason|'
-    r'thoughts?|analysis|rationale|rule|'
+    _REASONS + r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W{0,6}(?:\d[.)] *)?(?:step \d+|observations?|'
+    r'reasoning|reason|thoughts?|analysis|rationale|rule|'
     r'inference|perception|because|conclusion|evidence|assessment|explanation|interaction)\b'
     r'[^\n:.]{0,25}:',
     re.M,
