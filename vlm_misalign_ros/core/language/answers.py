@@ -162,9 +162,9 @@ def pairs(tokens: Sequence[str], lexicon: Lexicon) -> list[Pair]:
 
     Empty when the sentence is none. A key has to be the name of a thing and nothing else.
     """
-    colons = [place for place, word in enumerate(tokens) if word == ':']
-    if not colons:
+    if ':' not in tokens:
         return []
+    colons = [place for place, word in enumerate(tokens) if word == ':']
     found = []
     start = 0
     for number, colon in enumerate(colons):

@@ -20,7 +20,8 @@ It comes before what the sentence says of each thing (clauses.py) and what it ju
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Sequence, Set
+from functools import partial
 
 from vlm_misalign_ros.core.language.acts import OBSERVE, Act, Grammar, open_grammar
 from vlm_misalign_ros.core.language.grammar import (
@@ -51,6 +52,7 @@ _IMPERATIVES = frozenset(('advise',))
 _LISTS = frozenset(('or', 'nor'))
 _INTRODUCES = PREPOSITIONS | frozenset('include includes including following are is'.split())
 """What a list stands behind with a colon between: `look for: cars, people`."""
+_NOWHERE: frozenset[int] = frozenset()
 _LEADS = frozenset(
     ', and always please also therefore so then first firstly secondly finally additionally '
     'moreover furthermore or just simply lastly second third next instead again thus hence '
@@ -66,7 +68,8 @@ class Parsed:
         self.tokens = tuple(tokens)
         self.marks = mark(self.tokens, lexicon)
         self.nouns = Nouns(self.tokens, self.marks)
-        self._sought = Sought(self.tokens, self._beginnings, self.nouns.ends)
+        # No method of this object: a cycle would keep the memory of every sentence.
+        self._sought = Sought(self.tokens, partial(beginnings, self.tokens), self.nouns.ends)
         grammar = open_grammar()
         self._judging = grammar.judging.possible(self._sought, KINDS)
         """Patterns that could judge here."""
@@ -76,9 +79,6 @@ class Parsed:
             self.acts: Sequence[Act] = follower.follow()
         else:
             self.acts = (OBSERVE,) * len(self.tokens)
-
-    def _beginnings(self) -> list[bool]:
-        return beginnings(self.tokens)
 
     @property
     def judging(self) -> Container[str]:
@@ -106,7 +106,7 @@ class _Follower:
         marks: Sequence[Mark],
         act: Act,
         grammar: Grammar,
-        possible: Container[int],
+        possible: Set[int],
     ) -> None:
         self._sought = sought
         self._tokens = sought.tokens
@@ -124,11 +124,12 @@ class _Follower:
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
         patterns, possible = self._grammar.patterns, self._possible
-        begins, nouns = patterns.begins, self._nouns.found
+        begins = patterns.begins
+        nouns = self._nouns.found if patterns.may_begin_with_thing(possible) else _NOWHERE
         calm = self._act is OBSERVE
         for index, word in enumerate(self._tokens):
             noun = index in nouns
-            sought = noun or word in begins
+            sought = noun or word in begins and patterns.may_begin(word, possible)
             if calm and not sought:
                 # The way of most words.
                 self._acts.append(OBSERVE)

@@ -84,6 +84,8 @@ def language_of(text: str, tokens: Sequence[str]) -> str:
         small = sum(word in _ENGLISH for word in found)
         if strange > max(_MOST_LETTERS * len(letters), _LETTERS_A_WORD * small):
             return OTHER
+    if _FOREIGN_ALONE.isdisjoint(found):
+        return ENGLISH
     foreign = sum(word in _FOREIGN_ALONE for word in found)
     if foreign < _FEW:
         return ENGLISH

@@ -44,11 +44,19 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
     """Return, for each word, the longest phrase that starts there."""
     marks = []
     things, phrases = lexicon.things, lexicon.cues
-    for index, word in enumerate(tokens):
-        thing, meanings = things.longest(tokens, index) if word in things.begins else NOTHING
-        length, cues = phrases.longest(tokens, index) if word in phrases.begins else NOTHING
-        if not length and not thing:
+    things_by_word, phrases_by_word = things.begins, phrases.begins
+    for index, (word, after) in enumerate(zip(tokens, (*tokens[1:], ''), strict=False)):
+        follow, goes_on = things_by_word.get(word), phrases_by_word.get(word)
+        if follow is None and goes_on is None:
             # The way of most words.
+            marks.append(PLAIN)
+            continue
+        thing, meanings = length, cues = NOTHING
+        if follow is not None and ('' in follow or after in follow):
+            thing, meanings = things.longest(tokens, index)
+        if goes_on is not None and ('' in goes_on or after in goes_on):
+            length, cues = phrases.longest(tokens, index)
+        if not length and not thing:
             marks.append(PLAIN)
         elif length > thing or length == thing > 0 and not meanings[0]:
             cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)

@@ -75,10 +75,11 @@ class Nouns:
         if not found:
             return _NO_KIND
         kinds = {'thing', 'the', 'other'}
-        if any(noun.plural and not noun.determiner for noun in found):
-            kinds.add('bare')
-        if any(noun.determiner in _ANY or noun.first in _ANY for noun in found):
-            kinds.add('any')
+        for noun in found:
+            if noun.plural and not noun.determiner:
+                kinds.add('bare')
+            if noun.determiner in _ANY or noun.first in _ANY:
+                kinds.add('any')
         return frozenset(kinds)
 
     def first(self) -> int:

@@ -15,15 +15,16 @@
 """
 Patterns over the words of a sentence, as data/grammar.yaml writes them.
 
-A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>` a
-test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
-without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind a sign or word what may be missing.
+A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>`
+a test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
+without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind
+a sign or word what may be missing.
 Matching is bounded by the pattern's length, so it is linear in the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,14 +43,15 @@ Test = Callable[[str, int], Sequence[int]]
 """Given its name and a place, returns the ends of what it looks for there, the best first."""
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """One sign of a pattern."""
 
     kind: str
     """`word`, `set`, `test`, `gap` or `end`."""
     name: str
     optional: bool = False
+    plain: bool = False
+    """Whether it is a word that has to be there."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _part(text: str) -> _Part:
         return _Part('end', '')
     kind = _BRACKETS.get(text[0])
     if kind is None:
-        return _Part('word', text, optional)
+        return _Part('word', text, optional, not optional)
     if _BRACKETS.get(text[-1]) != kind or len(text) < 3:
         raise ValueError(f'{text!r} is no sign of a pattern')
     return _Part(kind, text[1:-1], optional)
@@ -106,6 +108,7 @@ class _Starts:
     def __init__(self) -> None:
         self.whatever: list[_Entry] = []
         self.second: dict[str, list[_Entry]] = {}
+        self.numbers: set[int] = set()
 
 
 class Sought:
@@ -142,6 +145,10 @@ class PatternSet:
         self._count = 0
         self._by_anchor: dict[str, list[int]] = {}
         """Numbers of patterns by the words of which a sentence has one where they match."""
+        self._needed: list[Sequence[frozenset[str]]] = []
+        """By number the words of the other parts, of each of which a sentence has one, too."""
+        self._tested: set[int] = set()
+        """Numbers of the patterns that can begin with a test."""
         self._anchors: set[str] = set()
         """These words alone: a set is met with another at once."""
         self._with_test: dict[str, list[int]] = {}
@@ -158,7 +165,9 @@ class PatternSet:
                 self.tests.add(part.name)
                 if not part.optional:
                     self._with_test.setdefault(part.name, []).append(number)
-        for word in self._rarest(pattern):
+        needed = self._needs(pattern)
+        self._needed.append(needed[1:])
+        for word in needed[0]:
             self._by_anchor.setdefault(word, []).append(number)
             self._anchors.add(word)
         for part in pattern.parts:
@@ -168,7 +177,7 @@ class PatternSet:
         raise ValueError(f'pattern {text!r} could be empty')
 
     def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
-        """Return the numbers of the patterns that a sentence has words and, of tests, places for."""
+        """Return the numbers of the patterns for which a sentence has words and `tests`."""
         anchors, found = self._by_anchor, set[int]()
         for word in self._anchors & sought.words:
             found.update(anchors[word])
@@ -177,20 +186,29 @@ class PatternSet:
         for name, numbers in self._with_test.items():
             if name not in tests:
                 found.difference_update(numbers)
-        return found
+        return {number for number in found if _has_all(sought.words, self._needed[number])}
 
     @property
     def begins(self) -> Container[str]:
         """Return the words that patterns begin with."""
         return self._by_word
 
+    def may_begin(self, word: str, possible: Set[int]) -> bool:
+        """Return whether one of the patterns that are `possible` can begin with a word."""
+        starts = self._by_word.get(word)
+        return starts is not None and not possible.isdisjoint(starts.numbers)
+
+    def may_begin_with_thing(self, possible: Set[int]) -> bool:
+        """Return whether one of the patterns that are `possible` can begin with a test."""
+        return not possible.isdisjoint(self._tested)
+
     @property
     def begins_with_test(self) -> bool:
         """Return whether a pattern begins with a test."""
         return bool(self._by_test)
 
-    def _rarest(self, pattern: Pattern) -> frozenset[str]:
-        """Return the words of the part of a pattern that the fewest sentences have."""
+    def _needs(self, pattern: Pattern) -> Sequence[frozenset[str]]:
+        """Return the words of each part of a pattern, the rarest part first."""
         needed = [
             self._words(part)
             for part in pattern.parts
@@ -198,7 +216,7 @@ class PatternSet:
         ]
         if not needed:
             raise ValueError('a pattern has to name a word or a set')
-        return min(needed, key=lambda words: (len(words & _COMMON), len(words)))
+        return sorted(needed, key=lambda words: (len(words & _COMMON), len(words)))
 
     def _words(self, part: _Part) -> frozenset[str]:
         """Return words of which a sentence has one where a part matches."""
@@ -207,10 +225,13 @@ class PatternSet:
     def _index(self, part: _Part, pattern: Pattern, number: int) -> None:
         entry = _Entry(number, pattern.parts, pattern.at_beginning)
         if part.kind == 'word':
-            self._by_word.setdefault(part.name, _Starts()).whatever.append(entry)
+            starts = self._by_word.setdefault(part.name, _Starts())
+            starts.whatever.append(entry)
+            starts.numbers.add(number)
         elif part.kind == 'set':
             for word, follow in self.sets[part.name].begins.items():
                 starts = self._by_word.setdefault(word, _Starts())
+                starts.numbers.add(number)
                 if '' in follow:
                     starts.whatever.append(entry)
                 else:
@@ -218,6 +239,7 @@ class PatternSet:
                         starts.second.setdefault(second, []).append(entry)
         elif part.kind == 'test':
             self._by_test.setdefault(part.name, []).append(entry)
+            self._tested.add(number)
         else:
             raise ValueError('a pattern cannot begin with *')
 
@@ -264,6 +286,10 @@ class PatternSet:
         self, parts: tuple[_Part, ...], place: int, tokens: Sequence[str], start: int, test: Test
     ) -> int:
         """Return the end of what the parts from `place` on match at `start`; -1 for no match."""
+        while place < len(parts) and parts[place].plain:
+            if start >= len(tokens) or tokens[start] != parts[place].name:
+                return -1
+            place, start = place + 1, start + 1
         if place == len(parts):
             return start
         part = parts[place]
@@ -294,6 +320,14 @@ class PatternSet:
 def _most_telling(phrase: object) -> str:
     """Return the word of a phrase that the fewest sentences have."""
     return max(words(str(phrase)), key=lambda word: (word not in _COMMON, len(word)))
+
+
+def _has_all(words: Set[str], needed: Sequence[frozenset[str]]) -> bool:
+    """Return whether some words have one of each of the sets that are needed."""
+    for one_of in needed:
+        if one_of.isdisjoint(words):
+            return False
+    return True
 
 
 def _gap(tokens: Sequence[str], start: int) -> Sequence[int]:

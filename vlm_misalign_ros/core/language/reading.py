@@ -47,7 +47,8 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     )
     if not lexicon.speech.admits(plain.text, reading.language):
         return reading
-    plain = plain.put(lexicon.speech.small_words(plain.text))
+    if lexicon.speech.small:
+        plain = plain.put(lexicon.speech.small_words(plain.text))
     text = plain.text
     prose = Prose(lexicon, reading, text)
     prose.ask(plain.asked)

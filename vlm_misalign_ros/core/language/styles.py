@@ -56,7 +56,7 @@ _PLAN = re.compile(
     r'(?:prediction|predictions|predicted \w+|action|decision|goal|intent|maneuver|manoeuvre)'
     r'(?=\s*:))\b'
 )
-_REASON = re.compile(
+_REASONS = (
     r'\b(?:let me (?:think|see|look|consider|start|check|reason|break|work|go)|'
     r'let\'s (?:think|see|look|consider|start|check|reason|break|work|analy[sz]e)|'
     r'step[- ]by[- ]step|'
@@ -70,12 +70,16 @@ _REASON = re.compile(
     r'which means|since (?:the|there|it)|on the other hand|as a result|consequently|'
     r'(?:looking|look) at the \w+(?=\s*:)|tells me|'
     r'if (?:a|the|it|there) \w+ (?:came|were|turned))\b'
-    r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W{0,6}(?:\d[.)] *)?(?:step \d+|observations?|reasoning|reason|'
-    r'thoughts?|analysis|rationale|rule|'
+)
+_REASON_ALONE = re.compile(_REASONS)
+_REASON = re.compile(
+    _REASONS + r'|(?:^|(?<=[.!?]\s)|(?<=\*\*))\W{0,6}(?:\d[.)] *)?(?:step \d+|observations?|'
+    r'reasoning|reason|thoughts?|analysis|rationale|rule|'
     r'inference|perception|because|conclusion|evidence|assessment|explanation|interaction)\b'
     r'[^\n:.]{0,25}:',
     re.M,
 )
+"""With the headings of a reasoning, which have a colon."""
 _OWN_QUESTION = re.compile(r'\?(?=\s+\w)')
 _ADVICE = re.compile(
     r'\b(?:(?:drivers?|motorists?|you|one|they|everyone|it is (?:important|advisable|'
@@ -98,6 +102,21 @@ _ORDER = re.compile(
     rf'(?:{"|".join(sorted(_ORDERS))})\b',
     re.M,
 )
+_BEFORE_ORDER = re.compile(r'[.!?:*\n]')
+"""What an order stands behind where it does not begin the text."""
+
+
+def _orders(text: str) -> int:
+    """Return how often _ORDER is found in a text; it is tried only where it can begin."""
+    found, behind = 0, 0
+    places = [sign.end() + (sign[0] not in '*\n') for sign in _BEFORE_ORDER.finditer(text)]
+    for place in (0, *places):
+        match = _ORDER.match(text, place) if place >= behind else None
+        if match:
+            found, behind = found + 1, match.end()
+    return found
+
+
 _PURPOSES = {
     'reasoning': (
         _REASON,
@@ -218,16 +237,17 @@ class _Form:
         """Return the purpose that speaks loudest from a text, and how loud."""
         text = self._text
         lower = text.lower()
-        points = {
-            name: len(pattern.findall(lower)) if not self._tokens.isdisjoint(telling) else 0
-            for name, (pattern, telling) in _PURPOSES.items()
-        }
+        points = dict.fromkeys(_PURPOSES, 0)
+        for name, (pattern, telling) in _PURPOSES.items():
+            if not self._tokens.isdisjoint(telling):
+                sought = _REASON_ALONE if pattern is _REASON and ':' not in lower else pattern
+                points[name] = len(sought.findall(lower))
         if '?' in text:
             points['reasoning'] += 2 * len(_OWN_QUESTION.findall(text))
         if '(' in text or '[' in text:
             points['plan'] += 3 * (len(_POINTS.findall(text)) >= 2)
         if not self._tokens.isdisjoint(_ORDERS):
-            points['advice'] += len(_ORDER.findall(lower))
+            points['advice'] += _orders(lower)
         if self._prompt:
             for name in points:
                 points[name] += 2 * bool(_ASKED[name].search(self._prompt))

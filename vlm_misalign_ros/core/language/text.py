@@ -51,19 +51,20 @@ class _Line:
         self.found: list[str] = _WORD.findall(text, begin)
         """As they are written."""
 
-    def place(self, number: int) -> tuple[int, int]:
-        """Return where a word stands, in the text that was read."""
-        starts, found = self._starts, self.found
-        while len(starts) <= number:
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Return where the words from `first` to `last` stand, in the text that was read."""
+        starts, behind = self._starts, self._behind
+        for word in self.found[len(starts) : last + 1]:
             # Between two words nothing stands that a word could begin with.
-            start = self._text.index(found[len(starts)], self._behind)
-            self._behind = start + len(found[len(starts)])
+            start = self._text.index(word, behind)
+            behind = start + len(word)
             starts.append(start)
-        word = found[number]
-        lower = word.lower()
-        start = self._offset + starts[number]
+        self._behind = behind
+        word = self.found[last]
         # The end of `car` in `car's`.
-        return start, start + len(word) - len(lower) + len(_plain(lower))
+        genitive = "'" in word and _plain(word.lower()) != word.lower()
+        end = starts[last] + len(word) - (2 if genitive else 0)
+        return self._offset + starts[first], self._offset + end
 
 
 class Sentence(NamedTuple):
@@ -96,8 +97,7 @@ class Sentence(NamedTuple):
         """
         if self.source is None:
             raise ValueError('these words stand in no text')
-        start, _ = self.source.place(self.numbers[first])
-        return start, self.source.place(self.numbers[last - 1])[1]
+        return self.source.span(self.numbers[first], self.numbers[last - 1])
 
     def part(self, first: int, last: int | None = None) -> Sentence:
         """Return the words from `first` to before `last` as a sentence of their own."""
