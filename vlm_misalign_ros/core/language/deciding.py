@@ -123,8 +123,15 @@ class Decider:
         """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
         phrases, minded = self._lexicon.judgements, self._lexicon.conditions.begins
+        telling, ordering = self._lexicon.telling, self._lexicon.ordering
+        by_pattern = self._parsed.judging
         while index < len(self._tokens):
             word = self._tokens[index]
+            if word not in telling and word not in by_pattern and word not in CLOSES:
+                # The way of most words.
+                orders = word in _LEADS or orders and word in _LEADS_ON
+                index += 1
+                continue
             length, meanings = (
                 phrases.longest(self._tokens, index) if word in phrases.begins else NOTHING
             )
@@ -142,7 +149,7 @@ class Decider:
                 if word in self._lexicon.composing:
                     self._scale(index)
                     self._compose(index)
-                if orders and not length and not self._is_predicate(index):
+                if orders and word in ordering and not length and not self._is_predicate(index):
                     self._imperative(index)
             if word in minded or word in CLOSES:
                 self._condition.pass_by(index, length)

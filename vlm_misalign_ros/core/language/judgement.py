@@ -47,7 +47,7 @@ class Judged:
     @property
     def span(self) -> Span | None:
         """Return where the words that decided stand, in the text of their sentence."""
-        if self.sentence is None or self.decision is None or not self.sentence.starts:
+        if self.sentence is None or self.decision is None or self.sentence.source is None:
             return None
         end = min(self.decision.end, len(self.sentence.words))
         return self.sentence.span(min(self.decision.start, end - 1), end)
@@ -106,7 +106,7 @@ class _Judge:
             said = level(tokens, 0, self._scale, lexicon)
             if said is not None:
                 self._made = sentence, Decision(said[0], 0, said[1], 'scale')
-        self._scale = scale_alone(tokens, lexicon)
+        self._scale = '' if lexicon.composing.isdisjoint(tokens) else scale_alone(tokens, lexicon)
         parsed = self._parser.parse(tokens)
         if self._options.go_on(sentence, parsed.acts):
             return
@@ -150,11 +150,14 @@ def _labelled(tokens: Sequence[str], lexicon: Lexicon) -> bool:
 
 def corrects(tokens: Sequence[str], lexicon: Lexicon) -> bool:
     """Return whether a sentence takes back what was said: `wait, there is no bus`."""
+    begins, first = lexicon.corrections.begins, tokens[:4]
+    if begins.keys().isdisjoint(first):
+        return False
     return any(
-        word in lexicon.corrections.begins
+        word in begins
         and lexicon.corrections.longest(tokens, index)[0]
         and (word != 'wait' or _interrupts(tokens, index))
-        for index, word in enumerate(tokens[:4])
+        for index, word in enumerate(first)
     )
 
 
