@@ -193,6 +193,10 @@ def test_an_answer_to_the_prompt_stands_for_what_was_asked():
     assert shown('Well: yes.', 'Are there pedestrians?')[0] == {}
     assert shown('Yes, several.', 'Are there pedestrians?')[0] == {'person': 'Yes'}
     assert shown('0', 'How many buses are there?')[0] == {'bus': '0'}
+    # Where it names the thing itself, too, that counts.
+    assert shown('Yes, a coach.', 'Is there a bus?')[0] == {'bus': 'coach'}
+    assert shown('No. There is no bus.', 'Is there a bus?')[0] == {'bus': 'bus'}
+    assert shown('No.\n\nA coach!', 'Is there a bus?')[0] == {'bus': 'coach'}
 
 
 def test_places_in_what_was_cut_are_those_of_the_whole_answer():

@@ -42,8 +42,8 @@ class Reading:
     """
     Where the words stand that name a class as what it is, (start, end) in the answer.
 
-    Those that first assert it, and of the other states those that came last. They have no key
-    where an answer to the prompt alone could tell and nothing of it is a word.
+    Those that first assert it, and of the other states those that came last. Where none name it,
+    since the prompt had, it is the first word of the answer to that.
     """
     judgement: Judgement = Judgement.UNPARSED
     judged_span: Span | None = None

@@ -74,6 +74,8 @@ class Prose:
         self._asked: list[tuple[tuple[str, ...], Span | None]] = []
         """Classes that were asked for, and where; nowhere in a question put before the text."""
         self._either = False
+        self.answered: dict[str, Span] = {}
+        """Where a class was answered for, which counts where no words name it."""
 
     def ask(self, question: str) -> None:
         """Take a question that was put before the text; a yes, no or number at once answers it."""
@@ -364,7 +366,9 @@ class Prose:
         label = len(tokens) - len(rest)
         answered = self._span(sentence, label, label + 1) if rest else None
         for classes, span in asked:
-            self._reading.note(classes, state, span=span or answered)
+            self._reading.note(classes, state, span=span)
+            if state is not None and answered is not None:
+                self.answered.update(dict.fromkeys(classes, answered))
         return state is not None and len(rest) > 1 and rest[1] in (',', ':', '(')
 
 

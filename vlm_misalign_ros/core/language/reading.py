@@ -65,5 +65,6 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     reading.judgement, reading.rule = verdict.judgement, verdict.rule
     if verdict.span is not None:
         reading.judged_span = plain.span(*verdict.span)
-    reading.spans = {name: plain.span(*span) for name, span in reading.spans.items()}
+    spans = prose.answered | reading.spans
+    reading.spans = {name: plain.span(*span) for name, span in spans.items()}
     return reading

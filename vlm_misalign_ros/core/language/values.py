@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vlm_misalign_ros.core.language import answers, keys
 from vlm_misalign_ros.core.language.lexicon import Lexicon
@@ -68,13 +68,8 @@ class Values:
         """Read `{"type": "car", "count": 2}`; return whether it was one."""
         fields = {str(pair[0].value).strip().lower().replace(' ', '_'): pair for pair in pairs}
         named = {key: entry for key, (_, entry) in fields.items()}
-        for key in keys.NAMES:
-            name = named[key].value if key in named else None
-            tokens = keys.key_words(name) if isinstance(name, str) else ()
-            classes = answers.named_alone(keys.thing_words(tokens), self._lexicon)
-            if classes:
-                break
-        else:
+        key, tokens, classes = self._name(named)
+        if not classes:
             return False
         stated = self._counted([named[key] for key in keys.COUNTS if key in named])
         if stated is Mention.ASSERTED:
@@ -86,6 +81,16 @@ class Values:
                 if key not in _READ:
                     self._pair(keys.key_words(key), node, entry, depth, state)
         return True
+
+    def _name(self, named: Mapping[str, Node]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Return the key under which an entry has the name of a thing, its words and classes."""
+        for key in keys.NAMES:
+            name = named[key].value if key in named else None
+            tokens = keys.key_words(name) if isinstance(name, str) else ()
+            classes = answers.named_alone(keys.thing_words(tokens), self._lexicon)
+            if classes:
+                return key, tokens, classes
+        return '', (), ()
 
     def _pair(
         self, tokens: tuple[str, ...], key: Node, entry: Node, depth: int, state: Mention | None
