@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.language.ego import ELSEWHERE
 from vlm_misalign_ros.core.language.grammar import DEFINITE
 from vlm_misalign_ros.core.language.marks import Mark
 from vlm_misalign_ros.core.language.nouns import noun_phrase
@@ -35,8 +36,6 @@ _NO_KIND: frozenset[str] = frozenset()
 _ANY = frozenset('any every each all most other another potential possible'.split())
 _JOINS = frozenset((',', 'and', 'or', '/'))
 _LONGEST_LIST = 8
-_ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
-"""What tells one vehicle from the one that looks: `the vehicle ahead`."""
 
 
 class Noun(NamedTuple):
@@ -129,5 +128,5 @@ def could_be_ego(tokens: Sequence[str], start: int, end: int) -> bool:
         end - start == 2
         and tokens[start] in DEFINITE
         and tokens[start + 1] in ('vehicle', 'car')
-        and tokens[end : end + 1] not in _ELSEWHERE
+        and tokens[end : end + 1] not in ELSEWHERE
     )
