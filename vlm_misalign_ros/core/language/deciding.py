@@ -86,6 +86,13 @@ def opposite(said: Judgement) -> Judgement:
     return Judgement.UNSAFE if said is Judgement.SAFE else Judgement.SAFE
 
 
+def _side(meanings: Sequence[str]) -> Judgement | None:
+    """Return what the meanings of a phrase judge, UNSAFE before SAFE; None where they do not."""
+    if 'unsafe' in meanings:
+        return Judgement.UNSAFE
+    return Judgement.SAFE if 'safe' in meanings else None
+
+
 RULES = ('phrase', 'pattern', 'order', 'scale', 'subject', 'answer', 'field')
 """What can tell a judgement; a field is one of a structured answer."""
 
@@ -122,33 +129,45 @@ class Decider:
     def read(self) -> tuple[Decision | None, Decision | None]:
         """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
-        phrases, minded = self._lexicon.judgements, self._lexicon.conditions.begins
+        minded = self._lexicon.conditions.begins
         while index < len(self._tokens):
             word = self._tokens[index]
-            length, meanings = (
-                phrases.longest(self._tokens, index) if word in phrases.begins else NOTHING
-            )
-            if length and self._already(index + length):
-                length, meanings = NOTHING
+            length, meanings = self._phrase_at(index)
             step = max(length, 1)
-            judged = self._parsed.judged(index) if self._acts[index].judges else None
-            if not self._acts[index].judges:
-                pass
-            elif judged is not None and not (length >= judged[1] and 'neither' in meanings):
-                step = self._pattern(index, *judged)
-            elif length and 'neither' not in meanings:
-                step = self._phrase(index, length, meanings)
-            else:
-                if word in self._lexicon.composing:
-                    self._scale(index)
-                    self._compose(index)
-                if orders and not length and not self._is_predicate(index):
-                    self._imperative(index)
+            if self._acts[index].judges:
+                step = self._judge(index, length, meanings, orders)
             if word in minded or word in CLOSES:
                 self._condition.pass_by(index, length)
             orders = word in _LEADS or orders and word in _LEADS_ON
             index += step
         return self.decision, self._refused
+
+    def _phrase_at(self, index: int) -> tuple[int, list[str]]:
+        """Return the words and meanings of the phrase that judges at a word; (0, []) for none."""
+        phrases = self._lexicon.judgements
+        if self._tokens[index] not in phrases.begins:
+            return NOTHING
+        length, meanings = phrases.longest(self._tokens, index)
+        return NOTHING if length and self._already(index + length) else (length, meanings)
+
+    def _judge(self, index: int, length: int, meanings: Sequence[str], orders: bool) -> int:
+        """
+        Take in what judges at a word; return how many words that is.
+
+        `length` words there are a phrase with some `meanings`; `orders`: an order can stand there.
+        """
+        neither = 'neither' in meanings
+        pattern = self._parsed.judged(index)
+        if pattern is not None and not (neither and length >= pattern[1]):
+            return self._pattern(index, *pattern)
+        if length and not neither:
+            return self._phrase(index, length, meanings)
+        if self._tokens[index] in self._lexicon.composing:
+            self._scale(index)
+            self._compose(index)
+        if orders and not length and not self._is_predicate(index):
+            self._imperative(index)
+        return max(length, 1)
 
     def _already(self, end: int) -> bool:
         """Return whether a condition is that it is not done yet: `stop if you have not already`."""
@@ -199,21 +218,8 @@ class Decider:
     def _meant(self, index: int, end: int, meanings: Sequence[str]) -> Judgement | None:
         """Return what a phrase judges where it stands; None where it judges nothing."""
         tokens = self._tokens
-        if tokens[index] in _MODALS and self._of_others(index):
-            return None
-        if (
-            self._is_for_others(end)
-            or self._is_told(index)
-            or self._is_prepared(index)
-            or is_quality(tokens, index, end)
-        ):
-            return None
-        said: Judgement | None
-        if 'unsafe' in meanings:
-            said = Judgement.UNSAFE
-        elif 'safe' in meanings:
-            said = Judgement.SAFE
-        else:
+        said = _side(meanings)
+        if said is None or self._is_no_judgement(index, end):
             return None
         if self._refused and said is Judgement.SAFE and 'but' not in tokens[:index]:
             return None
@@ -224,6 +230,17 @@ class Decider:
         if said is None or self._depends(said, index, end):
             return None
         return opposite(said) if denied(tokens, end) else said
+
+    def _is_no_judgement(self, index: int, end: int) -> bool:
+        """Return whether words that could judge tell of others, of a habit or of a quality."""
+        return (
+            self._tokens[index] in _MODALS
+            and self._of_others(index)
+            or self._is_for_others(end)
+            or self._is_told(index)
+            or self._is_prepared(index)
+            or is_quality(self._tokens, index, end)
+        )
 
     def _is_for_others(self, end: int) -> bool:
         """Return whether a judgement is about somebody else: `safe for the pedestrians to cross`."""

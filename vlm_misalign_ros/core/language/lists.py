@@ -53,25 +53,26 @@ def list_goes_on(
         start += 1
     if start >= len(tokens) or marks[start].cue in _CLOSING:
         return False
-    if tokens[start] in _BREAKERS and not (
+    if _begins_statement(tokens, start, cue):
+        return False
+    place = _next_thing(tokens, marks, start)
+    if tokens[index] != ',':
+        return place is not None
+    if cue is Cue.NEGATION_BEFORE:
+        if place is None:
+            return _or_closes(tokens, index + 1)
+        return _or_follows(tokens, index) or _names_alone(tokens, marks, said, index, start, place)
+    if cue is Cue.PICTURE_BEFORE or place is None:
+        return False
+    return cue is not Cue.HEDGE_BEFORE or not _is_placed(tokens, marks, place)
+
+
+def _begins_statement(tokens: Sequence[str], start: int, cue: Cue) -> bool:
+    """Return whether a new statement begins, and no further thing under a cue: `some are`."""
+    return tokens[start] in _BREAKERS and not (
         tokens[start] in _DETERMINERS
         and cue in (Cue.HEDGE_BEFORE, Cue.PICTURE_BEFORE)
         and not _verb_follows(tokens, start)
-    ):
-        return False
-    comma = tokens[index] == ','
-    if cue is Cue.PICTURE_BEFORE and comma:
-        return False
-    place = _next_thing(tokens, marks, start)
-    if place is None:
-        return comma and cue is Cue.NEGATION_BEFORE and _or_closes(tokens, index + 1)
-    if cue is Cue.HEDGE_BEFORE and comma and _is_placed(tokens, marks, place):
-        return False
-    return (
-        cue is not Cue.NEGATION_BEFORE
-        or not comma
-        or _or_follows(tokens, index)
-        or _names_alone(tokens, marks, said, index, start, place)
     )
 
 

@@ -30,8 +30,8 @@ _WHEREABOUTS = frozenset('in on at near along from'.split())
 """What makes a hedge one about where something is: `the road appears to be in an area with`."""
 _ARTICLES = (('a',), ('an',), ('the',))
 _SUBJECTS = frozenset(
-    'have here it this that the image picture photo photograph scene view what shown here you provided we '
-    'i see setting location place frame overall so and also general setting in'.split()
+    'have here it this that the image picture photo photograph scene view what shown here you provided '
+    'we i see setting location place frame overall so and also general setting in'.split()
 )
 """Words of a subject that stands for the picture as a whole."""
 _SCENES = frozenset(

@@ -39,8 +39,8 @@ _ABOUT = frozenset(
 )
 _AFTER_SAFE = frozenset(
     'to for at here now and or but because as since if in on with from enough situation scenario '
-    'about scene conditions environment ahead overall when under given so though although while provided '
-    'once right then only unless after until by due case state condition however just without '
+    'about scene conditions environment ahead overall when under given so though although while '
+    'provided once right then only unless after until by due case state condition however just without '
     'road street drive choice option except per that there not today moment is passage yes no '
     'verdict status level'.split()
 )
@@ -48,6 +48,8 @@ _AFTER_SAFE = frozenset(
 _BOUNDS = frozenset(
     ', : ; ( ) but because since so therefore however although though while whereas'.split()
 )
+_SHORT = 4
+"""Words of a clause in which the subject need not come first."""
 _QUALITIES = frozenset('dangerous hazardous risky'.split())
 
 
@@ -96,14 +98,14 @@ def bare_safe(sentence: Sentence, index: int) -> Judgement | None:
         return None
     if ':' in before[:4] and not _ABOUT.isdisjoint(before[:3]):
         return None
-    return (
-        Judgement.SAFE
-        if not _SAFE_SUBJECTS.isdisjoint(clause)
-        and (
-            clause[0] in _SAFE_SUBJECTS
-            or len(clause) <= 4
-            or clause[-1] in _SAFE_COPULAS
-            and not _SAFE_SUBJECTS.isdisjoint(clause[:-1])
-        )
-        else None
+    return Judgement.SAFE if _is_of_scene(clause) else None
+
+
+def _is_of_scene(clause: Sequence[str]) -> bool:
+    """Return whether the words before `safe` have the scene or going on as their subject."""
+    return not _SAFE_SUBJECTS.isdisjoint(clause) and (
+        clause[0] in _SAFE_SUBJECTS
+        or len(clause) <= _SHORT
+        or clause[-1] in _SAFE_COPULAS
+        and not _SAFE_SUBJECTS.isdisjoint(clause[:-1])
     )
