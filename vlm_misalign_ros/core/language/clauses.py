@@ -60,8 +60,8 @@ _PLACED = frozenset(('road', 'sidewalk', 'building', 'terrain', 'wall', 'fence')
 _SIGN = ('traffic sign',)
 _SIDES = (('side',), ('front',), ('back',), ('roof',), ('facade',), ('building',), ('bus',))
 _HOUSES = frozenset(
-    'building buildings store stores shop shops storefront storefronts hotel restaurant structures '
-    'facade facades'.split()
+    'building buildings store stores shop shops storefront storefronts hotel restaurant '
+    'structures facade facades'.split()
 )
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(

@@ -23,10 +23,16 @@ from vlm_misalign_ros.core.language.grammar import DEFINITE
 from vlm_misalign_ros.core.language.marks import Mark
 from vlm_misalign_ros.core.language.phrases import Phrases, lengths, phrases
 
+
+def _listed(text: str) -> Phrases:
+    """Return phrases that are written with a bar between them."""
+    return phrases(text.split('|'))
+
+
 EGO = frozenset((VEHICLE, 'car'))
 _EGO_NEXT = frozenset(
-    "had can may should must has needs need needn't could cannot can't shouldn't mustn't ought will "
-    "would might doesn't won't be not".split()
+    "had can may should must has needs need needn't could cannot can't shouldn't mustn't ought "
+    "will would might doesn't won't be not".split()
 )
 _EGO_BEFORE = _EGO_NEXT | {'does'}
 _EGO_STATE = frozenset('cleared free safe able allowed permitted clear to not ready'.split())
@@ -34,34 +40,35 @@ _LETTING = frozenset(
     'for require requires requiring allow allows force forces permit permits enable cause'.split()
 )
 
-_ROLES = phrases(
-    'in the path of|into the path of|the path of|path of|the lane of|front view of|ahead of|notice|see'
-    '|hit|the hood of|the windshield of|the speed of|the driver of|the camera of|position of|shadow of|decelerate|accelerate|control|slow down|bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|movement of'.split(
-        '|'
-    )
+_ROLES = _listed(
+    'in the path of|into the path of|the path of|path of|the lane of|front view of|'
+    'ahead of|notice|see|hit|the hood of|the windshield of|the speed of|the driver of|'
+    'the camera of|position of|shadow of|decelerate|accelerate|control|slow down|'
+    'bring|abandon|in|exit|leave|stop|turn|keep|damage to|steer|control of|'
+    'movement of'
 )
 """What stands before `the vehicle` that looks, and before no other."""
 ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
 """What tells one vehicle from the one that looks: `the vehicle ahead`."""
-_NEAR = phrases(
-    'close to|near|from|side of|left of|right of|distance to|distance from|front of|behind|toward|towards'
-    '|approaching|next to|away from|back of|hood of'.split('|')
+_NEAR = _listed(
+    'close to|near|from|side of|left of|right of|distance to|distance from|front of|'
+    'behind|toward|towards|approaching|next to|away from|back of|hood of'
 )
 """What stands before `the car` that looks where no other was named."""
 _OURS = frozenset(('our', 'my', 'your'))
 _LONGEST_ROLE = 4
-_RIGHTS = phrases(
-    'has the right of way|has priority|has right of way|should|would|will|telemetry|movement|trajectory'
-    '|indicators|own|speed|position|motion|perspective|previous|current|intent|path|camera|dashboard'.split(
-        '|'
-    )
+_RIGHTS = _listed(
+    'has the right of way|has priority|has right of way|should|would|will|telemetry|'
+    'movement|trajectory|indicators|own|speed|position|motion|perspective|previous|'
+    'current|intent|path|camera|dashboard'
 )
-_DRIVING = phrases(
-    'is at|is already|is currently|is approaching|is traveling|is travelling|is driving|is moving'
-    '|is stopped|is waiting|is in the|is on the|is on a|is in a|is heading|is entering|is about to'
-    '|approaches|travels|drives|moves|continues|enters|stops|is located|is positioned|is turning'
-    '|has been|makes|executes|was|may be|is either|is proceeding|is being|appears to|seems to'
-    '|has stopped|has a green|has a clear|keeps|maintains|is proceeding|is stationary'.split('|')
+_DRIVING = _listed(
+    'is at|is already|is currently|is approaching|is traveling|is travelling|'
+    'is driving|is moving|is stopped|is waiting|is in the|is on the|is on a|is in a|'
+    'is heading|is entering|is about to|approaches|travels|drives|moves|continues|'
+    'enters|stops|is located|is positioned|is turning|has been|makes|executes|was|'
+    'may be|is either|is proceeding|is being|appears to|seems to|has stopped|'
+    'has a green|has a clear|keeps|maintains|is proceeding|is stationary'
 )
 
 
@@ -95,13 +102,17 @@ def is_ego(
         or _goes_before(tokens, phrase_start, _ROLES)
         or _RIGHTS.longest(tokens, end)[0] > 0
         or tokens[end : end + 1] not in ELSEWHERE
-        and (
-            not named_before
-            and _goes_before(tokens, phrase_start, _NEAR)
-            or tokens[index] == VEHICLE
-            and (named_before or _drives(tokens, end))
-        )
+        and _stands_alone(tokens, index, end, phrase_start, named_before)
     )
+
+
+def _stands_alone(
+    tokens: Sequence[str], index: int, end: int, phrase_start: int, named_before: bool
+) -> bool:
+    """Return whether it is the one that looks where no other is told: `next to the car`."""
+    if tokens[index] == VEHICLE and (named_before or _drives(tokens, end)):
+        return True
+    return not named_before and _goes_before(tokens, phrase_start, _NEAR)
 
 
 def _goes_before(tokens: Sequence[str], start: int, sought: Phrases) -> bool:

@@ -130,7 +130,7 @@ class _Judge:
             self._made, self._headed = (sentence, decision), headed
 
     def _follows(self, tokens: Sequence[str], said: Judgement) -> bool:
-        """Return whether going on is for later: `wait until he has passed. Then go on.`"""
+        """Return whether going on is for later: `wait for him. Then go on`."""
         if said is not Judgement.SAFE or self._made is None:
             return False
         halted = self._made[1].judgement is Judgement.UNSAFE

@@ -118,7 +118,7 @@ def _or_closes(tokens: Sequence[str], start: int) -> bool:
 
 
 def _is_placed(tokens: Sequence[str], marks: Sequence[Mark], place: int) -> bool:
-    """Return whether a thing behind a comma has its place, and no `or`: `, trees along the road`."""
+    """Return whether a thing behind a comma has its place, and no `or`: `, trees along it`."""
     end = place + marks[place].length
     return tokens[end : end + 1] in _ALONG and not _or_follows(tokens, place)
 

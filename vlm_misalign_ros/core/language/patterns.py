@@ -15,9 +15,10 @@
 """
 Patterns over the words of a sentence, as data/grammar.yaml writes them.
 
-A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>` a
-test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
-without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind a sign or word what may be missing.
+A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>`
+a test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
+without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind a
+sign or word what may be missing.
 Matching is bounded by the pattern's length, so it is linear in the text.
 """
 
@@ -165,7 +166,7 @@ class PatternSet:
         raise ValueError(f'pattern {text!r} could be empty')
 
     def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
-        """Return the numbers of the patterns that a sentence has words and, of tests, places for."""
+        """Return the numbers of patterns that a sentence has words, and places of tests, for."""
         anchors, found = self._by_anchor, set[int]()
         for word in sought.words:
             numbers = anchors.get(word)

@@ -26,9 +26,10 @@ _RIDING = frozenset(
     'pedals pedalling pedaling cycling cycles steering'.split()
 )
 _ON_THE_WAY = frozenset(
-    'who that which is are was were sits sat sit sitting seated standing slowly quickly and a an the his her '
-    'their its two three several some red blue black white green yellow small large old new '
-    'electric heavy parked another past along by currently just off away around about'.split()
+    'who that which is are was were sits sat sit sitting seated standing slowly quickly and a '
+    'an the his her their its two three several some red blue black white green yellow small '
+    'large old new electric heavy parked another past along by currently just off away around '
+    'about'.split()
 )
 _BETWEEN = DEFINITE | INDEFINITE | STOP - {'parked', 'moving'}
 _OTHERS = frozenset('others some another one who'.split())
