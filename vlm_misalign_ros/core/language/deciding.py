@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.nounphrases import could_be_ego
 from vlm_misalign_ros.core.language.orders import order
 from vlm_misalign_ros.core.language.phrases import NOTHING, is_plural
-from vlm_misalign_ros.core.language.qualities import bare_safe, denied, is_quality
+from vlm_misalign_ros.core.language.qualities import BOUNDS, bare_safe, denied, is_quality
 from vlm_misalign_ros.core.language.scales import SCALES, level
 from vlm_misalign_ros.core.language.text import Sentence, starts_with
 from vlm_misalign_ros.core.types import Judgement
@@ -45,9 +45,6 @@ _LEADS = frozenset(
 """What an order can stand right behind."""
 _LEADS_ON = frozenset('the my is to a b c ('.split())
 """What an order can stand behind where it could have stood before."""
-_BOUNDS = frozenset(
-    ', : ; ( ) but because since so therefore however although though while whereas'.split()
-)
 _SUBJECTS = frozenset('the we i it you our this'.split())
 _MODALS = frozenset(
     'can may could must should has have had needs need ought will shall is are'.split()
@@ -279,7 +276,7 @@ class Decider:
         reach = 8 if last in _OTHERS else 5
         for start in range(index - 1, max(index - reach, -1), -1):
             word = self._tokens[start]
-            if start < index - 1 and (word in _BOUNDS or word in _SELF):
+            if start < index - 1 and (word in BOUNDS or word in _SELF):
                 return False
             length, meanings = self._lexicon.things.longest(self._tokens, start)
             if length and meanings[0] and (last in _OTHERS or start + length >= index - 1):
@@ -289,11 +286,11 @@ class Decider:
     def _clause(self, index: int) -> tuple[int, int]:
         """Return where the clause around `index` begins and ends."""
         start, end = index, index
-        while start > 0 and self._tokens[start - 1] not in _BOUNDS:
+        while start > 0 and self._tokens[start - 1] not in BOUNDS:
             if self._tokens[start - 1] == 'and' and self._tokens[start] in _SUBJECTS:
                 break
             start -= 1
-        while end < len(self._tokens) and self._tokens[end] not in _BOUNDS:
+        while end < len(self._tokens) and self._tokens[end] not in BOUNDS:
             end += 1
         return start, end
 

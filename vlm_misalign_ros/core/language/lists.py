@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import DEFINITE, PRONOUNS, PUNCTUATION, VERBS
 from vlm_misalign_ros.core.language.lexicon import Cue
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
+from vlm_misalign_ros.core.language.nounphrases import ROAD_USERS
 from vlm_misalign_ros.core.language.nouns import Said
 
 _JOINING = frozenset(('and', 'or', 'nor', 'even', 'any'))
@@ -41,7 +41,6 @@ _OF_ITS_OWN = VERBS - {'parked'}
 _ATTRIBUTES = frozenset('parked moving oncoming waiting crossing passing walking'.split())
 _ENDING = PUNCTUATION | VERBS - _ATTRIBUTES
 _ALONG = tuple((word,) for word in 'on along near beside behind at'.split())
-_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
 
 
 def list_goes_on(
@@ -100,7 +99,7 @@ def _names_alone(
     if end < len(tokens) and tokens[end] not in (',', ')'):
         return False
     first, second = (
-        not _ON_THE_ROAD.isdisjoint(classes)
+        not ROAD_USERS.isdisjoint(classes)
         for classes in (said[-1].classes, marks[place].classes or ())
     )
     # "no cars, houses, a fence": the houses are there.

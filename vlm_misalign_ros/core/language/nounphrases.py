@@ -32,6 +32,7 @@ Tests of patterns: any noun phrase that names a thing; one in the plural without
 a row of such); one with any, all, other; one with the; another road user.
 """
 ROAD_USERS = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
+"""Classes that are on the road and act."""
 _NO_KIND: frozenset[str] = frozenset()
 _ANY = frozenset('any every each all most other another potential possible'.split())
 _JOINS = frozenset((',', 'and', 'or', '/'))

@@ -45,9 +45,10 @@ _AFTER_SAFE = frozenset(
     'today moment is passage yes no verdict status level'.split()
 )
 """Words behind a `safe` that is a judgement; before another, it is a quality of that."""
-_BOUNDS = frozenset(
+BOUNDS = frozenset(
     ', : ; ( ) but because since so therefore however although though while whereas'.split()
 )
+"""What the clause of a judgement ends at."""
 _SHORT = 4
 """Words of a clause in which the subject need not come first."""
 _QUALITIES = frozenset('dangerous hazardous risky'.split())
@@ -58,7 +59,7 @@ def denied(tokens: Sequence[str], start: int) -> bool:
     return (
         tokens[start : start + 1] == (':',)
         and starts_with(tokens[start + 1 :], 'no', 'false', 'not', 'nope', 'n')
-        and (len(tokens) == start + 2 or tokens[start + 2] in _BOUNDS)
+        and (len(tokens) == start + 2 or tokens[start + 2] in BOUNDS)
     )
 
 
@@ -76,7 +77,7 @@ def _is_of_something(tokens: Sequence[str], index: int) -> bool:
     start = index - 1
     while start >= 0 and tokens[start] in _SAFE_COPULAS:
         start -= 1
-    return start > 0 and tokens[start] in ('that', 'which') and tokens[start - 1] not in _BOUNDS
+    return start > 0 and tokens[start] in ('that', 'which') and tokens[start - 1] not in BOUNDS
 
 
 def bare_safe(sentence: Sentence, index: int) -> Judgement | None:
