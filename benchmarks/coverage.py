@@ -32,8 +32,9 @@ from pathlib import Path
 import numpy as np
 from scipy import special, stats
 
+from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics import bootstrap, clustered, correlation
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.extractor import carried
 from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard, mean_of_two, mover
 from vlm_misalign_ros.core.metrics.paired import difference as paired_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
@@ -153,7 +154,7 @@ def corrected(rng: np.random.Generator, scenes: int, level: float, within: float
     seen = level * (1 - alarm) + (1 - level) * (1 - recall)
     over, under = answers(rng, scenes, seen, within)
     right, spurious = int(rng.binomial(400, recall)), int(rng.binomial(4000, alarm))
-    quality = ExtractorQuality(right, spurious, 400 - right, 4000 - spurious, 190, 200)
+    quality = Score(right, spurious, 400 - right, 4000 - spurious, 190, 200)
     found = carried(BY_NAME['critical_omission_rate'], over, under, 0.5, quality)
     plain = korn_graubard(over, under)
     assert found is not None
@@ -161,6 +162,26 @@ def corrected(rng: np.random.Generator, scenes: int, level: float, within: float
         max(0.0, (end - (1 - recall)) / (recall - alarm)) for end in (plain.low, plain.high)
     )
     return found, level, high - low
+
+
+def corrected_kinds(rng: np.random.Generator, scenes: int, level: float, within: float) -> Trial:
+    """Draw a rate read from two kinds of answers, corrected; WORDS has the model."""
+    levels = (2 * level / 3, 4 * level / 3)
+    reader = ((400, 0.97, 0.005), (100, 0.88, 0.02))
+    hard = rng.normal(size=scenes)
+    counts, kinds, plain = [], [], 0.0
+    for true, (texts, recall, alarm) in zip(levels, reader, strict=True):
+        chance = chances(true, within, hard)
+        seen = chance * (1 - alarm) + (1 - chance) * (1 - recall)
+        counts.append(rng.binomial(2, seen))
+        right, spurious = rng.binomial(texts, recall), rng.binomial(10 * texts, alarm)
+        kinds.append(Score(right, spurious, texts - right, 10 * texts - spurious))
+        plain += 0.5 / (recall - alarm)
+    over, under = np.stack(counts), np.full((2, scenes), 2)
+    found = carried(BY_NAME['critical_omission_rate'], over, under, 0.5, kinds)
+    whole = korn_graubard(over.sum(axis=0), under.sum(axis=0))
+    assert found is not None
+    return found, level, plain * (whole.high - whole.low)
 
 
 # What is no rate -------------------------------------------------------------------------------
@@ -295,6 +316,7 @@ BY_RATE: tuple[tuple[str, Model, int], ...] = (
     ('difference, same denominators', paired, 800),
     ('mean of two', balanced, 500),
     ('corrected', corrected, 400),
+    ('corrected, two kinds', corrected_kinds, 400),
 )
 BY_LEVEL: tuple[tuple[str, Model, tuple[float, ...], tuple[float, ...], int], ...] = (
     ('AUROC', auroc, (0.6, 0.75, 0.9), WITHIN, 800),
@@ -326,6 +348,11 @@ WORDS: dict[Model, str] = {
         'An omission rate read from texts with a recall of .95 and false alarms of .005, both'
         " measured on 400 and 4,000 classes of other texts; held against the rate's own "
         'interval, stretched as the correction does.'
+    ),
+    corrected_kinds: (
+        'The same of two kinds of answers, half of each: a third less omissions than the rate and '
+        'a recall of .97 and false alarms of .005, measured on 400 and 4,000 classes; a third '
+        'more omissions, .88 and .02, measured on 100 and 1,000.'
     ),
     auroc: (
         'Twelve frames a scene, three in ten of them wrong; scores are normal, apart by what '

@@ -92,7 +92,7 @@ def test_every_word_is_found_again_in_the_answer(answer, prompt):
     plain = tidy(answer, prompt)
     last = 0
     for sentence in sentences(plain.text):
-        assert len(sentence.words) == len(sentence.starts) == len(sentence.ends)
+        assert len(sentence.words) == len(sentence.numbers)
         for number, word in enumerate(sentence.words):
             start, end = plain.span(*sentence.span(number, number + 1))
             assert last <= start < end <= len(answer)

@@ -47,6 +47,16 @@ def test_intervals_of_eight_scenes_hold_the_truth(simulation, model, level, with
     assert found.ratio <= 1.2
 
 
+@pytest.mark.parametrize('scenes', [8, 24, 100])
+@pytest.mark.parametrize('level, within', [(0.02, 1 / 3), (0.1, 1 / 3), (0.3, 0.8)])
+def test_so_do_those_of_a_rate_read_from_two_kinds_of_answers(simulation, level, within, scenes):
+    found = simulation.simulate(simulation.corrected_kinds, scenes, level, within, 200)
+    # Three standard errors of 200 trials are .046.
+    assert found.coverage >= 0.9
+    # Not known better than without a reader's error, nor half as well.
+    assert 0.8 <= found.ratio <= 1.5
+
+
 @pytest.mark.parametrize('level, within', [(0.02, 1 / 3), (0.1, 1 / 3), (0.3, 0.8)])
 def test_the_percentile_bootstrap_would_not(simulation, level, within):
     assert simulation.simulate(simulation.percentile, 8, level, within, 400).coverage < LEAST

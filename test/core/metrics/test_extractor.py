@@ -16,9 +16,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import beta
 
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.language.labelled import Score
+from vlm_misalign_ros.core.metrics.extractor import carried
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, ReaderError
 
@@ -45,7 +48,7 @@ def by_scene(over, under):
 
 def corrected(rate, over, under, times=1):
     """Return the corrected rate of counts, an answer a scene."""
-    quality = ExtractorQuality(**{name: times * count for name, count in SMALL.items()})
+    quality = Score(**{name: times * count for name, count in SMALL.items()})
     return carried(BY_NAME[rate], *by_scene(over, under), ABSENT, quality)
 
 
@@ -120,7 +123,7 @@ def test_a_rate_within_its_limits_is_not_clipped(rate, kind, true, over, under):
 
 
 def test_a_reader_that_errs_more_than_it_reads_corrects_nothing():
-    hopeless = ExtractorQuality(**{**SMALL, 'judgements_right': 20, 'true_positives': 1})
+    hopeless = Score(**{**SMALL, 'judgements_right': 20, 'true_positives': 1})
     for name in ('smr', 'critical_omission_rate'):
         found = carried(BY_NAME[name], np.full(10, 1.0), np.full(10, 4.0), ABSENT, hopeless)
         assert np.isnan([found.value, found.low, found.high]).all() and not found.clipped
@@ -128,7 +131,7 @@ def test_a_reader_that_errs_more_than_it_reads_corrects_nothing():
 
 def test_draws_in_which_the_reader_tells_nothing_leave_the_rate_open():
     """Of 10 judgements 6 were read rightly: a quarter of Beta(6.5, 4.5) lies below one half."""
-    poor = ExtractorQuality(**{**SMALL, 'judgements': 10, 'judgements_right': 6})
+    poor = Score(**{**SMALL, 'judgements': 10, 'judgements_right': 6})
     assert beta(6.5, 4.5).cdf(0.5) > 0.025
     found = carried(BY_NAME['smr'], np.full(10, 50.0), np.full(10, 100.0), ABSENT, poor)
     assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
@@ -137,3 +140,88 @@ def test_draws_in_which_the_reader_tells_nothing_leave_the_rate_open():
 def test_a_rate_of_nothing_or_without_a_reader_has_no_correction():
     assert corrected('smr', 0, 0) is None
     assert corrected('unparsed_rate', 1, 10) is None
+
+
+# Several kinds of answers ----------------------------------------------------------------------
+
+
+KINDS = {'plain': Score(980, 20, 20, 9980, 990, 1000), 'hard': Score(180, 60, 20, 1740, 160, 200)}
+
+
+def read_as(kind, error, true):
+    """Return the share that is read where it is `true` in truth."""
+    return {
+        ReaderError.OPPORTUNITY: true * kind.recall + (1 - true) * kind.false_alarm,
+        ReaderError.RECALL: true * (1 - kind.false_alarm) + (1 - true) * (1 - kind.recall),
+        ReaderError.PRECISION: kind.precision * true + (1 - kind.precision) * ABSENT,
+        ReaderError.JUDGEMENT: true * kind.judgement_accuracy
+        + (1 - true) * (1 - kind.judgement_accuracy),
+    }[error]
+
+
+fractions = st.floats(0.05, 0.95)
+
+
+@pytest.mark.parametrize('rate, kind', [case[:2] for case in CASES])
+@given(true=st.tuples(fractions, fractions), sizes=st.tuples(*[st.integers(1, 50)] * 2))
+def test_each_kind_of_answer_is_corrected_for_its_own_error(rate, kind, true, sizes):
+    """However the answers of two kinds are mixed, and however unlike their rates are."""
+    under = np.array(sizes, float)[:, None] * np.ones((2, 20))
+    shares = [read_as(q, kind, t) for q, t in zip(KINDS.values(), true, strict=True)]
+    found = carried(
+        BY_NAME[rate], under * np.array(shares)[:, None], under, ABSENT, list(KINDS.values())
+    )
+    # Of assertions that were read only the right ones are of the model.
+    right = [q.precision if kind is ReaderError.PRECISION else 1.0 for q in KINDS.values()]
+    weights = np.array(sizes) * right
+    assert found.unclipped == pytest.approx(np.average(true, weights=weights), abs=1e-9)
+    assert found.low < found.value < found.high
+
+
+def test_one_error_for_two_kinds_that_are_read_unlike_would_be_wrong():
+    """Half of the answers are plain and seldom wrong, half are hard to read and often wrong."""
+    plain, hard = Score(1, 0, 0, 1, 100, 100), Score(1, 0, 0, 1, 80, 100)
+    true = 0.1, 0.5
+    under = np.full((2, 50), 10.0)
+    over = under * [[true[0]], [true[1] * 0.8 + (1 - true[1]) * 0.2]]
+    found = carried(BY_NAME['smr'], over, under, ABSENT, [plain, hard])
+    pooled = carried(BY_NAME['smr'], over.sum(0), under.sum(0), ABSENT, plain + hard)
+    assert found.value == pytest.approx(0.3)
+    # (.3 - .1) / .8 by hand.
+    assert pooled.value == pytest.approx(0.25)
+
+
+@by_kind
+def test_kinds_that_are_read_alike_are_as_one(rate, kind, true, over, under):
+    quality = Score(**SMALL)
+    counts = by_scene(over, under)
+    (one,) = {carried(BY_NAME[rate], *counts, ABSENT, given) for given in (quality, [quality])}
+    odd = np.arange(under) % 2 == 0
+    parts = [np.stack([np.where(odd, a, 0), np.where(odd, 0, a)]) for a in counts]
+    two = carried(BY_NAME[rate], *parts, ABSENT, [quality, quality])
+    assert two.value == pytest.approx(one.value)
+    # Errors that are known apart pull less than one that is common to all.
+    assert one.low <= two.low < two.high <= one.high
+
+
+def test_a_kind_without_answers_matters_to_nothing():
+    rate, quality = BY_NAME['critical_omission_rate'], Score(**SMALL)
+    over, under = by_scene(380, 1000)
+    nothing = np.zeros(1000)
+    found = carried(
+        rate, np.stack([over, nothing]), np.stack([under, nothing]), ABSENT, [quality, Score()]
+    )
+    assert found == carried(rate, over, under, ABSENT, quality)
+
+
+@by_kind
+def test_of_a_kind_that_was_never_read_nothing_is_said(rate, kind, true, over, under):
+    counts = [np.stack([a, a]) for a in by_scene(over, under)]
+    found = carried(BY_NAME[rate], *counts, ABSENT, [Score(**SMALL), Score()])
+    assert np.isnan([found.value, found.low, found.high]).all() and not found.clipped
+
+
+def test_counts_and_errors_are_of_the_same_kinds():
+    counts = [np.stack([a, a]) for a in by_scene(3, 10)]
+    with pytest.raises(ValueError, match='2 and 2 kinds of counts, 1 errors'):
+        carried(BY_NAME['smr'], *counts, ABSENT, Score(**SMALL))

@@ -29,22 +29,29 @@ from scipy import stats
 from made import frame_record
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.labelled import Score
+from vlm_misalign_ros.core.language.quality import ReaderQuality
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
+from vlm_misalign_ros.core.metrics.extractor import carried
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
 from vlm_misalign_ros.core.report import finalise
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import show_interval, write_report
+from vlm_misalign_ros.core.report.reader import Reader
 from vlm_misalign_ros.core.report.summary import show, summarise
 from vlm_misalign_ros.core.report.table import tables
 from vlm_misalign_ros.core.report.terminal import format_table
 from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.types import Kind
 
-QUALITY = ExtractorQuality(970, 20, 30, 9000, 195, 200, 'x')
+READER = Reader(
+    ReaderQuality(
+        'x', 200, {'description': {'clear': Score(970, 20, 30, 9000, 195, 200), 'low': Score()}}
+    )
+)
 
 
 def record(
@@ -117,8 +124,8 @@ def record(
     )
 
 
-def analysed(records, quality=None):
-    return analyse_records(records, quality)['models']['m']
+def analysed(records, reader=None):
+    return analyse_records(records, reader)['models']['m']
 
 
 def test_differences_are_paired_by_source_frame():
@@ -298,7 +305,7 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
             right=80 + number % 7,
         )
         records.append(entry)
-    analysis = analyse_records(records, QUALITY)
+    analysis = analyse_records(records, READER)
     write_report(tmp_path, records, summarise(records), judge([], [], limited=False), analysis)
     page = (tmp_path / 'report.html').read_text()
     for part in ('Does mIoU warn', 'Of a blank picture', 'How sure', 'corridor'):
@@ -330,7 +337,7 @@ def test_missing_answers_and_truth_are_left_out():
 
 
 def test_a_perfect_extractor_changes_next_to_nothing():
-    perfect = ExtractorQuality(10**6, 0, 0, 10**7, 10**5, 10**5, 'x')
+    perfect = Score(10**6, 0, 0, 10**7, 10**5, 10**5)
     numerators, denominators = np.full(50, 1.0), np.full(50, 4.0)
     for rate in (
         'hallucination_rate',
@@ -355,7 +362,7 @@ def test_the_correction_undoes_an_error_that_was_put_in(true):
     required = np.full(frames, 4)
     said = rng.binomial(required, 1 - true)
     read = rng.binomial(said, recall) + rng.binomial(required - said, alarm)
-    quality = ExtractorQuality(930, 10, 70, 990, 200, 200, 'x')
+    quality = Score(930, 10, 70, 990, 200, 200)
     omitted = required - read
     found = carried(RATE['critical_omission_rate'], omitted, required, 0.5, quality)
     assert omitted.sum() / required.sum() > true + 0.02
@@ -364,13 +371,13 @@ def test_the_correction_undoes_an_error_that_was_put_in(true):
 
 def test_the_interval_is_wider_with_the_error_than_without():
     records = [record(f'{k}', 'low_light:1', omitted=int(k % 3 == 0)) for k in range(200)]
-    entry = analysed(records, QUALITY)['overall']['critical_omission_rate']
+    entry = analysed(records, READER)['overall']['critical_omission_rate']
     inner = entry['with_extractor_error']
     assert inner['high'] - inner['low'] > entry['high'] - entry['low']
     assert inner['value'] < entry['value']
     contrastive = [record(f'{k}', kind='contrastive') for k in range(5)]
     assert (
-        'with_extractor_error' not in analysed(contrastive, QUALITY)['overall']['smr_false_alarm']
+        'with_extractor_error' not in analysed(contrastive, READER)['overall']['smr_false_alarm']
     )
 
 

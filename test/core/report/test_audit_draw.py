@@ -97,6 +97,29 @@ def test_each_answer_of_a_stratum_is_drawn_as_often_as_any_other():
     assert stats.chisquare([times[number] for number in range(23)]).pvalue > 0.01
 
 
+def test_answers_that_follow_each_other_in_the_records_may_be_drawn_together():
+    """Steps of 2 over the order of the records would never draw both of two neighbours."""
+    places = [Place(0, 'clean', 'caption', 'm')] * 10
+    drawn = [{entry.number for entry in choose(places, 5, seed)[0]} for seed in range(30)]
+    # Any two of ten are among five with a probability of 2/9.
+    assert 1 <= sum({0, 1} <= numbers for numbers in drawn) <= 14
+
+
+def test_each_beginning_of_a_draw_is_a_draw():
+    """Of 40 texts of two styles the first 20 are of both, in no order of the styles."""
+    places = [Place(0, 'clean', style, 'm') for style in ('caption', 'plan') for _ in range(50)]
+    styles = [entry.place.style for entry in choose(places, 40, 0)[0]]
+    assert 5 <= styles[:20].count('plan') <= 15
+
+
+def test_the_weights_in_the_file_add_up_to_the_run(tmp_path):
+    """24 answers, 6 of them structured: 6 and 18 by 4 drawn of each style."""
+    sample = draw_sample(some_run(tmp_path / 'run', 24), 8, 0)
+    weights = {(answer.style, answer.weight) for answer in sample.answers}
+    assert weights == {('structured', 6 / 4), ('caption', 18 / 4)}
+    assert sum(answer.weight for answer in sample.answers) == sample.head.answers == 24
+
+
 def test_conditions_that_are_no_strata_of_their_own_are_spread_over_as_evenly_as_can_be():
     places = [
         Place(severity, f'{name}:{severity}', 'caption', 'm')

@@ -66,6 +66,8 @@ _KEYS = 's skip   u undo   q quit   m more of the text   ? help'
 _HELP = f"""\
 A class is asserted where the text says that at least one is there, now, in this scene. What is \
 denied ("no cars"), hedged ("maybe a car"), advised ("watch for cars") or only asked for is not.
+A street is a road; who rides a bicycle is a rider with a bicycle and no person; a car is no \
+"vehicle", which is for words that name no kind.
 Classes: numbers, names or beginnings of names ("1 5 car, veg"); an empty line for none.
 SAFE: it says that one may go on. UNSAFE: that one should not, now. REFUSED: it declines to judge.
 UNPARSED: none of these, as of a description.

@@ -20,7 +20,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from vlm_misalign_ros import __version__
 
@@ -116,7 +116,7 @@ def build(nested: bool = False) -> argparse.ArgumentParser:
         module = module_of(name)
         examples = '\n'.join(f'  {line}' for line in module.EXAMPLES.strip().splitlines())
         first, _, second = name.partition(' ')
-        among = verbs.choices[first].add_subparsers() if nested and second else verbs
+        among = _below(verbs.choices[first]) if nested and second else verbs
         added = among.add_parser(
             second if among is not verbs else name,
             help=module.HELP,
@@ -128,6 +128,12 @@ def build(nested: bool = False) -> argparse.ArgumentParser:
         module.add_arguments(added)
         added.set_defaults(run=module.run, parser=added)
     return parser
+
+
+def _below(parser: argparse.ArgumentParser) -> Any:
+    """Return what takes the second words of a verb: shells offer these, and else their files."""
+    parser._actions[:] = [action for action in parser._actions if action.option_strings]
+    return parser.add_subparsers()
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

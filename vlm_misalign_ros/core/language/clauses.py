@@ -41,7 +41,7 @@ from vlm_misalign_ros.core.language.grammar import (
 )
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
-from vlm_misalign_ros.core.language.marks import FORWARD, Mark
+from vlm_misalign_ros.core.language.marks import FORWARD, PLAIN, Mark
 from vlm_misalign_ros.core.language.nouns import Said, noun_phrase
 from vlm_misalign_ros.core.language.phrases import is_plural
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
@@ -72,6 +72,10 @@ _PASSED_OVER = frozenset(
     )
 )
 """Which cue in force outlasts which that comes behind it."""
+
+
+_MINDED = PUNCTUATION | reach.MODALS | {'and'}
+"""Words that mean something to a clause though no phrase begins with them."""
 
 
 @dataclass
@@ -112,9 +116,20 @@ class Clauses:
 
     def read(self) -> list[Said]:
         """Return what is named, in order, with its state."""
-        index = 0
-        while index < len(self._tokens):
-            index += self._step(index)
+        index, marks, tokens, bearers = 0, self._marks, self._tokens, self._lexicon.bearers.begins
+        while index < len(tokens):
+            word = tokens[index]
+            if (
+                marks[index] is PLAIN
+                and word not in _MINDED
+                and word not in bearers
+                and self._pictured_from < 0
+                and (self._scope is None or self._scope.cue is not Cue.PICTURE_BEFORE)
+            ):
+                # The way of most words.
+                index += 1
+            else:
+                index += self._step(index)
         reach.except_before(self.said, self._tokens, self._marks)
         if self.said and self._lexicon.guesses.find(self._tokens):
             for said in self.said:

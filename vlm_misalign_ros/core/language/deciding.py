@@ -126,15 +126,19 @@ class Decider:
     def read(self) -> tuple[Decision | None, Decision | None]:
         """Return what the sentence judges, and where it declines to."""
         index, orders = 0, True
-        minded = self._lexicon.conditions.begins
+        minded, telling = self._lexicon.conditions.begins, self._lexicon.telling
+        by_pattern = self._parsed.judging
         while index < len(self._tokens):
             word = self._tokens[index]
-            length, meanings = self._phrase_at(index)
-            step = max(length, 1)
-            if self._acts[index].judges:
-                step = self._judge(index, length, meanings, orders)
-            if word in minded or word in CLOSES:
-                self._condition.pass_by(index, length)
+            step = 1
+            # Most words tell nothing.
+            if word in telling or word in by_pattern or word in CLOSES:
+                length, meanings = self._phrase_at(index)
+                step = max(length, 1)
+                if self._acts[index].judges:
+                    step = self._judge(index, length, meanings, orders)
+                if word in minded or word in CLOSES:
+                    self._condition.pass_by(index, length)
             orders = word in _LEADS or orders and word in _LEADS_ON
             index += step
         return self.decision, self._refused
@@ -159,10 +163,12 @@ class Decider:
             return self._pattern(index, *pattern)
         if length and not neither:
             return self._phrase(index, length, meanings)
-        if self._tokens[index] in self._lexicon.composing:
+        word = self._tokens[index]
+        if word in self._lexicon.composing:
             self._scale(index)
             self._compose(index)
-        if orders and not length and not self._is_predicate(index):
+        can_order = orders and not length and word in self._lexicon.ordering
+        if can_order and not self._is_predicate(index):
             self._imperative(index)
         return max(length, 1)
 

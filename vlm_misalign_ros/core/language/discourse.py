@@ -20,7 +20,7 @@ It comes before what the sentence says of each thing (clauses.py) and what it ju
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from vlm_misalign_ros.core.language.acts import OBSERVE, Act, Grammar, open_grammar
 from vlm_misalign_ros.core.language.grammar import (
@@ -32,7 +32,7 @@ from vlm_misalign_ros.core.language.grammar import (
     VERBS,
 )
 from vlm_misalign_ros.core.language.lexicon import Lexicon
-from vlm_misalign_ros.core.language.marks import mark
+from vlm_misalign_ros.core.language.marks import Mark, mark
 from vlm_misalign_ros.core.language.nounphrases import KINDS, Nouns
 from vlm_misalign_ros.core.language.patterns import Sought
 from vlm_misalign_ros.core.types import Judgement
@@ -70,11 +70,20 @@ class Parsed:
         grammar = open_grammar()
         self._judging = grammar.judging.possible(self._sought, KINDS)
         """Patterns that could judge here."""
-        names = [bool(entry.classes) and entry.length > 1 for entry in self.marks]
-        self.acts = _Follower(self._sought, self.nouns, act, grammar, names).follow()
+        possible = grammar.patterns.possible(self._sought, self.nouns.kinds())
+        if possible or act is not OBSERVE:
+            follower = _Follower(self._sought, self.nouns, self.marks, act, grammar, possible)
+            self.acts: Sequence[Act] = follower.follow()
+        else:
+            self.acts = (OBSERVE,) * len(self.tokens)
 
     def _beginnings(self) -> list[bool]:
         return beginnings(self.tokens)
+
+    @property
+    def judging(self) -> Container[str]:
+        """Return the words with which a pattern can begin that judges here."""
+        return open_grammar().judging.begins if self._judging else ()
 
     def judged(self, index: int) -> tuple[Judgement, int] | None:
         """Return what a pattern at a word judges, and how many words that is."""
@@ -91,27 +100,30 @@ class _Follower:
     """Goes through a sentence, and keeps what it does."""
 
     def __init__(
-        self, sought: Sought, nouns: Nouns, act: Act, grammar: Grammar, names: Sequence[bool]
+        self,
+        sought: Sought,
+        nouns: Nouns,
+        marks: Sequence[Mark],
+        act: Act,
+        grammar: Grammar,
+        possible: Container[int],
     ) -> None:
         self._sought = sought
         self._tokens = sought.tokens
         self._nouns = nouns
         self._grammar = grammar
-        self._possible = self._grammar.patterns.possible(sought, nouns.kinds())
+        self._marks = marks
+        self._possible = possible
         self._act = act
         self._coming = act
         """The act that begins behind the words that tell it."""
         self._kept = 0
         """Behind the words that told the last act."""
         self._acts: list[Act] = []
-        self._names = names
-        """For each word whether a name of several words begins there."""
 
     def follow(self) -> list[Act]:
         """Return what the sentence does at each of its words."""
         patterns, possible = self._grammar.patterns, self._possible
-        if not possible and self._act is OBSERVE:
-            return [OBSERVE] * len(self._tokens)
         begins, nouns = patterns.begins, self._nouns.found
         calm = self._act is OBSERVE
         for index, word in enumerate(self._tokens):
@@ -136,7 +148,7 @@ class _Follower:
     def _begin(self, said: Act, index: int, end: int) -> None:
         """Begin an act at `index`, told by the words before `end`, unless another goes on."""
         act = self._act
-        if said.name in _IMPERATIVES and self._names[index]:
+        if said.name in _IMPERATIVES and self._is_name(index):
             # "Yield sign ahead" and "stop line" are things.
             return
         free = said.quiet or said.denies or index >= self._kept and not act.quiet
@@ -148,6 +160,11 @@ class _Follower:
         if said.name == 'advise' and self._is_fronted(index):
             # "On unlit roads, watch for deer": the place is that of the advice.
             self._acts = [said] * index
+
+    def _is_name(self, index: int) -> bool:
+        """Return whether a name of several words begins at a word."""
+        found = self._marks[index]
+        return bool(found.classes) and found.length > 1
 
     def _end(self, index: int) -> None:
         if self._tokens[index] == ',' and self._tokens[0].endswith('ing'):

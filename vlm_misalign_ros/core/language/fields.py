@@ -33,6 +33,8 @@ _LOST = re.compile(
     r"""(?P<key>[A-Za-z][\w' -]{0,40}+)["']?[ \t]*+[:=]\W*+(?P<rest>\w{0,5})\Z"""
     r"""|["'](?P<alone>[A-Za-z]++_\w*+)\Z"""
 )
+_TAIL = 60
+"""Characters at the end of a text among which such a key is sought."""
 _BEGUN = frozenset(
     word[:length]
     for word in ('true', 'false', 'null', 'yes', 'no', 'none', 'unsafe')
@@ -42,7 +44,10 @@ _BEGUN = frozenset(
 
 def lost_values(text: str) -> list[tuple[int, int]]:
     """Return the place of a key with which a text ends: without its value it says nothing."""
-    found = _LOST.search(text, max(len(text) - 60, 0))
+    last = text[-_TAIL:]
+    if ':' not in last and '=' not in last and '_' not in last:
+        return []
+    found = _LOST.search(text, max(len(text) - _TAIL, 0))
     if found and (
         found['alone']
         or found['rest'].lower() in _BEGUN - {'no'}

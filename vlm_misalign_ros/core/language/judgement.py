@@ -47,7 +47,7 @@ class Judged:
     @property
     def span(self) -> Span | None:
         """Return where the words that decided stand, in the text of their sentence."""
-        if self.sentence is None or self.decision is None or not self.sentence.starts:
+        if self.sentence is None or self.decision is None or self.sentence.source is None:
             return None
         end = min(self.decision.end, len(self.sentence.words))
         return self.sentence.span(min(self.decision.start, end - 1), end)
@@ -102,11 +102,7 @@ class _Judge:
 
     def _sentence(self, sentence: Sentence) -> None:
         tokens, lexicon = sentence.words, self._lexicon
-        if self._scale:
-            said = level(tokens, 0, self._scale, lexicon)
-            if said is not None:
-                self._made = sentence, Decision(said[0], 0, said[1], 'scale')
-        self._scale = scale_alone(tokens, lexicon)
+        self._follow_scale(sentence)
         parsed = self._parser.parse(tokens)
         if self._options.go_on(sentence, parsed.acts):
             return
@@ -129,6 +125,15 @@ class _Judge:
         if headed or not self._headed or corrects(tokens, lexicon):
             self._made, self._headed = (sentence, decision), headed
 
+    def _follow_scale(self, sentence: Sentence) -> None:
+        """Take a level under the name of a scale; note such a name: `Risk level`, then `High`."""
+        tokens, lexicon = sentence.words, self._lexicon
+        if self._scale:
+            said = level(tokens, 0, self._scale, lexicon)
+            if said is not None:
+                self._made = sentence, Decision(said[0], 0, said[1], 'scale')
+        self._scale = '' if lexicon.composing.isdisjoint(tokens) else scale_alone(tokens, lexicon)
+
     def _follows(self, tokens: Sequence[str], said: Judgement) -> bool:
         """Return whether going on is for later: `wait for him. Then go on`."""
         if said is not Judgement.SAFE or self._made is None:
@@ -150,11 +155,14 @@ def _labelled(tokens: Sequence[str], lexicon: Lexicon) -> bool:
 
 def corrects(tokens: Sequence[str], lexicon: Lexicon) -> bool:
     """Return whether a sentence takes back what was said: `wait, there is no bus`."""
+    begins, first = lexicon.corrections.begins, tokens[:4]
+    if begins.keys().isdisjoint(first):
+        return False
     return any(
-        word in lexicon.corrections.begins
+        word in begins
         and lexicon.corrections.longest(tokens, index)[0]
         and (word != 'wait' or _interrupts(tokens, index))
-        for index, word in enumerate(tokens[:4])
+        for index, word in enumerate(first)
     )
 
 

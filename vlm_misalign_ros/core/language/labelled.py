@@ -17,15 +17,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from math import nan
 from pathlib import Path
+from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.types import Judgement, Mention
+
+CLEAR, LOW = 'clear', 'low'
+VISIBILITIES = (CLEAR, LOW)
+"""Whether a text says that its picture is dark, blurred, foggy, covered or hard to see."""
+_STATES = (Mention.HEDGED, Mention.DENIED, Mention.ASSERTED)
+_LABELS = frozenset(('asserted', 'denied', 'hedged', 'judgement', 'visibility'))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What one person says of a text, by the rules in docs/language.md."""
+
+    mentions: Mapping[str, Mention]
+    """ASSERTED, DENIED and HEDGED, by name in labels.SCORED."""
+    judgement: Judgement
+    visibility: str
+    """One of VISIBILITIES."""
+
+    @property
+    def asserted(self) -> frozenset[str]:
+        """Return the classes that are ASSERTED."""
+        return frozenset(
+            name for name, state in self.mentions.items() if state is Mention.ASSERTED
+        )
 
 
 @dataclass(frozen=True)
@@ -34,9 +60,14 @@ class Labelled:
 
     name: str
     text: str
-    mentions: dict[str, Mention]
-    """ASSERTED, DENIED and HEDGED, by name in labels.SCORED."""
-    judgement: Judgement
+    labels: Labels
+    """Those that count."""
+    style: str = ''
+    """One of types.Style where its quality is to be measured; else what its authors wrote."""
+    prompt: str = ''
+    """What was asked."""
+    others: Mapping[str, Labels] = field(default_factory=dict)
+    """Those of further labellers, by key in the file (`second`); none where there was one."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +84,23 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """Return the share of the assertions found that are right."""
-        return self.true_positives / (self.true_positives + self.false_positives)
+        """Return the share of the assertions found that are right; NaN without any."""
+        return _share(self.true_positives, self.false_positives)
 
     @property
     def recall(self) -> float:
-        """Return the share of the assertions made that are found."""
-        return self.true_positives / (self.true_positives + self.false_negatives)
+        """Return the share of the assertions made that are found; NaN without any."""
+        return _share(self.true_positives, self.false_negatives)
+
+    @property
+    def false_alarm(self) -> float:
+        """Return the share of the classes not asserted that are found; NaN without any."""
+        return _share(self.false_positives, self.true_negatives)
 
     @property
     def judgement_accuracy(self) -> float:
-        """Return the share of the judgements that are right."""
-        return self.judgements_right / self.judgements
+        """Return the share of the judgements that are right; NaN without any."""
+        return _share(self.judgements_right, self.judgements - self.judgements_right)
 
     def __add__(self, other: Score) -> Score:
         """Return the sum of the counts."""
@@ -73,10 +109,16 @@ class Score:
         )
 
 
+def _share(part: int, rest: int) -> float:
+    return part / (part + rest) if part + rest else nan
+
+
 def load(path: Path) -> list[Labelled]:
     """
     Read a JSON-lines file of `{id, text, asserted, denied, hedged, judgement}`.
 
+    `style`, `visibility` (`clear` where it is lacking) and `prompt` may stand beside them, and
+    under `second` (or `third`) what another labeller said otherwise: `{}` where nothing.
     ConfigurationError names the line that is none of these.
     """
     found = []
@@ -84,23 +126,7 @@ def load(path: Path) -> list[Labelled]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-            mentions = {
-                name: state
-                for state in (Mention.HEDGED, Mention.DENIED, Mention.ASSERTED)
-                for name in entry.get(state.value.lower(), ())
-            }
-            unknown = sorted(set(mentions) - set(SCORED))
-            if unknown:
-                raise ValueError(f'no class is named {unknown[0]!r}')
-            found.append(
-                Labelled(
-                    str(entry.get('id', number)),
-                    entry['text'],
-                    mentions,
-                    Judgement(entry['judgement']),
-                )
-            )
+            found.append(_labelled(json.loads(line), number))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f'{path}, line {number}, is no labelled text: {error}',
@@ -109,19 +135,50 @@ def load(path: Path) -> list[Labelled]:
     return found
 
 
+def _labelled(entry: dict[str, Any], number: int) -> Labelled:
+    others: dict[str, Labels] = {}
+    for key in ('second', 'third'):
+        if key in entry:
+            unknown = sorted(entry[key].keys() - _LABELS)
+            if unknown:
+                raise ValueError(f'{key} has no {unknown[0]!r}')
+            others[key] = _labels({**entry, **entry[key]})
+    return Labelled(
+        str(entry.get('id', number)),
+        entry['text'],
+        _labels(entry),
+        entry.get('style', ''),
+        entry.get('prompt', ''),
+        others,
+    )
+
+
+def _labels(entry: Mapping[str, Any]) -> Labels:
+    mentions = {name: state for state in _STATES for name in entry.get(state.value.lower(), ())}
+    unknown = sorted(set(mentions) - set(SCORED))
+    if unknown:
+        raise ValueError(f'no class is named {unknown[0]!r}')
+    visibility = entry.get('visibility', CLEAR)
+    if visibility not in VISIBILITIES:
+        raise ValueError(f'the visibility is {visibility!r}, none of {", ".join(VISIBILITIES)}')
+    return Labels(mentions, Judgement(entry['judgement']), visibility)
+
+
 def score(texts: Iterable[Labelled], lexicon: Lexicon) -> Score:
     """Return how well texts are read."""
-    total = Score()
-    for labelled in texts:
-        reading = read(labelled.text, lexicon)
-        found = {name for name, state in reading.mentions.items() if state is Mention.ASSERTED}
-        wanted = {name for name, state in labelled.mentions.items() if state is Mention.ASSERTED}
-        total += Score(
-            len(found & wanted),
-            len(found - wanted),
-            len(wanted - found),
-            len(set(SCORED) - found - wanted),
-            int(reading.judgement is labelled.judgement),
-            1,
-        )
-    return total
+    return sum((score_one(text, lexicon) for text in texts), Score())
+
+
+def score_one(labelled: Labelled, lexicon: Lexicon) -> Score:
+    """Return how well one text is read."""
+    reading = read(labelled.text, lexicon, labelled.prompt)
+    found = {name for name, state in reading.mentions.items() if state is Mention.ASSERTED}
+    wanted = labelled.labels.asserted
+    return Score(
+        len(found & wanted),
+        len(found - wanted),
+        len(wanted - found),
+        len(set(SCORED) - found - wanted),
+        int(reading.judgement is labelled.labels.judgement),
+        1,
+    )

@@ -115,6 +115,10 @@ class Lexicon:
     """What judgements are composed of, by SIDE; `going` and `halting` are what is judged."""
     composing: frozenset[str] = frozenset()
     """Words that scales, and what is good or bad of a subject, begin with."""
+    ordering: frozenset[str] = frozenset()
+    """Words that imperatives begin with."""
+    telling: frozenset[str] = frozenset()
+    """Words with which something begins that judges, or on which a judgement depends."""
     conditions: Phrases = field(default_factory=Phrases)
     about_safety: frozenset[str] = frozenset()
     verdicts: frozenset[str] = frozenset()
@@ -194,6 +198,10 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
             lexicon.side[name] = Phrases()
             put(lexicon.side[name], macros[name], True)
         put(lexicon.conditions, judgement['conditions'], True)
+        lexicon.ordering = frozenset().union(*(found.begins for found in lexicon.orders.values()))
+        lexicon.telling = lexicon.ordering.union(
+            lexicon.composing, lexicon.judgements.begins, lexicon.conditions.begins
+        )
         lexicon.about_safety = frozenset(judgement['about_safety'])
         lexicon.verdicts = frozenset(judgement['verdicts'])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

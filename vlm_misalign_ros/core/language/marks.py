@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
-from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
+from vlm_misalign_ros.core.language.lexicon import NOTHING, Cue, Lexicon
 
 FORWARD = (Cue.NEGATION_BEFORE, Cue.HEDGE_BEFORE, Cue.HYPOTHETICAL_BEFORE, Cue.PICTURE_BEFORE)
 """Cues that reach forward."""
@@ -36,26 +36,25 @@ class Mark(NamedTuple):
     """None where no thing starts; empty for a phrase that means none."""
 
 
-_PLAIN = Mark(None, 1, None)
+PLAIN = Mark(None, 1, None)
+"""Of a word with which no phrase begins."""
 
 
 def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
     """Return, for each word, the longest phrase that starts there."""
     marks = []
-    things, phrases = lexicon.things.begins, lexicon.cues.begins
+    things, phrases = lexicon.things, lexicon.cues
     for index, word in enumerate(tokens):
-        if word not in things and word not in phrases:
-            marks.append(_PLAIN)
-            continue
-        thing, meanings = lexicon.things.longest(tokens, index)
-        length, cues = lexicon.cues.longest(tokens, index)
-        if length > thing or length == thing > 0 and not meanings[0]:
+        thing, meanings = things.longest(tokens, index) if word in things.begins else NOTHING
+        length, cues = phrases.longest(tokens, index) if word in phrases.begins else NOTHING
+        if not length and not thing:
+            # The way of most words.
+            marks.append(PLAIN)
+        elif length > thing or length == thing > 0 and not meanings[0]:
             cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)
             marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
-        elif thing:
-            marks.append(Mark(None, thing, meanings[0]))
         else:
-            marks.append(_PLAIN)
+            marks.append(Mark(None, thing, meanings[0]))
     return marks
 
 

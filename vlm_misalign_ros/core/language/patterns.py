@@ -143,6 +143,8 @@ class PatternSet:
         self._count = 0
         self._by_anchor: dict[str, list[int]] = {}
         """Numbers of patterns by the words of which a sentence has one where they match."""
+        self._anchors: set[str] = set()
+        """These words alone: a set is met with another at once."""
         self._with_test: dict[str, list[int]] = {}
         self.tests: set[str] = set()
 
@@ -159,6 +161,7 @@ class PatternSet:
                     self._with_test.setdefault(part.name, []).append(number)
         for word in self._rarest(pattern):
             self._by_anchor.setdefault(word, []).append(number)
+            self._anchors.add(word)
         for part in pattern.parts:
             self._index(part, pattern, number)
             if not part.optional:
@@ -168,10 +171,10 @@ class PatternSet:
     def possible(self, sought: Sought, tests: frozenset[str]) -> set[int]:
         """Return the numbers of patterns that a sentence has words, and places of tests, for."""
         anchors, found = self._by_anchor, set[int]()
-        for word in sought.words:
-            numbers = anchors.get(word)
-            if numbers is not None:
-                found.update(numbers)
+        for word in self._anchors & sought.words:
+            found.update(anchors[word])
+        if not found:
+            return found
         for name, numbers in self._with_test.items():
             if name not in tests:
                 found.difference_update(numbers)

@@ -63,6 +63,8 @@ class Phrases:
 
     def find(self, tokens: Sequence[str]) -> bool:
         """Return whether any phrase stands anywhere in `tokens`."""
+        if self.begins.keys().isdisjoint(tokens):
+            return False
         return any(
             word in self.begins and self.longest(tokens, start)[0]
             for start, word in enumerate(tokens)

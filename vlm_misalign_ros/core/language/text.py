@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_SENTENCE = 200
 """Words of a sentence; a longer one is cut, which keeps the work linear in the text."""
@@ -36,8 +36,37 @@ _ENDS = frozenset('.!?;\n')
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Sentence:
+class _Line:
+    """The words of a line, and where they stand: sought when somebody asks, as few do."""
+
+    __slots__ = ('_behind', '_offset', '_starts', '_text', 'found')
+
+    def __init__(self, text: str, begin: int, offset: int) -> None:
+        """Take a line that begins at `offset` of the text, and its words from `begin` on."""
+        self._text = text
+        self._offset = offset
+        self._behind = begin
+        """Behind the last word whose place is known."""
+        self._starts: list[int] = []
+        self.found: list[str] = _WORD.findall(text, begin)
+        """As they are written."""
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Return where a word stands, in the text that was read."""
+        starts, found = self._starts, self.found
+        while len(starts) <= number:
+            # Between two words nothing stands that a word could begin with.
+            start = self._text.index(found[len(starts)], self._behind)
+            self._behind = start + len(found[len(starts)])
+            starts.append(start)
+        word = found[number]
+        lower = word.lower()
+        start = self._offset + starts[number]
+        # The end of `car` in `car's`.
+        return start, start + len(word) - len(lower) + len(_plain(lower))
+
+
+class Sentence(NamedTuple):
     """The words of one sentence, with what stands around it."""
 
     words: tuple[str, ...]
@@ -46,36 +75,48 @@ class Sentence:
     """`.`, `?`, `!`, `;` or a line break; empty where it was cut."""
     line: int
     """Number of the line it is on."""
-    shouted: frozenset[str] = frozenset()
-    """Words that were written in capitals."""
-    starts: tuple[int, ...] = ()
-    """Where each word begins in the text that was read (Plain.span leads to the answer)."""
-    ends: tuple[int, ...] = ()
-    """Where each word ends there."""
+    source: _Line | None = None
+    """Its line; None for words that stand nowhere."""
+    numbers: Sequence[int] = ()
+    """Of each word in the line."""
+
+    @property
+    def shouted(self) -> frozenset[str]:
+        """Return the words that were written in capitals, in lower case."""
+        if self.source is None:
+            return _NOTHING
+        written = (self.source.found[number] for number in self.numbers)
+        return frozenset(word.lower() for word in written if len(word) > 2 and word.isupper())
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Return where the words from `first` to before `last` stand in the text that was read."""
-        return self.starts[first], self.ends[last - 1]
+        """
+        Return where the words from `first` to before `last` stand in the text that was read.
+
+        Plain.span leads from there to the answer. There have to be such words.
+        """
+        if self.source is None:
+            raise ValueError('these words stand in no text')
+        start, _ = self.source.place(self.numbers[first])
+        return start, self.source.place(self.numbers[last - 1])[1]
 
     def part(self, first: int, last: int | None = None) -> Sentence:
         """Return the words from `first` to before `last` as a sentence of their own."""
         cut = slice(first, last)
-        return replace(self, words=self.words[cut], starts=self.starts[cut], ends=self.ends[cut])
+        return self._replace(words=self.words[cut], numbers=self.numbers[cut])
 
     def without(self, mark: str) -> Sentence:
         """Return the sentence without a mark."""
         kept = [place for place, word in enumerate(self.words) if word != mark]
-        return replace(
-            self,
+        return self._replace(
             words=tuple(self.words[place] for place in kept),
-            starts=tuple(self.starts[place] for place in kept),
-            ends=tuple(self.ends[place] for place in kept),
+            numbers=tuple(self.numbers[place] for place in kept),
         )
 
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words and punctuation marks of a text, in lower case, without genitives."""
-    return tuple(_plain(word) for word in _WORD.findall(text.lower()))
+    found = _WORD.findall(text.lower())
+    return tuple(map(_plain, found) if "'" in text else found)
 
 
 def _plain(word: str) -> str:
@@ -91,38 +132,28 @@ def sentences(text: str, offset: int = 0) -> Iterator[Sentence]:
     """
     for number, line in enumerate(text.split('\n')):
         bullet = _BULLET.match(line)
-        found: list[str] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        shouted: list[str] = []
-        for match in _WORD.finditer(line.translate(_MARKS), bullet.end() if bullet else 0):
-            word = match.group()
-            if word in _ENDS or len(found) >= MAX_SENTENCE:
-                if found:
-                    end = word if word in _ENDS else ''
-                    yield _sentence(found, end, number, shouted, starts, ends)
-                    found, starts, ends, shouted = [], [], [], []
-            if word not in _ENDS:
-                lower = word.lower()
-                plain = _plain(lower)
-                found.append(plain)
-                start = offset + match.start()
-                starts.append(start)
-                # The end of `car` in `car's`.
-                ends.append(start + len(word) - len(lower) + len(plain))
-                if len(word) > 2 and word.isupper():
-                    shouted.append(lower)
-        if found:
-            yield _sentence(found, '\n', number, shouted, starts, ends)
+        source = _Line(line.translate(_MARKS), bullet.end() if bullet else 0, offset)
+        if source.found:
+            yield from _of_line(source, number, "'" in line)
         offset += len(line) + 1
 
 
-def _sentence(
-    found: list[str], end: str, line: int, shouted: list[str], starts: list[int], ends: list[int]
-) -> Sentence:
-    return Sentence(
-        tuple(found), end, line, frozenset(shouted) or _NOTHING, tuple(starts), tuple(ends)
-    )
+def _of_line(source: _Line, number: int, quotes: bool) -> Iterator[Sentence]:
+    """Yield the sentences of a line; without `quotes` it has no genitive."""
+    found = tuple([word.lower() for word in source.found])
+    if quotes:
+        found = tuple(map(_plain, found))
+    first = 0
+    for place, word in enumerate(found):
+        if word in _ENDS:
+            if place > first:
+                yield Sentence(found[first:place], word, number, source, range(first, place))
+            first = place + 1
+        elif place == first + MAX_SENTENCE:
+            yield Sentence(found[first:place], '', number, source, range(first, place))
+            first = place
+    if first < len(found):
+        yield Sentence(found[first:], '\n', number, source, range(first, len(found)))
 
 
 def starts_with(tokens: Sequence[str], *phrases: str) -> bool:

@@ -31,6 +31,8 @@ from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.language.phrases import plurals
 from vlm_misalign_ros.core.language.speech import LANGUAGE, NEEDED
 
+GRAMMAR = PACKAGE / 'core' / 'language' / 'data' / 'grammar.yaml'
+"""What sentences do, by their words (acts.py)."""
 SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'lexicon'
 """The folder with the lexicon of this package."""
 
@@ -72,9 +74,9 @@ def data_of(additions: Path | None) -> dict[str, Any]:
 
 
 def hash_of(additions: str = '') -> str:
-    """Return the SHA-256 over all files of the lexicon, and over a user's file."""
+    """Return the SHA-256 over the grammar, all files of the lexicon, and over a user's file."""
     total = hashlib.sha256()
-    for path in _parts():
+    for path in (GRAMMAR, *_parts()):
         content = path.read_bytes()
         total.update(f'{path.name}\n{len(content)}\n'.encode())
         total.update(content)

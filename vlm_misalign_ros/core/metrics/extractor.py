@@ -16,25 +16,21 @@
 The extractor's own error, carried into the rates of generative models.
 
 What a text says is read by rules that err now and then. Their precision and recall were measured
-on texts that were held out (test/data/descriptions); here a rate is corrected for them (Rogan and
-Gladen 1978) and its interval takes in that they are estimates themselves: the limits of the rate
-(Korn and Graubard's, over scenes) and those of the errors (Beta with Jeffreys' prior) are combined
-as distances from the estimate (MOVER, Zou and Donner 2008). It is one error for all conditions:
-the texts were not sorted by the pictures that they were about, and texts about degraded pictures
-may be harder to read.
+on labelled texts (core/language/quality), by style of answer and visibility of the picture; here a
+rate is corrected for those of the answers that it was counted over (Rogan and Gladen 1978, within
+each kind of answer), and its interval takes in that they are estimates themselves: the limits of
+the rate (Korn and Graubard's, over scenes) and those of the errors (Beta with Jeffreys' prior) are
+combined as distances from the estimate (MOVER, Zou and Donner 2008).
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, isnan, nan
-from pathlib import Path
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.language.labelled import Score
 from vlm_misalign_ros.core.metrics.intervals import Interval, korn_graubard
 from vlm_misalign_ros.core.metrics.rates import RateRow, ReaderError
@@ -42,31 +38,10 @@ from vlm_misalign_ros.core.metrics.statistics import SEED
 
 _DRAWS = 2000
 
-QUALITY = PACKAGE / 'core' / 'language' / 'data' / 'extractor_quality.json'
-"""What was measured of the lexicon of this package."""
-
-
-@dataclass(frozen=True)
-class ExtractorQuality(Score):
-    """Counts on held-out texts, and the lexicon they were measured with."""
-
-    lexicon_sha256: str = ''
-
-    @classmethod
-    def load(cls, path: Path) -> ExtractorQuality:
-        """Read a JSON file; ConfigurationError when it is none."""
-        try:
-            return cls(**json.loads(path.read_text(encoding='utf-8')))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigurationError(
-                f'extractor quality {path} cannot be read: {error}',
-                'measure it again: python benchmarks/extractor.py --write',
-            ) from error
-
 
 @dataclass(frozen=True)
 class _Errors:
-    """Draws of the extractor's error rates, each (resamples,); the means for the estimate."""
+    """Error rates by kind of answer, (kinds, draws) each; for the estimate one draw, the means."""
 
     precision: np.ndarray
     recall: np.ndarray
@@ -74,52 +49,85 @@ class _Errors:
     judgement: np.ndarray
 
 
-def _draws(quality: ExtractorQuality, count: int) -> _Errors:
+def _draws(kinds: Sequence[Score], count: int) -> _Errors:
     rng = np.random.default_rng((SEED, count))
 
     def beta(right: int, wrong: int) -> np.ndarray:
         return rng.beta(right + 0.5, wrong + 0.5, count)
 
-    return _Errors(
-        beta(quality.true_positives, quality.false_positives),
-        beta(quality.true_positives, quality.false_negatives),
-        beta(quality.false_positives, quality.true_negatives),
-        beta(quality.judgements_right, quality.judgements - quality.judgements_right),
-    )
-
-
-def _means(quality: ExtractorQuality) -> _Errors:
-    negatives = quality.false_positives + quality.true_negatives
-    return _Errors(
-        *(
-            np.array([value])
-            for value in (
-                quality.precision,
-                quality.recall,
-                quality.false_positives / negatives,
-                quality.judgement_accuracy,
-            )
+    drawn = [
+        (
+            beta(kind.true_positives, kind.false_positives),
+            beta(kind.true_positives, kind.false_negatives),
+            beta(kind.false_positives, kind.true_negatives),
+            beta(kind.judgements_right, kind.judgements - kind.judgements_right),
         )
+        for kind in kinds
+    ]
+    return _Errors(*(np.stack(values) for values in zip(*drawn, strict=True)))
+
+
+def _means(kinds: Sequence[Score]) -> _Errors:
+    found = np.array(
+        [
+            (kind.precision, kind.recall, kind.false_alarm, kind.judgement_accuracy)
+            for kind in kinds
+        ]
     )
+    return _Errors(*found.T[:, :, None])
 
 
-def correct(error: ReaderError, observed: float, errors: _Errors, absent: float) -> np.ndarray:
+@dataclass(frozen=True)
+class _Seen:
+    """What was read for a rate, by kind of answer."""
+
+    share: np.ndarray
+    """Numerator over denominator, (kinds, 1)."""
+    weight: np.ndarray
+    """Share of the denominator, (kinds, 1); sums to 1."""
+
+
+def correct(
+    error: ReaderError, seen: _Seen, errors: _Errors, absent: float, open_to: float = nan
+) -> np.ndarray:
     """
-    Return what a rate would be without each draw of the extractor's error, not clipped.
+    Return what a rate would be without each draw of the extractor's error, not clipped, (draws,).
 
-    `absent` is the share of all class-opportunities that are ABSENT: where a spurious assertion
-    lands there it looks like a hallucination. NaN where a reader errs so much that its answers
-    tell nothing.
+    Each kind of answer is corrected by itself and counts by its share of the answers. `absent` is
+    the share of all class-opportunities that are ABSENT: where a spurious assertion lands there it
+    looks like a hallucination. Where a reader errs so much that its answers tell nothing, the rate
+    of that kind is `open_to`.
     """
     if error is ReaderError.PRECISION:
-        over, under = observed - (1 - errors.precision) * absent, errors.precision
-    elif error is ReaderError.OPPORTUNITY:
-        over, under = observed - errors.false_alarm, errors.recall - errors.false_alarm
+        # What was read by mistake is in the denominator, too.
+        right = np.sum(seen.weight * errors.precision, axis=0)
+        over = np.sum(seen.weight * (seen.share - (1 - errors.precision) * absent), axis=0)
+        return _divided(over, right, open_to)
+    scale = _scale(error, errors)
+    if error is ReaderError.OPPORTUNITY:
+        over = seen.share - errors.false_alarm
     elif error is ReaderError.RECALL:
-        over, under = observed - (1 - errors.recall), errors.recall - errors.false_alarm
+        over = seen.share - (1 - errors.recall)
     else:
-        over, under = observed - (1 - errors.judgement), 2 * errors.judgement - 1
-    found: np.ndarray = np.divide(over, under, out=np.full(len(under), nan), where=under > 1e-9)
+        over = seen.share - (1 - errors.judgement)
+    found: np.ndarray = np.sum(seen.weight * _divided(over, scale, open_to), axis=0)
+    return found
+
+
+def _scale(error: ReaderError, errors: _Errors) -> np.ndarray:
+    """Return by how much less the read rate moves than the true one, (kinds, draws)."""
+    found: np.ndarray = errors.recall - errors.false_alarm
+    if error is ReaderError.JUDGEMENT:
+        found = 2 * errors.judgement - 1
+    elif error is ReaderError.PRECISION:
+        found = errors.precision
+    return found
+
+
+def _divided(over: np.ndarray, under: np.ndarray, unknown: float) -> np.ndarray:
+    found: np.ndarray = np.divide(
+        over, under, out=np.full(over.shape, unknown), where=under > 1e-9
+    )
     return found
 
 
@@ -138,29 +146,51 @@ def carried(
     numerators: np.ndarray,
     denominators: np.ndarray,
     absent: float,
-    quality: ExtractorQuality,
+    quality: Score | Sequence[Score],
 ) -> Corrected | None:
     """
     Return a rate and its interval with the extractor's error in them; None where it has none.
 
-    `numerators` and `denominators` are counts by scene, (scenes,).
+    `numerators` and `denominators` are counts by scene, (scenes,), of answers that are all read
+    as `quality` says; or, of several kinds of answers, (kinds, scenes), with as many of it.
+    ValueError where these differ.
     """
-    if not float(np.sum(denominators)) or rate.reader_error is None:
+    kinds = [quality] if isinstance(quality, Score) else list(quality)
+    over, under = np.atleast_2d(numerators), np.atleast_2d(denominators)
+    if not len(kinds) == len(over) == len(under):
+        raise ValueError(f'{len(over)} and {len(under)} kinds of counts, {len(kinds)} errors')
+    total = under.sum(axis=1)
+    if not float(total.sum()) or rate.reader_error is None:
         return None
-    observed = korn_graubard(numerators, denominators)
-    means = _means(quality)
-    value, below, above = (
-        float(correct(rate.reader_error, share, means, absent)[0])
-        for share in (observed.value, observed.low, observed.high)
+    kept = total > 0
+    kinds = [kind for kind, there in zip(kinds, kept, strict=True) if there]
+    share = over.sum(axis=1)[kept] / total[kept]
+    seen = _Seen(share[:, None], (total[kept] / total.sum())[:, None])
+    return _carried(
+        rate.reader_error, korn_graubard(over.sum(0), under.sum(0)), seen, kinds, absent
     )
-    draws = correct(rate.reader_error, observed.value, _draws(quality, _DRAWS), absent)
-    if isnan(value) or np.isnan(draws).all():
+
+
+def _carried(
+    error: ReaderError, observed: Interval, seen: _Seen, kinds: Sequence[Score], absent: float
+) -> Corrected:
+    means = _means(kinds)
+    value = float(correct(error, seen, means, absent)[0])
+    drawn = _draws(kinds, _DRAWS)
+    if isnan(value) or np.isnan(correct(error, seen, drawn, absent)).all():
         return Corrected(nan, nan, nan, False, nan)
-    # A draw in which the reader tells nothing leaves every rate open.
-    least = np.percentile(np.where(np.isnan(draws), 0.0, draws), 2.5)
-    most = np.percentile(np.where(np.isnan(draws), 1.0, draws), 97.5)
-    low = value - hypot(value - below, max(value - float(least), 0.0))
-    high = value + hypot(above - value, max(float(most) - value, 0.0))
+    # Where the read rate moves, each kind of answer is taken to move alike.
+    scale = _scale(error, means)
+    if error is ReaderError.PRECISION:
+        stretch = 1 / float(np.sum(seen.weight * scale))
+    else:
+        stretch = float(np.sum(seen.weight / scale))
+    below, above = (stretch * abs(end - observed.value) for end in (observed.low, observed.high))
+    # A draw in which the reader tells nothing leaves every rate of its kind open.
+    least = np.percentile(correct(error, seen, drawn, absent, 0.0), 2.5)
+    most = np.percentile(correct(error, seen, drawn, absent, 1.0), 97.5)
+    low = value - hypot(below, max(value - float(least), 0.0))
+    high = value + hypot(above, max(float(most) - value, 0.0))
     # A correction beyond 0 or 1 says that the reader errs less here than on its own texts: up to
     # what was observed nothing is ruled out, and no interval is without a width.
     high = max(high, observed.high) if value < 0 else high

@@ -32,7 +32,6 @@ from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics import clustered
-from vlm_misalign_ros.core.metrics.extractor import ExtractorQuality, carried
 from vlm_misalign_ros.core.metrics.intervals import (
     FEW_SCENES,
     NOTHING,
@@ -45,30 +44,29 @@ from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, Ra
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.certainty import certainty
 from vlm_misalign_ros.core.report.flips import judgement_flips
+from vlm_misalign_ros.core.report.reader import Kinds, Reader
 from vlm_misalign_ros.core.report.table import Table, is_hazard, tables
 from vlm_misalign_ros.core.report.warning import adjust, warning
 from vlm_misalign_ros.core.types import Hazard, Judgement, Kind
 
 SCHEMA = 2
 """Version of analysis.json. 2: intervals over scenes, with their number and by city."""
-READER = (
-    'one error of the text reader for all conditions, measured on texts that were not sorted by '
-    'what was done to the picture'
-)
 _SHOWN = tuple(dict.fromkeys((*COMPARED, *HEADLINES)))
 
 
-def analyse_records(
-    records: Iterable[Record], quality: ExtractorQuality | None = None
-) -> dict[str, Any]:
+def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> dict[str, Any]:
     """
-    Return the analysis as plain data; `quality` is the extractor's own error.
+    Return the analysis as plain data; `reader` is how well answers are read, None: not known.
 
     The records are read once and not kept.
     """
     found = tables(records)
     warnings = [warning(table) for table in found]
     adjust(warnings)
+    sorted_by = [
+        Kinds.of(reader, table) if reader and table.kind is Kind.GENERATIVE else None
+        for table in found
+    ]
     return {
         'schema': SCHEMA,
         'models': {
@@ -79,7 +77,8 @@ def analyse_records(
                 'scenes': len(np.unique(table.scenes)),
                 'few_scenes': len(np.unique(table.scenes)) < FEW_SCENES,
                 'scenes_told_by': {rule.value: count for rule, count in table.rules.items()},
-                'overall': _overall(table, quality),
+                'overall': _overall(table, kinds),
+                'reader': _reader(table, kinds),
                 'miou': _mious(table),
                 'differences': _differences(table),
                 'flips': judgement_flips(table),
@@ -88,7 +87,7 @@ def analyse_records(
                 'sweep': _sweep(table),
                 'certainty': certainty(table),
             }
-            for table, warns in zip(found, warnings, strict=True)
+            for table, warns, kinds in zip(found, warnings, sorted_by, strict=True)
         },
     }
 
@@ -124,7 +123,7 @@ def _told(table: Table, rate: RateRow, chosen: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
+def _overall(table: Table, kinds: Kinds | None) -> dict[str, Any]:
     """Return each rate over all conditions but the blank control, by scene and by city."""
     chosen = ~table.of(BLANK)
     cities = len(np.unique(table.cities[chosen]))
@@ -135,14 +134,17 @@ def _overall(table: Table, quality: ExtractorQuality | None) -> dict[str, Any]:
         # One city alone has no spread, and says nothing about others.
         wider = _interval(table, rate, chosen, table.cities) if cities > 1 else NOTHING
         entry['by_city'] = {'low': wider.low, 'high': wider.high, 'cities': cities}
-        if quality is not None and table.kind is Kind.GENERATIVE:
-            absent = table.count('absent')[chosen].sum() / (chosen.sum() * len(SCORED) or 1)
-            over, under = table.sums(rate, chosen)
-            if np.all(over <= under):
-                widened = carried(rate, over, under, float(absent), quality)
-                if widened is not None:
-                    entry['with_extractor_error'] = {**asdict(widened), 'reader': READER}
+        corrected = kinds.corrected(rate, chosen) if kinds else None
+        if corrected is not None:
+            entry['with_extractor_error'] = asdict(corrected)
     return result
+
+
+def _reader(table: Table, kinds: Kinds | None) -> dict[str, Any]:
+    """Return of which kinds the answers are, and of what the reader's error in each is known."""
+    if table.kind is not Kind.GENERATIVE:
+        return {}
+    return kinds.told(~table.of(BLANK)) if kinds else {'source': ''}
 
 
 def _mious(table: Table) -> dict[str, Any]:

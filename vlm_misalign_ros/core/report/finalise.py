@@ -26,9 +26,7 @@ import pyarrow.parquet as pq
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
-from vlm_misalign_ros.core.language.lexicon import lexicon_hash
 from vlm_misalign_ros.core.metrics.counts import FIELDS
-from vlm_misalign_ros.core.metrics.extractor import QUALITY, ExtractorQuality
 from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
@@ -39,6 +37,7 @@ from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
@@ -56,7 +55,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     """
     Write the tables, analysis.json, verdict.json, junit.xml and report.html of a run folder.
 
-    Everything is made from records.jsonl, manifest.json and ending.json, so it works again on
+    Everything is made from records.jsonl, manifest.json, ending.json and, where somebody has
+    labelled answers of the run, reader_audit.json, so it works again on
     what a killed run has left. `rules` are those of the manifest where none are given. Raises
     RecordError, and ConfigurationError for rules that will not do.
     """
@@ -88,11 +88,14 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         *evidence.checks(),
         *limited,
     ]
+    lexicon = _section(manifest, 'language').get('lexicon_sha256', '')
+    reader, audited = reader_of(folder, lexicon)
     notes = [
         *(ending.notes if ending else _told(folder)),
         *evidence.notes(),
         *labels.notes(),
         *supposed,
+        *audited,
     ]
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
@@ -105,9 +108,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
-    analysis = analyse_records(
-        records, extractor_quality(_section(manifest, 'language').get('lexicon_sha256', ''))
-    )
+    analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis)
     return verdict
@@ -126,16 +127,6 @@ def _limited(
         f'{tally.alone} scenes are single frames, since the data set tells of no drive or time: '
         'frames of one drive would be less evidence than the limits take them for'
     ]
-
-
-def extractor_quality(lexicon_sha256: str = '') -> ExtractorQuality | None:
-    """
-    Return the measured error of a lexicon, by its hash; of this package's own without one.
-
-    None for a lexicon that was never measured, as one with additions.
-    """
-    quality = ExtractorQuality.load(QUALITY)
-    return quality if quality.lexicon_sha256 == (lexicon_sha256 or lexicon_hash()) else None
 
 
 def _told(folder: Path) -> list[str]:

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.plot import plot
+from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
 from vlm_misalign_ros.core.report.summary import (
     ALL,
@@ -65,7 +66,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(interval=show_interval, value=show_value)
+    environment.filters.update(interval=show_interval, value=show_value, reader=in_words)
     seen = _Seen(folder)
     for record in records:
         seen.add(record)

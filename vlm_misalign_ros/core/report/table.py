@@ -47,10 +47,11 @@ from vlm_misalign_ros.core.records.schema import (
 )
 from vlm_misalign_ros.core.records.truths import TruthEntry
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Hazard, Judgement, Kind, Mention, Presence
+from vlm_misalign_ros.core.types import Hazard, Judgement, Kind, Mention, Presence, Style
 
 _HAZARDS = tuple(Hazard)
 _JUDGEMENTS = tuple(Judgement)
+_STYLES = {style.value: place for place, style in enumerate(Style)}
 _PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
 
 
@@ -101,6 +102,10 @@ class Table:
     """bool (N, 20)."""
     sweeps: dict[str, np.ndarray]
     """Index into types.Hazard, int8 (N,), by corridor and stopping distance; -1: not known."""
+    severities: tuple[int, ...]
+    """Severity of each condition; 0 for clean and blank."""
+    styles: np.ndarray
+    """Index into types.Style of the answer, int8 (N,); -1: not known."""
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -220,6 +225,7 @@ class _Model:
         self.counts = array('q')
         self.judgements, self.safe_scores = array('b'), array('d')
         self.presence, self.scores, self.asserted = array('b'), array('d'), array('b')
+        self.styles = array('b')
 
     def add(self, frame: int, truth: TruthEntry, answer: AnswerEntry, score: ScoreEntry) -> None:
         """Append one scored answer."""
@@ -232,6 +238,7 @@ class _Model:
         states = score.presence or truth.presence
         self.presence.extend([_PRESENCE[states[name]] for name in SCORED])
         self.scores.extend([answer.scores.get(name, nan) for name in SCORED])
+        self.styles.append(_STYLES.get(answer.style, -1))
         said = answer.mentions
         self.asserted.extend([said.get(name) is Mention.ASSERTED for name in SCORED])
 
@@ -282,7 +289,7 @@ class _Collected:
         rank[np.lexsort(keys)] = np.arange(len(sources))
         shared = (sources, conditions, ranks, rank)
         return [
-            self._table(name, model, shared, [(key, entry[1]) for key, entry in ordered])
+            self._table(name, model, shared, [(key, *entry[1:]) for key, entry in ordered])
             for name, model in self._models.items()
         ]
 
@@ -291,7 +298,7 @@ class _Collected:
         name: str,
         model: _Model,
         shared: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-        conditions: list[tuple[str, str]],
+        conditions: list[tuple[str, str, int]],
     ) -> Table:
         sources, of_condition, ranks, rank = shared
         own = _numbers(model.frames)
@@ -312,8 +319,8 @@ class _Collected:
             self._scenes.cities()[sources[frame]],
             self._scenes.rules(),
             renumbered,
-            tuple(key for key, _ in shown),
-            tuple(corruption for _, corruption in shown),
+            tuple(key for key, _, _ in shown),
+            tuple(corruption for _, corruption, _ in shown),
             _numbers(model.counts).reshape(-1, len(FIELDS))[line],
             _floats(frames.iou)[frame],
             ious[frame, 0],
@@ -327,6 +334,8 @@ class _Collected:
             _floats(model.scores).reshape(-1, classes)[line],
             _bytes(model.asserted).reshape(-1, classes)[line].astype(bool),
             {key: sweeps[:, column] for column, key in enumerate(frames.sweep_names)},
+            tuple(severity for _, _, severity in shown),
+            _bytes(model.styles)[line],
         )
 
 
