@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.labels.classes import VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language import reach
 from vlm_misalign_ros.core.language.acts import weigh
 from vlm_misalign_ros.core.language.discourse import Parsed
+from vlm_misalign_ros.core.language.ego import EGO, is_ego
 from vlm_misalign_ros.core.language.grammar import (
     ACTIONS,
     DEFINITE,
@@ -41,9 +42,10 @@ from vlm_misalign_ros.core.language.grammar import (
 from vlm_misalign_ros.core.language.lexicon import Cue, Lexicon
 from vlm_misalign_ros.core.language.lists import list_goes_on
 from vlm_misalign_ros.core.language.marks import FORWARD, PLAIN, Mark
-from vlm_misalign_ros.core.language.nouns import EGO, Said, find_riders, is_ego, noun_phrase
+from vlm_misalign_ros.core.language.nouns import Said, noun_phrase
 from vlm_misalign_ros.core.language.phrases import is_plural
 from vlm_misalign_ros.core.language.pictures import ends_picture, is_of_picture, picture_on
+from vlm_misalign_ros.core.language.riders import find_riders
 from vlm_misalign_ros.core.types import Mention
 
 _BEGINNINGS = frozenset(('there', "there's", 'i', 'we', 'you', 'because', 'due', 'since'))
@@ -58,8 +60,8 @@ _PLACED = frozenset(('road', 'sidewalk', 'building', 'terrain', 'wall', 'fence')
 _SIGN = ('traffic sign',)
 _SIDES = (('side',), ('front',), ('back',), ('roof',), ('facade',), ('building',), ('bus',))
 _HOUSES = frozenset(
-    'building buildings store stores shop shops storefront storefronts hotel restaurant structures '
-    'facade facades'.split()
+    'building buildings store stores shop shops storefront storefronts hotel restaurant '
+    'structures facade facades'.split()
 )
 _PERSON = ('person',)
 _PASSED_OVER = frozenset(
@@ -259,45 +261,51 @@ class Clauses:
         return begins - index
 
     def _mention(self, index: int, found: Mark) -> None:
+        """Take in the name of a thing, unless it is none here: the ego vehicle, a known rider."""
         tokens, end, classes = self._tokens, index + found.length, found.classes or ()
         start, determiner = noun_phrase(tokens, self._marks, index)
-        if is_ego(
-            tokens, index, found, start, determiner, tokens[index] in EGO and self._vehicle_named()
-        ):
+        vehicle_named = tokens[index] in EGO and self._vehicle_named()
+        if is_ego(tokens, index, found, start, determiner, vehicle_named):
             return
-        definite = (
-            determiner in DEFINITE
-            or tokens[index] in DEFINITE
-            or not determiner
-            and self._shares(start, classes)
-        )
-        place = definite and start > 0 and tokens[start - 1] in PREPOSITIONS
-        if definite and not determiner and start > 1:
-            before = self.said[-1] if self.said else None
-            place = before.place if before and before.end == start - 1 else True
-        if tokens[index] == 'cars' and tokens[start] == 'its':
-            # Those of a train.
+        if _is_part(tokens, start, index, end, classes):
             return
-        if classes == _SIGN and _is_of_building(tokens, start, end):
+        definite = self._is_definite(index, start, determiner, classes)
+        place = definite and self._is_place(start, determiner)
+        if classes == _PERSON and definite and tokens[index] in self._riders:
             return
-        if classes == _PERSON:
-            if definite and tokens[index] in self._riders:
-                return
-            if tokens[index] in _NOBODY:
-                self.said.append(Said(index, end, classes, Mention.DENIED, False, False, ''))
-                return
+        if classes == _PERSON and tokens[index] in _NOBODY:
+            self.said.append(Said(index, end, classes, Mention.DENIED, False, False, ''))
+            return
         state = self._governed(start, definite, place, classes)
         if self._scope:
             self._scope.used = True
-        if state is Mention.ASSERTED and tokens[index] in _ANYBODY:
-            state = None
         if self._none_in_brackets(end):
             state = Mention.DENIED
+        elif state is Mention.ASSERTED and tokens[index] in _ANYBODY:
+            state = None
         plural = is_plural(tokens[end - 1])
         present = not _PRESENT.isdisjoint(tokens[start:index])
         self.said.append(
             Said(index, end, classes, state, definite, place, determiner, plural, present)
         )
+
+    def _is_definite(
+        self, index: int, start: int, determiner: str, classes: Sequence[str]
+    ) -> bool:
+        """Return whether a name has `the` or the like, of its own or from the noun before."""
+        return (
+            determiner in DEFINITE
+            or self._tokens[index] in DEFINITE
+            or not determiner
+            and self._shares(start, classes)
+        )
+
+    def _is_place(self, start: int, determiner: str) -> bool:
+        """Return whether a definite thing is where something is: `on the road`."""
+        if determiner or start <= 1:
+            return start > 0 and self._tokens[start - 1] in PREPOSITIONS
+        before = self.said[-1] if self.said else None
+        return before.place if before and before.end == start - 1 else True
 
     def _shares(self, start: int, classes: Sequence[str]) -> bool:
         """Return whether a noun has its `the` from the one before: `the cyclists and people`."""
@@ -363,6 +371,15 @@ class Clauses:
         if after[:1] == ('0',):
             return after[1:2] in _ENDS
         return len(after) == 3 and after[0] == '(' and after[2] == ')' and after[1] in _NONE
+
+
+def _is_part(
+    tokens: Sequence[str], start: int, index: int, end: int, classes: Sequence[str]
+) -> bool:
+    """Return whether a name is of a part of something: the cars of a train, a sign on a shop."""
+    if tokens[index] == 'cars' and tokens[start] == 'its':
+        return True
+    return classes == _SIGN and _is_of_building(tokens, start, end)
 
 
 def _is_of_building(tokens: Sequence[str], start: int, end: int) -> bool:

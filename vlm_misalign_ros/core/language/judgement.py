@@ -102,11 +102,7 @@ class _Judge:
 
     def _sentence(self, sentence: Sentence) -> None:
         tokens, lexicon = sentence.words, self._lexicon
-        if self._scale:
-            said = level(tokens, 0, self._scale, lexicon)
-            if said is not None:
-                self._made = sentence, Decision(said[0], 0, said[1], 'scale')
-        self._scale = '' if lexicon.composing.isdisjoint(tokens) else scale_alone(tokens, lexicon)
+        self._follow_scale(sentence)
         parsed = self._parser.parse(tokens)
         if self._options.go_on(sentence, parsed.acts):
             return
@@ -129,8 +125,17 @@ class _Judge:
         if headed or not self._headed or corrects(tokens, lexicon):
             self._made, self._headed = (sentence, decision), headed
 
+    def _follow_scale(self, sentence: Sentence) -> None:
+        """Take a level under the name of a scale; note such a name: `Risk level`, then `High`."""
+        tokens, lexicon = sentence.words, self._lexicon
+        if self._scale:
+            said = level(tokens, 0, self._scale, lexicon)
+            if said is not None:
+                self._made = sentence, Decision(said[0], 0, said[1], 'scale')
+        self._scale = '' if lexicon.composing.isdisjoint(tokens) else scale_alone(tokens, lexicon)
+
     def _follows(self, tokens: Sequence[str], said: Judgement) -> bool:
-        """Return whether going on is for later: `wait until he has passed. Then go on`."""
+        """Return whether going on is for later: `wait for him. Then go on`."""
         if said is not Judgement.SAFE or self._made is None:
             return False
         halted = self._made[1].judgement is Judgement.UNSAFE

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.language.grammar import DEFINITE, PRONOUNS, PUNCTUATION, VERBS
 from vlm_misalign_ros.core.language.lexicon import Cue
 from vlm_misalign_ros.core.language.marks import FORWARD, Mark
+from vlm_misalign_ros.core.language.nounphrases import ROAD_USERS
 from vlm_misalign_ros.core.language.nouns import Said
 
 _JOINING = frozenset(('and', 'or', 'nor', 'even', 'any'))
@@ -41,7 +41,6 @@ _OF_ITS_OWN = VERBS - {'parked'}
 _ATTRIBUTES = frozenset('parked moving oncoming waiting crossing passing walking'.split())
 _ENDING = PUNCTUATION | VERBS - _ATTRIBUTES
 _ALONG = tuple((word,) for word in 'on along near beside behind at'.split())
-_ON_THE_ROAD = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
 
 
 def list_goes_on(
@@ -53,25 +52,26 @@ def list_goes_on(
         start += 1
     if start >= len(tokens) or marks[start].cue in _CLOSING:
         return False
-    if tokens[start] in _BREAKERS and not (
+    if _begins_statement(tokens, start, cue):
+        return False
+    place = _next_thing(tokens, marks, start)
+    if tokens[index] != ',':
+        return place is not None
+    if cue is Cue.NEGATION_BEFORE:
+        if place is None:
+            return _or_closes(tokens, index + 1)
+        return _or_follows(tokens, index) or _names_alone(tokens, marks, said, index, start, place)
+    if cue is Cue.PICTURE_BEFORE or place is None:
+        return False
+    return cue is not Cue.HEDGE_BEFORE or not _is_placed(tokens, marks, place)
+
+
+def _begins_statement(tokens: Sequence[str], start: int, cue: Cue) -> bool:
+    """Return whether a new statement begins, and no further thing under a cue: `some are`."""
+    return tokens[start] in _BREAKERS and not (
         tokens[start] in _DETERMINERS
         and cue in (Cue.HEDGE_BEFORE, Cue.PICTURE_BEFORE)
         and not _verb_follows(tokens, start)
-    ):
-        return False
-    comma = tokens[index] == ','
-    if cue is Cue.PICTURE_BEFORE and comma:
-        return False
-    place = _next_thing(tokens, marks, start)
-    if place is None:
-        return comma and cue is Cue.NEGATION_BEFORE and _or_closes(tokens, index + 1)
-    if cue is Cue.HEDGE_BEFORE and comma and _is_placed(tokens, marks, place):
-        return False
-    return (
-        cue is not Cue.NEGATION_BEFORE
-        or not comma
-        or _or_follows(tokens, index)
-        or _names_alone(tokens, marks, said, index, start, place)
     )
 
 
@@ -99,7 +99,7 @@ def _names_alone(
     if end < len(tokens) and tokens[end] not in (',', ')'):
         return False
     first, second = (
-        not _ON_THE_ROAD.isdisjoint(classes)
+        not ROAD_USERS.isdisjoint(classes)
         for classes in (said[-1].classes, marks[place].classes or ())
     )
     # "no cars, houses, a fence": the houses are there.
@@ -117,7 +117,7 @@ def _or_closes(tokens: Sequence[str], start: int) -> bool:
 
 
 def _is_placed(tokens: Sequence[str], marks: Sequence[Mark], place: int) -> bool:
-    """Return whether a thing behind a comma has its place, and no `or`: `, trees along the road`."""
+    """Return whether a thing behind a comma has its place, and no `or`: `, trees along it`."""
     end = place + marks[place].length
     return tokens[end : end + 1] in _ALONG and not _or_follows(tokens, place)
 

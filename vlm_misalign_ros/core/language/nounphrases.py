@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE, VEHICLE_MEMBERS
+from vlm_misalign_ros.core.language.ego import ELSEWHERE
 from vlm_misalign_ros.core.language.grammar import DEFINITE
 from vlm_misalign_ros.core.language.marks import Mark
 from vlm_misalign_ros.core.language.nouns import noun_phrase
@@ -31,12 +32,11 @@ Tests of patterns: any noun phrase that names a thing; one in the plural without
 a row of such); one with any, all, other; one with the; another road user.
 """
 ROAD_USERS = frozenset(('person', 'rider', VEHICLE, *VEHICLE_MEMBERS, *TWO_WHEELERS))
+"""Classes that are on the road and act."""
 _NO_KIND: frozenset[str] = frozenset()
 _ANY = frozenset('any every each all most other another potential possible'.split())
 _JOINS = frozenset((',', 'and', 'or', '/'))
 _LONGEST_LIST = 8
-_ELSEWHERE = tuple((word,) for word in 'ahead in on behind to that which beside next at'.split())
-"""What tells one vehicle from the one that looks: `the vehicle ahead`."""
 
 
 class Noun(NamedTuple):
@@ -130,5 +130,5 @@ def could_be_ego(tokens: Sequence[str], start: int, end: int) -> bool:
         end - start == 2
         and tokens[start] in DEFINITE
         and tokens[start + 1] in ('vehicle', 'car')
-        and tokens[end : end + 1] not in _ELSEWHERE
+        and tokens[end : end + 1] not in ELSEWHERE
     )

@@ -17,8 +17,8 @@ Patterns over the words of a sentence, as data/grammar.yaml writes them.
 
 A pattern is a row of words and of these signs: `{name}` one phrase of a set of the file, `<name>`
 a test on the words at that place (`<thing>`, a noun phrase that names one), `*` up to four words
-without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind
-a sign or word what may be missing.
+without a comma or a pronoun, `^` in front the beginning of a clause, `$` its end, `?` behind a
+sign or word what may be missing.
 Matching is bounded by the pattern's length, so it is linear in the text.
 """
 

@@ -30,14 +30,15 @@ _WHEREABOUTS = frozenset('in on at near along from'.split())
 """What makes a hedge one about where something is: `the road appears to be in an area with`."""
 _ARTICLES = (('a',), ('an',), ('the',))
 _SUBJECTS = frozenset(
-    'have here it this that the image picture photo photograph scene view what shown here you provided we '
-    'i see setting location place frame overall so and also general setting in'.split()
+    'have here it this that the image picture photo photograph scene view what shown here you '
+    'provided we i see setting location place frame overall so and also general setting in'.split()
 )
 """Words of a subject that stands for the picture as a whole."""
 _SCENES = frozenset(
-    'photo photograph image picture shot view scene frame snapshot screenshot footage street road '
-    'intersection highway city town village neighborhood neighbourhood area junction avenue '
-    'setting environment day night afternoon morning evening suburb district crossroads'.split()
+    'photo photograph image picture shot view scene frame snapshot screenshot footage street '
+    'road intersection highway city town village neighborhood neighbourhood area junction '
+    'avenue setting environment day night afternoon morning evening suburb district '
+    'crossroads'.split()
 )
 _RELATIVE = (('which',), ('that',))
 _REACH = 7

@@ -34,7 +34,8 @@ from vlm_misalign_ros.core.types import Mention
 
 _SIGN_TEXT = re.compile(
     r'\b(?:signs?|boards?|reads?|reading|says?|saying|states?|stating|displays?|displaying'
-    r'|text|words?|lettering|letters|labell?ed|message|slogan|warns|announces|advises)[ ,:]{1,3}("[^"\n]{1,80}")',
+    r'|text|words?|lettering|letters|labell?ed|message|slogan|warns|announces|advises)'
+    r'[ ,:]{1,3}("[^"\n]{1,80}")',
     re.IGNORECASE,
 )
 _INDENTED = re.compile(r'[ \t]+\S')
@@ -104,7 +105,7 @@ class Prose:
         return found
 
     def _line(self, line: str, offset: int, parts: Sequence[Sentence], below: str) -> None:
-        """Read a line that begins at `offset`, whose sentences are `parts`, and the next is `below`."""
+        """Read a line that begins at `offset`, of the sentences `parts`; `below` is the next."""
         row = answers.cells(line)
         if row:
             self._row(row, line, offset)

@@ -167,8 +167,22 @@ _ASKS_UNSAFE = frozenset(
 )
 _EXISTENCE = ('is there', 'are there', 'do you see', 'can you see', 'how many', 'does it')
 _ASKING = frozenset('i we you the it is are do does should'.split())
-
-
+_ASKS_LEAVE = (
+    'may i',
+    'can i',
+    'should i',
+    'can we',
+    'should we',
+    'may we',
+    'should the car',
+    'can the car',
+    'can the vehicle',
+)
+"""What a question for leave to do something has in it."""
+_OPEN = ('what', 'where', 'which', 'why', 'how')
+"""What begins a question that yes and no do not answer."""
+_SIGNALS = frozenset(('sign', 'light', 'line', 'bus'))
+"""What `stop` and `wait` can be asked of, besides the ego vehicle."""
 _NOUNS = frozenset('sign signs light lights line lines'.split())
 """What makes a noun of `stop`: a question about a stop sign is not about going on."""
 
@@ -190,38 +204,24 @@ def asks(tokens: Sequence[str], lexicon: Lexicon) -> Judgement | None:
         for word, after in zip(tokens, [*tokens[1:], ''], strict=False)
         if word != 'stop' or after not in _NOUNS
     )
-    if (
-        not ('or' in found and found & _ASKS_SAFE)
-        and found & _ASKS_UNSAFE
-        and found & _ASKING
-        and not starts_with(tokens, 'what', 'where', 'which', 'why', 'how')
-    ):
-        if lexicon.judgements.find(tokens) or not found & {'sign', 'light', 'line', 'bus'}:
-            return Judgement.UNSAFE
+    if _asks_for_danger(tokens, found, lexicon):
+        return Judgement.UNSAFE
     if starts_with(tokens, *_EXISTENCE) and 'to' not in found:
         # "Is there a car that could cross?": about the car.
         return None
-    if found & _ASKS_SAFE:
-        return Judgement.SAFE
     text = ' '.join(tokens)
-    return (
-        Judgement.SAFE
-        if any(
-            part in text
-            for part in (
-                'may i',
-                'can i',
-                'should i',
-                'can we',
-                'should we',
-                'may we',
-                'should the car',
-                'can the car',
-                'can the vehicle',
-            )
-        )
-        else None
-    )
+    if found & _ASKS_SAFE or any(part in text for part in _ASKS_LEAVE):
+        return Judgement.SAFE
+    return None
+
+
+def _asks_for_danger(tokens: Sequence[str], found: frozenset[str], lexicon: Lexicon) -> bool:
+    """Return whether `yes` to a question tells of danger: `is it dangerous to go on`."""
+    if not found & _ASKS_UNSAFE or not found & _ASKING or 'or' in found and found & _ASKS_SAFE:
+        return False
+    if starts_with(tokens, *_OPEN):
+        return False
+    return lexicon.judgements.find(tokens) or not found & _SIGNALS
 
 
 LEADING = frozenset(

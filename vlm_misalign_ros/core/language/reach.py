@@ -75,18 +75,32 @@ def _boundary(tokens: Sequence[str], index: int) -> int:
     listed = False
     for place in range(index - 1, -1, -1):
         word = tokens[place]
-        if word == ',' and tokens[place + 1 : place + 3] in _THE_REST:
-            return place
-        if word == ',' and tokens[place + 1] in _ITS and _JOINS.isdisjoint(tokens[place:index]):
-            return place
         if word in _CLAUSES or listed and word in VERBS:
             return place
-        if word == 'and' and place + 1 < index and tokens[place + 1] == 'there':
-            # "Cars here and there cannot be seen" is one clause.
-            if not place or tokens[place - 1] != 'here':
-                return place
+        if word == ',' and _is_new_subject(tokens, place, index):
+            return place
+        if word == 'and' and _begins_with_there(tokens, place, index):
+            return place
         listed = listed or word in _LISTED
     return -1
+
+
+def _is_new_subject(tokens: Sequence[str], comma: int, index: int) -> bool:
+    """Return whether a subject of its own stands behind a comma: `, the rest`, `, its colour`."""
+    return (
+        tokens[comma + 1 : comma + 3] in _THE_REST
+        or tokens[comma + 1] in _ITS
+        and _JOINS.isdisjoint(tokens[comma:index])
+    )
+
+
+def _begins_with_there(tokens: Sequence[str], place: int, index: int) -> bool:
+    """Return whether a clause begins with `and there`: "here and there" is within one."""
+    return (
+        place + 1 < index
+        and tokens[place + 1] == 'there'
+        and (not place or tokens[place - 1] != 'here')
+    )
 
 
 def suppose_before(said: Sequence[Said], tokens: Sequence[str], index: int) -> None:

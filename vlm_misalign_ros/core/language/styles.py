@@ -212,12 +212,17 @@ class _Form:
             return 'list'
         return 'description'
 
-    def _structured(self) -> bool:
+    def _bracketed(self) -> bool:
+        """Return whether a text has an object with its keys, or is a list."""
         text = self._text
         found = _OBJECT.search(text) if '{' in text or '[' in text or '`' in text else None
         if found and _PAIRED.search(text, found.start()):
             return True
-        if text.startswith('[') and text.endswith(']') and not _POINTS.search(text):
+        return text.startswith('[') and text.endswith(']') and not _POINTS.search(text)
+
+    def _structured(self) -> bool:
+        text = self._text
+        if self._bracketed():
             return True
         if '<' in text and sum(len(tag.group()) for tag in _TAG.finditer(text)) > 0.4 * len(text):
             return True
@@ -225,9 +230,11 @@ class _Form:
             return True
         if (';' in text or '|' in text) and len(_FIELD.findall(text)) >= 3:
             return True
-        if self._prompt and _FORM_ASKED.search(self._prompt):
-            return True
-        if ':' not in text:
+        return bool(self._prompt and _FORM_ASKED.search(self._prompt)) or self._keyed()
+
+    def _keyed(self) -> bool:
+        """Return whether most lines are a key with its value, or items under one."""
+        if ':' not in self._text:
             return False
         keyed = [match for line in self._lines if (match := _KEY.match(line))]
         items = sum(bool(_ITEM.match(line)) for line in self._lines)

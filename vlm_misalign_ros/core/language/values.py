@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from vlm_misalign_ros.core.language import answers, keys
 from vlm_misalign_ros.core.language.lexicon import Lexicon
@@ -68,29 +68,26 @@ class Values:
         """Read `{"type": "car", "count": 2}`; return whether it was one."""
         fields = {str(pair[0].value).strip().lower().replace(' ', '_'): pair for pair in pairs}
         named = {key: entry for key, (_, entry) in fields.items()}
-        key, tokens, classes = self._name(named)
-        if not classes:
+        key = next((key for key in keys.NAMES if self._classes(named.get(key))), None)
+        if key is None:
             return False
+        tokens, classes = keys.key_words(str(named[key].value)), self._classes(named[key])
         stated = self._counted([named[key] for key in keys.COUNTS if key in named])
         if stated is Mention.ASSERTED:
             stated = self._status([named[key] for key in _STATES if key in named])
         span = place_of(named[key], self._source)
         self._reading.note(classes, _joined(state, stated), tokens, span=span)
         if stated is not Mention.DENIED:
-            for key, (node, entry) in fields.items():
-                if key not in _READ:
-                    self._pair(keys.key_words(key), node, entry, depth, state)
+            for name, (node, entry) in fields.items():
+                if name not in _READ:
+                    self._pair(keys.key_words(name), node, entry, depth, state)
         return True
 
-    def _name(self, named: Mapping[str, Node]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """Return the key under which an entry has the name of a thing, its words and classes."""
-        for key in keys.NAMES:
-            name = named[key].value if key in named else None
-            tokens = keys.key_words(name) if isinstance(name, str) else ()
-            classes = answers.named_alone(keys.thing_words(tokens), self._lexicon)
-            if classes:
-                return key, tokens, classes
-        return '', (), ()
+    def _classes(self, entry: Node | None) -> tuple[str, ...]:
+        """Return the classes that a value names, and nothing else; empty for no name."""
+        if entry is None or not isinstance(entry.value, str):
+            return ()
+        return answers.named_alone(keys.thing_words(keys.key_words(entry.value)), self._lexicon)
 
     def _pair(
         self, tokens: tuple[str, ...], key: Node, entry: Node, depth: int, state: Mention | None
