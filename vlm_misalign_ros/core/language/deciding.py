@@ -159,7 +159,7 @@ class Decider:
         """
         neither = 'neither' in meanings
         pattern = self._parsed.judged(index)
-        if pattern is not None and not (neither and length >= pattern[1]):
+        if pattern is not None and not (neither and length > pattern[1]):
             return self._pattern(index, *pattern)
         if length and not neither:
             return self._phrase(index, length, meanings)

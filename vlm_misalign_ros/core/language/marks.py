@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vlm_misalign_ros.core.language.grammar import PUNCTUATION
 from vlm_misalign_ros.core.language.lexicon import NOTHING, Cue, Lexicon
@@ -52,18 +52,21 @@ def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
             marks.append(PLAIN)
             continue
         thing, meanings = length, cues = NOTHING
-        if follow is not None and ('' in follow or after in follow):
+        if _may_go_on(follow, after):
             thing, meanings = things.longest(tokens, index)
-        if goes_on is not None and ('' in goes_on or after in goes_on):
+        if _may_go_on(goes_on, after):
             length, cues = phrases.longest(tokens, index)
-        if not length and not thing:
-            marks.append(PLAIN)
-        elif length > thing or length == thing > 0 and not meanings[0]:
+        if length > thing or length == thing > 0 and not meanings[0]:
             cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)
             marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
         else:
-            marks.append(Mark(None, thing, meanings[0]))
+            marks.append(Mark(None, thing, meanings[0]) if thing else PLAIN)
     return marks
+
+
+def _may_go_on(node: dict[str, Any] | None, after: str) -> bool:
+    """Return whether a phrase that begins at a node of the tree can end there, or with `after`."""
+    return node is not None and ('' in node or after in node)
 
 
 def _chosen(
