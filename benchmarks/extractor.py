@@ -178,6 +178,8 @@ def labelled_again() -> Iterable[str]:
     for name in ('models_dev.jsonl', 'models_heldout.jsonl'):
         for other, told in (('second', 'all'), ('third', 'some drawn by lot')):
             found = agreement(load(TEXTS / name), other)
+            if not found:
+                continue
             cells = [
                 f'{found[what]["raw"]:.4f}, {found[what]["kappa"]:.3f}'
                 for what in ('asserted', 'judgement', 'visibility')

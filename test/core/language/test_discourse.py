@@ -236,6 +236,7 @@ def test_a_grammar_is_its_file():
         ({'judges': [{'says': 'maybe', 'when': ['stop']}]}, "'maybe'"),
         ({'judges': [{'says': 'safe', 'when': ['<thing> waits']}]}, 'word'),
         ({'acts': None}, 'NoneType'),
+        ({'sets': {'see': ['see', True]}}, 'True'),
     ],
 )
 def test_a_wrong_grammar_is_named(change, words_of_it):

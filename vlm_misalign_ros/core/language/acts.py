@@ -104,6 +104,10 @@ class Grammar:
         """Compile a file's data; ConfigurationError names what is wrong."""
         try:
             self.version = int(data['version'])
+            for name, entries in data['sets'].items():
+                for entry in entries:
+                    if not isinstance(entry, str):
+                        raise ValueError(f'{name} has {entry!r}: put it into quotes')
             self.patterns = PatternSet(data['sets'])
             self.acts = {name: _act(name, entry) for name, entry in data['acts'].items()}
             self._does: list[Act] = []

@@ -42,6 +42,8 @@ _BEGIN = re.compile(
 """What a value in prose can begin with: a bracket, or a first key that has lost its bracket."""
 _ESCAPED_QUOTE = re.compile(r'\\++"|(?<=[{\[, ])\\++|\\++(?=[^ntru])')
 _FENCE = re.compile(r"\n[ \t]*+(?:[`']{3}|~~~)[ \t]*+$", re.MULTILINE)
+_FOLDED = re.compile(r'[ \t\r\n]*[{\[][^"]*"')
+"""A text within JSON that is JSON itself."""
 _DECODER = json.JSONDecoder()
 
 
@@ -100,7 +102,7 @@ def _unfold(node: Node, depth: int) -> None:
     if depth > DEPTH:
         return
     for entry in [*(node.items or ()), *(entry for _, entry in node.pairs or ())]:
-        if isinstance(entry.value, str) and entry.value.lstrip()[:1] in ('{', '['):
+        if isinstance(entry.value, str) and _FOLDED.match(entry.value):
             inner = next(find_json(entry.value), None)
             if inner is not None:
                 entry.value, entry.items, entry.pairs = None, inner.items, inner.pairs
