@@ -108,6 +108,7 @@ class Clauses:
         self._tokens = parsed.tokens
         self._lexicon = lexicon
         self._marks = parsed.marks
+        self._named = parsed.nouns.named
         self._acts = parsed.acts
         self._riders = riders
         self.said: list[Said] = []
@@ -263,7 +264,8 @@ class Clauses:
     def _mention(self, index: int, found: Mark) -> None:
         """Take in the name of a thing, unless it is none here: the ego vehicle, a known rider."""
         tokens, end, classes = self._tokens, index + found.length, found.classes or ()
-        start, determiner = noun_phrase(tokens, self._marks, index)
+        phrase = self._named.get(index)
+        start, determiner = phrase or noun_phrase(tokens, self._marks, index)
         vehicle_named = tokens[index] in EGO and self._vehicle_named()
         if is_ego(tokens, index, found, start, determiner, vehicle_named):
             return

@@ -16,8 +16,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from vlm_misalign_ros.core.labels.classes import SCORED
@@ -54,8 +55,13 @@ class Reading:
     """Characters left out in the middle of an answer that is too long."""
     language: str = ''
     """`en`, `other` (which is not read) or, for an answer without words, nothing."""
-    style: str = ''
-    """The kind of answer it is, one of styles.STYLES; empty where nobody looked."""
+    find_style: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    """Tells the kind of answer, which costs some time, where it is asked for."""
+
+    @cached_property
+    def style(self) -> str:
+        """Return the kind of answer it is, one of styles.STYLES; empty where nobody looks."""
+        return self.find_style() if self.find_style else ''
 
     def note(
         self,

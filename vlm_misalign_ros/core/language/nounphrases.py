@@ -58,6 +58,8 @@ class Nouns:
         self._tokens = tokens
         self.found: dict[int, Noun] = {}
         """By the word that they start with."""
+        self.named: dict[int, tuple[int, str]] = {}
+        """By the first word of the name: where the phrase starts, and its determiner."""
         behind = 0
         for index, entry in enumerate(marks):
             if entry.classes is None or index < behind:
@@ -65,6 +67,7 @@ class Nouns:
             behind = index + entry.length
             if entry.classes:
                 start, determiner = noun_phrase(tokens, marks, index)
+                self.named[index] = start, determiner
                 plural = is_plural(tokens[behind - 1])
                 noun = Noun(behind, determiner, entry.classes, plural, tokens[start])
                 self.found.setdefault(start, noun)

@@ -39,11 +39,11 @@ def read(text: str, lexicon: Lexicon, prompt: str = '', style: str = '') -> Read
     Its style is `style` where that is given (`answer_style` of the prompt), and else looked for.
     """
     plain = tidy(text, prompt)
-    tokens = words(plain.text)
+    said, asked_for, tokens = plain.text, plain.asked, words(plain.text)
     reading = Reading(
         cut=plain.cut,
-        language=language_of(plain.text, tokens),
-        style=style or style_of(plain.text, prompt or plain.asked, tokens),
+        language=language_of(said, tokens),
+        find_style=lambda: style or style_of(said, prompt or asked_for, tokens),
     )
     if not lexicon.speech.admits(plain.text, reading.language):
         return reading
