@@ -120,6 +120,8 @@ class Lexicon:
     telling: frozenset[str] = frozenset()
     """Words with which something begins that judges, or on which a judgement depends."""
     conditions: Phrases = field(default_factory=Phrases)
+    marking: frozenset[str] = frozenset()
+    """Words that names of things, and cues, begin with."""
     about_safety: frozenset[str] = frozenset()
     verdicts: frozenset[str] = frozenset()
     """What a verdict stands under: `judgement: safe`."""
@@ -203,6 +205,7 @@ def _build(data: Mapping[str, Any], path: Path) -> Lexicon:
             lexicon.composing, lexicon.judgements.begins, lexicon.conditions.begins
         )
         lexicon.about_safety = frozenset(judgement['about_safety'])
+        lexicon.marking = frozenset((*lexicon.things.begins, *lexicon.cues.begins))
         lexicon.verdicts = frozenset(judgement['verdicts'])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(

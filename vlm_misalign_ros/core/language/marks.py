@@ -42,26 +42,26 @@ PLAIN = Mark(None, 1, None)
 
 def mark(tokens: Sequence[str], lexicon: Lexicon) -> list[Mark]:
     """Return, for each word, the longest phrase that starts there."""
-    marks = []
-    things, phrases = lexicon.things, lexicon.cues
-    things_by_word, phrases_by_word = things.begins, phrases.begins
-    for index, (word, after) in enumerate(zip(tokens, (*tokens[1:], ''), strict=False)):
-        follow, goes_on = things_by_word.get(word), phrases_by_word.get(word)
-        if follow is None and goes_on is None:
-            # The way of most words.
-            marks.append(PLAIN)
-            continue
-        thing, meanings = length, cues = NOTHING
-        if _may_go_on(follow, after):
-            thing, meanings = things.longest(tokens, index)
-        if _may_go_on(goes_on, after):
-            length, cues = phrases.longest(tokens, index)
-        if length > thing or length == thing > 0 and not meanings[0]:
-            cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)
-            marks.append(Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None))
-        else:
-            marks.append(Mark(None, thing, meanings[0]) if thing else PLAIN)
+    marks = [PLAIN] * len(tokens)
+    marking = lexicon.marking
+    for index, word in enumerate(tokens):
+        if word in marking:
+            marks[index] = _at(tokens, index, lexicon)
     return marks
+
+
+def _at(tokens: Sequence[str], index: int, lexicon: Lexicon) -> Mark:
+    """Return what starts at a word that names or cues begin with."""
+    word, after = tokens[index], tokens[index + 1] if index + 1 < len(tokens) else ''
+    thing, meanings = length, cues = NOTHING
+    if _may_go_on(lexicon.things.begins.get(word), after):
+        thing, meanings = lexicon.things.longest(tokens, index)
+    if _may_go_on(lexicon.cues.begins.get(word), after):
+        length, cues = lexicon.cues.longest(tokens, index)
+    if length > thing or length == thing > 0 and not meanings[0]:
+        cue = cues[0] if len(cues) == 1 else _chosen(cues, tokens, index, length, lexicon)
+        return Mark(*_without_pseudo(tokens, index, cue, length, lexicon), None)
+    return Mark(None, thing, meanings[0]) if thing else PLAIN
 
 
 def _may_go_on(node: dict[str, Any] | None, after: str) -> bool:
