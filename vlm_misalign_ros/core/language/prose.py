@@ -295,11 +295,12 @@ class Prose:
 
     def _clauses(self, sentence: Sentence) -> None:
         tokens = sentence.words
-        taken_back = corrects(tokens, self._lexicon)
+        parsed = self.parser.parse(tokens, self._act)
         known, negative, self._negative = self._reading.mentions, self._negative, False
-        for said in Clauses(
-            self.parser.parse(tokens, self._act), self._lexicon, self._riders, known
-        ).read():
+        if not parsed.nouns.found:
+            return
+        taken_back = corrects(tokens, self._lexicon)
+        for said in Clauses(parsed, self._lexicon, self._riders, known).read():
             if said.definite and tokens[said.start] in _BIKES and self._motorcycle():
                 continue
             state = self._in_section(said.state)
