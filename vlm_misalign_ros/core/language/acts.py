@@ -67,7 +67,7 @@ class Act:
 
 
 OBSERVE = Act('observe')
-_COUNTED = frozenset('two three four five six seven eight nine ten both these those'.split())
+_COUNTED = frozenset('two three four five six seven eight nine ten these those'.split())
 _OBEYED = frozenset(('traffic light', 'traffic sign'))
 """Things that `the` grounds in the singular alone under advice: `obey the traffic signs`."""
 
