@@ -166,6 +166,19 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Placing:
+    """By which rule an answer from outside was joined to its picture, and how near it lies."""
+
+    rule: str
+    time: str
+    """`stamp` or `arrival`: by which of its times."""
+    seconds: float
+    """From the picture's time to the answer's; before it where negative."""
+    window: float
+    """Seconds in which a picture would have fitted; of two in it, neither would have."""
+
+
+@dataclass(frozen=True)
 class Description:
     """What one VLM says of one frame: the type every model family converts into."""
 
@@ -196,6 +209,8 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
+    placing: Placing | None = None
+    """How an answer from outside was joined to its picture; None for one of the run's own."""
 
     @property
     def empty(self) -> bool:
@@ -241,6 +256,13 @@ class Failed:
 
     reason: str
     """In words; bounded in length when it is read."""
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """What a picture is given in place of an answer that may be about another."""
+
+    reason: str
 
 
 @dataclass(frozen=True)

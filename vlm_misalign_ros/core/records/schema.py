@@ -121,6 +121,19 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
+class PlacingEntry(msgspec.Struct, frozen=True):
+    """How an answer from outside was joined to its picture."""
+
+    rule: str
+    """exact, oldest, published or nearest_before."""
+    time: str
+    """By which of its times: its `stamp`, or its `arrival`."""
+    seconds: float
+    """From the picture's time to the answer's; negative where the answer's is before it."""
+    window: float
+    """Seconds in which a picture would have fitted; it was the only one in them."""
+
+
 class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model said."""
 
@@ -145,10 +158,13 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
     further: dict[str, Mention] = msgspec.field(default_factory=dict)
     """What was said of each class of the user's own, never scored; absent where of none."""
+    placing: PlacingEntry | None = None
+    """How it was joined to this picture, of a model outside the run; absent of its own."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
         """Return what a description says, classes in alphabetical order."""
+        placing = answer.placing
         return cls(
             answer.kind,
             answer.text,
@@ -162,6 +178,11 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.cut,
             answer.style,
             {name: answer.further[name] for name in sorted(answer.further)},
+            None
+            if placing is None
+            else PlacingEntry(
+                placing.rule, placing.time, round(placing.seconds, 9), round(placing.window, 9)
+            ),
         )
 
 
@@ -244,7 +265,8 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     epoch: int = 0
     """How often time had jumped back before: stamps are unique within an epoch."""
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
-    """Seconds by which parts of the ground truth lie behind the picture, where not at 0."""
+    """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
+    where not at 0."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):

@@ -23,6 +23,7 @@ from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.settings.outside import OutsideMaskParameters, OutsideVlmParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -102,6 +103,13 @@ class CorruptionParameters:
     keep_lamps: bool = parameter(
         False, 'low_light: pixels brighter than 0.9 of linear light stay as they are'
     )
+    compressed: str = parameter(
+        'png',
+        'how degraded/image_raw/compressed is packed, made where somebody listens: png loses '
+        'nothing; jpeg for nodes that read nothing else',
+        choices=('png', 'jpeg'),
+    )
+    jpeg_quality: int = parameter(95, 'jpeg: its quality', minimum=1, maximum=100)
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
@@ -233,6 +241,11 @@ class EvaluationParameters(TruthParameters):
     """What the monitor and the offline analysis have in common."""
 
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
+    outside: tuple[str, ...] = parameter(
+        (),
+        'what comes from nodes outside the run, a JSON object each; made of the entries of vlms, '
+        'and of segmentation, that have a topic',
+    )
     segmentation: bool = parameter(True, 'expect segmentation/labels')
     source: bool = parameter(True, 'expect camera/source with every frame')
     instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
@@ -311,6 +324,7 @@ class RecorderParameters:
 
     path: str = parameter('', 'folder of the bag to write')
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes to record')
+    outside: tuple[str, ...] = parameter((), 'what to record of nodes outside the run, as JSON')
     source: bool = parameter(True, 'record camera/source')
     images: bool = parameter(True, 'record degraded/image_raw too')
     source_images: bool = parameter(False, 'record camera/image_raw too')
@@ -351,6 +365,8 @@ DOCUMENTED: tuple[tuple[str, type], ...] = (
     ('corruption', CorruptionParameters),
     ('segmentation', SegmentationParameters),
     ('vlm', VlmParameters),
+    ('an entry of vlms with a topic', OutsideVlmParameters),
+    ('segmentation with a topic', OutsideMaskParameters),
     ('monitor', MonitorParameters),
     ('recorder', RecorderParameters),
 )
