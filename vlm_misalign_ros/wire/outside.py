@@ -64,7 +64,7 @@ def stamp_in(message: Any) -> int | None:
 
     Raises RecordError for what is no time of a frame.
     """
-    stamp = getattr(getattr(message, 'header', None), 'stamp', None)
+    stamp: Any = getattr(getattr(message, 'header', None), 'stamp', None)
     stamp = getattr(message, 'stamp', None) if stamp is None else stamp
     if not hasattr(stamp, 'sec') or not hasattr(stamp, 'nanosec'):
         return None

@@ -93,13 +93,13 @@ class Rule:
         """Return where the picture of an answer with this time lies."""
         if self.name == OLDEST:
             return Stretch(time - ROUNDING, time + self.spread + self.tolerance)
+        middle = time - self.latency
         if self.name == PUBLISHED:
-            middle = time - self.latency
             return Stretch(middle - self.tolerance, middle + self.tolerance)
         if self.name == NEAREST_BEFORE:
             # Newest at or before a time that is known to within the tolerance: any picture within
             # the tolerance may have come before it, and the newest before that.
-            return Stretch(time - self.tolerance, time + self.tolerance, self.bound)
+            return Stretch(middle - self.tolerance, middle + self.tolerance, self.bound)
         return Stretch(time, time)
 
 

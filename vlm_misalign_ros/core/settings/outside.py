@@ -66,7 +66,11 @@ class OutsideParameters:
         choices=TIMES,
     )
     latency: float = parameter(
-        0.0, 'published: seconds from a picture to its answer', minimum=0, maximum=600
+        0.0,
+        'published: seconds from a picture to its answer; nearest_before: from a picture to when '
+        'its node has it',
+        minimum=0,
+        maximum=600,
     )
     tolerance: float = parameter(
         0.0,
@@ -155,7 +159,7 @@ _USED = {
     EXACT: (),
     OLDEST: ('period', 'cameras', 'tolerance'),
     PUBLISHED: ('latency', 'tolerance'),
-    NEAREST_BEFORE: ('bound', 'tolerance'),
+    NEAREST_BEFORE: ('bound', 'latency', 'tolerance'),
 }
 """Which parameters each rule uses."""
 _NEEDED = {OLDEST: ('period',), PUBLISHED: ('tolerance',), NEAREST_BEFORE: ('bound',)}
