@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ from vlm_misalign_ros.core.models.factory import check, kind_of, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
+from vlm_misalign_ros.core.models.outside import OutsideReader
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
@@ -60,6 +61,12 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
     manner_of,
     truth_settings,
+)
+from vlm_misalign_ros.core.settings.outside import (
+    MASK,
+    OutsideMaskParameters,
+    OutsideParameters,
+    OutsideVlmParameters,
 )
 from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
@@ -103,8 +110,8 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 def _limits(configuration: Configuration) -> dict[str, str]:
     """Return the folders of the runs that limits name; raises for a limit that will not do."""
     limits = parse_limits(configuration.monitor.limits)
-    names = [vlm.name for vlm in configuration.vlms]
-    check_models(limits, names, configuration.segmentation is not None)
+    names = list(configuration.monitor.models)
+    check_models(limits, names, configuration.monitor.segmentation)
     conditions: list[str] = []
     if configuration.replay is not None:
         conditions = [condition.name for condition in _conditions(configuration)]
@@ -134,7 +141,22 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
         found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
-    return found
+    return found | {entry.name: _outside(entry) for entry in configuration.outside}
+
+
+def _outside(entry: OutsideParameters) -> dict[str, Any]:
+    """Return what is known of a model outside; raises for a setting of it that will not do."""
+    role = Role.SEGMENTATION if entry.name == MASK else Role.VLM
+    facts = {'model': f'topic {entry.topic}', 'role': role.value, 'outside': asdict(entry)}
+    if isinstance(entry, OutsideMaskParameters):
+        open_encoding(entry.label_encoding)
+        if entry.label_encoding not in ENCODINGS:
+            facts['encoding_sha256'] = sha256_of(Path(entry.label_encoding).expanduser())
+    elif isinstance(entry, OutsideVlmParameters):
+        OutsideReader(entry.name, entry.prompt, entry.lexicon)
+        if entry.prompt:
+            facts['prompts_sha256'] = prompts_hash(entry.prompt)
+    return facts
 
 
 def _devices(configuration: Configuration) -> None:
@@ -304,6 +326,11 @@ def _note_data(severities: dict[str, Any], dataset: Mapping[str, Any]) -> None:
         )
 
 
+def _encodings(configuration: Configuration) -> list[str]:
+    masks = [e for e in configuration.outside if isinstance(e, OutsideMaskParameters)]
+    return [configuration.monitor.label_encoding, *(mask.label_encoding for mask in masks)]
+
+
 def _plugins(configuration: Configuration) -> dict[str, str]:
     """Return distribution and version of every plug-in that the run uses, by kind and name."""
     models = [vlm.model for vlm in configuration.vlms]
@@ -314,7 +341,7 @@ def _plugins(configuration: Configuration) -> dict[str, str]:
         (CORRUPTIONS, [entry.corruption for entry in _conditions(configuration)]),
         (LAYOUTS, [] if replay is None else [split_place(replay.dataset)[0]]),
         (FAMILIES, [parse(model).family for model in models]),
-        (ENCODINGS, [configuration.monitor.label_encoding]),
+        (ENCODINGS, _encodings(configuration)),
     )
     return {
         f'{registry.noun} {name}': owner

@@ -27,13 +27,13 @@ import numpy as np
 import pytest
 
 from maps import plain
+from vlm_misalign_ros.core.evaluation.placing import Claim
 from vlm_misalign_ros.core.evaluation.session import Session
-from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord, Status
+from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.outside import OutsideVlmParameters, build_outside, to_text
 from vlm_misalign_ros.core.types import Applied, Condition, Description, Kind, Mention
-from vlm_misalign_ros.core.evaluation.placing import Claim
 
 NANO = 1_000_000_000
 ANSWERS = 1000
@@ -120,10 +120,7 @@ NODES = {
     'copying': (copying, {'rule': 'exact'}),
     # From the picture's own stamp: the camera's 16 to 24 ms come to the model's 300 to 360.
     'timed': (timed, {'rule': 'published', 'latency': 0.35, 'tolerance': 0.035}),
-    'of_six': (
-        of_six,
-        {'rule': 'oldest', 'cameras': 6, 'period': PERIOD, 'tolerance': 0.012},
-    ),
+    'of_six': (of_six, {'rule': 'oldest', 'cameras': 6, 'period': PERIOD, 'tolerance': 0.012}),
     'looking': (
         looking,
         {'rule': 'nearest_before', 'latency': 0.02, 'tolerance': 0.005, 'bound': 0.2},
@@ -237,5 +234,8 @@ def test_a_thousand_answers_of_each_node_and_none_is_joined_to_another_picture(t
         assert sum(ends.values()) == run.answers[name] >= ANSWERS - 2
         statuses = Counter(record.models[name].status for record in records)
         assert sum(statuses.values()) == ANSWERS
-        assert right == ends['placed'] - run.counted.get('doubled', 0) or name in ('of_six', 'looking')
+        assert right == ends['placed'] - run.counted.get('doubled', 0) or name in (
+            'of_six',
+            'looking',
+        )
         print(seed, name, right, ends, dict(statuses))

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.aligning import Placed
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.journal import Journal
@@ -78,6 +78,10 @@ class Outside:
         """Return the claim of an answer in words; it is read when it is known whose it is."""
         kept, cut = bounded(text)
         return Claim(partial(self._readers[part].describe, kept, cut), stamp, arrival)
+
+    def refused(self, name: str, error: MisalignError) -> None:
+        """Note why nothing that comes from a model can be taken."""
+        self._journal.note(f'{name}: {error}')
 
     def expire(self, now: float) -> list[Settled]:
         """Settle what has waited long enough."""
