@@ -54,7 +54,8 @@ def names_of(message: Any) -> list[str]:
     if told is not None:
         return list(told())
     if is_dataclass(message):
-        return [entry.name for entry in fields(message)]
+        # rosbags has the name of the type among them.
+        return [entry.name for entry in fields(message) if not entry.name.startswith('__')]
     raise RecordError(f'a {type(message).__name__} is no message')
 
 

@@ -275,7 +275,8 @@ class Placer:
 
     def _stray(self, part: str, entry: _Waiting, shown: _Shown) -> None:
         self._count('without_picture', part)
-        if part in self.astray:
+        # At the beginning, nodes answer to pictures that nobody else heard.
+        if part in self.astray or entry.stretch.low < shown.horizon:
             return
         near = min((time - entry.time for time in shown.times), key=abs, default=None)
         where = 'no picture is known'
