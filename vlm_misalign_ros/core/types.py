@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -259,6 +260,8 @@ class Segmented:
     """Mean over the pixels of the entropy of the class probabilities, 0 to 1 (of log 19)."""
     confidence: float
     """Mean over the pixels of the highest class probability."""
+    entropies: Mapping[str, float] = field(default_factory=dict)
+    """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +276,8 @@ class Confidence:
     """Checksum of the picture that was segmented; empty where nothing told it."""
     mask: str = ''
     """Checksum of the mask: an Image has no room to say which picture it is of."""
+    entropies: Mapping[str, float] = field(default_factory=dict)
+    """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
 
 
 @dataclass(frozen=True)
