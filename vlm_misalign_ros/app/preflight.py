@@ -153,7 +153,7 @@ def _outside(entry: OutsideParameters) -> dict[str, Any]:
         if entry.label_encoding not in ENCODINGS:
             facts['encoding_sha256'] = sha256_of(Path(entry.label_encoding).expanduser())
     elif isinstance(entry, OutsideVlmParameters):
-        OutsideReader(entry.name, entry.prompt, entry.lexicon)
+        OutsideReader(entry.name, entry.prompt, entry.text, entry.lexicon)
         if entry.prompt:
             facts['prompts_sha256'] = prompts_hash(entry.prompt)
     return facts

@@ -114,6 +114,11 @@ def test_what_is_no_description_is_refused(answer):
         ({'entropy': NAN}, 'entropy is nan'),
         ({'confidence': INF}, 'confidence is inf'),
         ({'confidence': -0.5}, 'confidence is -0.5'),
+        ({'entropies': [0.5]}, 'entropies are a list'),
+        ({'entropies': {'unicorn': 0.5}}, "entropy of 'unicorn', which is no class"),
+        ({'entropies': {'vehicle': 0.5}}, "entropy of 'vehicle', which is no class"),
+        ({'entropies': {'car': NAN}}, 'entropy of car is nan'),
+        ({'entropies': {'car': 1.5}}, 'entropy of car is 1.5'),
         ({'labels': np.zeros((32, 64), np.int64)}, 'labels are int64, not uint8'),
         ({'labels': np.zeros((32, 64), np.float32)}, 'labels are float32'),
         ({'labels': [[0]]}, 'labels are list'),
@@ -214,14 +219,17 @@ class Fake:
     def __init__(self, answer=GOOD, network=None):
         self.answer, self.network, self.shown = answer, network, []
 
-    def describe(self, bgr):
+    def describe(self, query):
+        return self.answer_to(query.picture)
+
+    def answer_to(self, bgr):
         self.shown.append(bgr)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
     def segment(self, bgr):
-        return self.describe(bgr)
+        return self.answer_to(bgr)
 
 
 def test_a_model_answers_one_grey_picture_as_it_is_loaded(family):

@@ -54,7 +54,7 @@ class Outside:
         rules = {outside_part(name): Rule.of(entry) for name, entry in entries.items()}
         self._placer = Placer(rules, parameters.deadline, whole=parameters.lockstep)
         self._readers = {
-            vlm_part(name): OutsideReader(name, entry.prompt, entry.lexicon)
+            vlm_part(name): OutsideReader(name, entry.prompt, entry.text, entry.lexicon)
             for name, entry in entries.items()
             if isinstance(entry, OutsideVlmParameters)
         }

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ import numpy as np
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
 from vlm_misalign_ros.core.language.styles import STYLES
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -65,10 +66,10 @@ class _Checked:
             raise AttributeError(name)
         return getattr(self.model, name)
 
-    def _ask(self, method: str, bgr: np.ndarray) -> Any:
-        """Return what the model makes of a picture; FrameError with the cause for a failure."""
+    def _ask(self, method: str, given: Any) -> Any:
+        """Return what the model makes of it; FrameError with the cause for a failure."""
         try:
-            return getattr(self.model, method)(bgr)
+            return getattr(self.model, method)(given)
         except FrameError:
             raise
         except MisalignError as error:
@@ -87,13 +88,14 @@ class CheckedVlm(_Checked):
         """Return whether it scores classes or answers in words."""
         return Kind(self.model.kind)
 
-    def describe(self, bgr: np.ndarray) -> Description:
+    def describe(self, asked: Query | np.ndarray) -> Description:
         """
-        Return what the model says of a BGR uint8 (H, W, 3) picture.
+        Return what the model answers; a BGR uint8 (H, W, 3) picture alone is asked by default.
 
         Raises FrameError with the reason where it fails or gives what is no answer.
         """
-        answer = self._ask('describe', bgr)
+        query = asked if isinstance(asked, Query) else Query((asked,))
+        answer = self._ask('describe', query)
         fault = description_fault(answer)
         if fault:
             raise FrameError(f'model {self.text!r} gave an answer that is none: {fault}')
@@ -254,10 +256,13 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     """Return why what a model gave cannot be the mask of a picture of `shape` (H, W)."""
     if not isinstance(found, Segmented):
         return f'a {type(found).__name__}, not a Segmented'
-    for entry in fields(Segmented)[1:]:
-        value = getattr(found, entry.name)
+    for name in ('entropy', 'confidence'):
+        value = getattr(found, name)
         if not _is_share(value):
-            return f'its {entry.name} is {value!r}, not 0 to 1'
+            return f'its {name} is {value!r}, not 0 to 1'
+    fault = _entropies_fault(found.entropies)
+    if fault:
+        return fault
     labels = found.labels
     if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8:
         return f'labels are {getattr(labels, "dtype", type(labels).__name__)}, not uint8'
@@ -268,6 +273,17 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     strange = np.flatnonzero(counts)
     if len(strange):
         return f'labels hold {", ".join(map(str, strange[:5]))}, which are no train ids'
+    return ''
+
+
+def _entropies_fault(entropies: Any) -> str:
+    if not isinstance(entropies, Mapping):
+        return f'its entropies are a {type(entropies).__name__}'
+    for name, value in entropies.items():
+        if name not in CLASSES:
+            return f'an entropy of {name!r}, which is no class'
+        if not _is_share(value):
+            return f'the entropy of {name} is {value!r}, not 0 to 1'
     return ''
 
 

@@ -16,17 +16,16 @@
 
 from __future__ import annotations
 
-from vlm_misalign_ros.core.language.bounding import (
-    GAP,
-    MAX_RAW,
-    clean_text,
-    head_and_tail,
-    without_controls,
-)
+import hashlib
+from dataclasses import replace
+
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.language.bounding import GAP, MAX_RAW, head_and_tail, without_controls
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
-from vlm_misalign_ros.core.language.prompts import answer_style, generative_prompt
-from vlm_misalign_ros.core.language.reading import read
-from vlm_misalign_ros.core.types import Description, Kind
+from vlm_misalign_ros.core.language.prompts import Prompt, find_prompt
+from vlm_misalign_ros.core.models.describing import RawAnswer, described
+from vlm_misalign_ros.core.models.query import Query
+from vlm_misalign_ros.core.types import Description
 
 
 def bounded(text: str) -> tuple[str, int]:
@@ -38,26 +37,25 @@ def bounded(text: str) -> tuple[str, int]:
 class OutsideReader:
     """Reads the answers of one node by the lexicon, and by its prompt where that is known."""
 
-    def __init__(self, name: str, prompt: str, lexicon: str) -> None:
-        """Open lexicon and prompt; ConfigurationError where one will not do."""
+    def __init__(self, name: str, prompt: str, words: str, lexicon: str) -> None:
+        """
+        Open lexicon and prompt, which is named or given in its words.
+
+        ConfigurationError where one will not do, or where both are given.
+        """
+        if prompt and words:
+            raise ConfigurationError(f'{name} has the prompt {prompt!r} and a text', 'give one')
         self._name = name
-        self._prompt_id = prompt
         self._lexicon = open_lexicon(lexicon)
-        self._prompt = generative_prompt(prompt) if prompt else ''
-        self._style = answer_style(prompt) if prompt else ''
+        self._prompt = Prompt('', '')
+        if prompt:
+            self._prompt = find_prompt(prompt)
+        elif words:
+            short = hashlib.sha256(words.encode()).hexdigest()[:12]
+            self._prompt = Prompt(f'text {short}', words)
 
     def describe(self, text: str, cut: int = 0) -> Description:
         """Return what a text says; `cut` characters were taken out of it before."""
-        said = without_controls(text)
-        found = read(said, self._lexicon, self._prompt, self._style)
-        return Description(
-            model=self._name,
-            kind=Kind.GENERATIVE,
-            text=clean_text(said),
-            mentions=found.mentions,
-            further=found.further,
-            judgement=found.judgement,
-            prompt_id=self._prompt_id,
-            cut=found.cut + cut,
-            style=found.style,
-        )
+        raw = RawAnswer(without_controls(text))
+        found = described(self._name, Query(), self._prompt, raw, self._lexicon)
+        return replace(found, cut=found.cut + cut) if cut else found

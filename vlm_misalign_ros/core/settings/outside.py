@@ -114,6 +114,7 @@ class OutsideVlmParameters(OutsideParameters):
     prompt: str = parameter(
         '', 'id of the generative prompt that the node asks, or FILE#ID; empty: not known'
     )
+    text: str = parameter('', 'the words of that prompt, in place of `prompt`')
     lexicon: str = parameter('', 'YAML file of words, laid over the lexicon')
 
 
