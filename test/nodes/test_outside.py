@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -29,16 +30,24 @@ rclpy = pytest.importorskip('rclpy')
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from maps import street  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
+from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord, Status  # noqa: E402
 from vlm_misalign_ros.core.records.store import RECORDS, read_records  # noqa: E402
 from vlm_misalign_ros.core.settings import configuration  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
+from vlm_misalign_ros.core.settings.outside import (  # noqa: E402
+    OutsideVlmParameters,
+    build_outside,
+    read_outside,
+    to_text,
+)
 from vlm_misalign_ros.core.settings.parameters import table  # noqa: E402
-from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
+from vlm_misalign_ros.nodes import messages, outside, qos  # noqa: E402
 from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
 from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
 from vlm_misalign_ros.nodes.recorder import Recorder  # noqa: E402
@@ -260,3 +269,244 @@ def test_five_strangers_and_a_mask_are_scored_by_configuration_alone(tmp_path):
         for name in BY_STAMP:
             if record.stamp in live and live[record.stamp].models[name].answer is not None:
                 assert record.models[name].answer == live[record.stamp].models[name].answer
+
+
+def test_junk_megabytes_and_a_flood_are_counted_and_end_nothing(tmp_path):
+    entries = {
+        'headed': BY_STAMP['headed'],
+        'hostile': {'topic': '/hostile/answer', 'rule': 'nearest_before', 'bound': 2.0},
+    }
+    folder = tmp_path / 'run'
+    records, accounting = play(
+        folder, entries, *entries, monitor={'instances': False, 'pictures': 0}
+    )
+    right, wrong = joins(records, 'headed')
+    assert wrong == 0 and right >= FRAMES * 2 // 3
+    for name in entries:
+        states = accounting.parts[name]
+        assert sum(states.values()) >= len(records)
+    heard = {key: count for key, count in accounting.frames.items() if key.endswith('/hostile')}
+    # What the queue could not hold is counted by the numbers that its publisher gives.
+    assert heard['lost/hostile'] > 500 and heard['surplus/hostile'] > 0
+    assert sum(heard.values()) > 1000
+    assert (folder / RECORDS).stat().st_size < 10_000_000
+
+
+# Pieces --------------------------------------------------------------------------------------
+
+
+class Picked:
+    """A corruption node, and who listens to its pictures."""
+
+    def __init__(self, kind, topic, **chosen):
+        self.node = rclpy.create_node('picked')
+        self.got = []
+        if kind is not None:
+            profile = qos.image_qos('reliable')
+            self.node.create_subscription(kind, topic, self.got.append, profile)
+        self.raw = []
+        self.node.create_subscription(
+            Image, topics.DEGRADED_IMAGE, self.raw.append, qos.image_qos('reliable')
+        )
+        self.camera = self.node.create_publisher(
+            Image, topics.CAMERA_IMAGE, qos.image_qos('reliable')
+        )
+        overrides = [Parameter(name, value=value) for name, value in chosen.items()]
+        overrides.append(Parameter('follow_source', value=False))
+        self.corruption = Corruption(parameter_overrides=overrides)
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.executor.add_node(self.corruption)
+        self.until(
+            lambda: (
+                self.camera.get_subscription_count()
+                and self.node.count_publishers(topics.DEGRADED_IMAGE)
+                and (kind is None or self.corruption._packed.get_subscription_count())
+            )
+        )
+
+    def until(self, condition):
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end, 'waited in vain'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def end(self):
+        self.corruption.destroy_node()
+        self.node.destroy_node()
+        self.executor.shutdown()
+
+
+@pytest.fixture
+def picture():
+    rng = np.random.default_rng(0)
+    return cv2.resize(rng.integers(0, 256, (8, 16, 3), np.uint8), (256, 128))
+
+
+def send(picked, picture, stamp):
+    header = messages.make_header(stamp, 'front')
+    picked.camera.publish(messages.image_message(picture, header, 'bgr8'))
+
+
+def unpacked(message):
+    return cv2.imdecode(np.frombuffer(bytes(message.data), np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_compressed_pictures_are_the_degraded_ones_to_the_last_pixel(picture):
+    picked = Picked(CompressedImage, topics.DEGRADED_COMPRESSED, condition='low_light:3')
+    try:
+        send(picked, picture, 5 * NANO)
+        picked.until(lambda: picked.got and picked.raw)
+    finally:
+        picked.end()
+    assert picked.got[0].header == picked.raw[0].header
+    assert picked.got[0].format == 'bgr8; png compressed bgr8'
+    degraded = messages.bgr_pixels(picked.raw[0])
+    assert (unpacked(picked.got[0]) == degraded).all() and (degraded != picture).any()
+
+
+def test_jpeg_is_packed_at_the_quality_that_is_asked_for(picture):
+    found = {}
+    for quality in (20, 95):
+        picked = Picked(
+            CompressedImage, topics.DEGRADED_COMPRESSED, compressed='jpeg', jpeg_quality=quality
+        )
+        try:
+            send(picked, picture, 5 * NANO)
+            picked.until(lambda p=picked: p.got)
+        finally:
+            picked.end()
+        assert picked.got[0].format == 'bgr8; jpeg compressed bgr8'
+        asked = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        assert bytes(picked.got[0].data) == cv2.imencode('.jpg', picture, asked)[1].tobytes()
+        found[quality] = len(picked.got[0].data)
+    assert found[20] < found[95]
+
+
+def test_nothing_is_packed_where_nobody_listens(picture, monkeypatch):
+    packed = []
+    monkeypatch.setattr(messages, 'compressed_message', lambda *given: packed.append(given))
+    picked = Picked(None, '')
+    try:
+        send(picked, picture, 5 * NANO)
+        picked.until(lambda: picked.raw)
+    finally:
+        picked.end()
+    assert packed == []
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'autoware_internal_debug_msgs/msg/StringStamped',
+        'std_msgs/msg/Nothing',
+        'std_msgs/srv/String',
+        'antigravity/msg/Import',
+        'this/msg/That',
+        '../x/msg/Y',
+    ],
+)
+def test_a_type_that_is_not_installed_is_refused_by_name_and_nothing_else_is_imported(name):
+    before = set(sys.modules)
+    with pytest.raises(outside.NotInstalled) as caught:
+        outside.message_class(name)
+    assert f'of the type {name} ' in str(caught.value) and 'score the bag' in str(caught.value)
+    assert not {'antigravity', 'this'} & (set(sys.modules) - before)
+
+
+class End:
+    """What the graph tells of a publisher."""
+
+    def __init__(self, topic_type, reliable=True):
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+        self.topic_type = topic_type
+        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        self.qos_profile = QoSProfile(depth=1, reliability=policy)
+
+
+class Graph:
+    """A node that sees the publishers it is told of."""
+
+    def __init__(self):
+        self.ends = []
+        self.subscribed = []
+
+    def resolve_topic_name(self, topic):
+        return '/run/' + topic if not topic.startswith('/') else topic
+
+    def get_publishers_info_by_topic(self, topic):
+        return self.ends
+
+    def create_subscription(self, kind, topic, callback, profile, raw):
+        self.subscribed.append((kind.__name__, topic, profile.reliability.name, raw))
+        return object()
+
+
+def listener(graph, said, **chosen):
+    values = {'name': 'm', 'topic': 'answers', **chosen}
+    text = to_text(build_outside(OutsideVlmParameters, values, 'm'))
+    return outside.Listener(
+        graph,
+        read_outside([text]),
+        lambda *given: None,
+        lambda name, error: said.append(f'{name}: {error}'),
+    )
+
+
+def test_a_topic_is_listened_to_when_somebody_publishes_it_and_as_that_one_offers():
+    graph, said = Graph(), []
+    found = listener(graph, said)
+    assert graph.subscribed == [] and found.topic('m') == '/run/answers'
+    graph.ends = [End('std_msgs/msg/String', reliable=False)]
+    found.look()
+    found.look()
+    assert graph.subscribed == [('String', '/run/answers', 'BEST_EFFORT', True)] and said == []
+
+
+def test_a_type_that_cannot_be_read_is_named_once_and_another_publisher_is_heard():
+    graph, said = Graph(), []
+    graph.ends = [End('autoware_internal_debug_msgs/msg/StringStamped')]
+    found = listener(graph, said)
+    found.look()
+    assert graph.subscribed == [] and len(said) == 1
+    assert said[0].startswith('m: messages of the type autoware_internal_debug_msgs/msg/String')
+    graph.ends.append(End('std_msgs/msg/String'))
+    found.look()
+    assert [kind for kind, *_ in graph.subscribed] == ['String']
+
+
+def test_a_type_that_was_asked_for_is_waited_for():
+    graph, said = Graph(), []
+    graph.ends = [End('sensor_msgs/msg/TimeReference')]
+    found = listener(graph, said, type='std_msgs/msg/String')
+    assert graph.subscribed == [] and said == []
+    graph.ends.append(End('std_msgs/msg/String'))
+    found.look()
+    assert [kind for kind, *_ in graph.subscribed] == ['String']
+
+
+def test_bytes_that_are_no_message_and_too_many_are_refused():
+    for junk in (b'', b'\x00\x01', b'\x00\x01\x00\x00\xff\xff\xff\x7f', bytes(1 << 25)):
+        with pytest.raises(MisalignError, match='std_msgs/msg/String'):
+            outside.decoded(junk, 'std_msgs/msg/String')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'rcl_interfaces/msg/Log',
+        'sensor_msgs/msg/TimeReference',
+        'sensor_msgs/msg/CameraInfo',
+        'diagnostic_msgs/msg/DiagnosticArray',
+        'rcl_interfaces/msg/ParameterValue',
+        'rcl_interfaces/msg/ParameterDescriptor',
+    ],
+)
+def test_a_definition_made_of_a_class_is_that_of_the_type(name):
+    store = get_typestore(Stores.EMPTY)
+    for part, text in outside.definitions_of(name, outside.message_class(name)).items():
+        store.register(get_types_from_msg(text, part))
+    full = get_typestore(Stores.ROS2_JAZZY)
+    # The hash is over the names and types of all fields, nested ones too.
+    assert store.hash_rihs01(name) == full.hash_rihs01(name)

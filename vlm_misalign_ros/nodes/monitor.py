@@ -226,6 +226,8 @@ class Monitor(runtime.MisalignNode):
 
     def on_stop(self) -> None:
         """Close what is open, write the results, and set the exit code by the verdict."""
+        lost = {f'lost/{name}': count for name, count in self._listener.lost.items() if count}
+        self._session.counters.update(lost)
         self._publish(self._session.end(time.monotonic()))
         interrupted = not self.finished and self.failure is None
         folder = self._session.folder

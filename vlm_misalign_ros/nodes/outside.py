@@ -22,6 +22,7 @@ subscribe. Messages come serialised, so that what cannot be decoded costs nothin
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -40,6 +41,8 @@ from vlm_misalign_ros.wire.outside import MOST_BYTES
 
 DEPTH = 10
 """Messages of a topic that wait: texts may be of megabytes."""
+PUBLISHERS = 64
+"""Publishers whose messages are numbered at most: there may be any number of strangers."""
 _TYPE = re.compile(r'([a-z][a-z0-9_]*)/msg/([A-Z][A-Za-z0-9]*)')
 
 
@@ -107,6 +110,9 @@ class Listener:
             name: _Topic(chosen, node.resolve_topic_name(chosen.topic))
             for name, chosen in entries.items()
         }
+        self._numbers: dict[tuple[str, bytes], int] = {}
+        self.lost: Counter[str] = Counter()
+        """Messages that the queue could not hold, by name, as far as publishers number theirs."""
         self.look()
 
     def topic(self, name: str) -> str:
@@ -153,6 +159,7 @@ class Listener:
         self._opened(name, topic.name, form, kind)
 
         def take(data: bytes, info: Mapping[str, Any]) -> None:
+            self._count(name, info)
             self._heard(name, form, data, info)
 
         try:
@@ -163,6 +170,16 @@ class Listener:
             raise NotInstalled(
                 f'messages of the type {form} cannot be read: {error}', 'install its package again'
             ) from error
+
+    def _count(self, name: str, info: Mapping[str, Any]) -> None:
+        number, told = info.get('publication_sequence_number'), info.get('publisher_gid')
+        if not isinstance(number, int) or not isinstance(told, Mapping):
+            return
+        key = name, bytes(told.get('data', b''))
+        if key not in self._numbers and len(self._numbers) >= PUBLISHERS:
+            return
+        self.lost[name] += max(0, number - self._numbers.get(key, number) - 1)
+        self._numbers[key] = number
 
 
 def decoded(data: bytes, form: str) -> Any:
