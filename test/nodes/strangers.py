@@ -72,7 +72,10 @@ class Stranger(Node):
         self.create_timer(0.005, self.tick)
 
     def hear(self, message):
-        self.due.append((to_nanoseconds(message.header.stamp) / NANO + LATENCY, message))
+        stamp = to_nanoseconds(message.header.stamp) / NANO
+        # Replay's stamps are no time of day: then it is the time of arrival that counts.
+        shown = stamp if stamp > 1e9 else time.time()
+        self.due.append((shown + LATENCY, message))
 
     def tick(self):
         while self.due and self.due[0][0] <= time.time():
