@@ -100,6 +100,8 @@ class Asker:
         told, context = shown.pictures, ''
         if mask is not None and chosen.masked:
             told, context = _with_mask(chosen, shown.pictures, mask)
+        if self._model.kind is Kind.CONTRASTIVE:
+            context = ''
         return Query(told, self._prompt, self._ask.chosen.system, context, mask, shown.camera)
 
     def _prompted(self, query: Query, found: Description) -> tuple[str, ...]:
