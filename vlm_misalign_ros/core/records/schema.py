@@ -34,10 +34,12 @@ from vlm_misalign_ros.core.records.account import (
     LateRecord,
     Stamp,
 )
+from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
+    Input,
     Judgement,
     Kind,
     Mention,
@@ -137,19 +139,6 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
 
-class PlacingEntry(msgspec.Struct, frozen=True):
-    """How an answer from outside was joined to its picture."""
-
-    rule: str
-    """exact, oldest, published or nearest_before."""
-    time: str
-    """By which of its times: its `stamp`, or its `arrival`."""
-    seconds: float
-    """From the picture's time to the answer's; negative where the answer's is before it."""
-    window: float
-    """Seconds in which a picture would have fitted; it was the only one in them."""
-
-
 class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model said."""
 
@@ -174,13 +163,20 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
     further: dict[str, Mention] = msgspec.field(default_factory=dict)
     """What was said of each class of the user's own, never scored; absent where of none."""
+    input: Input = Input.IMAGE
+    """What the model was shown of the frame."""
+    shown: int = 1
+    """Frames that were shown: the frame itself and those before it."""
+    prompted: list[str] = msgspec.field(default_factory=list)
+    """Classes that the prompt, or what perception found, had named."""
+    paraphrases: list[Judgement] = msgspec.field(default_factory=list)
+    """Judgements of the paraphrases of the safety question that were asked."""
     placing: PlacingEntry | None = None
     """How it was joined to this picture, of a model outside the run; absent of its own."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
         """Return what a description says, classes in alphabetical order."""
-        placing = answer.placing
         return cls(
             answer.kind,
             answer.text,
@@ -194,11 +190,11 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.cut,
             answer.style,
             {name: answer.further[name] for name in sorted(answer.further)},
-            None
-            if placing is None
-            else PlacingEntry(
-                placing.rule, placing.time, round(placing.seconds, 9), round(placing.window, 9)
-            ),
+            answer.input,
+            answer.shown,
+            list(answer.prompted),
+            list(answer.paraphrases),
+            placing_of(answer),
         )
 
 
