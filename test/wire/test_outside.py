@@ -24,7 +24,9 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.labels.telling import telling_of
 from vlm_misalign_ros.core.language.bounding import MAX_TEXT
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.outside import read_outside
@@ -219,6 +221,27 @@ def test_a_mask_that_its_encoding_cannot_read_is_refused_and_not_scored():
         topic(name='segmentation').claim(string('x'), 'std_msgs/msg/String', 9)
     with pytest.raises(ConfigurationError, match='no label encoding'):
         topic(name='segmentation', label_encoding='nonsense')
+
+
+def test_a_mask_that_cannot_tell_every_class_is_never_read_as_one_of_nineteen():
+    # CARLA before 0.9.14 has one value for pedestrians and riders, and one for all vehicles.
+    tags = np.array([[7, 10], [7, 10]], np.uint8)
+    with pytest.raises(RecordError, match='cannot tell person, rider, car, truck, bus, train'):
+        mask_of(tags, 'carla_tags_0_9_13')
+
+
+@pytest.mark.parametrize(
+    'encoding, count',
+    [
+        ('cityscapes_label_ids', 0),
+        ('cityscapes_train_ids', 0),
+        ('carla_tags', 0),
+        ('cityscapes_colors', 0),
+        ('carla_tags_0_9_13', 8),
+    ],
+)
+def test_what_an_encoding_cannot_tell_is_known_beforehand(encoding, count):
+    assert len(telling_of(open_encoding(encoding)).lacking) == count
 
 
 # Hostile -------------------------------------------------------------------------------------

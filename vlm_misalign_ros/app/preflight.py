@@ -40,6 +40,7 @@ from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.telling import telling_of
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
     contrastive_prompts,
@@ -149,7 +150,13 @@ def _outside(entry: OutsideParameters) -> dict[str, Any]:
     told = plain_outside(entry)
     facts: dict[str, Any] = {'model': f'topic {entry.topic}', 'role': role.value, 'outside': told}
     if isinstance(entry, OutsideMaskParameters):
-        open_encoding(entry.label_encoding)
+        lacking = telling_of(open_encoding(entry.label_encoding)).lacking
+        if lacking:
+            raise ConfigurationError(
+                f"parameter 'label_encoding' of {MASK} is {entry.label_encoding!r}, and masks of "
+                f'it cannot tell {", ".join(lacking)}',
+                'mIoU is over the 19 classes of Cityscapes: a mean over fewer compares with none',
+            )
         if entry.label_encoding not in ENCODINGS:
             facts['encoding_sha256'] = sha256_of(Path(entry.label_encoding).expanduser())
     elif isinstance(entry, OutsideVlmParameters):

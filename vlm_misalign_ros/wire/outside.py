@@ -155,4 +155,9 @@ class OutsideTopic:
                 read.problem or f'{share:.0%} of a mask is outside the table of {read.encoding}',
                 'set `label_encoding` of the segmentation; `vlm-misalign labels` says which it is',
             )
+        if lacking := read.telling.lacking:
+            raise RecordError(
+                f'masks of {read.encoding} cannot tell {", ".join(lacking)}',
+                'mIoU is over the 19 classes of Cityscapes: a mean over fewer compares with none',
+            )
         return to_train_ids(read.labels)
