@@ -87,14 +87,18 @@ class Describes(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Whether it scores classes or answers in words."""
+        """Whether it scores classes, answers in words or reads masks."""
 
     def describe(self, bgr: np.ndarray, /) -> Description:
         """Return what the model says of a BGR uint8 (H, W, 3) picture."""
 
 
 class Family(Protocol):
-    """One way to name and open models; `FAMILY:REST` is the string of a model."""
+    """
+    One way to name and open models; `FAMILY:REST` is the string of a model.
+
+    A family with an attribute `bare` that is true has a model that `FAMILY` alone names.
+    """
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -104,7 +108,7 @@ class Family(Protocol):
         """Return the model that `rest` of the string `text` names; ModelError for none."""
 
     def kind(self, reference: ModelReference, /) -> Kind:
-        """Return whether a VLM of this reference is contrastive or generative."""
+        """Return how a VLM of this reference answers."""
 
     def check(self, reference: ModelReference, role: Role, /) -> None:
         """Raise ModelError for what can be seen to be wrong without loading the model."""
@@ -126,6 +130,7 @@ FAMILIES: Registry[Family] = Registry(
         'open_clip': f'{_HERE}.open_clip:FAMILY',
         'transformers': f'{_HERE}.transformers:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
+        'mask_reader': f'{_HERE}.mask_reader:FAMILY',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
 )
