@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.core.corruptions import (
     CORRUPTIONS,
     parse_conditions,
@@ -133,7 +134,11 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     _devices(configuration)
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
-        found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
+        if kind_of(parse(vlm.model)) is Kind.MASK:
+            facts = mask_reader_facts(vlm, configuration.segmentation, truth)
+        else:
+            facts = _language(vlm, found[vlm.name].get('sha256', vlm.model), truth)
+        found[vlm.name].update(facts)
     return found
 
 
