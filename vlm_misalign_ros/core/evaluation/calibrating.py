@@ -24,7 +24,7 @@ import numpy as np
 from vlm_misalign_ros.core.datasets import Dataset, open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError, ModelError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, STUFF, STUFF_SHARE
-from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.language.prompts import DEFAULT, prompts_hash
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import (
     kind_of,
@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.models.frozen import LEAST
 from vlm_misalign_ros.core.models.least_areas import LeastAreas, set_areas
 from vlm_misalign_ros.core.models.mask_reading import NO_HOOD, Mask
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
 from vlm_misalign_ros.core.truth.trust import Trust
@@ -50,9 +51,7 @@ EGO = BY_NAME['ego vehicle'].id
 class ScoresClasses(Protocol):
     """A contrastive model, as calibration needs it."""
 
-    prompt_id: str
-
-    def raw_scores(self, bgr: np.ndarray, /) -> dict[str, float]:
+    def raw_scores(self, query: Query, /) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
 
 
@@ -86,7 +85,7 @@ def calibrate_model(
     scores, truths = [], []
     clean = _Clean(frames, settings, progress)
     for frame, truth in clean:
-        scores.append(network.raw_scores(frame.image))
+        scores.append(network.raw_scores(Query((frame.image,))))
         truths.append(truth)
     points = calibration.calibrate(scores, truths)
     if not points:
@@ -94,7 +93,7 @@ def calibrate_model(
     return calibration.Calibration(
         model,
         model_hash(reference),
-        network.prompt_id,
+        prompt or DEFAULT,
         prompts_hash(prompt),
         points,
         clean.told(split),

@@ -20,8 +20,10 @@ import time
 
 import numpy as np
 
+from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.models.least_areas import LeastAreas
 from vlm_misalign_ros.core.models.mask_reading import Mask, Reading, judged, named
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.types import Camera, Description, Kind, Mention
 
 
@@ -34,6 +36,18 @@ class MaskReader:
         """Read by calibrated areas, or without them by those of the truth."""
         self._name = name
         self._reading = Reading() if areas is None else areas.reading()
+
+    def describe(self, query: Query) -> Description:
+        """
+        Return what the mask of a query says; the picture is not looked at.
+
+        Raises FrameError for a query without a mask.
+        """
+        if query.mask is None:
+            raise FrameError(
+                f'model {self._name!r} was given no mask', 'it needs a run with a segmentation'
+            )
+        return self.read(query.mask.labels, query.camera)
 
     def read(self, train_ids: np.ndarray, camera: Camera | None = None) -> Description:
         """Return what train ids, uint8 (H, W), say; `camera` may be of another size."""
