@@ -198,13 +198,11 @@ class _Clean:
 
     def refuse(self, dataset: str) -> DatasetError:
         """Return the error of data that are too few for any class."""
-        lost = self._unscorable
-        told = f'; {len(lost)} of {len(self._frames)} frames are unscorable ({lost[0]})'
-        return DatasetError(
-            f'{dataset} has no class with {LEAST} positives and negatives'
-            + (told if lost else ''),
-            'calibrate on more frames that are labelled',
-        )
+        told = f'{dataset} has no class with {LEAST} positives and negatives'
+        if self._unscorable:
+            lost = f'{len(self._unscorable)} of {len(self._frames)} frames are unscorable'
+            told += f'; {lost} ({self._unscorable[0]})'
+        return DatasetError(told, 'calibrate on more frames that are labelled')
 
 
 def frame_truth(
