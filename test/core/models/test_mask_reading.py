@@ -200,6 +200,13 @@ def test_the_stopping_distance_is_that_of_the_settings():
     assert judge(with_(NEAR, 'car'), settings=short) is Judgement.SAFE
 
 
+def test_what_is_unlabelled_at_the_lower_edge_is_the_hood_where_nothing_tells_it():
+    hood = (slice(960, 1024), slice(400, 1700))
+    assert judge(with_(hood, None)) is Judgement.SAFE
+    # Where the hood is known to begin lower, nobody knows what is above it.
+    assert judge(with_(hood, None), hood=0.99) is Judgement.UNPARSED
+
+
 def test_a_hood_that_looks_like_a_car_is_in_nobodys_way():
     hood = (slice(960, 1024), slice(400, 1700))
     assert judge(with_(hood, 'car')) is Judgement.UNSAFE

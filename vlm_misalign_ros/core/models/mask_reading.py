@@ -109,17 +109,18 @@ def judged(mask: Mask, camera: Camera | None, reading: Reading) -> Judgement:
     it says neither, or could be no truth of a scene (core/truth/trust): what is not known is never
     guessed. Without a `camera` the default one is taken.
     """
-    settings = reading.settings
-    trust = assess(LabelMap(mask.labels, tells_hood=False), limits=settings.limits)
+    settings, inventory = reading.settings, mask.inventory
+    # No label for the hood, and nobody knows where it is: what is unlabelled there may be it.
+    tells_hood = reading.hood < NO_HOOD
+    labels = LabelMap(mask.labels, tells_hood=tells_hood)
+    trust = assess(labels, limits=settings.limits, counts=inventory.pixels)
     if not trust.scorable or contradiction(spread(mask.labels)):
         return Judgement.UNPARSED
-    inventory = mask.inventory
     things = tuple(
         thing
         for thing in inventory.things
         if native_area(thing.area, inventory.shape) >= reading.least_of(BY_ID[thing.label].name)
     )
-    # Whoever drew the mask had no label for the hood: what is unlabelled there may be the hood.
-    maps = TruthMaps(mask.labels, tells_hood=False)
+    maps = TruthMaps(mask.labels, tells_hood=tells_hood)
     ahead = look_ahead(replace(inventory, things=things), maps, camera, settings)
     return _JUDGED.get(ahead.hazard.verdict, Judgement.UNPARSED)
