@@ -88,20 +88,23 @@ boxes = st.lists(
 )
 
 
-@given(boxes)
-def test_a_mask_twice_as_large_reads_the_same(drawn_boxes):
+def painted(drawn_boxes):
     mask = np.zeros((24, 48), np.uint8)
     for train_id, top, left, rows, columns in drawn_boxes:
         mask[top : top + rows, 2 * left : 2 * left + columns] = train_id
+    return mask
+
+
+@given(boxes)
+def test_a_mask_twice_as_large_reads_the_same(drawn_boxes):
+    mask = painted(drawn_boxes)
     large = np.kron(mask, np.ones((2, 2), np.uint8))
     assert Mask.of(mask, 0.75).areas() == Mask.of(large, 0.75).areas()
 
 
 @given(boxes)
 def test_areas_are_those_of_a_plain_flood(drawn_boxes):
-    mask = np.zeros((24, 48), np.uint8)
-    for train_id, top, left, rows, columns in drawn_boxes:
-        mask[top : top + rows, 2 * left : 2 * left + columns] = train_id
+    mask = painted(drawn_boxes)
     found = Mask.of(mask).areas()
     for train_id, name in enumerate(CLASSES):
         held = {tuple(place) for place in np.argwhere(mask == train_id)}
