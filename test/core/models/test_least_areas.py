@@ -26,6 +26,7 @@ from vlm_misalign_ros.app import cli
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.calibrating import (
     calibrate_mask_reader,
     frame_truth,
@@ -48,9 +49,11 @@ from vlm_misalign_ros.core.models.least_areas import (
     set_areas,
 )
 from vlm_misalign_ros.core.models.query import Query
+from vlm_misalign_ros.core.settings.asks import asks_of
+from vlm_misalign_ros.core.settings.configuration import parse as parse_configuration
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters, VlmParameters
 from vlm_misalign_ros.core.truth.read import TruthSettings
-from vlm_misalign_ros.core.types import Judgement, Kind, Mention, Role, Segmented
+from vlm_misalign_ros.core.types import Camera, Input, Judgement, Kind, Mention, Role, Segmented
 from vlm_misalign_ros.core.world import generate
 
 
@@ -321,3 +324,41 @@ def test_too_few_frames_are_refused(checkpoints, scenes):
 
     with pytest.raises(DatasetError, match='no class with 20 positives and negatives'):
         calibrate_mask_reader(f'transformers:{checkpoints["segformer"]}', str(scenes))
+
+
+# In a configuration ---------------------------------------------------------------------------
+
+
+def parsed(segmentation='miniature:segformer', **values):
+    vlm = {'model': 'mask_reader', **values}
+    data = {'replay': {'dataset': 'd'}, 'vlms': {'mask': vlm}}
+    if segmentation:
+        data['segmentation'] = {'model': segmentation}
+    return parse_configuration(data)
+
+
+def test_in_a_run_it_is_shown_the_mask_whatever_is_said():
+    for values in ({}, {'input': 'image'}, {'input': 'mask'}):
+        (ask,) = asks_of(parsed(**values).vlms[0])
+        assert (ask.name, ask.input) == ('mask', Input.MASK)
+
+
+def test_what_reads_masks_cannot_be_asked_otherwise():
+    for values in ({'prompt': 'default'}, {'system': 'x'}, {'frames': 2}, {'input': 'objects'}):
+        with pytest.raises(ConfigurationError, match='vlms.mask reads masks, and has'):
+            parsed(**values)
+    with pytest.raises(ConfigurationError, match="input 'mask' of mask needs a mask"):
+        parsed(segmentation='')
+
+
+def test_its_answer_is_that_to_the_mask_itself_with_the_camera_of_the_frame():
+    (ask,) = asks_of(parsed().vlms[0])
+    asked = picture_of('car')
+    high = Camera(256, 128, 282.815, 283.1625, 137.1225, 64.142125, 2.44, 0.038)
+    asker = Asker(load_vlm('mask_reader'), ask)
+    asker.try_out()
+    near = asker.answer(Shown(asked.pictures, asked.mask))
+    assert (near.model, near.kind, near.input) == ('mask', Kind.MASK, Input.MASK)
+    assert near.judgement is Judgement.UNSAFE and near.prompted == () and near.text == ''
+    # Twice as high above the road it is twice as far away: neither near nor far.
+    assert asker.answer(Shown(asked.pictures, asked.mask, high)).judgement is Judgement.UNPARSED

@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.prediction import auroc, average_precision
+from vlm_misalign_ros.core.metrics.youden import youden_threshold
 from vlm_misalign_ros.core.models import frozen
 from vlm_misalign_ros.core.models.frozen import LEAST
 
@@ -106,29 +107,6 @@ def fit_platt(scores: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
             break
         best = trial
     return float(slope), float(intercept)
-
-
-def youden_threshold(chances: np.ndarray, positives: np.ndarray) -> float:
-    """
-    Return the threshold at which sensitivity + specificity is highest.
-
-    It lies half-way between two neighbouring scores; of equally good ones the highest is taken,
-    which asserts least.
-    """
-    order = np.argsort(chances, kind='stable')
-    values, truth = np.asarray(chances, np.float64)[order], np.asarray(positives, bool)[order]
-    cuts = np.flatnonzero(np.diff(values)) + 1
-    yes, no = int(truth.sum()), int((~truth).sum())
-    below_yes = np.concatenate([[0], np.cumsum(truth)])
-    places = np.concatenate([[0], cuts, [len(values)]])
-    # Whole numbers, so that what is equally good is equal.
-    quality = (yes - below_yes[places]) * no + (places - below_yes[places]) * yes
-    place = places[len(places) - 1 - int(np.argmax(quality[::-1]))]
-    if place == 0:
-        return 0.0
-    if place == len(values):
-        return 1.0
-    return float((values[place - 1] + values[place]) / 2)
 
 
 def operating_point(scores: np.ndarray, positives: np.ndarray) -> OperatingPoint | None:

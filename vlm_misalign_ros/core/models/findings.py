@@ -38,7 +38,7 @@ def in_words(mask: Segmented, uncertainty: bool, pictured: bool) -> str:
     Return what a mask holds, one sentence with class, share and place of each, largest first.
 
     With `uncertainty` the mean entropy of each class stands beside it, in words and as a number
-    from 0 to 1; a class without one is `not known how sure`. `pictured`: the picture is shown, too.
+    from 0 to 1, where it is known. `pictured`: the picture is shown, too.
     """
     found = _found(mask.labels)
     begin = (
@@ -84,9 +84,7 @@ def _place(labels: np.ndarray, train_id: int) -> str:
     columns = np.count_nonzero(labels == train_id, axis=0)
     edges = [round(k * len(columns) / 3) for k in range(4)]
     thirds = [columns[low:high].sum() for low, high in zip(edges, edges[1:], strict=False)]
-    named = [
-        name for name, n in zip(_THIRDS, thirds, strict=True) if n >= _PART * columns.sum()
-    ]
+    named = [name for name, n in zip(_THIRDS, thirds, strict=True) if n >= _PART * columns.sum()]
     if len(named) == len(_THIRDS):
         return 'all over the width'
     return 'on the ' + ' and '.join(named) if named != ['middle'] else 'in the middle'
@@ -99,8 +97,8 @@ def in_colours(labels: np.ndarray) -> np.ndarray:
 
 def over(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return a BGR uint8 (H, W, 3) picture with a mask's colours over it, half and half."""
-    mixed = picture.astype(np.uint16) + in_colours(labels)
-    return (mixed // 2).astype(np.uint8)
+    mixed: np.ndarray = (picture.astype(np.uint16) + in_colours(labels)) // 2
+    return mixed.astype(np.uint8)
 
 
 def legend() -> str:

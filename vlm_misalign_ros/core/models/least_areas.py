@@ -34,8 +34,8 @@ import numpy as np
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.metrics.youden import youden_threshold
 from vlm_misalign_ros.core.models import frozen
-from vlm_misalign_ros.core.models.calibration import youden_threshold
 from vlm_misalign_ros.core.models.frozen import LEAST
 from vlm_misalign_ros.core.models.mask_reading import NO_HOOD, Reading, default_area
 from vlm_misalign_ros.core.truth.presence import NATIVE

@@ -143,8 +143,9 @@ class VlmParameters(AskParameters):
         'in topics and records it is called MODEL_NAME',
     )
     source: bool = parameter(
-        False, 'frames > 0: camera/source says which frames are of one sequence'
+        False, 'past frames, masks: camera/source tells the sequence and the camera of each frame'
     )
+    confidence: bool = parameter(True, 'masks: expect segmentation/confidence with each')
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '

@@ -104,7 +104,8 @@ class Family(Protocol):
     """
     One way to name and open models; `FAMILY:REST` is the string of a model.
 
-    A family with an attribute `bare` that is true has a model that `FAMILY` alone names.
+    A family with an attribute `bare` that is true has a model that `FAMILY` alone names; those
+    of one with `reads_masks` are shown masks and nothing else.
     """
 
     @property
@@ -156,6 +157,12 @@ def forms_of(family: str) -> tuple[str, ...]:
         return tuple(FAMILIES.load(family).forms)
     except ConfigurationError:
         return (f'{family}:...',)
+
+
+def reads_masks(text: str) -> bool:
+    """Return whether a string names a model that is shown the mask and nothing else."""
+    family = text.partition(':')[0]
+    return family in FAMILIES and bool(getattr(FAMILIES.load(family), 'reads_masks', False))
 
 
 def refuse_segmentation(reference: ModelReference) -> ModelError:

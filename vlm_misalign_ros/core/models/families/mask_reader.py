@@ -17,9 +17,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
-from vlm_misalign_ros.core.models import least_areas
 from vlm_misalign_ros.core.models.families import (
     FAMILIES,
     Describes,
@@ -29,8 +29,10 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     refuse_segmentation,
 )
-from vlm_misalign_ros.core.models.least_areas import LeastAreas
 from vlm_misalign_ros.core.types import Kind, Role
+
+if TYPE_CHECKING:
+    from vlm_misalign_ros.core.models.least_areas import LeastAreas
 
 NAME = 'mask_reader'
 BESIDE = 'calibration.json'
@@ -43,6 +45,7 @@ class MaskReaders:
     forms = (NAME, f'{NAME}:FILE', f'{NAME}:SEGMENTATION_MODEL')
     bare = True
     """The name alone is a model: the one with the areas of the truth."""
+    reads_masks = True
 
     def parse(self, rest: str, text: str) -> ModelReference:
         """Return the reader of the string `text`; it is no directory's."""
@@ -86,7 +89,9 @@ def areas_of(reference: ModelReference) -> LeastAreas | None:
     place = reference.pretrained
     if not place:
         return None
-    return least_areas.load(_file(place))
+    from vlm_misalign_ros.core.models.least_areas import load
+
+    return load(_file(place))
 
 
 def _file(place: str) -> Path:
