@@ -198,6 +198,21 @@ def test_a_speck_below_the_least_area_of_its_class_stands_in_nobodys_way():
     assert judge(with_(NEAR, 'car'), least={'car': 4201.0}) is Judgement.SAFE
 
 
+def test_of_things_that_hang_together_each_stands_on_its_own_feet():
+    """A car in the corridor 14 m ahead touches one beside it that is nearer and so lower."""
+    mask = with_(NEAR, 'car')
+    mask = with_((slice(560, 760), slice(1130, 1600)), 'car', mask)
+    # The lowest row is 759: 1.22 / ((759.5 - 513.137) / 2265.3 + 0.038) is 8.3 m ahead, where the
+    # corridor ends 1.5 / 8.3 * 2262.5 = 409 columns right of 1097; cut that one short of it.
+    mask = with_((slice(620, 760), slice(1130, 1510)), 'road', mask)
+    assert judge(mask) is Judgement.UNSAFE
+    beside = with_((slice(560, 760), slice(1510, 1600)), 'car')
+    assert judge(beside) is Judgement.SAFE
+    # The roof of a bus that reaches over the road is no foot on it.
+    roof = with_((slice(440, 480), slice(900, 1600)), 'car', beside)
+    assert judge(with_((slice(480, 560), slice(1510, 1600)), 'car', roof)) is not Judgement.UNSAFE
+
+
 def test_the_stopping_distance_is_that_of_the_settings():
     short = TruthSettings.from_plain({**TruthSettings().to_plain(), 'stopping_distance': 9.0})
     assert judge(with_(NEAR, 'car'), settings=short) is Judgement.SAFE

@@ -36,9 +36,11 @@ from vlm_misalign_ros.core.labels.classes import (
 )
 from vlm_misalign_ros.core.labels.fitting import contradiction
 from vlm_misalign_ros.core.labels.maps import LabelMap, spread
-from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
+from vlm_misalign_ros.core.truth.camera import axis_of_rows
+from vlm_misalign_ros.core.truth.hazard import DANGERS
+from vlm_misalign_ros.core.truth.inventory import Inventory, Thing, take_inventory
 from vlm_misalign_ros.core.truth.presence import NATIVE, native_area
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, look_ahead
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, look_ahead, used_camera
 from vlm_misalign_ros.core.truth.trust import assess
 from vlm_misalign_ros.core.types import Camera, Hazard, Judgement
 
@@ -76,14 +78,14 @@ class Mask:
     labels: np.ndarray
     """Label ids, uint8 (H, W); the hood is ego vehicle, what is no class is unlabeled."""
     inventory: Inventory
-    """Its things are the connected parts (8 neighbours)."""
+    """Its things are the connected parts (8 neighbours), and know where their columns end."""
 
     @classmethod
     def of(cls, train_ids: np.ndarray, hood: float = NO_HOOD) -> Mask:
         """Take apart train ids, uint8 (H, W); `hood` is where the ego vehicle begins."""
         labels = to_label_ids(train_ids)
         labels[round(hood * labels.shape[0]) :] = _HOOD
-        return cls(labels, take_inventory(labels, None))
+        return cls(labels, take_inventory(labels, None, ends=DANGERS))
 
     def areas(self) -> dict[str, float]:
         """Return the largest part of each thing and all of each stuff, pixels at 2048 x 1024."""
@@ -108,6 +110,10 @@ def judged(mask: Mask, camera: Camera | None, reading: Reading) -> Judgement:
     UNSAFE where the mask makes a HAZARD, SAFE where it makes the road CLEAR, and UNPARSED where
     it says neither, or could be no truth of a scene (core/truth/trust): what is not known is never
     guessed. Without a `camera` the default one is taken.
+
+    Several road users may hang together in one part, of which the lowest rows are the feet of but
+    one. So a part also stands where its columns end: what ends above the ground seems farther away
+    and farther to the side, never nearer, than it is.
     """
     settings, inventory = reading.settings, mask.inventory
     # No label for the hood, and nobody knows where it is: what is unlabelled there may be it.
@@ -116,11 +122,35 @@ def judged(mask: Mask, camera: Camera | None, reading: Reading) -> Judgement:
     trust = assess(labels, limits=settings.limits, counts=inventory.pixels)
     if not trust.scorable or contradiction(spread(mask.labels)):
         return Judgement.UNPARSED
-    things = tuple(
+    things = [
         thing
         for thing in inventory.things
         if native_area(thing.area, inventory.shape) >= reading.least_of(BY_ID[thing.label].name)
-    )
+    ]
+    used = used_camera(camera, inventory.shape, settings)
+    things += _nearest_columns(things, used, settings.hazard.corridor_width / 2)
     maps = TruthMaps(mask.labels, tells_hood=tells_hood)
-    ahead = look_ahead(replace(inventory, things=things), maps, camera, settings)
+    ahead = look_ahead(replace(inventory, things=tuple(things)), maps, used, settings)
     return _JUDGED.get(ahead.hazard.verdict, Judgement.UNPARSED)
+
+
+def _nearest_columns(things: list[Thing], camera: Camera, reach: float) -> list[Thing]:
+    """
+    Return things again with their nearest column in the corridor as their foot.
+
+    `reach` is half the corridor's width, metres. Those without a column in it are left out.
+    """
+    found = []
+    for thing in things:
+        if thing.ends is None:
+            continue
+        columns, rows = thing.ends
+        # The lower edge of a pixel touches the road, as in truth.hazard.
+        sideways = np.abs(columns - camera.cx) / camera.fx
+        with np.errstate(invalid='ignore'):
+            inside = sideways * axis_of_rows(camera, rows + 0.5) <= reach
+        if inside.any():
+            lowest = int(rows[inside].max())
+            foot = columns[inside & (rows == lowest)]
+            found.append(replace(thing, bottom=lowest, foot=foot))
+    return found

@@ -237,21 +237,23 @@ class Ahead:
     hazard: HazardResult
 
 
+def used_camera(camera: Camera | None, shape: tuple[int, int], settings: TruthSettings) -> Camera:
+    """
+    Return the camera of a frame, scaled to maps of a shape, (H, W).
+
+    Without one the default is taken: Cityscapes' intrinsics, at the height and pitch of the
+    settings.
+    """
+    height, width = shape
+    found = camera or nominal_camera(shape, settings.camera_height, settings.camera_pitch)
+    return scaled(found, width, height)
+
+
 def look_ahead(
     inventory: Inventory, maps: TruthMaps, camera: Camera | None, settings: TruthSettings
 ) -> Ahead:
-    """
-    Return who and what of an inventory of the maps is in the way.
-
-    Without a `camera` the default one is taken: Cityscapes' intrinsics, at the height and pitch
-    of the settings.
-    """
-    height, width = maps.labels.shape
-    used = scaled(
-        camera or nominal_camera(maps.labels.shape, settings.camera_height, settings.camera_pitch),
-        width,
-        height,
-    )
+    """Return who and what of an inventory of the maps is in the way; `camera` as `used_camera`."""
+    used = used_camera(camera, inventory.shape, settings)
     things = approaches(inventory, used)
     limits = settings.hazard
     runs = with_hood(inventory.runs, maps.labels, maps.tells_hood)
