@@ -15,9 +15,9 @@
 """
 Answers kept on disk, so that a run can be resumed and repeated without asking again.
 
-A file each, named by the SHA-256 of everything that was asked (server, model, words, hashes of the
-pictures, parameters). A file is written whole or not at all, under a name of its own first, so that
-several processes may use one folder. What cannot be read, or is of another question, is none.
+A file each, named by the SHA-256 of everything that was asked (server, model, words, hashes of
+the pictures, parameters). A file is written whole or not at all, under a name of its own first, so
+that several processes may use one folder. What cannot be read, or is of another question, is none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.models.served.replies import Reply, Told, Token, is_number
+from vlm_misalign_ros.core.models.served.replies import Reply, Token, Told, is_number
 
 VERSION = 1
 MOST_BYTES = 2 * 1024 * 1024

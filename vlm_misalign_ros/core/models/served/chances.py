@@ -52,8 +52,8 @@ def probability_of_yes(tokens: Sequence[Token]) -> float | None:
     """
     Return P(yes) / (P(yes) + P(no)) of a short greedy answer, six digits.
 
-    None where the server told no alternatives, where both are unlikely, or where more than LEAST of
-    what they come to is unknown: what begins like one of them off the path of the answer, and a
+    None where the server told no alternatives, where both are unlikely, or where more than LEAST
+    of what they come to is unknown: what begins like one of them off the path of the answer, and a
     word that is below the alternatives that were told. That a whole word off the path might go on
     to be another (` no` of `nothing`, in pieces) is not known and left out.
     """
@@ -84,9 +84,7 @@ def probability_of_yes(tokens: Sequence[Token]) -> float | None:
     return round(tally.known['yes'] / total, _DIGITS)
 
 
-def _count(
-    tally: _Tally, said: str, text: str, chance: float, following: Token | None
-) -> None:
+def _count(tally: _Tally, said: str, text: str, chance: float, following: Token | None) -> None:
     """Count one way on: `following` is what comes after it where that is known."""
     word = _bare(said + text)
     if word in _WORDS:

@@ -22,11 +22,19 @@ import random
 import re
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.models.served.cache import Answers
-from vlm_misalign_ros.core.models.served.patience import MOST, Clock, Gate, Wall, backoff, retry_after
+from vlm_misalign_ros.core.models.served.patience import (
+    MOST,
+    Clock,
+    Gate,
+    Wall,
+    backoff,
+    retry_after,
+)
 from vlm_misalign_ros.core.models.served.questions import Coding, Question
 from vlm_misalign_ros.core.models.served.replies import (
     NotAnAnswer,
@@ -120,10 +128,13 @@ class Client:
         while True:
             pause = self.gate.enter()
             if pause:
-                raise NotAnswered(f'the server of {question.model!r} asks not to be asked for {pause:.0f} s')
+                raise NotAnswered(
+                    f'the server of {question.model!r} asks not to be asked for {pause:.0f} s'
+                )
             aside = self.budget.take(question.length)
+            left_out = self.left_out
             try:
-                reply = self._attempt(question)
+                reply = self._attempt(question, left_out)
             except _Passing as error:
                 self._after(error, aside)
                 if attempt >= self.retries:
@@ -141,7 +152,7 @@ class Client:
                         self.clock.wait(error.after + min(wait, 1.0))
             except _Refused as error:
                 self.budget.give_back(aside)
-                if not self._adapt(error):
+                if not self._adapt(error, left_out):
                     raise NotAnswered(f'model {question.model!r}: {error}', error.remedy) from None
             except (NotAnAnswer, Withheld) as error:
                 self.budget.settle(aside, None)
@@ -169,8 +180,8 @@ class Client:
                 'set token_budget to 0',
             )
 
-    def _attempt(self, question: Question) -> Reply:
-        body = json.dumps(question.body(self.left_out)).encode()
+    def _attempt(self, question: Question, left_out: Sequence[str]) -> Reply:
+        body = json.dumps(question.body(left_out)).encode()
         headers = {'Content-Type': 'application/json', **self.secret.headers()}
         try:
             response = self.transport.exchange('POST', CHAT, headers, body, self.timeout)
@@ -204,10 +215,10 @@ class Client:
             return _Passing(told, after, taken=status >= 500 or status == 408)
         return _Refused(told, _remedy(status, self.secret), said if status in (400, 422) else '')
 
-    def _adapt(self, error: _Refused) -> bool:
+    def _adapt(self, error: _Refused, left_out: Sequence[str]) -> bool:
         """Leave out a parameter that the server refuses by name; return whether there is one."""
         for name in OPTIONAL:
-            if name in self.left_out or not re.search(rf'\b{name}\b', error.said):
+            if name in left_out or not re.search(rf'\b{name}\b', error.said):
                 continue
             with self._lock:
                 if name not in self.left_out:

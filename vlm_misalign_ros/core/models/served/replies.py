@@ -25,7 +25,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from vlm_misalign_ros.core.language.bounding import MAX_RAW, without_controls
 from vlm_misalign_ros.core.models.served.secret import Secret
@@ -37,6 +37,7 @@ MOST_TOPS = 32
 _SHORT = 200
 """Characters of what a server says of itself."""
 _TOKEN = 200
+_ROUNDING = 1e-3
 _MOST_USAGE = 10**9
 
 
@@ -117,10 +118,8 @@ def read_reply(body: bytes, server: str, secret: Secret) -> Reply:
     text = secret.scrub(said)
     if finish == 'content_filter' and not text.strip():
         raise Withheld("the server's content filter held the answer back")
-    told = Told(
-        *(_short(data.get(name), secret) for name in ('model', 'system_fingerprint')),
-        _short(server, secret),
-    )
+    model, fingerprint = data.get('model'), data.get('system_fingerprint')
+    told = Told(_short(model, secret), _short(fingerprint, secret), _short(server, secret))
     # The key cannot be seen in its pieces: of an answer that repeats it no token is kept.
     tokens = tuple(_tokens(choice.get('logprobs'))) if text == said else ()
     return Reply(text[:MAX_RAW], finish == 'length', tokens, _used(data.get('usage')), told)
@@ -165,12 +164,10 @@ def _chance(entry: Any) -> tuple[str, float] | None:
     if not isinstance(text, str) or len(text) > _TOKEN or not is_number(logprob):
         return None
     # A little above 0 is rounding; OpenAI writes -9999 for what is hardly possible.
-    if logprob > 1e-3:
-        return None
-    return text, min(float(logprob), 0.0)
+    return (text, min(float(logprob), 0.0)) if logprob <= _ROUNDING else None
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value is a number that a float holds."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < _MOST_USAGE
@@ -198,24 +195,21 @@ def error_text(body: bytes, whole: bool, secret: Secret) -> str:
     """
     Return what the body of an error says, in one short line without the key.
 
-    Looked for where OpenAI, FastAPI and Ollama have it; else the beginning of the body. Of one
-    that was cut off nothing is taken in which a part of the key might stand.
+    Looked for where OpenAI, FastAPI and Ollama have it; else the beginning of the body, which is
+    not `whole` where it was cut off.
     """
-    text = body.decode('utf-8', 'replace')
-    if not whole:
-        text = text[: max(len(text) - secret.longest(), 0)]
     try:
-        data = read_json(body) if whole else text
+        found = read_json(body)
     except NotAnAnswer:
-        data = text
-    found = data
+        found = body.decode('utf-8', 'replace')
     for name in ('error', 'message', 'detail'):
         if isinstance(found, dict) and name in found:
             found = found[name]
     if not isinstance(found, str):
         found = json.dumps(found, ensure_ascii=False, default=str)
-    line = ' '.join(without_controls(secret.scrub(found)).split())
-    return secret.scrub(line)[:_SHORT]
+    # Before and after: space in the key's place is none of it, and characters that go may part it.
+    line = ' '.join(without_controls(secret.scrub(found, not whole)).split())
+    return secret.scrub(line, not whole)[:_SHORT]
 
 
 def error_code(body: bytes) -> str:

@@ -89,15 +89,23 @@ class Secret:
         """Return the headers that a request is sent with because of it."""
         return {'Authorization': f'Bearer {self._key}'} if self._key else {}
 
-    def scrub(self, text: str) -> str:
-        """Return a text without the key, also as it stands in addresses, JSON and base64."""
+    def scrub(self, text: str, cut: bool = False) -> str:
+        """
+        Return a text without the key, also as it stands in addresses, JSON and base64.
+
+        With `cut` the text is the beginning of a longer one, and may end within the key.
+        """
         for form in self._forms:
             text = text.replace(form, HIDDEN)
-        return text
-
-    def longest(self) -> int:
-        """Return how many characters the longest form of the key has; 0 for none."""
-        return max(map(len, self._forms), default=0)
+        if not cut:
+            return text
+        ends = (
+            size
+            for form in self._forms
+            for size in range(min(len(form), len(text)), 0, -1)
+            if text.endswith(form[:size])
+        )
+        return text[: len(text) - max(ends, default=0)]
 
 
 def _forms(key: str) -> tuple[str, ...]:

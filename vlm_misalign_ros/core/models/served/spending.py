@@ -22,7 +22,7 @@ from vlm_misalign_ros.core.errors import FrameError
 
 
 class Spent(FrameError):
-    """The limit on tokens is reached: this frame has no answer, and those that are kept still do."""
+    """The limit on tokens is reached: this frame has no answer; one that is kept still has."""
 
     repeats = False
 
@@ -66,7 +66,7 @@ class Budget:
             return aside
 
     def settle(self, aside: int, used: int | None) -> None:
-        """Count what a request used; None where nobody told, which counts as what was set aside."""
+        """Count what a request used; None, where nobody told, counts as what was set aside."""
         with self._lock:
             self._under_way -= aside
             self._spent += aside if used is None else used

@@ -76,7 +76,7 @@ class _Wire:
     def close(self) -> None:
         """End what is being sent or received, from another thread."""
         self.cut = True
-        found = self.socket or getattr(self.connection, 'sock', None)
+        found: Any = self.socket or getattr(self.connection, 'sock', None)
         with suppress(OSError, AttributeError, TypeError):
             # Of TLS, too, only the socket itself: its own shutdown would wait for the peer.
             socket.socket.shutdown(found, socket.SHUT_RDWR)
@@ -110,11 +110,11 @@ class _Secured(_Noted, HTTPSConnection):
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain  # type: ignore[assignment]
+    ConnectionCls = _Plain
 
 
 class _SecuredPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Secured  # type: ignore[assignment]
+    ConnectionCls = _Secured
 
 
 class Transport:
@@ -151,14 +151,19 @@ class Transport:
         timer.daemon = True
         timer.start()
         _NOW.wire = wire
+        late = NoAnswer(f'no whole answer within {seconds:g} s')
         try:
-            return self._exchange(method, path, headers, body, seconds, most)
+            response = self._exchange(method, path, headers, body, seconds, most)
         except (HTTPError, OSError, ValueError) as error:
-            late = wire.cut or time.monotonic() - begin >= seconds
-            raise NoAnswer(f'no whole answer within {seconds:g} s' if late else _why(error)) from None
+            in_time = not wire.cut and time.monotonic() - begin < seconds
+            raise (NoAnswer(_why(error)) if in_time else late) from None
         finally:
             _NOW.wire = None
             timer.cancel()
+        if wire.cut:
+            # A head or a body without a length ends well where its connection ends.
+            raise late
+        return response
 
     def _exchange(
         self,
