@@ -119,28 +119,20 @@ def _below(logprobs: Sequence[float]) -> float:
     return min(min(chances), max(1.0 - sum(chances), 0.0))
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A token, and the characters of the answer that it wrote."""
-
-    start: int
-    end: int
-    logprob: float
-
-
-def placed(text: str, tokens: Sequence[Token]) -> tuple[Placed, ...]:
+def placed(text: str, tokens: Sequence[Token]) -> list[tuple[int, int, float]]:
     """
-    Return the tokens with their places in an answer; none where they do not spell it.
+    Return first character, the one after the last, and log-probability of each token of a text.
 
-    A server may leave out space at the ends of the answer, and the mark of its end has no place.
+    None where the tokens do not spell it. A server may leave out space at the ends of the answer,
+    and the mark of its end has no place.
     """
     whole = ''.join(token.text for token in tokens)
     offset = whole.find(text) if text else -1
     if offset < 0 or whole[:offset].strip():
-        return ()
+        return []
     found, at = [], -offset
     for token in tokens:
         start, at = at, at + len(token.text)
         if at > 0 and start < len(text):
-            found.append(Placed(max(start, 0), min(at, len(text)), token.logprob))
-    return tuple(found)
+            found.append((max(start, 0), min(at, len(text)), token.logprob))
+    return found
