@@ -46,7 +46,7 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, parse
+from vlm_misalign_ros.core.models.factory import check, kind_of, model_facts, parse
 from vlm_misalign_ros.core.models.families import FAMILIES
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
@@ -60,6 +60,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
     manner_of,
     truth_settings,
+    vlm_options,
 )
 from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
@@ -134,6 +135,9 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
         found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
+    for vlm in configuration.vlms:
+        # Last: a served model is asked, which may cost something.
+        found[vlm.name].update(model_facts(vlm.model, **vlm_options(vlm)))
     return found
 
 

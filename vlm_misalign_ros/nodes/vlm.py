@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
@@ -25,8 +25,7 @@ from sensor_msgs.msg import Image
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.models.factory import load_vlm
-from vlm_misalign_ros.core.models.families import VlmOptions
-from vlm_misalign_ros.core.settings.nodes import VlmParameters
+from vlm_misalign_ros.core.settings.nodes import VlmParameters, vlm_options
 from vlm_misalign_ros.core.types import Failed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
@@ -45,13 +44,17 @@ class Vlm(runtime.MisalignNode):
                 "parameter 'name' of a vlm node is empty",
                 'give the model a name for topics and records',
             )
-        options = {field.name: getattr(chosen, field.name) for field in fields(VlmOptions)}
-        self._model = load_vlm(chosen.model, **options)
+        self._model = load_vlm(chosen.model, **vlm_options(chosen))
         self._answers = self.create_publisher(
             DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos()
         )
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            chosen.concurrency,
         )
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 

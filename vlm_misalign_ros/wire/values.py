@@ -253,6 +253,7 @@ def description_to_values(description: Description) -> Values:
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
         'image': description.image,
+        'cached': str(int(description.cached)),
     }
 
 
@@ -305,6 +306,7 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         view=_view(loads(values, 'view', WHOLE)),
         latency=_positive(number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
+        cached=flag(values, 'cached'),
     )
 
 

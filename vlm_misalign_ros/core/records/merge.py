@@ -61,6 +61,13 @@ _FREE_OF_MODELS = (
     'policy',
     'reliability',
     'trust_remote_code',
+    'api_key_env',
+    'timeout',
+    'retries',
+    'concurrency',
+    'requests_per_minute',
+    'token_budget',
+    'answer_cache',
 )
 """Settings of a model's node that do not say what it is (hashes do) or how it answers."""
 _GAP = NANO

@@ -16,13 +16,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.models.families import VlmOptions
+from vlm_misalign_ros.core.models.served.address import EXAMPLE, check_served
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -137,8 +140,8 @@ class VlmParameters:
     name: str = parameter('', 'name of the model in topics and records')
     model: str = parameter(
         '',
-        'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
-        'miniature:NAME',
+        'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
+        'miniature:NAME, or openai:MODEL behind the server of base_url',
     )
     prompt: str = parameter(
         '', 'id of a prompt (set) of `vlm-misalign list prompts`, or FILE#ID; empty: the default'
@@ -173,12 +176,51 @@ class VlmParameters:
         'keep the likelihood of each mention',
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
+    base_url: str = parameter(
+        '', f'served: address of the server of chat completions, such as {EXAMPLE}'
+    )
+    api_key_env: str = parameter(
+        'OPENAI_API_KEY',
+        'served: NAME of the environment variable with the key, never the key itself; empty: no '
+        'key is sent',
+    )
+    picture_format: str = parameter(
+        'png', 'served: how pictures are sent; png loses nothing', choices=('png', 'jpeg')
+    )
+    jpeg_quality: int = parameter(90, 'served: of jpeg', minimum=1, maximum=100)
+    longest_edge: int = parameter(
+        0,
+        'served: pixels to which larger pictures are made smaller; 0: sent as they are',
+        minimum=0,
+    )
+    timeout: float = parameter(
+        60.0, 'served: seconds that one attempt may take', minimum=0.1, maximum=3600
+    )
+    retries: int = parameter(
+        3, 'served: attempts after the first where a failure may pass', minimum=0, maximum=20
+    )
+    concurrency: int = parameter(
+        1, 'served: frames that are asked about at once', minimum=1, maximum=64
+    )
+    requests_per_minute: float = parameter(
+        0.0, 'served: rate that is kept to; 0: any', minimum=0, maximum=1e6
+    )
+    token_budget: int = parameter(
+        0, 'served: tokens, of questions and answers, that are used at most; 0: any', minimum=0
+    )
+    answer_cache: str = parameter(
+        '', 'served: folder of answers that are not asked for again; empty: none are kept'
+    )
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a server that will not do, before it is written down."""
+        check_served(self.model, self.base_url, self.api_key_env, self.concurrency)
 
 
 @dataclass(frozen=True)
@@ -322,6 +364,11 @@ class RecorderParameters:
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
+    """Return the parameters of a VLM node that its model is opened with."""
+    return {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
 
 
 def manner_of(parameters: CorruptionParameters) -> Manner:

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.models.served.secret import check_name
 
-FAMILY = 'openai'
+PREFIX = 'openai:'
 EXAMPLE = 'http://127.0.0.1:8000/v1'
 _HIDDEN = "parameter 'base_url' of a served model"
 
@@ -78,3 +79,26 @@ def parse_address(text: str) -> Address:
     if parts.scheme not in ('http', 'https') or not parts.hostname or strange or '\\' in text:
         raise ConfigurationError(f'{_HIDDEN} is {text[:200]!r}', f'give one such as {EXAMPLE}')
     return Address(text.rstrip('/'), parts.scheme, parts.hostname, port)
+
+
+def check_served(model: str, base_url: str, api_key_env: str, concurrency: int) -> None:
+    """
+    Raise ConfigurationError for settings of a server that do not go with the model, or hold a key.
+
+    Before a configuration is written or shown anywhere.
+    """
+    check_name(api_key_env)
+    if model.startswith(PREFIX):
+        parse_address(base_url)
+        return
+    if base_url:
+        parse_address(base_url)
+        raise ConfigurationError(
+            f"parameter 'base_url' is set, and model {model!r} is not behind a server",
+            f'give {PREFIX}MODEL, or leave base_url out',
+        )
+    if concurrency != 1:
+        raise ConfigurationError(
+            f"parameter 'concurrency' is {concurrency}, and model {model!r} is behind no server",
+            'leave it out: a local model answers one frame after the other',
+        )
