@@ -20,6 +20,7 @@ import json
 import math
 import random
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -113,7 +114,9 @@ class Server:
     request gets `otherwise`. `asked` are the requests that came.
     """
 
-    def __init__(self, otherwise: Answer | None = None, port: int = 0) -> None:
+    def __init__(
+        self, otherwise: Answer | None = None, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.script: list[Answer] = []
         self.otherwise = otherwise or say(completion())
         self.asked: list[Asked] = []
@@ -160,6 +163,11 @@ class Server:
                 pass
 
         self._server = Quiet(('127.0.0.1', port), Handler)
+        self._scheme = 'http' if tls is None else 'https'
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
@@ -171,7 +179,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f'http://127.0.0.1:{self.port}/v1'
+        return f'{self._scheme}://127.0.0.1:{self.port}/v1'
 
     def __enter__(self) -> Server:
         return self

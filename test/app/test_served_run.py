@@ -102,6 +102,11 @@ def test_a_run_is_repeated_without_asking_and_gives_the_same_records(config, tmp
         told = manifest['models']['served']['served']
         assert told['server']['model'] == MODEL
         assert told['server']['system_fingerprint'] == 'fp_1'
+        notes = json.loads((tmp_path / name / 'verdict.json').read_text())['notes']
+        kept = [note for note in notes if 'answer_cache' in note]
+        assert [note.partition(' answers')[0] for note in kept] == [
+            'served: 12 of 12' for _ in cached
+        ]
         assert told['trial'] == {'asked': 2, 'changed': 0, 'cached': 2 if cached else 0}
     assert leaks_of(tmp_path) == []
 

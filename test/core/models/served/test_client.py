@@ -16,6 +16,9 @@
 
 import json
 import random
+import shutil
+import ssl
+import subprocess
 import threading
 from collections import Counter
 from datetime import datetime, timezone
@@ -517,3 +520,46 @@ def test_several_threads_each_get_the_answer_to_their_own_question(server):
 
 def test_errors_of_a_server_are_errors_of_the_frame():
     assert not issubclass(FrameError, ModelError)
+
+
+# TLS ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def certificate(tmp_path_factory):
+    """Return the files of a certificate of this machine that nobody has signed, and of its key."""
+    if shutil.which('openssl') is None:
+        pytest.skip('no openssl to make a certificate with')
+    folder = tmp_path_factory.mktemp('tls')
+    subprocess.run(
+        ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2']
+        + ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+        + ['-keyout', 'key.pem', '-out', 'cert.pem'],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder / 'cert.pem', folder / 'key.pem'
+
+
+@pytest.fixture
+def secured(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with Server(tls=context) as found:
+        yield found
+
+
+def test_a_certificate_that_nobody_has_signed_gets_no_request(secured):
+    said = refused(client_of(secured.url, key=CANARY, retries=0))
+    assert 'SSLError' in said and 'CERTIFICATE_VERIFY_FAILED' in said
+    assert secured.asked == []
+
+
+def test_over_tls_answers_come_and_drops_are_cut_off_as_well(secured, certificate, monkeypatch):
+    monkeypatch.setenv('SSL_CERT_FILE', str(certificate[0]))
+    assert client_of(secured.url, key=CANARY).ask(question()).text
+    assert secured.asked[0].headers['authorization'] == f'Bearer {CANARY}'
+    secured.otherwise = dripping(secured, True)
+    said = refused(client_of(secured.url, timeout=1.0, retries=0))
+    assert 'no whole answer within 1 s' in said

@@ -179,6 +179,19 @@ def test_a_kept_answer_says_so(server, tmp_path):
     assert not load_vlm(NAME, **options).describe(PICTURE).cached
 
 
+def test_a_server_that_becomes_another_is_warned_of_once(server, caplog):
+    model = load_vlm(NAME, base_url=server.url, uncertainty=False)
+    server.otherwise = say(completion(system_fingerprint='fp_2'))
+    for _ in range(3):
+        model.describe(PICTURE)
+    warned = [
+        record.getMessage() for record in caplog.records if 'now says' in record.getMessage()
+    ]
+    assert warned == [
+        f'{NAME}: the server now says that it is {MODEL} fp_2, and said {MODEL} fp_1 before'
+    ]
+
+
 # At the start ------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,8 @@ from vlm_misalign_ros.core.types import Description, Kind
 
 SAFETY_PROMPT = 'safety'
 """Id of the question whose answer, yes or no, tells how sure the model is."""
+_MOST_TOLD = 8
+"""Servers that are told apart."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -78,6 +80,8 @@ class ServedModel:
         self._coding = Coding(options.picture_format, options.jpeg_quality, options.longest_edge)
         self._logprobs: bool | None = None
         """Whether the server tells probabilities; None before the first answer."""
+        self._told: list[tuple[str, str]] = []
+        """What the server has said that it is so far, without repetitions."""
         address = parse_address(options.base_url)
         secret = Secret.of_environment(options.api_key_env)
         if secret and not address.safe:
@@ -136,7 +140,21 @@ class ServedModel:
         )
 
     def _learn(self, reply: Reply) -> None:
-        """Note whether probabilities come where they are asked for: then, and only then, later."""
+        """
+        Note what the server says of itself, and whether it tells probabilities where asked to.
+
+        A server that becomes another one during a run is warned of. Probabilities are asked for
+        again only where they have come with the first answer.
+        """
+        told = (reply.told.model, reply.told.fingerprint)
+        if told not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.append(told)
+            if len(self._told) > 1:
+                _LOG.warning(
+                    '%s: the server now says that it is %s, and said %s before',
+                    self._name,
+                    *(' '.join(filter(None, one)) or 'nothing' for one in self._told[:-3:-1]),
+                )
         if self._logprobs is None and self._uncertainty:
             self._logprobs = bool(reply.tokens)
             if not reply.tokens:
