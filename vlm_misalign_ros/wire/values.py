@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -57,6 +58,8 @@ _SECONDS = 2**31
 _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
+_BY_CLASS = 'entropy/'
+"""Before the name of a class: the mean entropy where it is predicted."""
 
 
 _NO_REASON = 'no reason was told'
@@ -202,6 +205,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'confidence': repr(told.confidence),
         'image': told.image,
         'mask': told.mask,
+        **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
     }
 
 
@@ -225,13 +229,24 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
     """
     Read a `segmentation/confidence` message; Failed where the model failed on the frame.
 
-    Raises RecordError naming a value that is not 0 to 1.
+    Raises RecordError naming a value that is not 0 to 1, and an entropy of what is no class.
     """
     failed = _failed(values)
     if failed is not None:
         return failed
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    return Confidence(entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'))
+    by_class = {}
+    for key, value in values.items():
+        if key.startswith(_BY_CLASS):
+            name = key.removeprefix(_BY_CLASS)
+            if name not in CLASSES:
+                raise RecordError(
+                    f'message value {key[:80]!r} is of no class', 'allowed: ' + ', '.join(CLASSES)
+                )
+            by_class[name] = share(value, key)
+    return Confidence(
+        entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'), by_class
+    )
 
 
 def description_to_values(description: Description) -> Values:

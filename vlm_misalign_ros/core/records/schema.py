@@ -35,7 +35,15 @@ from vlm_misalign_ros.core.records.account import (
     Stamp,
 )
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
-from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Presence, View
+from vlm_misalign_ros.core.types import (
+    Confidence,
+    Description,
+    Judgement,
+    Kind,
+    Mention,
+    Presence,
+    View,
+)
 
 SCHEMA = 4
 """Version of the records. 4: what cannot be trusted is told apart (unscorable, doubled,
@@ -92,13 +100,21 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """What was drawn and used."""
 
 
-class ConfidenceEntry(msgspec.Struct, frozen=True):
+class ConfidenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """How sure the segmentation was, means over the pixels."""
 
     entropy: float
     """Of the class probabilities, 0 to 1 (of log 19)."""
     confidence: float
     """The highest class probability."""
+    entropies: dict[str, float] = msgspec.field(default_factory=dict)
+    """Mean entropy by predicted class, 0 to 1; absent where none was told."""
+
+    @classmethod
+    def of(cls, told: Confidence) -> ConfidenceEntry:
+        """Return what was told, classes in alphabetical order."""
+        by_class = {name: told.entropies[name] for name in sorted(told.entropies)}
+        return cls(told.entropy, told.confidence, by_class)
 
 
 class SegmentationEntry(msgspec.Struct, frozen=True):

@@ -25,8 +25,10 @@ from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
-from vlm_misalign_ros.core.models.served.address import EXAMPLE, check_served
+from vlm_misalign_ros.core.models.served.address import check_served
+from vlm_misalign_ros.core.settings.asks import AskParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
+from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
@@ -134,17 +136,23 @@ class SegmentationParameters:
 
 
 @dataclass(frozen=True)
-class VlmParameters:
-    """Parameters of a VLM node."""
+class VlmParameters(ServerParameters, AskParameters):
+    """Parameters of a VLM node; those of its ask stand first, then those of a server."""
 
     name: str = parameter('', 'name of the model in topics and records')
+    asks: tuple[str, ...] = parameter(
+        (),
+        'several asks of the one model: `{NAME: {prompt, text, system, input, frames, stride, '
+        'paraphrases}}` each, in a configuration one mapping; what an ask leaves out is as above; '
+        'in topics and records it is called MODEL_NAME',
+    )
+    source: bool = parameter(
+        False, 'frames > 0: camera/source says which frames are of one sequence'
+    )
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
         'miniature:NAME, or openai:MODEL behind the server of base_url',
-    )
-    prompt: str = parameter(
-        '', 'id of a prompt (set) of `vlm-misalign list prompts`, or FILE#ID; empty: the default'
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
@@ -176,41 +184,6 @@ class VlmParameters:
         'keep the likelihood of each mention',
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
-    base_url: str = parameter(
-        '', f'served: address of the server of chat completions, such as {EXAMPLE}'
-    )
-    api_key_env: str = parameter(
-        'OPENAI_API_KEY',
-        'served: NAME of the environment variable with the key, never the key itself; empty: no '
-        'key is sent',
-    )
-    picture_format: str = parameter(
-        'png', 'served: how pictures are sent; png loses nothing', choices=('png', 'jpeg')
-    )
-    jpeg_quality: int = parameter(90, 'served: of jpeg', minimum=1, maximum=100)
-    longest_edge: int = parameter(
-        0,
-        'served: pixels to which larger pictures are made smaller; 0: sent as they are',
-        minimum=0,
-    )
-    timeout: float = parameter(
-        60.0, 'served: seconds that one attempt may take', minimum=0.1, maximum=3600
-    )
-    retries: int = parameter(
-        3, 'served: attempts after the first where a failure may pass', minimum=0, maximum=20
-    )
-    concurrency: int = parameter(
-        1, 'served: frames that are asked about at once', minimum=1, maximum=64
-    )
-    requests_per_minute: float = parameter(
-        0.0, 'served: rate that is kept to; 0: any', minimum=0, maximum=1e6
-    )
-    token_budget: int = parameter(
-        0, 'served: tokens, of questions and answers, that are used at most; 0: any', minimum=0
-    )
-    answer_cache: str = parameter(
-        '', 'served: folder of answers that are not asked for again; empty: none are kept'
-    )
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
