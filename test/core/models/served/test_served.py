@@ -135,6 +135,19 @@ def test_a_probe_follows_the_same_words_as_the_question(server):
     assert asked == 'A mask shows a car.\n' + generative_prompt('safety')
 
 
+def test_paraphrases_share_the_probe_of_their_frame(server):
+    yes = completion('Yes', logprobs=logprobs({'Yes': 0.6, 'No': 0.2}))
+    server.otherwise = both(spoken('It is safe.'), yes)
+    model = load_vlm(NAME, base_url=server.url)
+    before = len(server.asked)
+    for number in range(4):
+        answer = model.describe(Query((PICTURE,), Prompt(str(number), f'Is it safe {number}?')))
+        assert answer.judgement_score == pytest.approx(0.75)
+    assert len(server.asked) - before == 4 + 1
+    model.describe(PICTURE[::-1])
+    assert len(server.asked) - before == 4 + 1 + 2
+
+
 @pytest.mark.parametrize(('finish', 'truncated'), [('length', True), ('stop', False)])
 def test_an_answer_that_was_cut_off_says_so(server, finish, truncated):
     server.otherwise = say(completion('A car and', finish_reason=finish))

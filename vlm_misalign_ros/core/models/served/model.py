@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -51,6 +52,8 @@ SAFETY_PROMPT = 'safety'
 """Id of the question whose answer, yes or no, tells how sure the model is."""
 _MOST_TOLD = 8
 """Servers that are told apart."""
+_MOST_PROBED = 128
+"""More than the frames that are under way at once."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -80,6 +83,9 @@ class ServedModel:
         self._coding = Coding(options.picture_format, options.jpeg_quality, options.longest_edge)
         self._logprobs: bool | None = None
         """Whether the server tells probabilities; None before the first answer."""
+        self._lock = threading.Lock()
+        self._probed: dict[tuple[str, ...], Reply] = {}
+        """The newest answers of yes or no, by what was asked."""
         self._told: list[tuple[str, str]] = []
         """What the server has said that it is so far, without repetitions."""
         address = parse_address(options.base_url)
@@ -110,10 +116,10 @@ class ServedModel:
         pictures = tuple(Picture(bgr, self._coding) for bgr in query.pictures)
         reply = self.client.ask(self._question(query, query.text(prompt), pictures))
         self._learn(reply)
-        safe, probe = None, None
+        safe, kept = None, reply.cached
         if self._uncertainty and self._logprobs:
-            probe = self.client.ask(self._probe(query, pictures))
-            safe = chances.probability_of_yes(probe.tokens)
+            probe = self._probe(query, pictures)
+            safe, kept = chances.probability_of_yes(probe.tokens), kept and probe.cached
         text = reply.text.strip()
         raw = RawAnswer(
             text,
@@ -123,7 +129,7 @@ class ServedModel:
             spoken=partial(chances.placed, text, reply.tokens) if self._uncertainty else None,
         )
         found = described(self._name, query, prompt, raw, self._lexicon)
-        return replace(found, cached=reply.cached and (probe is None or probe.cached))
+        return replace(found, cached=kept)
 
     def _question(
         self, query: Query, text: str, pictures: tuple[Picture, ...], repeat: int = 0
@@ -132,12 +138,26 @@ class ServedModel:
             self._model, text, pictures, query.system, self._length, self._uncertainty, 0, repeat
         )
 
-    def _probe(self, query: Query, pictures: tuple[Picture, ...]) -> Question:
-        """Return the question of yes or no about the same pictures, and after the same words."""
+    def _probe(self, query: Query, pictures: tuple[Picture, ...]) -> Reply:
+        """
+        Return the answer, yes or no, about the same pictures and after the same words.
+
+        Paraphrases of a question share it: it is asked once a frame.
+        """
         text = query.text(self._safety)
-        return Question(
-            self._model, text, pictures, query.system, chances.LENGTH, True, chances.TOPS
+        key = (text, query.system, *(picture.sha256 for picture in pictures))
+        with self._lock:
+            known = self._probed.get(key)
+        if known is not None:
+            return known
+        found = self.client.ask(
+            Question(self._model, text, pictures, query.system, chances.LENGTH, True, chances.TOPS)
         )
+        with self._lock:
+            self._probed[key] = found
+            while len(self._probed) > _MOST_PROBED:
+                self._probed.pop(next(iter(self._probed)))
+        return found
 
     def _learn(self, reply: Reply) -> None:
         """
