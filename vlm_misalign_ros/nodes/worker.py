@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -90,9 +90,10 @@ class Worker(Generic[T]):
     Hand items to `work` in one thread, or in several at once.
 
     Policy `every_frame` keeps up to `capacity` waiting items and drops the oldest beyond that;
-    `latest` keeps only the newest. What is dropped is counted. The first exception of `work`
-    ends its thread and stays in `error` for the node to raise. Items begin in the order in which
-    they came; with several threads they may end in another.
+    `latest` keeps only the newest. Items of several lanes are kept apart: each has that room of
+    its own. What is dropped is counted. The first exception of `work` ends its thread and stays
+    in `error` for the node to raise. Items begin in the order in which they came; with several
+    threads they may end in another.
     """
 
     def __init__(
@@ -101,7 +102,9 @@ class Worker(Generic[T]):
         """Start the threads."""
         self._work = work
         self._capacity = 1 if policy == 'latest' else capacity
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[int, T]] = deque()
+        self._waiting: Counter[int] = Counter()
+        """By lane."""
         self._ready = threading.Condition()
         self._stopping = False
         self.dropped = 0
@@ -112,13 +115,15 @@ class Worker(Generic[T]):
         for thread in self._threads:
             thread.start()
 
-    def submit(self, item: T) -> None:
+    def submit(self, item: T, lane: int = 0) -> None:
         """Add an item; returns at once."""
         with self._ready:
-            while len(self._items) >= self._capacity:
-                self._items.popleft()
+            while self._waiting[lane] >= self._capacity:
+                del self._items[next(k for k, entry in enumerate(self._items) if entry[0] == lane)]
+                self._waiting[lane] -= 1
                 self.dropped += 1
-            self._items.append(item)
+            self._items.append((lane, item))
+            self._waiting[lane] += 1
             self._ready.notify()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -137,7 +142,8 @@ class Worker(Generic[T]):
                     self._ready.wait()
                 if self._stopping:
                     return
-                item = self._items.popleft()
+                lane, item = self._items.popleft()
+                self._waiting[lane] -= 1
             try:
                 self._work(item)
             except BaseException as error:  # noqa: B036  (handed to the node's thread)

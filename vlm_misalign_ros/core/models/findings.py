@@ -38,7 +38,7 @@ def in_words(mask: Segmented, uncertainty: bool, pictured: bool) -> str:
     Return what a mask holds, one sentence with class, share and place of each, largest first.
 
     With `uncertainty` the mean entropy of each class stands beside it, in words and as a number
-    from 0 to 1; a class without one is `not known how sure`. `pictured`: the picture is shown, too.
+    from 0 to 1, where it is known. `pictured`: the picture is shown, too.
     """
     found = _found(mask.labels)
     begin = (
@@ -97,8 +97,8 @@ def in_colours(labels: np.ndarray) -> np.ndarray:
 
 def over(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return a BGR uint8 (H, W, 3) picture with a mask's colours over it, half and half."""
-    mixed = picture.astype(np.uint16) + in_colours(labels)
-    return (mixed // 2).astype(np.uint8)
+    mixed: np.ndarray = (picture.astype(np.uint16) + in_colours(labels)) // 2
+    return mixed.astype(np.uint8)
 
 
 def legend() -> str:

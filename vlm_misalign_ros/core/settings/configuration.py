@@ -269,8 +269,14 @@ class _Sections:
                     f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
                 )
             chosen = _section({name: values}, name)
-            _reject(chosen, f'vlms.{name}', ('name', 'lexicon', 'source'))
-            fixed = {'name': name, 'lexicon': self._lexicon, 'source': not self._live}
+            _reject(chosen, f'vlms.{name}', ('name', 'lexicon', 'source', 'confidence'))
+            told = _section(self._data, 'monitor').get('confidence', True)
+            fixed = {
+                'name': name,
+                'lexicon': self._lexicon,
+                'source': not self._live,
+                'confidence': told,
+            }
             values = {**self._taking, **chosen, **fixed}
             if 'asks' in chosen:
                 values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')

@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
-from vlm_misalign_ros.core.settings.asks import AskParameters
+from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
@@ -147,8 +147,9 @@ class VlmParameters(ServerParameters, AskParameters):
         'in topics and records it is called MODEL_NAME',
     )
     source: bool = parameter(
-        False, 'frames > 0: camera/source says which frames are of one sequence'
+        False, 'past frames, masks: camera/source tells the sequence and the camera of each frame'
     )
+    confidence: bool = parameter(True, 'masks: expect segmentation/confidence with each')
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
@@ -340,8 +341,9 @@ class RecorderParameters:
 
 
 def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
-    """Return the parameters of a VLM node that its model is opened with."""
-    return {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
+    """Return the parameters that a VLM node opens its model with; the prompt of its first ask."""
+    found = {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
+    return {**found, 'prompt': asks_of(parameters)[0].chosen.prompt}
 
 
 def manner_of(parameters: CorruptionParameters) -> Manner:

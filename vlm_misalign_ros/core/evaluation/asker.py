@@ -57,7 +57,7 @@ class Asker:
         """
         self._model = model
         self._ask = ask
-        self._prompt = _prompt(ask, model.kind)
+        self._prompt = prompt_of(ask, model.kind)
         self._safety: tuple[Prompt, ...] = ()
         if ask.chosen.paraphrases:
             self._safety = paraphrases(ask.chosen.prompt, ask.chosen.paraphrases)
@@ -100,6 +100,8 @@ class Asker:
         told, context = shown.pictures, ''
         if mask is not None and chosen.masked:
             told, context = _with_mask(chosen, shown.pictures, mask)
+        if self._model.kind is Kind.CONTRASTIVE:
+            context = ''
         return Query(told, self._prompt, self._ask.chosen.system, context, mask, shown.camera)
 
     def _prompted(self, query: Query, found: Description) -> tuple[str, ...]:
@@ -132,14 +134,19 @@ class Asker:
             ) from error
 
 
-def _prompt(ask: Ask, kind: Kind) -> Prompt | None:
-    """Return what an ask says of its prompt; None for the model's own."""
+def prompt_of(ask: Ask, kind: Kind) -> Prompt | None:
+    """
+    Return what an ask says of its prompt; None for the model's own.
+
+    ConfigurationError for a prompt that is not there, and for what a model of this kind cannot be
+    asked.
+    """
     chosen = ask.chosen
     if kind is Kind.CONTRASTIVE:
         for name in ('text', 'system', 'paraphrases'):
             if getattr(chosen, name):
                 raise ConfigurationError(
-                    f'{ask.name} has {name}, and its model is contrastive: it is not asked in words',
+                    f'{ask.name} has {name}, and its model is contrastive: it reads no words',
                     'leave it out; `prompt` names a prompt set',
                 )
         if ask.input.worded:
@@ -180,9 +187,5 @@ def _with_mask(
 
 def _named(lexicon: Lexicon, text: str) -> set[str]:
     """Return the classes that words of a text stand for, whatever it says of them."""
-    return {
-        name
-        for found in mark(words(text), lexicon)
-        for name in found.classes or ()
-        if name in SCORED
-    }
+    found = (name for one in mark(words(text), lexicon) for name in one.classes or ())
+    return {name for name in found if name in SCORED}
