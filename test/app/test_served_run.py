@@ -82,31 +82,41 @@ def by_picture(handler, asked):
 
 def test_a_run_is_repeated_without_asking_and_gives_the_same_records(config, tmp_path):
     with Server(by_picture) as server:
-        path = config(base_url=server.url, answer_cache=str(tmp_path / 'kept'), concurrency=3)
+        path = config(
+            base_url=server.url,
+            answer_cache=str(tmp_path / 'kept'),
+            concurrency=3,
+            asks={'plain': {}, 'short': {'text': 'What is ahead?'}},
+        )
         first = run('run', path, '--out', tmp_path, '--name', 'first')
         assert first.returncode == 0, first.stderr
         asked = len(server.asked)
-        assert asked >= 12 + 2, 'each frame, and the trial twice'
+        assert asked >= 2 * 12 + 2, 'each ask about each frame, and the trial twice'
         again = run('run', path, '--out', tmp_path, '--name', 'again')
         assert again.returncode == 0, again.stderr
         assert len(server.asked) == asked
     gone = run('run', path, '--out', tmp_path, '--name', 'gone')
     assert gone.returncode == 0, gone.stderr
-    for name, cached in (('first', []), ('again', ['served']), ('gone', ['served'])):
+    names = ['served_plain', 'served_short']
+    for name, cached in (('first', []), ('again', names), ('gone', names)):
         found = frames(tmp_path / name)
         assert len(found) == 12
-        assert {record.models['served'].status for record in found} == {Status.SCORED}
-        assert all(record.timing.cached == cached for record in found)
+        states = {record.models[ask].status for record in found for ask in names}
+        assert states == {Status.SCORED}
+        assert all(sorted(record.timing.cached) == cached for record in found)
         assert difference(tmp_path / 'first' / RECORDS, tmp_path / name / RECORDS) == []
         manifest = json.loads((tmp_path / name / 'manifest.json').read_text())
-        told = manifest['models']['served']['served']
+        told = manifest['models']['served_plain']['served']
+        assert manifest['models']['served_short']['served'] == told
         assert told['server']['model'] == MODEL
         assert told['server']['system_fingerprint'] == 'fp_1'
         notes = json.loads((tmp_path / name / 'verdict.json').read_text())['notes']
         kept = [note for note in notes if 'answer_cache' in note]
-        assert [note.partition(' answers')[0] for note in kept] == [
-            'served: 12 of 12' for _ in cached
+        assert sorted(note.partition(' answers')[0] for note in kept) == [
+            f'{ask}: 12 of 12' for ask in cached
         ]
+        log = (tmp_path / name / 'log' / 'vlm_served.log').read_text()
+        assert (' 0 questions asked' in log) is bool(cached)
         assert told['trial'] == {'asked': 2, 'changed': 0, 'cached': 2 if cached else 0}
     assert leaks_of(tmp_path) == []
 

@@ -90,7 +90,7 @@ class Vlm(runtime.MisalignNode):
             )
         asks = asks_of(chosen)
         # It is tried out with the prompt of the first as it is loaded; the asks one by one.
-        model = load_vlm(chosen.model, **vlm_options(chosen))
+        self._model = model = load_vlm(chosen.model, **vlm_options(chosen))
         askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
         for ask in asks:
             if ask.chosen != type(ask.chosen)(prompt=ask.chosen.prompt):
@@ -112,6 +112,12 @@ class Vlm(runtime.MisalignNode):
             chosen.concurrency,
         )
         self._listen()
+
+    def on_stop(self) -> None:
+        """Say how often a served model was asked, and what it cost."""
+        account = getattr(self._model, 'account', None)
+        if account is not None:
+            self.get_logger().info(account())
 
     def _listen(self) -> None:
         needed = frozenset().union(*(lane.pairing.needed for lane in self._lanes))

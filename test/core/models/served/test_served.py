@@ -192,6 +192,18 @@ def test_a_kept_answer_says_so(server, tmp_path):
     assert not load_vlm(NAME, **options).describe(PICTURE).cached
 
 
+def test_what_it_cost_is_told(server, tmp_path):
+    options = {'base_url': server.url, 'answer_cache': str(tmp_path), 'uncertainty': False}
+    model = load_vlm(NAME, **options)
+    server.script = [say({}, 429)]
+    model.describe(PICTURE)
+    model.describe(PICTURE)
+    # The grey trial and the picture; 100 tokens each.
+    assert model.account() == (
+        f'{NAME}: 2 questions asked, 1 answers kept from before, 1 attempts anew, about 200 tokens'
+    )
+
+
 def test_a_server_that_becomes_another_is_warned_of_once(server, caplog):
     model = load_vlm(NAME, base_url=server.url, uncertainty=False)
     server.otherwise = say(completion(system_fingerprint='fp_2'))
@@ -292,6 +304,15 @@ def test_the_options_of_a_model_are_parameters_of_its_node():
 def test_what_is_no_name_of_a_model_is_refused(name):
     with pytest.raises(ModelError):
         parse(name)
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [({'field_of_view': 'native'}, 'not known'), ({'calibration': 'own'}, 'no scores')],
+)
+def test_what_is_known_of_local_models_alone_is_refused(option, words):
+    with pytest.raises(ConfigurationError, match=words):
+        load_vlm(NAME, base_url='http://127.0.0.1:9/v1', **option)
 
 
 def test_it_is_generative_and_no_segmentation():

@@ -63,6 +63,12 @@ class OpenAI:
                 f'model {reference.text!r} is generative and has no scores to calibrate',
                 'leave out its calibration',
             )
+        if options.field_of_view != 'whole':
+            raise ConfigurationError(
+                f'model {reference.text!r} is behind a server: what its processor crops is not '
+                f'known (field_of_view: {options.field_of_view})',
+                'leave field_of_view out, or run the model here (transformers:NAME_OR_DIRECTORY)',
+            )
         from vlm_misalign_ros.core.models.served.model import ServedModel
 
         return ServedModel(reference, options)

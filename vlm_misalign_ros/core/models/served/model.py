@@ -180,6 +180,14 @@ class ServedModel:
             if not reply.tokens:
                 _LOG.warning('%s: the server tells no probabilities (logprobs)', self._name)
 
+    def account(self) -> str:
+        """Return in a line how often the server was asked since the start, and what it cost."""
+        counts, tokens = self.client.counts, self.client.budget.spent
+        return (
+            f'{self._name}: {counts["asked"]} questions asked, {counts["cached"]} answers kept '
+            f'from before, {counts["again"]} attempts anew, about {tokens} tokens'
+        )
+
     def facts(self) -> dict[str, Any]:
         """
         Ask the trial question twice; return what the server says that it is, for a manifest.
@@ -216,6 +224,7 @@ class ServedModel:
                 'left_out': list(self.client.left_out),
             },
             'pictures': self._coding.told(),
+            'field_of_view': 'not known: pictures are sent whole, and the server works on them',
             'key': self.client.secret.name if self.client.secret else None,
         }
 
