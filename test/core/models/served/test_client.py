@@ -14,6 +14,7 @@
 
 """A served model's client against a server that does everything wrong that a server can."""
 
+import base64
 import json
 import random
 import shutil
@@ -23,6 +24,7 @@ import threading
 from collections import Counter
 from datetime import datetime, timezone
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,7 +44,7 @@ from serving import (
     say,
     silent,
 )
-from vlm_misalign_ros.core.errors import FrameError, ModelError
+from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, ModelError
 from vlm_misalign_ros.core.models.served import transport as transport_module
 from vlm_misalign_ros.core.models.served.address import parse_address
 from vlm_misalign_ros.core.models.served.cache import Answers
@@ -333,10 +335,6 @@ def test_a_compressed_body_is_refused(server):
 
 
 def test_the_request_is_a_chat_completion_with_the_pictures_first_and_oldest_first(server):
-    import base64
-
-    import cv2
-
     asked = question(pictures=2, system='You drive.', length=33, logprobs=True, tops=20)
     client_of(server.url, key=CANARY).ask(asked)
     sent = server.asked[0]
@@ -371,10 +369,6 @@ def test_words_alone_are_a_plain_message_and_no_key_is_no_header(server):
 
 
 def test_a_jpeg_is_smaller_and_a_longest_edge_is_kept():
-    import base64
-
-    import cv2
-
     bgr = np.full((100, 300, 3), 90, np.uint8)
 
     def sizes(coding):
@@ -438,6 +432,26 @@ def test_a_proxy_is_used_for_others(server, monkeypatch):
     assert server.asked[0].path == 'http://models.example.org/v1/chat/completions'
 
 
+def test_a_proxy_gets_its_own_password_and_nobody_else_does(server, monkeypatch):
+    monkeypatch.setenv('http_proxy', f'http://me:pass%20word@127.0.0.1:{server.port}')
+    monkeypatch.delenv('no_proxy', raising=False)
+    client_of('http://models.example.org/v1', key=CANARY).ask(question())
+    sent = server.asked[0].headers
+    assert sent['proxy-authorization'] == 'Basic ' + base64.b64encode(b'me:pass word').decode()
+    assert sent['authorization'] == f'Bearer {CANARY}'
+
+
+@pytest.mark.parametrize(
+    'proxy', ['socks5://me:secret@h:1', 'http://me:secret@h:port', '::secret']
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_being_shown(monkeypatch, proxy):
+    monkeypatch.setenv('https_proxy', proxy)
+    monkeypatch.delenv('no_proxy', raising=False)
+    with pytest.raises(ConfigurationError, match='https_proxy holds no proxy') as caught:
+        Transport(parse_address('https://models.example.org/v1'))
+    assert 'secret' not in repr(caught.value)
+
+
 # Tokens ------------------------------------------------------------------------------------------
 
 
@@ -482,6 +496,20 @@ def test_what_is_set_aside_and_spent_never_exceeds_the_limit(requests):
             aside, told = open_requests.pop(0)
             # No request needs more than the largest before it, or than it said itself.
             budget.settle(aside, None if told is None else min(told, aside))
+
+
+def test_a_server_that_is_not_there_costs_no_tokens(server):
+    client = client_of(server.url, limit=10_000)
+    client.ask(question(seed=1))
+    with Server() as gone:
+        url = gone.url
+    away = client_of(url, limit=10_000, budget=client.budget)
+    refused(away, question(seed=2))
+    assert client.budget.spent == 100
+    # One that has taken the request, and hangs up, may have worked on it.
+    server.script = [hang_up]
+    refused(client_of(server.url, budget=client.budget, retries=0), question(seed=3))
+    assert client.budget.spent == 200
 
 
 def test_attempts_that_failed_on_the_server_are_taken_to_have_cost(server):

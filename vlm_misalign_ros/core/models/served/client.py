@@ -186,7 +186,7 @@ class Client:
         try:
             response = self.transport.exchange('POST', CHAT, headers, body, self.timeout)
         except NoAnswer as error:
-            raise _Passing(f'the server does not answer: {error}') from None
+            raise _Passing(f'the server does not answer: {error}', taken=error.sent) from None
         if response.status == 200:
             return self._reply(response)
         raise self._failure(response)

@@ -29,12 +29,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 
 from vlm_misalign_ros import __version__
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.models.served.address import Address
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -47,6 +49,11 @@ _HEADERS = ('server', 'retry-after', 'content-encoding', 'location')
 
 class NoAnswer(Exception):
     """Nothing that can be used came back; the text says why, and never holds what was sent."""
+
+    def __init__(self, reason: str, sent: bool) -> None:
+        """Keep whether the whole request was sent, so that the server may have worked on it."""
+        super().__init__(reason)
+        self.sent = sent
 
 
 @dataclass(frozen=True)
@@ -121,14 +128,13 @@ class Transport:
     """Connections to one server; may be used by several threads."""
 
     def __init__(self, address: Address, connections: int = 1) -> None:
-        """Connect to nothing yet; `connections` are kept open at most."""
+        """
+        Connect to nothing yet; `connections` are kept open at most.
+
+        Raises ConfigurationError for a proxy of the environment that cannot be used.
+        """
         self._address = address
-        proxies = urllib.request.getproxies()
-        proxy = proxies.get(address.scheme)
-        if address.local or not proxy or urllib.request.proxy_bypass(address.host):
-            self._pools: Any = urllib3.PoolManager(maxsize=connections)
-        else:
-            self._pools = urllib3.ProxyManager(proxy, maxsize=connections)
+        self._pools: Any = _pools(address, connections)
         self._pools.pool_classes_by_scheme = {'http': _PlainPool, 'https': _SecuredPool}
 
     def exchange(
@@ -151,18 +157,19 @@ class Transport:
         timer.daemon = True
         timer.start()
         _NOW.wire = wire
-        late = NoAnswer(f'no whole answer within {seconds:g} s')
+        late = f'no whole answer within {seconds:g} s'
         try:
             response = self._exchange(method, path, headers, body, seconds, most)
         except (HTTPError, OSError, ValueError) as error:
             in_time = not wire.cut and time.monotonic() - begin < seconds
-            raise (NoAnswer(_why(error)) if in_time else late) from None
+            said = _why(error) if in_time else late
+            raise NoAnswer(said, wire.socket is not None) from None
         finally:
             _NOW.wire = None
             timer.cancel()
         if wire.cut:
             # A head or a body without a length ends well where its connection ends.
-            raise late
+            raise NoAnswer(late, True)
         return response
 
     def _exchange(
@@ -208,6 +215,26 @@ class Transport:
             else:
                 # What is not read to its end cannot be used for another request.
                 response.close()
+
+
+def _pools(address: Address, connections: int) -> urllib3.PoolManager:
+    """Return what connects, over the proxy of the environment where there is one for it."""
+    proxy = urllib.request.getproxies().get(address.scheme)
+    if address.local or not proxy or urllib.request.proxy_bypass(address.host):
+        return urllib3.PoolManager(maxsize=connections)
+    try:
+        parts = urllib3.util.parse_url(proxy)
+        if parts.auth is None:
+            return urllib3.ProxyManager(proxy, maxsize=connections)
+        headers = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth))
+        bare = parts._replace(auth=None).url
+        return urllib3.ProxyManager(bare, maxsize=connections, proxy_headers=headers)
+    except (HTTPError, ValueError):
+        # It may hold a password, and is not shown.
+        raise ConfigurationError(
+            f'{address.scheme}_proxy holds no proxy that can be used',
+            'give http://HOST:PORT, or name the server in no_proxy',
+        ) from None
 
 
 def _why(error: Exception) -> str:
