@@ -246,18 +246,35 @@ def test_the_facts_are_what_the_server_says_that_it_is(server, tmp_path, monkeyp
     assert len(server.asked) == 2
     assert server.asked[0].json == server.asked[1].json
     assert found['server'] == {'model': MODEL, 'system_fingerprint': 'fp_1', 'server': 'Fixture/1'}
-    assert found['trial'] == {'asked': 2, 'changed': 0, 'cached': 0}
+    assert found['trial'] == {'asked': 2, 'changed': 0, 'cached': 0, 'now': 'asked'}
     assert found['key'] == 'OPENAI_API_KEY' and CANARY not in json.dumps(found)
     assert found['parameters']['max_tokens'] == 31 and found['parameters']['seed'] == 0
     assert 'null' in found['probabilities']
-    # What is opened after it does not ask the first of them again, nor does a run anew.
+    # What is opened after it does not ask the first of them again.
     load_vlm(NAME, **options)
-    assert model_facts(NAME, **options)['served']['trial'] == {
-        'asked': 2,
-        'changed': 0,
-        'cached': 2,
-    }
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ('answer', 'now', 'warned'),
+    [
+        (say(completion()), 'as it was kept', 0),
+        (say(completion('A bus.')), 'another answer than was kept', 1),
+        (say({}, 500), 'no answer', 0),
+    ],
+)
+def test_a_server_whose_answers_are_kept_is_asked_whether_it_is_still_the_same(
+    server, tmp_path, caplog, answer, now, warned
+):
+    options = {'base_url': server.url, 'answer_cache': str(tmp_path)}
+    model_facts(NAME, **options)
+    server.otherwise = answer
+    trial = model_facts(NAME, **options)['served']['trial']
+    assert trial == {'asked': 2, 'changed': 0, 'cached': 2, 'now': now}
+    assert len(server.asked) == 3
+    assert caplog.text.count('give another answer_cache') == warned
+    # What it says now does not take the place of what is kept.
+    assert model_facts(NAME, **options)['served']['trial'] == trial
 
 
 def test_answers_that_change_between_equal_requests_are_counted(server):

@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import DEFAULT, find_prompt
 from vlm_misalign_ros.core.models.answering import trial_picture
@@ -50,6 +51,11 @@ from vlm_misalign_ros.core.types import Description, Kind
 
 SAFETY_PROMPT = 'safety'
 """Id of the question whose answer, yes or no, tells how sure the model is."""
+ASKED, SAME = 'asked', 'as it was kept'
+OTHER, GONE = 'another answer than was kept', 'no answer'
+"""What a server says to the trial question now."""
+GLANCE = 20.0
+"""Seconds that a server has to say that."""
 _MOST_TOLD = 8
 """Servers that are told apart."""
 _MOST_PROBED = 128
@@ -192,15 +198,20 @@ class ServedModel:
         """
         Ask the trial question twice; return what the server says that it is, for a manifest.
 
-        Raises FrameError where it does not answer.
+        Raises FrameError where it does not answer. Where both answers are kept ones it is asked
+        once more: a server that has other weights by now says something else, as a rule.
         """
         picture = Picture(trial_picture(), self._coding)
         query = Query((trial_picture(),))
-        replies = [
-            self.client.ask(self._question(query, query.text(self._prompt), (picture,), repeat))
+        questions = [
+            self._question(query, query.text(self._prompt), (picture,), repeat)
             for repeat in (0, 1)
         ]
+        replies = [self.client.ask(question) for question in questions]
         self._learn(replies[0])
+        now = ASKED
+        if all(reply.cached for reply in replies):
+            now = self._now(questions[0], {reply.text for reply in replies})
         told = replies[0].told
         return {
             'base_url': self.client.url,
@@ -214,6 +225,7 @@ class ServedModel:
                 'asked': len(replies),
                 'changed': int(replies[0].text != replies[1].text),
                 'cached': sum(reply.cached for reply in replies),
+                'now': now,
             },
             'probabilities': self._probabilities(),
             'counts_tokens': replies[0].used is not None,
@@ -227,6 +239,24 @@ class ServedModel:
             'field_of_view': 'not known: pictures are sent whole, and the server works on them',
             'key': self.client.secret.name if self.client.secret else None,
         }
+
+    def _now(self, question: Question, kept: set[str]) -> str:
+        """Return whether the server gives one of the kept answers still; not insisting on it."""
+        client = replace(
+            self.client, answers=None, retries=0, timeout=min(self.client.timeout, GLANCE)
+        )
+        try:
+            said = client.ask(question).text
+        except FrameError:
+            return GONE
+        if said in kept:
+            return SAME
+        _LOG.warning(
+            '%s: the server answers the trial question otherwise than when its answers were kept; '
+            'if it has another model by now, give another answer_cache',
+            self._name,
+        )
+        return OTHER
 
     def _probabilities(self) -> str:
         if not self._uncertainty:
