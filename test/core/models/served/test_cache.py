@@ -129,6 +129,7 @@ REPLIES = st.builds(
     st.lists(TOKENS, max_size=4).map(tuple),
     st.none() | st.integers(0, 10**6),
     st.builds(Told, st.text(max_size=9), st.text(max_size=9), st.text(max_size=9)),
+    st.lists(st.sampled_from(['seed', 'logprobs']), max_size=2).map(tuple),
     st.just(True),
 )
 
@@ -151,6 +152,7 @@ SPOILED = {
     'question': {'asked': {'model': MODEL}},
     'no answer': {'answer': None},
     'answer of another type': {'answer': {'text': 5}},
+    'left out': {'answer': {'left_out': [5]}},
     'tokens': {'answer': {'text': 'x', 'tokens': [[1, 2, 3]]}},
 }
 

@@ -282,6 +282,24 @@ def test_answers_that_change_between_equal_requests_are_counted(server):
     assert model_facts(NAME, base_url=server.url)['served']['trial']['changed'] == 1
 
 
+def test_what_an_answer_was_asked_without_is_told_also_when_it_is_kept(server, tmp_path):
+    options = {'base_url': server.url, 'answer_cache': str(tmp_path)}
+    server.script = [say({'error': {'message': "'temperature' is not supported"}}, 400)]
+    for _ in range(2):
+        found = model_facts(NAME, **options)['served']
+        assert found['parameters']['left_out'] == ['temperature']
+    assert found['trial']['cached'] == 2
+
+
+def test_an_empty_first_answer_does_not_say_that_there_are_no_probabilities(server):
+    yes = completion('Yes', logprobs=logprobs({'Yes': 0.6, 'No': 0.2}))
+    server.otherwise = both(spoken('A car.'), yes)
+    server.script = [say(completion(''))]
+    model = load_vlm(NAME, base_url=server.url)
+    assert len(server.asked) == 1
+    assert model.describe(PICTURE).judgement_score == pytest.approx(0.75)
+
+
 def test_probabilities_that_are_told_are_said_to_be(server):
     server.otherwise = say(spoken('A car.'))
     assert model_facts(NAME, base_url=server.url)['served']['probabilities'] == 'told'

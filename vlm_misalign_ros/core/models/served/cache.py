@@ -121,6 +121,7 @@ def _answer(reply: Reply) -> dict[str, Any]:
         'model': reply.told.model,
         'fingerprint': reply.told.fingerprint,
         'server': reply.told.server,
+        'left_out': list(reply.left_out),
     }
 
 
@@ -140,10 +141,18 @@ def _reply(data: Any) -> Reply | None:
             Token(*_chance(text, logprob), tuple(_chance(*entry) for entry in top))
             for text, logprob, top in data.get('tokens', [])
         )
+        left_out = tuple(_name(name) for name in data.get('left_out', []))
     except (TypeError, ValueError):
         return None
     text, model, fingerprint, server = map(str, texts)
-    return Reply(text, truncated, tokens, used, Told(model, fingerprint, server), cached=True)
+    told = Told(model, fingerprint, server)
+    return Reply(text, truncated, tokens, used, told, left_out, cached=True)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _chance(text: Any, logprob: Any) -> tuple[str, float]:

@@ -23,7 +23,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.models.served.cache import Answers
@@ -164,7 +164,7 @@ class Client:
             else:
                 self.budget.settle(aside, reply.used)
                 self._check_told(reply)
-                return reply
+                return replace(reply, left_out=left_out)
 
     def _after(self, error: _Passing, aside: int) -> None:
         if error.taken:

@@ -181,7 +181,7 @@ class ServedModel:
                     self._name,
                     *(' '.join(filter(None, one)) or 'nothing' for one in self._told[:-3:-1]),
                 )
-        if self._logprobs is None and self._uncertainty:
+        if self._logprobs is None and self._uncertainty and reply.text.strip():
             self._logprobs = bool(reply.tokens)
             if not reply.tokens:
                 _LOG.warning('%s: the server tells no probabilities (logprobs)', self._name)
@@ -233,7 +233,7 @@ class ServedModel:
                 'temperature': TEMPERATURE,
                 'seed': SEED,
                 'max_tokens': self._length,
-                'left_out': list(self.client.left_out),
+                'left_out': sorted({name for reply in replies for name in reply.left_out}),
             },
             'pictures': self._coding.told(),
             'field_of_view': 'not known: pictures are sent whole, and the server works on them',

@@ -83,6 +83,8 @@ class Reply:
     used: int | None = None
     """Tokens of question and answer, as the server counts them; None where it told none."""
     told: Told = Told()
+    left_out: tuple[str, ...] = ()
+    """Parameters that the server had refused by name, and that it was asked without."""
     cached: bool = False
     """Whether it was not asked for now, but read from the folder of answers."""
 
