@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.mask_readers import mask_reader_facts
+from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
     CORRUPTIONS,
     parse_conditions,
@@ -40,7 +42,6 @@ from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
-from vlm_misalign_ros.core.labels.telling import telling_of
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
     contrastive_prompts,
@@ -49,11 +50,10 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, parse
-from vlm_misalign_ros.core.models.families import FAMILIES
+from vlm_misalign_ros.core.models.factory import check, kind_of, model_facts, parse
+from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
-from vlm_misalign_ros.core.models.outside import OutsideReader
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
@@ -65,13 +65,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
     manner_of,
     truth_settings,
-)
-from vlm_misalign_ros.core.settings.outside import (
-    MASK,
-    OutsideMaskParameters,
-    OutsideParameters,
-    OutsideVlmParameters,
-    plain_outside,
+    vlm_options,
 )
 from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
@@ -136,34 +130,20 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     for vlm in configuration.vlms:
         facts = _model(vlm.model, Role.VLM)
         for ask in asks_of(vlm):
-            told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
+            if reads_masks(vlm.model):
+                told = mask_reader_facts(vlm, configuration.segmentation, truth)
+            else:
+                told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
         found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)
     _devices(configuration)
-    return found | {entry.name: _outside(entry) for entry in configuration.outside}
-
-
-def _outside(entry: OutsideParameters) -> dict[str, Any]:
-    """Return what is known of a model outside; raises for a setting of it that will not do."""
-    role = Role.SEGMENTATION if entry.name == MASK else Role.VLM
-    told = plain_outside(entry)
-    facts: dict[str, Any] = {'model': f'topic {entry.topic}', 'role': role.value, 'outside': told}
-    if isinstance(entry, OutsideMaskParameters):
-        lacking = telling_of(open_encoding(entry.label_encoding)).lacking
-        if lacking:
-            raise ConfigurationError(
-                f"parameter 'label_encoding' of {MASK} is {entry.label_encoding!r}, and masks of "
-                f'it cannot tell {", ".join(lacking)}',
-                'mIoU is over the 19 classes of Cityscapes: a mean over fewer compares with none',
-            )
-        if entry.label_encoding not in ENCODINGS:
-            facts['encoding_sha256'] = sha256_of(Path(entry.label_encoding).expanduser())
-    elif isinstance(entry, OutsideVlmParameters):
-        OutsideReader(entry.name, entry.prompt, entry.text, entry.lexicon)
-        if entry.prompt:
-            facts['prompts_sha256'] = prompts_hash(entry.prompt)
-    return facts
+    for vlm in configuration.vlms:
+        # Last: a served model is asked, which may cost something.
+        told = model_facts(vlm.model, **vlm_options(vlm))
+        for ask in asks_of(vlm):
+            found[ask.name].update(told)
+    return found | {entry.name: outside_facts(entry) for entry in configuration.outside}
 
 
 def _model(text: str, role: Role) -> dict[str, Any]:
@@ -345,11 +325,6 @@ def _note_data(severities: dict[str, Any], dataset: Mapping[str, Any]) -> None:
         )
 
 
-def _encodings(configuration: Configuration) -> list[str]:
-    masks = [e for e in configuration.outside if isinstance(e, OutsideMaskParameters)]
-    return [configuration.monitor.label_encoding, *(mask.label_encoding for mask in masks)]
-
-
 def _plugins(configuration: Configuration) -> dict[str, str]:
     """Return distribution and version of every plug-in that the run uses, by kind and name."""
     models = [vlm.model for vlm in configuration.vlms]
@@ -360,7 +335,7 @@ def _plugins(configuration: Configuration) -> dict[str, str]:
         (CORRUPTIONS, [entry.corruption for entry in _conditions(configuration)]),
         (LAYOUTS, [] if replay is None else [split_place(replay.dataset)[0]]),
         (FAMILIES, [parse(model).family for model in models]),
-        (ENCODINGS, _encodings(configuration)),
+        (ENCODINGS, encodings_of(configuration)),
     )
     return {
         f'{registry.noun} {name}': owner
