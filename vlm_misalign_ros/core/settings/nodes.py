@@ -149,7 +149,7 @@ class VlmParameters(AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
-        'miniature:NAME',
+        'miniature:NAME; mask_reader, with :FILE or :SEGMENTATION_MODEL for its least areas',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
