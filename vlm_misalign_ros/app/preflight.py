@@ -131,7 +131,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
         facts = _model(vlm.model, Role.VLM)
         for ask in asks_of(vlm):
             if reads_masks(vlm.model):
-                told = mask_reader_facts(vlm, configuration.segmentation, truth)
+                told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
             else:
                 told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}

@@ -160,7 +160,8 @@ class VlmParameters(ServerParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'miniature:NAME, or openai:MODEL behind the server of base_url',
+        'miniature:NAME, openai:MODEL behind the server of base_url, or mask_reader, with '
+        ':FILE or :SEGMENTATION_MODEL for its least areas',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
