@@ -198,6 +198,13 @@ class Applied:
     """Checksum of the picture that was degraded."""
     error: str = ''
     """Why there is no degraded picture; empty where there is one."""
+    passed: str = ''
+    """Why the picture was passed over; empty where it was taken."""
+
+    @property
+    def shown(self) -> bool:
+        """Return whether there is a degraded picture to answer to."""
+        return not self.error and not self.passed
 
 
 @dataclass(frozen=True)
@@ -302,6 +309,14 @@ class Confidence:
 @dataclass(frozen=True)
 class Failed:
     """What comes in place of an answer or of a mask when a model could not work on a frame."""
+
+    reason: str
+    """In words; bounded in length when it is read."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What comes in place of an answer or of a mask when a node left a frame out on purpose."""
 
     reason: str
     """In words; bounded in length when it is read."""

@@ -68,7 +68,12 @@ class Corruption(runtime.MisalignNode):
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            passed=self._pass_over,
         )
         if chosen.follow_source:
             self.create_subscription(
@@ -132,7 +137,8 @@ class Corruption(runtime.MisalignNode):
         else:
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
-                self._pictures.pop(next(iter(self._pictures)))
+                oldest = self._pictures.pop(next(iter(self._pictures)))
+                self._pass_over((oldest, _UNKNOWN, ''), 'its camera/source did not come')
 
     def _scheduled(self, stamp: int) -> Condition:
         if not self._plan:
@@ -147,8 +153,14 @@ class Corruption(runtime.MisalignNode):
 
     def _fail(self, item: tuple[Image, Condition, str], reason: str) -> None:
         """Say that there will be no degraded picture, so that nobody waits for it."""
-        message, condition, _ = item
-        values = codec.applied_to_values(Applied(condition, self._chosen.seed, error=reason))
+        self._tell(item[0], Applied(item[1], self._chosen.seed, error=reason))
+
+    def _pass_over(self, item: tuple[Image, Condition, str], reason: str) -> None:
+        """Say that this picture was left out on purpose."""
+        self._tell(item[0], Applied(item[1], self._chosen.seed, passed=reason))
+
+    def _tell(self, message: Image, applied: Applied) -> None:
+        values = codec.applied_to_values(applied)
         self._applied.publish(messages.values_message('condition', values, message.header))
 
     def _work(self, item: tuple[Image, Condition, str]) -> None:
@@ -170,9 +182,7 @@ class Corruption(runtime.MisalignNode):
             occluder='' if degraded.occluder is None else checksum(degraded.occluder),
             source=source,
         )
-        self._applied.publish(
-            messages.values_message('condition', codec.applied_to_values(applied), message.header)
-        )
+        self._tell(message, applied)
         if degraded.occluder is not None:
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')

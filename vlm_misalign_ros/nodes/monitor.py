@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
 from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.core.stamps import NANO
+from vlm_misalign_ros.core.types import Passed
 from vlm_misalign_ros.nodes import messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
@@ -140,10 +141,11 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        if not self._chosen.lockstep or stamp >= NANO:
+        # Who passes frames over may hang on one all the same.
+        if not isinstance(value, Passed) and (not self._chosen.lockstep or stamp >= NANO):
             told = value if channel.part == CONDITION else None
             name = '' if told is None else told.condition.name
-            asked = told is not None and not told.error
+            asked = told is not None and told.shown
             self._watch.came(channel.part, stamp, time.monotonic(), name, asked)
         sender = self._who.sent(self._topics[channel.part], info)
         now = time.monotonic()

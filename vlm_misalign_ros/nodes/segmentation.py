@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.factory import load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import Confidence, Failed
+from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -51,7 +51,12 @@ class Segmentation(runtime.MisalignNode):
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
         self._colors = color_table()
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            passed=self._pass_over,
         )
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
 
@@ -62,9 +67,7 @@ class Segmentation(runtime.MisalignNode):
         told = Confidence(
             found.entropy, found.confidence, checksum(picture), checksum(labels), found.entropies
         )
-        self._confidence.publish(
-            messages.values_message('confidence', codec.confidence_to_values(told), message.header)
-        )
+        self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
@@ -73,7 +76,12 @@ class Segmentation(runtime.MisalignNode):
 
     def _fail(self, message: Image, reason: str) -> None:
         """Say that there will be no mask of this picture, so that nobody waits for it."""
-        values = codec.failed_to_values(Failed(reason))
+        self._tell(message, codec.failed_to_values(Failed(reason)))
+
+    def _pass_over(self, message: Image, reason: str) -> None:
+        self._tell(message, codec.passed_to_values(Passed(reason)))
+
+    def _tell(self, message: Image, values: codec.Values) -> None:
         self._confidence.publish(messages.values_message('confidence', values, message.header))
 
 

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
@@ -37,7 +38,7 @@ from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
@@ -110,6 +111,7 @@ class Vlm(runtime.MisalignNode):
             chosen.max_failures,
             self._fail,
             chosen.concurrency,
+            self._drop,
         )
         self._listen()
 
@@ -152,6 +154,10 @@ class Vlm(runtime.MisalignNode):
         if part == parts.CAMERA:
             return
         for lane in self._lanes:
+            if isinstance(value, Passed):
+                if part in lane.pairing.needed and lane.pairing.pass_over(stamp):
+                    self._pass_over(lane, message.header, NO_MASK + value.reason)
+                continue
             self._pair(lane, stamp, part, value)
             if isinstance(value, Failed):
                 # There will be no mask: nobody waits for it.
@@ -161,6 +167,11 @@ class Vlm(runtime.MisalignNode):
         found = lane.pairing.add(stamp, part, value)
         if found is not None:
             self._worker.submit(self._task(lane, stamp, found), lane.number)
+        for old, there in lane.pairing.let_go():
+            # Of a picture that never came here, others say what became of it.
+            if parts.IMAGE in there and lane.pairing.pass_over(old):
+                lacking = ' and '.join(sorted(lane.pairing.needed - there.keys()))
+                self._pass_over(lane, there[parts.IMAGE].header, f'its {lacking} did not come')
 
     def _task(self, lane: _Lane, stamp: int, found: dict[str, Any]) -> _Task:
         source, camera = found.get(parts.SOURCE, (None, self._camera))
@@ -188,6 +199,14 @@ class Vlm(runtime.MisalignNode):
         if failed is not None:
             raise failed
 
+    def _drop(self, task: _Task, reason: str) -> None:
+        self._pass_over(task.lane, task.message.header, reason)
+
+    def _pass_over(self, lane: _Lane, header: Header, reason: str) -> None:
+        """Say that a frame was left out on purpose, so that nobody waits for its answers."""
+        for asker in lane.askers:
+            self._send(asker.name, header, codec.passed_to_values(Passed(reason)))
+
     def _fail(self, task: _Task, reason: str) -> None:
         """Say that there will be no answer to this picture, so that nobody waits for it."""
         for asker in task.lane.askers:
@@ -199,10 +218,11 @@ class Vlm(runtime.MisalignNode):
 
     def _publish(self, task: _Task, name: str, values: codec.Values) -> None:
         task.answered.add(name)
+        self._send(name, task.message.header, values)
+
+    def _send(self, name: str, header: Header, values: codec.Values) -> None:
         values['dropped'] = str(self._worker.dropped)
-        self._answers[name].publish(
-            messages.values_message(f'vlm: {name}', values, task.message.header)
-        )
+        self._answers[name].publish(messages.values_message(f'vlm: {name}', values, header))
 
 
 def _lanes(
@@ -224,7 +244,7 @@ def _lanes(
     )
 
 
-def _confidence(message: DiagnosticArray) -> Confidence | Failed:
+def _confidence(message: DiagnosticArray) -> Confidence | Failed | Passed:
     return codec.confidence_from_values(codec.values_of(message))
 
 

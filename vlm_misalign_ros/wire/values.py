@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.types import (
     Input,
     Judgement,
     Kind,
+    Passed,
     Source,
     Style,
     View,
@@ -172,6 +173,8 @@ def applied_to_values(applied: Applied) -> Values:
         'occluder': applied.occluder,
         'source': applied.source,
     }
+    if applied.passed:
+        return {**values, **passed_to_values(Passed(applied.passed))}
     return {**values, **failed_to_values(Failed(applied.error))} if applied.error else values
 
 
@@ -196,7 +199,8 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
         _checksum(values, 'image'),
         _checksum(values, 'occluder'),
         _checksum(values, 'source'),
-        _reason(values),
+        _reason(values, 'error'),
+        _reason(values, 'passed'),
     )
 
 
@@ -216,26 +220,35 @@ def failed_to_values(failed: Failed) -> Values:
     return {'error': clean_text(failed.reason)[:MAX_REASON] or _NO_REASON}
 
 
-def _reason(values: Mapping[str, str]) -> str:
-    """Return why something failed; empty where it did not. No text is no reason, but an error."""
-    text = values.get('error', '')
+def passed_to_values(passed: Passed) -> Values:
+    """Return the pairs of a message about a frame that its node left out on purpose."""
+    return {'passed': clean_text(passed.reason)[:MAX_REASON] or _NO_REASON}
+
+
+def _reason(values: Mapping[str, str], key: str) -> str:
+    """Return why there is nothing; empty where there is. Blanks are no reason, but say so."""
+    text = values.get(key, '')
     return (_line(text, MAX_REASON).strip() or _NO_REASON) if text else ''
 
 
-def _failed(values: Mapping[str, str]) -> Failed | None:
-    reason = _reason(values)
-    return Failed(reason) if reason else None
+def _absent(values: Mapping[str, str]) -> Failed | Passed | None:
+    """Return what comes in place of an answer or a confidence; None where that is there."""
+    if reason := _reason(values, 'error'):
+        return Failed(reason)
+    reason = _reason(values, 'passed')
+    return Passed(reason) if reason else None
 
 
-def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
+def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed | Passed:
     """
     Read a `segmentation/confidence` message; Failed where the model failed on the frame.
 
-    Raises RecordError naming a value that is not 0 to 1, and an entropy of what is no class.
+    Passed where the frame was passed over. Raises RecordError naming a value that is not 0 to 1,
+    and an entropy of what is no class.
     """
-    failed = _failed(values)
-    if failed is not None:
-        return failed
+    absent = _absent(values)
+    if absent is not None:
+        return absent
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
     by_class = {}
     for key, value in values.items():
@@ -295,15 +308,15 @@ def _view(value: Any) -> View:
     return left, top, right, bottom
 
 
-def description_from_values(values: Mapping[str, str]) -> Description | Failed:
+def description_from_values(values: Mapping[str, str]) -> Description | Failed | Passed:
     """
     Read a `vlm/NAME/description` message; Failed where the model failed on the frame.
 
-    Raises RecordError naming a value that cannot be read.
+    Passed where the frame was passed over. Raises RecordError naming a value that cannot be read.
     """
-    failed = _failed(values)
-    if failed is not None:
-        return failed
+    absent = _absent(values)
+    if absent is not None:
+        return absent
     scores = loads(values, 'scores', {})
     if not isinstance(scores, dict):
         raise RecordError("message value 'scores' must be a JSON object")

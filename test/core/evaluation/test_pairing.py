@@ -61,6 +61,24 @@ def test_whatever_the_order_each_frame_comes_whole_or_is_dropped(order, capacity
     assert len(pairing._open) <= capacity
 
 
+def test_a_frame_that_is_passed_over_is_not_waited_for_whatever_more_comes_of_it():
+    pairing = Pairing(('image', 'mask'), 1)
+    pairing.add(1, 'image', 'a')
+    assert pairing.pass_over(1) and not pairing.pass_over(1)
+    assert pairing.add(1, 'mask', 'b') is None
+    assert pairing.add(2, 'mask', 'c') is None
+    assert pairing.add(2, 'image', 'd') == {'image': 'd', 'mask': 'c'}
+    assert pairing.let_go() == []
+
+
+def test_frames_that_waited_for_too_long_are_handed_out_once():
+    pairing = Pairing(('image', 'mask'), 1)
+    for stamp in range(3):
+        pairing.add(stamp, 'image', stamp)
+    assert pairing.let_go() == [(0, {'image': 0}), (1, {'image': 1})]
+    assert pairing.let_go() == [] and pairing.dropped == 2
+
+
 def test_past_frames_are_stride_apart_and_of_one_sequence():
     past = Past(frames=2, stride=3)
     found = [past.add(k, 'a', k) for k in range(9)]

@@ -28,6 +28,7 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
+from msgspec.structs import replace
 
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
@@ -69,6 +70,7 @@ from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
     Failed,
+    Passed,
     Source,
     View,
 )
@@ -173,16 +175,18 @@ class Evaluator:
         found = {}
         for name in self._parameters.models:
             part = vlm_part(name)
-            answer: Description | Failed | None = parts.get(part)
+            answer: Description | Failed | Passed | None = parts.get(part)
             if isinstance(answer, Description) and answer.empty:
                 answer = Failed('an empty answer')
+            lost = held.lost(name, part, answer)
             if isinstance(answer, Failed):
-                status = held.lost(name, part, came=False) or Status.MISSING
-                found[name] = ModelEntry(status, error=answer.reason)
+                found[name] = ModelEntry(lost or Status.MISSING, error=answer.reason)
+                continue
+            if isinstance(answer, Passed):
+                found[name] = ModelEntry(lost or Status.DROPPED, problem=answer.reason)
                 continue
             said = None if answer is None else AnswerEntry.of(answer)
-            lost = held.lost(name, part, answer is not None)
-            problem = held.evidence.problems.get(part)
+            problem = held.evidence.problems.get(part, held.evidence.passed) or None
             verified = part in held.evidence.verified
             if lost is not None or answer is None or held.truth is None or held.maps is None:
                 status = lost or Status.MISSING
@@ -199,17 +203,20 @@ class Evaluator:
     ) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
         """Return the mask's entry, its confusion matrix, and that over what is left to see."""
         predicted: np.ndarray | None = parts.get(SEGMENTATION)
-        told: Confidence | Failed | None = parts.get(CONFIDENCE)
+        told: Confidence | Failed | Passed | None = parts.get(CONFIDENCE)
         if not self._parameters.segmentation:
             return SegmentationEntry(Status.NOT_ASKED, None, None, []), None, None
-        if isinstance(told, Failed):
-            status = held.lost(SEGMENTATION, SEGMENTATION, came=False) or Status.MISSING
-            return SegmentationEntry(status, None, None, [], error=told.reason), None, None
+        if isinstance(told, (Failed, Passed)):
+            status = held.lost(SEGMENTATION, SEGMENTATION, told) or Status.MISSING
+            entry = SegmentationEntry(status, None, None, [])
+            if isinstance(told, Failed):
+                return replace(entry, error=told.reason), None, None
+            return replace(entry, problem=told.reason), None, None
         confidence = None if told is None else ConfidenceEntry.of(told)
-        lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
+        lost = held.lost(SEGMENTATION, SEGMENTATION, predicted)
         verified = SEGMENTATION in held.evidence.verified
         if lost is not None or predicted is None or held.maps is None:
-            problem = held.evidence.problems.get(SEGMENTATION)
+            problem = held.evidence.problems.get(SEGMENTATION, held.evidence.passed) or None
             status = lost or Status.MISSING
             entry = SegmentationEntry(
                 status, None, confidence, [], verified=verified, problem=problem

@@ -18,7 +18,7 @@ Each stamp collects named parts. A frame closes when it has every part it needs,
 deadline with what it lacks. A part that many frames in a row had to be closed without is no
 longer waited for until it speaks again, so one dead node cannot stall a run. A part that comes
 twice with the same content is counted; with other content it is told, since nobody can know
-which of the two was meant.
+which of the two was meant. That a frame was passed over gives way to any other content.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_misalign_ros.core.evaluation.contents import PASSED
 from vlm_misalign_ros.core.evaluation.parts import PICTURES, Parts
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.stamps import NANO
@@ -179,9 +180,12 @@ class StampJoin:
             entry = self._open[stamp] = _Open(since=now, heard=heard)
         content = self._content(name, value)
         first = entry.heard.contents.setdefault(name, content)
-        if name in entry.parts or content != first:
+        # What was passed over once may have been taken when it came again.
+        instead = first == PASSED != content
+        if not instead and (name in entry.parts or content != first):
             self._again(entry.heard, stamp, name, content, publisher, False)
             return [], False
+        entry.heard.contents[name] = content
         entry.parts[name] = value
         entry.heard.publishers.setdefault(name, publisher)
         if offset:
@@ -196,12 +200,13 @@ class StampJoin:
         """Take a part of a closed frame; return whether it is a late one."""
         self._misses.pop(name, None)
         content = self._content(name, value)
-        if name in past.heard.contents:
+        first = past.heard.contents.get(name)
+        if first is not None and not first == PASSED != content:
             self._again(past.heard, stamp, name, content, publisher, True)
             return False
         past.heard.contents[name] = content
         past.heard.publishers[name] = publisher
-        late = name in past.missing
+        late = first is None and name in past.missing
         self.counters['late' if late else 'unneeded'] += 1
         return late
 
@@ -210,7 +215,7 @@ class StampJoin:
     ) -> None:
         """Count a part that came again, and tell it where it holds something else."""
         others = heard.others.get(name, [])
-        if content == heard.contents[name] or content in others:
+        if content in (heard.contents[name], PASSED, *others):
             self.counters['repeated'] += 1
             return
         if len(others) < self.CONTENTS_KEPT:

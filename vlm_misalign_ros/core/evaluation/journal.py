@@ -107,9 +107,9 @@ class Journal:
             if self.once('problem', text):
                 self.notes.append(text)
 
-    def late(self, epoch: int, stamp: int, part: str) -> None:
-        """Write down that a part came after its frame was closed without it."""
-        self.write(LateRecord(format_stamp(stamp), part, epoch))
+    def late(self, epoch: int, stamp: int, part: str, passed: bool) -> None:
+        """Write down that a part came, or was told to be passed over, after its frame closed."""
+        self.write(LateRecord(format_stamp(stamp), part, epoch, passed))
 
     def named(self, twice: Twice) -> list[str]:
         """Return who sent a part that came twice, as far as that is known."""

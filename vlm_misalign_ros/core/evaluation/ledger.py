@@ -138,15 +138,15 @@ class Ledger:
         entry = self._entries.get((epoch, stamp))
         return entry is not None and part in entry.missing
 
-    def late(self, epoch: int, stamp: int, part: str) -> None:
-        """Take up that a part came after its frame was closed without it."""
+    def late(self, epoch: int, stamp: int, part: str, passed: bool = False) -> None:
+        """Take up that a part came, or that it was `passed` over, after its frame had closed."""
         entry = self._entries.get((epoch, stamp))
         if entry is None:
             return
         entry.missing.discard(part)
         name = model_of(part)
         if entry.statuses.get(name) is Status.MISSING:
-            self._move(entry, name, Status.LATE)
+            self._move(entry, name, Status.DROPPED if passed else Status.LATE)
 
     def _move(self, entry: _Entry, name: str, status: Status) -> None:
         self.states[name][entry.statuses[name].value] -= 1

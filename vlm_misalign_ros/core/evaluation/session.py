@@ -39,6 +39,7 @@ from vlm_misalign_ros.core.evaluation.outside import Outside, without_unplaced
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
+    CONFIDENCE,
     IMAGE,
     PICTURES,
     SEGMENTATION,
@@ -57,7 +58,7 @@ from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.types import Camera, Passed
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
@@ -187,7 +188,7 @@ class Session:
         closed = []
         if not self._chosen.lockstep:
             closed = self._jumped(stamp, part, now)
-            if self._is_former(stamp, part):
+            if self._is_former(stamp, part, value):
                 return closed
             self._move_on(stamp, part)
         if part == SOURCE and value[0].total:
@@ -202,7 +203,7 @@ class Session:
                 one.stamp, one.part, one.value, now, one.publisher, one.offset
             )
             if late:
-                self._late(self._epoch, one.stamp, one.part)
+                self._late(self._epoch, one.stamp, one.part, one.value)
             closed.extend(self._finish(frame, now) for frame in joined)
         return closed
 
@@ -246,7 +247,7 @@ class Session:
         ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
         return self._epoch > 0 and ahead and self._ledger.knows(self._epoch - 1, stamp)
 
-    def _is_former(self, stamp: int, part: str) -> bool:
+    def _is_former(self, stamp: int, part: str, value: Any) -> bool:
         """
         Take up a part that belongs before the last jump in time; return whether it does.
 
@@ -260,7 +261,7 @@ class Session:
         if not self._ledger.lacks(before, stamp, part):
             return False
         self.counters['before_jump'] += 1
-        self._late(before, stamp, part)
+        self._late(before, stamp, part, value)
         return True
 
     def _move_on(self, stamp: int, part: str) -> None:
@@ -313,9 +314,12 @@ class Session:
         """Return whether every frame of the run is closed."""
         return 0 < self.total <= self.closed
 
-    def _late(self, epoch: int, stamp: int, part: str) -> None:
-        self._ledger.late(epoch, stamp, part)
-        self._journal.late(epoch, stamp, part)
+    def _late(self, epoch: int, stamp: int, part: str, value: Any) -> None:
+        passed = isinstance(value, Passed)
+        # Who passes a mask over says so where its confidence would be.
+        whose = SEGMENTATION if passed and part == CONFIDENCE else part
+        self._ledger.late(epoch, stamp, whose, passed)
+        self._journal.late(epoch, stamp, part, passed)
 
     def _doubled(self, twice: Twice, epoch: int | None = None) -> None:
         """Write down that a part came twice with other content; take back what was scored."""

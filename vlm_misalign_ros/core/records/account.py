@@ -32,6 +32,8 @@ class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
     stamp: Stamp
     part: str
     epoch: int = 0
+    passed: bool = False
+    """What came says that the frame was passed over."""
 
 
 class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'):

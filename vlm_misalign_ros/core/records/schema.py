@@ -58,7 +58,9 @@ class Status(str, Enum):
     SCORED = 'scored'
     """Answered in time, and held against the truth."""
     MISSING = 'missing'
-    """Never answered: dropped by its node, lost with it, or failed on (`error` says how)."""
+    """Never answered: lost on the way or with its node, or failed on (`error` says how)."""
+    DROPPED = 'dropped'
+    """Passed over on purpose, by its node or before it: `problem` says by which policy."""
     LATE = 'late'
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
@@ -71,7 +73,14 @@ class Status(str, Enum):
     """Of the segmentation, where none was asked for; counted nowhere."""
 
 
-LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED, Status.UNSCORABLE, Status.DOUBLED)
+LOST = (
+    Status.MISSING,
+    Status.DROPPED,
+    Status.LATE,
+    Status.UNMATCHED,
+    Status.UNSCORABLE,
+    Status.DOUBLED,
+)
 """What can become of a frame that is not scored."""
 COUNTED = (Status.SCORED, *LOST)
 """What can become of a frame: every picture is, for every model, in exactly one of these."""
@@ -134,7 +143,7 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     verified: bool = False
     """Whether the mask is known to be of this picture, by its checksum."""
     problem: str | None = None
-    """Why the mask could not be scored."""
+    """Why the mask could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
@@ -222,7 +231,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
     verified: bool = False
     """Whether the answer is known to be about this picture, by its checksum."""
     problem: str | None = None
-    """Why the answer could not be scored."""
+    """Why the answer could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
 

@@ -112,7 +112,7 @@ class _Seen:
 
     def add(self, record: Record) -> None:
         """Count a record, and keep it where it has a picture."""
-        self.late += isinstance(record, LateRecord)
+        self.late += isinstance(record, LateRecord) and not record.passed
         if isinstance(record, FrameRecord):
             self.frames += record.pictures
             if f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:
