@@ -16,13 +16,14 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from worlds import World, picture_message, stamps, wait_for  # noqa: E402
 
@@ -282,3 +283,46 @@ def test_frames_close_when_all_has_come_and_the_bag_says_the_same(world, held, t
     assert len(again) == 6
     for record in records:
         assert comparable(again[record.stamp]) == comparable(record)
+
+
+@pytest.mark.parametrize('kind, chosen, topic, read', CASES)
+def test_answers_say_how_long_their_pictures_waited_and_how_old_they_are(
+    world, held, kind, chosen, topic, read
+):
+    told = world.listen(topic, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(kind, **chosen)
+    world.meet()
+    began = time.time_ns()
+    begun = time.monotonic()
+    # Now, and of a recording.
+    degraded.publish(picture_message(PICTURE, began))
+    degraded.publish(picture_message(PICTURE, 2 * NANO))
+    assert held.begun.acquire(timeout=10)
+    held.open.set()
+    wait_for(lambda: len(told) == 2)
+    most = time.monotonic() - begun
+    now, old = (read(message) for message in told)
+    assert 0 <= now.waited <= now.age <= most + 0.01
+    assert 0 <= old.waited <= most and old.age is None
+    assert now.latency is not None and now.latency <= now.age
+
+
+@pytest.mark.parametrize('kind, chosen, topic, read', CASES)
+def test_diagnostics_call_a_node_hung_and_well_again(world, held, kind, chosen, topic, read):
+    seen = world.listen(topics.DIAGNOSTICS, DiagnosticArray)
+    told = world.listen(topic, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(kind, hung_after=0.1, **chosen)
+    world.meet()
+    wait_for(lambda: seen)
+    (status,) = seen[0].status
+    assert status.level == DiagnosticStatus.STALE and status.hardware_id == 'vlm_misalign_ros'
+    assert status.name.startswith(f'{kind.__name__.lower()}: ')
+    degraded.publish(picture_message(PICTURE, 3 * NANO))
+    wait_for(lambda: seen[-1].status[0].level == DiagnosticStatus.ERROR)
+    assert 'hung: works on frame 3.000000000' in seen[-1].status[0].message
+    held.open.set()
+    wait_for(lambda: told and seen[-1].status[0].level == DiagnosticStatus.OK)
+    values = {pair.key: pair.value for pair in seen[-1].status[0].values}
+    assert values['last_stamp'] == '3.000000000' and values['answered'] == '1'

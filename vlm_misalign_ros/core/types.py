@@ -249,6 +249,10 @@ class Description:
     """The part of the frame that the model saw."""
     latency: float = 0.0
     """Seconds spent in the model; never part of what is compared between runs."""
+    waited: float | None = None
+    """Seconds from the arrival of all that was needed to the start of the work, if known."""
+    age: float | None = None
+    """Seconds from the stamp of the picture to the publication, where the clocks are one."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
     cached: bool = False
@@ -304,6 +308,12 @@ class Confidence:
     """Checksum of the mask: an Image has no room to say which picture it is of."""
     entropies: Mapping[str, float] = field(default_factory=dict)
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
+    latency: float | None = None
+    """Seconds spent in the model; None where nothing told it, as of the two below."""
+    waited: float | None = None
+    """Seconds from the arrival of the picture at its node to the start of the work."""
+    age: float | None = None
+    """Seconds from the stamp of the picture to the publication of the mask."""
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,15 @@ from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
 _UNKNOWN = Condition(UNKNOWN)
+_Item = tuple[Image, Condition, str]
+"""A picture, the condition that it is to have, and the key of its draws."""
 
 
 class Corruption(runtime.MisalignNode):
@@ -67,6 +70,7 @@ class Corruption(runtime.MisalignNode):
         )
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
+        self._vitals = self.watch_over(topics.DEGRADED_IMAGE, chosen.hung_after)
         self._worker = self.start_worker(
             self._work,
             chosen.policy,
@@ -120,7 +124,7 @@ class Corruption(runtime.MisalignNode):
     def _follow(self, picture: Image, source: Source | None) -> None:
         """Degrade a picture as its source asks; say so where that cannot be read or done."""
         if source is None:
-            self._fail((picture, _UNKNOWN, ''), 'its camera/source cannot be followed')
+            self._fail(Arrived((picture, _UNKNOWN, '')), 'its camera/source cannot be followed')
         else:
             self._submit(picture, source.condition, source.key)
 
@@ -130,6 +134,7 @@ class Corruption(runtime.MisalignNode):
         except RecordError as error:
             self._say(f'camera/image_raw: {error}')
             return
+        self._vitals.came()
         if not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
@@ -138,7 +143,7 @@ class Corruption(runtime.MisalignNode):
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
                 oldest = self._pictures.pop(next(iter(self._pictures)))
-                self._pass_over((oldest, _UNKNOWN, ''), 'its camera/source did not come')
+                self._pass_over(Arrived((oldest, _UNKNOWN, '')), 'its camera/source did not come')
 
     def _scheduled(self, stamp: int) -> Condition:
         if not self._plan:
@@ -149,22 +154,28 @@ class Corruption(runtime.MisalignNode):
         return self._plan[step % len(self._plan)]
 
     def _submit(self, message: Image, condition: Condition, key: str) -> None:
-        self._worker.submit((message, condition, key))
+        self._worker.submit(Arrived((message, condition, key)))
 
-    def _fail(self, item: tuple[Image, Condition, str], reason: str) -> None:
+    def _fail(self, item: Arrived[_Item], reason: str) -> None:
         """Say that there will be no degraded picture, so that nobody waits for it."""
-        self._tell(item[0], Applied(item[1], self._chosen.seed, error=reason))
+        self._vitals.fail(reason)
+        message, condition, _ = item.what
+        self._tell(message, Applied(condition, self._chosen.seed, error=reason))
 
-    def _pass_over(self, item: tuple[Image, Condition, str], reason: str) -> None:
+    def _pass_over(self, item: Arrived[_Item], reason: str) -> None:
         """Say that this picture was left out on purpose."""
-        self._tell(item[0], Applied(item[1], self._chosen.seed, passed=reason))
+        self._vitals.pass_over()
+        message, condition, _ = item.what
+        self._tell(message, Applied(condition, self._chosen.seed, passed=reason))
 
     def _tell(self, message: Image, applied: Applied) -> None:
         values = codec.applied_to_values(applied)
         self._applied.publish(messages.values_message('condition', values, message.header))
 
-    def _work(self, item: tuple[Image, Condition, str]) -> None:
-        message, condition, key = item
+    def _work(self, item: Arrived[_Item]) -> None:
+        message, condition, key = item.what
+        stamp = messages.stamp_of(message.header)
+        self._vitals.begin(stamp, item.waited)
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
         if min(picture.shape[:2]) < LEAST_SIDE:
             raise RecordError(
@@ -191,6 +202,7 @@ class Corruption(runtime.MisalignNode):
             self._image.publish(message)
         else:
             self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))
+        self._vitals.end(stamp, self.age_of(message.header))
         if self._packed.get_subscription_count():
             self._packed.publish(
                 messages.compressed_message(

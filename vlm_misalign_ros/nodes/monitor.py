@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.ledger import Closed
@@ -39,7 +39,7 @@ from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settin
 from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Passed
-from vlm_misalign_ros.nodes import messages, outside, qos, runtime
+from vlm_misalign_ros.nodes import diagnosing, messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
@@ -196,34 +196,37 @@ class Monitor(runtime.MisalignNode):
         self._watch.tick(now, partial(answering, self._sight, self._chosen))
         if not self._chosen.lockstep and self._session.closed:
             self._watch.rates(self._session.metrics, now)
-        header = messages.make_header(self.get_clock().now().nanoseconds, '')
-        statuses = []
-        for name in self._session.accounting:
-            coverage = self._session.coverage(name)
-            level = DiagnosticStatus.OK
-            if not self._session.closed:
-                level, text = DiagnosticStatus.STALE, 'no frame closed yet'
-            else:
-                text = f'coverage {coverage:.3f} over {self._session.closed} frames'
-                if coverage < self._chosen.minimum_coverage:
-                    level = DiagnosticStatus.ERROR
-            statuses.append(
-                messages.status(
-                    f'monitor: {name} coverage', {'coverage': repr(coverage)}, level, text
-                )
+        told = {
+            self._sight.resolve(entry.topic): diagnosing.of_topic(entry, self._sight, now)
+            for entry in self._watch.listened
+        }
+        session = self._session
+        rolling = session.metrics() if session.closed else {}
+        for name, states in session.accounting.items():
+            told[f'{name} coverage'] = diagnosing.of_model(
+                session.coverage(name),
+                session.closed,
+                self._chosen.minimum_coverage,
+                rolling.get(f'rolling: {name}', {}),
+                ', '.join(f'{count} {state}' for state, count in states.items() if count),
             )
-        lacking = self._session.waiting_for()
+        statuses = [
+            messages.status(f'monitor: {name}', found.values, bytes([found.level]), found.text)
+            for name, found in told.items()
+        ]
+        lacking = session.waiting_for()
         statuses.append(
             messages.status(
                 'monitor: join',
                 {
-                    'closed': str(self._session.closed),
-                    'total': str(self._session.total),
+                    'closed': str(session.closed),
+                    'total': str(session.total),
                     'waiting_for': ', '.join(lacking),
-                    **{key: str(count) for key, count in self._session.counters.items()},
+                    **{key: str(count) for key, count in session.counters.items()},
                 },
             )
         )
+        header = messages.make_header(self.get_clock().now().nanoseconds, '')
         self._diagnostics.publish(DiagnosticArray(header=header, status=statuses))
 
     def on_stop(self) -> None:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import fields
 
 import cv2
@@ -31,6 +32,7 @@ from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -44,6 +46,7 @@ class Segmentation(runtime.MisalignNode):
         chosen = self.read_parameters(SegmentationParameters)
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
+        self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
@@ -58,14 +61,30 @@ class Segmentation(runtime.MisalignNode):
             self._fail,
             passed=self._pass_over,
         )
-        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
+        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
 
-    def _work(self, message: Image) -> None:
+    def _take(self, message: Image) -> None:
+        self._vitals.came()
+        self._worker.submit(Arrived(message))
+
+    def _work(self, item: Arrived[Image]) -> None:
+        message = item.what
+        waited = item.waited
+        self._vitals.begin(messages.stamp_of(message.header), waited)
         picture = messages.bgr_pixels(message)
+        begin = time.perf_counter()
         found = self._model.segment(picture)
+        seconds = time.perf_counter() - begin
         labels = found.labels
         told = Confidence(
-            found.entropy, found.confidence, checksum(picture), checksum(labels), found.entropies
+            found.entropy,
+            found.confidence,
+            checksum(picture),
+            checksum(labels),
+            found.entropies,
+            seconds,
+            waited,
+            self.age_of(message.header),
         )
         self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
@@ -73,13 +92,16 @@ class Segmentation(runtime.MisalignNode):
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
             overlay = cv2.addWeighted(rgb, 0.5, self._colors[labels], 0.5, 0)
             self._overlay.publish(messages.image_message(overlay, message.header, 'rgb8'))
+        self._vitals.end(messages.stamp_of(message.header), told.age)
 
-    def _fail(self, message: Image, reason: str) -> None:
+    def _fail(self, item: Arrived[Image], reason: str) -> None:
         """Say that there will be no mask of this picture, so that nobody waits for it."""
-        self._tell(message, codec.failed_to_values(Failed(reason)))
+        self._vitals.fail(reason)
+        self._tell(item.what, codec.failed_to_values(Failed(reason)))
 
-    def _pass_over(self, message: Image, reason: str) -> None:
-        self._tell(message, codec.passed_to_values(Passed(reason)))
+    def _pass_over(self, item: Arrived[Image], reason: str) -> None:
+        self._vitals.pass_over()
+        self._tell(item.what, codec.passed_to_values(Passed(reason)))
 
     def _tell(self, message: Image, values: codec.Values) -> None:
         self._confidence.publish(messages.values_message('confidence', values, message.header))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -63,6 +64,8 @@ class _Task:
     """The message with the mask."""
     sure: Confidence | Failed | None = None
     camera: Camera | None = None
+    came: float = field(default_factory=time.monotonic)
+    """When all of it was there."""
     answered: set[str] = field(default_factory=set)
     """Asks of which an answer, or why there is none, is published."""
 
@@ -100,6 +103,10 @@ class Vlm(runtime.MisalignNode):
             name: self.create_publisher(
                 DiagnosticArray, topics.vlm_description(name), qos.result_qos()
             )
+            for name in askers
+        }
+        self._vitals = {
+            name: self.watch_over(topics.vlm_description(name), chosen.hung_after)
             for name in askers
         }
         self._camera: Camera | None = None
@@ -153,6 +160,9 @@ class Vlm(runtime.MisalignNode):
             return
         if part == parts.CAMERA:
             return
+        if part == parts.IMAGE:
+            for vitals in self._vitals.values():
+                vitals.came()
         for lane in self._lanes:
             if isinstance(value, Passed):
                 if part in lane.pairing.needed and lane.pairing.pass_over(stamp):
@@ -182,20 +192,26 @@ class Vlm(runtime.MisalignNode):
 
     def _work(self, task: _Task) -> None:
         """Put every ask to the model; one that fails takes no other with it."""
+        stamp = messages.stamp_of(task.message.header)
+        waited = time.monotonic() - task.came
         picture = messages.bgr_pixels(task.message)
         past = tuple(messages.bgr_pixels(message) for message in task.past[:-1])
         told = checksum(picture)
         shown = Shown((*past, picture), _mask(task, picture, told), task.camera)
         failed: FrameError | None = None
         for asker in task.lane.askers:
+            self._vitals[asker.name].begin(stamp, waited)
             try:
-                answer = replace(asker.answer(shown), image=told)
+                answer = asker.answer(shown)
             except FrameError as error:
                 if failed is None or error.repeats:
                     failed = error
                 self._refuse(task, asker.name, str(error))
                 continue
+            age = self.age_of(task.message.header)
+            answer = replace(answer, image=told, waited=waited, age=age)
             self._publish(task, asker.name, codec.description_to_values(answer))
+            self._vitals[asker.name].end(stamp, age)
         if failed is not None:
             raise failed
 
@@ -205,6 +221,7 @@ class Vlm(runtime.MisalignNode):
     def _pass_over(self, lane: _Lane, header: Header, reason: str) -> None:
         """Say that a frame was left out on purpose, so that nobody waits for its answers."""
         for asker in lane.askers:
+            self._vitals[asker.name].pass_over()
             self._send(asker.name, header, codec.passed_to_values(Passed(reason)))
 
     def _fail(self, task: _Task, reason: str) -> None:
@@ -214,6 +231,7 @@ class Vlm(runtime.MisalignNode):
                 self._refuse(task, asker.name, reason)
 
     def _refuse(self, task: _Task, name: str, reason: str) -> None:
+        self._vitals[name].fail(reason)
         self._publish(task, name, codec.failed_to_values(Failed(reason)))
 
     def _publish(self, task: _Task, name: str, values: codec.Values) -> None:

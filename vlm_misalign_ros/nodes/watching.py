@@ -90,8 +90,10 @@ class Listened:
     """Longest wait that came to an end of late."""
     named: float = 0.0
     """Wait at which it was last named; 0: not since it last brought something."""
-    brought: bool = False
-    """Whether it has ever brought something."""
+    messages: int = 0
+    """How many it has ever brought."""
+    last: int | None = None
+    """Stamp of the last, nanoseconds."""
 
 
 def reason(listened: Listened, sight: Sight) -> str:
@@ -185,7 +187,7 @@ class Watch:
         """Begin to wait for every node, and for what comes from outside."""
         self._tell = tell
         self._sight = sight
-        self._listened = list(listened)
+        self.listened = list(listened)
         self._deadline = deadline
         self._began = now
         self._waited = 0.0
@@ -194,7 +196,7 @@ class Watch:
         self._first = False
         self._rates_at = -math.inf
         self._headlines = [row.name for row in RATES if row.headline]
-        for entry in self._listened:
+        for entry in self.listened:
             if entry.outside:
                 entry.since = now
 
@@ -210,7 +212,7 @@ class Watch:
             self._first = True
             self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
         asked &= part == CONDITION
-        for entry in self._listened:
+        for entry in self.listened:
             if entry.part == part:
                 self._brought(entry, stamp, now)
             elif asked and not entry.outside and math.isnan(entry.since):
@@ -220,9 +222,10 @@ class Watch:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
             verb = 'come' if entry.outside else 'answers'
-            again = ' again' if entry.brought else ''
+            again = ' again' if entry.messages else ''
             self._tell(f'{entry.what} {verb}{again} after {waited:.0f} s')
-        entry.brought = True
+        entry.messages += 1
+        entry.last = stamp
         if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
@@ -238,7 +241,7 @@ class Watch:
         """
         if self.ready_at is None:
             self._await(now, answering())
-        for entry in self._listened:
+        for entry in self.listened:
             # While nodes start, it is they who keep the frames waiting.
             if entry.outside or self.ready_at is not None:
                 self._look_at(entry, now)
@@ -252,10 +255,10 @@ class Watch:
                 self._tell(f'starting for {waited:.0f} s; waiting for {", ".join(lacking)}')
             return
         self.ready_at = now
-        outside = [self._sight.resolve(e.topic) for e in self._listened if e.outside]
+        outside = [self._sight.resolve(e.topic) for e in self.listened if e.outside]
         listening = f'; listening to {", ".join(outside)}' if outside else ''
         self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
-        for entry in self._listened:
+        for entry in self.listened:
             if not entry.outside and not math.isnan(entry.since):
                 entry.since = now
 

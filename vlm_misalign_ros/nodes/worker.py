@@ -27,6 +27,20 @@ from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, 
 T = TypeVar('T')
 
 
+class Arrived(Generic[T]):
+    """Something to work on, with when it came."""
+
+    def __init__(self, what: T) -> None:
+        """Come now."""
+        self.what = what
+        self._came = time.monotonic()
+
+    @property
+    def waited(self) -> float:
+        """Return for how many seconds it is there."""
+        return time.monotonic() - self._came
+
+
 class Guard(Generic[T]):
     """
     Lets one item fail without ending the rest.
@@ -142,6 +156,11 @@ class Worker(Generic[T]):
             self._ready.notify()
         for old in dropped:
             self._passed(old, self._reason)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many items wait; any thread may ask."""
+        return len(self._items)
 
     def stop(self, timeout: float = 5.0) -> None:
         """End each thread after the item in hand; wait `timeout` seconds for all of them."""

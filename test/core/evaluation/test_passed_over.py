@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maps import plain
-from vlm_misalign_ros.core.errors import MAX_REASON
+from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status
@@ -255,3 +255,44 @@ def test_a_condition_says_that_its_picture_was_passed_over():
     applied = Applied(Condition('low_light', 2), 7, passed='the queue was full (queue_size 4)')
     found = codec.applied_from_values(codec.applied_to_values(applied))
     assert found == applied and not found.shown
+
+
+def test_the_times_that_everybody_tells_are_in_the_record_and_in_the_metrics():
+    session = start()
+    parts = {
+        **WHOLE,
+        'vlm:m': replace(CAR, latency=0.25, waited=0.5, age=1.0),
+        'vlm:n': replace(CAR, latency=0.75),
+        'confidence': replace(SURE, latency=0.125, waited=0.0),
+    }
+    late = parts.pop('vlm:m')
+    send(session, 1, parts, now=10.0)
+    (record,) = send(session, 1, {'vlm:m': late}, now=10.75)
+    assert record.timing.model_seconds == {'m': 0.25, 'n': 0.75, 'segmentation': 0.125}
+    assert record.timing.queue_seconds == {'m': 0.5, 'segmentation': 0.0}
+    assert record.timing.result_seconds == {'m': 1.0}
+    assert record.timing.open_seconds == 0.75
+    metrics = session.metrics()['rolling: m']
+    assert metrics['coverage/metric_value'] == '1.0'
+    assert metrics['result_seconds/metric_value'] == metrics['result_seconds/max'] == '1.0'
+    assert session.metrics()['total: n']['result_seconds/metric_value'] == 'nan'
+    # A repetition in other times is the same answer.
+    send(session, 1, {'vlm:m': replace(late, age=9.0, waited=8.0, latency=7.0)}, now=11.0)
+    assert states(session, 'm') == {'scored': 1}
+
+
+@given(st.none() | st.floats(0, 1e6), st.none() | st.floats(0, 1e6), st.floats(0, 1e6))
+def test_times_travel_and_unknown_ones_stay_unknown(waited, age, latency):
+    said = replace(CAR, waited=waited, age=age, latency=latency)
+    assert codec.description_from_values(codec.description_to_values(said)) == said
+    sure = replace(SURE, waited=waited, age=age, latency=latency)
+    assert codec.confidence_from_values(codec.confidence_to_values(sure)) == sure
+
+
+@pytest.mark.parametrize('key', ['waited', 'age'])
+@pytest.mark.parametrize('value', ['-0.1', 'nan', 'inf', 'soon'])
+def test_times_that_are_none_are_refused(key, value):
+    with pytest.raises(RecordError, match=key):
+        codec.description_from_values({**codec.description_to_values(CAR), key: value})
+    with pytest.raises(RecordError, match=key):
+        codec.confidence_from_values({**codec.confidence_to_values(SURE), key: value})

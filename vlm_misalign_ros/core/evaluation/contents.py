@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.types import Applied, Passed
 
 _TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
 """Parts of which a message tells the checksum."""
-_TIMES = ('latency', 'cached', 'placing')
+_TIMES = ('latency', 'waited', 'age', 'cached', 'placing')
 """Fields that are no content: a looped recording has the same frame described in other times."""
 PASSED = 'passed over'
 """The content of whatever says that a frame was passed over, for which reason ever."""

@@ -70,6 +70,8 @@ class Joined:
     """Parts that were needed and never came."""
     reason: Closing
     heard: Heard = field(default_factory=Heard)
+    open_seconds: float = 0.0
+    """From its first part to its closing, by the caller's clock."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class StampJoin:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._closed: OrderedDict[int, _Closed] = OrderedDict()
         self._misses: Counter[str] = Counter()
+        self._now = 0.0
         self.counters: Counter[str] = Counter()
         """
         Parts: `received`, `late`, `repeated`, `doubled`; frames: `complete`, `deadline`,
@@ -168,6 +171,7 @@ class StampJoin:
         nanoseconds the part's own stamp lies behind `stamp`.
         """
         self.counters['received'] += 1
+        self._now = now
         past = self._closed.get(stamp)
         heard = Heard()
         if past is not None and not past.pictured and self._pictured((name,)):
@@ -232,6 +236,7 @@ class StampJoin:
     def adopt(self, stamp: int, parts: Parts, heard: Heard, now: float) -> list[Joined]:
         """Take over a frame from another join; return it where it closed by it."""
         self.counters['received'] += len(parts)
+        self._now = now
         self._open[stamp] = _Open(parts, now, heard)
         return self._close_complete(stamp)
 
@@ -260,10 +265,12 @@ class StampJoin:
         while len(self._closed) > self.CLOSED_KEPT:
             self._closed.popitem(last=False)
         self.counters[reason.value] += 1
-        return Joined(stamp, entry.parts, missing, reason, entry.heard)
+        seconds = max(self._now - entry.since, 0.0)
+        return Joined(stamp, entry.parts, missing, reason, entry.heard, seconds)
 
     def expire(self, now: float) -> list[Joined]:
         """Close the frames whose deadline has passed, and those that wait for silent parts."""
+        self._now = now
         closed = [
             self._close(stamp, Closing.DEADLINE)
             for stamp in list(self._open)

@@ -60,6 +60,10 @@ class Evidence:
     passed: str = ''
     """Why the picture was passed over, so that there is none to answer to; empty where not."""
 
+    def why(self, part: str) -> str | None:
+        """Return why an answer or the mask is not scored, as far as the picture tells."""
+        return self.problems.get(part) or self.passed or None
+
 
 def verify(joined: Joined, models: Sequence[str]) -> Evidence:
     """Return what the checksums in the parts of a closed frame show."""

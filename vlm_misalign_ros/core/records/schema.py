@@ -247,9 +247,16 @@ class TimingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times; never part of what is compared between runs."""
 
     model_seconds: dict[str, float]
-    """Seconds spent in each model."""
+    """Seconds spent in each model, and in the `segmentation`."""
     cached: list[str] = msgspec.field(default_factory=list)
     """Served models that were not asked: their answers were kept from before."""
+    queue_seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    """Seconds from the arrival of what each needed at its node to the start of the work."""
+    result_seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    """Seconds from the stamp to the publication of each result, by the clock of its node; absent
+    where the stamps are of another clock."""
+    open_seconds: float | None = None
+    """Seconds from a frame's first part to its closing; absent in an analysis of a bag."""
 
 
 class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):

@@ -41,6 +41,7 @@ from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
+from vlm_misalign_ros.core.report.timing import Timings, to_table
 from vlm_misalign_ros.core.report.verdict import (
     Check,
     Verdict,
@@ -66,17 +67,17 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     # A long run does not fit into memory: what does not gather reads the file for itself.
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
-    summary, evidence, labels = Summary(), Evidence(), LabelsEvidence()
+    summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels):
+        for gathering in (summary, evidence, labels, timings):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
             segmented += record.segmentation.status is Status.SCORED
             if tally is not None:
                 tally.add(record)
-    rows = summary.rows()
+    rows, times = summary.rows(), timings.rows()
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     limited, supposed = _limited(folder, manifest, tally, rules)
@@ -102,6 +103,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     try:
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
+        to_table(times).to_csv(folder / 'timing.csv', index=False)
         write_flat(folder / 'records.parquet', records)
     except OSError as error:
         raise RecordError(
@@ -110,7 +112,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         ) from error
     analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis)
+    write_report(folder, records, rows, verdict, analysis, times)
     return verdict
 
 

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
+from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
@@ -47,6 +48,7 @@ from vlm_misalign_ros.core.report.summary import (
     lost_kinds,
     show,
 )
+from vlm_misalign_ros.core.report.timing import OPEN, TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
@@ -58,6 +60,7 @@ def write_report(
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
+    timing: Sequence[TimingRow] = (),
 ) -> None:
     """Write report.html into a run folder; RecordError when the disk refuses."""
     environment = jinja2.Environment(
@@ -91,6 +94,7 @@ def write_report(
         plot=plot(rows),
         models=analysis['models'],
         of_mask=OF_MASK,
+        times=[_times(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few=few_scenes(rows),
         few_scenes=FEW_SCENES,
         worst=_worst(folder, seen.pictured),
@@ -98,6 +102,21 @@ def write_report(
         late=seen.late,
     )
     write_text(folder / 'report.html', page)
+
+
+def _times(row: TimingRow) -> dict[str, Any]:
+    """Return a line of the table of times."""
+    return {
+        'model': row.model,
+        'frames': row.frames,
+        'coverage': show_value(row.coverage),
+        'dropped': row.by_status[Status.DROPPED],
+        'late': row.by_status[Status.LATE] + row.by_status[Status.MISSING],
+        'seconds': [
+            [show_value(row.quantile(kind, share)) for share in (0.5, 0.95)]
+            for kind in (*KINDS, OPEN)
+        ],
+    }
 
 
 class _Seen:

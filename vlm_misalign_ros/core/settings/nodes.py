@@ -118,6 +118,9 @@ class CorruptionParameters:
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
     )
+    hung_after: float = parameter(
+        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
+    )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
@@ -137,6 +140,9 @@ class SegmentationParameters:
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
+    )
+    hung_after: float = parameter(
+        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
@@ -196,6 +202,9 @@ class VlmParameters(ServerParameters, AskParameters):
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
+    )
+    hung_after: float = parameter(
+        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
