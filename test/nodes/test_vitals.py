@@ -84,7 +84,7 @@ def test_failures_pauses_silence_and_causes_are_told(clock):
     assert found.told().level is Level.OK
     clock.now += 6
     assert (found.told().level, found.told().text) == (Level.STALE, 'no picture for 6 s')
-    found.paused = True
+    found.idle = 'its node is paused'
     assert found.told().level is Level.WARN and 'paused' in found.told().text
     found.cause = 'no such model'
     assert (found.told().level, found.told().text) == (Level.ERROR, 'no such model')

@@ -55,7 +55,9 @@ def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
         return Told(Level.ERROR, f'nothing for {waited:.0f} s: {reason(entry, sight)}', values)
     if entry.named:
         since = format_stamp(entry.frame)
-        return Told(Level.ERROR, f'no answer for {waited:.0f} s, since frame {since}', values)
+        why = f': {entry.passing}' if entry.passing else ''
+        text = f'no answer for {waited:.0f} s, since frame {since}{why}'
+        return Told(Level.ERROR, text, values)
     if entry.last is None:
         return Told(Level.STALE, 'nothing has come yet', values)
     if waited > SILENT:

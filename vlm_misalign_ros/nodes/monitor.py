@@ -141,8 +141,9 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        # Who passes frames over may hang on one all the same.
-        if not isinstance(value, Passed) and (not self._chosen.lockstep or stamp >= NANO):
+        if isinstance(value, Passed):
+            self._watch.passed(channel.part, value.reason)
+        elif not self._chosen.lockstep or stamp >= NANO:
             told = value if channel.part == CONDITION else None
             name = '' if told is None else told.condition.name
             asked = told is not None and told.shown

@@ -26,33 +26,42 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.checksums import checksum
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import color_table
+from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.managed import UNLOADED, ManagedNode
 from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
 
-class Segmentation(runtime.MisalignNode):
+class Segmentation(ManagedNode):
     """Runs one segmentation model over degraded/image_raw."""
 
     def __init__(self, **kwargs: object) -> None:
-        """Load the model, then start to listen."""
+        """Read the parameters; then load the model and start to listen, or wait to be told."""
         super().__init__('segmentation', **kwargs)
-        chosen = self.read_parameters(SegmentationParameters)
+        self._chosen = chosen = self.read_parameters(SegmentationParameters)
+        self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
+        self._model: CheckedSegmentation | None = None
+        self._colors = color_table()
+        self.manage(chosen.autostart)
+
+    def load(self) -> None:
+        """Load the model, then start to listen."""
+        chosen = self._chosen
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
-        self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
         )
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
-        self._colors = color_table()
         self._worker = self.start_worker(
             self._work,
             chosen.policy,
@@ -63,17 +72,30 @@ class Segmentation(runtime.MisalignNode):
         )
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
 
+    def unload(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
+    def pause(self) -> None:
+        """Pass over what waits."""
+        self._worker.pass_over(self.idle)
+
     def _take(self, message: Image) -> None:
         self._vitals.came()
-        self._worker.submit(Arrived(message))
+        if self.idle:
+            self._pass_over(Arrived(message), self.idle)
+        else:
+            self._worker.submit(Arrived(message))
 
     def _work(self, item: Arrived[Image]) -> None:
         message = item.what
         waited = item.waited
         self._vitals.begin(messages.stamp_of(message.header), waited)
-        picture = messages.bgr_pixels(message)
+        picture, model = messages.bgr_pixels(message), self._model
+        if model is None:
+            raise RecordError(UNLOADED)
         begin = time.perf_counter()
-        found = self._model.segment(picture)
+        found = model.segment(picture)
         seconds = time.perf_counter() - begin
         labels = found.labels
         told = Confidence(

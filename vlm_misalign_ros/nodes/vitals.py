@@ -66,7 +66,8 @@ class Vitals:
         self._ages: deque[float] = deque(maxlen=RECENT)
         self._came_at: float | None = None
         self._failure = ''
-        self.paused = False
+        self.idle = ''
+        """Why every frame is passed over; empty where none is for that."""
         self.cause = ''
         """Why the node cannot work at all; empty where it can."""
         self.answered = self.passed = self.failed = 0
@@ -134,8 +135,8 @@ class Vitals:
             return Level.ERROR, self.cause
         if busy > self._hung_after:
             return Level.ERROR, f'hung: works on frame {format_stamp(stamp)} for {busy:.0f} s'
-        if self.paused:
-            return Level.WARN, 'paused: passes every frame over'
+        if self.idle:
+            return Level.WARN, f'passes every frame over: {self.idle}'
         if self._failure:
             return Level.WARN, f'the last frame failed: {self._failure}'
         if self._came_at is None:

@@ -36,11 +36,13 @@ from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
 from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.managed import ManagedNode
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -80,11 +82,11 @@ class _Lane:
     past: Past
 
 
-class Vlm(runtime.MisalignNode):
+class Vlm(ManagedNode):
     """Runs one VLM over degraded/image_raw, and puts each of its asks to it."""
 
     def __init__(self, **kwargs: object) -> None:
-        """Load the model, try out its asks, then start to listen."""
+        """Read the parameters; then load the model and start to listen, or wait to be told."""
         super().__init__('vlm', **kwargs)
         self._chosen = chosen = self.read_parameters(VlmParameters)
         if not chosen.name:
@@ -92,7 +94,19 @@ class Vlm(runtime.MisalignNode):
                 "parameter 'name' of a vlm node is empty",
                 'give the model a name for topics and records',
             )
-        asks = asks_of(chosen)
+        self._asks = asks_of(chosen)
+        self._vitals = {
+            ask.name: self.watch_over(topics.vlm_description(ask.name), chosen.hung_after)
+            for ask in self._asks
+        }
+        self._model: CheckedVlm | None = None
+        self._camera: Camera | None = None
+        self._lanes: tuple[_Lane, ...] = ()
+        self.manage(chosen.autostart)
+
+    def load(self) -> None:
+        """Load the model, try out its asks, then start to listen."""
+        chosen, asks = self._chosen, self._asks
         # It is tried out with the prompt of the first as it is loaded; the asks one by one.
         self._model = model = load_vlm(chosen.model, **vlm_options(chosen))
         askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
@@ -105,11 +119,6 @@ class Vlm(runtime.MisalignNode):
             )
             for name in askers
         }
-        self._vitals = {
-            name: self.watch_over(topics.vlm_description(name), chosen.hung_after)
-            for name in askers
-        }
-        self._camera: Camera | None = None
         self._lanes = _lanes(asks, askers, chosen)
         self._worker = self.start_worker(
             self._work,
@@ -122,7 +131,20 @@ class Vlm(runtime.MisalignNode):
         )
         self._listen()
 
+    def unload(self) -> None:
+        """Let go of the model, and of the frames that are kept for it."""
+        self._account()
+        self._model, self._lanes = None, ()
+
+    def pause(self) -> None:
+        """Pass over what waits."""
+        self._worker.pass_over(self.idle)
+
     def on_stop(self) -> None:
+        """Say what is to be said at the end."""
+        self._account()
+
+    def _account(self) -> None:
         """Say how often a served model was asked, and what it cost."""
         account = getattr(self._model, 'account', None)
         if account is not None:
@@ -164,6 +186,10 @@ class Vlm(runtime.MisalignNode):
             for vitals in self._vitals.values():
                 vitals.came()
         for lane in self._lanes:
+            if self.idle:
+                if part == parts.IMAGE and lane.pairing.pass_over(stamp):
+                    self._pass_over(lane, message.header, self.idle)
+                continue
             if isinstance(value, Passed):
                 if part in lane.pairing.needed and lane.pairing.pass_over(stamp):
                     self._pass_over(lane, message.header, NO_MASK + value.reason)

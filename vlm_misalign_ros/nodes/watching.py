@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, SEGMENTATION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
@@ -94,6 +94,8 @@ class Listened:
     """How many it has ever brought."""
     last: int | None = None
     """Stamp of the last, nanoseconds."""
+    passing: str = ''
+    """Why it passed the last frame over; empty where it answered."""
 
 
 def reason(listened: Listened, sight: Sight) -> str:
@@ -218,6 +220,13 @@ class Watch:
             elif asked and not entry.outside and math.isnan(entry.since):
                 entry.since, entry.frame = now, stamp
 
+    def passed(self, part: str, why: str) -> None:
+        """Take note that a frame was passed over, which is no answer: who does so may hang."""
+        part = SEGMENTATION if part == CONFIDENCE else part
+        for entry in self.listened:
+            if entry.part == part:
+                entry.passing = why
+
     def _brought(self, entry: Listened, stamp: int, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
@@ -226,6 +235,7 @@ class Watch:
             self._tell(f'{entry.what} {verb}{again} after {waited:.0f} s')
         entry.messages += 1
         entry.last = stamp
+        entry.passing = ''
         if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
@@ -274,9 +284,14 @@ class Watch:
                 f'{reason(entry, self._sight)}'
             )
             return
+        closing = (
+            f'it passes frames over: {entry.passing}'
+            if entry.passing
+            else f'frames close without it after {self._deadline:g} s'
+        )
         self._tell(
             f'{entry.what} has not answered for {waited:.0f} s, since frame '
-            f'{format_stamp(entry.frame)}; frames close without it after {self._deadline:g} s'
+            f'{format_stamp(entry.frame)}; {closing}'
         )
 
     def rates(self, metrics: Callable[[], Mapping[str, Mapping[str, str]]], now: float) -> None:

@@ -157,6 +157,16 @@ class Worker(Generic[T]):
         for old in dropped:
             self._passed(old, self._reason)
 
+    def pass_over(self, reason: str) -> None:
+        """Tell of every item that waits that it is passed over; those in hand go on."""
+        with self._ready:
+            waiting = [item for _, item in self._items]
+            self._items.clear()
+            self._waiting.clear()
+            self.dropped += len(waiting)
+        for item in waiting:
+            self._passed(item, reason)
+
     @property
     def waiting(self) -> int:
         """Return how many items wait; any thread may ask."""

@@ -197,6 +197,9 @@ class Session:
         self, stamp: int, part: str, value: Any, now: float, publisher: str
     ) -> list[Closed]:
         """Take a part of the first second: of a start-up probe, unless its source denies it."""
+        if isinstance(value, Passed):
+            # Who passes a probe over, as a node that is not active yet, is not ready.
+            return []
         if not self._probes.denies(part, value):
             return [
                 Closed(probe, None)

@@ -29,12 +29,15 @@ from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
+from vlm_misalign_ros.core.settings.working import (
+    RELIABILITY,
+    ManagedParameters,
+    WorkingParameters,
+)
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
 
-RELIABILITY = ('reliable', 'best_effort')
-POLICY = ('every_frame', 'latest')
 LIVE_COVERAGE = 0.1
 """
 Least coverage of a live run, where models drop frames by policy.
@@ -85,7 +88,7 @@ class ReplayParameters:
 
 
 @dataclass(frozen=True)
-class CorruptionParameters:
+class CorruptionParameters(WorkingParameters):
     """Parameters of the corruption node."""
 
     seed: int = parameter(0, 'run seed of every random draw', minimum=0)
@@ -115,18 +118,10 @@ class CorruptionParameters:
     )
     jpeg_quality: int = parameter(95, 'jpeg: its quality', minimum=1, maximum=100)
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    hung_after: float = parameter(
-        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
-class SegmentationParameters:
+class SegmentationParameters(ManagedParameters):
     """Parameters of the segmentation node."""
 
     model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
@@ -137,20 +132,11 @@ class SegmentationParameters:
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
-    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    hung_after: float = parameter(
-        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
-class VlmParameters(ServerParameters, AskParameters):
-    """Parameters of a VLM node; those of its ask stand first, then those of a server."""
+class VlmParameters(ManagedParameters, ServerParameters, AskParameters):
+    """Parameters of a VLM node; those of its ask stand first, those of a server next."""
 
     name: str = parameter('', 'name of the model in topics and records')
     asks: tuple[str, ...] = parameter(
@@ -199,15 +185,6 @@ class VlmParameters(ServerParameters, AskParameters):
         'keep the likelihood of each mention',
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
-    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    hung_after: float = parameter(
-        60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a server that will not do, before it is written down."""
