@@ -64,6 +64,7 @@ class Monitor(runtime.MisalignNode):
         check_models(self._rules.limits, chosen.models, chosen.segmentation)
         self._topics: dict[str, str] = {}
         self._who = Publishers(self)
+        self._warned = 0
         self._session = Session(chosen, log=self._warn, publishers=self._senders)
         self._began = time.monotonic()
         self._frame_id = 'camera'
@@ -71,7 +72,6 @@ class Monitor(runtime.MisalignNode):
         self._frames = self.create_publisher(DiagnosticArray, topics.MONITOR_FRAME, results)
         self._metrics = self.create_publisher(DiagnosticArray, topics.MONITOR_METRICS, results)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, results)
-        self._warned = 0
         self._sight = GraphSight(self)
         self._watch = Watch(
             tell, self._sight, listened_by(chosen), chosen.deadline, time.monotonic()

@@ -30,11 +30,13 @@ from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger
 from vlm_misalign_ros.core.evaluation.outside import without_unplaced
 from vlm_misalign_ros.core.evaluation.parts import CAMERA, IMAGE, SEGMENTATION, is_pictured
 from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.evaluation.resuming import evaluated
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import WorstPictures
+from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.stamps import NANO
+from vlm_misalign_ros.core.stamps import NANO, parse_stamp
 
 
 class Book:
@@ -68,11 +70,11 @@ class Book:
         if others:
             joined.heard.counts[CAMERA] = others
         joined, unplaced = without_unplaced(joined)
-        evaluated = self._evaluator.evaluate(joined, camera, epoch, unplaced)
-        record = evaluated.record
-        self.ledger.enter(epoch, joined.stamp, evaluated)
+        found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
+        record = found.record
+        self.ledger.enter(epoch, joined.stamp, found)
         self._lost.add(joined.stamp)
-        for part, against in evaluated.mismatches:
+        for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
         self._journal.write(record)
         if failed := self._journal.failures(record):
@@ -85,12 +87,17 @@ class Book:
         shown = record.condition.corruption != BLANK and IMAGE in joined.parts
         if self._pictures is not None and shown:
             self._pictures.consider(
-                evaluated.badness,
-                joined.stamp,
-                joined.parts[IMAGE],
-                joined.parts.get(SEGMENTATION),
+                found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
             )
         return Closed(joined.stamp, record, self.ledger.metrics())
+
+    def restore(self, record: FrameRecord) -> None:
+        """Take up a frame that is written down already."""
+        found, stamp = evaluated(record), parse_stamp(record.stamp)
+        self.ledger.enter(record.epoch, stamp, found)
+        self._lost.add(stamp)
+        if self._pictures is not None:
+            self._pictures.restore(found.badness, stamp)
 
     def take_back(self, epoch: int, twice: Twice) -> None:
         """Take back what a closed frame was scored, for those whom a doubled part concerns."""

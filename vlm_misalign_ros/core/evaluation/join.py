@@ -240,6 +240,12 @@ class StampJoin:
         self._open[stamp] = _Open(parts, now, heard)
         return self._close_complete(stamp)
 
+    def restore(self, stamp: int, missing: Iterable[str]) -> None:
+        """Take up that a frame was closed by another join, without what is `missing`."""
+        self._closed[stamp] = _Closed(tuple(missing), True, Heard())
+        while len(self._closed) > self.CLOSED_KEPT:
+            self._closed.popitem(last=False)
+
     def take(self, stamp: int) -> tuple[Parts, Heard]:
         """Take an open frame out, as if it had never been here; empty where there is none."""
         entry = self._open.pop(stamp, None)

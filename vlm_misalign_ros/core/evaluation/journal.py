@@ -42,13 +42,14 @@ class Journal:
         folder: Path | None,
         log: Callable[[str], None],
         publishers: Callable[[str], Sequence[str]],
+        resume: bool = False,
     ) -> None:
-        """Create the records; RecordError where they cannot be written."""
+        """Create the records, or go on with them; RecordError where they cannot be written."""
         self._log = log
         self._publishers = publishers
         self._said: set[str] = set()
         self._senders: dict[str, list[str]] = {}
-        self._writer = None if folder is None else RecordWriter(folder / RECORDS)
+        self._writer = None if folder is None else RecordWriter(folder / RECORDS, resume)
         self.notes: list[str] = []
 
     def write(self, record: Record) -> None:

@@ -48,9 +48,11 @@ from vlm_misalign_ros.core.evaluation.parts import (
 )
 from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
 from vlm_misalign_ros.core.evaluation.probes import Probes
-from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
+from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former, gap
+from vlm_misalign_ros.core.records.account import LateRecord
+from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.stamps import NANO
+from vlm_misalign_ros.core.stamps import NANO, parse_stamp
 from vlm_misalign_ros.core.types import Camera, Passed
 
 JUMP_BACK = 10 * NANO
@@ -93,15 +95,49 @@ class Session:
         self.total = 0
         """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
-        self._journal = Journal(self.folder, log, publishers)
+        run = RunRecord(
+            SCHEMA,
+            name or (self.folder or Path()).name,
+            list(parameters.models),
+            fingerprint(parameters),
+        )
+        before = former(self.folder, run)
+        self._journal = Journal(self.folder, log, publishers, before is not None)
         self._probes = Probes(
             partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
         )
         self._book = Book(parameters, self._journal, self.counters)
         self.outside = Outside(parameters, self._journal, self.counters)
-        self._journal.write(
-            RunRecord(SCHEMA, name or (self.folder or Path()).name, list(parameters.models))
-        )
+        if before is None or not self._restore(before):
+            self._journal.write(run)
+
+    def _restore(self, before: Former) -> bool:
+        """Go on with the records of a monitor that was cut off; return whether there are any."""
+        frames, whole = 0, False
+        for record in before.records():
+            whole = True
+            if isinstance(record, FrameRecord):
+                stamp = parse_stamp(record.stamp)
+                if record.epoch > self._epoch:
+                    self._epoch, self._newest = record.epoch, None
+                    self._join.reset()
+                    self._book.restart(record.epoch)
+                self._newest = max(self._newest or 0, stamp)
+                self._join.restore(stamp, record.missing)
+                self._book.restore(record)
+                frames += 1
+            elif isinstance(record, LateRecord):
+                whose = _whose(record.part, record.passed)
+                stamp = parse_stamp(record.stamp)
+                self._book.ledger.late(record.epoch, stamp, whose, record.passed)
+        if whole:
+            self._journal.write(gap(self._newest, self._epoch, before.seconds))
+            self._journal.once(
+                'gap',
+                f'goes on with {before.path}: {frames} frames were closed before; what came in '
+                f'the {before.seconds:.0f} s since is not known',
+            )
+        return whole
 
     @property
     def notes(self) -> list[str]:
@@ -303,9 +339,7 @@ class Session:
 
     def _late(self, epoch: int, stamp: int, part: str, value: Any) -> None:
         passed = isinstance(value, Passed)
-        # Who passes a mask over says so where its confidence would be.
-        whose = SEGMENTATION if passed and part == CONFIDENCE else part
-        self._book.ledger.late(epoch, stamp, whose, passed)
+        self._book.ledger.late(epoch, stamp, _whose(part, passed), passed)
         self._journal.late(epoch, stamp, part, passed)
 
     def _doubled(self, twice: Twice, epoch: int | None = None) -> None:
@@ -342,3 +376,8 @@ class Session:
     def close(self) -> None:
         """Close the records as they are; does nothing when `end` has done so."""
         self._journal.close()
+
+
+def _whose(part: str, passed: bool) -> str:
+    """Return what a part is about: who passes a mask over says so in place of its confidence."""
+    return SEGMENTATION if passed and part == CONFIDENCE else part

@@ -31,9 +31,11 @@ from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import (
     AccountingRecord,
     DoubledRecord,
+    GapRecord,
     LateRecord,
     Stamp,
 )
+from vlm_misalign_ros.core.records.account import RunRecord as RunRecord
 from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
@@ -299,15 +301,7 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     where not at 0."""
 
 
-class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
-    """The first line: whose records these are."""
-
-    schema: int
-    name: str
-    models: list[str]
-
-
-Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | AccountingRecord
+Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | GapRecord | AccountingRecord
 
 _DECODER = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()
