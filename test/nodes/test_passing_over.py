@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.types import (  # noqa: E402
     Condition,
     Confidence,
     Description,
+    Failed,
     Kind,
     Mention,
     Passed,
@@ -241,7 +242,7 @@ def test_frames_close_when_all_has_come_and_the_bag_says_the_same(world, held, t
     wait_for(
         lambda: (
             world.node.count_subscribers(topics.vlm_description('m')) == 2
-            and world.node.count_subscribers(topics.DEGRADED_CONDITION) == 2
+            and world.node.count_subscribers(topics.DEGRADED_CONDITION) == 3
             and world.node.count_subscribers(topics.TRUTH_LABELS) == 2
             and world.node.count_subscribers(topics.DEGRADED_IMAGE) == 1
         )
@@ -326,3 +327,34 @@ def test_diagnostics_call_a_node_hung_and_well_again(world, held, kind, chosen, 
     wait_for(lambda: told and seen[-1].status[0].level == DiagnosticStatus.OK)
     values = {pair.key: pair.value for pair in seen[-1].status[0].values}
     assert values['last_stamp'] == '3.000000000' and values['answered'] == '1'
+
+
+@pytest.mark.parametrize('kind, chosen, topic, read', CASES)
+def test_a_picture_that_got_lost_is_told_when_a_later_one_has_come(
+    world, held, kind, chosen, topic, read
+):
+    held.open.set()
+    told = world.listen(topic, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    condition = world.talk(topics.DEGRADED_CONDITION, DiagnosticArray)
+    world.start(kind, **chosen)
+    world.meet()
+
+    def announce(number, **more):
+        values = codec.applied_to_values(Applied(Condition(), 1, **more))
+        header = messages.make_header(number * NANO, 'front')
+        condition.publish(messages.values_message('condition', values, header))
+
+    announce(1)
+    announce(2)
+    # Of these two nobody expects a picture.
+    announce(3, passed='the queue was full')
+    announce(4, error='too small')
+    announce(5)
+    degraded.publish(picture_message(PICTURE, 2 * NANO))
+    degraded.publish(picture_message(PICTURE, 5 * NANO))
+    wait_for(lambda: len(told) == 3)
+    found = dict(zip(stamps(told), [read(message) for message in told], strict=True))
+    assert found.pop(1 * NANO) == Failed('the picture got lost on its way to this node')
+    assert set(found) == {2 * NANO, 5 * NANO}
+    assert all(isinstance(answer, (Description, Confidence)) for answer in found.values())

@@ -18,16 +18,24 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-from vlm_misalign_ros.core.errors import MisalignError
-from vlm_misalign_ros.nodes import runtime
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation.pairing import Announced
+from vlm_misalign_ros.core.evaluation.parts import CONDITION
+from vlm_misalign_ros.nodes import messages, runtime
+from vlm_misalign_ros.wire import channels
+from vlm_misalign_ros.wire import values as codec
 
 PAUSED = 'its node is paused'
 """Why a node that is inactive passes frames over."""
+GOT_LOST = 'the picture got lost on its way to this node'
 UNLOADED = 'not configured: no model is loaded'
 
 
@@ -49,6 +57,8 @@ class ManagedNode(LifecycleNodeMixin, runtime.MisalignNode):
         self._configured = False
         self._failed: Exception | None = None
         self._made: tuple[list[Any], list[Any]] = ([], [])
+        self._announced = Announced()
+        self._lost: Callable[[Header], None] = lambda header: None
         self.create_service(SetBool, '~/enable', self._enable)
 
     def load(self) -> None:
@@ -74,6 +84,34 @@ class ManagedNode(LifecycleNodeMixin, runtime.MisalignNode):
         if self._failed is not None:
             raise self._failed
         self.trigger_activate()
+
+    def hear_announced(self, lost: Callable[[Header], None]) -> None:
+        """
+        Listen to what announces each degraded picture; `lost` is told of those that got lost.
+
+        Who calls this has to call `picture_came` for every picture.
+        """
+        self._announced, self._lost = Announced(), lost
+        row = next(row for row in channels.CHANNELS if row.part == CONDITION)
+        self.receive(row, 'reliable', self._announce)
+
+    def _announce(self, message: DiagnosticArray) -> None:
+        try:
+            stamp = codec.stamp_of(message.header)
+            applied = codec.applied_from_values(codec.values_of(message))
+        except RecordError as error:
+            self._say(f'{CONDITION} cannot be read: {error}')
+            return
+        if applied.shown:
+            self._tell_lost(self._announced.announce(stamp), message.header.frame_id)
+
+    def picture_came(self, stamp: int, frame_id: str) -> None:
+        """Take note that a picture came, which may show that others never will."""
+        self._tell_lost(self._announced.came(stamp), frame_id)
+
+    def _tell_lost(self, stamps: list[int], frame_id: str) -> None:
+        for stamp in stamps:
+            self._lost(messages.make_header(stamp, frame_id))
 
     def _set_idle(self, reason: str) -> None:
         self.idle = reason

@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
@@ -34,7 +35,7 @@ from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.nodes.managed import UNLOADED, ManagedNode
+from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
 from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -70,6 +71,7 @@ class Segmentation(ManagedNode):
             self._fail,
             passed=self._pass_over,
         )
+        self.hear_announced(self._tell_lost_picture)
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
 
     def unload(self) -> None:
@@ -82,10 +84,23 @@ class Segmentation(ManagedNode):
 
     def _take(self, message: Image) -> None:
         self._vitals.came()
+        self._note_came(message)
         if self.idle:
             self._pass_over(Arrived(message), self.idle)
         else:
             self._worker.submit(Arrived(message))
+
+    def _note_came(self, message: Image) -> None:
+        try:
+            self.picture_came(messages.stamp_of(message.header), message.header.frame_id)
+        except RecordError as error:
+            self._say(f'{topics.DEGRADED_IMAGE}: {error}')
+
+    def _tell_lost_picture(self, header: Header) -> None:
+        """Say that there will be no mask of a picture that never came here."""
+        self._vitals.lose()
+        values = codec.failed_to_values(Failed(GOT_LOST))
+        self._confidence.publish(messages.values_message('confidence', values, header))
 
     def _work(self, item: Arrived[Image]) -> None:
         message = item.what

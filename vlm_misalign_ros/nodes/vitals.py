@@ -70,7 +70,7 @@ class Vitals:
         """Why every frame is passed over; empty where none is for that."""
         self.cause = ''
         """Why the node cannot work at all; empty where it can."""
-        self.answered = self.passed = self.failed = 0
+        self.answered = self.passed = self.failed = self.lost = 0
         self.last: int | None = None
         """Stamp of the newest frame that was answered, nanoseconds."""
 
@@ -107,6 +107,11 @@ class Vitals:
         with self._lock:
             self.passed += 1
 
+    def lose(self) -> None:
+        """Take note that a picture never came."""
+        with self._lock:
+            self.lost += 1
+
     def told(self, waiting: int = 0) -> Told:
         """Return the status; `waiting` is how many frames wait."""
         now = time.monotonic()
@@ -119,6 +124,7 @@ class Vitals:
                 'answered': str(self.answered),
                 'dropped': str(self.passed),
                 'failed': str(self.failed),
+                'lost': str(self.lost),
                 'waiting': str(waiting),
                 'working_on': format_stamp(stamp) if self._working else '',
                 'working_seconds': f'{busy:.3f}',

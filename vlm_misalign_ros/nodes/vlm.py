@@ -42,7 +42,7 @@ from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
 from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.nodes.managed import ManagedNode
+from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -129,6 +129,7 @@ class Vlm(ManagedNode):
             chosen.concurrency,
             self._drop,
         )
+        self.hear_announced(self._tell_lost_picture)
         self._listen()
 
     def unload(self) -> None:
@@ -185,6 +186,7 @@ class Vlm(ManagedNode):
         if part == parts.IMAGE:
             for vitals in self._vitals.values():
                 vitals.came()
+            self.picture_came(stamp, message.header.frame_id)
         for lane in self._lanes:
             if self.idle:
                 if part == parts.IMAGE and lane.pairing.pass_over(stamp):
@@ -240,6 +242,15 @@ class Vlm(ManagedNode):
             self._vitals[asker.name].end(stamp, age)
         if failed is not None:
             raise failed
+
+    def _tell_lost_picture(self, header: Header) -> None:
+        """Say that there will be no answers to a picture that never came here."""
+        stamp = messages.stamp_of(header)
+        for lane in self._lanes:
+            if lane.pairing.pass_over(stamp):
+                for asker in lane.askers:
+                    self._vitals[asker.name].lose()
+                    self._send(asker.name, header, codec.failed_to_values(Failed(GOT_LOST)))
 
     def _drop(self, task: _Task, reason: str) -> None:
         self._pass_over(task.lane, task.message.header, reason)

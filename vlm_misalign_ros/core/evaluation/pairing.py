@@ -70,14 +70,58 @@ class Pairing:
         if stamp in self._passed:
             return False
         self._passed[stamp] = None
-        while len(self._passed) > max(self._capacity, PASSED_KEPT):
-            self._passed.pop(next(iter(self._passed)))
+        _bound(self._passed, max(self._capacity, PASSED_KEPT))
         self._open.pop(stamp, None)
         return True
 
     def take(self, stamp: int) -> Mapping[str, Any]:
         """Return the parts that there are of a frame, which is not waited for any longer."""
         return self._open.pop(stamp, {})
+
+
+class Announced:
+    """
+    Finds which pictures got lost on the way, by the conditions that announce them.
+
+    Both come from one node, which sends each condition before its picture, and both topics keep
+    their order: once a later picture has come, an earlier one cannot come any more. Which topic is
+    heard first does not matter, nor do stamps: a recording that is looped begins anew.
+    """
+
+    def __init__(self, kept: int = PASSED_KEPT) -> None:
+        """Remember `kept` pictures or conditions that wait for their other half, at most."""
+        self._kept = kept
+        self._conditions: dict[int, None] = {}
+        self._pictures: dict[int, None] = {}
+
+    def announce(self, stamp: int) -> list[int]:
+        """Take up that there is a picture; return the stamps of those that are lost by it."""
+        if stamp in self._pictures:
+            # It came ahead of its condition: what was announced before and did not come is lost.
+            del self._pictures[stamp]
+            lost = list(self._conditions)
+            self._conditions.clear()
+            return lost
+        self._conditions[stamp] = None
+        _bound(self._conditions, self._kept)
+        return []
+
+    def came(self, stamp: int) -> list[int]:
+        """Take up that a picture came; return the stamps of those that are lost by it."""
+        if stamp not in self._conditions:
+            self._pictures[stamp] = None
+            _bound(self._pictures, self._kept)
+            return []
+        order = list(self._conditions)
+        place = order.index(stamp)
+        for old in order[: place + 1]:
+            del self._conditions[old]
+        return order[:place]
+
+
+def _bound(kept: dict[int, None], most: int) -> None:
+    while len(kept) > most:
+        kept.pop(next(iter(kept)))
 
 
 class Past:
