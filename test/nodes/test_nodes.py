@@ -888,6 +888,29 @@ def test_the_monitor_closes_at_the_deadline_and_counts_what_came_late(world, tmp
     assert total.parts['m'] == {'missing': 0, 'late': 1, 'unmatched': 1}
 
 
+def test_diagnostics_tell_of_every_topic_that_the_monitor_needs_and_of_every_model(world):
+    seen = world.listen(topics.DIAGNOSTICS, DiagnosticArray)
+    _, frames, _ = start_monitor(world, deadline=60.0)
+
+    def told():
+        found = {status.name: status for status in seen[-1].status} if seen else {}
+        return {name: (status.level, status.message) for name, status in found.items()}
+
+    wait_for(lambda: told().get('monitor: m coverage') == (b'\3', 'no frame closed yet'))
+    assert told()['monitor: /vlm/m/description'] == (b'\3', 'nothing has come yet')
+    # Nobody films here.
+    level, text = told()['monitor: /camera/image_raw']
+    assert level == b'\2' and text.startswith('nobody publishes it')
+    send(world, parts_of(100 * NANO))
+    wait_for(lambda: frames)
+    well = (b'\0', 'coverage 1.000 over 1 frames: 1 scored')
+    wait_for(lambda: told()['monitor: m coverage'] == well)
+    brought = (b'\0', 'brought frame 100.000000000')
+    for topic in ('vlm/m/description', 'segmentation/labels', 'ground_truth/labels'):
+        assert told()[f'monitor: /{topic}'] == brought
+    assert 'monitor: join' in told() and told()['monitor: segmentation coverage'] == well
+
+
 def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
     diagnostics = world.listen(topics.DIAGNOSTICS, DiagnosticArray)
     monitor, frames, _ = start_monitor(world, deadline=60.0)

@@ -136,6 +136,21 @@ def test_a_model_that_hangs_is_named_with_the_frame_and_how_long():
     assert said[1:] == ['vlm:clip answers again after 19 s']
 
 
+def test_a_model_that_passes_frames_over_is_no_model_that_answers():
+    watch, said = watching(Graph(), model())
+    for frame in range(1, 8):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        watch.passed('vlm:clip', 'its node is paused')
+    said.clear()
+    watch.tick(8.0, dict)
+    assert said == [
+        'vlm:clip has not answered for 7 s, since frame 1.000000000; it passes frames over: '
+        'its node is paused'
+    ]
+    watch.came('vlm:clip', 8 * S, 9.0)
+    assert said[1:] == ['vlm:clip answers after 8 s'] and watch.listened[0].passing == ''
+
+
 def test_a_model_that_is_asked_nothing_does_not_hang():
     watch, said = watching(Graph(), model())
     watch.came(CONDITION, 1 * S, 1.0, 'clean')

@@ -19,16 +19,50 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from math import nan
 
 QUEUE, MODEL, RESULT = 'queue_seconds', 'model_seconds', 'result_seconds'
 """From arrival to the start of the work; in the model; from the stamp to the answer."""
 KINDS = (QUEUE, MODEL, RESULT)
+SPARE = 64
+"""Entries of a heap that may be out of date."""
+
+
+class _Span:
+    """Mean and maximum of one kind of times over what is in it; each step in log time."""
+
+    def __init__(self) -> None:
+        self._live: dict[int, float] = {}
+        self._total = 0.0
+        self._heap: list[tuple[float, int]] = []
+
+    def add(self, key: int, value: float) -> None:
+        self._live[key] = value
+        self._total += value
+        heappush(self._heap, (-value, key))
+
+    def remove(self, key: int) -> None:
+        value = self._live.pop(key, None)
+        if value is None:
+            return
+        # What is left of nothing is nothing: sums of floats drift.
+        self._total = self._total - value if self._live else 0.0
+        while self._heap and self._live.get(self._heap[0][1]) != -self._heap[0][0]:
+            heappop(self._heap)
+        if len(self._heap) > 2 * len(self._live) + SPARE:
+            self._heap = [(-value, key) for key, value in self._live.items()]
+            heapify(self._heap)
+
+    def told(self) -> tuple[float, float]:
+        if not self._live:
+            return nan, nan
+        return max(self._total, 0.0) / len(self._live), -self._heap[0][0]
 
 
 @dataclass
-class _Span:
-    """Sums of one kind of times."""
+class _Total:
+    """The same of everything, which is not kept."""
 
     count: int = 0
     total: float = 0.0
@@ -39,9 +73,8 @@ class _Span:
         self.total += value
         self.most = value if self.count == 1 else max(self.most, value)
 
-    @property
-    def mean(self) -> float:
-        return self.total / self.count if self.count else nan
+    def told(self) -> tuple[float, float]:
+        return (self.total / self.count if self.count else nan), self.most
 
 
 class Pulse:
@@ -56,45 +89,49 @@ class Pulse:
         """Cover `window` seconds; `scored` is the state that counts as covered."""
         self._window = round(window * 1e9)
         self._scored = scored
-        self._total = {kind: _Span() for kind in KINDS}
+        self._totals = {kind: _Total() for kind in KINDS}
         self.clear()
 
     def clear(self) -> None:
         """Empty the window: time has jumped."""
         self._stamps: list[int] = []
         self._states: dict[int, str] = {}
-        self._seconds: dict[int, dict[str, float]] = {}
+        self._covered = 0
+        self._spans = {kind: _Span() for kind in KINDS}
 
     def enter(self, stamp: int, state: str, seconds: Mapping[str, float]) -> None:
         """Take up a closed frame; `seconds` by KINDS, as far as they are known."""
-        if stamp not in self._states:
+        if stamp in self._states:
+            self._drop(stamp)
+        else:
             insort(self._stamps, stamp)
         self._states[stamp] = state
-        self._seconds[stamp] = {kind: seconds[kind] for kind in KINDS if kind in seconds}
-        for kind, value in self._seconds[stamp].items():
-            self._total[kind].add(value)
+        self._covered += state == self._scored
+        for kind in KINDS:
+            if kind in seconds:
+                self._totals[kind].add(seconds[kind])
+                self._spans[kind].add(stamp, seconds[kind])
         cut = bisect_right(self._stamps, self._stamps[-1] - self._window)
         for old in self._stamps[:cut]:
-            del self._states[old], self._seconds[old]
+            self._drop(old)
         del self._stamps[:cut]
+
+    def _drop(self, stamp: int) -> None:
+        self._covered -= self._states.pop(stamp) == self._scored
+        for span in self._spans.values():
+            span.remove(stamp)
 
     def move(self, stamp: int, state: str) -> None:
         """Take up that a frame in the window is in another state after all."""
         if stamp in self._states:
+            self._covered += (state == self._scored) - (self._states[stamp] == self._scored)
             self._states[stamp] = state
 
     @property
     def coverage(self) -> float:
         """Return the share of the frames in the window that were scored; NaN without any."""
-        states = self._states.values()
-        return sum(s == self._scored for s in states) / len(states) if states else nan
+        return self._covered / len(self._states) if self._states else nan
 
     def seconds(self, kind: str, whole: bool) -> tuple[float, float]:
         """Return mean and maximum of one kind, in total or over the window; NaN without any."""
-        if whole:
-            return self._total[kind].mean, self._total[kind].most
-        span = _Span()
-        for found in self._seconds.values():
-            if kind in found:
-                span.add(found[kind])
-        return span.mean, span.most
+        return self._totals[kind].told() if whole else self._spans[kind].told()
