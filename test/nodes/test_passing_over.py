@@ -28,7 +28,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from worlds import World, picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
-from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status  # noqa: E402
+from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status, decode  # noqa: E402
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
 from vlm_misalign_ros.core.types import (  # noqa: E402
@@ -358,3 +358,63 @@ def test_a_picture_that_got_lost_is_told_when_a_later_one_has_come(
     assert found.pop(1 * NANO) == Failed('the picture got lost on its way to this node')
     assert set(found) == {2 * NANO, 5 * NANO}
     assert all(isinstance(answer, (Description, Confidence)) for answer in found.values())
+
+
+def test_frames_do_not_wait_for_a_model_whose_node_is_gone(world, held):
+    held.open.set()
+    frames = world.listen(topics.MONITOR_FRAME, DiagnosticArray)
+    sent = {
+        topic: world.talk(topic, kind)
+        for topic, kind in (
+            (topics.TRUTH_LABELS, Image),
+            (topics.DEGRADED_CONDITION, DiagnosticArray),
+            (topics.DEGRADED_IMAGE, Image),
+        )
+    }
+    labels = np.full((64, 128), 7, np.uint8)
+    labels[:32] = 11
+    world.start(
+        Monitor,
+        models=['m'],
+        lockstep=False,
+        deadline=600.0,
+        pictures=0,
+        source=False,
+        instances=False,
+        segmentation=False,
+    )
+    model = world.start(Vlm, name='m')
+    world.meet()
+    wait_for(lambda: world.node.count_subscribers(topics.vlm_description('m')) == 1)
+
+    def show(number):
+        header = messages.make_header(number * NANO, 'front')
+        sent[topics.TRUTH_LABELS].publish(messages.image_message(labels, header, 'mono8'))
+        applied = codec.applied_to_values(Applied(Condition(), 1))
+        sent[topics.DEGRADED_CONDITION].publish(
+            messages.values_message('condition', applied, header)
+        )
+        sent[topics.DEGRADED_IMAGE].publish(picture_message(PICTURE, number * NANO))
+
+    show(1)
+    wait_for(lambda: len(frames) == 1)
+    model.finished = True
+    wait_for(lambda: model not in world.executor.get_nodes())
+    model.destroy_node()
+    world.nodes.remove(model)
+    show(2)
+    wait_for(lambda: len(frames) == 2)
+    record = decode(codec.values_of(frames[1])['record'].encode(), 'monitor/frame')
+    assert record.models['m'].status is Status.MISSING and record.missing == ['vlm:m']
+
+
+def test_without_a_segmentation_node_who_needs_a_mask_passes_frames_over(world, held):
+    held.open.set()
+    masked = world.listen(topics.vlm_description('m'), DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.start(Vlm, name='m', input='mask')
+    world.meet()
+    degraded.publish(picture_message(PICTURE, NANO))
+    wait_for(lambda: masked)
+    reason = 'there is no mask of this frame: no segmentation node is there'
+    assert answer_of(masked[0]) == Passed(reason)

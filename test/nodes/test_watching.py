@@ -151,6 +151,21 @@ def test_a_model_that_passes_frames_over_is_no_model_that_answers():
     assert said[1:] == ['vlm:clip answers after 8 s'] and watch.listened[0].passing == ''
 
 
+def test_nodes_that_are_gone_are_absent_once_they_have_brought_something():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    mask = Listened('segmentation', 'masks', 'segmentation/labels', IMAGE, 'monitor', False)
+    graph = Graph(there)
+    watch, _ = watching(graph, model(), mask, labels())
+    # Nobody is given up before it has begun, and nobody outside.
+    assert watch.absent() == []
+    for part in ('vlm:clip', 'segmentation', LABELS):
+        watch.came(part, 1 * S, 1.0)
+    assert watch.absent() == ['segmentation', 'confidence']
+    there['/segmentation/labels'] = [Endpoint('/segmentation', IMAGE, True)]
+    there.pop('/vlm/clip/description')
+    assert watch.absent() == ['vlm:clip']
+
+
 def test_a_model_that_is_asked_nothing_does_not_hang():
     watch, said = watching(Graph(), model())
     watch.came(CONDITION, 1 * S, 1.0, 'clean')

@@ -65,6 +65,7 @@ class Monitor(runtime.MisalignNode):
         self._topics: dict[str, str] = {}
         self._who = Publishers(self)
         self._warned = 0
+        self._absent: list[str] = []
         self._session = Session(chosen, log=self._warn, publishers=self._senders)
         self._began = time.monotonic()
         self._frame_id = 'camera'
@@ -173,6 +174,8 @@ class Monitor(runtime.MisalignNode):
     def _tick(self) -> None:
         now = time.monotonic()
         self._listener.look()
+        if self._absent:
+            self._look_for_absent(now)
         self._publish(self._session.expire(now))
         elapsed = now - self._began
         # Nodes that load take none of the time; one that never comes takes the rest of it.
@@ -191,10 +194,16 @@ class Monitor(runtime.MisalignNode):
                 'see the log of that node',
             )
 
+    def _look_for_absent(self, now: float) -> None:
+        """Have nobody wait for nodes that are gone, until they are back."""
+        self._absent = self._watch.absent()
+        self._publish(self._session.without(self._absent, now))
+
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
         now = time.monotonic()
         self._watch.tick(now, partial(answering, self._sight, self._chosen))
+        self._look_for_absent(now)
         if not self._chosen.lockstep and self._session.closed:
             self._watch.rates(self._session.metrics, now)
         told = {

@@ -51,6 +51,7 @@ _CONTEXT = channels.Context(
     open_encoding('cityscapes_label_ids'), _TRUTH.camera_height, _TRUTH.camera_pitch
 )
 NO_MASK = 'there is no mask of this frame: '
+NO_SEGMENTATION = 'no segmentation node is there'
 
 
 @dataclass(frozen=True)
@@ -196,10 +197,20 @@ class Vlm(ManagedNode):
                 if part in lane.pairing.needed and lane.pairing.pass_over(stamp):
                     self._pass_over(lane, message.header, NO_MASK + value.reason)
                 continue
+            if part == parts.IMAGE and self._gets_no_mask(lane) and lane.pairing.pass_over(stamp):
+                self._pass_over(lane, message.header, NO_MASK + NO_SEGMENTATION)
+                continue
             self._pair(lane, stamp, part, value)
             if isinstance(value, Failed):
                 # There will be no mask: nobody waits for it.
                 self._pair(lane, stamp, parts.SEGMENTATION, value)
+
+    def _gets_no_mask(self, lane: _Lane) -> bool:
+        """Return whether a lane needs a mask, and nobody is there to send one."""
+        needed = parts.SEGMENTATION in lane.pairing.needed
+        return needed and not self.count_publishers(
+            self.resolve_topic_name(topics.SEGMENTATION_LABELS)
+        )
 
     def _pair(self, lane: _Lane, stamp: int, part: str, value: Any) -> None:
         found = lane.pairing.add(stamp, part, value)

@@ -220,6 +220,17 @@ class Watch:
             elif asked and not entry.outside and math.isnan(entry.since):
                 entry.since, entry.frame = now, stamp
 
+    def absent(self) -> list[str]:
+        """Return the parts that came from nodes of the run, and that nobody publishes any more."""
+        gone = [
+            entry.part
+            for entry in self.listened
+            if entry.messages
+            and not entry.outside
+            and not self._sight.publishers(self._sight.resolve(entry.topic))
+        ]
+        return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
+
     def passed(self, part: str, why: str) -> None:
         """Take note that a frame was passed over, which is no answer: who does so may hang."""
         part = SEGMENTATION if part == CONFIDENCE else part

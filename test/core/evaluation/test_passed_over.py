@@ -296,3 +296,19 @@ def test_times_that_are_none_are_refused(key, value):
         codec.description_from_values({**codec.description_to_values(CAR), key: value})
     with pytest.raises(RecordError, match=key):
         codec.confidence_from_values({**codec.confidence_to_values(SURE), key: value})
+
+
+def test_nobody_waits_for_a_node_that_is_gone_until_it_is_back():
+    session = start()
+    parts = {name: part for name, part in WHOLE.items() if name != 'vlm:m'}
+    assert send(session, 1, parts) == []
+    (frame,) = session.without(['vlm:m'], 0.0)
+    assert frame.record.models['m'].status is Status.MISSING
+    assert frame.record.models['n'].status is Status.SCORED
+    (record,) = send(session, 2, parts)
+    assert record.missing == ['vlm:m']
+    # What a node had sent before it went is late, as ever.
+    send(session, 2, {'vlm:m': CAR})
+    assert states(session, 'm') == {'missing': 1, 'late': 1}
+    assert session.without([], 0.0) == [] and send(session, 3, parts) == []
+    assert len(send(session, 3, {'vlm:m': CAR})) == 1

@@ -142,6 +142,7 @@ class StampJoin:
         self._closed: OrderedDict[int, _Closed] = OrderedDict()
         self._misses: Counter[str] = Counter()
         self._now = 0.0
+        self._absent: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         """
         Parts: `received`, `late`, `repeated`, `doubled`; frames: `complete`, `deadline`,
@@ -254,10 +255,21 @@ class StampJoin:
     def _lacks(self, entry: _Open) -> list[str]:
         return [name for name in self._needs(entry.parts) if name not in entry.parts]
 
+    def _is_awaited(self, name: str) -> bool:
+        return self._misses[name] < self._patience and name not in self._absent
+
+    def without(self, names: Iterable[str], now: float) -> list[Joined]:
+        """Take up which parts nobody sends, so that nobody waits for them; return what closed."""
+        absent = frozenset(names)
+        if absent == self._absent:
+            return []
+        self._absent, self._now = absent, now
+        return [frame for stamp in list(self._open) for frame in self._close_complete(stamp)]
+
     def _close_complete(self, stamp: int) -> list[Joined]:
         entry = self._open[stamp]
         lacking = self._lacks(entry)
-        if any(self._misses[name] < self._patience for name in lacking):
+        if any(self._is_awaited(name) for name in lacking):
             return []
         return [self._close(stamp, Closing.DEADLINE if lacking else Closing.COMPLETE)]
 

@@ -21,7 +21,7 @@ The monitor node feeds it from topics, the offline analysis from a bag.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -322,6 +322,16 @@ class Session:
                     f'{self._chosen.deadline:g} s; it is no longer waited for'
                 )
         return closed
+
+    def without(self, names: Iterable[str], now: float) -> list[Closed]:
+        """
+        Take up which parts nobody sends, as a node's that has ended; return what closed by it.
+
+        Live, their frames are missing at once; in lockstep start-up waits for everybody.
+        """
+        if self._chosen.lockstep:
+            return []
+        return [self._finish(joined, now) for joined in self._join.without(names, now)]
 
     def waiting_for(self) -> tuple[str, ...]:
         """Return what the oldest open frame (or start-up probe) lacks."""
