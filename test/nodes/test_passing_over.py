@@ -24,6 +24,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from worlds import World, picture_message, stamps, wait_for  # noqa: E402
 
@@ -307,6 +308,26 @@ def test_answers_say_how_long_their_pictures_waited_and_how_old_they_are(
     assert 0 <= now.waited <= now.age <= most + 0.01
     assert 0 <= old.waited <= most and old.age is None
     assert now.latency is not None and now.latency <= now.age
+
+
+def test_with_use_sim_time_a_picture_is_as_old_as_the_clock_of_the_simulator_says(world, held):
+    told = world.listen(topics.vlm_description('m'), DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    clock = world.talk('/clock', Clock)
+    node = world.start(Vlm, name='m', use_sim_time=True)
+    world.meet()
+
+    def tick(seconds):
+        clock.publish(Clock(clock=messages.make_header(seconds * NANO, '').stamp))
+        wait_for(lambda: node.get_clock().now().nanoseconds == seconds * NANO)
+
+    tick(100)
+    degraded.publish(picture_message(PICTURE, 100 * NANO))
+    assert held.begun.acquire(timeout=10)
+    tick(107)
+    held.open.set()
+    wait_for(lambda: told)
+    assert answer_of(told[0]).age == 7.0
 
 
 @pytest.mark.parametrize('kind, chosen, topic, read', CASES)
