@@ -157,13 +157,30 @@ def test_nodes_that_are_gone_are_absent_once_they_have_brought_something():
     graph = Graph(there)
     watch, _ = watching(graph, model(), mask, labels())
     # Nobody is given up before it has begun, and nobody outside.
-    assert watch.absent() == []
+    assert watch.absent(2.0) == []
     for part in ('vlm:clip', 'segmentation', LABELS):
         watch.came(part, 1 * S, 1.0)
-    assert watch.absent() == ['segmentation', 'confidence']
+    assert watch.absent(2.0) == ['segmentation', 'confidence']
     there['/segmentation/labels'] = [Endpoint('/segmentation', IMAGE, True)]
     there.pop('/vlm/clip/description')
-    assert watch.absent() == ['vlm:clip']
+    assert watch.absent(2.0) == ['vlm:clip']
+
+
+def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, _ = watching(Graph(there), model())
+    watch.came(CONDITION, 1 * S, 1.0, 'clean')
+    # One that has not answered yet may still load.
+    assert watch.absent(100.0) == []
+    watch.came('vlm:clip', 1 * S, 100.0)
+    watch.came(CONDITION, 2 * S, 101.0, 'clean')
+    assert watch.absent(121.0) == [] and watch.absent(121.1) == ['vlm:clip']
+    # Who passes frames over, speaks.
+    watch.passed('vlm:clip', 'a newer frame was taken')
+    assert watch.absent(122.0) == []
+    watch.came('vlm:clip', 2 * S, 130.0)
+    watch.came(CONDITION, 3 * S, 131.0, 'clean')
+    assert watch.absent(132.0) == []
 
 
 def test_a_model_that_is_asked_nothing_does_not_hang():

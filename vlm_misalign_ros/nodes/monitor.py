@@ -196,7 +196,7 @@ class Monitor(runtime.MisalignNode):
 
     def _look_for_absent(self, now: float) -> None:
         """Have nobody wait for nodes that are gone, until they are back."""
-        self._absent = self._watch.absent()
+        self._absent = self._watch.absent(now)
         self._publish(self._session.without(self._absent, now))
 
     def _diagnose(self) -> None:

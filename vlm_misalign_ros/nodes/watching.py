@@ -220,16 +220,24 @@ class Watch:
             elif asked and not entry.outside and math.isnan(entry.since):
                 entry.since, entry.frame = now, stamp
 
-    def absent(self) -> list[str]:
-        """Return the parts that came from nodes of the run, and that nobody publishes any more."""
+    def absent(self, now: float) -> list[str]:
+        """
+        Return the parts of nodes of the run that nobody has to wait for, until they speak again.
+
+        Those that came before, and that nobody publishes any more, or whose node has said nothing
+        at all for longer than the deadline, though it was asked.
+        """
         gone = [
             entry.part
             for entry in self.listened
-            if entry.messages
-            and not entry.outside
-            and not self._sight.publishers(self._sight.resolve(entry.topic))
+            if entry.messages and not entry.outside and self._is_gone(entry, now)
         ]
         return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
+
+    def _is_gone(self, entry: Listened, now: float) -> bool:
+        if not entry.passing and now - entry.since > self._deadline:
+            return True
+        return not self._sight.publishers(self._sight.resolve(entry.topic))
 
     def passed(self, part: str, why: str) -> None:
         """Take note that a frame was passed over, which is no answer: who does so may hang."""
