@@ -77,6 +77,8 @@ class Kind(str, Enum):
     """With a score for each class."""
     GENERATIVE = 'generative'
     """In words."""
+    MASK = 'mask'
+    """With what the predicted mask holds: no network, no text, no scores."""
 
 
 class Input(str, Enum):
@@ -205,7 +207,7 @@ class Description:
     model: str
     kind: Kind
     text: str
-    """Raw answer, bounded in length; for contrastive models empty."""
+    """Raw answer, bounded in length; empty but for generative models."""
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
     further: dict[str, Mention] = field(default_factory=dict)
@@ -229,6 +231,8 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
+    cached: bool = False
+    """Whether a served model was not asked now: the answer was kept (answer_cache)."""
     input: Input = Input.IMAGE
     """What the model was shown."""
     shown: int = 1

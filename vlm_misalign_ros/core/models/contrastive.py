@@ -135,8 +135,8 @@ class ContrastiveModel:
         self._tokenizer = open_clip.get_tokenizer(name)
         with torch.inference_mode():
             self._scale = float(model.logit_scale.exp())
-        bias = getattr(model, 'logit_bias', None)
-        self._bias = None if bias is None else float(bias)
+            bias = getattr(model, 'logit_bias', None)
+            self._bias = None if bias is None else float(bias)
         if self._bias == 0:
             # open_clip takes 0 where the file has none, and a model that is scored by its
             # sigmoid then asserts nearly everything. No training ends at exactly 0.
