@@ -42,7 +42,7 @@ from vlm_misalign_ros.training.grounding import SCENES, START, Grounds, make_gro
 from vlm_misalign_ros.training.loop import Recipe, fit
 
 NAME = 'grounded'
-RECIPE = Recipe(steps=2000, batch=16, rate=8e-4, weight_decay=0.05, warmup=100, average=0.995)
+RECIPE = Recipe(steps=2400, batch=16, rate=8e-4, weight_decay=0.05, warmup=100, average=0.995)
 CONTEXT = 1024
 """Tokens that it can read: what perception found takes more of them than llava has room for."""
 LEAST_TOLD = 20
