@@ -188,7 +188,9 @@ def train(
     """Train the language side on what `make_grounds` keeps in `work`; save the model to `out`."""
     scenes = max(round(SCENES * share), 2)
     with tqdm(total=scenes, unit='scene', desc='grounds', mininterval=5) as bar:
-        grounds = make_grounds(work / 'grounds', seed, scenes, threads, bar.update)
+        # Of another seed or number they are others, and a trial's are none to go on from.
+        place = work / f'grounds-{seed}-{scenes}'
+        grounds = make_grounds(place, seed, scenes, threads, bar.update)
     torch.manual_seed(seed)
     model, processor = open_start()
     told = [text for entry in grounds.told for text in entry.values()]
