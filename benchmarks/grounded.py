@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-Makes docs/grounded.md's tables: does telling a model what perception found help it?
+Makes the tables of docs/grounded.md: does telling a model what perception found help it.
 
     python benchmarks/grounded.py             draws the scenes, runs the asks, remakes the tables
     python benchmarks/grounded.py --run RUN   remakes them from a run folder, without running
