@@ -75,9 +75,8 @@ def phrases(told: Sequence[str], answers: Iterable[str]) -> list[str]:
     """Return what perception's words repeat and no answer has, in alphabetical order."""
     counts = Counter(part for text in told for part in set(_PARTS.split(text)[::2]))
     said = '\n'.join(dict.fromkeys(answers))
-    return sorted(
-        part for part, n in counts.items() if n >= LEAST_TOLD and len(part) > 1 and part not in said
-    )
+    often = (part for part, n in counts.items() if n >= LEAST_TOLD and len(part) > 1)
+    return sorted(part for part in often if part not in said)
 
 
 def extend(model: Any, processor: Any, more: Sequence[str]) -> None:

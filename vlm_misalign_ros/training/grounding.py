@@ -26,7 +26,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,7 @@ def _of_one(seed: int, index: int) -> tuple[np.ndarray, list[dict[str, dict[str,
     for picture, visible in pictures:
         small.append(cv2.resize(picture, SMALL[::-1], interpolation=cv2.INTER_AREA))
         mask = perception.segment(picture)
-        maps = TruthMaps.of(frame)
-        maps = TruthMaps(maps.labels, maps.instances, maps.depth, visible)
+        maps = replace(TruthMaps.of(frame), visible=visible)
         scene = scene_left(read_truth(maps, frame.camera, TruthSettings()), maps)
         told = {
             'image+objects': findings.in_words(mask, uncertainty=False, pictured=True),
