@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +42,21 @@ from vlm_misalign_ros.training.grounding import SCENES, START, Grounds, make_gro
 from vlm_misalign_ros.training.loop import Recipe, fit
 
 NAME = 'grounded'
-RECIPE = Recipe(steps=2400, batch=16, rate=8e-4, weight_decay=0.05, warmup=100, average=0.995)
+RECIPES = (
+    Recipe(steps=1000, batch=16, rate=1.2e-3, weight_decay=0.05, warmup=50, average=0.99),
+    Recipe(steps=1500, batch=16, rate=8e-4, weight_decay=0.05, warmup=50, average=0.995),
+)
+"""How it learns to read words, then what to make of words and picture together."""
 CONTEXT = 1024
 """Tokens that it can read: what perception found takes more of them than llava has room for."""
 LEAST_TOLD = 20
 """Pictures in which a phrase of perception's words has to come to get a token of its own."""
-SHARES = {
-    'image': 0.25,
-    'image+objects': 0.25,
-    'image+objects+uncertainty': 0.3,
-    'objects': 0.2,
-}
-"""How often it is asked with each input."""
-PROMPTS = {'default': 0.65, 'json': 0.1, 'safety': 0.25}
+SHARES = (
+    {'image': 0.2, 'objects': 0.8},
+    {'image': 0.25, 'image+objects': 0.25, 'image+objects+uncertainty': 0.3, 'objects': 0.2},
+)
+"""How often it is asked with each input: words alone first, or the picture makes it deaf."""
+PROMPTS = {'default': 0.55, 'json': 0.2, 'safety': 0.25}
 OTHER_WORDS = (
     'Should we keep driving? Answer yes or no.',
     'Is the road in front of us safe? Answer yes or no.',
@@ -65,15 +67,18 @@ OTHER_WORDS = (
 """The safety question in other words; none is among the paraphrases that models are asked."""
 
 _PARTS = re.compile(
-    '( ?(?:' + '|'.join(sorted(CLASSES, key=len, reverse=True)) + r')\b'
-    r'|(?<=\.)\d+|\d+(?= %)|\d+(?=\.\d+ %))'
+    r'((?:found:|;) (?:' + '|'.join(sorted(CLASSES, key=len, reverse=True)) + r'), |\d+\.\d+|\d\d)'
 )
 """What changes from picture to picture in perception's words: classes and numbers."""
 
 
 def phrases(told: Sequence[str], answers: Iterable[str]) -> list[str]:
-    """Return what perception's words repeat and no answer has, in alphabetical order."""
-    counts = Counter(part for text in told for part in set(_PARTS.split(text)[::2]))
+    """
+    Return what perception's words repeat and no answer has, in alphabetical order.
+
+    Each class as it is found, each number, and what stands between them.
+    """
+    counts = Counter(part for text in told for part in set(_PARTS.split(text)))
     said = '\n'.join(dict.fromkeys(answers))
     often = (part for part, n in counts.items() if n >= LEAST_TOLD and len(part) > 1)
     return sorted(part for part in often if part not in said)
@@ -115,9 +120,10 @@ def question(processor: Any, prompt: str, told: str, pictured: bool) -> list[int
 class Exercises:
     """Questions and answers about every picture as token ids."""
 
-    def __init__(self, grounds: Grounds, processor: Any) -> None:
-        """Keep what is learnt from; `draw` writes and tokenises."""
+    def __init__(self, grounds: Grounds, processor: Any, shares: Mapping[str, float]) -> None:
+        """Keep what is learnt from, and how often with which input; `draw` tokenises."""
         self._grounds = grounds
+        self._shares = shares
         self._processor = processor
         self._end = processor.tokenizer.eos_token_id
 
@@ -129,7 +135,7 @@ class Exercises:
 
         The features are None where the words stand alone.
         """
-        kind = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+        kind = str(rng.choice(list(self._shares), p=list(self._shares.values())))
         asked = str(rng.choice(list(PROMPTS), p=list(PROMPTS.values())))
         prompt = generative_prompt(asked)
         if asked == 'safety' and rng.random() < 0.5:
@@ -182,7 +188,12 @@ def open_start() -> tuple[Any, Any]:
 
 
 def train(
-    out: Path, work: Path, seed: int, recipe: Recipe, threads: int = 1, share: float = 1.0
+    out: Path,
+    work: Path,
+    seed: int,
+    recipes: Sequence[Recipe] = RECIPES,
+    threads: int = 1,
+    share: float = 1.0,
 ) -> None:
     """Train the language side on what `make_grounds` keeps in `work`; save the model to `out`."""
     scenes = max(round(SCENES * share), 2)
@@ -196,16 +207,22 @@ def train(
     said = [text for entry in grounds.answers for text in entry.values()]
     extend(model, processor, phrases(told, said))
     model.model.vision_tower.requires_grad_(False)
-    exercises = Exercises(grounds, processor)
+    for number, (recipe, shares) in enumerate(zip(recipes, SHARES, strict=True)):
+        exercises = Exercises(grounds, processor, shares)
 
-    def loss(model: nn.Module, rng: np.random.Generator, batch: int) -> torch.Tensor:
-        # Normalisation of the frozen tower is never run, so the mode of the rest is free.
-        seen, questions, answers = exercises.draw(rng, batch)
-        shown = None if seen is None else torch.from_numpy(seen)
-        with torch.autocast('cpu', torch.bfloat16):
-            return grounded_loss(model, shown, questions, answers)
+        def loss(
+            model: nn.Module,
+            rng: np.random.Generator,
+            batch: int,
+            draw: Callable[..., Any] = exercises.draw,
+        ) -> torch.Tensor:
+            seen, questions, answers = draw(rng, batch)
+            shown = None if seen is None else torch.from_numpy(seen)
+            with torch.autocast('cpu', torch.bfloat16):
+                return grounded_loss(model, shown, questions, answers)
 
-    trained: Any = fit(model, loss, recipe, work / f'{NAME}.pt', seed, NAME)
+        place = work / f'{NAME}-{number}.pt'
+        model = fit(model, loss, recipe, place, seed + number, f'{NAME} {number + 1}')
     out.mkdir(parents=True, exist_ok=True)
-    trained.half().save_pretrained(out)
+    model.half().save_pretrained(out)
     processor.save_pretrained(out)

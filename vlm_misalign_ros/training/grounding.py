@@ -202,11 +202,7 @@ def _of_one(seed: int, index: int) -> tuple[np.ndarray, list[dict[str, dict[str,
             'image+objects+uncertainty': findings.in_words(mask, uncertainty=True, pictured=True),
             'objects': findings.in_words(mask, uncertainty=False, pictured=False),
         }
-        answers = {
-            'default': narrate(scene),
-            'json': as_json(scene),
-            'safety': yes_or_no(scene),
-        }
+        answers = {'default': narrate(scene), 'json': as_json(scene), 'safety': yes_or_no(scene)}
         kept.append({'told': told, 'answers': answers})
     seen = tower.forward_features(torch.from_numpy(normalised(np.stack(small), *HALF)))
     return seen.flatten(2).transpose(1, 2).numpy().astype(np.float16), kept

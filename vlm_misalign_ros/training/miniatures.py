@@ -30,12 +30,7 @@ from vlm_misalign_ros.training import (
     towers,
 )
 
-MINIATURES: tuple[str, ...] = (
-    'segformer',
-    *contrastive.KINDS,
-    *generative.TOWERS,
-    grounded.NAME,
-)
+MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS, grounded.NAME)
 """Names of the models that are trained and shipped."""
 
 
@@ -64,7 +59,8 @@ def train(
     if name == 'segformer':
         segmentation.train(data, place, work, seed, segmentation.RECIPE.part(share))
     elif name == grounded.NAME:
-        grounded.train(place, work, seed, grounded.RECIPE.part(share), threads, share)
+        parts = [recipe.part(share) for recipe in grounded.RECIPES]
+        grounded.train(place, work, seed, parts, threads, share)
     else:
         kind = (
             contrastive.KINDS[name].tower if name in contrastive.KINDS else generative.TOWERS[name]
