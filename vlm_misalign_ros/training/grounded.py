@@ -182,7 +182,7 @@ def open_start() -> tuple[Any, Any]:
     """Return the model that it starts from, in single precision, and its processor."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    folder = parse(START).directory
+    folder = str(parse(START).directory)
     model: Any = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
     return model.float(), AutoProcessor.from_pretrained(folder, local_files_only=True)
 

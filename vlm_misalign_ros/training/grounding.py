@@ -173,8 +173,9 @@ def _models() -> tuple[Any, Any]:
     from transformers import AutoModelForImageTextToText
 
     torch.set_num_threads(1)
-    folder = parse(START).directory
-    whole: Any = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+    whole: Any = AutoModelForImageTextToText.from_pretrained(
+        str(parse(START).directory), local_files_only=True
+    )
     return (
         load_segmentation(PERCEPTION, input_height=384, threads=1, device='cpu'),
         whole.model.vision_tower.timm_model.float().eval(),
