@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,8 @@ from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED, to_train_ids
 from vlm_misalign_ros.core.models import findings
 from vlm_misalign_ros.core.models.factory import load_segmentation, parse
-from vlm_misalign_ros.core.truth.hazard import Doubt
+from vlm_misalign_ros.core.truth.hazard import Doubt, HazardResult
+from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.presence import visible_inventory
 from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Hazard, Presence
@@ -128,27 +130,15 @@ def _covered(
 
 def scene_left(truth: Truth, maps: TruthMaps) -> Scene:
     """Return what there is to say of a frame by what is left to see of it."""
-    inventory, states, verdict = truth.seen.inventory, truth.seen.scene, truth.hazard
-    visible = maps.visible
-    if visible is not None and truth.seen.visible is not None and truth.visible_hazard:
-        inventory = visible_inventory(maps.labels, maps.instances, maps.depth, visible)
-        states, verdict = truth.seen.visible, truth.visible_hazard
+    inventory, states, verdict = _left(truth, maps)
     height, width = inventory.shape
-    ids = to_train_ids(maps.labels)
-    if visible is not None:
-        ids = np.where(visible, ids, np.uint8(255))
-    pixels = np.bincount(ids.ravel(), minlength=256)[: len(CLASSES)]
-    counts = dict.fromkeys(SCORED, 0)
-    for thing in inventory.things:
-        name = BY_ID[thing.label].name
-        if name in counts:
-            counts[name] += 1
+    counts = Counter(BY_ID[thing.label].name for thing in inventory.things)
     low, high = (area * height * width / (2048 * 1024) for area in TRACE)
+    own = _pixels(maps)
 
     def named(state: Presence) -> frozenset[str]:
         return frozenset(name for name in SCORED if states[name] is state)
 
-    own = dict(zip(CLASSES, pixels, strict=True))
     covered, corridor = truth.covered or (0, 1)
     hidden = verdict.doubt in (Doubt.HIDDEN, Doubt.COVERED) and covered >= HIDDEN * corridor
     return Scene(
@@ -165,6 +155,25 @@ def scene_left(truth: Truth, maps: TruthMaps) -> Scene:
         (verdict.nearest_class or '') if verdict.verdict is Hazard.HAZARD else '',
         hidden=hidden,
     )
+
+
+def _left(
+    truth: Truth, maps: TruthMaps
+) -> tuple[Inventory, Mapping[str, Presence], HazardResult]:
+    """Return inventory, states and verdict by what is left to see."""
+    if maps.visible is None or truth.seen.visible is None or truth.visible_hazard is None:
+        return truth.seen.inventory, truth.seen.scene, truth.hazard
+    inventory = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
+    return inventory, truth.seen.visible, truth.visible_hazard
+
+
+def _pixels(maps: TruthMaps) -> dict[str, int]:
+    """Return how many pixels of each class are left to see."""
+    ids = to_train_ids(maps.labels)
+    if maps.visible is not None:
+        ids = np.where(maps.visible, ids, np.uint8(255))
+    counts = np.bincount(ids.ravel(), minlength=256)[: len(CLASSES)]
+    return dict(zip(CLASSES, counts.tolist(), strict=True))
 
 
 @cache
