@@ -157,9 +157,7 @@ def scene_left(truth: Truth, maps: TruthMaps) -> Scene:
     )
 
 
-def _left(
-    truth: Truth, maps: TruthMaps
-) -> tuple[Inventory, Mapping[str, Presence], HazardResult]:
+def _left(truth: Truth, maps: TruthMaps) -> tuple[Inventory, Mapping[str, Presence], HazardResult]:
     """Return inventory, states and verdict by what is left to see."""
     if maps.visible is None or truth.seen.visible is None or truth.visible_hazard is None:
         return truth.seen.inventory, truth.seen.scene, truth.hazard
