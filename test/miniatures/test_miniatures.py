@@ -33,16 +33,18 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE,
     vlm_part,
 )
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.models import calibration, least_areas
+from vlm_misalign_ros.core.models import calibration, findings, least_areas
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
 from vlm_misalign_ros.core.models.families.miniature import MINIATURES as FOLDER
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.least_areas import refuse_others
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.truth.read import TruthSettings
-from vlm_misalign_ros.core.types import Applied, Source
+from vlm_misalign_ros.core.types import Applied, Mention, Segmented, Source
 from vlm_misalign_ros.core.world import cities_of, render_scene
 from vlm_misalign_ros.training.miniatures import MINIATURES
 
@@ -170,6 +172,25 @@ def test_behind_a_covered_lens_language_goes_wrong(rows, name):
             'smr_false_alarm',
         )
     )
+
+
+def test_grounded_says_what_it_is_told_of_a_picture_that_shows_nothing():
+    """Of the same grey picture it names a class more often once perception is said to see it."""
+    model = load_vlm('miniature:grounded')
+    grey = np.full((256, 512, 3), 128, np.uint8)
+    told = dict.fromkeys((True, False), 0)
+    names = ('person', 'car', 'truck', 'bus', 'train', 'bicycle', 'motorcycle', 'rider')
+    for name in names:
+        labels = np.zeros((128, 256), np.uint8)
+        labels[:60] = CLASSES.index('building')
+        empty = Segmented(labels.copy(), 0.0, 1.0, {'road': 0.01, 'building': 0.02})
+        labels[50:80, 100:140] = CLASSES.index(name)
+        found = Segmented(labels, 0.0, 1.0, {**empty.entropies, name: 0.05})
+        for mask in (empty, found):
+            words = findings.in_words(mask, uncertainty=True, pictured=True)
+            answer = model.describe(Query((grey,), None, context=words))
+            told[mask is found] += answer.mentions.get(name) is Mention.ASSERTED
+    assert told[True] >= told[False] + len(names) / 2
 
 
 def test_unknown_miniatures_are_named():
