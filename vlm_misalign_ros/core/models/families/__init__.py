@@ -71,6 +71,7 @@ class SegmentationOptions:
     device: str = 'auto'
     dtype: str = 'float32'
     input_height: int = 512
+    label_map: str = ''
     threads: int = 1
     trust_remote_code: bool = False
 

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models import files
-from vlm_misalign_ros.core.models.class_names import train_ids
 from vlm_misalign_ros.core.models.families import (
     Describes,
     ModelReference,
@@ -58,8 +57,11 @@ class Transformers:
             return
         config = files.check_directory(reference.directory, CONFIG, WEIGHTS, 'transformers')
         check_files(reference.directory, WEIGHTS)
-        if role is Role.SEGMENTATION:
-            train_ids(config.get('id2label') or {}, str(reference.directory))
+        if role is Role.SEGMENTATION and not config.get('id2label'):
+            raise ModelError(
+                f'segmentation model {reference.directory} names no classes',
+                'id2label in its config.json is {index: name}',
+            )
 
     def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
         """Load an image-text-to-text model."""
