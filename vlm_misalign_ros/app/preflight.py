@@ -45,9 +45,9 @@ from vlm_misalign_ros.core.language.prompts import (
     generative_prompt,
     prompts_hash,
 )
-from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, parse
-from vlm_misalign_ros.core.models.families import FAMILIES
+from vlm_misalign_ros.core.models import calibration, label_maps
+from vlm_misalign_ros.core.models.factory import check, class_names, kind_of, parse
+from vlm_misalign_ros.core.models.families import FAMILIES, ModelReference
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.records.ending import EXPECTED
@@ -130,10 +130,27 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
         found[name] = {'model': text, 'role': role.value}
         if model.directory is not None:
             found[name]['sha256'] = weights_hash(model.directory)
+        if role is Role.SEGMENTATION and configuration.segmentation is not None:
+            found[name].update(_classes(model, configuration.segmentation.label_map))
     _devices(configuration)
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
         found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
+    return found
+
+
+def _classes(model: ModelReference, label_map: str) -> dict[str, Any]:
+    """Return what a model can tell, where it is known before it is loaded; raises for nothing."""
+    label_maps.check(label_map)
+    own = label_map not in ('', *label_maps.shipped())
+    hashed = {'sha256': sha256_of(Path(label_map).expanduser())} if own else {}
+    names = class_names(model)
+    if names is None:
+        return {'label_map': {'name': label_map, **hashed}}
+    classes = label_maps.class_map(names, model.text, label_map)
+    found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
+    if classes.lacking:
+        found['lacking'] = list(classes.lacking)
     return found
 
 

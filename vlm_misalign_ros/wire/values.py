@@ -60,6 +60,8 @@ _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
 _BY_CLASS = 'entropy/'
 """Before the name of a class: the mean entropy where it is predicted."""
+_LACKING = 'lacking'
+"""The classes that a model cannot tell, where there are any."""
 
 
 _NO_REASON = 'no reason was told'
@@ -206,6 +208,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'image': told.image,
         'mask': told.mask,
         **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
+        **({_LACKING: json.dumps(told.lacking)} if told.lacking else {}),
     }
 
 
@@ -245,8 +248,27 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
                 )
             by_class[name] = share(value, key)
     return Confidence(
-        entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'), by_class
+        entropy,
+        confidence,
+        _checksum(values, 'image'),
+        _checksum(values, 'mask'),
+        by_class,
+        _lacking(loads(values, _LACKING, [])),
     )
+
+
+def _lacking(names: Any) -> tuple[str, ...]:
+    """Return classes that a model cannot tell; RecordError for what cannot be that."""
+    if not isinstance(names, list) or not all(name in CLASSES for name in names):
+        raise RecordError(
+            f'message value {_LACKING!r} is {str(names)[:80]}', 'expected a list of classes'
+        )
+    found = tuple(name for name in CLASSES if name in names)
+    if len(found) != len(names) or len(found) == len(CLASSES):
+        raise RecordError(
+            f'message value {_LACKING!r} is {str(names)[:80]}', 'expected some classes, each once'
+        )
+    return found
 
 
 def description_to_values(description: Description) -> Values:

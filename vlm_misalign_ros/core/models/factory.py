@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.models.families import (
     forms,
 )
 from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.models.label_maps import ClassMap
 from vlm_misalign_ros.core.types import Kind, Role
 
 
@@ -81,6 +82,22 @@ def load_segmentation(model: str, **options: Any) -> CheckedSegmentation:
     found = CheckedSegmentation(model, opened)
     try_out(found)
     return found
+
+
+def class_names(reference: ModelReference) -> dict[Any, Any] | None:
+    """
+    Return {index: name} of a segmentation model's own classes, without loading it.
+
+    None where its files are not here, or its family (of a plug-in, say) does not tell.
+    """
+    tell = getattr(FAMILIES.load(reference.family), 'class_names', None)
+    return None if tell is None or reference.directory is None else dict(tell(reference))
+
+
+def classes_told(model: CheckedSegmentation) -> str:
+    """Return in words what a model tells of the 19 classes; empty where that is everything."""
+    classes = getattr(model.model, 'classes', None)
+    return classes.told(model.text) if isinstance(classes, ClassMap) else ''
 
 
 def load_vlm(model: str, **options: Any) -> CheckedVlm:

@@ -114,6 +114,14 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (DATA / 'label_maps').glob('*.yaml')))
 
 
+def told_of(name: str) -> str:
+    """Return in words what models with the classes of a shipped map can tell."""
+    known = {train_id for train_id in _shipped(name).values()} - {IGNORE}
+    lacking = [entry for index, entry in enumerate(CLASSES) if index not in known]
+    text = f'{len(_shipped(name))} names, {len(known)} of the {len(CLASSES)} classes'
+    return text + (f', without {", ".join(lacking)}' if lacking else '')
+
+
 # By names --------------------------------------------------------------------------------------
 
 
@@ -177,14 +185,11 @@ def _found(own: Mapping[int, str], model: str) -> tuple[dict[str, int], str]:
     names = [name for name in own.values() if not _is_nothing(name)]
     if all(squashed(name) in _plain() for name in names):
         return _plain(), NAMES
-    fitting: dict[str, tuple[int, ...]] = {}
-    for source in shipped():
-        table = _shipped(source)
-        hits = {key for name in names for key in {squashed(name), _first(name)} if key in table}
-        here = sum(squashed(name) in table or _first(name) in table for name in names)
-        kinds = [key for key in table if key not in _NOTHING]
-        if here >= _MOST * len(names) and len(hits) >= _HALF * len(kinds):
-            fitting[source] = tuple(_train_id(name, table) for name in names)
+    fitting = {
+        source: tuple(_train_id(name, _shipped(source)) for name in names)
+        for source in shipped()
+        if _fits(names, _shipped(source))
+    }
     if len(set(fitting.values())) > 1:
         raise ModelError(
             f'the classes of segmentation model {model} may be those of {" or ".join(fitting)}',
@@ -195,6 +200,14 @@ def _found(own: Mapping[int, str], model: str) -> tuple[dict[str, int], str]:
     source = next(iter(fitting))
     # What a map does not name may be a class of Cityscapes all the same.
     return {**_plain(), **_shipped(source)}, source
+
+
+def _fits(names: list[str], table: Mapping[str, int]) -> bool:
+    """Return whether a label map has nearly all of a model's names, and many of its own are."""
+    keys = [{squashed(name), _first(name)} & table.keys() for name in names]
+    kinds = [key for key in table if key not in _NOTHING]
+    enough = sum(map(bool, keys)) >= _MOST * len(names)
+    return enough and len(set().union(*keys)) >= _HALF * len(kinds)
 
 
 def _checked(found: ClassMap, own: Mapping[int, str], model: str) -> ClassMap:

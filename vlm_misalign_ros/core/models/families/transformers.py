@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models import files
@@ -62,6 +63,12 @@ class Transformers:
                 f'segmentation model {reference.directory} names no classes',
                 'id2label in its config.json is {index: name}',
             )
+
+    def class_names(self, reference: ModelReference) -> dict[Any, Any]:
+        """Return {index: name} of the classes of a local segmentation model."""
+        assert reference.directory is not None
+        config = files.read_config(reference.directory, CONFIG, 'transformers')
+        return dict(config.get('id2label') or {})
 
     def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
         """Load an image-text-to-text model."""
