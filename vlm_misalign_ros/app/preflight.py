@@ -46,9 +46,8 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import calibration, label_maps
-from vlm_misalign_ros.core.models.factory import check, class_names, kind_of, parse
+from vlm_misalign_ros.core.models.factory import check, classes_of, kind_of, local_hash, parse
 from vlm_misalign_ros.core.models.families import FAMILIES, ModelReference
-from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
@@ -128,8 +127,8 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
         check(model, role)
         check_there(model)
         found[name] = {'model': text, 'role': role.value}
-        if model.directory is not None:
-            found[name]['sha256'] = weights_hash(model.directory)
+        if hashed := local_hash(model):
+            found[name]['sha256'] = hashed
         if role is Role.SEGMENTATION and configuration.segmentation is not None:
             found[name].update(_classes(model, configuration.segmentation.label_map))
     _devices(configuration)
@@ -144,10 +143,9 @@ def _classes(model: ModelReference, label_map: str) -> dict[str, Any]:
     label_maps.check(label_map)
     own = label_map not in ('', *label_maps.shipped())
     hashed = {'sha256': sha256_of(Path(label_map).expanduser())} if own else {}
-    names = class_names(model)
-    if names is None:
+    classes = classes_of(model, label_map)
+    if classes is None:
         return {'label_map': {'name': label_map, **hashed}}
-    classes = label_maps.class_map(names, model.text, label_map)
     found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
     if classes.lacking:
         found['lacking'] = list(classes.lacking)

@@ -29,8 +29,8 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     forms,
 )
-from vlm_misalign_ros.core.models.files import weights_hash
-from vlm_misalign_ros.core.models.label_maps import ClassMap
+from vlm_misalign_ros.core.models.files import files_hash, weights_hash
+from vlm_misalign_ros.core.models.label_maps import ClassMap, class_map
 from vlm_misalign_ros.core.types import Kind, Role
 
 
@@ -54,9 +54,15 @@ def check(reference: ModelReference, role: Role) -> None:
 
 def model_hash(reference: ModelReference) -> str:
     """Return the hash of a local model's files, or the string that names another one."""
-    if reference.directory is None:
-        return reference.text
-    return weights_hash(reference.directory)
+    return local_hash(reference) or reference.text
+
+
+def local_hash(reference: ModelReference) -> str:
+    """Return the hash of a local model's files; empty for one that is not local."""
+    if reference.file is not None:
+        family: Any = FAMILIES.load(reference.family)
+        return files_hash(family.files(reference), reference.file.parent)
+    return '' if reference.directory is None else weights_hash(reference.directory)
 
 
 @contextmanager
@@ -84,14 +90,20 @@ def load_segmentation(model: str, **options: Any) -> CheckedSegmentation:
     return found
 
 
-def class_names(reference: ModelReference) -> dict[Any, Any] | None:
+def classes_of(reference: ModelReference, label_map: str) -> ClassMap | None:
     """
-    Return {index: name} of a segmentation model's own classes, without loading it.
+    Return what a segmentation model's classes are in Cityscapes, without loading it.
 
     None where its files are not here, or its family (of a plug-in, say) does not tell.
     """
-    tell = getattr(FAMILIES.load(reference.family), 'class_names', None)
-    return None if tell is None or reference.directory is None else dict(tell(reference))
+    family: Any = FAMILIES.load(reference.family)
+    if reference.file is not None:
+        found: ClassMap = family.class_map(reference, label_map)
+        return found
+    tell = getattr(family, 'class_names', None)
+    if tell is None or reference.directory is None:
+        return None
+    return class_map(tell(reference), reference.text, label_map)
 
 
 def classes_told(model: CheckedSegmentation) -> str:

@@ -99,9 +99,11 @@ class SegmentationModel:
                 'give a semantic or universal segmentation model',
             )
         self._kind = kind
-        self._masker = Masker(self._name, class_map(config.id2label, place, options.label_map))
+        self.weighs = loader is AutoModelForUniversalSegmentation
+        self.names: dict[Any, Any] = config.id2label
+        self._masker = Masker(self._name, class_map(self.names, place, options.label_map))
         processor = AutoImageProcessor.from_pretrained(place, **shared)
-        self._model, self.unfilled = backend.load_pretrained(
+        self.network, self.unfilled = backend.load_pretrained(
             loader, named, self._device, dtype=self._dtype, **shared
         )
         self._extra: dict[str, torch.Tensor] = {}
@@ -124,9 +126,9 @@ class SegmentationModel:
         inputs = full(images=blank, task_inputs=['semantic'], return_tensors='pt')
         return {'task_inputs': inputs['task_inputs'].to(self._device)}
 
-    def _answer(self, prepared: Prepared) -> Any:
+    def _answer(self, prepared: Prepared) -> torch.Tensor:
         with torch.inference_mode():
-            return self._model(**prepared.inputs, **self._extra)
+            return self.scores(prepared.inputs)[0]
 
     def segment(self, bgr: np.ndarray) -> Segmented:
         """
@@ -136,18 +138,21 @@ class SegmentationModel:
         """
         prepared = self.preprocessing.prepare(bgr)
         with torch.inference_mode():
-            scores, weights = self._scores(self._answer(prepared), prepared.size)
+            scores, weights = self.scores(prepared.inputs)
             whole = _stitched(scores, prepared.offsets, bgr.shape[0] > bgr.shape[1])
             if prepared.filled is not None:
                 whole = _filled(whole, prepared)
             return self._masker.mask(whole, (bgr.shape[0], bgr.shape[1]), weights)
 
-    def _scores(self, output: Any, size: tuple[int, int]) -> tuple[torch.Tensor, bool]:
+    def scores(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, bool]:
         """
         Return class scores (N, C, h, w) and whether they are weights.
 
-        They are logits, or the sum over queries of class and mask, which are.
+        `inputs` are those of the network, `pixel_values` (N, 3, H, W) among them. The scores are
+        logits, or the sum over queries of class and mask, which is a weight.
         """
+        size = inputs['pixel_values'].shape[-2:]
+        output = self.network(**inputs, **self._extra)
         logits = getattr(output, 'logits', None)
         if logits is not None and logits.ndim == 4:
             return logits.float(), False
@@ -161,7 +166,7 @@ class SegmentationModel:
             )
         masks = masks.float()
         if self._kind in _ENLARGED:
-            masks = interpolate(masks, size, mode='bilinear', align_corners=False)
+            masks = interpolate(masks, tuple(size), mode='bilinear', align_corners=False)
         # Cheng et al. 2021 (MaskFormer), section 3.4: semantic inference. The last is no object.
         chances = classes.float().softmax(-1)[..., :-1]
         return torch.einsum('bqc,bqhw->bchw', chances, masks.sigmoid()), True

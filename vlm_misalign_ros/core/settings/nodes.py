@@ -114,7 +114,9 @@ class CorruptionParameters:
 class SegmentationParameters:
     """Parameters of the segmentation node."""
 
-    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
+    model: str = parameter(
+        '', 'transformers:NAME_OR_DIRECTORY, onnx:FILE, torchscript:FILE or miniature:segformer'
+    )
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     input_height: int = parameter(

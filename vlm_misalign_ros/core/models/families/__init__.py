@@ -45,6 +45,8 @@ class ModelReference:
     """open_clip: tag of the weights."""
     directory: Path | None = None
     """Where a local one lies."""
+    file: Path | None = None
+    """The file that it is, where it is one."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ FAMILIES: Registry[Family] = Registry(
         'open_clip': f'{_HERE}.open_clip:FAMILY',
         'transformers': f'{_HERE}.transformers:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
+        'onnx': f'{_HERE}.exported:ONNX',
+        'torchscript': f'{_HERE}.exported:TORCHSCRIPT',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
 )
