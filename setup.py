@@ -96,6 +96,7 @@ setup(
         'mcap>=1.1',
         'zstandard>=0.20',
         'lz4>=4',
+        'urllib3>=2',
     ],
     extras_require={
         # Models of the families onnx and torchscript, and what exports to ONNX.
@@ -109,6 +110,8 @@ setup(
             'ros-diagnostic-msgs>=5.5.1',
             'ros-rosgraph-msgs>=2.3.0',
         ],
+        # `transformers serve`, to put a checkpoint behind a server of chat completions.
+        'serving': ['transformers[serving]>=5.4'],
         'test': [
             'pytest>=7',
             'onnx>=1.17',
@@ -128,6 +131,8 @@ setup(
             'types-tqdm>=4.66',
             'types-jsonschema>=4',
             'pandas-stubs>=2.3',
+            # For the tests against a server that is none of ours.
+            'transformers[serving]>=5.4',
         ],
     },
     zip_safe=False,

@@ -77,6 +77,40 @@ class Kind(str, Enum):
     """With a score for each class."""
     GENERATIVE = 'generative'
     """In words."""
+    MASK = 'mask'
+    """With what the predicted mask holds: no network, no text, no scores."""
+
+
+class Input(str, Enum):
+    """What a vision-language model is shown of a frame."""
+
+    IMAGE = 'image'
+    OVERLAY = 'overlay'
+    """The picture with the mask's colours over it."""
+    MASK = 'mask'
+    """The mask in colours, in place of the picture."""
+    IMAGE_MASK = 'image+mask'
+    IMAGE_OBJECTS = 'image+objects'
+    """The picture, and what the segmentation found, in words."""
+    IMAGE_OBJECTS_UNCERTAINTY = 'image+objects+uncertainty'
+    """The same, with how sure it is of each class."""
+    OBJECTS = 'objects'
+    """The words alone: the control for what language alone makes up."""
+
+    @property
+    def masked(self) -> bool:
+        """Return whether the mask of the segmentation is needed."""
+        return self is not Input.IMAGE
+
+    @property
+    def camera(self) -> bool:
+        """Return whether the camera's own picture is shown."""
+        return self.value.startswith('image')
+
+    @property
+    def worded(self) -> bool:
+        """Return whether what the segmentation found is told in words."""
+        return 'objects' in self.value.split('+')
 
 
 class Role(str, Enum):
@@ -173,7 +207,7 @@ class Description:
     model: str
     kind: Kind
     text: str
-    """Raw answer, bounded in length; for contrastive models empty."""
+    """Raw answer, bounded in length; empty but for generative models."""
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
     further: dict[str, Mention] = field(default_factory=dict)
@@ -197,6 +231,16 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
+    cached: bool = False
+    """Whether a served model was not asked now: the answer was kept (answer_cache)."""
+    input: Input = Input.IMAGE
+    """What the model was shown."""
+    shown: int = 1
+    """Frames that were shown: the frame itself and those before it."""
+    prompted: tuple[str, ...] = ()
+    """Classes that the model had been told of: its prompt or what perception found named them."""
+    paraphrases: tuple[Judgement, ...] = ()
+    """The judgements of paraphrases of the safety question, in their order."""
 
     @property
     def empty(self) -> bool:

@@ -41,6 +41,7 @@ from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
     Failed,
+    Input,
     Judgement,
     Kind,
     Source,
@@ -58,6 +59,7 @@ _SECONDS = 2**31
 _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
+_MOST_LISTED = 64
 _BY_CLASS = 'entropy/'
 """Before the name of a class: the mean entropy where it is predicted."""
 _LACKING = 'lacking'
@@ -290,6 +292,11 @@ def description_to_values(description: Description) -> Values:
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
         'image': description.image,
+        'cached': str(int(description.cached)),
+        'input': description.input.value,
+        'shown': str(description.shown),
+        'prompted': json.dumps(description.prompted),
+        'paraphrases': json.dumps([entry.value for entry in description.paraphrases]),
     }
 
 
@@ -342,7 +349,30 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         view=_view(loads(values, 'view', WHOLE)),
         latency=_positive(number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
+        cached=flag(values, 'cached'),
+        input=_member(Input, values.get('input', Input.IMAGE.value), 'input'),
+        shown=int(_positive(integer(values, 'shown', 1), 'shown')),
+        prompted=_prompted(loads(values, 'prompted', [])),
+        paraphrases=tuple(
+            _member(Judgement, entry, 'paraphrases')
+            for entry in _listed(loads(values, 'paraphrases', []), 'paraphrases')
+        ),
     )
+
+
+def _listed(found: Any, key: str) -> list[Any]:
+    if not isinstance(found, list) or len(found) > _MOST_LISTED:
+        raise RecordError(
+            f'message value {key!r} is no JSON list', f'expected {_MOST_LISTED} entries at most'
+        )
+    return found
+
+
+def _prompted(found: Any) -> tuple[str, ...]:
+    names = {str(name) for name in _listed(found, 'prompted')}
+    for name in names:
+        check_scored(name)
+    return tuple(sorted(names))
 
 
 def values_of(message: Any) -> dict[str, str]:

@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
+    Input,
     Judgement,
     Kind,
     Mention,
@@ -169,6 +170,14 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
     further: dict[str, Mention] = msgspec.field(default_factory=dict)
     """What was said of each class of the user's own, never scored; absent where of none."""
+    input: Input = Input.IMAGE
+    """What the model was shown of the frame."""
+    shown: int = 1
+    """Frames that were shown: the frame itself and those before it."""
+    prompted: list[str] = msgspec.field(default_factory=list)
+    """Classes that the prompt, or what perception found, had named."""
+    paraphrases: list[Judgement] = msgspec.field(default_factory=list)
+    """Judgements of the paraphrases of the safety question that were asked."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -186,6 +195,10 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.cut,
             answer.style,
             {name: answer.further[name] for name in sorted(answer.further)},
+            answer.input,
+            answer.shown,
+            list(answer.prompted),
+            list(answer.paraphrases),
         )
 
 
@@ -225,11 +238,13 @@ class ModelEntry(msgspec.Struct, frozen=True):
         return self.answer, self.score
 
 
-class TimingEntry(msgspec.Struct, frozen=True):
+class TimingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times; never part of what is compared between runs."""
 
     model_seconds: dict[str, float]
     """Seconds spent in each model."""
+    cached: list[str] = msgspec.field(default_factory=list)
+    """Served models that were not asked: their answers were kept from before."""
 
 
 class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):

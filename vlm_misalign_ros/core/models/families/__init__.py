@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
 
@@ -54,6 +55,7 @@ class VlmOptions:
     """How a vision-language model is run; the fields are those of VlmParameters."""
 
     prompt: str = ''
+    """What it is asked by a query without a prompt; empty: the model's own default."""
     device: str = 'auto'
     dtype: str = 'float32'
     threads: int = 1
@@ -64,6 +66,17 @@ class VlmOptions:
     uncertainty: bool = True
     lexicon: str = ''
     trust_remote_code: bool = False
+    base_url: str = ''
+    api_key_env: str = 'OPENAI_API_KEY'
+    picture_format: str = 'png'
+    jpeg_quality: int = 90
+    longest_edge: int = 0
+    timeout: float = 60.0
+    retries: int = 3
+    concurrency: int = 1
+    requests_per_minute: float = 0.0
+    token_budget: int = 0
+    answer_cache: str = ''
 
 
 @dataclass(frozen=True)
@@ -90,14 +103,24 @@ class Describes(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Whether it scores classes or answers in words."""
+        """Whether it scores classes, answers in words or reads masks."""
 
-    def describe(self, bgr: np.ndarray, /) -> Description:
-        """Return what the model says of a BGR uint8 (H, W, 3) picture."""
+    def describe(self, query: Query, /) -> Description:
+        """
+        Return what the model answers.
+
+        One loaded model is asked in several ways, so that nothing of a question is kept.
+        FrameError says what of it the model cannot be asked: words alone, a system prompt.
+        """
 
 
 class Family(Protocol):
-    """One way to name and open models; `FAMILY:REST` is the string of a model."""
+    """
+    One way to name and open models; `FAMILY:REST` is the string of a model.
+
+    A family with an attribute `bare` that is true has a model that `FAMILY` alone names; those
+    of one with `reads_masks` are shown masks and nothing else.
+    """
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -107,7 +130,7 @@ class Family(Protocol):
         """Return the model that `rest` of the string `text` names; ModelError for none."""
 
     def kind(self, reference: ModelReference, /) -> Kind:
-        """Return whether a VLM of this reference is contrastive or generative."""
+        """Return how a VLM of this reference answers."""
 
     def check(self, reference: ModelReference, role: Role, /) -> None:
         """Raise ModelError for what can be seen to be wrong without loading the model."""
@@ -131,6 +154,8 @@ FAMILIES: Registry[Family] = Registry(
         'miniature': f'{_HERE}.miniature:FAMILY',
         'onnx': f'{_HERE}.exported:ONNX',
         'torchscript': f'{_HERE}.exported:TORCHSCRIPT',
+        'mask_reader': f'{_HERE}.mask_reader:FAMILY',
+        'openai': f'{_HERE}.openai:FAMILY',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
 )
@@ -149,6 +174,12 @@ def forms_of(family: str) -> tuple[str, ...]:
         return tuple(FAMILIES.load(family).forms)
     except ConfigurationError:
         return (f'{family}:...',)
+
+
+def reads_masks(text: str) -> bool:
+    """Return whether a string names a model that is shown the mask and nothing else."""
+    family = text.partition(':')[0]
+    return family in FAMILIES and bool(getattr(FAMILIES.load(family), 'reads_masks', False))
 
 
 def refuse_segmentation(reference: ModelReference) -> ModelError:
