@@ -18,13 +18,16 @@ The YAML beside an exported network: what it is given, what it answers, what its
     size: [512, 1024]            # rows and columns, or `any`: as segmentation.input_height says
     mean: [0.485, 0.456, 0.406]  # of value * scale, in the order of the channels
     std: [0.229, 0.224, 0.225]
-    scale: 0.00392156862745098   # 1 / 255 where it is left out
+    scale: 0.00392156862745098
     channels: rgb                # or bgr
     layout: NCHW                 # or NHWC, of input and output
     output: logits               # or probabilities
     name: scores                 # of the output, where there are several
     classes: [road, sidewalk]    # or {index: name}
-    label_map: ade20k            # or {name or index: Cityscapes name or ignore}; may be left out
+    label_map: ade20k            # of this package, or {name or index: Cityscapes name or ignore}
+
+What is left out: `scale` is 1 / 255, `mean` 0 and `std` 1, of choices the first, `name` the first
+output, `label_map` by the names of the classes.
 """
 
 from __future__ import annotations
@@ -39,7 +42,14 @@ import yaml
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.language.wordfiles import nearest
-from vlm_misalign_ros.core.models.label_maps import ClassMap, by_rows, class_map, read_rows
+from vlm_misalign_ros.core.models.label_maps import (
+    ClassMap,
+    Once,
+    by_rows,
+    class_map,
+    read_rows,
+    shipped,
+)
 from vlm_misalign_ros.core.models.preprocessing import Values
 
 LAYOUTS = ('NCHW', 'NHWC')
@@ -97,13 +107,14 @@ def read(file: Path) -> Card:
     try:
         if path.stat().st_size > _LONGEST:
             raise ModelError(f'{path} is larger than {_LONGEST} bytes', 'it holds a few lines')
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        # The loader is a SafeLoader that refuses more.
+        data = yaml.load(path.read_text(encoding='utf-8'), Once)  # noqa: S506
     except OSError as error:
         raise ModelError(
             f'{file.name} has no {path.name} beside it ({error.strerror})',
             'write one: size, mean, std, layout, classes (docs/models.md)',
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise ModelError(
             f'{path} cannot be read: {" ".join(str(error).split())[:200]}',
             'docs/models.md has one',
@@ -188,6 +199,10 @@ class _Reading:
 
     def _map(self) -> str | dict[Any, Any]:
         given = self._data.get('label_map', '')
-        if not isinstance(given, (str, dict)):
-            raise self._wrong('label_map', 'a name, or {name or index: Cityscapes name or ignore}')
-        return given
+        if isinstance(given, dict) or given == '' or given in shipped():
+            found: str | dict[Any, Any] = given
+            return found
+        raise self._wrong(
+            'label_map',
+            f'one of {", ".join(shipped())}, or {{name or index: Cityscapes name or ignore}}',
+        )

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ class ExportedModel:
         self.preprocessing: Preprocessing = fast
         with backend.loading(reference.text):
             if torchscript:
-                loaded = torch.jit.load(str(reference.file), map_location=self._device)
+                with warnings.catch_warnings():
+                    # It is called deprecated, and reads what there is.
+                    warnings.simplefilter('ignore', FutureWarning)
+                    loaded = torch.jit.load(str(reference.file), map_location=self._device)
                 self._network = loaded.eval().to(dtype)
                 self._run: Run = self._scripted
             else:

@@ -16,14 +16,16 @@
 Exports a segmentation model to ONNX or TorchScript, and keeps nothing that answers otherwise.
 
 torch.onnx.export with dynamo=False writes a SegFormer without a word that gets .565 of the pixels
-right; so what was written is loaded again, by the way that a run loads it, and its masks are held
-against those of the model itself.
+right; so what was written is loaded again, by the way that a run loads it, and its masks and how
+sure it is are held against those of the model itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -50,6 +52,8 @@ SUFFIXES = {'onnx': '.onnx', 'torchscript': '.pt'}
 ASPECT = (512, 1024)
 LEAST = 0.999
 """Share of the pixels of each picture that has to be the same."""
+GAP = 0.005
+"""Of mean entropy and mean confidence of each picture, at most."""
 _SCENES = 3
 _INPUT, _OUTPUT = 'pixel_values', 'scores'
 
@@ -149,16 +153,30 @@ def _make(out: Path) -> None:
 def _quietly(text: str, form: str) -> Iterator[None]:
     """Keep what exporters print to themselves; ModelError with the cause of what they raise."""
     said = io.StringIO()
+    loggers = [logging.getLogger(name) for name in ('onnxscript', 'onnx_ir', 'torch.onnx')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(said):
             warnings.simplefilter('ignore')
             yield
     except Exception as error:  # exporters raise every kind
-        cause = ' '.join(str(error).split())[:300]
         raise ModelError(
-            f'model {text!r} cannot be exported to {form}: {type(error).__name__} {cause}',
+            f'model {text!r} cannot be exported to {form}: {_cause(error)}',
             'try the other format, or run it as it is',
         ) from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _cause(error: BaseException) -> str:
+    """Return what was raised first, in one line without the colours of a terminal."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    told = re.sub(r'\x1b\[[0-9;]*m', '', ' '.join(str(error).split()))
+    return f'{type(error).__name__} {told}'[:300]
 
 
 def _write(scores: _Scores, form: str, file: Path, size: tuple[int, int]) -> None:
@@ -174,8 +192,22 @@ def _write(scores: _Scores, form: str, file: Path, size: tuple[int, int]) -> Non
                 dynamo=True,
                 verbose=False,
             )
+            _forget_sources(file)
         else:
             torch.jit.trace(scores, pixels, strict=False, check_trace=False).save(str(file))
+
+
+def _forget_sources(file: Path) -> None:
+    """Take out where on this machine each node comes from: it would be part of the hash."""
+    import onnx
+
+    model = onnx.load(str(file), load_external_data=False)
+    for function in (model.graph, *model.functions):
+        del function.metadata_props[:]
+        for part in (*function.node, *function.value_info):
+            del part.metadata_props[:]
+    del model.metadata_props[:]
+    onnx.save(model, str(file))
 
 
 def _card(model: SegmentationModel, size: tuple[int, int]) -> Card:
@@ -203,15 +235,22 @@ def _compare(
     check(parse(exported), Role.SEGMENTATION)
     other = load_segmentation(exported, device='cpu', threads=threads)
     pictures = _pictures(size)
-    shares, seen = [], set()
+    shares, gaps, seen = [], [], set()
     for picture in pictures:
-        ours, theirs = checked.segment(picture).labels, other.segment(picture).labels
-        shares.append(float((ours == theirs).mean()))
-        seen.update(np.unique(ours).tolist())
+        ours, theirs = checked.segment(picture), other.segment(picture)
+        shares.append(float((ours.labels == theirs.labels).mean()))
+        gaps += [abs(ours.entropy - theirs.entropy), abs(ours.confidence - theirs.confidence)]
+        seen.update(np.unique(ours.labels).tolist())
     if min(shares) < LEAST:
         raise ModelError(
             f'{file.name}, as exported, gives other masks than {text}: {min(shares):.3f} of the '
             f'pixels are the same, {LEAST} are needed; it was not kept',
+            'try the other format, or run the model as it is',
+        )
+    if max(gaps) > GAP:
+        raise ModelError(
+            f'{file.name}, as exported, is surer or less sure than {text}: entropy or confidence '
+            f'differ by {max(gaps):.3f}, {GAP} at most are allowed; it was not kept',
             'try the other format, or run the model as it is',
         )
     return Written(file, min(shares), len(pictures), len(seen))

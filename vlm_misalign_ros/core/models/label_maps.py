@@ -225,11 +225,11 @@ def _checked(found: ClassMap, own: Mapping[int, str], model: str) -> ClassMap:
 # By a file -------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
+class Once(yaml.SafeLoader):
     """Refuses a key that comes twice: YAML itself lets the last one win."""
 
 
-def _once(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+def _once(loader: Once, node: yaml.MappingNode) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node)
@@ -239,7 +239,7 @@ def _once(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return found
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _once)
+Once.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _once)
 
 
 def _read_file(path: Path) -> dict[Any, int]:
@@ -248,7 +248,7 @@ def _read_file(path: Path) -> dict[Any, int]:
         if path.stat().st_size > _LONGEST:
             raise ConfigurationError(f'label_map {path} is larger than {_LONGEST} bytes')
         # The loader is a SafeLoader that refuses more.
-        rows = yaml.load(path.read_text(encoding='utf-8'), _Loader)  # noqa: S506
+        rows = yaml.load(path.read_text(encoding='utf-8'), Once)  # noqa: S506
     except OSError as error:
         raise ConfigurationError(
             f'label_map {str(path)!r} cannot be read: {error.strerror}',
