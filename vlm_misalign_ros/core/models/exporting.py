@@ -15,9 +15,10 @@
 """
 Exports a segmentation model to ONNX or TorchScript, and keeps nothing that answers otherwise.
 
-torch.onnx.export with dynamo=False writes a SegFormer without a word that gets .565 of the pixels
-right; so what was written is loaded again, by the way that a run loads it, and its masks and how
-sure it is are held against those of the model itself.
+An exporter may write something else without a word, and may change the model that it is given:
+torch.onnx.export with dynamo=False can leave it in training mode. So the model answers some
+pictures before; what was written is loaded again, by the way that a run loads it, and its masks
+and how sure it is are held against these answers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ from vlm_misalign_ros.core.models.factory import check, load_segmentation, parse
 from vlm_misalign_ros.core.models.label_maps import IGNORED
 from vlm_misalign_ros.core.models.preprocessing import Fast, trial_pixels
 from vlm_misalign_ros.core.models.segmentation import SegmentationModel
-from vlm_misalign_ros.core.types import Role
+from vlm_misalign_ros.core.types import Role, Segmented
 from vlm_misalign_ros.core.world import render_scene
 
 SUFFIXES = {'onnx': '.onnx', 'torchscript': '.pt'}
@@ -117,13 +117,14 @@ def export(
             'what its processor does cannot be written beside the file',
         )
     name = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in parse(text).name)
+    answers = [(picture, checked.segment(picture)) for picture in _pictures(size)]
     _make(out)
     with tempfile.TemporaryDirectory(dir=out, prefix='.exporting') as folder:
         file = Path(folder) / f'{name}{SUFFIXES[form]}'
         with _quietly(text, form):
             _write(_Scores(model).eval(), form, file, size)
         _card(model, size).write(path_of(file))
-        written = _compare(text, checked, f'{form}:{file}', file, size, threads)
+        written = _compare(text, answers, f'{form}:{file}', file, threads)
         for path in Path(folder).iterdir():
             shutil.move(path, out / path.name)
     return Written(out / file.name, written.agreement, written.pictures, written.classes)
@@ -229,15 +230,18 @@ def _card(model: SegmentationModel, size: tuple[int, int]) -> Card:
 
 
 def _compare(
-    text: str, checked: Any, exported: str, file: Path, size: tuple[int, int], threads: int
+    text: str,
+    answers: Sequence[tuple[np.ndarray, Segmented]],
+    exported: str,
+    file: Path,
+    threads: int,
 ) -> Written:
-    """Return how well masks agree; ModelError where that is not enough."""
+    """Return how well masks agree with those of pictures; ModelError where not enough."""
     check(parse(exported), Role.SEGMENTATION)
     other = load_segmentation(exported, device='cpu', threads=threads)
-    pictures = _pictures(size)
     shares, gaps, seen = [], [], set()
-    for picture in pictures:
-        ours, theirs = checked.segment(picture), other.segment(picture)
+    for picture, ours in answers:
+        theirs = other.segment(picture)
         shares.append(float((ours.labels == theirs.labels).mean()))
         gaps += [abs(ours.entropy - theirs.entropy), abs(ours.confidence - theirs.confidence)]
         seen.update(np.unique(ours.labels).tolist())
@@ -253,7 +257,7 @@ def _compare(
             f'differ by {max(gaps):.3f}, {GAP} at most are allowed; it was not kept',
             'try the other format, or run the model as it is',
         )
-    return Written(file, min(shares), len(pictures), len(seen))
+    return Written(file, min(shares), len(answers), len(seen))
 
 
 def _pictures(size: tuple[int, int]) -> Sequence[np.ndarray]:
