@@ -56,6 +56,8 @@ LAYOUTS = ('NCHW', 'NHWC')
 OUTPUTS = ('logits', 'probabilities')
 CHANNELS = ('rgb', 'bgr')
 ANY = 'any'
+BESIDE = 'beside the model'
+"""Where a label map of the YAML is from: the same on every machine."""
 _LONGEST = 1 << 20
 _LARGEST = 8192
 
@@ -85,8 +87,8 @@ class Card:
         """Return what the classes are in Cityscapes; `label_map` goes before the card's own."""
         if label_map or isinstance(self.label_map, str):
             return class_map(self.classes, model, label_map or str(self.label_map))
-        what = f'label_map beside {model}'
-        return by_rows(self.classes, model, read_rows(self.label_map, what), what)
+        rows = read_rows(self.label_map, f'label_map beside {model}')
+        return by_rows(self.classes, model, rows, BESIDE)
 
     def write(self, path: Path) -> None:
         """Write it."""

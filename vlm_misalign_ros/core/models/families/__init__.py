@@ -119,7 +119,10 @@ class Family(Protocol):
     One way to name and open models; `FAMILY:REST` is the string of a model.
 
     A family with an attribute `bare` that is true has a model that `FAMILY` alone names; those
-    of one with `reads_masks` are shown masks and nothing else.
+    of one with `reads_masks` are shown masks and nothing else. `class_names(reference)` of a
+    family tells the {index: name} of a segmentation model in a folder without loading it; one
+    whose references have a `file` has `files(reference)`, every file that decides what is
+    answered, and `class_map(reference, label_map)` in its place.
     """
 
     @property
