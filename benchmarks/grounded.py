@@ -41,7 +41,10 @@ KEPT = ROOT / 'docs' / 'grounded.csv'
 PAGE = ROOT / 'docs' / 'grounded.md'
 MODEL = 'grounded'
 PLAIN, TOLD = f'{MODEL}_plain', f'{MODEL}_objects'
-ASKS = (PLAIN, TOLD, f'{MODEL}_uncertainty', f'{MODEL}_words', 'mask')
+SURE = f'{MODEL}_uncertainty'
+ASKS = (PLAIN, TOLD, SURE, f'{MODEL}_words', 'mask')
+BY_WORDS = f'{SURE} minus objects'
+"""The differences of `uncertainty` to `objects`: what the words of certainty do."""
 SHOWN = {
     'hallucination_opportunity_rate': 'hallucination, per opportunity',
     'critical_omission_rate': 'omission',
@@ -147,9 +150,19 @@ def overall(kept: Kept) -> str:
 def differences(kept: Kept) -> str:
     """Return the differences to the plain ask over all conditions."""
     rows = [
-        [SHOWN[name], *(apart(kept.row(ALL, ask, name)) for ask in ASKS[1:])] for name in MISTAKES
+        [SHOWN[name], *(apart(kept.row(ALL, ask, name)) for ask in (*ASKS[1:], BY_WORDS))]
+        for name in MISTAKES
     ]
-    return grid([f'minus {named(PLAIN)}', *map(named, ASKS[1:])], rows)
+    return grid([f'minus {named(PLAIN)}', *map(named, (*ASKS[1:], BY_WORDS))], rows)
+
+
+def believed(kept: Kept) -> str:
+    """Return by how much more of what perception found, and did not, is asserted once told."""
+    rows = [
+        [SHOWN[name], *(apart(kept.row(ALL, ask, name)) for ask in (*ASKS[1:], BY_WORDS))]
+        for name in PASSED
+    ]
+    return grid(['asserted of what is', *map(named, (*ASKS[1:], BY_WORDS))], rows)
 
 
 def by_condition(kept: Kept) -> str:
@@ -181,6 +194,7 @@ TABLES = {
     'differences': differences,
     'conditions': by_condition,
     'passed': passed,
+    'believed': believed,
 }
 
 
@@ -196,10 +210,13 @@ def keep(folder: Path) -> None:
     """Keep the numbers of a run."""
     if reason := lacking(folder):
         raise SystemExit(f'nothing is published from {folder}: {reason}')
-    found = rates(count(read_records(folder / 'records.jsonl'), TOLD), PLAIN)
+    counts = count(read_records(folder / 'records.jsonl'), TOLD)
+    found = rates(counts, PLAIN)
     if missing := set(ASKS) - set(found['ask']):
         raise SystemExit(f'{folder} has no answers of {", ".join(sorted(missing))}')
-    found.to_csv(KEPT, index=False, float_format='%.6g', lineterminator='\n')
+    words = rates(counts, TOLD)
+    words = words[words['ask'] == SURE].assign(ask=BY_WORDS)
+    pd.concat([found, words]).to_csv(KEPT, index=False, float_format='%.6g', lineterminator='\n')
 
 
 def main() -> None:
