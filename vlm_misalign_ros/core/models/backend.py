@@ -26,6 +26,7 @@ import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
+from vlm_misalign_ros.core.models.load_faults import explained
 from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
 
 _LOG = logging.getLogger(__name__)
@@ -55,10 +56,9 @@ def prepare(device: str, threads: int) -> torch.device:
     return chosen
 
 
-def arithmetic(dtype: str) -> torch.dtype:
-    """Return the torch type of `float32`, `bfloat16` or `float16`."""
-    found: torch.dtype = getattr(torch, dtype)
-    return found
+def arithmetic(dtype: str) -> torch.dtype | None:
+    """Return the torch type of `float32`, `bfloat16` or `float16`; None for `auto`."""
+    return None if dtype == 'auto' else getattr(torch, dtype)
 
 
 def offline(reference: ModelReference) -> bool:
@@ -85,7 +85,10 @@ def load_pretrained(
         place(reference), output_loading_info=True, ignore_mismatched_sizes=True, **options
     )
     check_mismatched(reference.text, report['mismatched_keys'])
-    model = model.eval().to(device=device)
+    model = model.eval()
+    # What is spread over devices, or quantised, is where it belongs.
+    if getattr(model, 'hf_device_map', None) is None and not getattr(model, 'is_quantized', False):
+        model = model.to(device=device)
     unfilled = poison(model, report['missing_keys'])
     if unfilled:
         _LOG.warning('the files of model %r lack %s', reference.text, named(unfilled))
@@ -115,9 +118,5 @@ def loading(text: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Libraries raise every kind of exception here; the user needs one line with the cause.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        cause = ' '.join(lines)[:400] or type(error).__name__
-        raise ModelError(
-            f'model {text!r} cannot be loaded: {cause}',
-            'check the name, the directory and, for a model from the hub, the network',
-        ) from error
+        cause, remedy = explained(error)
+        raise ModelError(f'model {text!r} cannot be loaded: {cause}', remedy) from error

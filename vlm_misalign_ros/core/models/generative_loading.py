@@ -1,0 +1,128 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A generative model and its processor, loaded from transformers with the options that are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models import backend
+from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
+from vlm_misalign_ros.core.models.library_options import model_options, processor_options
+
+_EVERYWHERE = ('revision', 'subfolder')
+"""Options of the network that say where its other files are, too."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is needed to ask a model."""
+
+    model: Any
+    processor: Any
+    model_type: str
+    unfilled: frozenset[str]
+    """Names of weights that its files lack."""
+
+    @property
+    def device(self) -> torch.device:
+        """Return where its inputs go."""
+        found: torch.device = self.model.device
+        return found
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the type of its pictures."""
+        found: torch.dtype = self.model.dtype
+        return found
+
+
+def load(named: ModelReference, options: VlmOptions) -> Loaded:
+    """
+    Return the model of a reference with its processor.
+
+    ModelError for a model that does not answer in words to pictures, ConfigurationError for an
+    option that is refused or that its processor does not have.
+    """
+    from transformers import AutoConfig, AutoModelForMultimodalLM, AutoProcessor
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
+
+    device = backend.prepare(options.device, options.threads)
+    network = model_options(options.model_kwargs)
+    shared: dict[str, Any] = {
+        'local_files_only': backend.offline(named),
+        'trust_remote_code': options.trust_remote_code,
+    }
+    places = {key: network[key] for key in _EVERYWHERE if key in network}
+    place = backend.place(named)
+    config = AutoConfig.from_pretrained(place, **shared, **places)
+    known = config.model_type in MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
+    if not known and not options.trust_remote_code:
+        raise ModelError(
+            f'model {place!r} is of type {config.model_type!r}, which does not answer with '
+            'text to a picture',
+            'give an image-text-to-text model',
+        )
+    processor = _processor(AutoProcessor, place, options, {**shared, **places})
+    if getattr(processor, 'image_processor', None) is None:
+        raise ModelError(
+            f'model {place!r} of type {config.model_type!r} comes with a '
+            f'{type(processor).__name__}, which takes no pictures',
+            'give an image-text-to-text model with its preprocessor_config.json',
+        )
+    model, unfilled = backend.load_pretrained(
+        AutoModelForMultimodalLM,
+        named,
+        device,
+        dtype=backend.arithmetic(options.dtype) or 'auto',
+        **shared,
+        **network,
+    )
+    return Loaded(model, processor, str(config.model_type), unfilled)
+
+
+def _processor(loader: Any, place: str, options: VlmOptions, shared: dict[str, Any]) -> Any:
+    """Return the processor; ConfigurationError for a setting that none of its parts has."""
+    given = processor_options(options.processor_kwargs)
+    processor = loader.from_pretrained(place, **shared, **given)
+    if not given:
+        return processor
+    parts = [processor, *(getattr(processor, name, None) for name in _PARTS)]
+    known = {name for part in parts if part is not None for name in _settings_of(part)}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise ConfigurationError(
+            f'the processor of {place!r} has no setting {", ".join(map(repr, unknown))}',
+            'known: ' + ', '.join(sorted(known)),
+        )
+    return processor
+
+
+_PARTS = ('image_processor', 'video_processor', 'tokenizer')
+
+
+def _settings_of(part: Any) -> set[str]:
+    """Return the names that a part of a processor takes when it is made."""
+    annotated = getattr(getattr(part, 'valid_kwargs', None), '__annotations__', {})
+    found = {name for name in annotated if not name.startswith('_')}
+    init = getattr(type(part), '__init__', None)
+    code = getattr(init, '__code__', None)
+    if code is not None and not annotated:
+        found |= set(code.co_varnames[1 : code.co_argcount])
+    return found - set(_PARTS) - {'kwargs', 'self'}
