@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 from vlm_misalign_ros.core.errors import DatasetError, ModelError, RecordError
+from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.families import ModelReference, SegmentationOptions, VlmOptions
 from vlm_misalign_ros.core.records.schema import Closing, Status
 from vlm_misalign_ros.core.records.store import difference, read_frames
@@ -221,7 +222,7 @@ def describer(extras, **options):
     family = extras.rules.FAMILY
     reference = family.parse('darkness', 'rules:darkness')
     assert family.kind(reference) is Kind.GENERATIVE
-    return family.open_vlm(reference, VlmOptions(**options))
+    return CheckedVlm(reference.text, family.open_vlm(reference, VlmOptions(**options)))
 
 
 @pytest.fixture(scope='module')

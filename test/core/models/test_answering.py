@@ -214,14 +214,17 @@ class Fake:
     def __init__(self, answer=GOOD, network=None):
         self.answer, self.network, self.shown = answer, network, []
 
-    def describe(self, bgr):
+    def describe(self, query):
+        return self.answer_to(query.picture)
+
+    def answer_to(self, bgr):
         self.shown.append(bgr)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
     def segment(self, bgr):
-        return self.describe(bgr)
+        return self.answer_to(bgr)
 
 
 def test_a_model_answers_one_grey_picture_as_it_is_loaded(family):

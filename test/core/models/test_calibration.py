@@ -45,6 +45,7 @@ from vlm_misalign_ros.core.models.calibration import (
     youden_threshold,
 )
 from vlm_misalign_ros.core.models.factory import load_vlm
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
@@ -195,7 +196,7 @@ def test_a_model_is_calibrated_on_clean_frames_and_then_decides_by_it(
     model = load_vlm(text, calibration=str(path))
     picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
     answer = model.describe(picture)
-    raw = model.raw_scores(picture)
+    raw = model.raw_scores(Query((picture,)))
     for name, point in found['points'].items():
         point = OperatingPoint(**point)
         if name != SAFETY:

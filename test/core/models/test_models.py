@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.language.prompts import (
     contrastive_prompts,
     generative_prompt,
 )
+from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.models.factory import check, kind_of, load_segmentation, load_vlm, parse
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.types import Judgement, Kind, Mention, Role
@@ -455,7 +456,8 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
     """Teacher forcing over the whole answer gives the same probabilities."""
     model = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=24)
     answer = model.describe(picture)
-    inputs = model._inputs(model._picture(picture), model._asked)
+    asking = generative_prompt('default')
+    inputs = model._inputs(model._picture(picture), model.model._ask(asking))
     with torch.inference_mode():
         tokens, _ = model._generate(inputs, 24)
         whole = {
@@ -469,9 +471,7 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
     forced = [float(chances[asked + k - 1, tokens[asked + k]]) for k in range(len(words))]
     assert answer.scores and set(answer.scores) <= answer.asserted
     for name, likelihood in answer.scores.items():
-        phrase = next(
-            words for key, words in model._reading(answer.text).phrases.items() if key == name
-        )
+        phrase = read(answer.text, model._lexicon, asking).phrases[name]
         start = next(k for k in range(len(words)) if words[k : k + len(phrase)] == list(phrase))
         expected = np.exp(np.mean(forced[start : start + len(phrase)]))
         assert likelihood == pytest.approx(expected, abs=2e-5), name

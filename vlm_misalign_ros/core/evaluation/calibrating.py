@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
-import numpy as np
-
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError, ModelError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, STUFF, STUFF_SHARE
-from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.language.prompts import DEFAULT, prompts_hash
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import kind_of, load_vlm, model_hash, parse
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
 from vlm_misalign_ros.core.truth.trust import Trust
@@ -36,9 +35,7 @@ from vlm_misalign_ros.core.types import Frame, Hazard, Kind, Presence
 class ScoresClasses(Protocol):
     """A contrastive model, as calibration needs it."""
 
-    prompt_id: str
-
-    def raw_scores(self, bgr: np.ndarray, /) -> dict[str, float]:
+    def raw_scores(self, query: Query, /) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
 
 
@@ -76,7 +73,7 @@ def calibrate_model(
         if truth is None:
             unscorable.append(f'{frame.key}: {trust.reason}')
         else:
-            scores.append(network.raw_scores(frame.image))
+            scores.append(network.raw_scores(Query((frame.image,))))
             truths.append(truth)
         if progress is not None:
             progress(number + 1, len(frames))
@@ -91,7 +88,7 @@ def calibrate_model(
     return calibration.Calibration(
         model,
         model_hash(reference),
-        network.prompt_id,
+        prompt or DEFAULT,
         prompts_hash(prompt),
         points,
         {

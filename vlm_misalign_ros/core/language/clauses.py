@@ -273,10 +273,7 @@ class Clauses:
             return
         definite = self._is_definite(index, start, determiner, classes)
         place = definite and self._is_place(start, determiner)
-        if classes == _PERSON and definite and tokens[index] in self._riders:
-            return
-        if classes == _PERSON and tokens[index] in _NOBODY:
-            self.said.append(Said(index, end, classes, Mention.DENIED, False, False, ''))
+        if classes == _PERSON and self._is_no_further_person(index, end, definite):
             return
         state = self._governed(start, definite, place, classes)
         if self._scope:
@@ -290,6 +287,15 @@ class Clauses:
         self.said.append(
             Said(index, end, classes, state, definite, place, determiner, plural, present)
         )
+
+    def _is_no_further_person(self, index: int, end: int, definite: bool) -> bool:
+        """Return whether a word for a person is a known rider's or `nobody`; note that."""
+        if definite and self._tokens[index] in self._riders:
+            return True
+        if self._tokens[index] in _NOBODY:
+            self.said.append(Said(index, end, _PERSON, Mention.DENIED, False, False, ''))
+            return True
+        return False
 
     def _is_definite(
         self, index: int, start: int, determiner: str, classes: Sequence[str]

@@ -44,6 +44,18 @@ _SUFFIXES = ('.yaml', '.yml')
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """What a model is asked."""
+
+    id: str
+    """As records tell it: an id, FILE#ID or FILE."""
+    text: str
+    """The words themselves; of a contrastive model, which has a prompt set, empty."""
+    style: str = ''
+    """The kind of answer that it asks for, one of styles.STYLES; empty where nothing tells."""
+
+
+@dataclass(frozen=True)
 class PromptSet:
     """What a contrastive model compares a picture with."""
 
@@ -102,6 +114,11 @@ def generative_prompt(text: str, default: str = DEFAULT) -> str:
     if not isinstance(found, str) or not found.strip():
         raise ConfigurationError(f'generative prompt {text!r} is {found!r}', 'give a text')
     return found.strip()
+
+
+def find_prompt(text: str, default: str = DEFAULT) -> Prompt:
+    """Return the generative prompt that a text names; ConfigurationError where there is none."""
+    return Prompt(text or default, generative_prompt(text, default), answer_style(text, default))
 
 
 def answer_style(text: str, default: str = DEFAULT) -> str:

@@ -33,6 +33,7 @@ import numpy as np
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
 from vlm_misalign_ros.core.language.styles import STYLES
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -65,10 +66,10 @@ class _Checked:
             raise AttributeError(name)
         return getattr(self.model, name)
 
-    def _ask(self, method: str, bgr: np.ndarray) -> Any:
-        """Return what the model makes of a picture; FrameError with the cause for a failure."""
+    def _ask(self, method: str, given: Any) -> Any:
+        """Return what the model makes of it; FrameError with the cause for a failure."""
         try:
-            return getattr(self.model, method)(bgr)
+            return getattr(self.model, method)(given)
         except FrameError:
             raise
         except MisalignError as error:
@@ -87,13 +88,14 @@ class CheckedVlm(_Checked):
         """Return whether it scores classes or answers in words."""
         return Kind(self.model.kind)
 
-    def describe(self, bgr: np.ndarray) -> Description:
+    def describe(self, asked: Query | np.ndarray) -> Description:
         """
-        Return what the model says of a BGR uint8 (H, W, 3) picture.
+        Return what the model answers; a BGR uint8 (H, W, 3) picture alone is asked by default.
 
         Raises FrameError with the reason where it fails or gives what is no answer.
         """
-        answer = self._ask('describe', bgr)
+        query = asked if isinstance(asked, Query) else Query((asked,))
+        answer = self._ask('describe', query)
         fault = description_fault(answer)
         if fault:
             raise FrameError(f'model {self.text!r} gave an answer that is none: {fault}')

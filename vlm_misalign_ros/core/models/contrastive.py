@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -38,6 +39,7 @@ from vlm_misalign_ros.core.models.answering import REMEDY
 from vlm_misalign_ros.core.models.calibration import OperatingPoint
 from vlm_misalign_ros.core.models.factory import model_hash
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Kind, Mention
@@ -46,9 +48,29 @@ _UNIT = 0.05
 """How far from 1 the length of a normalised embedding may be, in half precision."""
 
 
+@dataclass(frozen=True)
+class _Embedded:
+    """The text embeddings of one prompt set, each of unit length, and its operating points."""
+
+    classes: torch.Tensor
+    """(19, D)"""
+    neutral: torch.Tensor
+    safe: torch.Tensor
+    unsafe: torch.Tensor
+    points: Mapping[str, OperatingPoint]
+
+    def decide(self, name: str, score: float, default: float) -> tuple[float, bool]:
+        """Return the probability of a class and whether it is asserted."""
+        point = self.points.get(name)
+        if point is None:
+            return score, score >= default
+        chance = point.probability(score)
+        return chance, chance >= point.threshold
+
+
 class ContrastiveModel:
     """
-    One open_clip model with the text embeddings of its prompts, computed once.
+    One open_clip model with the text embeddings of its prompts, each set computed once.
 
     A class's score is the probability of its prompt ensemble against the neutral one: for a
     model trained with softmax (CLIP) the sigmoid of the scaled difference of cosines, for one
@@ -70,20 +92,16 @@ class ContrastiveModel:
         self._dtype = backend.arithmetic(options.dtype)
         self._threshold = options.threshold
         self._name = reference.text
-        self.prompt_id = options.prompt or DEFAULT
+        self._reference = reference
+        self._calibration = options.calibration
         self._native = options.field_of_view == 'native'
-        prompts = contrastive_prompts(options.prompt)
-        self._points: Mapping[str, OperatingPoint] = {}
-        if options.calibration:
-            self._points = calibration.load(
-                calibration.path_of(options.calibration, reference.directory),
-                model_hash(reference),
-                prompts_hash(options.prompt),
-            ).points
+        self._prompt = options.prompt or DEFAULT
+        self._embedded: dict[str, _Embedded] = {}
         with backend.loading(reference.text):
-            self._load(reference, prompts)
+            self._load(reference)
+            self._prompts(self._prompt)
 
-    def _load(self, named: ModelReference, prompts: PromptSet) -> None:
+    def _load(self, named: ModelReference) -> None:
         import open_clip
 
         if named.directory is not None:
@@ -114,21 +132,44 @@ class ContrastiveModel:
         self._model = model.eval()
         # Before anything is embedded, so that what is wrong is named by its weights.
         check_values(named.text, self._model)
-        tokenizer = open_clip.get_tokenizer(name)
+        self._tokenizer = open_clip.get_tokenizer(name)
         with torch.inference_mode():
             self._scale = float(model.logit_scale.exp())
-            bias = getattr(model, 'logit_bias', None)
-            self._bias = None if bias is None else float(bias)
-            if self._bias == 0:
-                # open_clip takes 0 where the file has none, and a model that is scored by its
-                # sigmoid then asserts nearly everything. No training ends at exactly 0.
-                raise refuse_lacking(
-                    named.text, ['logit_bias'], 'leave out init_logit_bias if it has none'
-                )
-            self._classes = (
+        bias = getattr(model, 'logit_bias', None)
+        self._bias = None if bias is None else float(bias)
+        if self._bias == 0:
+            # open_clip takes 0 where the file has none, and a model that is scored by its
+            # sigmoid then asserts nearly everything. No training ends at exactly 0.
+            raise refuse_lacking(
+                named.text, ['logit_bias'], 'leave out init_logit_bias if it has none'
+            )
+
+    def _prompts(self, prompt: str) -> _Embedded:
+        """
+        Return the embeddings of a prompt set, computed once, and its operating points.
+
+        ConfigurationError for a set that is none, or that the model is not calibrated for.
+        """
+        if prompt not in self._embedded:
+            sets = contrastive_prompts(prompt)
+            points: Mapping[str, OperatingPoint] = {}
+            if self._calibration:
+                points = calibration.load(
+                    calibration.path_of(self._calibration, self._reference.directory),
+                    model_hash(self._reference),
+                    prompts_hash(prompt),
+                ).points
+            self._embedded[prompt] = self._embed_set(sets, points)
+        return self._embedded[prompt]
+
+    def _embed_set(self, prompts: PromptSet, points: Mapping[str, OperatingPoint]) -> _Embedded:
+        import open_clip
+
+        with torch.inference_mode():
+            classes = (
                 open_clip.build_zero_shot_classifier(
-                    model,
-                    tokenizer,
+                    self._model,
+                    self._tokenizer,
                     [prompts.classes[name] for name in CLASSES],
                     prompts.templates,
                     device=self._device,
@@ -136,10 +177,14 @@ class ContrastiveModel:
                 .float()
                 .T
             )
-            self._check_unit(self._classes, 'the name of a class')
-            self._neutral = self._embed(tokenizer, prompts.neutral)
-            self._safe = self._embed(tokenizer, prompts.safe)
-            self._unsafe = self._embed(tokenizer, prompts.unsafe)
+            self._check_unit(classes, 'the name of a class')
+            return _Embedded(
+                classes,
+                self._embed(prompts.neutral),
+                self._embed(prompts.safe),
+                self._embed(prompts.unsafe),
+                points,
+            )
 
     @staticmethod
     def _resize_mode(model: Any) -> str:
@@ -147,10 +192,10 @@ class ContrastiveModel:
         config = getattr(visual, 'preprocess_cfg', None) or {}
         return str(config.get('resize_mode', 'shortest')).lower()
 
-    def _embed(self, tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
+    def _embed(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the mean embedding of some texts, unit length, (D,)."""
         embedded = (
-            self._model.encode_text(tokenizer(list(texts)).to(self._device), normalize=True)
+            self._model.encode_text(self._tokenizer(list(texts)).to(self._device), normalize=True)
             .float()
             .mean(0)
         )
@@ -168,41 +213,47 @@ class ContrastiveModel:
                 REMEDY,
             )
 
-    def raw_scores(self, bgr: np.ndarray) -> dict[str, float]:
+    def raw_scores(self, query: Query) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
+        return self._scores(query.picture, self._prompts(self._prompt_of(query)))
+
+    def _prompt_of(self, query: Query) -> str:
+        """Return the id of the prompt set of a query; FrameError for what has no words to it."""
+        if query.system or query.context:
+            raise FrameError(
+                f'contrastive model {self._name!r} is not asked in words',
+                'leave out its system prompt, and give it input: image, overlay or mask',
+            )
+        return query.prompt.id if query.prompt else self._prompt
+
+    def _scores(self, bgr: np.ndarray, asked: _Embedded) -> dict[str, float]:
         picture = Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
         with torch.inference_mode():
             pixels = self._transform(picture)[None].to(self._device, self._dtype)
             image = self._model.encode_image(pixels, normalize=True).float()[0]
             self._check_unit(image, 'the picture')
-            similar = self._classes @ image
+            similar = asked.classes @ image
             if self._bias is None:
-                logits = self._scale * (similar - self._neutral @ image)
+                logits = self._scale * (similar - asked.neutral @ image)
             else:
                 logits = self._scale * similar + self._bias
             scores = torch.sigmoid(logits.double()).cpu().numpy()
             safe = float(
-                torch.sigmoid(self._scale * (self._safe - self._unsafe).double() @ image.double())
+                torch.sigmoid(self._scale * (asked.safe - asked.unsafe).double() @ image.double())
             )
         return {
             **{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
             calibration.SAFETY: safe,
         }
 
-    def _decide(self, name: str, score: float, default: float) -> tuple[float, bool]:
-        """Return the probability of a class and whether it is asserted."""
-        point = self._points.get(name)
-        if point is None:
-            return score, score >= default
-        chance = point.probability(score)
-        return chance, chance >= point.threshold
-
-    def describe(self, bgr: np.ndarray) -> Description:
-        """Return scores, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+    def describe(self, query: Query) -> Description:
+        """Return scores, mentions and judgement of the frame's own picture."""
         begin = time.perf_counter()
-        raw = self.raw_scores(bgr)
-        safe, may_go = self._decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
-        decided = {name: self._decide(name, score, self._threshold) for name, score in raw.items()}
+        prompt, bgr = self._prompt_of(query), query.picture
+        asked = self._prompts(prompt)
+        raw = self._scores(bgr, asked)
+        safe, may_go = asked.decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
+        decided = {name: asked.decide(name, score, self._threshold) for name, score in raw.items()}
         view = WHOLE
         if self._crop is not None:
             view = centre_crop(bgr.shape[1], bgr.shape[0], self._crop, self._crop)
@@ -215,7 +266,7 @@ class ContrastiveModel:
             mentions={name: Mention.ASSERTED for name, (_, said) in decided.items() if said},
             judgement=Judgement.SAFE if may_go else Judgement.UNSAFE,
             judgement_score=round(safe, 10),
-            prompt_id=self.prompt_id,
+            prompt_id=prompt,
             view=view,
             latency=time.perf_counter() - begin,
         )

@@ -16,9 +16,9 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import cv2
@@ -27,19 +27,19 @@ import torch
 from PIL import Image
 
 from vlm_misalign_ros.core.errors import FrameError, ModelError
-from vlm_misalign_ros.core.language.bounding import clean_text, without_controls
+from vlm_misalign_ros.core.language.bounding import without_controls
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
-from vlm_misalign_ros.core.language.prompts import DEFAULT, answer_style, generative_prompt
-from vlm_misalign_ros.core.language.reading import Reading, read
+from vlm_misalign_ros.core.language.prompts import DEFAULT, find_prompt, generative_prompt
 from vlm_misalign_ros.core.models import backend
+from vlm_misalign_ros.core.models.describing import RawAnswer, Spoken, described
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.models.yes_no import Path, YesNo
 from vlm_misalign_ros.core.types import WHOLE, Description, Kind, View
 
 SAFETY_PROMPT = 'safety'
 """Id of the question whose answer, yes or no, tells how sure the model is."""
-_DIGITS = 6
 
 
 class GenerativeModel:
@@ -64,10 +64,7 @@ class GenerativeModel:
         with backend.loading(reference.text):
             self._load(reference, options.trust_remote_code)
         own = DEFAULT if self._template else 'caption'
-        self._prompt_id = options.prompt or own
-        self._prompt = generative_prompt(options.prompt, own)
-        self._style = answer_style(options.prompt, own)
-        self._asked = self._ask(self._prompt)
+        self._prompt = find_prompt(options.prompt, own)
         self._asked_safety = self._ask(generative_prompt(SAFETY_PROMPT))
         self._yes_no = YesNo(self._tokenizer, self._asked_safety)
 
@@ -184,87 +181,55 @@ class GenerativeModel:
             )
         return output.sequences[0], chances
 
-    def describe(self, bgr: np.ndarray) -> Description:
-        """Return text, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+    def describe(self, query: Query) -> Description:
+        """Return text, mentions and judgement of the frame's own picture."""
         begin = time.perf_counter()
+        prompt, bgr = query.prompt or self._prompt, query.picture
+        if len(query.pictures) > 1 or query.system:
+            raise FrameError(
+                f'model {self._name!r} is asked about one picture, without a system prompt',
+                'leave out its frames and its system',
+            )
         picture = self._picture(bgr)
-        inputs = self._inputs(picture, self._asked)
+        inputs = self._inputs(picture, self._ask(query.text(prompt)))
         with torch.inference_mode():
             tokens, chances = self._generate(inputs, self._max_new_tokens)
         asked = inputs['input_ids'][0]
         if len(tokens) >= len(asked) and torch.equal(tokens[: len(asked)], asked):
             tokens = tokens[len(asked) :]
-        # A captioner goes on from its prompt, which stays in the text and is part of no answer.
-        answer = self._decode(tokens)
-        found = self._reading(answer)
-        scores: dict[str, float] = {}
-        safe = None
-        if self._uncertainty:
-            scores = self._likelihoods(answer, tokens, chances, found.phrases)
-            safe = self._probability_of_yes(picture)
         truncated = len(tokens) >= self._max_new_tokens and int(tokens[-1]) not in self._ends
         view: View = WHOLE
         if self._crop is not None:
             view = centre_crop(bgr.shape[1], bgr.shape[0], *self._crop)
-        return Description(
-            model=self._name,
-            kind=self.kind,
-            text=clean_text(answer),
-            mentions=found.mentions,
-            further=found.further,
-            scores=scores,
-            judgement=found.judgement,
-            judgement_score=safe,
-            prompt_id=self._prompt_id,
-            truncated=truncated,
-            cut=found.cut,
-            style=found.style,
-            view=view,
-            latency=time.perf_counter() - begin,
+        # A captioner goes on from its prompt, which stays in the text and is part of no answer.
+        answer = self._decode(tokens)
+        safe = self._probability_of_yes(picture) if self._uncertainty else None
+        raw = RawAnswer(
+            answer,
+            truncated,
+            view,
+            safe,
+            time.perf_counter() - begin,
+            partial(self._spoken, tokens, chances) if self._uncertainty else None,
         )
-
-    def _reading(self, answer: str) -> Reading:
-        return read(answer, self._lexicon, self._prompt, self._style)
+        return described(self._name, query, prompt, raw, self._lexicon)
 
     def _decode(self, tokens: torch.Tensor) -> str:
         text = self._tokenizer.decode(tokens, skip_special_tokens=True).strip()
         return without_controls(text)
 
-    def _likelihoods(
-        self,
-        answer: str,
-        tokens: torch.Tensor,
-        chances: torch.Tensor,
-        phrases: Mapping[str, Sequence[str]],
-    ) -> dict[str, float]:
-        """
-        Return, by class, the geometric mean of the probabilities of the tokens that name it.
-
-        The tokens are those under the phrase by which the class is first asserted.
-        """
+    def _spoken(self, tokens: torch.Tensor, chances: torch.Tensor) -> list[Spoken]:
+        """Return where each new token stands in the text, and how likely it was."""
         count = len(chances)
-        if not phrases or not count:
-            return {}
+        if not count:
+            return []
         new = tokens[-count:]
-        logs = chances[torch.arange(count), new].cpu().numpy()
+        logs = chances[torch.arange(count), new].cpu().tolist()
         ends = [
             len(self._decode(tokens[: len(tokens) - count + place + 1])) for place in range(count)
         ]
         starts = [len(self._decode(tokens[: len(tokens) - count])), *ends[:-1]]
-        found = {}
-        for name, phrase in phrases.items():
-            pattern = r'[\W_]+'.join(re.escape(word) for word in phrase)
-            match = re.search(rf'(?<!\w){pattern}(?!\w)', answer, re.IGNORECASE)
-            if match is None:
-                continue
-            inside = [
-                place
-                for place in range(count)
-                if starts[place] < match.end() and ends[place] > match.start()
-            ]
-            if inside:
-                found[name] = round(float(np.exp(logs[inside].mean())), _DIGITS)
-        return found
+        return list(zip(starts, ends, logs, strict=True))
 
     def _probability_of_yes(self, picture: Image.Image) -> float | None:
         """Return P(yes) / (P(yes) + P(no)) of the answer to SAFETY_PROMPT; None for neither."""

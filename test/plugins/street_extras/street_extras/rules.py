@@ -23,7 +23,8 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
-from vlm_misalign_ros.core.language.reading import read
+from vlm_misalign_ros.core.language.prompts import Prompt
+from vlm_misalign_ros.core.models.describing import RawAnswer, described
 from vlm_misalign_ros.core.models.families import (
     Describes,
     Family,
@@ -33,12 +34,15 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     refuse_segmentation,
 )
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.types import Description, Kind, Role
 
 TEXTURED = 3.5
 """Mean step between neighbouring grey values, 0 to 255, from which a street is busy."""
 DARK = 60.0
 """Mean grey value, 0 to 255, below which it is night."""
+PROMPT = Prompt('rules', '')
+"""It says the same whatever it is asked."""
 
 
 class Darkness:
@@ -51,22 +55,13 @@ class Darkness:
         self._name = reference.text
         self._lexicon = open_lexicon(options.lexicon)
 
-    def describe(self, bgr: np.ndarray) -> Description:
-        """Return text, mentions and judgement for a BGR uint8 (H, W, 3) picture."""
+    def describe(self, query: Query) -> Description:
+        """Return text, mentions and judgement of the frame's picture."""
         begin = time.perf_counter()
-        text = self.text(bgr)
+        text = self.text(query.picture)
         # The text is what counts: it is read as that of a network is.
-        found = read(text, self._lexicon)
-        return Description(
-            model=self._name,
-            kind=self.kind,
-            text=text,
-            mentions=found.mentions,
-            judgement=found.judgement,
-            cut=found.cut,
-            style=found.style,
-            latency=time.perf_counter() - begin,
-        )
+        raw = RawAnswer(text, latency=time.perf_counter() - begin)
+        return described(self._name, query, query.prompt or PROMPT, raw, self._lexicon)
 
     @staticmethod
     def text(bgr: np.ndarray) -> str:

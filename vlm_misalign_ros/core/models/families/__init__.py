@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
 
@@ -52,6 +53,7 @@ class VlmOptions:
     """How a vision-language model is run; the fields are those of VlmParameters."""
 
     prompt: str = ''
+    """What it is asked by a query without a prompt; empty: the model's own default."""
     device: str = 'auto'
     dtype: str = 'float32'
     threads: int = 1
@@ -89,8 +91,13 @@ class Describes(Protocol):
     def kind(self) -> Kind:
         """Whether it scores classes or answers in words."""
 
-    def describe(self, bgr: np.ndarray, /) -> Description:
-        """Return what the model says of a BGR uint8 (H, W, 3) picture."""
+    def describe(self, query: Query, /) -> Description:
+        """
+        Return what the model answers.
+
+        One loaded model is asked in several ways, so that nothing of a question is kept.
+        FrameError says what of it the model cannot be asked: words alone, a system prompt.
+        """
 
 
 class Family(Protocol):
