@@ -79,7 +79,7 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
             'text to a picture',
             'give an image-text-to-text model',
         )
-    processor = _processor(AutoProcessor, place, options, {**shared, **places})
+    processor = load_processor(AutoProcessor, place, options, {**shared, **places})
     if getattr(processor, 'image_processor', None) is None:
         raise ModelError(
             f'model {place!r} of type {config.model_type!r} comes with a '
@@ -97,7 +97,7 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
     return Loaded(model, processor, str(config.model_type), unfilled)
 
 
-def _processor(loader: Any, place: str, options: VlmOptions, shared: dict[str, Any]) -> Any:
+def load_processor(loader: Any, place: str, options: VlmOptions, shared: dict[str, Any]) -> Any:
     """Return the processor; ConfigurationError for a setting that none of its parts has."""
     given = processor_options(options.processor_kwargs)
     processor = loader.from_pretrained(place, **shared, **given)

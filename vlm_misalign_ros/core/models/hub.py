@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.models.weights import shards_of
 
 PATIENCE = 6.0
 """Seconds that a hub may take to answer."""
+_OF_TRANSFORMERS = ('transformers', 'transformers-clip')
 _TRANSFORMERS = (
     ('config.json',),
     (
@@ -61,7 +62,7 @@ class Needed:
 
 def needed(reference: ModelReference) -> tuple[list[Needed], str]:
     """Return what a model needs of the hub, and the address of weights that lie elsewhere."""
-    if reference.family == 'transformers':
+    if reference.family in _OF_TRANSFORMERS:
         return [Needed(reference.name, _TRANSFORMERS)], ''
     if reference.name.startswith('hf-hub:'):
         repository = reference.name.removeprefix('hf-hub:').partition('@')[0]
@@ -93,7 +94,10 @@ def check_there(reference: ModelReference) -> None:
     A model of a directory, and one of a family of a plug-in, is not looked for. What a hub answers
     that is neither yes nor no (it is overloaded, say) is left to whoever loads the model.
     """
-    if reference.directory is not None or reference.family not in ('transformers', 'open_clip'):
+    if reference.directory is not None or reference.family not in (
+        *_OF_TRANSFORMERS,
+        'open_clip',
+    ):
         return
     wanted, address = needed(reference)
     for need in wanted:

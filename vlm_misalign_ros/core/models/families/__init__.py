@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models.library_options import Options
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
@@ -64,6 +65,12 @@ class VlmOptions:
     uncertainty: bool = True
     lexicon: str = ''
     trust_remote_code: bool = False
+    model_kwargs: Options | str = ''
+    """What from_pretrained of the network is given beside; a mapping, or JSON of one."""
+    processor_kwargs: Options | str = ''
+    """What from_pretrained of the processor is given."""
+    generation_kwargs: Options | str = ''
+    """What generate is given, for the answer."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ FAMILIES: Registry[Family] = Registry(
     {
         'open_clip': f'{_HERE}.open_clip:FAMILY',
         'transformers': f'{_HERE}.transformers:FAMILY',
+        'transformers-clip': f'{_HERE}.transformers_clip:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
