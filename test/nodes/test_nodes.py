@@ -42,7 +42,7 @@ from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa:
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, FrameError, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.files import read_json  # noqa: E402
-from vlm_misalign_ros.core.labels.classes import color_table  # noqa: E402
+from vlm_misalign_ros.core.labels.classes import CLASSES, color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
 from vlm_misalign_ros.core.records.account import LateRecord  # noqa: E402
 from vlm_misalign_ros.core.records.ending import read_ending, tell_ending  # noqa: E402
@@ -482,8 +482,9 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
     assert np.array_equal(images.to_array(labels[0]), expected)
     wait_for(lambda: certainty)
     assert codec.confidence_from_values(codec.values_of(certainty[0])) == Confidence(
-        found.entropy, found.confidence, checksum(picture), checksum(expected)
+        found.entropy, found.confidence, checksum(picture), checksum(expected), found.entropies
     )
+    assert set(found.entropies) == {CLASSES[value] for value in np.unique(expected)}
     assert labels[0].header == messages.make_header(2 * NANO, 'front')
     overlay = world.listen(topics.SEGMENTATION_OVERLAY, Image)
     world.meet()
@@ -561,7 +562,7 @@ def parts_of(stamp, answer=None, condition='clean'):
         ),
         topics.SEGMENTATION_LABELS: messages.image_message(np.zeros_like(LABELS), header, 'mono8'),
         topics.SEGMENTATION_CONFIDENCE: messages.values_message(
-            'confidence', {'entropy': '0.25', 'confidence': '0.5'}, header
+            'confidence', {'entropy': '0.25', 'confidence': '0.5', 'entropy/car': '0.75'}, header
         ),
         topics.vlm_description('m'): messages.values_message(
             'vlm', codec.description_to_values(answer), header
@@ -656,7 +657,7 @@ def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path)
     assert record.models['m'].score.hallucinated == ['bus']
     assert record.models['m'].score.omitted == []
     assert record.truth.hazard is Hazard.HAZARD
-    assert record.segmentation.confidence == ConfidenceEntry(0.25, 0.5)
+    assert record.segmentation.confidence == ConfidenceEntry(0.25, 0.5, {'car': 0.75})
     named = {
         status.name: {pair.key: pair.value for pair in status.values}
         for status in metrics[1].status

@@ -39,7 +39,7 @@ GOOD = {
     'description': codec.description_to_values(
         Description('m', Kind.CONTRASTIVE, '', scores={'car': 0.5}, judgement_score=0.5)
     ),
-    'confidence': {'entropy': '0.5', 'confidence': '0.5'},
+    'confidence': {'entropy': '0.5', 'confidence': '0.5', 'entropy/car': '0.25'},
 }
 READ = {
     'applied': codec.applied_from_values,
@@ -97,6 +97,7 @@ def test_a_number_within_json_that_is_none_is_refused(kind, key, around, bad):
         ('description', 'latency'),
         ('description', 'judgement_score'),
         ('confidence', 'entropy'),
+        ('confidence', 'entropy/car'),
         ('applied', 'severity'),
         ('applied', 'seed'),
         ('source', 'index'),
@@ -106,6 +107,12 @@ def test_a_number_within_json_that_is_none_is_refused(kind, key, around, bad):
 def test_a_number_that_is_none_is_refused(kind, key, bad):
     with pytest.raises(RecordError, match=key):
         READ[kind]({**GOOD[kind], key: bad})
+
+
+@pytest.mark.parametrize('name', ['', 'unicorn', 'vehicle', 'Car', 'car/', 'x' * 10_000])
+def test_an_entropy_of_what_is_no_class_is_refused(name):
+    with pytest.raises(RecordError, match='is of no class'):
+        READ['confidence']({**GOOD['confidence'], f'entropy/{name}': '0.5'})
 
 
 @pytest.mark.parametrize('severity, good', [(-1, False), (0, True), (5, True), (6, False)])

@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.types import (
     Applied,
     Camera,
     Condition,
+    Confidence,
     Description,
     Failed,
     Judgement,
@@ -46,6 +47,7 @@ from vlm_misalign_ros.wire import values as codec
 names = st.text(string.ascii_letters + string.digits + string.punctuation + ' äß漢', max_size=40)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 shares = st.floats(0, 1)
+by_class = st.dictionaries(st.sampled_from(CLASSES), shares)
 focal = st.floats(1e-3, 1e6)
 centres = st.floats(-1e6, 1e6)
 conditions = st.just(Condition()) | st.builds(
@@ -273,6 +275,11 @@ def test_a_flag_is_0_or_1_and_nothing_else(read, values, key, found):
 def test_a_key_that_comes_twice_in_json_is_refused(read, values, key, text):
     with pytest.raises(RecordError, match=f"'{key}' is not JSON .a key comes twice"):
         read({**values, key: text})
+
+
+@given(st.builds(Confidence, shares, shares, st.just('a'), st.just('b'), by_class))
+def test_confidence_comes_back_with_every_digit(told):
+    assert codec.confidence_from_values(codec.confidence_to_values(told)) == told
 
 
 @pytest.mark.parametrize('text', [' ', '\n', '\x07', '\u202e', '\u200b'])

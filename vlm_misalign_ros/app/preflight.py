@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,15 +35,16 @@ from vlm_misalign_ros.core.corruptions import (
 from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
+from vlm_misalign_ros.core.evaluation.asker import prompt_of
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
-    answer_style,
     contrastive_prompts,
-    generative_prompt,
+    paraphrases,
+    paraphrases_file,
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import calibration
@@ -54,6 +56,7 @@ from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
+from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import (
     ReplayParameters,
@@ -103,7 +106,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 def _limits(configuration: Configuration) -> dict[str, str]:
     """Return the folders of the runs that limits name; raises for a limit that will not do."""
     limits = parse_limits(configuration.monitor.limits)
-    names = [vlm.name for vlm in configuration.vlms]
+    names = [ask.name for vlm in configuration.vlms for ask in asks_of(vlm)]
     check_models(limits, names, configuration.segmentation is not None)
     conditions: list[str] = []
     if configuration.replay is not None:
@@ -119,22 +122,28 @@ def _limits(configuration: Configuration) -> dict[str, str]:
 
 def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """Return what each model is, by name; raises for one that will not open."""
-    named = {vlm.name: (vlm.model, Role.VLM) for vlm in configuration.vlms}
-    if configuration.segmentation is not None:
-        named['segmentation'] = (configuration.segmentation.model, Role.SEGMENTATION)
     found: dict[str, dict[str, Any]] = {}
-    for name, (text, role) in named.items():
-        model = parse(text)
-        check(model, role)
-        check_there(model)
-        found[name] = {'model': text, 'role': role.value}
-        if model.directory is not None:
-            found[name]['sha256'] = weights_hash(model.directory)
-    _devices(configuration)
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
-        found[vlm.name].update(_language(vlm, found[vlm.name].get('sha256', vlm.model), truth))
+        facts = _model(vlm.model, Role.VLM)
+        for ask in asks_of(vlm):
+            told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
+            found[ask.name] = {**facts, **told}
+    if configuration.segmentation is not None:
+        found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)
+    _devices(configuration)
     return found
+
+
+def _model(text: str, role: Role) -> dict[str, Any]:
+    """Return what a model is; raises for one that will not open."""
+    model = parse(text)
+    check(model, role)
+    check_there(model)
+    facts = {'model': text, 'role': role.value}
+    if model.directory is not None:
+        facts['sha256'] = weights_hash(model.directory)
+    return facts
 
 
 def _devices(configuration: Configuration) -> None:
@@ -165,23 +174,24 @@ def _ros(configuration: Configuration) -> None:
             )
 
 
-def _language(vlm: VlmParameters, model_hash: str, truth: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hashes of a model's prompts and calibration; raises for those that do not fit."""
-    model = parse(vlm.model)
-    hashed = prompts_hash(vlm.prompt)
-    if kind_of(model) is Kind.CONTRASTIVE:
-        contrastive_prompts(vlm.prompt)
-    else:
-        generative_prompt(vlm.prompt)
-        answer_style(vlm.prompt)
+def _language(
+    vlm: VlmParameters, ask: Ask, model_hash: str, truth: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return how a model is asked, and the hashes behind it; raises for what does not fit."""
+    model, kind = parse(vlm.model), kind_of(parse(vlm.model))
+    prompt_of(ask, kind)
+    hashed = prompts_hash(ask.chosen.prompt)
+    if kind is Kind.CONTRASTIVE:
+        contrastive_prompts(ask.chosen.prompt)
+    told: dict[str, Any] = {'ask': dataclasses.asdict(ask.chosen), 'prompts_sha256': hashed}
+    if ask.chosen.paraphrases:
+        paraphrases(ask.chosen.prompt, ask.chosen.paraphrases)
+        told['paraphrases_sha256'] = sha256_of(paraphrases_file(ask.chosen.prompt))
     if not vlm.calibration:
-        return {'prompts_sha256': hashed}
+        return told
     path = calibration.path_of(vlm.calibration, model.directory)
     points = calibration.load(path, model_hash, hashed, truth)
-    return {
-        'prompts_sha256': hashed,
-        'calibration': {'file': vlm.calibration, 'sha256': points.sha256},
-    }
+    return {**told, 'calibration': {'file': vlm.calibration, 'sha256': points.sha256}}
 
 
 def _encoding(configuration: Configuration) -> dict[str, str]:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -76,6 +77,38 @@ class Kind(str, Enum):
     """With a score for each class."""
     GENERATIVE = 'generative'
     """In words."""
+
+
+class Input(str, Enum):
+    """What a vision-language model is shown of a frame."""
+
+    IMAGE = 'image'
+    OVERLAY = 'overlay'
+    """The picture with the mask's colours over it."""
+    MASK = 'mask'
+    """The mask in colours, in place of the picture."""
+    IMAGE_MASK = 'image+mask'
+    IMAGE_OBJECTS = 'image+objects'
+    """The picture, and what the segmentation found, in words."""
+    IMAGE_OBJECTS_UNCERTAINTY = 'image+objects+uncertainty'
+    """The same, with how sure it is of each class."""
+    OBJECTS = 'objects'
+    """The words alone: the control for what language alone makes up."""
+
+    @property
+    def masked(self) -> bool:
+        """Return whether the mask of the segmentation is needed."""
+        return self is not Input.IMAGE
+
+    @property
+    def camera(self) -> bool:
+        """Return whether the camera's own picture is shown."""
+        return self.value.startswith('image')
+
+    @property
+    def worded(self) -> bool:
+        """Return whether what the segmentation found is told in words."""
+        return 'objects' in self.value.split('+')
 
 
 class Role(str, Enum):
@@ -196,6 +229,14 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
+    input: Input = Input.IMAGE
+    """What the model was shown."""
+    shown: int = 1
+    """Frames that were shown: the frame itself and those before it."""
+    prompted: tuple[str, ...] = ()
+    """Classes that the model had been told of: its prompt or what perception found named them."""
+    paraphrases: tuple[Judgement, ...] = ()
+    """The judgements of paraphrases of the safety question, in their order."""
 
     @property
     def empty(self) -> bool:
@@ -219,6 +260,8 @@ class Segmented:
     """Mean over the pixels of the entropy of the class probabilities, 0 to 1 (of log 19)."""
     confidence: float
     """Mean over the pixels of the highest class probability."""
+    entropies: Mapping[str, float] = field(default_factory=dict)
+    """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +276,8 @@ class Confidence:
     """Checksum of the picture that was segmented; empty where nothing told it."""
     mask: str = ''
     """Checksum of the mask: an Image has no room to say which picture it is of."""
+    entropies: Mapping[str, float] = field(default_factory=dict)
+    """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ class Segmentation(runtime.MisalignNode):
         picture = messages.bgr_pixels(message)
         found = self._model.segment(picture)
         labels = found.labels
-        told = Confidence(found.entropy, found.confidence, checksum(picture), checksum(labels))
+        told = Confidence(
+            found.entropy, found.confidence, checksum(picture), checksum(labels), found.entropies
+        )
         self._confidence.publish(
             messages.values_message('confidence', codec.confidence_to_values(told), message.header)
         )

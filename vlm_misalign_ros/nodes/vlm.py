@@ -12,32 +12,76 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""VLM node: one vision-language model, one description for every degraded picture."""
+"""VLM node: one vision-language model, one description for every degraded picture and ask."""
 
 from __future__ import annotations
 
+import math
 import sys
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import Any
 
+import cv2
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
+from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
+from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
+from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.families import VlmOptions
-from vlm_misalign_ros.core.settings.nodes import VlmParameters
-from vlm_misalign_ros.core.types import Failed
+from vlm_misalign_ros.core.settings.asks import Ask, asks_of
+from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
-from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
+
+_TRUTH = TruthParameters()
+_CONTEXT = channels.Context(
+    open_encoding('cityscapes_label_ids'), _TRUTH.camera_height, _TRUTH.camera_pitch
+)
+NO_MASK = 'there is no mask of this frame: '
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The asks of one lane about one frame, and what they need of it."""
+
+    message: Image
+    """The degraded picture."""
+    past: tuple[Image, ...]
+    """It, and those before it that are shown, oldest first."""
+    lane: _Lane
+    mask: Any = None
+    """The message with the mask."""
+    sure: Confidence | Failed | None = None
+    camera: Camera | None = None
+    answered: set[str] = field(default_factory=set)
+    """Asks of which an answer, or why there is none, is published."""
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """Asks that need the same parts of a frame, and as many past ones."""
+
+    number: int
+    askers: tuple[Asker, ...]
+    pairing: Pairing
+    past: Past
 
 
 class Vlm(runtime.MisalignNode):
-    """Runs one VLM over degraded/image_raw."""
+    """Runs one VLM over degraded/image_raw, and puts each of its asks to it."""
 
     def __init__(self, **kwargs: object) -> None:
-        """Load the model, then start to listen."""
+        """Load the model, try out its asks, then start to listen."""
         super().__init__('vlm', **kwargs)
         self._chosen = chosen = self.read_parameters(VlmParameters)
         if not chosen.name:
@@ -45,32 +89,172 @@ class Vlm(runtime.MisalignNode):
                 "parameter 'name' of a vlm node is empty",
                 'give the model a name for topics and records',
             )
+        asks = asks_of(chosen)
         options = {field.name: getattr(chosen, field.name) for field in fields(VlmOptions)}
-        self._model = load_vlm(chosen.model, **options)
-        self._answers = self.create_publisher(
-            DiagnosticArray, topics.vlm_description(chosen.name), qos.result_qos()
-        )
+        # What it is tried out with as it is loaded; the asks are tried out one by one.
+        model = load_vlm(chosen.model, **{**options, 'prompt': asks[0].chosen.prompt})
+        askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
+        for ask in asks:
+            if ask.chosen != type(ask.chosen)(prompt=ask.chosen.prompt):
+                askers[ask.name].try_out()
+        self._answers = {
+            name: self.create_publisher(
+                DiagnosticArray, topics.vlm_description(name), qos.result_qos()
+            )
+            for name in askers
+        }
+        self._camera: Camera | None = None
+        self._lanes = _lanes(asks, askers, chosen)
         self._worker = self.start_worker(
             self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
         )
-        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
+        self._listen()
 
-    def _work(self, message: Image) -> None:
-        picture = messages.bgr_pixels(message)
-        answer = replace(
-            self._model.describe(picture), model=self._chosen.name, image=checksum(picture)
+    def _listen(self) -> None:
+        needed = frozenset().union(*(lane.pairing.needed for lane in self._lanes))
+        if parts.SEGMENTATION in needed:
+            self._receive(parts.SEGMENTATION, lambda message: message)
+            self._receive(parts.CONFIDENCE, _confidence)
+            if not self._chosen.source:
+                self._receive(parts.CAMERA, self._keep_camera)
+        if parts.SOURCE in needed:
+            self._receive(parts.SOURCE, _source)
+        self.receive_images(
+            topics.DEGRADED_IMAGE,
+            self._chosen.reliability,
+            partial(self._take, parts.IMAGE, lambda message: message),
         )
-        self._publish(codec.description_to_values(answer), message)
 
-    def _fail(self, message: Image, reason: str) -> None:
+    def _receive(self, part: str, read: Callable[[Any], Any]) -> None:
+        channel = next(row for row in channels.CHANNELS if row.part == part)
+        self.receive(channel, self._chosen.reliability, partial(self._take, part, read))
+
+    def _keep_camera(self, message: CameraInfo) -> None:
+        row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
+        self._camera = channels.read(row, message, _CONTEXT)
+
+    def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
+        """Take up a part of a frame, in the thread of the subscriptions."""
+        try:
+            stamp, value = codec.stamp_of(message.header), read(message)
+        except RecordError as error:
+            self._say(f'{part} cannot be read: {error}')
+            return
+        if part == parts.CAMERA:
+            return
+        for lane in self._lanes:
+            self._pair(lane, stamp, part, value)
+            if isinstance(value, Failed):
+                # There will be no mask: nobody waits for it.
+                self._pair(lane, stamp, parts.SEGMENTATION, value)
+
+    def _pair(self, lane: _Lane, stamp: int, part: str, value: Any) -> None:
+        found = lane.pairing.add(stamp, part, value)
+        if found is not None:
+            self._worker.submit(self._task(lane, stamp, found), lane.number)
+
+    def _task(self, lane: _Lane, stamp: int, found: dict[str, Any]) -> _Task:
+        source, camera = found.get(parts.SOURCE, (None, self._camera))
+        picture = found[parts.IMAGE]
+        past = lane.past.add(stamp, _sequence(source), picture)
+        mask, sure = found.get(parts.SEGMENTATION), found.get(parts.CONFIDENCE)
+        return _Task(picture, past, lane, mask, sure, camera)
+
+    def _work(self, task: _Task) -> None:
+        """Put every ask to the model; one that fails takes no other with it."""
+        picture = messages.bgr_pixels(task.message)
+        past = tuple(messages.bgr_pixels(message) for message in task.past[:-1])
+        told = checksum(picture)
+        shown = Shown((*past, picture), _mask(task, picture, told), task.camera)
+        failed: FrameError | None = None
+        for asker in task.lane.askers:
+            try:
+                answer = replace(asker.answer(shown), image=told)
+            except FrameError as error:
+                if failed is None or error.repeats:
+                    failed = error
+                self._refuse(task, asker.name, str(error))
+                continue
+            self._publish(task, asker.name, codec.description_to_values(answer))
+        if failed is not None:
+            raise failed
+
+    def _fail(self, task: _Task, reason: str) -> None:
         """Say that there will be no answer to this picture, so that nobody waits for it."""
-        self._publish(codec.failed_to_values(Failed(reason)), message)
+        for asker in task.lane.askers:
+            if asker.name not in task.answered:
+                self._refuse(task, asker.name, reason)
 
-    def _publish(self, values: codec.Values, message: Image) -> None:
+    def _refuse(self, task: _Task, name: str, reason: str) -> None:
+        self._publish(task, name, codec.failed_to_values(Failed(reason)))
+
+    def _publish(self, task: _Task, name: str, values: codec.Values) -> None:
+        task.answered.add(name)
         values['dropped'] = str(self._worker.dropped)
-        self._answers.publish(
-            messages.values_message(f'vlm: {self._chosen.name}', values, message.header)
+        self._answers[name].publish(
+            messages.values_message(f'vlm: {name}', values, task.message.header)
         )
+
+
+def _lanes(
+    asks: Sequence[Ask], askers: Mapping[str, Asker], chosen: VlmParameters
+) -> tuple[_Lane, ...]:
+    """Return the asks by what they wait for: those that need no mask do not wait for one."""
+    by_need: dict[tuple[frozenset[str], int, int], list[Asker]] = {}
+    for ask in asks:
+        needed = {parts.IMAGE}
+        if ask.input.masked:
+            needed |= {parts.SEGMENTATION} | ({parts.CONFIDENCE} if chosen.confidence else set())
+        if chosen.source and (ask.chosen.frames or ask.input.masked):
+            needed.add(parts.SOURCE)
+        key = frozenset(needed), ask.chosen.frames, ask.chosen.stride
+        by_need.setdefault(key, []).append(askers[ask.name])
+    return tuple(
+        _Lane(number, tuple(found), Pairing(needed, chosen.queue_size), Past(frames, stride))
+        for number, ((needed, frames, stride), found) in enumerate(by_need.items())
+    )
+
+
+def _confidence(message: DiagnosticArray) -> Confidence | Failed:
+    return codec.confidence_from_values(codec.values_of(message))
+
+
+def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
+    return codec.source_from_values(codec.values_of(message))
+
+
+def _sequence(source: Source | None) -> object:
+    """Return what the frames of one sequence and condition have in common."""
+    if source is None:
+        return None
+    return source.dataset, source.sequence, source.cycle, source.condition, source.probe
+
+
+def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
+    """
+    Return the mask of a frame, at the size of its picture; None where no ask needs it.
+
+    Raises RecordError, which is no fault of this node, for a mask that is none or is of another
+    picture, and for one that the segmentation could not make.
+    """
+    if task.mask is None:
+        return None
+    if isinstance(task.mask, Failed):
+        raise RecordError(NO_MASK + task.mask.reason)
+    row = next(row for row in channels.CHANNELS if row.part == parts.SEGMENTATION)
+    labels = channels.read(row, task.mask, _CONTEXT)
+    sure = task.sure
+    if not isinstance(sure, Confidence):
+        sure = Confidence(math.nan, math.nan)
+    if sure.image and sure.image != told or sure.mask and sure.mask != checksum(labels):
+        raise RecordError(
+            'the mask of this stamp is of another picture',
+            'two segmentation nodes, or two cameras, publish on one topic: part them',
+        )
+    height, width = picture.shape[:2]
+    if labels.shape != (height, width):
+        labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies)
 
 
 def main() -> int:

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -83,15 +83,18 @@ class Worker(Generic[T]):
     Hand items to `work` in a thread.
 
     Policy `every_frame` keeps up to `capacity` waiting items and drops the oldest beyond that;
-    `latest` keeps only the newest. What is dropped is counted. The first exception of `work`
-    ends the thread and stays in `error` for the node to raise.
+    `latest` keeps only the newest. Items of several lanes are kept apart: each has that room of
+    its own. What is dropped is counted. The first exception of `work` ends the thread and stays
+    in `error` for the node to raise.
     """
 
     def __init__(self, work: Callable[[T], None], policy: str, capacity: int) -> None:
         """Start the thread."""
         self._work = work
         self._capacity = 1 if policy == 'latest' else capacity
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[int, T]] = deque()
+        self._waiting: Counter[int] = Counter()
+        """By lane."""
         self._ready = threading.Condition()
         self._stopping = False
         self.dropped = 0
@@ -99,13 +102,15 @@ class Worker(Generic[T]):
         self._thread = threading.Thread(target=self._run, name='worker', daemon=True)
         self._thread.start()
 
-    def submit(self, item: T) -> None:
+    def submit(self, item: T, lane: int = 0) -> None:
         """Add an item; returns at once."""
         with self._ready:
-            while len(self._items) >= self._capacity:
-                self._items.popleft()
+            while self._waiting[lane] >= self._capacity:
+                del self._items[next(k for k, entry in enumerate(self._items) if entry[0] == lane)]
+                self._waiting[lane] -= 1
                 self.dropped += 1
-            self._items.append(item)
+            self._items.append((lane, item))
+            self._waiting[lane] += 1
             self._ready.notify()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -122,7 +127,8 @@ class Worker(Generic[T]):
                     self._ready.wait()
                 if self._stopping:
                     return
-                item = self._items.popleft()
+                lane, item = self._items.popleft()
+                self._waiting[lane] -= 1
             try:
                 self._work(item)
             except BaseException as error:  # noqa: B036  (handed to the node's thread)

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -40,6 +41,7 @@ from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
     Failed,
+    Input,
     Judgement,
     Kind,
     Source,
@@ -57,6 +59,9 @@ _SECONDS = 2**31
 _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
+_MOST_LISTED = 64
+_BY_CLASS = 'entropy/'
+"""Before the name of a class: the mean entropy where it is predicted."""
 
 
 _NO_REASON = 'no reason was told'
@@ -202,6 +207,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'confidence': repr(told.confidence),
         'image': told.image,
         'mask': told.mask,
+        **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
     }
 
 
@@ -225,13 +231,24 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
     """
     Read a `segmentation/confidence` message; Failed where the model failed on the frame.
 
-    Raises RecordError naming a value that is not 0 to 1.
+    Raises RecordError naming a value that is not 0 to 1, and an entropy of what is no class.
     """
     failed = _failed(values)
     if failed is not None:
         return failed
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    return Confidence(entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'))
+    by_class = {}
+    for key, value in values.items():
+        if key.startswith(_BY_CLASS):
+            name = key.removeprefix(_BY_CLASS)
+            if name not in CLASSES:
+                raise RecordError(
+                    f'message value {key[:80]!r} is of no class', 'allowed: ' + ', '.join(CLASSES)
+                )
+            by_class[name] = share(value, key)
+    return Confidence(
+        entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'), by_class
+    )
 
 
 def description_to_values(description: Description) -> Values:
@@ -253,6 +270,10 @@ def description_to_values(description: Description) -> Values:
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
         'image': description.image,
+        'input': description.input.value,
+        'shown': str(description.shown),
+        'prompted': json.dumps(description.prompted),
+        'paraphrases': json.dumps([entry.value for entry in description.paraphrases]),
     }
 
 
@@ -305,7 +326,29 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         view=_view(loads(values, 'view', WHOLE)),
         latency=_positive(number(values.get('latency', '0'), 'latency'), 'latency'),
         image=_checksum(values, 'image'),
+        input=_member(Input, values.get('input', Input.IMAGE.value), 'input'),
+        shown=int(_positive(integer(values, 'shown', 1), 'shown')),
+        prompted=_prompted(loads(values, 'prompted', [])),
+        paraphrases=tuple(
+            _member(Judgement, entry, 'paraphrases')
+            for entry in _listed(loads(values, 'paraphrases', []), 'paraphrases')
+        ),
     )
+
+
+def _listed(found: Any, key: str) -> list[Any]:
+    if not isinstance(found, list) or len(found) > _MOST_LISTED:
+        raise RecordError(
+            f'message value {key!r} is no JSON list', f'expected {_MOST_LISTED} entries at most'
+        )
+    return found
+
+
+def _prompted(found: Any) -> tuple[str, ...]:
+    names = {str(name) for name in _listed(found, 'prompted')}
+    for name in names:
+        check_scored(name)
+    return tuple(sorted(names))
 
 
 def values_of(message: Any) -> dict[str, str]:

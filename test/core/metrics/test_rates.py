@@ -42,16 +42,22 @@ def primes(count):
 
 # Every count another prime, so that no wrong sum of counts gives the right rate by chance; what
 # is divided by comes last and is larger, as it is in counts.
-UNDER = ('required', 'judged', 'assertions', 'absent', 'safe', 'unsafe', 'frames')
+UNDER = (
+    *('required', 'judged', 'assertions', 'absent', 'safe', 'unsafe', 'frames'),
+    *('probed', 'paraphrase_pairs', 'paraphrases'),
+)
 ORDERED = sorted(
     FIELDS,
     key=lambda name: (
-        name in UNDER
-        or name.startswith(UNDER[0])
-        or name.endswith(
-            ('_judged', '_judged_visible', '_assertions', '_unjudged', 'named_required')
+        name != 'paraphrases_unjudged'
+        and (
+            name in UNDER
+            or name.startswith(UNDER[0])
+            or name.endswith(
+                ('_judged', '_judged_visible', '_assertions', '_unjudged', 'named_required')
+            )
+            or name == 'absent_visible'
         )
-        or name == 'absent_visible'
     ),
 )
 N = dict(zip(ORDERED, primes(len(FIELDS)), strict=True))
@@ -97,6 +103,10 @@ WANTED = {
     'safe_answer_rate': (N['safe'], N['safe'] + N['unsafe']),
     'unparsed_rate': (N['unparsed'], N['frames']),
     'refused_rate': (N['refused'], N['frames']),
+    'self_contradiction': (N['contradictions'], N['probed']),
+    'paraphrase_disagreement': (N['paraphrase_pairs_differing'], N['paraphrase_pairs']),
+    'paraphrase_unjudged_rate': (N['paraphrases_unjudged'], N['paraphrases']),
+    'prompted_share': (N['prompted'], N['assertions']),
 }
 
 

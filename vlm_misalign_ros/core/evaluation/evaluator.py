@@ -196,7 +196,7 @@ class Evaluator:
         if isinstance(told, Failed):
             status = held.lost(SEGMENTATION, SEGMENTATION, came=False) or Status.MISSING
             return SegmentationEntry(status, None, None, [], error=told.reason), None, None
-        confidence = None if told is None else ConfidenceEntry(told.entropy, told.confidence)
+        confidence = None if told is None else ConfidenceEntry.of(told)
         lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
         verified = SEGMENTATION in held.evidence.verified
         if lost is not None or predicted is None or held.maps is None:

@@ -36,8 +36,11 @@ from vlm_misalign_ros.core.language.styles import STYLES
 
 SHIPPED = PACKAGE / 'core' / 'language' / 'data' / 'prompts.yaml'
 """The prompts of this package."""
+PARAPHRASES = SHIPPED.with_name('paraphrases.yaml')
+"""Its paraphrases, apart: what is calibrated with the prompts does not depend on them."""
 DEFAULT = 'default'
 _STYLES = 'answer_style'
+_PARAPHRASES = 'paraphrases'
 _STYLED = re.compile(rb'^answer_style:.*\n?(?:[ \t#].*\n?|\r?\n)*', re.MULTILINE)
 """That section as it stands in a file."""
 _SUFFIXES = ('.yaml', '.yml')
@@ -119,6 +122,38 @@ def generative_prompt(text: str, default: str = DEFAULT) -> str:
 def find_prompt(text: str, default: str = DEFAULT) -> Prompt:
     """Return the generative prompt that a text names; ConfigurationError where there is none."""
     return Prompt(text or default, generative_prompt(text, default), answer_style(text, default))
+
+
+def paraphrases_file(text: str) -> Path:
+    """Return the file that has the paraphrases for the prompt `text`."""
+    path, _ = split_prompt(text)
+    return path if path != SHIPPED and _PARAPHRASES in _load(path) else PARAPHRASES
+
+
+def paraphrases(text: str, count: int) -> tuple[Prompt, ...]:
+    """
+    Return the first `count` paraphrases of the safety question.
+
+    They come from the section `paraphrases` of the file that the prompt `text` comes from, or of
+    this package's where that has none. ConfigurationError where there are fewer.
+    """
+    path = paraphrases_file(text)
+    found = _load(path).get(_PARAPHRASES)
+    texts = found.get('safety') if isinstance(found, dict) else None
+    if not isinstance(texts, list) or not all(isinstance(t, str) and t.strip() for t in texts):
+        raise ConfigurationError(
+            f'{path} has the {_PARAPHRASES} {str(found)[:80]}', 'give {safety: [texts]}'
+        )
+    if len(set(texts)) < count:
+        raise ConfigurationError(
+            f'{path} has {len(set(texts))} paraphrases of the safety question, {count} are asked '
+            'for',
+            f'add some under {_PARAPHRASES}: safety, or ask for fewer',
+        )
+    chosen = list(dict.fromkeys(texts))[:count]
+    return tuple(
+        Prompt(f'paraphrase {n}', asked.strip(), 'answer') for n, asked in enumerate(chosen, 1)
+    )
 
 
 def answer_style(text: str, default: str = DEFAULT) -> str:

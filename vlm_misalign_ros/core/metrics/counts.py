@@ -94,6 +94,18 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     unsafe: int = 0
     unparsed: int = 0
     refused: int = 0
+    prompted: int = 0
+    """Classes asserted that the prompt, or what perception found, had named."""
+    paraphrases: int = 0
+    """Paraphrases of the safety question that were asked."""
+    paraphrases_unjudged: int = 0
+    paraphrase_pairs: int = 0
+    """Pairs of paraphrases that both judged."""
+    paraphrase_pairs_differing: int = 0
+    probed: int = 0
+    """Answers with a verdict in the text and a probability of yes from the safety question."""
+    contradictions: int = 0
+    """Those of them where the two say the opposite."""
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sums."""

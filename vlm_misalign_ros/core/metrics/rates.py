@@ -28,6 +28,7 @@ from math import nan
 import numpy as np
 
 from vlm_misalign_ros.core.metrics import intervals
+from vlm_misalign_ros.core.metrics.consistency import CONSISTENCY
 from vlm_misalign_ros.core.metrics.counts import BANDS, FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rows import Better, Interval, RateRow, ReaderError
 from vlm_misalign_ros.core.metrics.statistics import wilson
@@ -292,6 +293,7 @@ RATES: tuple[RateRow, ...] = (
         ('frames',),
         'answers that refuse to judge / frames',
     ),
+    *CONSISTENCY,
 )
 """Every rate, in the order in which they are shown."""
 

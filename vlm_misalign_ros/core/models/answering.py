@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -256,10 +256,13 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     """Return why what a model gave cannot be the mask of a picture of `shape` (H, W)."""
     if not isinstance(found, Segmented):
         return f'a {type(found).__name__}, not a Segmented'
-    for entry in fields(Segmented)[1:]:
-        value = getattr(found, entry.name)
+    for name in ('entropy', 'confidence'):
+        value = getattr(found, name)
         if not _is_share(value):
-            return f'its {entry.name} is {value!r}, not 0 to 1'
+            return f'its {name} is {value!r}, not 0 to 1'
+    fault = _entropies_fault(found.entropies)
+    if fault:
+        return fault
     labels = found.labels
     if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8:
         return f'labels are {getattr(labels, "dtype", type(labels).__name__)}, not uint8'
@@ -270,6 +273,17 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     strange = np.flatnonzero(counts)
     if len(strange):
         return f'labels hold {", ".join(map(str, strange[:5]))}, which are no train ids'
+    return ''
+
+
+def _entropies_fault(entropies: Any) -> str:
+    if not isinstance(entropies, Mapping):
+        return f'its entropies are a {type(entropies).__name__}'
+    for name, value in entropies.items():
+        if name not in CLASSES:
+            return f'an entropy of {name!r}, which is no class'
+        if not _is_share(value):
+            return f'the entropy of {name} is {value!r}, not 0 to 1'
     return ''
 
 

@@ -25,6 +25,7 @@ import torch
 from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.labels.classes import IGNORE
 from vlm_misalign_ros.core.models import backend
+from vlm_misalign_ros.core.models.certainty import certainty, entropies
 from vlm_misalign_ros.core.models.class_names import train_ids
 from vlm_misalign_ros.core.models.families import ModelReference, SegmentationOptions
 from vlm_misalign_ros.core.types import Segmented
@@ -134,7 +135,7 @@ class SegmentationModel:
                     f'model {self._name!r} gave class scores that are not finite or all the same '
                     f'({low} to {high})'
                 )
-            entropy, confidence = _certainty(found, self._queries)
+            sure = certainty(found, self._queries)
             scores = found.cpu().numpy()
         best, where = None, np.full(bgr.shape[:2], IGNORE, np.uint8)
         size = (bgr.shape[1], bgr.shape[0])
@@ -147,7 +148,7 @@ class SegmentationModel:
             better = cv2.compare(large, best, cv2.CMP_GT)
             where[better > 0] = train_id
             np.maximum(best, large, out=best)
-        return Segmented(where, entropy, confidence)
+        return Segmented(where, sure.entropy, sure.confidence, entropies(where, sure.plane))
 
     @staticmethod
     def _scores(output: Any) -> torch.Tensor:
@@ -166,19 +167,3 @@ class SegmentationModel:
         return torch.einsum(
             'bqc,bqhw->bchw', classes.float().softmax(-1)[..., :-1], masks.float().sigmoid()
         )
-
-
-def _certainty(scores: torch.Tensor, queries: bool) -> tuple[float, float]:
-    """
-    Return (entropy as a part of log C, highest probability), means over the pixels of (C, h, w).
-
-    Logits become probabilities by softmax; the sums of class and mask of a model with `queries`
-    are weights already and are normalised. Six digits: the same in every record.
-    """
-    if queries:
-        weights = scores.clamp(min=1e-9)
-        chances = weights / weights.sum(0, keepdim=True)
-    else:
-        chances = scores.softmax(0)
-    entropy = -(chances * chances.clamp(min=1e-12).log()).sum(0).mean() / np.log(len(scores))
-    return round(float(entropy), 6), round(float(chances.amax(0).mean()), 6)

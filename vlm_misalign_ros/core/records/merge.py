@@ -200,6 +200,8 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
             entry.get('sha256') or entry.get('model'),
             (entry.get('calibration') or {}).get('sha256'),
             entry.get('prompts_sha256'),
+            entry.get('ask'),
+            entry.get('paraphrases_sha256'),
         ]
         for name, entry in sorted((manifest.get('models') or {}).items())
     }

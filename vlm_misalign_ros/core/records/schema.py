@@ -35,7 +35,16 @@ from vlm_misalign_ros.core.records.account import (
     Stamp,
 )
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
-from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Presence, View
+from vlm_misalign_ros.core.types import (
+    Confidence,
+    Description,
+    Input,
+    Judgement,
+    Kind,
+    Mention,
+    Presence,
+    View,
+)
 
 SCHEMA = 4
 """Version of the records. 4: what cannot be trusted is told apart (unscorable, doubled,
@@ -92,13 +101,21 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """What was drawn and used."""
 
 
-class ConfidenceEntry(msgspec.Struct, frozen=True):
+class ConfidenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """How sure the segmentation was, means over the pixels."""
 
     entropy: float
     """Of the class probabilities, 0 to 1 (of log 19)."""
     confidence: float
     """The highest class probability."""
+    entropies: dict[str, float] = msgspec.field(default_factory=dict)
+    """Mean entropy by predicted class, 0 to 1; absent where none was told."""
+
+    @classmethod
+    def of(cls, told: Confidence) -> ConfidenceEntry:
+        """Return what was told, classes in alphabetical order."""
+        by_class = {name: told.entropies[name] for name in sorted(told.entropies)}
+        return cls(told.entropy, told.confidence, by_class)
 
 
 class SegmentationEntry(msgspec.Struct, frozen=True):
@@ -145,6 +162,14 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The kind of answer: `answer_style` of its prompt, else as it was found; empty for none."""
     further: dict[str, Mention] = msgspec.field(default_factory=dict)
     """What was said of each class of the user's own, never scored; absent where of none."""
+    input: Input = Input.IMAGE
+    """What the model was shown of the frame."""
+    shown: int = 1
+    """Frames that were shown: the frame itself and those before it."""
+    prompted: list[str] = msgspec.field(default_factory=list)
+    """Classes that the prompt, or what perception found, had named."""
+    paraphrases: list[Judgement] = msgspec.field(default_factory=list)
+    """Judgements of the paraphrases of the safety question that were asked."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -162,6 +187,10 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.cut,
             answer.style,
             {name: answer.further[name] for name in sorted(answer.further)},
+            answer.input,
+            answer.shown,
+            list(answer.prompted),
+            list(answer.paraphrases),
         )
 
 

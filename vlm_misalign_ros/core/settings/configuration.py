@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
     CorruptionParameters,
@@ -41,7 +41,6 @@ from vlm_misalign_ros.core.settings.parameters import build
 from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
 
 MODES = ('evaluation', 'live')
-NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 SECTIONS = (
     'mode',
     'seed',
@@ -213,7 +212,9 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     lexicon = _scalar(data, 'lexicon', str, '')
     sections = _Sections(data, live=mode == 'live', seed=seed, lexicon=lexicon)
     vlms, segmentation = sections.vlms(), sections.segmentation()
-    names = tuple(vlm.name for vlm in vlms)
+    names = tuple(ask.name for vlm in vlms for ask in asks_of(vlm))
+    refuse_collisions(names)
+    _refuse_unmasked(vlms, segmentation)
     return Configuration(
         mode=mode,
         seed=seed,
@@ -230,6 +231,22 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         recorder=sections.recorder(names, segmentation is not None),
         raw=dict(data),
     )
+
+
+def _refuse_unmasked(
+    vlms: Sequence[VlmParameters], segmentation: SegmentationParameters | None
+) -> None:
+    """Raise ConfigurationError for an ask about a mask where nothing segments."""
+    if segmentation is not None:
+        return
+    for vlm in vlms:
+        for ask in asks_of(vlm):
+            if ask.input.masked:
+                raise ConfigurationError(
+                    f'input {ask.input.value!r} of {ask.name} needs a mask, and section '
+                    "'segmentation' is empty",
+                    'name a segmentation model, or ask with input: image',
+                )
 
 
 class _Sections:
@@ -252,8 +269,17 @@ class _Sections:
                     f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
                 )
             chosen = _section({name: values}, name)
-            _reject(chosen, f'vlms.{name}', ('name', 'lexicon'))
-            values = {**self._taking, **chosen, 'name': name, 'lexicon': self._lexicon}
+            _reject(chosen, f'vlms.{name}', ('name', 'lexicon', 'source', 'confidence'))
+            told = _section(self._data, 'monitor').get('confidence', True)
+            fixed = {
+                'name': name,
+                'lexicon': self._lexicon,
+                'source': not self._live,
+                'confidence': told,
+            }
+            values = {**self._taking, **chosen, **fixed}
+            if 'asks' in chosen:
+                values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')
             found.append(build(VlmParameters, values, f'vlms.{name}'))
         if not found:
             raise ConfigurationError("section 'vlms' is empty", 'name at least one model')

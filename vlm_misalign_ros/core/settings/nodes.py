@@ -23,6 +23,7 @@ from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.settings.asks import AskParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -131,17 +132,24 @@ class SegmentationParameters:
 
 
 @dataclass(frozen=True)
-class VlmParameters:
-    """Parameters of a VLM node."""
+class VlmParameters(AskParameters):
+    """Parameters of a VLM node; those of its ask stand first."""
 
     name: str = parameter('', 'name of the model in topics and records')
+    asks: tuple[str, ...] = parameter(
+        (),
+        'several asks of the one model: `{NAME: {prompt, text, system, input, frames, stride, '
+        'paraphrases}}` each, in a configuration one mapping; what an ask leaves out is as above; '
+        'in topics and records it is called MODEL_NAME',
+    )
+    source: bool = parameter(
+        False, 'past frames, masks: camera/source tells the sequence and the camera of each frame'
+    )
+    confidence: bool = parameter(True, 'masks: expect segmentation/confidence with each')
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
         'miniature:NAME',
-    )
-    prompt: str = parameter(
-        '', 'id of a prompt (set) of `vlm-misalign list prompts`, or FILE#ID; empty: the default'
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')

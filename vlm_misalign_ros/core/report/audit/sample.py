@@ -241,8 +241,10 @@ def _asking(manifest: dict[str, Any]) -> Callable[[str, str], str]:
         key = model, prompt_id
         if key not in known:
             entry = models.get(model) if isinstance(models, dict) else None
-            hashed = entry.get('prompts_sha256') if isinstance(entry, dict) else None
-            known[key] = _prompt(prompt_id, hashed)
+            told = entry if isinstance(entry, dict) else {}
+            chosen = told.get('ask')
+            text = chosen.get('text') if isinstance(chosen, dict) else None
+            known[key] = str(text) if text else _prompt(prompt_id, told.get('prompts_sha256'))
         return known[key]
 
     return ask
