@@ -19,6 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers as tf
 from tiny.llavas import BARE, SIZE, VISION, chat, save, text
 from tiny.words import words
@@ -49,12 +50,13 @@ def gemma3(folder: Path) -> None:
     config = tf.Gemma3Config(
         vision_config={**VISION, 'model_type': 'siglip_vision_model'},
         text_config={
-            **text(len(speller), tie_word_embeddings=True),
+            **text(len(speller)),
             'model_type': 'gemma3_text',
             'sliding_window': 16,
             'sliding_window_pattern': 2,
         },
         mm_tokens_per_image=4,
+        tie_word_embeddings=False,
         boi_token_index=speller.boi_token_id,
         eoi_token_index=speller.eoi_token_id,
         image_token_index=speller.image_token_id,
@@ -138,9 +140,15 @@ def florence2(folder: Path) -> None:
         },
         image_token_id=speller.image_token_id,
     )
+    model = tf.Florence2ForConditionalGeneration(config)
+    with torch.no_grad():
+        # Else it says one word for ever.
+        for name, value in model.named_parameters():
+            if 'decoder.layers' in name and value.ndim > 1:
+                value.mul_(6)
     save(
         folder,
-        tf.Florence2ForConditionalGeneration(config),
+        model,
         tf.Florence2Processor(
             pictures,
             speller,

@@ -80,7 +80,7 @@ class OpenClipEmbedder:
         with torch.inference_mode():
             self.scale = float(model.logit_scale.exp())
         bias = getattr(model, 'logit_bias', None)
-        self.bias = None if bias is None else float(bias)
+        self.bias = None if bias is None else float(bias.detach())
         if self.bias == 0:
             # open_clip takes 0 where the file has none, and a model that is scored by its
             # sigmoid then asserts nearly everything. No training ends at exactly 0.

@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.models.library_options import model_options, refuse_o
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 
 _PADDED = ('siglip', 'siglip2')
-"""Types whose text towers were trained on texts padded to their full length, without a mask."""
+"""Types whose text towers were trained on texts padded to their full length."""
 _TOWERS = ('get_text_features', 'get_image_features')
 
 
@@ -79,7 +79,7 @@ class TransformersEmbedder:
             # by the exponential of a scale.
             self.scale = float(scale.exp()) if scale is not None else 1 / float(temperature)
         bias = getattr(self.model, 'logit_bias', None)
-        self.bias = None if bias is None else float(bias)
+        self.bias = None if bias is None else float(bias.detach())
         tokenizer = self._processor.tokenizer
         longest = getattr(config.text_config, 'max_position_embeddings', 512)
         self._reading = {
@@ -102,15 +102,14 @@ class TransformersEmbedder:
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the embeddings of texts, unit length, (N, D)."""
-        inputs = self._processor.tokenizer(list(texts), return_tensors='pt', **self._reading)
-        if self._reading['padding'] == 'max_length':
-            inputs = {'input_ids': inputs['input_ids']}
+        # Through the processor, which sets for its parts what they do not know by themselves.
+        inputs = self._processor(text=list(texts), return_tensors='pt', **self._reading)
         given = {name: value.to(self.model.device) for name, value in inputs.items()}
         return _unit(self.model.get_text_features(**given))
 
     def pixels(self, picture: Image.Image) -> dict[str, torch.Tensor]:
         """Return what the network is given of a picture."""
-        made = self._processor.image_processor(images=picture, return_tensors='pt')
+        made = self._processor(images=picture, return_tensors='pt')
         return {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
 
     def picture(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -52,6 +52,7 @@ class Asker:
         self._listed = True
         self._system: str | None = None
         self._placed = False
+        self._said = False
         if self._template:
             self._probe_template()
         else:
@@ -152,6 +153,12 @@ class Asker:
         FrameError for what the model cannot be asked.
         """
         self._check(len(pictures), words, system)
+        if system and self._system is None and not self._said:
+            self._said = True
+            _LOG.warning(
+                'model %r has no place for a system prompt: it stands before the question',
+                self._name,
+            )
         if self._template and self._listed:
             made = self._processor.apply_chat_template(
                 self._messages(words, system, list(pictures)),
@@ -198,19 +205,6 @@ class Asker:
             raise FrameError(
                 f'{who} is asked about one picture at a time, and was given {count}',
                 'leave out the frames before: frames: 0',
-            )
-
-    @property
-    def takes_system(self) -> bool:
-        """Return whether a system prompt has a place of its own."""
-        return self._system is not None
-
-    def say_system(self) -> None:
-        """Log where a system prompt goes, when it has no place of its own."""
-        if not self.takes_system:
-            _LOG.warning(
-                'model %r has no place for a system prompt: it stands before the question',
-                self._name,
             )
 
 
