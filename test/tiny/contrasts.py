@@ -31,14 +31,12 @@ import torch
 import transformers as tf
 from safetensors.torch import save_file
 from timm.models import register_model
+
 from tiny.llavas import SIZE, VISION
 from tiny.words import words
 
 _IMAGENET = {'mean': [0.5, 0.5, 0.5], 'std': [0.5, 0.5, 0.5]}
-_CLIP = {
-    'mean': [0.48145466, 0.4578275, 0.40821073],
-    'std': [0.26862954, 0.26130258, 0.27577711],
-}
+_CLIP = {'mean': [0.48145466, 0.4578275, 0.40821073], 'std': [0.26862954, 0.26130258, 0.27577711]}
 _TEXT = {'context_length': 77, 'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2}
 _WORDS = {
     **_TEXT,
@@ -178,9 +176,7 @@ def pe_core(folder: Path) -> None:
         'vision_cfg': _timm('tiny_pe_core', 'map', None),
         'text_cfg': {**_TEXT, 'context_length': 32},
     }
-    _save(
-        folder, config, {**_IMAGENET, 'interpolation': 'bilinear', 'resize_mode': 'squash'}
-    )
+    _save(folder, config, {**_IMAGENET, 'interpolation': 'bilinear', 'resize_mode': 'squash'})
 
 
 def coca(folder: Path) -> None:
@@ -244,7 +240,9 @@ def _louder(model: Any) -> Any:
 def hf_clip(folder: Path) -> None:
     speller = _ending(words(length=64))
     config = tf.CLIPConfig(
-        text_config={**_SPEAKS, 'vocab_size': len(speller)}, vision_config=VISION, projection_dim=32
+        text_config={**_SPEAKS, 'vocab_size': len(speller)},
+        vision_config=VISION,
+        projection_dim=32,
     )
     _louder(tf.CLIPModel(config)).save_pretrained(folder)
     tf.CLIPProcessor(

@@ -21,12 +21,11 @@ least that the classes take; what they say means nothing, and is the same every 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers as tf
+
 from tiny.words import words
 
 CHAT = (

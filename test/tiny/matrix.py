@@ -34,8 +34,8 @@ import open_clip
 import torch
 import transformers as tf
 from PIL import Image
-from tiny import contrasts, llavas, others, qwens
 
+from tiny import contrasts, llavas, others, qwens
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
@@ -403,7 +403,10 @@ def contrastive_row(name: str, folder: Path) -> str:
     )
 
 
-HEAD = '| family | answers | equal to reference | field of view | tested with |\n|---|---|---|---|---|'
+HEAD = (
+    '| family | answers | equal to reference | field of view | tested with |\n'
+    '|---|---|---|---|---|'
+)
 
 
 def tables() -> str:
@@ -419,9 +422,7 @@ def tables() -> str:
             for name in CONTRASTIVE
         ]
     versions = ', '.join(f'{name} {version(name)}' for name in ('transformers', 'open_clip_torch'))
-    return '\n'.join(
-        [f'Made with {versions}.', '', HEAD, *generative, '', HEAD, *contrastive, '']
-    )
+    return '\n'.join([f'Made with {versions}.', '', HEAD, *generative, '', HEAD, *contrastive, ''])
 
 
 if __name__ == '__main__':

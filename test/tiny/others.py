@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers as tf
+
 from tiny.llavas import BARE, SIZE, VISION, chat, save, text
 from tiny.words import words
 

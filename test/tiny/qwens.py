@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers as tf
+
 from tiny.llavas import BARE, SIZE, VISION, chat, save, text
 from tiny.words import words
 
@@ -110,10 +111,7 @@ def qwen2_5_vl(folder: Path) -> None:
 def qwen3_vl(folder: Path) -> None:
     speller = words(named=_QWEN, begins=False)
     config = tf.Qwen3VLConfig(
-        text_config={
-            **text(len(speller)),
-            **_rope([2, 1, 1], mrope_interleaved=True),
-        },
+        text_config={**text(len(speller)), **_rope([2, 1, 1], mrope_interleaved=True)},
         vision_config={
             'depth': 2,
             'hidden_size': 32,
@@ -140,21 +138,13 @@ def qwen3_vl(folder: Path) -> None:
 
 def glm4v(folder: Path) -> None:
     speller = words(
-        [
-            '<|begin_of_video|>',
-            '<|end_of_video|>',
-            '<|begin_of_image|>',
-            '<|end_of_image|>',
-        ],
+        ['<|begin_of_video|>', '<|end_of_video|>', '<|begin_of_image|>', '<|end_of_image|>'],
         named={'image_token': '<|image|>', 'video_token': '<|video|>'},
         begins=False,
     )
     ids = speller.convert_tokens_to_ids
     config = tf.Glm4vConfig(
-        text_config={
-            **text(len(speller)),
-            **_rope([1, 1, 2], partial_rotary_factor=1.0),
-        },
+        text_config={**text(len(speller)), **_rope([1, 1, 2], partial_rotary_factor=1.0)},
         vision_config={
             'depth': 2,
             'hidden_size': 32,
@@ -259,13 +249,7 @@ def smolvlm(folder: Path) -> None:
 
 def idefics3(folder: Path) -> None:
     speller = words(
-        [
-            *_ROWS,
-            '<image>',
-            '<fake_token_around_image>',
-            '<global-img>',
-            '<end_of_utterance>',
-        ],
+        [*_ROWS, '<image>', '<fake_token_around_image>', '<global-img>', '<end_of_utterance>'],
         begins=False,
     )
     config = tf.Idefics3Config(
@@ -309,8 +293,7 @@ def idefics2(folder: Path) -> None:
         tf.Idefics2ForConditionalGeneration(config),
         tf.Idefics2Processor(
             tf.Idefics2ImageProcessor(
-                do_image_splitting=False,
-                size={'shortest_edge': SIZE // 2, 'longest_edge': SIZE},
+                do_image_splitting=False, size={'shortest_edge': SIZE // 2, 'longest_edge': SIZE}
             ),
             speller,
             image_seq_len=4,
@@ -323,10 +306,7 @@ _OVIS = ['<IMG_START>', '<IMG_GRID>', '<IMG_COL>', '<IMG_ROW>', '<IMG_END>']
 
 
 def ovis2(folder: Path) -> None:
-    speller = words(
-        ['<image>', '<IMG_ATOM>', *_OVIS],
-        begins=False,
-    )
+    speller = words(['<image>', '<IMG_ATOM>', *_OVIS], begins=False)
     ids = speller.convert_tokens_to_ids
     config = tf.Ovis2Config(
         vision_config={

@@ -132,7 +132,9 @@ def test_a_system_prompt_stands_in_its_place_or_before_the_question(tiny, caplog
         model.describe(query)
         model.describe(query)
         assert place in model.model._asker.text(query.prompt.text, query.system)
-        said = [entry for entry in caplog.records if 'no place for a system prompt' in entry.message]
+        said = [
+            entry for entry in caplog.records if 'no place for a system prompt' in entry.message
+        ]
         assert len(said) == (0 if name == 'llava' else 1)
 
 

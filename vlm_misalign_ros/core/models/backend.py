@@ -56,9 +56,15 @@ def prepare(device: str, threads: int) -> torch.device:
     return chosen
 
 
-def arithmetic(dtype: str) -> torch.dtype | None:
-    """Return the torch type of `float32`, `bfloat16` or `float16`; None for `auto`."""
-    return None if dtype == 'auto' else getattr(torch, dtype)
+def arithmetic(dtype: str) -> torch.dtype:
+    """Return the torch type of `float32`, `bfloat16` or `float16`."""
+    found: torch.dtype = getattr(torch, dtype)
+    return found
+
+
+def arithmetic_or_own(dtype: str) -> torch.dtype | None:
+    """Return the same; None for `auto`, the type that the weights were saved in."""
+    return None if dtype == 'auto' else arithmetic(dtype)
 
 
 def offline(reference: ModelReference) -> bool:

@@ -53,18 +53,14 @@ class OpenClipEmbedder:
             'open_clip',
         )
         self._device = backend.prepare(options.device, options.threads)
-        dtype = backend.arithmetic(options.dtype)
+        dtype = backend.arithmetic_or_own(options.dtype)
         self._dtype = dtype or torch.float32
         if named.directory is not None:
             name, pretrained = f'local-dir:{named.directory}', None
         else:
             name, pretrained = named.name, named.pretrained or None
         model, self._transform = open_clip.create_model_from_pretrained(
-            name,
-            pretrained,
-            precision=_PRECISION[dtype],
-            device=self._device,
-            weights_only=True,
+            name, pretrained, precision=_PRECISION[dtype], device=self._device, weights_only=True
         )
         config = dict(getattr(model.visual, 'preprocess_cfg', None) or {})
         mode = str(config.get('resize_mode', 'shortest')).lower()

@@ -25,7 +25,7 @@ from PIL import Image
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
-from vlm_misalign_ros.core.models.generative_loading import load_processor
+from vlm_misalign_ros.core.models.generative_loading import EVERYWHERE, load_processor
 from vlm_misalign_ros.core.models.library_options import model_options, refuse_options
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 
@@ -48,7 +48,7 @@ class TransformersEmbedder:
             'local_files_only': backend.offline(named),
             'trust_remote_code': options.trust_remote_code,
         }
-        places = {key: network[key] for key in ('revision', 'subfolder') if key in network}
+        places = {key: network[key] for key in EVERYWHERE if key in network}
         place = backend.place(named)
         config = AutoConfig.from_pretrained(place, **shared, **places)
         self._processor = load_processor(AutoProcessor, place, options, {**shared, **places})
@@ -56,12 +56,12 @@ class TransformersEmbedder:
             AutoModel,
             named,
             device,
-            dtype=backend.arithmetic(options.dtype) or 'auto',
+            dtype=backend.arithmetic_or_own(options.dtype) or 'auto',
             **shared,
             **network,
         )
-        scale = getattr(self.model, 'logit_scale', None)
-        temperature = getattr(self.model, 'temperature', None)
+        scale: Any = getattr(self.model, 'logit_scale', None)
+        temperature: Any = getattr(self.model, 'temperature', None)
         if not all(hasattr(self.model, name) for name in _TOWERS) or (
             scale is None and temperature is None
         ):
@@ -77,7 +77,7 @@ class TransformersEmbedder:
         with torch.inference_mode():
             # Jia et al. 2021 (ALIGN) divide by a temperature, Radford et al. 2021 (CLIP) multiply
             # by the exponential of a scale.
-            self.scale = float(scale.exp()) if scale is not None else 1 / float(temperature)
+            self.scale = float(scale.exp() if temperature is None else 1 / temperature)
         bias = getattr(self.model, 'logit_bias', None)
         self.bias = None if bias is None else float(bias.detach())
         tokenizer = self._processor.tokenizer
@@ -94,11 +94,10 @@ class TransformersEmbedder:
         """Return the embeddings of prompt ensembles, one a name, unit length, (N, D)."""
         # As open_clip's build_zero_shot_classifier: the mean of unit vectors, made one again.
         means = [
-            self.texts([template.format(name) for template in templates]).mean(0)
-            for name in names
+            self.texts([template.format(name) for template in templates]).mean(0) for name in names
         ]
         stacked = torch.stack(means)
-        return stacked / stacked.norm(dim=-1, keepdim=True)
+        return _normalised(stacked)
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the embeddings of texts, unit length, (N, D)."""
@@ -126,5 +125,9 @@ class TransformersEmbedder:
 def _unit(features: Any) -> torch.Tensor:
     """Return features as unit vectors, (N, D)."""
     found: torch.Tensor = getattr(features, 'pooler_output', features)
-    found = found.float()
-    return found / found.norm(dim=-1, keepdim=True)
+    return _normalised(found.float())
+
+
+def _normalised(vectors: torch.Tensor) -> torch.Tensor:
+    unit: torch.Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
+    return unit

@@ -118,7 +118,7 @@ class GenerativeModel:
         if len(tokens) >= len(asked) and torch.equal(tokens[: len(asked)], asked):
             tokens = tokens[len(asked) :]
         raw = RawAnswer(
-            # A captioner goes on from its prompt, which stays in the text and is part of no answer.
+            # A captioner goes on from its prompt: it stays in the text, and is part of no answer.
             self._decoder.text(tokens, words),
             len(tokens) >= self._max_new_tokens and not self._decoder.ended(tokens),
             view,

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a generative model says to its inputs: tokens, their probabilities, and the text of them."""
+"""What a generative model says to its inputs: tokens, their probabilities, their text."""
 
 from __future__ import annotations
 
@@ -98,9 +98,7 @@ class Decoder:
 
     def text(self, tokens: torch.Tensor, asked: str) -> str:
         """Return the text of an answer to the words `asked`, without what is no text in it."""
-        text = str(
-            self._tokenizer.decode(tokens, skip_special_tokens=not self._ways.keep_special)
-        )
+        text = str(self._tokenizer.decode(tokens, skip_special_tokens=not self._ways.keep_special))
         if self._ways.finish is not None:
             text = self._ways.finish(self._processor, text, asked)
         return without_controls(text.strip())

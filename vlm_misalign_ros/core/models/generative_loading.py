@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A generative model and its processor, loaded from transformers with the options that are given."""
+"""A generative model and its processor, loaded from transformers with what options there are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.library_options import model_options, processor_options
 
-_EVERYWHERE = ('revision', 'subfolder')
+EVERYWHERE = ('revision', 'subfolder')
 """Options of the network that say where its other files are, too."""
 
 
@@ -69,7 +69,7 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
         'local_files_only': backend.offline(named),
         'trust_remote_code': options.trust_remote_code,
     }
-    places = {key: network[key] for key in _EVERYWHERE if key in network}
+    places = {key: network[key] for key in EVERYWHERE if key in network}
     place = backend.place(named)
     config = AutoConfig.from_pretrained(place, **shared, **places)
     known = config.model_type in MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
@@ -90,7 +90,7 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
         AutoModelForMultimodalLM,
         named,
         device,
-        dtype=backend.arithmetic(options.dtype) or 'auto',
+        dtype=backend.arithmetic_or_own(options.dtype) or 'auto',
         **shared,
         **network,
     )

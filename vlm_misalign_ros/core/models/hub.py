@@ -94,10 +94,7 @@ def check_there(reference: ModelReference) -> None:
     A model of a directory, and one of a family of a plug-in, is not looked for. What a hub answers
     that is neither yes nor no (it is overloaded, say) is left to whoever loads the model.
     """
-    if reference.directory is not None or reference.family not in (
-        *_OF_TRANSFORMERS,
-        'open_clip',
-    ):
+    if reference.directory is not None or reference.family not in (*_OF_TRANSFORMERS, 'open_clip'):
         return
     wanted, address = needed(reference)
     for need in wanted:

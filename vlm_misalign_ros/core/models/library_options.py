@@ -136,7 +136,7 @@ def model_options(value: Any) -> dict[str, Any]:
 
 
 def processor_options(value: Any) -> dict[str, Any]:
-    """Return what goes to from_pretrained of a processor; ConfigurationError names what may not."""
+    """Return what goes to from_pretrained of a processor; ConfigurationError as above."""
     return _checked(value, 'processor_kwargs', None)
 
 

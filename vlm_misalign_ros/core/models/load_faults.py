@@ -45,7 +45,9 @@ _MEMORY_REMEDY = (
 _REMEDIES = (
     (re.compile(r'trust_remote_code', re.I), 'if you trust its code: trust_remote_code: true'),
     (
-        re.compile(r'does not recognize this architecture|Unrecognized (?:configuration|model)', re.I),
+        re.compile(
+            r'does not recognize this architecture|Unrecognized (?:configuration|model)', re.I
+        ),
         'check its config.json; for a new kind of model: pip install -U transformers',
     ),
     (

@@ -23,6 +23,11 @@ from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
+from vlm_misalign_ros.core.models.library_options import (
+    generation_options,
+    model_options,
+    processor_options,
+)
 from vlm_misalign_ros.core.settings.asks import AskParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
@@ -148,12 +153,16 @@ class VlmParameters(AskParameters):
     confidence: bool = parameter(True, 'masks: expect segmentation/confidence with each')
     model: str = parameter(
         '',
-        'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR or transformers:NAME_OR_DIR, or '
-        'miniature:NAME',
+        'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
+        'transformers-clip:NAME_OR_DIR or miniature:NAME',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
-    dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
+    dtype: str = parameter(
+        'float32',
+        'arithmetic; auto: that of the weights (open_clip: float32)',
+        choices=('float32', 'bfloat16', 'float16', 'auto'),
+    )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     max_new_tokens: int = parameter(
         96, 'generative: length of an answer at most', minimum=1, maximum=4096
@@ -181,6 +190,23 @@ class VlmParameters(AskParameters):
         'keep the likelihood of each mention',
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
+    model_kwargs: str = parameter(
+        '',
+        'transformers: for from_pretrained of the network, such as attn_implementation, '
+        'device_map, quantization_config, revision',
+        reads=model_options,
+    )
+    processor_kwargs: str = parameter(
+        '',
+        'transformers: settings of the processor, such as min_pixels, max_pixels, size, the '
+        'number of tiles',
+        reads=processor_options,
+    )
+    generation_kwargs: str = parameter(
+        '',
+        'generative: for generate, such as num_beams, repetition_penalty, min_new_tokens',
+        reads=generation_options,
+    )
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
