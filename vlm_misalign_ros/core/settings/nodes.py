@@ -23,12 +23,8 @@ from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
-from vlm_misalign_ros.core.models.library_options import (
-    generation_options,
-    model_options,
-    processor_options,
-)
 from vlm_misalign_ros.core.settings.asks import AskParameters
+from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -137,7 +133,7 @@ class SegmentationParameters:
 
 
 @dataclass(frozen=True)
-class VlmParameters(AskParameters):
+class VlmParameters(LibraryParameters, AskParameters):
     """Parameters of a VLM node; those of its ask stand first."""
 
     name: str = parameter('', 'name of the model in topics and records')
@@ -190,23 +186,6 @@ class VlmParameters(AskParameters):
         'keep the likelihood of each mention',
     )
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
-    model_kwargs: str = parameter(
-        '',
-        'transformers: for from_pretrained of the network, such as attn_implementation, '
-        'device_map, quantization_config, revision',
-        reads=model_options,
-    )
-    processor_kwargs: str = parameter(
-        '',
-        'transformers: settings of the processor, such as min_pixels, max_pixels, size, the '
-        'number of tiles',
-        reads=processor_options,
-    )
-    generation_kwargs: str = parameter(
-        '',
-        'generative: for generate, such as num_beams, repetition_penalty, min_new_tokens',
-        reads=generation_options,
-    )
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
