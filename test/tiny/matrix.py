@@ -217,7 +217,7 @@ class Outcome:
     """What of the other ways it refuses by name."""
     view: View
     encoded: tuple[int, int]
-    """Encodings of one frame without the question for yes or no, and with it."""
+    """Calls of the processor and of the encoder for an answer and the question for yes or no."""
     yes_no: tuple[torch.Tensor, torch.Tensor]
     """Log-probabilities of a forced answer: with what was encoded before, and anew."""
 
@@ -245,24 +245,24 @@ def run(folder: Path, family: Family) -> Outcome:
         except FrameError as error:
             assert f"type '{family.model_type}'" in str(error), error
             refused.append(name)
-    before = model._encodings.computed
-    model._uncertainty = False
-    alone = checked.describe(scene())
-    middle = model._encodings.computed
-    model._uncertainty = True
-    checked.describe(scene())
-    encoded = (middle - before, model._encodings.computed - middle)
-    return Outcome(answers, tuple(refused), alone.view, encoded, _forced(model, family))
+    view = checked.describe(scene(4)).view
+    parts = (model._encodings.processor, model._encodings.encoder)
+    before = [part.computed for part in parts]
+    checked.describe(scene(5))
+    encoded = (parts[0].computed - before[0], parts[1].computed - before[1])
+    return Outcome(answers, tuple(refused), view, encoded, _forced(model, family))
 
 
 def _forced(model: Any, family: Family) -> tuple[torch.Tensor, torch.Tensor]:
     picture = [rgb(scene())]
-    inputs = model._inputs(picture, 'is it safe to proceed ?')
+    found = []
     with torch.inference_mode():
-        with model._encodings.of_one_frame():
-            model._decoder.answer(model._inputs(picture, family.own), LENGTH)
-            shared = model._decoder.forced(inputs, 4, (7, 9))[1]
-        return shared, model._decoder.forced(inputs, 4, (7, 9))[1]
+        model._decoder.answer(model._inputs(picture, family.own), LENGTH)
+        for keep in (True, False):
+            model._encodings.keep(keep)
+            inputs = model._inputs(picture, 'is it safe to proceed ?')
+            found.append(model._decoder.forced(inputs, 4, (7, 9))[1])
+    return found[0], found[1]
 
 
 # Contrastive -------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class GenerativeModel:
             self._asker = Asker(reference.text, loaded.processor, loaded.model_type, ways)
         self._ways = ways
         self._decoder = Decoder(reference.text, loaded.model, loaded.processor, ways, decoding)
-        self._encodings = Encodings(loaded.model)
+        self._encodings = Encodings(loaded.model, loaded.processor)
         self._shown = Shown(
             reference.text,
             self._encode,
@@ -110,7 +110,7 @@ class GenerativeModel:
             fitted.append(shown)
         begin = time.perf_counter()
         pictures = [_picture(shown) for shown in fitted]
-        with torch.inference_mode(), self._encodings.of_one_frame():
+        with torch.inference_mode():
             inputs = self._inputs(pictures, words, query.system)
             tokens, chances = self._decoder.answer(inputs, self._max_new_tokens)
             safe = self._probability_of_yes(pictures, query, prompt) if self._uncertainty else None
