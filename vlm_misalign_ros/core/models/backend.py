@@ -20,6 +20,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -108,15 +109,20 @@ def load_pretrained(
 
 
 def _quiet() -> None:
-    """Keep progress bars out of the logs of nodes."""
+    """Keep progress bars, and tables of what this package says itself, out of the logs."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.get_logger('transformers.modeling_utils').setLevel(logging.ERROR)
 
 
 @contextmanager
-def loading(text: str) -> Iterator[None]:
-    """Turn whatever a library raises while it loads model `text` into one clear ModelError."""
+def loading(text: str, directory: Path | None = None) -> Iterator[None]:
+    """
+    Turn whatever a library raises while it loads model `text` into one clear ModelError.
+
+    `directory` is where a local one lies.
+    """
     _quiet()
     try:
         yield
@@ -124,5 +130,5 @@ def loading(text: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Libraries raise every kind of exception here; the user needs one line with the cause.
-        cause, remedy = explained(error)
+        cause, remedy = explained(error, directory)
         raise ModelError(f'model {text!r} cannot be loaded: {cause}', remedy) from error

@@ -122,7 +122,7 @@ class ContrastiveModel:
         self._calibration = options.calibration
         self._prompt = options.prompt or DEFAULT
         self._embedded: dict[str, _Embedded] = {}
-        with backend.loading(reference.text):
+        with backend.loading(reference.text, reference.directory):
             self._embedder = opens(reference, options)
             self._model = self._embedder.model
             self._shown = Shown(

@@ -64,7 +64,7 @@ class GenerativeModel:
         self._uncertainty = options.uncertainty
         self._lexicon = open_lexicon(options.lexicon)
         decoding = generation_options(options.generation_kwargs)
-        with backend.loading(reference.text):
+        with backend.loading(reference.text, reference.directory):
             loaded = load(reference, options)
             self._device, self._dtype = loaded.device, loaded.dtype
             self._model, self.unfilled = loaded.model, loaded.unfilled

@@ -24,7 +24,7 @@ import torch
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
-from vlm_misalign_ros.core.models.library_options import model_options, processor_options
+from vlm_misalign_ros.core.models.library_options import REFUSED, model_options, processor_options
 
 EVERYWHERE = ('revision', 'subfolder')
 """Options of the network that say where its other files are, too."""
@@ -61,7 +61,10 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
     option that is refused or that its processor does not have.
     """
     from transformers import AutoConfig, AutoModelForMultimodalLM, AutoProcessor
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
+        MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+    )
 
     device = backend.prepare(options.device, options.threads)
     network = model_options(options.model_kwargs)
@@ -77,7 +80,9 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
         raise ModelError(
             f'model {place!r} is of type {config.model_type!r}, which does not answer with '
             'text to a picture',
-            'give an image-text-to-text model',
+            f'it compares pictures with texts: give transformers-clip:{place}'
+            if config.model_type in MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES
+            else 'give an image-text-to-text model',
         )
     processor = load_processor(AutoProcessor, place, options, {**shared, **places})
     if getattr(processor, 'image_processor', None) is None:
@@ -125,4 +130,4 @@ def _settings_of(part: Any) -> set[str]:
     code = getattr(init, '__code__', None)
     if code is not None and not annotated:
         found |= set(code.co_varnames[1 : code.co_argcount])
-    return found - set(_PARTS) - {'kwargs', 'self'}
+    return found - set(_PARTS) - {'kwargs', 'self'} - set(REFUSED)

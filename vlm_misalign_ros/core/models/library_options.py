@@ -58,7 +58,7 @@ _OURS = 'this package sets it'
 _CODE = 'it lets a checkpoint run code of its own'
 _RANDOM = 'answers would differ from run to run'
 _SECRET = 'a token has no place in a configuration: log in with hf auth login'
-_REFUSED = {
+REFUSED = {
     'trust_remote_code': f'{_CODE}; there is a parameter trust_remote_code, if you trust it',
     'custom_generate': _CODE,
     'use_kernels': f'{_CODE}: kernels are fetched from the hub',
@@ -91,6 +91,7 @@ _REFUSED = {
     'text': _OURS,
     'batch_size': 'a node answers one frame at a time, so that results do not depend on load',
 }
+"""What no mapping may hold, and why."""
 _PLAIN_NAME = re.compile(r'[a-z0-9_]+')
 _LONGEST = 20_000
 """Characters of a mapping given as JSON."""
@@ -164,8 +165,8 @@ def _checked(
 ) -> dict[str, Any]:
     found = mapping_of(value, name)
     for key, entry in found.items():
-        if key in _REFUSED:
-            raise ConfigurationError(f'{key!r} in {name} is refused: {_REFUSED[key]}')
+        if key in REFUSED:
+            raise ConfigurationError(f'{key!r} in {name} is refused: {REFUSED[key]}')
         if known is None:
             continue
         if key not in known:

@@ -16,10 +16,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 _LONGEST = 400
 """Characters of a cause."""
+_READ = 4000
+"""Characters of a message that are looked at."""
 _PACKAGES = {
     'PIL': 'pillow',
     'cv2': 'opencv-python-headless',
@@ -43,6 +47,10 @@ _MEMORY_REMEDY = (
     'a quantization_config'
 )
 _REMEDIES = (
+    (
+        re.compile(r'FlashAttention\d'),
+        'pip install flash-attn, or in model_kwargs attn_implementation: sdpa',
+    ),
     (re.compile(r'trust_remote_code', re.I), 'if you trust its code: trust_remote_code: true'),
     (
         re.compile(
@@ -85,20 +93,36 @@ def cause_of(error: BaseException) -> str:
     return said if plain else f'{type(error).__name__}: {said}'
 
 
-def explained(error: BaseException) -> tuple[str, str]:
-    """Return (cause, remedy) of an error of loading; without a remedy where none is known."""
+def explained(error: BaseException, directory: Path | None = None) -> tuple[str, str]:
+    """
+    Return (cause, remedy) of an error of loading; without a remedy where none is known.
+
+    `directory` is where a local model lies.
+    """
     cause = cause_of(error)
-    if isinstance(error, MemoryError) or _MEMORY.search(cause):
+    damaged = damaged_json(directory) if directory is not None else ''
+    if damaged:
+        return damaged, 'save or download the model again, all of its files'
+    # The end of a long message, which often has the advice, is no part of the line.
+    whole = f'{cause} {str(error)[:_READ]}'
+    if isinstance(error, MemoryError) or _MEMORY.search(whole):
         return f'it does not fit into the memory ({cause})', _MEMORY_REMEDY
-    if isinstance(error, ImportError):
-        package = missing_package(str(error))
-        if package:
-            return f'the package {package} is not installed', f'pip install {package}'
-        return cause, ''
+    if isinstance(error, ImportError) and (package := missing_package(str(error))):
+        return f'the package {package} is not installed', f'pip install {package}'
     for pattern, remedy in _REMEDIES:
-        if pattern.search(cause):
+        if pattern.search(whole):
             return cause, remedy
     return cause, ''
+
+
+def damaged_json(directory: Path) -> str:
+    """Return which JSON file of a folder is none, and why; empty where all can be read."""
+    for path in sorted(directory.glob('*.json')):
+        try:
+            json.loads(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError, RecursionError) as error:
+            return f'{path} cannot be read: {error}'
+    return ''
 
 
 def missing_package(said: str) -> str:
