@@ -40,7 +40,7 @@ from vlm_misalign_ros.core.settings.parameters import build
         ('', {}),
         ('  ', {}),
         ('{"num_beams": 3}', {'num_beams': 3}),
-        ({'length_penalty': 1, 'early_stopping': True}, {'length_penalty': 1.0, 'early_stopping': True}),
+        ({'length_penalty': 1, 'use_cache': True}, {'length_penalty': 1.0, 'use_cache': True}),
     ],
 )  # fmt: skip
 def test_a_mapping_is_given_as_one_or_as_json(value, expected):
@@ -164,9 +164,8 @@ def test_options_of_the_network_reach_it(llava):
 
 @pytest.mark.heavy
 def test_dtype_auto_is_that_of_the_weights(llava, tmp_path):
-    tf.AutoModelForMultimodalLM.from_pretrained(llava, dtype=torch.bfloat16).save_pretrained(
-        tmp_path
-    )
+    network = tf.AutoModelForMultimodalLM.from_pretrained(llava, dtype=torch.bfloat16)
+    network.save_pretrained(tmp_path)
     tf.AutoProcessor.from_pretrained(llava).save_pretrained(tmp_path)
     for dtype, expected in (('auto', torch.bfloat16), ('float32', torch.float32)):
         model = load_vlm(f'transformers:{tmp_path}', max_new_tokens=1, dtype=dtype).model

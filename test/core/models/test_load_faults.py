@@ -15,6 +15,7 @@
 """A model that cannot be loaded: one line with the cause, and what helps against that cause."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -60,7 +61,7 @@ def fault_of(text, **options):
         (torch.OutOfMemoryError('CUDA out of memory. Tried 20 GiB'), 'does not fit', 'bfloat16'),
         (MemoryError(), 'does not fit into the memory', 'quantization_config'),
         (
-            RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes. Cannot allocate memory"),
+            RuntimeError('[enforce fail] Error code 12 (Cannot allocate memory)'),
             'does not fit into the memory',
             'device_map',
         ),
@@ -129,16 +130,17 @@ def test_weights_that_are_missing_not_finite_or_of_another_shape(llava, siglip, 
         folder = shutil.copytree(source, tmp_path / str(number))
         whole = load_file(folder / WEIGHTS)
         key = next(name for name in whole if name.endswith('k_proj.weight'))
+        # The library has other names for some parts than its files.
+        part = key[key.index('layers') :]
 
         def fault(changed, folder=folder, form=form):
             save_file(changed, folder / WEIGHTS, metadata={'format': 'pt'})
             return fault_of(f'{form}{folder}').what
 
         without = {name: value for name, value in whole.items() if name != key}
-        assert f'lack 1 weight ({key})' in fault(without)
-        assert f'not finite in 1 weight ({key})' in fault(
-            {**whole, key: torch.full_like(whole[key], float('nan'))}
-        )
+        assert re.search(rf'lack 1 weight \([\w.]*{part}\)', fault(without))
+        nothing = {**whole, key: torch.full_like(whole[key], float('nan'))}
+        assert re.search(rf'not finite in 1 weight \([\w.]*{part}\)', fault(nothing))
         assert 'another shape than its configuration' in fault(
             {**whole, key: whole[key][:4].clone()}
         )

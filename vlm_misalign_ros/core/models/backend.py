@@ -110,10 +110,10 @@ def load_pretrained(
 
 def _quiet() -> None:
     """Keep progress bars, and tables of what this package says itself, out of the logs."""
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()
-    logging.get_logger('transformers.modeling_utils').setLevel(logging.ERROR)
+    disable_progress_bar()
+    logging.getLogger('transformers.modeling_utils').setLevel(logging.ERROR)
 
 
 @contextmanager
