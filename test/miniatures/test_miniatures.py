@@ -34,10 +34,11 @@ from vlm_misalign_ros.core.evaluation.parts import (
     vlm_part,
 )
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models import calibration, least_areas
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
 from vlm_misalign_ros.core.models.families.miniature import MINIATURES as FOLDER
 from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.models.least_areas import refuse_others
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.truth.read import TruthSettings
@@ -94,6 +95,16 @@ def test_operating_points_are_of_this_model_and_of_another_city(name):
     assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
     assert calibration.SAFETY in found.points
     assert np.mean([point.auroc for point in found.points.values()]) > 0.9
+
+
+def test_the_least_areas_are_of_this_segmentation_and_of_another_city():
+    folder = parse('miniature:segformer').directory
+    found = least_areas.load(folder / 'calibration.json')
+    truth = TruthSettings().to_plain()
+    refuse_others(found, 'x', 'miniature:segformer', weights_hash(folder), 384, truth)
+    assert not {city.name for city in cities_of('test')} & set(found.data['cities'])
+    assert np.mean([entry.sensitivity for entry in found.areas.values()]) > 0.9
+    assert np.mean([entry.specificity for entry in found.areas.values()]) > 0.9
 
 
 @pytest.fixture(scope='module')

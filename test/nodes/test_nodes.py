@@ -14,6 +14,7 @@
 
 """Every node over real rclpy: what it publishes for what it hears."""
 
+import json
 import threading
 import time
 from collections import Counter
@@ -534,6 +535,176 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
     assert answers[0].header == messages.make_header(2 * NANO, 'front')
 
 
+class Told:
+    """A model that keeps what it is asked."""
+
+    kind = Kind.GENERATIVE
+
+    def __init__(self):
+        self.queries = []
+
+    def describe(self, query):
+        self.queries.append(query)
+        return Description('m', self.kind, 'a car')
+
+
+MASK = np.zeros((64, 128), np.uint8)
+MASK[:, :40] = CLASSES.index('bus')
+
+
+def mask_of(shown, stamp, labels=MASK, **told):
+    """Return the messages of a mask of a picture, and of how sure it is."""
+    header = messages.make_header(stamp, 'front')
+    sure = Confidence(0.25, 0.5, checksum(shown), checksum(labels), {'bus': 0.75})
+    return (
+        messages.image_message(labels, header, 'mono8'),
+        messages.values_message(
+            'confidence', codec.confidence_to_values(replace(sure, **told)), header
+        ),
+    )
+
+
+@pytest.fixture
+def asked(world, monkeypatch):
+    """Return a function that starts a model with asks, and gives what to send and what came."""
+
+    def start(*asks, **chosen):
+        model, loaded = Told(), []
+        masked = any('input' in values for _, values in asks)
+        heard = ['image', *(['mask', 'sure'] if masked else [])]
+        heard += ['source'] if chosen.get('source') else []
+
+        def load(name, **options):
+            loaded.append(name)
+            return model
+
+        monkeypatch.setattr(vlm_node, 'load_vlm', load)
+        told = [json.dumps({name: values}) for name, values in asks]
+        names = [f'm_{name}' for name, _ in asks] if len(asks) > 1 else ['m']
+        came = {
+            name: world.listen(topics.vlm_description(name), DiagnosticArray) for name in names
+        }
+        sent = {
+            part: world.talk(topic, kind)
+            for part, topic, kind in (
+                ('image', topics.DEGRADED_IMAGE, Image),
+                ('mask', topics.SEGMENTATION_LABELS, Image),
+                ('sure', topics.SEGMENTATION_CONFIDENCE, DiagnosticArray),
+                ('source', topics.CAMERA_SOURCE, DiagnosticArray),
+            )
+            if part in heard
+        }
+        world.start(Vlm, name='m', asks=told, **chosen)
+        world.meet()
+        assert len(loaded) == 1
+        model.queries.clear()
+        return model, sent, came
+
+    return start
+
+
+def answer_of(message):
+    return codec.description_from_values(codec.values_of(message))
+
+
+def test_one_loaded_model_answers_every_ask_under_its_own_name(asked, picture):
+    model, sent, came = asked(
+        ('plain', {}), ('words', {'input': 'objects'}), ('both', {'input': 'image+objects'})
+    )
+    sent['image'].publish(picture_message(picture, 2 * NANO))
+    # What needs no mask does not wait for one.
+    wait_for(lambda: came['m_plain'])
+    assert not came['m_words'] and len(model.queries) == 1
+    mask, sure = mask_of(picture, 2 * NANO)
+    sent['sure'].publish(sure)
+    sent['mask'].publish(mask)
+    wait_for(lambda: came['m_words'] and came['m_both'])
+    found = {name: answer_of(messages_[0]) for name, messages_ in came.items()}
+    assert [found[name].model for name in came] == list(came)
+    assert [found[name].input.value for name in came] == ['image', 'objects', 'image+objects']
+    assert {answer.image for answer in found.values()} == {checksum(picture)}
+    assert found['m_words'].prompted == ('bus', 'road') and found['m_plain'].prompted == ()
+    assert all(stamps(messages_) == [2 * NANO] for messages_ in came.values())
+    words, both = model.queries[1:]
+    assert words.pictures == () and (both.picture == picture).all()
+    assert 'bus, 31 % of it, on the left' in words.context
+    assert words.mask.entropies == {'bus': 0.75}
+
+
+@pytest.mark.parametrize('first', ['image', 'sure'])
+def test_a_frame_that_gets_no_mask_is_answered_with_the_reason(asked, picture, first):
+    _, sent, came = asked(('one', {'input': 'mask'}))
+    failed = messages.values_message(
+        'confidence',
+        codec.failed_to_values(Failed('out of memory')),
+        messages.make_header(NANO, ''),
+    )
+    parts_sent = [('image', picture_message(picture, NANO)), ('sure', failed)]
+    for part, message in parts_sent if first == 'image' else parts_sent[::-1]:
+        sent[part].publish(message)
+    wait_for(lambda: came['m'])
+    assert answer_of(came['m'][0]) == Failed('there is no mask of this frame: out of memory')
+
+
+@pytest.mark.parametrize(
+    'told', [{'image': checksum(MASK)}, {'mask': checksum(MASK + 1)}], ids=['picture', 'mask']
+)
+def test_a_mask_of_another_picture_is_not_passed_on(asked, picture, told):
+    model, sent, came = asked(('one', {'input': 'mask'}))
+    for part, message in zip(('mask', 'sure'), mask_of(picture, NANO, **told), strict=True):
+        sent[part].publish(message)
+    sent['image'].publish(picture_message(picture, NANO))
+    wait_for(lambda: came['m'])
+    assert 'the mask of this stamp is of another picture' in answer_of(came['m'][0]).reason
+    assert not model.queries
+
+
+def test_a_mask_of_another_size_is_brought_to_that_of_the_picture(asked, picture):
+    model, sent, came = asked(('one', {'input': 'mask'}))
+    small = np.ascontiguousarray(MASK[::2, ::2])
+    for part, message in zip(('mask', 'sure'), mask_of(picture, NANO, small), strict=True):
+        sent[part].publish(message)
+    sent['image'].publish(picture_message(picture, NANO))
+    wait_for(lambda: came['m'])
+    assert model.queries[0].picture.shape == picture.shape
+
+
+def test_past_frames_are_those_of_the_same_sequence_and_condition(asked, picture):
+    model, sent, came = asked(('one', {'frames': 2}), source=True)
+    shown = [np.full_like(picture, k) for k in range(6)]
+    for number, (sequence, severity) in enumerate(
+        [('a', 0), ('a', 0), ('a', 0), ('b', 0), ('b', 3), ('b', 3)]
+    ):
+        condition = Condition('occlusion', severity) if severity else Condition()
+        source = Source('d', sequence, f'k{number}', number, 6, 0, condition)
+        header = messages.make_header((2 + number) * NANO, 'front')
+        sent['source'].publish(
+            messages.values_message('source', codec.source_to_values(source), header)
+        )
+        sent['image'].publish(picture_message(shown[number], (2 + number) * NANO))
+    wait_for(lambda: len(came['m']) == 6)
+    told = [[int(seen[0, 0, 0]) for seen in query.pictures] for query in model.queries]
+    assert told == [[0], [0, 1], [0, 1, 2], [3], [4], [4, 5]]
+    assert [answer_of(message).shown for message in came['m']] == [1, 2, 3, 1, 1, 2]
+
+
+def test_an_ask_that_fails_takes_no_other_with_it(world, asked, picture):
+    model, sent, came = asked(('plain', {}), ('system', {'system': 'You drive.'}), max_failures=9)
+
+    def describe(query):
+        if query.system:
+            raise FrameError('no room for a system prompt')
+        return Description('m', Kind.GENERATIVE, 'a car')
+
+    model.describe = describe
+    for number in range(3):
+        sent['image'].publish(picture_message(picture, (2 + number) * NANO))
+    wait_for(lambda: len(came['m_plain']) == len(came['m_system']) == 3)
+    assert all(answer_of(message).text == 'a car' for message in came['m_plain'])
+    assert {answer_of(m).reason for m in came['m_system']} == {'no room for a system prompt'}
+    assert world.error is None
+
+
 # Monitor -------------------------------------------------------------------------------------
 
 LABELS = np.full((64, 128), 7, np.uint8)
@@ -850,7 +1021,10 @@ class Moody:
             raise FrameError('too dark: nan')
         return self.answer(bgr)
 
-    describe = segment = work
+    segment = work
+
+    def describe(self, query):
+        return self.work(query.picture)
 
 
 @pytest.fixture

@@ -69,6 +69,20 @@ def test_a_full_queue_drops_the_oldest_and_counts_it():
     assert run('every_frame', 2, [1, 2, 3, 4]) == ([1, 3, 4], 1)
 
 
+def test_lanes_take_no_room_from_each_other():
+    gate = Gate()
+    worker = Worker(gate, 'latest', 1)
+    worker.submit('first')
+    assert gate.started.wait(10)
+    for item, lane in (('a1', 0), ('b1', 1), ('a2', 0), ('b2', 1), ('a3', 0)):
+        worker.submit(item, lane)
+    gate.open.set()
+    for _ in range(3):
+        assert gate.finished.acquire(timeout=10)
+    worker.stop()
+    assert gate.done == ['first', 'b2', 'a3'] and worker.dropped == 3
+
+
 def test_an_error_is_kept_for_the_node():
     failed = threading.Event()
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.core.corruptions import (
     CORRUPTIONS,
     parse_conditions,
@@ -49,7 +50,7 @@ from vlm_misalign_ros.core.language.prompts import (
 )
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import check, kind_of, parse
-from vlm_misalign_ros.core.models.families import FAMILIES
+from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.records.ending import EXPECTED
@@ -127,7 +128,10 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     for vlm in configuration.vlms:
         facts = _model(vlm.model, Role.VLM)
         for ask in asks_of(vlm):
-            told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
+            if reads_masks(vlm.model):
+                told = mask_reader_facts(vlm, configuration.segmentation, truth)
+            else:
+                told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
         found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)

@@ -77,6 +77,8 @@ class Kind(str, Enum):
     """With a score for each class."""
     GENERATIVE = 'generative'
     """In words."""
+    MASK = 'mask'
+    """With what the predicted mask holds: no network, no text, no scores."""
 
 
 class Input(str, Enum):
@@ -205,7 +207,7 @@ class Description:
     model: str
     kind: Kind
     text: str
-    """Raw answer, bounded in length; for contrastive models empty."""
+    """Raw answer, bounded in length; empty but for generative models."""
     mentions: dict[str, Mention] = field(default_factory=dict)
     """By name in labels.SCORED."""
     further: dict[str, Mention] = field(default_factory=dict)

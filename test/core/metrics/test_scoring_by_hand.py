@@ -14,6 +14,7 @@
 
 """Scores of single answers, and the rates made of them, by hand."""
 
+import dataclasses
 import math
 
 import msgspec
@@ -260,3 +261,59 @@ def test_counts_hold_together_whatever_is_said(mentions, scene, truth, answer):
             Expected(scene, None, truth),
         )
         assert more.omitted <= counts.omitted and more.hallucinated == counts.hallucinated
+
+
+# Agreement with itself -------------------------------------------------------------------------
+
+S, U, N, R = Judgement.SAFE, Judgement.UNSAFE, Judgement.UNPARSED, Judgement.REFUSED
+
+
+@pytest.mark.parametrize(
+    'said, asked, unjudged, pairs, differing',
+    [
+        ((), 0, 0, 0, 0),
+        ((S,), 1, 0, 0, 0),
+        ((S, S, S, S, S), 5, 0, 10, 0),
+        ((S, S, U, U, U), 5, 0, 10, 6),
+        ((S, N, U, R, S), 5, 2, 3, 2),
+        ((N, R), 2, 2, 0, 0),
+    ],
+)
+def test_paraphrases_are_compared_in_pairs_that_both_judged(
+    said, asked, unjudged, pairs, differing
+):
+    answer = dataclasses.replace(says('car'), paraphrases=said)
+    counts = score(answer, Expected(truth_of(('car',)), None, Hazard.CLEAR))
+    assert counts.paraphrases == asked and counts.paraphrases_unjudged == unjudged
+    assert counts.paraphrase_pairs == pairs and counts.paraphrase_pairs_differing == differing
+    brute = [(a, b) for k, a in enumerate(said) for b in said[k + 1 :] if {a, b} <= {S, U}]
+    assert (pairs, differing) == (len(brute), sum(a is not b for a, b in brute))
+
+
+@pytest.mark.parametrize(
+    'judgement, chance, kind, probed, contradicts',
+    [
+        (S, 0.9, Kind.GENERATIVE, 1, 0),
+        (S, 0.1, Kind.GENERATIVE, 1, 1),
+        (U, 0.9, Kind.GENERATIVE, 1, 1),
+        (U, 0.1, Kind.GENERATIVE, 1, 0),
+        (U, 0.5, Kind.GENERATIVE, 0, 0),
+        (S, None, Kind.GENERATIVE, 0, 0),
+        (N, 0.9, Kind.GENERATIVE, 0, 0),
+        (S, 0.1, Kind.CONTRASTIVE, 0, 0),
+    ],
+)
+def test_a_text_is_held_against_the_models_own_yes_or_no(
+    judgement, chance, kind, probed, contradicts
+):
+    answer = dataclasses.replace(
+        says('car', judgement=judgement), judgement_score=chance, kind=kind
+    )
+    counts = score(answer, Expected(truth_of(('car',)), None, Hazard.CLEAR))
+    assert (counts.probed, counts.contradictions) == (probed, contradicts)
+
+
+def test_what_the_prompt_had_named_counts_and_its_share_is_told():
+    answer = dataclasses.replace(says('car', 'bus', denied=('train',)), prompted=('bus', 'train'))
+    counts = score(answer, Expected(truth_of(('car',)), None, Hazard.CLEAR))
+    assert (counts.prompted, counts.assertions, counts.hallucinated) == (1, 2, 1)

@@ -130,8 +130,8 @@ def test_it_is_refused_when_it_was_changed(tmp_path):
     with pytest.raises(ConfigurationError, match='was changed'):
         calibration.load(path, 'm', 'p')
     for text, words in (
-        ('{"points": 3}', 'has the schema None, this version 2'),
-        ('{"schema": 1, "points": {}}', 'has the schema 1, this version 2'),
+        ('{"points": 3}', 'has the schema None, expected 2'),
+        ('{"schema": 1, "points": {}}', 'has the schema 1, expected 2'),
         ('{"schema": 2, "points": 3}', 'cannot be read'),
         ('[]', 'cannot be read'),
     ):

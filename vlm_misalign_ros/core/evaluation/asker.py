@@ -98,6 +98,9 @@ class Asker:
         if chosen.masked and mask is None:
             raise FrameError(f'no mask for the ask {self.name!r}', 'see the segmentation node')
         told, context = shown.pictures, ''
+        if self._model.kind is Kind.MASK:
+            # It reads the mask itself: nobody has to paint it.
+            return Query(told, mask=mask, camera=shown.camera)
         if mask is not None and chosen.masked:
             told, context = _with_mask(chosen, shown.pictures, mask)
         if self._model.kind is Kind.CONTRASTIVE:

@@ -147,3 +147,11 @@ def color_table() -> np.ndarray:
 def to_train_ids(labels: np.ndarray) -> np.ndarray:
     """Return train ids, uint8 (H, W), from label ids, uint8 (H, W)."""
     return cv2.LUT(labels, train_id_table())
+
+
+def to_label_ids(train_ids: np.ndarray) -> np.ndarray:
+    """Return label ids, uint8 (H, W), from train ids, uint8 (H, W); no train id: unlabeled."""
+    table = np.zeros(256, np.uint8)
+    for index, name in enumerate(CLASSES):
+        table[index] = BY_NAME[name].id
+    return cv2.LUT(train_ids, table)

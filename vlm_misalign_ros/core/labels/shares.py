@@ -66,9 +66,13 @@ class Said:
     """The label id that is all there is of the scene; None for several, or none."""
 
 
-def nothing_said(labels: np.ndarray) -> Said:
-    """Return how much of label ids, uint8 (H, W), says nothing."""
-    counts = histogram(labels)
+def nothing_said(labels: np.ndarray, counts: np.ndarray | None = None) -> Said:
+    """
+    Return how much of label ids, uint8 (H, W), says nothing.
+
+    `counts`, int64 (256,), are the pixels by label id, where they are known already.
+    """
+    counts = histogram(labels) if counts is None else counts
     hood = int(counts[_NO_SCENE].sum())
     scene = labels.size - hood
     nothing = int(counts[_NOTHING].sum())

@@ -49,6 +49,12 @@ def trial_picture() -> np.ndarray:
     return np.full((*TRIAL, 3), GREY, np.uint8)
 
 
+def trial_query() -> Query:
+    """Return the question of the trial: the grey picture, and a mask for what reads masks."""
+    mask = Segmented(np.zeros(TRIAL, np.uint8), 0.0, 1.0)
+    return Query((trial_picture(),), mask=mask)
+
+
 # What every model is wrapped in ----------------------------------------------------------------
 
 
@@ -85,7 +91,7 @@ class CheckedVlm(_Checked):
 
     @property
     def kind(self) -> Kind:
-        """Return whether it scores classes or answers in words."""
+        """Return whether it scores classes, answers in words or reads masks."""
         return Kind(self.model.kind)
 
     def describe(self, asked: Query | np.ndarray) -> Description:
@@ -157,7 +163,7 @@ def _trial(checked: CheckedVlm | CheckedSegmentation) -> Any:
     """Return what a model makes of the grey picture, without times; None for an empty answer."""
     try:
         if isinstance(checked, CheckedVlm):
-            return replace(checked.describe(trial_picture()), latency=0.0)
+            return replace(checked.describe(trial_query()), latency=0.0)
         found = checked.segment(trial_picture())
         return found.labels.tobytes(), found.entropy, found.confidence
     except NothingSaid:

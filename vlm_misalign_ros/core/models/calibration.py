@@ -22,8 +22,6 @@ and its own; whoever loads it refuses other ones.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
@@ -32,14 +30,15 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.prediction import auroc, average_precision
+from vlm_misalign_ros.core.metrics.youden import youden_threshold
+from vlm_misalign_ros.core.models import frozen
+from vlm_misalign_ros.core.models.frozen import LEAST
 
 SCHEMA = 2
-LEAST = 20
-"""A class with fewer positives or negatives gets no operating point of its own."""
 SAFETY = 'safe'
 """Name of the operating point of the safety score."""
 _LIMIT = 1e-9
@@ -110,29 +109,6 @@ def fit_platt(scores: np.ndarray, positives: np.ndarray) -> tuple[float, float]:
     return float(slope), float(intercept)
 
 
-def youden_threshold(chances: np.ndarray, positives: np.ndarray) -> float:
-    """
-    Return the threshold at which sensitivity + specificity is highest.
-
-    It lies half-way between two neighbouring scores; of equally good ones the highest is taken,
-    which asserts least.
-    """
-    order = np.argsort(chances, kind='stable')
-    values, truth = np.asarray(chances, np.float64)[order], np.asarray(positives, bool)[order]
-    cuts = np.flatnonzero(np.diff(values)) + 1
-    yes, no = int(truth.sum()), int((~truth).sum())
-    below_yes = np.concatenate([[0], np.cumsum(truth)])
-    places = np.concatenate([[0], cuts, [len(values)]])
-    # Whole numbers, so that what is equally good is equal.
-    quality = (yes - below_yes[places]) * no + (places - below_yes[places]) * yes
-    place = places[len(places) - 1 - int(np.argmax(quality[::-1]))]
-    if place == 0:
-        return 0.0
-    if place == len(values):
-        return 1.0
-    return float((values[place - 1] + values[place]) / 2)
-
-
 def operating_point(scores: np.ndarray, positives: np.ndarray) -> OperatingPoint | None:
     """Return the operating point of a class; None with too few positives or negatives."""
     truth = np.asarray(positives, bool)
@@ -190,12 +166,7 @@ class Calibration:
     def save(self, path: Path) -> None:
         """Write the file; RecordError when the disk refuses."""
         content = self.content()
-        write_json(path, {**content, 'sha256': digest(content)})
-
-
-def digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a calibration's content."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        write_json(path, {**content, 'sha256': frozen.digest(content)})
 
 
 OWN = 'own'
@@ -224,34 +195,7 @@ def load(
     Raises ConfigurationError when it cannot be read or was changed, ModelError when it is for
     another model, other prompts or other settings of the truth.
     """
-    try:
-        data = json.loads(path.read_text(encoding='utf-8'))
-        if data.get('schema') != SCHEMA:
-            raise ConfigurationError(
-                f'calibration {path} has the schema {data.get("schema")}, this version {SCHEMA}',
-                'make it again with: vlm-misalign calibrate',
-            )
-        stated = data.pop('sha256')
-        points = {name: OperatingPoint(**point) for name, point in data['points'].items()}
-        found = Calibration(
-            data['model'],
-            data['model_sha256'],
-            data['prompt_id'],
-            data['prompts_sha256'],
-            points,
-            data['data'],
-            data['truth'],
-            stated,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(
-            f'calibration {path} cannot be read: {type(error).__name__} {error}',
-            'make it with: vlm-misalign calibrate',
-        ) from error
-    if digest(data) != stated:
-        raise ConfigurationError(
-            f'calibration {path} was changed after it was made', 'make it again'
-        )
+    found = frozen.load(path, SCHEMA, _made)
     for what, ours, theirs in (
         ('model', model_sha256, found.model_sha256),
         ('prompts', prompts_sha256, found.prompts_sha256),
@@ -262,15 +206,22 @@ def load(
                 f'{found.model}',
                 'calibrate this model on clean data of other cities',
             )
-    for name, wanted in (truth or {}).items():
-        made = found.truth.get(name)
-        if made != wanted:
-            told = f'with {name} {made}' if name in found.truth else f'before there was {name}'
-            raise ModelError(
-                f'calibration {path} was made {told}, and the evaluation has {wanted}',
-                f'make it again with: vlm-misalign calibrate ... {name}={wanted}',
-            )
+    frozen.refuse_other_truth(path, found.truth, truth or {})
     return found
+
+
+def _made(data: dict[str, Any], sha256: str) -> Calibration:
+    points = {name: OperatingPoint(**point) for name, point in data['points'].items()}
+    return Calibration(
+        data['model'],
+        data['model_sha256'],
+        data['prompt_id'],
+        data['prompts_sha256'],
+        points,
+        data['data'],
+        data['truth'],
+        sha256,
+    )
 
 
 def calibrate(

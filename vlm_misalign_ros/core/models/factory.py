@@ -36,13 +36,19 @@ from vlm_misalign_ros.core.types import Kind, Role
 def parse(text: str) -> ModelReference:
     """Return the model that a string names; ModelError tells the forms that are understood."""
     family, colon, rest = text.partition(':')
-    if family not in FAMILIES or not colon or not rest:
+    known = family in FAMILIES and (rest if colon else _bare(family))
+    if not known:
         raise ModelError(f'model {text!r} is not understood', f'give {forms()}')
     return FAMILIES.load(family).parse(rest, text)
 
 
+def _bare(family: str) -> bool:
+    """Return whether the name of a family alone is one of its models."""
+    return bool(getattr(FAMILIES.load(family), 'bare', False))
+
+
 def kind_of(reference: ModelReference) -> Kind:
-    """Return whether a VLM is contrastive or generative."""
+    """Return how a VLM answers: by scores, in words or from the mask."""
     return FAMILIES.load(reference.family).kind(reference)
 
 

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-What a run says beyond its table: differences to clean, whether mIoU warns, certainty, the sweep.
+What a run says beyond its table: differences to clean, to the mask, whether mIoU warns, the sweep.
 
 Everything comes from the records alone. The unit of every interval is the scene (metrics/scenes).
 """
@@ -42,6 +42,7 @@ from vlm_misalign_ros.core.metrics.intervals import (
 from vlm_misalign_ros.core.metrics.paired import mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
+from vlm_misalign_ros.core.report.against_mask import against_mask, mask_readers
 from vlm_misalign_ros.core.report.certainty import certainty
 from vlm_misalign_ros.core.report.flips import judgement_flips
 from vlm_misalign_ros.core.report.reader import Kinds, Reader
@@ -63,6 +64,7 @@ def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> 
     found = tables(records)
     warnings = [warning(table) for table in found]
     adjust(warnings)
+    readers = mask_readers(found)
     sorted_by = [
         Kinds.of(reader, table) if reader and table.kind is Kind.GENERATIVE else None
         for table in found
@@ -82,6 +84,7 @@ def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> 
                 'miou': _mious(table),
                 'differences': _differences(table),
                 'flips': judgement_flips(table),
+                'against_mask': against_mask(table, readers),
                 'blank': _blank(table),
                 'miou_warns': warns,
                 'sweep': _sweep(table),

@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADL
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
+from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
@@ -89,6 +90,7 @@ def write_report(
         two_truths=TWO_TRUTHS,
         plot=plot(rows),
         models=analysis['models'],
+        of_mask=OF_MASK,
         few=few_scenes(rows),
         few_scenes=FEW_SCENES,
         worst=_worst(folder, seen.pictured),
@@ -117,16 +119,17 @@ class _Seen:
                 self.pictured.append(record)
 
 
-def show_interval(entry: Mapping[str, float], sign: bool = True) -> str:
+def show_interval(entry: Mapping[str, float], sign: bool = True, digits: int = 2) -> str:
     """
     Return `+0.12 [+0.03, +0.20]`, or a dash where there is nothing.
 
-    A star after it says that there are too few scenes for it to prove anything.
+    A star after it says that there are too few scenes for it to prove anything. `digits` are
+    those of a difference; a rate has three.
     """
     value, low, high = entry['value'], entry.get('low', nan), entry.get('high', nan)
     if isnan(value):
         return '–'
-    form = '+.2f' if sign else '.3f'
+    form = f'+.{digits}f' if sign else '.3f'
     if isnan(low):
         return format(value, form)
     star = '*' * (entry.get('scenes', FEW_SCENES) < FEW_SCENES)

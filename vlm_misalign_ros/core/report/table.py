@@ -62,6 +62,8 @@ class Table:
     model: str
     kind: Kind | None
     """None where the model was never scored."""
+    frames: np.ndarray
+    """Number of the picture, the same for every model of a run, int64 (N,)."""
     clusters: np.ndarray
     """Number of the source frame, int64 (N,)."""
     scenes: np.ndarray
@@ -314,6 +316,7 @@ class _Collected:
         return Table(
             name,
             model.kind,
+            rank[frame],
             ranks[frame],
             self._scenes.numbers()[sources[frame]],
             self._scenes.cities()[sources[frame]],

@@ -27,6 +27,7 @@ from typing import Any, Protocol
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.models.families import reads_masks
 from vlm_misalign_ros.core.settings.parameters import build, parameter
 from vlm_misalign_ros.core.types import Input
 
@@ -84,6 +85,10 @@ class Asked(Protocol):
         """Return the model's name."""
 
     @property
+    def model(self) -> str:
+        """Return the string of the model."""
+
+    @property
     def asks(self) -> tuple[str, ...]:
         """Return a JSON object each, parameters by the name of the ask."""
 
@@ -92,7 +97,8 @@ def asks_of(vlm: Asked) -> tuple[Ask, ...]:
     """
     Return the asks of a model; what an ask does not say is as the model's own parameters say.
 
-    One ask has the model's name, several MODEL_ASK. ConfigurationError names what is wrong.
+    One ask has the model's name, several MODEL_ASK. What reads masks is shown the mask, and has
+    nothing else to be asked. ConfigurationError names what is wrong.
     """
     own = {f.name: getattr(vlm, f.name) for f in dataclasses.fields(AskParameters)}
     owner = f'vlms.{vlm.name}'
@@ -103,6 +109,8 @@ def asks_of(vlm: Asked) -> tuple[Ask, ...]:
     for name, values in asks:
         where = f'{owner}.asks.{name}' if name else owner
         chosen = build(AskParameters, {**own, **_apart(values)}, where)
+        if reads_masks(vlm.model):
+            chosen = _of_mask(chosen, where)
         _check(chosen, where)
         found.append(Ask(vlm.name if len(asks) == 1 else f'{vlm.name}_{name}', chosen))
     refuse_collisions([ask.name for ask in found])
@@ -116,6 +124,18 @@ def _apart(values: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(name) and other not in given:
             given[other] = ''
     return given
+
+
+def _of_mask(chosen: AskParameters, where: str) -> AskParameters:
+    """Return the ask of a mask reader; ConfigurationError for what it cannot be asked."""
+    wanted = AskParameters(input=Input.MASK.value)
+    for entry in dataclasses.fields(AskParameters):
+        value = getattr(chosen, entry.name)
+        if value not in (entry.default, getattr(wanted, entry.name)):
+            raise ConfigurationError(
+                f'{where} reads masks, and has {entry.name} {value!r}', 'leave it out'
+            )
+    return wanted
 
 
 def _check(chosen: AskParameters, where: str) -> None:

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import cos, sin
 
+import numpy as np
+
 from vlm_misalign_ros.core.types import Camera
 
 
@@ -60,6 +62,18 @@ def ground_distance(camera: Camera, row: float) -> float:
     if below <= 0:
         return float('inf')
     return max(camera.mount_height * (cos(camera.pitch) - slope * sin(camera.pitch)) / below, 0.0)
+
+
+def axis_of_rows(camera: Camera, rows: np.ndarray) -> np.ndarray:
+    """
+    Return the metres along the optical axis of flat road seen at rows, float64 (n,).
+
+    inf at and above the horizon. With t = (row - cy) / fy: Z = h / (t cos p + sin p).
+    """
+    below = (rows - camera.cy) / camera.fy * cos(camera.pitch) + sin(camera.pitch)
+    metres = np.full(len(rows), np.inf)
+    np.divide(camera.mount_height, below, out=metres, where=below > 0)
+    return metres
 
 
 def road_distance(camera: Camera, depth: float) -> float:

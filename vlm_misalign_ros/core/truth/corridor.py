@@ -24,6 +24,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME
 from vlm_misalign_ros.core.labels.shares import NO_SCENE, SILENT
+from vlm_misalign_ros.core.truth.camera import axis_of_rows
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.spans import Runs
 from vlm_misalign_ros.core.types import Camera
@@ -136,12 +137,9 @@ class Road:
         """
         height, width = inventory.shape
         slope = (np.arange(height) - camera.cy) / camera.fy
-        below = slope * cos(camera.pitch) + sin(camera.pitch)
         self._ahead = np.maximum(cos(camera.pitch) - slope * sin(camera.pitch), 0.0)
         """Metres along the road for each metre along the optical axis, by row."""
-        self._axis = np.divide(
-            camera.mount_height, below, out=np.full(height, np.inf), where=below > 0
-        )
+        self._axis = axis_of_rows(camera, np.arange(height))
         """Metres along the optical axis of flat road, by row; inf at and above the horizon."""
         self._camera = camera
         self._depth = depth

@@ -44,9 +44,10 @@ LEAST_SEEN = 0.5
 stopping distances is taken to be farther: in the distance feet are above the horizon of flat road
 by a row or two."""
 
-_DANGERS = frozenset(
+DANGERS = frozenset(
     BY_NAME[name].id for name in ('person', 'rider', *VEHICLE_MEMBERS, *TWO_WHEELERS)
 )
+"""Label ids of who can be a danger."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
     camera = scaled(camera, width, height)
     found = []
     for thing in inventory.things:
-        if thing.label not in _DANGERS:
+        if thing.label not in DANGERS:
             continue
         depth: float | np.ndarray
         if thing.depth is not None:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -57,6 +57,8 @@ class Thing:
     """Depth of each column of `foot` (lower median), metres; 0 where it is not known."""
     number: int = 0
     """Instance id; 0 where it has none of its own."""
+    ends: tuple[np.ndarray, np.ndarray] | None = None
+    """Its columns, and the lowest row in each; None where they were not asked for."""
 
     @property
     def height(self) -> int:
@@ -78,7 +80,10 @@ class Inventory:
 
 
 def take_inventory(
-    labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None = None
+    labels: np.ndarray,
+    instances: np.ndarray | None,
+    depth: np.ndarray | None = None,
+    ends: Container[int] = (),
 ) -> Inventory:
     """
     Return what is in a frame.
@@ -86,7 +91,7 @@ def take_inventory(
     `labels` holds label ids, uint8 (H, W); `instances` instance ids, uint16 (H, W); `depth`
     millimetres along the optical axis, uint16 (H, W), 0 where it is not known. Groups, traffic
     lights and signs, and without an instance map everything, are told apart by connected
-    outlines.
+    outlines; of these, things of the labels in `ends` say where their columns end.
     """
     labels = np.ascontiguousarray(labels)
     runs = Runs.of(labels)
@@ -103,9 +108,9 @@ def take_inventory(
         if alone[label] <= 0:
             continue
         if instances is None or label in _OUTLINED:
-            things.extend(_outlined(labels, runs, label, False, depth))
+            things.extend(_outlined(labels, runs, label, False, depth, label in ends))
         else:
-            things.extend(_outlined(instances, numbered, label, True, depth))
+            things.extend(_outlined(instances, numbered, label, True, depth, label in ends))
     return Inventory(labels.shape, pixels, tuple(things), runs)
 
 
@@ -159,7 +164,7 @@ def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
 
 
 def _outlined(
-    array: np.ndarray, runs: Runs, value: int, group: bool, depth: np.ndarray | None
+    array: np.ndarray, runs: Runs, value: int, group: bool, depth: np.ndarray | None, ends: bool
 ) -> Iterator[Thing]:
     """Yield the connected parts of a map where it has a value."""
     runs = runs.only(runs.values == value)
@@ -193,7 +198,19 @@ def _outlined(
             group,
             depths.get(number),
             foot_depth,
+            ends=_ends(parts, number, stats[number], rows, columns) if ends else None,
         )
+
+
+def _ends(
+    parts: np.ndarray, number: int, stats: np.ndarray, rows: slice, columns: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of a part and the lowest row in each; `rows`, `columns`: of `parts`."""
+    left, top, width, height = (int(value) for value in stats[: cv2.CC_STAT_AREA])
+    held = parts[top : top + height, left : left + width] == number
+    # A connected part has no column without a pixel.
+    lowest = top + height - 1 - held[::-1].argmax(axis=0)
+    return np.arange(left, left + width) + columns.start, lowest + rows.start
 
 
 def _foot(

@@ -85,7 +85,7 @@ def required(inventory: Inventory, settings: PresenceSettings) -> dict[str, Need
     for thing in inventory.things:
         if not is_required(thing, inventory.shape, settings):
             continue
-        name, area = BY_ID[thing.label].name, _native_area(thing, inventory.shape)
+        name, area = BY_ID[thing.label].name, native_area(thing.area, inventory.shape)
         old = found.get(name)
         depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
         found[name] = Needed(
@@ -101,14 +101,15 @@ def is_required(thing: Thing, shape: tuple[int, int], settings: PresenceSettings
     near = thing.depth is None or thing.depth <= settings.maximum_distance
     return (
         not thing.group
-        and _native_area(thing, shape) >= settings.minimum_area
+        and native_area(thing.area, shape) >= settings.minimum_area
         and near
         and thing.height >= settings.minimum_height * shape[0] / 1024
     )
 
 
-def _native_area(thing: Thing, shape: tuple[int, int]) -> float:
-    return thing.area * NATIVE / (shape[0] * shape[1])
+def native_area(pixels: int, shape: tuple[int, int]) -> float:
+    """Return pixels of a picture of this shape, (H, W), as pixels at 2048 x 1024."""
+    return pixels * NATIVE / (shape[0] * shape[1])
 
 
 def presence(
@@ -176,8 +177,7 @@ def left_to_see(
         return True
     filled = np.flatnonzero(seen.any(axis=1))
     height = int(filled[-1] - filled[0]) + 1 if filled.size else 0
-    native = area * NATIVE / marks.size
     return (
-        native >= settings.minimum_area
+        native_area(area, marks.shape) >= settings.minimum_area
         and height >= settings.minimum_height * marks.shape[0] / 1024
     )

@@ -20,7 +20,9 @@ The one place where truth is put together: evaluation, calibration, drawing and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +80,16 @@ class TruthSettings:
             'camera_height': self.camera_height,
             'camera_pitch': self.camera_pitch,
         }
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, float]) -> TruthSettings:
+        """Return the settings that `to_plain` gave; TypeError for other names."""
+        rest: dict[str, Any] = dict(values)
+        presence, limits = (
+            {name: rest.pop(name) for name in asdict(made) if name in rest}
+            for made in (PresenceSettings(), HazardSettings())
+        )
+        return cls(PresenceSettings(**presence), HazardSettings(**limits), **rest)
 
 
 @dataclass(frozen=True)
@@ -211,26 +223,51 @@ def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
     return Seen(inventory, needed, scene, visible)
 
 
-def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
-    """
-    Return what is true of a frame.
+@dataclass(frozen=True)
+class Ahead:
+    """Who and what is in the way, and what follows from it."""
 
-    Without a `camera` the default one is taken: Cityscapes' intrinsics, at the height and pitch
-    of the settings.
+    camera: Camera
+    """Scaled to the maps."""
+    things: list[Approach]
+    """Everybody who could be a danger."""
+    road: Road
+    corridor: Corridor
+    """What lies on the road within the stopping distance."""
+    hazard: HazardResult
+
+
+def used_camera(camera: Camera | None, shape: tuple[int, int], settings: TruthSettings) -> Camera:
     """
-    seen = read_seen(maps, settings)
-    height, width = maps.labels.shape
-    used = scaled(
-        camera or nominal_camera(maps.labels.shape, settings.camera_height, settings.camera_pitch),
-        width,
-        height,
-    )
-    things = approaches(seen.inventory, used)
+    Return the camera of a frame, scaled to maps of a shape, (H, W).
+
+    Without one the default is taken: Cityscapes' intrinsics, at the height and pitch of the
+    settings.
+    """
+    height, width = shape
+    found = camera or nominal_camera(shape, settings.camera_height, settings.camera_pitch)
+    return scaled(found, width, height)
+
+
+def look_ahead(
+    inventory: Inventory, maps: TruthMaps, camera: Camera | None, settings: TruthSettings
+) -> Ahead:
+    """Return who and what of an inventory of the maps is in the way; `camera` as `used_camera`."""
+    used = used_camera(camera, inventory.shape, settings)
+    things = approaches(inventory, used)
     limits = settings.hazard
-    runs = with_hood(seen.inventory.runs, maps.labels, maps.tells_hood)
-    road = Road(replace(seen.inventory, runs=runs), used, maps.depth)
+    runs = with_hood(inventory.runs, maps.labels, maps.tells_hood)
+    road = Road(replace(inventory, runs=runs), used, maps.depth)
     corridor = road.within(limits.corridor_width, limits.stopping_distance)
-    scene = hazard(things, limits, corridor)
+    return Ahead(used, things, road, corridor, hazard(things, limits, corridor))
+
+
+def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
+    """Return what is true of a frame; without a `camera` the default one is taken."""
+    seen = read_seen(maps, settings)
+    ahead = look_ahead(seen.inventory, maps, camera, settings)
+    used, things, road, scene = ahead.camera, ahead.things, ahead.road, ahead.hazard
+    limits = settings.hazard
     covered, visible = None, None
     if maps.visible is not None:
         reach = CLEAR_FACTOR * limits.stopping_distance
@@ -243,7 +280,7 @@ def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) 
         things,
         scene,
         visible,
-        corridor,
+        ahead.corridor,
         covered,
         road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},

@@ -116,14 +116,15 @@ def assess(
     labels: LabelMap,
     instances: np.ndarray | None = None,
     limits: Limits = Limits(),  # noqa: B008
+    counts: np.ndarray | None = None,
 ) -> Trust:
     """
     Return whether a frame with these labels can be scored.
 
-    `instances` are instance ids, uint16 (H, W). The scene is taken whole: before an occluder and
-    before any crop.
+    `instances` are instance ids, uint16 (H, W); `counts` the pixels by label id, int64 (256,),
+    where they are known already. The scene is taken whole: before an occluder and any crop.
     """
-    said = nothing_said(labels.labels)
+    said = nothing_said(labels.labels, counts)
     if labels.problem:
         return Trust(said, Fault.UNREADABLE, labels.problem)
     fault, reason = _unsaid(labels, said, limits.of(labels.tells_hood))

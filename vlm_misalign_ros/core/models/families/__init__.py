@@ -96,7 +96,7 @@ class Describes(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Whether it scores classes or answers in words."""
+        """Whether it scores classes, answers in words or reads masks."""
 
     def describe(self, query: Query, /) -> Description:
         """
@@ -108,7 +108,12 @@ class Describes(Protocol):
 
 
 class Family(Protocol):
-    """One way to name and open models; `FAMILY:REST` is the string of a model."""
+    """
+    One way to name and open models; `FAMILY:REST` is the string of a model.
+
+    A family with an attribute `bare` that is true has a model that `FAMILY` alone names; those
+    of one with `reads_masks` are shown masks and nothing else.
+    """
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -118,7 +123,7 @@ class Family(Protocol):
         """Return the model that `rest` of the string `text` names; ModelError for none."""
 
     def kind(self, reference: ModelReference, /) -> Kind:
-        """Return whether a VLM of this reference is contrastive or generative."""
+        """Return how a VLM of this reference answers."""
 
     def check(self, reference: ModelReference, role: Role, /) -> None:
         """Raise ModelError for what can be seen to be wrong without loading the model."""
@@ -141,6 +146,7 @@ FAMILIES: Registry[Family] = Registry(
         'transformers': f'{_HERE}.transformers:FAMILY',
         'transformers-clip': f'{_HERE}.transformers_clip:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
+        'mask_reader': f'{_HERE}.mask_reader:FAMILY',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
 )
@@ -159,6 +165,12 @@ def forms_of(family: str) -> tuple[str, ...]:
         return tuple(FAMILIES.load(family).forms)
     except ConfigurationError:
         return (f'{family}:...',)
+
+
+def reads_masks(text: str) -> bool:
+    """Return whether a string names a model that is shown the mask and nothing else."""
+    family = text.partition(':')[0]
+    return family in FAMILIES and bool(getattr(FAMILIES.load(family), 'reads_masks', False))
 
 
 def refuse_segmentation(reference: ModelReference) -> ModelError:

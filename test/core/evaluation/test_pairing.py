@@ -1,0 +1,83 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Parts of a frame brought together by stamp, and the frames before it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
+
+
+def test_a_frame_is_handed_out_once_with_all_its_parts():
+    pairing = Pairing(('image', 'mask'), 4)
+    assert pairing.add(1, 'image', 'a') is None
+    assert pairing.add(2, 'mask', 'b') is None
+    assert pairing.add(1, 'other', 'c') is None
+    assert pairing.add(1, 'mask', 'd') == {'image': 'a', 'mask': 'd'}
+    assert pairing.add(2, 'image', 'e') == {'image': 'e', 'mask': 'b'}
+
+
+def test_a_part_that_comes_twice_counts_as_it_came_last():
+    pairing = Pairing(('image', 'mask'), 4)
+    pairing.add(1, 'mask', 'old')
+    pairing.add(1, 'mask', 'new')
+    assert pairing.add(1, 'image', 'a') == {'image': 'a', 'mask': 'new'}
+
+
+def test_a_frame_that_needs_one_part_never_waits():
+    pairing = Pairing(('image',), 1)
+    assert [pairing.add(k, 'image', k) for k in range(3)] == [{'image': k} for k in range(3)]
+    assert pairing.dropped == 0
+
+
+@given(
+    st.permutations([(stamp, part) for stamp in range(6) for part in ('image', 'mask', 'source')]),
+    st.integers(1, 8),
+)
+def test_whatever_the_order_each_frame_comes_whole_or_is_dropped(order, capacity):
+    pairing = Pairing(('image', 'mask', 'source'), capacity)
+    done = {}
+    for stamp, part in order:
+        found = pairing.add(stamp, part, (stamp, part))
+        if found is not None:
+            assert stamp not in done
+            done[stamp] = found
+    for stamp, found in done.items():
+        assert found == {part: (stamp, part) for part in ('image', 'mask', 'source')}
+    if capacity >= 6:
+        assert len(done) == 6 and pairing.dropped == 0
+    assert len(pairing._open) <= capacity
+
+
+def test_past_frames_are_stride_apart_and_of_one_sequence():
+    past = Past(frames=2, stride=3)
+    found = [past.add(k, 'a', k) for k in range(9)]
+    assert found[0] == (0,) and found[3] == (0, 3) and found[5] == (2, 5)
+    assert found[6] == (0, 3, 6) and found[8] == (2, 5, 8)
+    assert past.add(9, 'b', 'first') == ('first',)
+
+
+def test_a_frame_that_is_not_later_begins_anew():
+    past = Past(frames=1, stride=1)
+    assert [past.add(5, None, 'a'), past.add(6, None, 'b')] == [('a',), ('a', 'b')]
+    assert past.add(6, None, 'c') == ('c',) and past.add(2, None, 'd') == ('d',)
+
+
+@given(st.integers(0, 4), st.integers(1, 4), st.integers(1, 30))
+def test_as_many_past_frames_as_there_are_up_to_those_asked_for(frames, stride, count):
+    past = Past(frames, stride)
+    for k in range(count):
+        wanted = [k - n * stride for n in range(frames, -1, -1)]
+        assert past.add(k, 's', k) == tuple(n for n in wanted if n >= 0)
