@@ -17,6 +17,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,6 +93,9 @@ def test_a_package_that_smolvlm_needs_is_named_with_its_command(tmp_path, monkey
     fault = fault_of(f'transformers:{folder}')
     assert fault.what.endswith('the package num2words is not installed')
     assert fault.remedy == 'pip install num2words'
+    root = Path(__file__).resolve().parents[3]
+    if (root / 'setup.py').is_file() and 'SmolVLM' in (root / 'config/evaluate.yaml').read_text():
+        assert "'num2words" in (root / 'setup.py').read_text()
 
 
 @pytest.mark.parametrize(

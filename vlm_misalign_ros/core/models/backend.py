@@ -31,6 +31,8 @@ from vlm_misalign_ros.core.models.load_faults import explained
 from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
 
 _LOG = logging.getLogger(__name__)
+_TALKS = ('modeling_utils', 'distributed.tensor_parallel', 'integrations.tensor_parallel')
+"""Modules that log lists of all weights as they load them."""
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -113,7 +115,8 @@ def _quiet() -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    logging.getLogger('transformers.modeling_utils').setLevel(logging.ERROR)
+    for name in _TALKS:
+        logging.getLogger(f'transformers.{name}').setLevel(logging.ERROR)
 
 
 @contextmanager
