@@ -97,6 +97,7 @@ setup(
         'mcap>=1.1',
         'zstandard>=0.20',
         'lz4>=4',
+        'urllib3>=2',
     ],
     extras_require={
         # Real rclpy from the package index, for machines without a ROS 2 installation.
@@ -108,6 +109,8 @@ setup(
             'ros-diagnostic-msgs>=5.5.1',
             'ros-rosgraph-msgs>=2.3.0',
         ],
+        # `transformers serve`, to put a checkpoint behind a server of chat completions.
+        'serving': ['transformers[serving]>=5.4'],
         'test': [
             'pytest>=7',
             'pytest-timeout>=2.1',
@@ -124,6 +127,8 @@ setup(
             'types-tqdm>=4.66',
             'types-jsonschema>=4',
             'pandas-stubs>=2.3',
+            # For the tests against a server that is none of ours.
+            'transformers[serving]>=5.4',
         ],
     },
     zip_safe=False,

@@ -14,6 +14,7 @@
 
 """Every node over real rclpy: what it publishes for what it hears."""
 
+import base64
 import json
 import threading
 import time
@@ -24,6 +25,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+import serving
 
 rclpy = pytest.importorskip('rclpy')
 
@@ -533,6 +536,60 @@ def test_a_vlm_node_publishes_what_its_model_says(world, picture, checkpoints, k
     ):
         assert getattr(found, name) == getattr(expected, name), name
     assert answers[0].header == messages.make_header(2 * NANO, 'front')
+
+
+def test_a_served_model_has_several_requests_under_way_and_each_answer_its_own_stamp(
+    world, monkeypatch
+):
+    monkeypatch.setenv('A_KEY', serving.CANARY)
+    pictures = {k * NANO: np.full((8, 16, 3), 40 * k, np.uint8) for k in range(2, 6)}
+    together, turn = threading.Barrier(3, timeout=20), threading.Condition()
+    left = [4 * NANO, 3 * NANO, 2 * NANO]
+
+    def answer(handler, asked):
+        url = asked.json['messages'][-1]['content'][0]['image_url']['url']
+        raw = np.frombuffer(base64.b64decode(url.partition(',')[2]), np.uint8)
+        stamp = int(cv2.imdecode(raw, cv2.IMREAD_COLOR)[0, 0, 0]) // 40 * NANO
+        if stamp not in left:
+            return serving.say({'error': f'no {serving.CANARY}'}, 400)(handler, asked)
+        together.wait()
+        with turn:
+            # The last that was sent is answered first.
+            assert turn.wait_for(lambda: left[0] == stamp, 20)
+        serving.say(serving.completion(f'A car, {stamp}.'))(handler, asked)
+        with turn:
+            left.pop(0)
+            turn.notify_all()
+
+    with serving.Server() as server:
+        answers = world.listen(topics.vlm_description('tested'), DiagnosticArray)
+        degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+        world.start(
+            Vlm,
+            name='tested',
+            model=f'openai:{serving.MODEL}',
+            base_url=server.url,
+            api_key_env='A_KEY',
+            uncertainty=False,
+            concurrency=3,
+        )
+        world.meet()
+        server.otherwise = answer
+        for stamp, pixels in list(pictures.items())[:3]:
+            degraded.publish(picture_message(pixels, stamp))
+        wait_for(lambda: len(answers) == 3)
+        degraded.publish(picture_message(pictures[5 * NANO], 5 * NANO))
+        wait_for(lambda: len(answers) == 4)
+    for message in answers[:3]:
+        stamp = messages.stamp_of(message.header)
+        found = codec.description_from_values(codec.values_of(message))
+        assert found.text == f'A car, {stamp}.'
+        assert found.image == checksum(pictures[stamp])
+    assert sorted(stamps(answers[:3])) == [2 * NANO, 3 * NANO, 4 * NANO]
+    failed = codec.description_from_values(codec.values_of(answers[3]))
+    assert stamps(answers)[3] == 5 * NANO
+    assert 'the server answers 400: no [key]' in failed.reason
+    assert serving.CANARY not in str(answers)
 
 
 class Told:

@@ -93,8 +93,44 @@ def test_an_error_is_kept_for_the_node():
     worker = Worker(work, 'every_frame', 4)
     worker.submit('broken')
     assert failed.wait(10)
-    worker._thread.join(10)
+    for thread in worker._threads:
+        thread.join(10)
     assert isinstance(worker.error, ValueError)
+
+
+def test_several_threads_work_on_as_many_items_at_once_begun_in_order():
+    begun, ended, lock = [], threading.Semaphore(0), threading.Lock()
+    taken = threading.Semaphore(0)
+    together, last = threading.Barrier(4), threading.Event()
+
+    def work(item):
+        with lock:
+            begun.append(item)
+        taken.release()
+        if item < 3:
+            # Nobody gets on before three are under way and the test has looked.
+            together.wait(10)
+            together.wait(10)
+        else:
+            last.set()
+        ended.release()
+
+    worker = Worker(work, 'every_frame', 2, threads=3)
+    for item in range(3):
+        worker.submit(item)
+        assert taken.acquire(timeout=10)
+    together.wait(10)
+    assert begun == [0, 1, 2]
+    for item in range(3, 7):
+        worker.submit(item)
+    # Three in hand and two that wait: the oldest of the others are gone.
+    assert worker.dropped == 2 and len(begun) == 3
+    together.wait(10)
+    assert last.wait(10)
+    for _ in range(5):
+        assert ended.acquire(timeout=10)
+    worker.stop()
+    assert sorted(begun) == [0, 1, 2, 5, 6]
 
 
 # Guard ---------------------------------------------------------------------------------------
@@ -146,6 +182,29 @@ def test_messages_of_strangers_and_empty_answers_never_end_it(error):
     got = Guarded(2).take(BAD, error)
     with pytest.raises(ModelError):
         got.take(BAD)
+
+
+def test_failures_of_several_threads_are_all_counted_and_end_it_after_as_many():
+    got, errors = Guarded(0), []
+    limited = Guarded(400)
+
+    def fail(guarded):
+        for _ in range(100):
+            try:
+                guarded.take(BAD)
+            except ModelError as error:
+                errors.append(str(error))
+
+    for guarded in (got, limited):
+        threads = [threading.Thread(target=fail, args=(guarded,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert got.guard.failures == limited.guard.failures == 400
+    assert errors == [
+        '400 frames in a row failed; the last: model m gave nan. max_failures is how many may'
+    ]
 
 
 def test_with_0_any_number_may_fail():

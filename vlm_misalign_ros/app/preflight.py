@@ -49,7 +49,7 @@ from vlm_misalign_ros.core.language.prompts import (
     prompts_hash,
 )
 from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, parse
+from vlm_misalign_ros.core.models.factory import check, kind_of, model_facts, parse
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
@@ -64,6 +64,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
     manner_of,
     truth_settings,
+    vlm_options,
 )
 from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
@@ -136,6 +137,11 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     if configuration.segmentation is not None:
         found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)
     _devices(configuration)
+    for vlm in configuration.vlms:
+        # Last: a served model is asked, which may cost something.
+        told = model_facts(vlm.model, **vlm_options(vlm))
+        for ask in asks_of(vlm):
+            found[ask.name].update(told)
     return found
 
 

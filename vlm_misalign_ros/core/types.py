@@ -231,6 +231,8 @@ class Description:
     """Seconds spent in the model; never part of what is compared between runs."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
+    cached: bool = False
+    """Whether a served model was not asked now: the answer was kept (answer_cache)."""
     input: Input = Input.IMAGE
     """What the model was shown."""
     shown: int = 1

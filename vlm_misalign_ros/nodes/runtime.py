@@ -190,15 +190,18 @@ class MisalignNode(Node):
         capacity: int,
         most: int = 0,
         failed: Callable[[Any, str], None] = lambda item, reason: None,
+        threads: int = 1,
     ) -> Worker[Any]:
         """
         Start a worker. What goes wrong with one item costs that item: `failed` is told why.
+
+        With several threads `work` and `failed` are called by several at once.
 
         A message that cannot be read (RecordError) is somebody else's, and says nothing of this
         node. After `most` other failures in a row (0: never) this node ends with the last reason.
         """
         guard = Guard(work, failed, most, self._say)
-        worker: Worker[Any] = Worker(guard, policy, capacity)
+        worker: Worker[Any] = Worker(guard, policy, capacity, threads)
         self.workers.append(worker)
         return worker
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -35,9 +35,8 @@ from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.factory import load_vlm
-from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
-from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters
+from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
 from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
@@ -90,9 +89,8 @@ class Vlm(runtime.MisalignNode):
                 'give the model a name for topics and records',
             )
         asks = asks_of(chosen)
-        options = {field.name: getattr(chosen, field.name) for field in fields(VlmOptions)}
-        # What it is tried out with as it is loaded; the asks are tried out one by one.
-        model = load_vlm(chosen.model, **{**options, 'prompt': asks[0].chosen.prompt})
+        # It is tried out with the prompt of the first as it is loaded; the asks one by one.
+        self._model = model = load_vlm(chosen.model, **vlm_options(chosen))
         askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
         for ask in asks:
             if ask.chosen != type(ask.chosen)(prompt=ask.chosen.prompt):
@@ -106,9 +104,20 @@ class Vlm(runtime.MisalignNode):
         self._camera: Camera | None = None
         self._lanes = _lanes(asks, askers, chosen)
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            chosen.concurrency,
         )
         self._listen()
+
+    def on_stop(self) -> None:
+        """Say how often a served model was asked, and what it cost."""
+        account = getattr(self._model, 'account', None)
+        if account is not None:
+            self.get_logger().info(account())
 
     def _listen(self) -> None:
         needed = frozenset().union(*(lane.pairing.needed for lane in self._lanes))

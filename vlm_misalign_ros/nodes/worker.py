@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A thread that works on frames one after the other, outside the subscription callback."""
+"""Threads that work on frames outside the subscription callback; one, unless asked otherwise."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -33,6 +34,7 @@ class Guard(Generic[T]):
     `failed` is told the item and the reason, `say` a line for the log. RecordError (a message of
     somebody else that cannot be read) and a FrameError that does not repeat are no sign that the
     worker itself is at fault; of any others `most` in a row (0: never) are, and raise the last.
+    May be called by several threads: then a row is one of ends, in the order in which they come.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Guard(Generic[T]):
         self._most = most
         self._say = say
         self._row = 0
+        self._lock = threading.Lock()
         self.failures = 0
 
     def __call__(self, item: T) -> None:
@@ -57,39 +60,46 @@ class Guard(Generic[T]):
         except RecordError as error:
             self._note(item, str(error))
         except FrameError as error:
-            self._row += error.repeats
-            self._note(item, str(error), error)
+            self._note(item, str(error), error, error.repeats)
         except MisalignError:
             raise
         except Exception as error:
-            self._row += 1
-            self._note(item, f'{type(error).__name__}: {error}', error)
+            self._note(item, f'{type(error).__name__}: {error}', error, True)
         else:
-            self._row = 0
+            with self._lock:
+                self._row = 0
 
-    def _note(self, item: T, reason: str, error: Exception | None = None) -> None:
-        self.failures += 1
-        self._say(f'{reason} (failure {self.failures})')
+    def _note(
+        self, item: T, reason: str, error: Exception | None = None, repeats: bool = False
+    ) -> None:
+        with self._lock:
+            self.failures += 1
+            failures = self.failures
+            self._row += repeats
+            row = self._row
+        self._say(f'{reason} (failure {failures})')
         self._failed(item, reason)
-        if error is not None and 0 < self._most <= self._row:
+        if error is not None and 0 < self._most <= row:
             raise ModelError(
-                f'{self._row} frames in a row failed; the last: {reason}',
-                'max_failures is how many may',
+                f'{row} frames in a row failed; the last: {reason}', 'max_failures is how many may'
             ) from error
 
 
 class Worker(Generic[T]):
     """
-    Hand items to `work` in a thread.
+    Hand items to `work` in one thread, or in several at once.
 
     Policy `every_frame` keeps up to `capacity` waiting items and drops the oldest beyond that;
     `latest` keeps only the newest. Items of several lanes are kept apart: each has that room of
-    its own. What is dropped is counted. The first exception of `work` ends the thread and stays
-    in `error` for the node to raise.
+    its own. What is dropped is counted. The first exception of `work` ends its thread and stays
+    in `error` for the node to raise. Items begin in the order in which they came; with several
+    threads they may end in another.
     """
 
-    def __init__(self, work: Callable[[T], None], policy: str, capacity: int) -> None:
-        """Start the thread."""
+    def __init__(
+        self, work: Callable[[T], None], policy: str, capacity: int, threads: int = 1
+    ) -> None:
+        """Start the threads."""
         self._work = work
         self._capacity = 1 if policy == 'latest' else capacity
         self._items: deque[tuple[int, T]] = deque()
@@ -99,8 +109,11 @@ class Worker(Generic[T]):
         self._stopping = False
         self.dropped = 0
         self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name='worker', daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name='worker', daemon=True) for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, item: T, lane: int = 0) -> None:
         """Add an item; returns at once."""
@@ -114,11 +127,13 @@ class Worker(Generic[T]):
             self._ready.notify()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread after the item in hand."""
+        """End each thread after the item in hand; wait `timeout` seconds for all of them."""
         with self._ready:
             self._stopping = True
-            self._ready.notify()
-        self._thread.join(timeout)
+            self._ready.notify_all()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
 
     def _run(self) -> None:
         while True:
@@ -133,6 +148,6 @@ class Worker(Generic[T]):
                 self._work(item)
             except BaseException as error:  # noqa: B036  (handed to the node's thread)
                 with self._ready:
-                    if not self._stopping:
+                    if not self._stopping and self.error is None:
                         self.error = error
                 return

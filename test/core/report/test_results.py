@@ -306,6 +306,20 @@ def test_pictures_follow_their_frames(run, tmp_path):
             {'models': {'m': {'model': 'transformers:m', 'role': 'vlm', 'sha256': '2'}}},
             'another model m',
         ),
+        (
+            [frame(2)],
+            {
+                'models': {
+                    'm': {
+                        'model': 'transformers:m',
+                        'role': 'vlm',
+                        'sha256': '1',
+                        'served': {'server': {'model': 'm-2026-11-26'}},
+                    }
+                }
+            },
+            'another model m',
+        ),
         ([frame(2)], {'models': {}}, 'another model m'),
         ([frame(2)], {'plugins': {'corruption fog': 'extras 2'}}, 'another plugins'),
         ([frame(2)], {'label_encoding': {'name': 'a.yaml'}}, 'another label encoding'),

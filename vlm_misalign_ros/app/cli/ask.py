@@ -29,6 +29,7 @@ EXAMPLES = """
 vlm-misalign ask miniature:llava
 vlm-misalign ask transformers:/models/segformer --segmentation
 vlm-misalign ask open_clip:ViT-B-16/openai street.png --device cuda
+vlm-misalign ask openai:Qwen/Qwen3-VL-8B-Instruct --base-url http://127.0.0.1:8000/v1
 """
 
 
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('picture', nargs='?', help='a picture file; left out: grey, 512 x 256')
     parser.add_argument('--segmentation', action='store_true', help='it segments')
     parser.add_argument('--prompt', default='', help='id of a prompt (set)')
+    parser.add_argument('--base-url', default='', help='openai:MODEL: address of its server')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:N')
     parser.add_argument(
         '--dtype', default='float32', choices=('float32', 'bfloat16', 'float16'), help='arithmetic'
@@ -56,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         mask = load_segmentation(arguments.model, **how).segment(picture)
         print(json.dumps({'classes': _shares(mask.labels), 'entropy': mask.entropy}))
         return 0
-    answer = load_vlm(arguments.model, prompt=arguments.prompt, **how).describe(picture)
+    how |= {'prompt': arguments.prompt, 'base_url': arguments.base_url}
+    answer = load_vlm(arguments.model, **how).describe(picture)
     print(json.dumps(dataclasses.asdict(answer)))
     return 0
 

@@ -127,6 +127,7 @@ class Evaluator:
         models = self._models(held, parts)
         told_by = {name: parts.get(vlm_part(name)) for name in models}
         seconds = {n: a.latency for n, a in told_by.items() if isinstance(a, Description)}
+        cached = [n for n, a in told_by.items() if isinstance(a, Description) and a.cached]
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
         known = source or Source('', '', stamp, 0, 0, 0, Condition(UNKNOWN))
@@ -146,7 +147,7 @@ class Evaluator:
             truth=None if held.truth is None else _truth(held.truth),
             segmentation=segmentation,
             models=models,
-            timing=TimingEntry(seconds),
+            timing=TimingEntry(seconds, cached),
             labels=held.entry(),
             problem=held.problem or None,
             image=held.evidence.image or None,

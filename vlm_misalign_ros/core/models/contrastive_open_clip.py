@@ -75,8 +75,8 @@ class OpenClipEmbedder:
         self._tokenizer = open_clip.get_tokenizer(name)
         with torch.inference_mode():
             self.scale = float(model.logit_scale.exp())
-        bias = getattr(model, 'logit_bias', None)
-        self.bias = None if bias is None else float(bias.detach())
+            bias = getattr(model, 'logit_bias', None)
+            self.bias = None if bias is None else float(bias)
         if self.bias == 0:
             # open_clip takes 0 where the file has none, and a model that is scored by its
             # sigmoid then asserts nearly everything. No training ends at exactly 0.

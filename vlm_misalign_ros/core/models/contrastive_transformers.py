@@ -78,8 +78,8 @@ class TransformersEmbedder:
             # Jia et al. 2021 (ALIGN) divide by a temperature, Radford et al. 2021 (CLIP) multiply
             # by the exponential of a scale.
             self.scale = float(scale.exp() if temperature is None else 1 / temperature)
-        bias = getattr(self.model, 'logit_bias', None)
-        self.bias = None if bias is None else float(bias.detach())
+            bias = getattr(self.model, 'logit_bias', None)
+            self.bias = None if bias is None else float(bias)
         tokenizer = self._processor.tokenizer
         longest = getattr(config.text_config, 'max_position_embeddings', 512)
         self._reading = {

@@ -64,6 +64,21 @@ def model_hash(reference: ModelReference) -> str:
     return weights_hash(reference.directory)
 
 
+def model_facts(text: str, **options: Any) -> dict[str, Any]:
+    """
+    Return what is known of a model only by asking it, for the manifest; most families ask nothing.
+
+    `options` are the fields of VlmOptions. ModelError says why it does not answer.
+    """
+    reference = parse(text)
+    ask = getattr(FAMILIES.load(reference.family), 'facts', None)
+    if ask is None:
+        return {}
+    with _opening():
+        found: dict[str, Any] = ask(reference, VlmOptions(**options))
+    return found
+
+
 @contextmanager
 def _opening() -> Iterator[None]:
     """Turn what a model cannot do with its own prompts into a ModelError: no frame is to blame."""

@@ -61,6 +61,13 @@ _FREE_OF_MODELS = (
     'policy',
     'reliability',
     'trust_remote_code',
+    'api_key_env',
+    'timeout',
+    'retries',
+    'concurrency',
+    'requests_per_minute',
+    'token_budget',
+    'answer_cache',
 )
 """Settings of a model's node that do not say what it is (hashes do) or how it answers."""
 _GAP = NANO
@@ -195,14 +202,7 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     configuration = manifest.get('configuration') or {}
     monitor = evaluation_settings(manifest) or {}
     found: dict[str, Any] = {
-        f'model {name}': [
-            entry.get('role'),
-            entry.get('sha256') or entry.get('model'),
-            (entry.get('calibration') or {}).get('sha256'),
-            entry.get('prompts_sha256'),
-            entry.get('ask'),
-            entry.get('paraphrases_sha256'),
-        ]
+        f'model {name}': _model(entry)
         for name, entry in sorted((manifest.get('models') or {}).items())
     }
     # A bag's analysis knows no more of its models than their names.
@@ -220,6 +220,20 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
         if entry.name not in _FREE:
             found[entry.name] = monitor.get(entry.name)
     return found
+
+
+def _model(entry: Mapping[str, Any]) -> list[Any]:
+    """Return what of a model's entry in a manifest decides what it says."""
+    return [
+        entry.get('role'),
+        entry.get('sha256') or entry.get('model'),
+        (entry.get('calibration') or {}).get('sha256'),
+        entry.get('prompts_sha256'),
+        entry.get('ask'),
+        entry.get('paraphrases_sha256'),
+        # A server may have another model under the name by now.
+        ((entry.get('served') or {}).get('server') or {}).get('model'),
+    ]
 
 
 def _degraded(manifest: Mapping[str, Any]) -> dict[str, Any]:

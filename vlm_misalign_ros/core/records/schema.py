@@ -230,11 +230,13 @@ class ModelEntry(msgspec.Struct, frozen=True):
         return self.answer, self.score
 
 
-class TimingEntry(msgspec.Struct, frozen=True):
+class TimingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times; never part of what is compared between runs."""
 
     model_seconds: dict[str, float]
     """Seconds spent in each model."""
+    cached: list[str] = msgspec.field(default_factory=list)
+    """Served models that were not asked: their answers were kept from before."""
 
 
 class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):

@@ -66,6 +66,9 @@ class Evidence:
     doubled: set[_Place] = field(default_factory=set)
     scored: Counter[str] = field(default_factory=Counter)
     unverified: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    cached: Counter[str] = field(default_factory=Counter)
+    """Answers of served models that were not asked for in this run."""
     epochs: Counter[tuple[str | None, int]] = field(default_factory=Counter)
     stretches: dict[tuple[str | None, int], Lost] = field(default_factory=dict)
     beside: dict[str, _Beside] = field(default_factory=dict)
@@ -97,6 +100,8 @@ class Evidence:
                 self.unverified[name] += not entry.verified
             elif entry.status is State.DOUBLED:
                 self.doubled.add((record.run, record.epoch, record.stamp))
+        self.answered.update(n for n, entry in record.models.items() if entry.answer is not None)
+        self.cached.update(record.timing.cached)
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
@@ -157,6 +162,7 @@ class Evidence:
         """Return what has to be known of a run's data beside its verdict."""
         return [
             *self._unverified(),
+            *self._kept(),
             *(note for record in self.accounts for note in _accounted(record)),
             *self._joined_beside(),
             *self._lost(),
@@ -171,6 +177,13 @@ class Evidence:
                     f'{name}: {count} of {self.scored[name]} scored {what} are unverified: no '
                     'checksum says that they are of this picture'
                 )
+
+    def _kept(self) -> Iterator[str]:
+        for name, count in self.cached.items():
+            yield (
+                f'{name}: {count} of {self.answered[name]} answers were kept from before '
+                '(answer_cache), and the server was not asked'
+            )
 
     def _joined_beside(self) -> Iterator[str]:
         for part, found in self.beside.items():

@@ -16,16 +16,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vlm_misalign_ros.core.corruptions import Manner
 from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
-from vlm_misalign_ros.core.settings.asks import AskParameters
+from vlm_misalign_ros.core.models.families import VlmOptions
+from vlm_misalign_ros.core.models.served.address import check_served
+from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
+from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
@@ -133,8 +137,8 @@ class SegmentationParameters:
 
 
 @dataclass(frozen=True)
-class VlmParameters(LibraryParameters, AskParameters):
-    """Parameters of a VLM node; those of its ask stand first."""
+class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
+    """Parameters of a VLM node: those of its ask, of a server, of a library, then its own."""
 
     name: str = parameter('', 'name of the model in topics and records')
     asks: tuple[str, ...] = parameter(
@@ -150,7 +154,8 @@ class VlmParameters(LibraryParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'transformers-clip:NAME_OR_DIR or miniature:NAME',
+        'transformers-clip:NAME_OR_DIR, miniature:NAME, or openai:MODEL behind the server of '
+        'base_url',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
@@ -192,6 +197,10 @@ class VlmParameters(LibraryParameters, AskParameters):
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a server that will not do, before it is written down."""
+        check_served(self.model, self.base_url, self.api_key_env, self.concurrency)
 
 
 @dataclass(frozen=True)
@@ -335,6 +344,12 @@ class RecorderParameters:
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+
+def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
+    """Return the parameters that a VLM node opens its model with; the prompt of its first ask."""
+    found = {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
+    return {**found, 'prompt': asks_of(parameters)[0].chosen.prompt}
 
 
 def manner_of(parameters: CorruptionParameters) -> Manner:

@@ -71,6 +71,17 @@ class VlmOptions:
     """What from_pretrained of the processor is given."""
     generation_kwargs: Options | str = ''
     """What generate is given, for the answer."""
+    base_url: str = ''
+    api_key_env: str = 'OPENAI_API_KEY'
+    picture_format: str = 'png'
+    jpeg_quality: int = 90
+    longest_edge: int = 0
+    timeout: float = 60.0
+    retries: int = 3
+    concurrency: int = 1
+    requests_per_minute: float = 0.0
+    token_budget: int = 0
+    answer_cache: str = ''
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,7 @@ FAMILIES: Registry[Family] = Registry(
         'transformers-clip': f'{_HERE}.transformers_clip:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
         'mask_reader': f'{_HERE}.mask_reader:FAMILY',
+        'openai': f'{_HERE}.openai:FAMILY',
     },
     needs=('forms', 'parse', 'kind', 'check', 'open_vlm', 'open_segmentation'),
 )
