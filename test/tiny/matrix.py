@@ -70,6 +70,15 @@ class Family:
     """Whether it is in the half of the tests that always runs."""
 
 
+_LENGTHS: dict[str, dict[str, Any]] = {
+    '': {'max_new_tokens': LENGTH, 'do_sample': False},
+    # The whole model, asked for text: the part that thinks has its own options.
+    'qwen2_5_omni': {
+        'generation_mode': 'text',
+        'thinker_max_new_tokens': LENGTH,
+        'thinker_do_sample': False,
+    },
+}
 _OURS = generative_prompt('default')
 _CAPTION = generative_prompt('caption')
 
@@ -118,6 +127,7 @@ FAMILIES: dict[str, Family] = {
     'gemma3': Family(others.gemma3, 'gemma3', _OURS, fast=True),
     'mllama': Family(others.mllama, 'mllama', _OURS, fast=True),
     'fast_vlm': Family(others.fast_vlm, 'fast_vlm', _OURS, view=MIDDLE),
+    'qwen2_5_omni': Family(others.qwen2_5_omni, 'qwen2_5_omni', _OURS),
     'phi4_multimodal': Family(others.phi4_multimodal, 'phi4_multimodal', _OURS, fast=True),
 }
 """Every generative family that is tested, by name."""
@@ -178,12 +188,12 @@ class Reference:
         """Return the answer."""
         inputs = self.inputs(pictures, words, system)
         inputs.pop('labels', None)
+        kind = self.family.model_type
         with torch.inference_mode():
-            tokens = self.model.generate(**inputs, max_new_tokens=LENGTH, do_sample=False)[0]
+            tokens = self.model.generate(**inputs, **_LENGTHS.get(kind, _LENGTHS['']))[0]
         asked = inputs['input_ids'][0]
         if torch.equal(tokens[: len(asked)], asked):
             tokens = tokens[len(asked) :]
-        kind = self.family.model_type
         text = self.processor.decode(tokens, skip_special_tokens=kind != 'florence2')
         if kind == 'florence2':
             text = self.processor.post_process_generation(text, task=words, image_size=(256, 128))

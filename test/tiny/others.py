@@ -266,3 +266,70 @@ def phi4_multimodal(folder: Path) -> None:
             chat_template=chat('<|endoftext10|>', BARE),
         ),
     )
+
+
+def qwen2_5_omni(folder: Path) -> None:
+    """Write the whole model, with the parts that hear and speak."""
+    speller = words(
+        named={
+            'image_token': '<|IMAGE|>',
+            'audio_token': '<|AUDIO|>',
+            'video_token': '<|VIDEO|>',
+            'vision_bos_token': '<|vision_bos|>',
+            'vision_eos_token': '<|vision_eos|>',
+            'audio_bos_token': '<|audio_bos|>',
+            'audio_eos_token': '<|audio_eos|>',
+        },
+        begins=False,
+    )
+    rope = {'rope_type': 'default', 'rope_theta': 1e4, 'mrope_section': [1, 1, 2]}
+    spoken = {
+        'audio_token_index': speller.audio_token_id,
+        'image_token_index': speller.image_token_id,
+        'video_token_index': speller.video_token_id,
+        'vision_start_token_id': speller.vision_bos_token_id,
+        'vision_end_token_id': speller.vision_eos_token_id,
+        'audio_start_token_id': speller.audio_bos_token_id,
+        'audio_end_token_id': speller.audio_eos_token_id,
+    }
+    sizes = text(len(speller), rope_parameters=rope)
+    config = tf.Qwen2_5OmniConfig(
+        thinker_config={
+            'text_config': sizes,
+            'vision_config': {
+                'depth': 2,
+                'hidden_size': 32,
+                'intermediate_size': 48,
+                'out_hidden_size': 32,
+                'num_heads': 2,
+                'patch_size': 14,
+                'window_size': 56,
+                'fullatt_block_indexes': [1],
+            },
+            'audio_config': {
+                'd_model': 16,
+                'encoder_layers': 1,
+                'encoder_attention_heads': 2,
+                'encoder_ffn_dim': 16,
+                'output_dim': 32,
+            },
+            **spoken,
+        },
+        talker_config={**sizes, 'embedding_size': 32, **spoken},
+        token2wav_config={
+            'dit_config': {'hidden_size': 16, 'num_hidden_layers': 1, 'num_attention_heads': 2,
+                           'ff_mult': 1, 'emb_dim': 16, 'head_dim': 8, 'enc_emb_dim': 16,
+                           'enc_dim': 16, 'enc_channels': [16, 16, 16, 16, 48],
+                           'enc_attention_channels': 8, 'enc_se_channels': 8},
+            'bigvgan_config': {'upsample_initial_channel': 64},
+        },
+    )  # fmt: skip
+    processor = tf.Qwen2_5OmniProcessor(
+        tf.Qwen2VLImageProcessor(size={'shortest_edge': 28 * 28 * 4, 'longest_edge': 28 * 28 * 64}),
+        tf.Qwen2VLVideoProcessor(),
+        tf.WhisperFeatureExtractor(feature_size=128),
+        speller,
+        chat_template=chat('<|vision_bos|><|IMAGE|><|vision_eos|>', BARE),
+    )
+    save(folder, tf.Qwen2_5OmniForConditionalGeneration(config), processor)
+    torch.save({'Chelsie': {}}, folder / 'spk_dict.pt')

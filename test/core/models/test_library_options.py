@@ -196,6 +196,9 @@ def test_settings_of_the_processor_reach_it(tmp_path):
 def test_a_family_refuses_what_it_has_no_use_for(checkpoints, tmp_path):
     with pytest.raises(ConfigurationError, match="'open_clip' take no processor_kwargs"):
         load_vlm(f'open_clip:local-dir:{checkpoints["clip"]}', processor_kwargs={'size': 3})
+    for text in ('openai:m', 'mask_reader'):
+        with pytest.raises(ConfigurationError, match='take no model_kwargs'):
+            load_vlm(text, base_url='http://127.0.0.1:9/v1', model_kwargs={'revision': 'x'})
     folder = make(contrasts.hf_siglip, tmp_path / 'siglip')
     with pytest.raises(ConfigurationError, match='take no generation_kwargs'):
         load_vlm(f'transformers-clip:{folder}', generation_kwargs={'num_beams': 2})

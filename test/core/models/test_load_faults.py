@@ -84,6 +84,24 @@ def test_what_loading_raises(llava, monkeypatch, error, cause, remedy):
         assert remedy in fault.remedy
 
 
+@pytest.mark.parametrize(
+    'error, remedy',
+    [
+        (torch.OutOfMemoryError('CUDA out of memory. Tried 20 GiB'), 'give a smaller model'),
+        (ModuleNotFoundError("No module named 'triton'"), 'pip install triton'),
+        (RuntimeError('some kernel'), 'the model cannot be used as it is'),
+    ],
+)
+def test_what_the_first_answer_raises(llava, monkeypatch, error, remedy):
+    """Weights may fit where an answer does not, and kernels are looked for when they are used."""
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(tf.LlavaForConditionalGeneration, 'generate', fails)
+    assert fault_of(f'transformers:{llava}').remedy.startswith(remedy)
+
+
 def test_a_package_that_smolvlm_needs_is_named_with_its_command(tmp_path, monkeypatch):
     from transformers.models.smolvlm import processing_smolvlm
 

@@ -44,14 +44,7 @@ class OpenClipEmbedder:
         import open_clip
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
-        refuse_options(
-            {
-                'model_kwargs': options.model_kwargs,
-                'processor_kwargs': options.processor_kwargs,
-                'generation_kwargs': options.generation_kwargs,
-            },
-            'open_clip',
-        )
+        refuse_options(options, 'open_clip')
         self._device = backend.prepare(options.device, options.threads)
         dtype = backend.arithmetic_or_own(options.dtype)
         self._dtype = dtype or torch.float32

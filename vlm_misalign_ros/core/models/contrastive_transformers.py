@@ -41,7 +41,7 @@ class TransformersEmbedder:
         """Load it; a library's error for what it cannot, ModelError for another kind of model."""
         from transformers import AutoConfig, AutoModel, AutoProcessor
 
-        refuse_options({'generation_kwargs': options.generation_kwargs}, 'transformers-clip')
+        refuse_options(options, 'transformers-clip', ('generation_kwargs',))
         device = backend.prepare(options.device, options.threads)
         network = model_options(options.model_kwargs)
         shared: dict[str, Any] = {

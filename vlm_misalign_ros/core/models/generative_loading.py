@@ -91,6 +91,10 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
             f'{type(processor).__name__}, which takes no pictures',
             'give an image-text-to-text model with its preprocessor_config.json',
         )
+    # Of a model that speaks, too, the part that answers in words; the other is left out.
+    thinker = getattr(config, 'thinker_config', None)
+    if thinker is not None:
+        network['config'] = thinker
     model, unfilled = backend.load_pretrained(
         AutoModelForMultimodalLM,
         named,

@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 
 Options = Mapping[str, Any]
-NONE: Options = MappingProxyType({})
+NAMES = ('model_kwargs', 'processor_kwargs', 'generation_kwargs')
+"""The three, as fields of VlmOptions."""
 
 _MODEL: dict[str, tuple[type, ...]] = {
     'attn_implementation': (str,),
@@ -151,10 +151,10 @@ def generation_options(value: Any) -> dict[str, Any]:
     return found
 
 
-def refuse_options(options: Mapping[str, Any], family: str) -> None:
-    """Raise ConfigurationError for mappings that a family of models has no use for."""
-    for name, value in options.items():
-        if mapping_of(value, name):
+def refuse_options(options: Any, family: str, names: Sequence[str] = NAMES) -> None:
+    """Raise ConfigurationError for mappings of VlmOptions that a family has no use for."""
+    for name in names:
+        if mapping_of(getattr(options, name), name):
             raise ConfigurationError(
                 f'models of the family {family!r} take no {name}', f'leave out {name}'
             )

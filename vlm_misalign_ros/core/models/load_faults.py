@@ -103,16 +103,25 @@ def explained(error: BaseException, directory: Path | None = None) -> tuple[str,
     damaged = damaged_json(directory) if directory is not None else ''
     if damaged:
         return damaged, 'save or download the model again, all of its files'
+    told = of_this_machine(error)
+    if told is not None:
+        return told
     # The end of a long message, which often has the advice, is no part of the line.
     whole = f'{cause} {str(error)[:_READ]}'
-    if isinstance(error, MemoryError) or _MEMORY.search(whole):
-        return f'it does not fit into the memory ({cause})', _MEMORY_REMEDY
-    if isinstance(error, ImportError) and (package := missing_package(str(error))):
-        return f'the package {package} is not installed', f'pip install {package}'
     for pattern, remedy in _REMEDIES:
         if pattern.search(whole):
             return cause, remedy
     return cause, ''
+
+
+def of_this_machine(error: BaseException) -> tuple[str, str] | None:
+    """Return (cause, remedy) where memory or a package is lacking, whatever the model; or None."""
+    cause = cause_of(error)
+    if isinstance(error, MemoryError) or _MEMORY.search(f'{cause} {str(error)[:_READ]}'):
+        return f'it does not fit into the memory ({cause})', _MEMORY_REMEDY
+    if isinstance(error, ImportError) and (package := missing_package(str(error))):
+        return f'the package {package} is not installed', f'pip install {package}'
+    return None
 
 
 def damaged_json(directory: Path) -> str:
