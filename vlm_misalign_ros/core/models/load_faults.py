@@ -43,8 +43,8 @@ _MISSING = (
 )
 _MEMORY = re.compile(r'out of memory|cannot allocate memory|not enough memory|bad_alloc', re.I)
 _MEMORY_REMEDY = (
-    'give a smaller model, dtype: bfloat16, another device, or in model_kwargs a device_map or '
-    'a quantization_config'
+    'give a smaller model, dtype: bfloat16 or another device; a VLM of transformers takes a '
+    'device_map or a quantization_config in model_kwargs'
 )
 _REMEDIES = (
     (
