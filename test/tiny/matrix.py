@@ -15,8 +15,8 @@
 """
 The family matrix: what each family answers, held against its library's own way.
 
-Every row is made of what was run. `python -m tiny.matrix` (with PYTHONPATH=.:test) prints the
-tables of docs/models.md.
+Every row is made of what was run. `python -m tiny.matrix --write` (with PYTHONPATH=.:test) puts the
+tables into docs/models.md.
 """
 
 from __future__ import annotations
@@ -381,6 +381,10 @@ def seen(view: View) -> str:
     return f'{left} to {right} % of the width{rows}; padded'
 
 
+def _plain(name: str) -> str:
+    return name.replace('-', '').replace('_', '')
+
+
 def generative_row(name: str, folder: Path) -> str:
     """Return the row of a generative family, of what was run."""
     family = FAMILIES[name]
@@ -388,11 +392,12 @@ def generative_row(name: str, folder: Path) -> str:
     equal = sum(ours == theirs for ours, theirs in outcome.answers.values())
     takes = [way for way in ('system prompt', 'several pictures', 'words alone')
              if way in outcome.answers and way not in outcome.refused]  # fmt: skip
-    own = f'`{family.own}`' if family.own not in (_OURS, _CAPTION) else 'prompt of this package'
-    asked = 'template' if not family.plain else 'plain prompt'
-    said = ', '.join([f'{asked}, {own}', *takes])
+    own = [f'its own `{family.own}`'] if family.own not in (_OURS, _CAPTION) else []
+    said = ', '.join(['plain prompt' if family.plain else 'template', *own, *takes])
+    title, further = f'`{family.model_type}`', _plain(name).removeprefix(_plain(family.model_type))
+    title += f', {further.strip()}' if further else ''
     return (
-        f'| {name} | {said} | {equal} of {len(outcome.answers)} texts | {seen(outcome.view)} | '
+        f'| {title} | {said} | {equal} of {len(outcome.answers)} texts | {seen(outcome.view)} | '
         f'tiny `{type(Reference(folder, family).model).__name__}` |'
     )
 
@@ -413,6 +418,8 @@ def contrastive_row(name: str, folder: Path) -> str:
     )
 
 
+DOCS = Path(__file__).parents[2] / 'docs' / 'models.md'
+MARKS = ('<!-- families -->', '<!-- /families -->')
 HEAD = (
     '| family | answers | equal to reference | field of view | tested with |\n'
     '|---|---|---|---|---|'
@@ -432,9 +439,27 @@ def tables() -> str:
             for name in CONTRASTIVE
         ]
     versions = ', '.join(f'{name} {version(name)}' for name in ('transformers', 'open_clip_torch'))
-    return '\n'.join([f'Made with {versions}.', '', HEAD, *generative, '', HEAD, *contrastive, ''])
+    return '\n'.join([f'Run with {versions}:', '', HEAD, *generative, '', HEAD, *contrastive, ''])
+
+
+def rows(text: str) -> list[str]:
+    """Return the rows of the tables in the text of the docs."""
+    inside = text.split(MARKS[0])[1].split(MARKS[1])[0]
+    return [line for line in inside.splitlines() if line.startswith('| ')]
+
+
+def main() -> None:
+    """Print the tables, or put them into the docs."""
+    torch.set_num_threads(1)
+    made = tables()
+    if '--write' not in sys.argv:
+        sys.stdout.write(made)
+        return
+    text = DOCS.read_text(encoding='utf-8')
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    DOCS.write_text(f'{before}{MARKS[0]}\n{made}{MARKS[1]}{after}', encoding='utf-8')
 
 
 if __name__ == '__main__':
-    torch.set_num_threads(1)
-    sys.stdout.write(tables())
+    main()

@@ -14,13 +14,14 @@
 
 """The family matrix: every family, loaded by its name alone, against its library's own way."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+import transformers as tf
+from PIL import Image
 from tiny import contrasts, matrix
 from tiny.matrix import CONTRASTIVE, FAMILIES, make, scene
+from tiny.words import words
 
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.labels.classes import CLASSES
@@ -30,7 +31,6 @@ from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.types import WHOLE
 
 pytestmark = pytest.mark.heavy
-DOCS = Path(__file__).parents[3] / 'docs' / 'models.md'
 
 
 def halves(names, fast):
@@ -119,6 +119,31 @@ def test_llava_next_sees_a_wide_frame_unpadded(tiny):
     model = load_vlm(f'transformers:{tiny("llava_next")}', max_new_tokens=2, uncertainty=False)
     assert model.describe(frame).view == WHOLE
     assert model.model._shown.fit(frame)[0] is frame
+
+
+@pytest.mark.parametrize('height, count', [(1024, 1752), (2048, 2928)])
+def test_what_a_padded_frame_costs_llava_next(height, count):
+    """
+    By hand: the thumbnail is 24 x 24 tokens; 2048 x 1024 in 672 x 336 has tiles of 48 x 24, and a
+    mark at the end of 24 rows; a square in 672 x 672 has 48 x 48, and 48 marks.
+    """
+    pictures = tf.LlavaNextImageProcessor(
+        size={'shortest_edge': 336},
+        crop_size={'height': 336, 'width': 336},
+        image_grid_pinpoints=[[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+    )
+    processor = tf.LlavaNextProcessor(
+        pictures,
+        words(named={'image_token': '<image>'}),
+        patch_size=14,
+        vision_feature_select_strategy='default',
+        num_additional_image_tokens=1,
+    )
+    shown = Image.new('RGB', (2048, height))
+    ids = processor(images=shown, text='<image>', return_tensors='pt')['input_ids']
+    assert int((ids == processor.image_token_id).sum()) == count
+    tiles, rows = 48 * (24 if height == 1024 else 48), 24 if height == 1024 else 48
+    assert 24 * 24 + tiles + rows == count
 
 
 def test_a_system_prompt_stands_in_its_place_or_before_the_question(tiny, caplog):
@@ -212,8 +237,9 @@ def test_the_sides_of_a_wide_frame_reach_a_contrastive_model(tiny, name):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_tables_of_the_docs_are_what_was_run():
-    """`PYTHONPATH=.:test python -m tiny.matrix` makes them."""
+    """`PYTHONPATH=.:test python -m tiny.matrix --write` makes them."""
     torch.set_num_threads(1)
-    made = [line for line in matrix.tables().splitlines() if line.startswith('| ')]
-    text = DOCS.read_text(encoding='utf-8')
-    assert [line for line in made if line not in text] == []
+    made = f'{matrix.MARKS[0]}{matrix.tables()}{matrix.MARKS[1]}'
+    written = matrix.rows(matrix.DOCS.read_text(encoding='utf-8'))
+    assert written == matrix.rows(made)
+    assert len(written) == len(FAMILIES) + len(CONTRASTIVE) + 2
