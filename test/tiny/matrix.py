@@ -15,8 +15,8 @@
 """
 The family matrix: what each family answers, held against its library's own way.
 
-Every row is made of what was run. `python -m tiny.matrix --write` (with PYTHONPATH=.:test) puts the
-tables into docs/models.md.
+Every row is made of what was run. `python -m tiny.matrix --write` (with PYTHONPATH=.:test) puts
+the tables into docs/models.md.
 """
 
 from __future__ import annotations

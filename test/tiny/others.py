@@ -22,6 +22,7 @@ import torch
 import transformers as tf
 
 from tiny.llavas import BARE, SIZE, VISION, chat, save, text
+from tiny.qwens import BUDGET
 from tiny.words import words
 
 
@@ -325,7 +326,7 @@ def qwen2_5_omni(folder: Path) -> None:
         },
     )  # fmt: skip
     processor = tf.Qwen2_5OmniProcessor(
-        tf.Qwen2VLImageProcessor(size={'shortest_edge': 28 * 28 * 4, 'longest_edge': 28 * 28 * 64}),
+        tf.Qwen2VLImageProcessor(size=BUDGET),
         tf.Qwen2VLVideoProcessor(),
         tf.WhisperFeatureExtractor(feature_size=128),
         speller,

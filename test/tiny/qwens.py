@@ -31,7 +31,8 @@ _QWEN = {
     'vision_end_token': '<|vision_end|>',
 }
 _SHOWN = '<|vision_start|><|image_pad|><|vision_end|>'
-_BUDGET = {'shortest_edge': 28 * 28 * 4, 'longest_edge': 28 * 28 * 64}
+BUDGET = {'shortest_edge': 28 * 28 * 4, 'longest_edge': 28 * 28 * 64}
+"""Pixels at least and at most of a family that takes pictures of any size."""
 
 
 def _marks(speller: Any) -> dict[str, int]:
@@ -72,7 +73,7 @@ def qwen2_vl(folder: Path) -> None:
         folder,
         tf.Qwen2VLForConditionalGeneration(config),
         tf.Qwen2VLProcessor(
-            tf.Qwen2VLImageProcessor(size=_BUDGET),
+            tf.Qwen2VLImageProcessor(size=BUDGET),
             speller,
             tf.Qwen2VLVideoProcessor(),
             chat_template=chat(_SHOWN, BARE),
@@ -100,7 +101,7 @@ def qwen2_5_vl(folder: Path) -> None:
         folder,
         tf.Qwen2_5_VLForConditionalGeneration(config),
         tf.Qwen2_5_VLProcessor(
-            tf.Qwen2VLImageProcessor(size=_BUDGET),
+            tf.Qwen2VLImageProcessor(size=BUDGET),
             speller,
             tf.Qwen2VLVideoProcessor(),
             chat_template=chat(_SHOWN, BARE),
@@ -128,7 +129,7 @@ def qwen3_vl(folder: Path) -> None:
         folder,
         tf.Qwen3VLForConditionalGeneration(config),
         tf.Qwen3VLProcessor(
-            tf.Qwen2VLImageProcessor(size=_BUDGET, patch_size=16),
+            tf.Qwen2VLImageProcessor(size=BUDGET, patch_size=16),
             speller,
             tf.Qwen3VLVideoProcessor(),
             chat_template=chat(_SHOWN, BARE),
@@ -165,7 +166,7 @@ def glm4v(folder: Path) -> None:
         folder,
         tf.Glm4vForConditionalGeneration(config),
         tf.Glm4vProcessor(
-            tf.Glm4vImageProcessor(size=_BUDGET),
+            tf.Glm4vImageProcessor(size=BUDGET),
             speller,
             tf.Glm4vVideoProcessor(),
             chat_template=chat('<|begin_of_image|><|image|><|end_of_image|>', BARE),

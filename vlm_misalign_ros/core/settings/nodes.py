@@ -154,8 +154,7 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'transformers-clip:NAME_OR_DIR, miniature:NAME, or openai:MODEL behind the server of '
-        'base_url',
+        'transformers-clip:NAME_OR_DIR, miniature:NAME, mask_reader, or openai:MODEL of base_url',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
