@@ -20,6 +20,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +45,8 @@ from vlm_misalign_ros.app import launching  # noqa: E402
 from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.records.ending import TOLD, told_ending  # noqa: E402
+from vlm_misalign_ros.core.records.schema import FrameRecord  # noqa: E402
+from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
@@ -235,6 +238,67 @@ def test_a_node_of_a_launch_that_is_ended_is_named(config, scenes, tmp_path, nam
     assert any(words in reason for reason in verdict['reasons']), verdict['reasons']
     failed = [check for check in verdict['checks'] if check['name'] == 'end of the run']
     assert (failed[0]['status'] == 'INVALID') is ends
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here')
+def test_two_asks_of_one_launched_model_are_one_process(scenes, tmp_path):
+    path = tmp_path / 'live.yaml'
+    asks = {'plain': {}, 'told': {'input': 'image+objects'}}
+    path.write_text(
+        yaml.safe_dump(
+            {
+                'mode': 'live',
+                'segmentation': {'model': 'miniature:segformer', 'input_height': 128},
+                'vlms': {'llava': {'model': 'miniature:llava', 'asks': asks}},
+                'monitor': {'deadline': 10.0, 'frames': 24, 'duration': 200.0},
+            }
+        )
+    )
+    environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path / 'log')}
+    mark = f'mark-{tmp_path}'
+    command = ['ros2', 'launch', 'vlm_misalign_ros', 'live.launch.py', f'config:={path}']
+    command += [f'out:={tmp_path}', 'name:=run']
+    camera = [sys.executable, '-m', 'vlm_misalign_ros.nodes.replay', '--ros-args']
+    camera += [
+        word
+        for value in (
+            f'dataset:={scenes}',
+            'mode:=real_time',
+            'rate:=4.0',
+            'limit:=6',
+            'loop:=true',
+            'conditions:=[clean]',
+        )
+        for word in ('-p', value)
+    ]
+    records = tmp_path / 'run' / 'records.jsonl'
+    with open(tmp_path / 'out', 'wb') as out:
+        launched = subprocess.Popen(
+            command, env={**environment, 'MARK': mark}, stdout=out, stderr=out
+        )
+        world = subprocess.Popen(camera, env=environment, stdout=out, stderr=out)
+        try:
+            wait_until(
+                lambda: records.is_file() and b'"kind":"frame"' in records.read_bytes(), 120
+            )
+            running = [line for line in nodes_of(mark) if b'/vlm\0' in line]
+            launched.wait(120)
+        finally:
+            world.send_signal(signal.SIGINT)
+            for process in (launched, world):
+                if process.poll() is None:
+                    process.kill()
+    assert len(running) == 1, running
+    read = list(read_records(records))
+    frames = [record for record in read if isinstance(record, FrameRecord)]
+    assert len(frames) >= 24
+    models = [frame.models for frame in frames]
+    assert all(set(found) == {'llava_plain', 'llava_told'} for found in models)
+    for name, shown in (('llava_plain', 'image'), ('llava_told', 'image+objects')):
+        answers = [found[name].answer for found in models if found[name].scored]
+        assert answers and {answer.input.value for answer in answers} == {shown}
 
 
 def wait_until(condition, seconds):

@@ -60,6 +60,7 @@ from vlm_misalign_ros.core.records.schema import (  # noqa: E402
 )
 from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
+from vlm_misalign_ros.core.truth.camera import nominal_camera  # noqa: E402
 from vlm_misalign_ros.core.types import (  # noqa: E402
     Applied,
     Condition,
@@ -686,6 +687,55 @@ def test_one_loaded_model_answers_every_ask_under_its_own_name(asked, picture):
     assert words.pictures == () and (both.picture == picture).all()
     assert 'bus, 31 % of it, on the left' in words.context
     assert words.mask.entropies == {'bus': 0.75}
+
+
+def test_a_mask_reader_says_what_the_mask_of_the_stamp_says(world, picture):
+    sent = {
+        part: world.talk(topic, kind)
+        for part, topic, kind in (
+            ('image', topics.DEGRADED_IMAGE, Image),
+            ('mask', topics.SEGMENTATION_LABELS, Image),
+            ('sure', topics.SEGMENTATION_CONFIDENCE, DiagnosticArray),
+            ('source', topics.CAMERA_SOURCE, DiagnosticArray),
+        )
+    }
+    came = world.listen(topics.vlm_description('mask'), DiagnosticArray)
+    world.start(Vlm, name='mask', model='mask_reader', source=True)
+    world.meet()
+    height, width = picture.shape[:2]
+    empty = np.full((height, width), CLASSES.index('building'), np.uint8)
+    empty[height * 27 // 64 :] = CLASSES.index('road')
+    blocked = empty.copy()
+    # Its foot is 14 m away before a camera as high as a car's, and 57 m before one four times so.
+    blocked[height * 34 // 64 : height * 39 // 64, width // 2 : width * 5 // 8] = 13
+    low = nominal_camera((height, width), 1.22, 0.038)
+    for number, (labels, camera) in enumerate(
+        [(empty, low), (blocked, low), (blocked, replace(low, mount_height=4 * 1.22))]
+    ):
+        stamp = (2 + number) * NANO
+        source = Source('d', 'a', f'k{number}', number, 3, 0, Condition())
+        header = messages.make_header(stamp, 'front')
+        sent['image'].publish(picture_message(picture, stamp))
+        told = codec.source_to_values(source, camera)
+        sent['source'].publish(messages.values_message('source', told, header))
+        for part, message in zip(('mask', 'sure'), mask_of(picture, stamp, labels), strict=True):
+            sent[part].publish(message)
+    wait_for(lambda: len(came) == 3)
+    answers = [answer_of(message) for message in came]
+    assert stamps(came) == [2 * NANO, 3 * NANO, 4 * NANO]
+    assert [answer.judgement for answer in answers] == [
+        Judgement.SAFE,
+        Judgement.UNSAFE,
+        Judgement.SAFE,
+    ]
+    assert [sorted(answer.asserted) for answer in answers] == [
+        ['building', 'road'],
+        ['building', 'car', 'road'],
+        ['building', 'car', 'road'],
+    ]
+    assert {(a.kind, a.input.value, a.image) for a in answers} == {
+        (Kind.MASK, 'mask', checksum(picture))
+    }
 
 
 @pytest.mark.parametrize('first', ['image', 'sure'])

@@ -56,7 +56,7 @@ def image(pixels, encoding):
 
 def test_every_topic_is_a_channel_or_only_an_output():
     named = {value for name, value in vars(topics).items() if name.isupper()}
-    outputs = {topics.SEGMENTATION_OVERLAY, topics.DIAGNOSTICS}
+    outputs = {topics.SEGMENTATION_OVERLAY, topics.DIAGNOSTICS, topics.DEGRADED_COMPRESSED}
     assert {entry.topic for entry in CHANNELS} == named - outputs | {
         topics.vlm_description('{model}')
     }

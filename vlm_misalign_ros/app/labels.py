@@ -148,7 +148,7 @@ def _messages(reader: Any, topic: str, most: int) -> Iterator[np.ndarray]:
         connections = [entry for entry in reader.connections if entry.topic == topic]
         count = sum(entry.msgcount for entry in connections)
         wanted = set(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())
-        for index, (entry, raw) in enumerate(raw_messages(reader, connections)):
+        for index, (entry, raw, _) in enumerate(raw_messages(reader, connections)):
             if index in wanted:
                 yield from_message(decoded(reader, entry, raw), entry.msgtype)
     finally:

@@ -17,21 +17,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models.factory import model_hash, parse
 from vlm_misalign_ros.core.models.families.mask_reader import NAME, areas_of
 from vlm_misalign_ros.core.models.least_areas import refuse_others
+from vlm_misalign_ros.core.settings.asks import Ask
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters, VlmParameters
 from vlm_misalign_ros.core.truth.read import TruthSettings
 
 
 def mask_reader_facts(
-    vlm: VlmParameters, segmentation: SegmentationParameters | None, truth: Mapping[str, float]
+    vlm: VlmParameters,
+    ask: Ask,
+    segmentation: SegmentationParameters | None,
+    truth: Mapping[str, float],
 ) -> dict[str, Any]:
     """
-    Return by which areas a mask reader of a run reads; `truth` is by parameter of the evaluation.
+    Return the ask of a mask reader of a run, and by which areas it reads.
+
+    `truth` are the settings of the evaluation, by parameter.
 
     Raises ConfigurationError where there is no mask to read, or settings that it does not have,
     ModelError for areas of another segmentation or of other settings of the truth.
@@ -46,14 +53,15 @@ def mask_reader_facts(
             f"parameter 'calibration' of {vlm.name} is {vlm.calibration!r}, and {NAME} has none",
             f'name the areas in the model: {NAME}:{vlm.calibration}',
         )
+    asked = asdict(ask.chosen)
     areas = areas_of(parse(vlm.model))
     if areas is None:
         _refuse_other_truth(vlm, segmentation, truth)
-        return {'least_areas': 'those of the truth'}
+        return {'ask': asked, 'least_areas': 'those of the truth'}
     file = vlm.model.partition(':')[2]
     sha256 = model_hash(parse(segmentation.model))
     refuse_others(areas, file, segmentation.model, sha256, segmentation.input_height, truth)
-    return {'calibration': {'file': file, 'sha256': areas.sha256}}
+    return {'ask': asked, 'calibration': {'file': file, 'sha256': areas.sha256}}
 
 
 def _refuse_other_truth(

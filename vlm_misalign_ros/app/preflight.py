@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
+from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
     CORRUPTIONS,
     parse_conditions,
@@ -109,8 +110,8 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
 def _limits(configuration: Configuration) -> dict[str, str]:
     """Return the folders of the runs that limits name; raises for a limit that will not do."""
     limits = parse_limits(configuration.monitor.limits)
-    names = [ask.name for vlm in configuration.vlms for ask in asks_of(vlm)]
-    check_models(limits, names, configuration.segmentation is not None)
+    names = list(configuration.monitor.models)
+    check_models(limits, names, configuration.monitor.segmentation)
     conditions: list[str] = []
     if configuration.replay is not None:
         conditions = [condition.name for condition in _conditions(configuration)]
@@ -131,7 +132,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
         facts = _model(vlm.model, Role.VLM, model_options(vlm.model_kwargs))
         for ask in asks_of(vlm):
             if reads_masks(vlm.model):
-                told = mask_reader_facts(vlm, configuration.segmentation, truth)
+                told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
             else:
                 told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}
@@ -143,7 +144,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
         told = model_facts(vlm.model, **vlm_options(vlm))
         for ask in asks_of(vlm):
             found[ask.name].update(told)
-    return found
+    return found | {entry.name: outside_facts(entry) for entry in configuration.outside}
 
 
 def _model(text: str, role: Role, options: Options | None = None) -> dict[str, Any]:
@@ -335,7 +336,7 @@ def _plugins(configuration: Configuration) -> dict[str, str]:
         (CORRUPTIONS, [entry.corruption for entry in _conditions(configuration)]),
         (LAYOUTS, [] if replay is None else [split_place(replay.dataset)[0]]),
         (FAMILIES, [parse(model).family for model in models]),
-        (ENCODINGS, [configuration.monitor.label_encoding]),
+        (ENCODINGS, encodings_of(configuration)),
     )
     return {
         f'{registry.noun} {name}': owner

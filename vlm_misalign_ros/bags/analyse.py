@@ -23,8 +23,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,11 @@ from vlm_misalign_ros.core.settings.nodes import (
     MonitorParameters,
     truth_settings,
 )
+from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
+from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.pixels import Fallback
 from vlm_misalign_ros.wire.values import stamp_of
 
@@ -97,20 +100,46 @@ def recorded_topics(reader: AnyReader, namespace: str) -> set[str]:
     }
 
 
-def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParameters:
+def _full(topic: str, namespace: str) -> str:
+    """Return the full name of a topic in a namespace."""
+    if topic.startswith('/'):
+        return topic
+    space = namespace.strip('/')
+    return f'/{space}/{topic}' if space else f'/{topic}'
+
+
+def recorded_outside(
+    reader: AnyReader, parameters: EvaluationParameters, namespace: str
+) -> dict[str, str]:
+    """Return the full topics of the models outside that a bag has, by name."""
+    there = {connection.topic for connection in reader.connections}
+    found = {
+        name: _full(entry.topic, namespace)
+        for name, entry in read_outside(parameters.outside).items()
+    }
+    return {name: topic for name, topic in found.items() if topic in there}
+
+
+def fit(
+    parameters: EvaluationParameters, found: set[str], outside: Collection[str] = ()
+) -> EvaluationParameters:
     """
     Return the parameters for what a bag holds.
 
     What is asked for and is not there is left out, by the tables of parts and channels; models
-    follow the bag where none are named. RecordError when the bag has no ground truth or no
-    model's answers.
+    follow the bag where none are named; `outside` are those that answered from outside.
+    RecordError when the bag has no ground truth or no model's answers.
     """
     if topics.TRUTH_LABELS not in found:
         raise RecordError(
             f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
             'record ground truth too, or give the namespace of the run',
         )
-    changes: dict[str, Any] = {'models': _models(parameters.models, found)}
+    entries = read_outside(parameters.outside)
+    changes: dict[str, Any] = {
+        'models': _models(parameters.models, found, set(outside) - {MASK}),
+        'outside': tuple(to_text(entry) for name, entry in entries.items() if name in outside),
+    }
     for channel in CHANNELS:
         row = BY_NAME.get(channel.part)
         if row is None or not row.parameter:
@@ -119,13 +148,15 @@ def fit(parameters: EvaluationParameters, found: set[str]) -> EvaluationParamete
             changes[row.parameter] = channel.topic in found
         elif channel.topic not in found:
             changes[row.parameter] = type(getattr(parameters, row.parameter))()
+    if MASK in entries:
+        changes[MASK] = MASK in outside
     return dataclasses.replace(parameters, **changes)
 
 
-def _models(named: tuple[str, ...], found: set[str]) -> tuple[str, ...]:
+def _models(named: tuple[str, ...], found: set[str], outside: set[str]) -> tuple[str, ...]:
     """Return the models to score: those named, or all that answered; RecordError for none."""
     matches = (_DESCRIPTION.fullmatch(topic) for topic in found)
-    models = tuple(sorted(match[1] for match in matches if match))
+    models = tuple(sorted({match[1] for match in matches if match} | outside))
     chosen = named or models
     absent = [name for name in chosen if name not in models]
     if absent or not chosen:
@@ -136,20 +167,34 @@ def _models(named: tuple[str, ...], found: set[str]) -> tuple[str, ...]:
     return chosen
 
 
-def messages(
-    reader: AnyReader, channels: Iterable[Channel], namespace: str
-) -> Iterator[tuple[Channel, Any, str]]:
-    """
-    Yield (channel, message, where it was recorded) of the bag, in recorded order.
+Reads = Channel | OutsideTopic
+"""What reads the messages of a topic."""
 
-    What cannot be decoded comes as the RecordError that says so. DamagedBag, at the end, where the
-    bag cannot be read further, or holds fewer messages than it says.
+
+@dataclass(frozen=True)
+class Recorded:
+    """A message of a bag."""
+
+    reads: Reads
+    message: Any
+    """Decoded, or the RecordError that says why it could not be."""
+    type: str
+    place: str
+    """Where it was recorded."""
+    arrival: int
+    """When it was recorded, nanoseconds."""
+
+
+def messages(reader: AnyReader, readers: Mapping[str, Reads]) -> Iterator[Recorded]:
     """
-    prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
-    by_topic = {prefix + channel.topic: channel for channel in channels}
-    wanted = [connection for connection in reader.connections if connection.topic in by_topic]
+    Yield the messages of a bag's topics, by full name, in recorded order.
+
+    DamagedBag, at the end, where the bag cannot be read further, or holds fewer messages than it
+    says.
+    """
+    wanted = [connection for connection in reader.connections if connection.topic in readers]
     came: Counter[int] = Counter()
-    for connection, raw in raw_messages(reader, wanted):
+    for connection, raw, arrival in raw_messages(reader, wanted):
         came[connection.id] += 1
         place = f'{connection.topic} (connection {connection.id} of the bag)'
         message: Any
@@ -157,7 +202,7 @@ def messages(
             message = decoded(reader, connection, raw)
         except RecordError as error:
             message = error
-        yield by_topic[connection.topic], message, place
+        yield Recorded(readers[connection.topic], message, connection.msgtype, place, arrival)
     for connection in wanted:
         if came[connection.id] < connection.msgcount:
             raise DamagedBag(
@@ -166,13 +211,13 @@ def messages(
             )
 
 
-def raw_messages(reader: AnyReader, wanted: Sequence[Any]) -> Iterator[tuple[Any, bytes]]:
-    """Yield (connection, bytes) of a bag; DamagedBag where it cannot be read further."""
+def raw_messages(reader: AnyReader, wanted: Sequence[Any]) -> Iterator[tuple[Any, bytes, int]]:
+    """Yield (connection, bytes, when) of a bag; DamagedBag where it cannot be read further."""
     count = 0
     try:
-        for connection, _, raw in reader.messages(connections=wanted):
+        for connection, arrival, raw in reader.messages(connections=wanted):
             count += 1
-            yield connection, raw
+            yield connection, raw, arrival
     except Exception as error:  # a chunk whose checksum, compression or length is wrong
         raise DamagedBag(f'the bag cannot be read beyond message {count}: {_reason(error)}') from (
             error
@@ -210,17 +255,32 @@ def monitor_parameters(
     )
 
 
-def _add(session: Session, channel: Channel, message: Any, context: Context, place: str) -> None:
+def _add(session: Session, found: Recorded, context: Context) -> None:
     """Pass a message on as the monitor node does; it may be the reason why it is none."""
     try:
-        if isinstance(message, RecordError):
-            raise message
-        value = read(channel, message, context)
-        stamp = stamp_of(message.header)
+        if isinstance(found.message, RecordError):
+            raise found.message
+        if isinstance(found.reads, OutsideTopic):
+            claim = found.reads.claim(found.message, found.type, found.arrival)
+            session.answer(found.reads.part, claim, 0.0, found.place)
+            return
+        value = read(found.reads, found.message, context)
+        stamp = stamp_of(found.message.header)
     except RecordError as error:
-        session.malformed(channel.part, error)
+        session.malformed(found.reads.part, error)
         return
-    session.add(stamp, channel.part, value, 0.0, place)
+    session.add(stamp, found.reads.part, value, 0.0, found.place, found.arrival)
+
+
+def _readers(session: Session, chosen: EvaluationParameters, namespace: str) -> dict[str, Reads]:
+    """Return what reads each topic, by full name."""
+    found: dict[str, Reads] = {
+        _full(channel.topic, namespace): channel for channel in listened(Wanted.by(chosen))
+    }
+    limits = truth_settings(chosen).limits
+    for name, entry in read_outside(chosen.outside).items():
+        found[_full(entry.topic, namespace)] = OutsideTopic(name, entry, session.outside, limits)
+    return found
 
 
 def analyse(
@@ -251,7 +311,8 @@ def analyse(
     baselines = check_runs(rules.limits, folder)
     reader = open_bag(bag)
     try:
-        chosen = fit(parameters, recorded_topics(reader, namespace))
+        outside = recorded_outside(reader, parameters, namespace)
+        chosen = fit(parameters, recorded_topics(reader, namespace), outside)
         check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
@@ -271,10 +332,10 @@ def analyse(
         )
         with closing(session):
             failure = None
-            wanted = listened(Wanted.by(chosen))
+            readers = _readers(session, chosen, namespace)
             try:
-                for channel, message, place in messages(reader, wanted, namespace):
-                    _add(session, channel, message, context, place)
+                for found in messages(reader, readers):
+                    _add(session, found, context)
                     if progress is not None:
                         progress(session.closed, session.total)
             except DamagedBag as error:

@@ -17,11 +17,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 from mcap.writer import CompressionType, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vlm_misalign_ros.core.errors import RecordError
 
@@ -84,8 +86,18 @@ class BagWriter:
             'free space, or record elsewhere; what was written stays readable',
         )
 
-    def add_topic(self, topic: str, type_name: str) -> None:
-        """Announce a topic (absolute name) of a message type such as sensor_msgs/msg/Image."""
+    def add_topic(
+        self, topic: str, type_name: str, definitions: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """
+        Announce a topic (absolute name) of a message type such as sensor_msgs/msg/Image.
+
+        `definitions`, in the form of .msg files, are of it and of what it is made of, where these
+        are no types of ROS itself.
+        """
+        for name, text in definitions.items():
+            if name not in self._types.fielddefs:
+                self._types.register(get_types_from_msg(text, name))
         if type_name not in self._schemas:
             definition, _ = self._types.generate_msgdef(type_name, ros_version=2)
             self._schemas[type_name] = self._writer.register_schema(

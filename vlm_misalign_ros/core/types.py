@@ -201,6 +201,19 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Placing:
+    """By which rule an answer from outside was joined to its picture, and how near it lies."""
+
+    rule: str
+    time: str
+    """`stamp` or `arrival`: by which of its times."""
+    seconds: float
+    """From the picture's time to the answer's; before it where negative."""
+    window: float
+    """Seconds in which a picture would have fitted; of two in it, neither would have."""
+
+
+@dataclass(frozen=True)
 class Description:
     """What one VLM says of one frame: the type every model family converts into."""
 
@@ -233,6 +246,8 @@ class Description:
     """Checksum of the picture that was described; empty where nothing told it."""
     cached: bool = False
     """Whether a served model was not asked now: the answer was kept (answer_cache)."""
+    placing: Placing | None = None
+    """How an answer from outside was joined to its picture; None for one of the run's own."""
     input: Input = Input.IMAGE
     """What the model was shown."""
     shown: int = 1
@@ -290,6 +305,13 @@ class Failed:
 
     reason: str
     """In words; bounded in length when it is read."""
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """What a picture is given in place of an answer that may be about another."""
+
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
@@ -59,6 +59,12 @@ class Corruption(runtime.MisalignNode):
         """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
         self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
+        self._packed = self.create_publisher(
+            CompressedImage,
+            topics.DEGRADED_COMPRESSED,
+            qos.image_qos(chosen.reliability),
+            qos_overriding_options=qos.overridable(),
+        )
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(
@@ -175,6 +181,15 @@ class Corruption(runtime.MisalignNode):
             self._image.publish(message)
         else:
             self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))
+        if self._packed.get_subscription_count():
+            self._packed.publish(
+                messages.compressed_message(
+                    degraded.image,
+                    message.header,
+                    self._chosen.compressed,
+                    self._chosen.jpeg_quality,
+                )
+            )
 
 
 def main() -> int:

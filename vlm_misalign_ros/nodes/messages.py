@@ -23,7 +23,7 @@ from collections.abc import Mapping
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.stamps import split_stamp
@@ -35,6 +35,7 @@ from vlm_misalign_ros.wire.values import stamp_of
 __all__ = [
     'bgr_pixels',
     'camera_info',
+    'compressed_message',
     'image_message',
     'key_values',
     'make_header',
@@ -60,6 +61,18 @@ def image_message(array: np.ndarray, header: Header, encoding: str) -> Image:
     # frombytes is a plain copy; assigning bytes or an ndarray walks every element.
     data = Bytes('B')
     data.frombytes(array.data.cast('B'))
+    message.data = data
+    return message
+
+
+def compressed_message(
+    bgr: np.ndarray, header: Header, form: str, quality: int
+) -> CompressedImage:
+    """Return a CompressedImage of BGR uint8 (H, W, 3), as `pixels.pack` packs it."""
+    message = CompressedImage(header=header)
+    message.format, packed = pixels.pack(bgr, form, quality)
+    data = Bytes('B')
+    data.frombytes(packed.data.cast('B'))
     message.data = data
     return message
 

@@ -36,14 +36,16 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
+from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes import messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
 from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, Context, listened, read
+from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.telling import tell
 
 WARNINGS = 50
@@ -99,9 +101,34 @@ class Monitor(runtime.MisalignNode):
         for channel in listened(Wanted.by(chosen, chosen.recorder)):
             self._topics[channel.part] = self.resolve_topic_name(channel.topic)
             self.receive(channel, chosen.reliability, partial(self._add, channel, context))
+        limits = truth_settings(chosen).limits
+        self._outside = {
+            name: OutsideTopic(name, entry, self._session.outside, limits)
+            for name, entry in read_outside(chosen.outside).items()
+        }
+        self._listener = outside.Listener(
+            self,
+            {name: topic.chosen for name, topic in self._outside.items()},
+            self._hear,
+            self._session.outside.refused,
+        )
+        for name, topic in self._outside.items():
+            self._topics[topic.part] = self._listener.topic(name)
 
     def _senders(self, part: str) -> list[str]:
         return self._who.on(self._topics[part]) if part in self._topics else []
+
+    def _hear(self, name: str, form: str, data: bytes, info: Mapping[str, Any]) -> None:
+        """Take an answer of a node outside."""
+        topic, arrival = self._outside[name], _arrival(info)
+        try:
+            claim = topic.claim(outside.decoded(data, form), form, arrival)
+        except RecordError as error:
+            self._session.malformed(topic.part, error)
+            return
+        now, sender = time.monotonic(), self._who.sent(self._topics[topic.part], info)
+        self._watch.came(topic.part, claim.stamp or 0, now)
+        self._publish(self._session.answer(topic.part, claim, now, sender))
 
     def _add(
         self, channel: Channel, context: Context, message: Any, info: Mapping[str, Any]
@@ -119,7 +146,8 @@ class Monitor(runtime.MisalignNode):
             asked = told is not None and not told.error
             self._watch.came(channel.part, stamp, time.monotonic(), name, asked)
         sender = self._who.sent(self._topics[channel.part], info)
-        self._publish(self._session.add(stamp, channel.part, value, time.monotonic(), sender))
+        now = time.monotonic()
+        self._publish(self._session.add(stamp, channel.part, value, now, sender, _arrival(info)))
 
     def _publish(self, closed: list[Closed]) -> None:
         for frame in closed:
@@ -141,6 +169,7 @@ class Monitor(runtime.MisalignNode):
 
     def _tick(self) -> None:
         now = time.monotonic()
+        self._listener.look()
         self._publish(self._session.expire(now))
         elapsed = now - self._began
         # Nodes that load take none of the time; one that never comes takes the rest of it.
@@ -197,6 +226,8 @@ class Monitor(runtime.MisalignNode):
 
     def on_stop(self) -> None:
         """Close what is open, write the results, and set the exit code by the verdict."""
+        lost = {f'lost/{name}': count for name, count in self._listener.lost.items() if count}
+        self._session.counters.update(lost)
         self._publish(self._session.end(time.monotonic()))
         interrupted = not self.finished and self.failure is None
         folder = self._session.folder
@@ -225,6 +256,11 @@ class Monitor(runtime.MisalignNode):
     def on_abandoned(self) -> None:
         """Close the records; `vlm-misalign report` makes the results when somebody asks."""
         self._session.end(time.monotonic())
+
+
+def _arrival(info: Mapping[str, Any]) -> int:
+    """Return when a message came, nanoseconds, however long it waited to be taken."""
+    return int(info.get('received_timestamp') or 0) or time.time_ns()
 
 
 def main() -> int:

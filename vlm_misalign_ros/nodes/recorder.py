@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import deserialize_message
 
 from vlm_misalign_ros.bags.writer import BagWriter
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.join import StampJoin
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
@@ -41,7 +41,8 @@ from vlm_misalign_ros.core.evaluation.parts import (
 )
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
-from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.core.settings.outside import MASK, read_outside
+from vlm_misalign_ros.nodes import messages, outside, qos, runtime
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, recorded
 from vlm_misalign_ros.wire.values import (
@@ -81,13 +82,16 @@ class Recorder(runtime.MisalignNode):
         """Create the bag and start to listen."""
         super().__init__('recorder', **kwargs)
         self._chosen = chosen = self.read_parameters(RecorderParameters)
+        entries = read_outside(chosen.outside)
+        told = chosen.segmentation and MASK not in entries
+        # What comes from outside goes by no stamp that a frame could wait for.
         self._wanted = Wanted(
-            models=chosen.models,
+            models=tuple(name for name in chosen.models if name not in entries),
             source=chosen.source,
             instances=chosen.instances,
             any_depth=chosen.depth,
-            segmentation=chosen.segmentation,
-            confidence=chosen.segmentation and chosen.confidence,
+            segmentation=told,
+            confidence=told and chosen.confidence,
             image=chosen.images,
             source_image=chosen.source_images,
         )
@@ -105,6 +109,19 @@ class Recorder(runtime.MisalignNode):
             self.receive(
                 channel, chosen.reliability, partial(self._write, channel, name), raw=True
             )
+        self._listener = outside.Listener(
+            self, entries, self._keep, self._refused, opened=self._open
+        )
+        self.create_timer(0.1, self._listener.look)
+
+    def _open(self, name: str, topic: str, form: str, kind: Any) -> None:
+        self._bag.add_topic(topic, form, outside.definitions_of(form, kind))
+
+    def _keep(self, name: str, form: str, data: bytes, info: Mapping[str, Any]) -> None:
+        self._bag.write(self._listener.topic(name), data, time.time_ns())
+
+    def _refused(self, name: str, error: MisalignError) -> None:
+        self.get_logger().warning(f'{name} is not recorded: {error}')
 
     def _write(self, channel: Channel, name: str, data: bytes) -> None:
         self._bag.write(name, data, time.time_ns())

@@ -21,15 +21,18 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
+from vlm_misalign_ros.core.evaluation.outside import outside_part
 from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     DEPTH,
     INSTANCES,
     LABELS,
     SEGMENTATION,
+    model_of,
     vlm_part,
 )
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.nodes.watching import Endpoint, Listened
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
@@ -93,16 +96,21 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
         ):
             if wanted:
                 found.append(Listened(part, part, topic, image, 'monitor', True))
-    if chosen.segmentation:
-        found.append(
-            Listened(
-                SEGMENTATION, SEGMENTATION, topics.SEGMENTATION_LABELS, image, 'monitor', False
-            )
-        )
-    for name in chosen.models:
-        part = vlm_part(name)
-        topic = topics.vlm_description(name)
-        found.append(Listened(part, part, topic, values, 'monitor', False))
+    outside = read_outside(chosen.outside)
+    for part, topic in _answers(chosen).items():
+        # Of a node outside any type may do.
+        own = image if part == SEGMENTATION else values
+        type_name = outside[model_of(part)].type if model_of(part) in outside else own
+        found.append(Listened(part, part, topic, type_name, 'monitor', False))
+    return found
+
+
+def _answers(chosen: MonitorParameters) -> dict[str, str]:
+    """Return the topic of the mask and of each model's answers, by part."""
+    found = {SEGMENTATION: topics.SEGMENTATION_LABELS} if chosen.segmentation else {}
+    found |= {vlm_part(name): topics.vlm_description(name) for name in chosen.models}
+    for name, entry in read_outside(chosen.outside).items():
+        found[outside_part(name)] = entry.topic
     return found
 
 
@@ -113,7 +121,5 @@ def answering(sight: GraphSight, chosen: MonitorParameters) -> dict[str, bool]:
         wanted['replay'] = topics.CAMERA_SOURCE
     if chosen.recorder:
         wanted['recorder'] = topics.RECORDER_FRAME
-    if chosen.segmentation:
-        wanted[SEGMENTATION] = topics.SEGMENTATION_LABELS
-    wanted.update({vlm_part(name): topics.vlm_description(name) for name in chosen.models})
+    wanted |= _answers(chosen)
     return {name: bool(sight.publishers(sight.resolve(topic))) for name, topic in wanted.items()}

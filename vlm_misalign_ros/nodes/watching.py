@@ -77,6 +77,7 @@ class Listened:
     topic: str
     """As the node names it, before it is remapped."""
     type: str
+    """Of its messages; empty where any will do."""
     listener: str
     """Name of the node of the run that listens."""
     outside: bool
@@ -101,7 +102,7 @@ def reason(listened: Listened, sight: Sight) -> str:
         near = similar(name, listened.type, sight.topics())
         hint = f'; similar: {", ".join(near)}' if near else ''
         return f'nobody publishes it{hint}'
-    right = [one for one in found if one.type == listened.type]
+    right = [one for one in found if listened.type in ('', one.type)]
     if not right:
         return _of_another_type(found[0], listened.type)
     asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]

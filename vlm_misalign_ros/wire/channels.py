@@ -174,12 +174,15 @@ def read(channel: Channel, message: Any, context: Context) -> Any:
 
 
 def _opened(wanted: Wanted) -> Iterator[Channel]:
-    """Yield the channels, that of the answers once for each model."""
+    """Yield the channels of this package, that of the answers once for each model."""
     for channel in CHANNELS:
         if '{model}' not in channel.topic:
-            yield channel
+            if channel.part not in wanted.outside:
+                yield channel
             continue
         for name in wanted.models:
+            if name in wanted.outside:
+                continue
             yield replace(
                 channel, topic=channel.topic.format(model=name), part=parts.vlm_part(name)
             )

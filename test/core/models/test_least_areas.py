@@ -124,7 +124,8 @@ def test_areas_come_back_as_they_were_saved(tmp_path):
     assert back.reading().least_of('car') == 1200.0 and back.reading().hood == 0.94
     without = json.loads((tmp_path / 'a.json').read_text())['without_area']
     # What has no area of its own is named, with that which holds for it.
-    assert len(without) == 18 and without['bus'] == 1000.0 and without['sky'] == 0.005 * 2**21
+    assert len(without) == 19 and without['sky'] == 0.005 * 2**21
+    assert without['bus'] == without['in the way'] == 1000.0
 
 
 def test_the_corridor_of_a_reading_is_that_of_the_file():
@@ -168,7 +169,8 @@ def picture_of(name):
 
 def test_a_reader_is_opened_by_its_name_alone_by_a_file_and_by_a_model(tmp_path):
     path = tmp_path / 'a.json'
-    some(areas={'car': LeastArea(25_601.0, 20, 20, 1.0, 1.0)}).save(path)
+    more = LeastArea(25_601.0, 20, 20, 1.0, 1.0)
+    some(areas={'car': more, 'in the way': more}).save(path)
     by_truth, by_file = load_vlm('mask_reader'), load_vlm(f'mask_reader:{path}')
     assert by_truth.kind is Kind.MASK is kind_of(parse('mask_reader'))
     asked = picture_of('car')
@@ -215,11 +217,15 @@ TRUTH = TruthSettings().to_plain()
 
 
 def facts(text, truth=TRUTH, calibration='', model='miniature:segformer', height=384):
-    return mask_reader_facts(
-        VlmParameters(name='mask', model=text, calibration=calibration),
+    vlm = VlmParameters(name='mask', model=text, calibration=calibration)
+    told = mask_reader_facts(
+        vlm,
+        asks_of(vlm)[0],
         SegmentationParameters(model=model, input_height=height) if model else None,
         truth,
     )
+    assert told.pop('ask')['input'] == 'mask'
+    return told
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, STUFF, to_train_ids
 from vlm_misalign_ros.core.metrics.scoring import left_out, made_up
 from vlm_misalign_ros.core.models.mask_reader import MaskReader
-from vlm_misalign_ros.core.models.mask_reading import Mask, Reading, judged, named
+from vlm_misalign_ros.core.models.mask_reading import Mask, Reading, in_the_way, judged, named
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Hazard, Judgement, Kind, Mention
 from vlm_misalign_ros.core.world import cities_of, render_scene
@@ -191,11 +191,26 @@ def test_the_camera_tells_how_far_it_is():
     assert judge(with_(NEAR, 'car'), half) is Judgement.UNSAFE
 
 
-def test_a_speck_below_the_least_area_of_its_class_stands_in_nobodys_way():
+def test_a_speck_stands_in_nobodys_way_from_an_area_of_its_own():
     speck = (slice(590, 620), slice(1080, 1110))
     assert judge(with_(speck, 'person')) is Judgement.SAFE
-    assert judge(with_(speck, 'person'), least={'person': 900.0}) is Judgement.UNSAFE
-    assert judge(with_(NEAR, 'car'), least={'car': 4201.0}) is Judgement.SAFE
+    assert judge(with_(speck, 'person'), least={'in the way': 900.0}) is Judgement.UNSAFE
+    assert judge(with_(NEAR, 'car'), least={'in the way': 4201.0}) is Judgement.SAFE
+    # It takes more to see who it is than that somebody is there.
+    assert judge(with_(NEAR, 'car'), least={'car': 4201.0}) is Judgement.UNSAFE
+
+
+def test_who_stands_in_the_way_has_an_area_by_hand():
+    settings = TruthSettings()
+    mask = with_((slice(590, 620), slice(1090, 1110)), 'person', with_(NEAR, 'car'))
+    # 60 x 70 pixels of a car less 30 x 20 of the person before it.
+    assert in_the_way(Mask.of(mask), None, settings) == 60 * 70 - 30 * 20
+    alone = with_((slice(590, 620), slice(1090, 1110)), 'person')
+    assert in_the_way(Mask.of(alone), None, settings) == 30 * 20
+    beside = (slice(560, 620), slice(1097 + 245, 1097 + 300))
+    between = (slice(478, 538), slice(1060, 1130))
+    for nobody in (street(), with_(beside, 'car'), with_(between, 'car')):
+        assert in_the_way(Mask.of(nobody), None, settings) == 0
 
 
 def test_of_things_that_hang_together_each_stands_on_its_own_feet():

@@ -21,7 +21,7 @@ import pytest
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings import configuration
-from vlm_misalign_ros.core.settings.nodes import document
+from vlm_misalign_ros.core.settings.documenting import document
 from vlm_misalign_ros.core.settings.parameters import build, parameter, table
 
 

@@ -118,7 +118,7 @@ def _rates() -> Lines:
 
 
 def _parameters() -> Lines:
-    from vlm_misalign_ros.core.settings.nodes import DOCUMENTED
+    from vlm_misalign_ros.core.settings.documenting import DOCUMENTED
     from vlm_misalign_ros.core.settings.parameters import table
 
     return [

@@ -88,7 +88,7 @@ def _run(configuration: Configuration, folder: Path, single: bool) -> int:
 
     total = expected_frames(folder)
     length = f'{total} frames' if total else 'live, end with Ctrl-C'
-    print(f'run {folder}: {length}, {len(configuration.vlms)} VLMs', file=sys.stderr)
+    print(f'run {folder}: {length}, {len(configuration.monitor.models)} VLMs', file=sys.stderr)
     runner = Runner(build_graph(configuration, folder), folder, total, single)
     try:
         code = runner.run()

@@ -35,6 +35,8 @@ REACH = NANO // 2
 """Nanoseconds within which truth is looked for beside a picture that has none."""
 BLOCK = 1024
 """Stamps kept before they are evaluated and forgotten."""
+TELLING = 20
+"""Frames without truth after which it is said that truth lies beside them."""
 AGREEING = NANO // 1000
 """Nanoseconds within which offsets are one, or a tenth of the median where that is more."""
 
@@ -103,6 +105,16 @@ class Beside:
                 self._pictures, self._beside.get(part, 0) + len(more), agreeing, middle / NANO
             )
         return found
+
+    def plain(self, lacking: int) -> dict[str, str]:
+        """Say by part, after each TELLING frames of `lacking`, where truth plainly lies beside."""
+        if lacking % TELLING:
+            return {}
+        return {
+            part: f'{say(f"ground_truth/{part}", entry)}; a parameter joins them: slop'
+            for part, entry in self.told().items()
+            if 2 * entry.agreeing > entry.pictures
+        }
 
 
 def nearest(stamps: list[int], stamp: int, reach: int) -> int | None:

@@ -36,7 +36,7 @@ from vlm_misalign_ros.core.models.factory import (
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.models.frozen import LEAST
 from vlm_misalign_ros.core.models.least_areas import LeastAreas, set_areas
-from vlm_misalign_ros.core.models.mask_reading import NO_HOOD, Mask
+from vlm_misalign_ros.core.models.mask_reading import IN_THE_WAY, NO_HOOD, Mask, in_the_way
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.truth.inventory import Inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
@@ -128,8 +128,10 @@ def calibrate_mask_reader(
     areas, truths = [], []
     clean = _Clean(frames, settings, progress)
     for frame, truth in clean:
-        areas.append(Mask.of(network.segment(frame.image).labels, hood).areas())
-        truths.append(truth)
+        mask = Mask.of(network.segment(frame.image).labels, hood)
+        areas.append({**mask.areas(), IN_THE_WAY: in_the_way(mask, frame.camera, settings)})
+        safe = truth[calibration.SAFETY]
+        truths.append({**truth, IN_THE_WAY: None if safe is None else not safe})
     found = set_areas(areas, truths)
     if not found:
         raise clean.refuse(dataset)

@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.evaluation.parts import IMAGE, OCCLUDER, SEGMENTATION
 
 _TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
 """Parts of which a message tells the checksum."""
-_TIMES = ('latency', 'cached')
+_TIMES = ('latency', 'cached', 'placing')
 """Fields that are no content: a looped recording has the same frame described in other times."""
 _PLAIN = (str, int, float, bool, type(None))
 

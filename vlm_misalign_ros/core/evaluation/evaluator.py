@@ -22,7 +22,9 @@ here, so the same frame gives the same record whichever way it came.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -99,21 +101,27 @@ class Evaluator:
         self._settings = truth_settings(parameters)
 
     def evaluate(
-        self, joined: Joined, default_camera: Camera | None = None, epoch: int = 0
+        self,
+        joined: Joined,
+        default_camera: Camera | None = None,
+        epoch: int = 0,
+        unplaced: Mapping[str, str] = MappingProxyType({}),
     ) -> Evaluated:
         """
         Return the record of one closed frame, complete or not.
 
         `default_camera` is used for frames whose source names no camera; `epoch` is how often
-        time had jumped back before. What came twice with other content, or is of another
-        picture, is not scored for anybody whom it concerns. A frame that cannot be evaluated for
-        whatever reason says so in its record and ends nothing.
+        time had jumped back before; `unplaced` says of parts why what came may be another frame's.
+        What came twice with other content, or is of another picture, is not scored for anybody
+        whom it concerns. A frame that cannot be evaluated for whatever reason says so in its
+        record and ends nothing.
         """
         told: tuple[Source, Camera | None] | None = joined.parts.get(SOURCE)
         source, camera = told or (None, None)
         models = self._parameters.models
         try:
             held = hold(joined, source, camera or default_camera, models, self._settings)
+            held.evidence.problems.update(unplaced)
             return self._record(joined, source, held, epoch)
         except Exception as error:  # whatever strangers publish costs their frame only
             reason = f'the frame could not be evaluated: {type(error).__name__}: {error}'

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.settings.outside import MASK, outside_names
 from vlm_misalign_ros.core.types import Applied, Failed, Source
 
 Parts = dict[str, Any]
@@ -95,10 +96,15 @@ class Wanted:
     source_image: bool = False
     recorder: bool = False
     """Frames wait until the recorder has them."""
+    outside: tuple[str, ...] = ()
+    """Models, and SEGMENTATION, that answer on topics of their own."""
 
     @classmethod
     def by(cls, parameters: EvaluationParameters, recorder: bool = False) -> Wanted:
         """Return what an evaluation with these parameters takes."""
+        outside = outside_names(parameters.outside)
+        # A mask from outside comes alone: nobody says how sure its model was, or that it failed.
+        told = parameters.segmentation and MASK not in outside
         return cls(
             models=parameters.models,
             source=parameters.source,
@@ -106,10 +112,11 @@ class Wanted:
             depth=parameters.depth,
             any_depth=parameters.depth or parameters.source,
             segmentation=parameters.segmentation,
-            confidence=parameters.segmentation and parameters.confidence,
-            failure=parameters.segmentation,
+            confidence=told and parameters.confidence,
+            failure=told,
             image=parameters.pictures > 0,
             recorder=recorder,
+            outside=outside,
         )
 
 

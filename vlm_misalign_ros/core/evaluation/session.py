@@ -28,15 +28,17 @@ from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed, say
+from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed
 from vlm_misalign_ros.core.evaluation.cameras import Cameras
 from vlm_misalign_ros.core.evaluation.contents import content_of
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger, Metrics
+from vlm_misalign_ros.core.evaluation.outside import Outside, without_unplaced
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
+    CONDITION,
     IMAGE,
     PICTURES,
     SEGMENTATION,
@@ -47,20 +49,18 @@ from vlm_misalign_ros.core.evaluation.parts import (
     needs,
 )
 from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
+from vlm_misalign_ros.core.evaluation.probes import Probes
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import WorstPictures
-from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, RunRecord, Status
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Camera
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
-EARLY = 4096
-"""Frames of the first second that are known to be no probes."""
-TELLING = 20
-"""Frames without truth after which it is said that truth lies beside them."""
 
 
 class Session:
@@ -92,16 +92,6 @@ class Session:
             doubled=self._doubled,
             pictured=is_pictured,
         )
-        self._probes = StampJoin(
-            partial(needs, self._wanted),
-            float('inf'),
-            capacity=16,
-            patience=2**62,
-            content=content_of,
-            doubled=self._doubled_probe,
-        )
-        self._early: dict[int, None] = {}
-        """Stamps of the first second that are frames."""
         self._aligner = Aligner(parameters.slop, parameters.deadline / 2)
         self._beside = Beside()
         self._lost = Lost()
@@ -115,6 +105,10 @@ class Session:
         self._cameras = Cameras()
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
         self._journal = Journal(self.folder, log, publishers)
+        self._probes = Probes(
+            partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
+        )
+        self.outside = Outside(parameters, self._journal, self.counters)
         self._journal.write(
             RunRecord(SCHEMA, name or (self.folder or Path()).name, list(parameters.models))
         )
@@ -143,19 +137,52 @@ class Session:
         self._journal.malformed(part, error)
 
     def add(
-        self, stamp: int, part: str, value: Any, now: float, publisher: str = ''
+        self,
+        stamp: int,
+        part: str,
+        value: Any,
+        now: float,
+        publisher: str = '',
+        arrival: int | None = None,
     ) -> list[Closed]:
         """
         Add one part of a frame; return what closed.
 
-        `now` in seconds of a steady clock; `publisher` says who sent it, where that is known.
+        `now` in seconds of a steady clock; `publisher` says who sent it, where that is known;
+        `arrival` when it came, in nanoseconds of the clock of claims from outside (default: now).
         """
+        closed = self._take(stamp, part, value, now, publisher)
+        if part == CONDITION:
+            closed += self._place(self.outside.picture(stamp, value, arrival, now), now)
+        return closed
+
+    def answer(self, part: str, claim: Claim, now: float, publisher: str = '') -> list[Closed]:
+        """Add what came from outside, which is about a picture yet to be found."""
+        try:
+            return self._place(self.outside.answer(part, claim, now, publisher), now)
+        except RecordError as error:
+            self.malformed(part, error)
+            return []
+
+    def _place(self, settled: Sequence[Settled], now: float) -> list[Closed]:
+        """Give pictures what came for them from outside."""
+        closed: list[Closed] = []
+        for one in self.outside.placed(settled, self.malformed):
+            if one.publisher:
+                self._journal.sent(self._epoch, one.stamp, one.part, one.publisher)
+            if self._chosen.lockstep and self._probes.may_be(one.stamp):
+                closed += self._probe(one.stamp, one.part, one.value, now, one.publisher)
+            else:
+                closed += self._join_placed([one], now)
+        return closed
+
+    def _take(self, stamp: int, part: str, value: Any, now: float, publisher: str) -> list[Closed]:
         if publisher:
             self._journal.sent(self._epoch, stamp, part, publisher)
         if part == CAMERA:
             self._tell_camera(stamp, value, publisher)
             return []
-        if self._chosen.lockstep and stamp < NANO and stamp not in self._early:
+        if self._chosen.lockstep and self._probes.may_be(stamp):
             return self._probe(stamp, part, value, now, publisher)
         closed = []
         if not self._chosen.lockstep:
@@ -183,35 +210,14 @@ class Session:
         self, stamp: int, part: str, value: Any, now: float, publisher: str
     ) -> list[Closed]:
         """Take a part of the first second: of a start-up probe, unless its source denies it."""
-        if part != SOURCE or value[0].probe or value[0].index < 0:
-            probes, _ = self._probes.add(stamp, part, value, now, publisher)
-            complete = [joined for joined in probes if joined.reason is Closing.COMPLETE]
-            return [Closed(joined.stamp, None) for joined in complete]
-        self._early[stamp] = None
-        while len(self._early) > EARLY:
-            self._early.pop(next(iter(self._early)))
-        parts, heard = self._probes.take(stamp)
-        for name, count in heard.counts.items():
-            self._doubled(Twice(stamp, name, (heard.publishers[name], ''), count, 1, False))
-        adopted = self._join.adopt(stamp, parts, heard, now) if parts else []
+        if not self._probes.denies(part, value):
+            return [
+                Closed(probe, None)
+                for probe in self._probes.add(stamp, part, value, now, publisher)
+            ]
         self._newest = max(self._newest or 0, stamp)
-        closed = [self._finish(joined, now) for joined in adopted]
-        return closed + self.add(stamp, part, value, now, publisher)
-
-    def _adopt_unsourced(self, now: float) -> list[Closed]:
-        """Take up pictures of the first second whose source never came, where it has frames."""
-        if not self._early:
-            return []
-        return [
-            self._finish(frame, now)
-            for joined in self._probes.flush()
-            if SOURCE not in joined.parts and is_pictured(joined.parts)
-            for frame in self._join.adopt(joined.stamp, joined.parts, joined.heard, now)
-        ]
-
-    def _doubled_probe(self, twice: Twice) -> None:
-        self.counters['doubled_probes'] += 1
-        self._journal.doubled_probe(twice)
+        closed = [self._finish(joined, now) for joined in self._probes.adopt(stamp, now)]
+        return closed + self._take(stamp, part, value, now, publisher)
 
     def _jumped(self, stamp: int, part: str, now: float) -> list[Closed]:
         """Start again where time has jumped back; return what closed by it."""
@@ -222,6 +228,7 @@ class Session:
         if self._is_back(stamp):
             self._journal.once('jump', 'time jumped back: the join and the windows start again')
             closed = self._join_placed(self._aligner.flush(), now)
+            closed += self._place(self.outside.flush(now), now)
             closed.extend(self._finish(joined, now) for joined in self._join.reset())
             self.counters['time_jumps'] += 1
             self._epoch += 1
@@ -266,13 +273,9 @@ class Session:
         if self.total in (0, total):
             self.total = total
             return
-        self.malformed(
-            SOURCE,
-            RecordError(
-                f'camera/source tells {total} frames, and told {self.total} before',
-                'end the other run, or set another ROS_DOMAIN_ID',
-            ),
-        )
+        what = f'camera/source tells {total} frames, and told {self.total} before'
+        remedy = 'end the other run, or set another ROS_DOMAIN_ID'
+        self.malformed(SOURCE, RecordError(what, remedy))
 
     def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
@@ -285,6 +288,7 @@ class Session:
     def expire(self, now: float) -> list[Closed]:
         """Close frames whose deadline has passed."""
         closed = self._join_placed(self._aligner.expire(now), now)
+        closed += self._place(self.outside.expire(now), now)
         closed.extend(self._finish(joined, now) for joined in self._join.expire(now))
         for name in self._join.silent:
             if name not in self._given_up:
@@ -332,19 +336,21 @@ class Session:
         camera, others = self._cameras.at(self._epoch, joined.stamp, reach)
         if others:
             joined.heard.counts[CAMERA] = others
-        evaluated = self._evaluator.evaluate(joined, camera, self._epoch)
+        joined, unplaced = without_unplaced(joined)
+        evaluated = self._evaluator.evaluate(joined, camera, self._epoch, unplaced)
         record = evaluated.record
         self._ledger.enter(self._epoch, joined.stamp, evaluated)
         self._lost.add(joined.stamp)
         for part, against in evaluated.mismatches:
             self._journal.mismatch(self._epoch, joined, part, against)
         self._journal.write(record)
-        failed = self._journal.failures(record)
-        if failed:
+        if failed := self._journal.failures(record):
             self.counters['failed'] += failed
         self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
         if record.truth is None:
-            self._tell_beside()
+            self.counters['without_truth'] += 1
+            for part, text in self._beside.plain(self.counters['without_truth']).items():
+                self._journal.once(f'beside {part}', text)
         shown = record.condition.corruption != BLANK and IMAGE in joined.parts
         if self._pictures is not None and shown:
             self._pictures.consider(
@@ -354,16 +360,6 @@ class Session:
                 joined.parts.get(SEGMENTATION),
             )
         return Closed(joined.stamp, record, self.metrics())
-
-    def _tell_beside(self) -> None:
-        """Log that truth lies beside its pictures, once it is plain."""
-        self.counters['without_truth'] += 1
-        if self.counters['without_truth'] % TELLING:
-            return
-        for part, entry in self._beside.told().items():
-            if 2 * entry.agreeing > entry.pictures:
-                text = say(f'ground_truth/{part}', entry)
-                self._journal.once(f'beside {part}', f'{text}; a parameter joins them: slop')
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
@@ -377,8 +373,9 @@ class Session:
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
         try:
-            closed = self._adopt_unsourced(now)
-            closed.extend(self._join_placed(self._aligner.flush(), now))
+            closed = [self._finish(one, now) for one in self._probes.adopt_unsourced(now)]
+            closed += self._join_placed(self._aligner.flush(), now)
+            closed += self._place(self.outside.flush(now), now)
             closed.extend(self._finish(joined, now) for joined in self._join.flush())
             period, lost = self._lost.told() or (None, None)
             self._journal.write(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.labels.classes import BY_ID
+from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, CLASSES
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,21 @@ class Telling:
         """Return the labels that are known not to be there when none of their pixels are."""
         ids = self.gives.union(*(self.stands_for(label) for label in self.gives))
         return frozenset(BY_ID[label].name for label in ids)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Return the classes that a mask of this encoding cannot tell, or not from others."""
+        blurred = {
+            other
+            for label in self.gives
+            for other in self.stands_for(label)
+            if len(self.stands_for(label)) > 1
+        }
+        return tuple(
+            name
+            for name in CLASSES
+            if BY_NAME[name].id not in self.gives or BY_NAME[name].id in blurred
+        )
 
     def stands_for(self, label: int) -> frozenset[int]:
         """Return the label ids that pixels of `label` may be."""

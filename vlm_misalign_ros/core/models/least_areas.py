@@ -18,8 +18,9 @@ Least areas of a mask reader, set on clean frames of other cities and then froze
 From which area on a class of a predicted mask is there is decided as the threshold of a score is
 (core/models/calibration): where sensitivity plus specificity is highest over frames in which the
 class is REQUIRED or ABSENT (Youden 1950), half-way between two neighbouring areas; of equally
-good ones the largest, which asserts least. The file holds the hash of the segmentation and its
-own; whoever loads it refuses other ones, and other settings.
+good ones the largest, which asserts least. So is from which area on a part is somebody who stands
+in the way (IN_THE_WAY), over frames that are a HAZARD or CLEAR. The file holds the hash of the
+segmentation and its own; whoever loads it refuses other ones, and other settings.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics.youden import youden_threshold
 from vlm_misalign_ros.core.models import frozen
 from vlm_misalign_ros.core.models.frozen import LEAST
-from vlm_misalign_ros.core.models.mask_reading import NO_HOOD, Reading, default_area
+from vlm_misalign_ros.core.models.mask_reading import IN_THE_WAY, NO_HOOD, Reading, default_area
 from vlm_misalign_ros.core.truth.presence import NATIVE
 from vlm_misalign_ros.core.truth.read import TruthSettings
 
 SCHEMA = 'least areas 1'
+SET = (*CLASSES, IN_THE_WAY)
+"""What has a least area."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class LeastAreas:
     input_height: int
     """The rows that it was given, as its parameter says; 0: those of the picture."""
     areas: Mapping[str, LeastArea]
-    """By class."""
+    """By class, and IN_THE_WAY."""
     data: Mapping[str, Any]
     """What they were made from."""
     truth: Mapping[str, float] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class LeastAreas:
             'hood': self.hood,
             'areas': {name: dict(area.__dict__) for name, area in sorted(self.areas.items())},
             'without_area': {
-                name: default_area(name, settings) for name in CLASSES if name not in self.areas
+                name: default_area(name, settings) for name in SET if name not in self.areas
             },
         }
 
@@ -161,7 +164,7 @@ def least_area(areas: np.ndarray, positives: np.ndarray) -> LeastArea | None:
     Return the least area of a class; None with too few positives or negatives.
 
     `areas` are those of the predicted masks, float64 (N,), pixels at 2048 x 1024; `positives`,
-    bool (N,), whether the class is REQUIRED, else it is ABSENT.
+    bool (N,), whether the class is REQUIRED, else it is ABSENT (the frame a HAZARD, else CLEAR).
     """
     truth = np.asarray(positives, bool)
     yes, no = int(truth.sum()), int((~truth).sum())
@@ -184,11 +187,11 @@ def set_areas(
     True is there, False is not, None counts as neither.
     """
     result = {}
-    for name in CLASSES:
+    for name in SET:
         known = [
             (areas[name], truth[name])
             for areas, truth in zip(found, truths, strict=True)
-            if truth.get(name) is not None
+            if truth.get(name) is not None and name in areas
         ]
         if not known:
             continue

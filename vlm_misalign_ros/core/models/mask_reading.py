@@ -15,13 +15,14 @@
 """
 What a predicted mask says: which classes it holds enough of, and whether going on is safe.
 
-Things are told by their connected parts, stuff by its share of the picture. A part that does not
-reach the least area of its class is none, for what is named as for who stands in the way.
+Things are told by their connected parts, stuff by its share of the picture. What is smaller than
+the least area of its class is not named; who stands in the way has a least area of his own,
+whatever his class: it takes less to see that somebody is there than who.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,13 +38,15 @@ from vlm_misalign_ros.core.labels.classes import (
 from vlm_misalign_ros.core.labels.fitting import contradiction
 from vlm_misalign_ros.core.labels.maps import LabelMap, spread
 from vlm_misalign_ros.core.truth.camera import axis_of_rows
-from vlm_misalign_ros.core.truth.hazard import DANGERS
+from vlm_misalign_ros.core.truth.hazard import DANGERS, approaches
 from vlm_misalign_ros.core.truth.inventory import Inventory, Thing, take_inventory
 from vlm_misalign_ros.core.truth.presence import NATIVE, native_area
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, look_ahead, used_camera
 from vlm_misalign_ros.core.truth.trust import assess
 from vlm_misalign_ros.core.types import Camera, Hazard, Judgement
 
+IN_THE_WAY = 'in the way'
+"""Name of the least area of who stands in the way."""
 NO_HOOD = 1.0
 """Where the hood begins that a picture does not show."""
 _HOOD = BY_NAME['ego vehicle'].id
@@ -55,14 +58,14 @@ class Reading:
     """By what a mask is read."""
 
     least: Mapping[str, float] = field(default_factory=dict)
-    """Least area by class, pixels at 2048 x 1024; a class that is not in it has the default."""
+    """Least area by class, and IN_THE_WAY, pixels at 2048 x 1024; those that lack: the default."""
     hood: float = NO_HOOD
     """From which part of the picture's height on, from above, it shows the ego vehicle alone."""
     settings: TruthSettings = field(default_factory=TruthSettings)
     """The corridor, the camera where none is known, and the default areas."""
 
     def least_of(self, name: str) -> float:
-        """Return from which area on a class is there, pixels at 2048 x 1024."""
+        """Return from which area on a class is there, or somebody is, pixels at 2048 x 1024."""
         return self.least.get(name, default_area(name, self.settings))
 
 
@@ -110,10 +113,6 @@ def judged(mask: Mask, camera: Camera | None, reading: Reading) -> Judgement:
     UNSAFE where the mask makes a HAZARD, SAFE where it makes the road CLEAR, and UNPARSED where
     it says neither, or could be no truth of a scene (core/truth/trust): what is not known is never
     guessed. Without a `camera` the default one is taken.
-
-    Several road users may hang together in one part, of which the lowest rows are the feet of but
-    one. So a part also stands where its columns end: what ends above the ground seems farther away
-    and farther to the side, never nearer, than it is.
     """
     settings, inventory = reading.settings, mask.inventory
     # No label for the hood, and nobody knows where it is: what is unlabelled there may be it.
@@ -122,35 +121,54 @@ def judged(mask: Mask, camera: Camera | None, reading: Reading) -> Judgement:
     trust = assess(labels, limits=settings.limits, counts=inventory.pixels)
     if not trust.scorable or contradiction(spread(mask.labels)):
         return Judgement.UNPARSED
-    things = [
-        thing
-        for thing in inventory.things
-        if native_area(thing.area, inventory.shape) >= reading.least_of(BY_ID[thing.label].name)
-    ]
     used = used_camera(camera, inventory.shape, settings)
-    things += _nearest_columns(things, used, settings.hazard.corridor_width / 2)
+    least = reading.least_of(IN_THE_WAY)
+    things = tuple(
+        thing
+        for thing in _standing(mask, used, settings)
+        if native_area(thing.area, inventory.shape) >= least
+    )
     maps = TruthMaps(mask.labels, tells_hood=tells_hood)
-    ahead = look_ahead(replace(inventory, things=tuple(things)), maps, used, settings)
+    ahead = look_ahead(replace(inventory, things=things), maps, used, settings)
     return _JUDGED.get(ahead.hazard.verdict, Judgement.UNPARSED)
 
 
-def _nearest_columns(things: list[Thing], camera: Camera, reach: float) -> list[Thing]:
+def in_the_way(mask: Mask, camera: Camera | None, settings: TruthSettings) -> float:
     """
-    Return things again with their nearest column in the corridor as their foot.
+    Return the area of the largest part that makes a HAZARD, pixels at 2048 x 1024; 0 for none.
 
-    `reach` is half the corridor's width, metres. Those without a column in it are left out.
+    Without a `camera` the default one is taken.
     """
-    found = []
-    for thing in things:
+    used = used_camera(camera, mask.inventory.shape, settings)
+    things = tuple(_standing(mask, used, settings))
+    areas = [
+        native_area(near.thing.area, mask.inventory.shape)
+        for near in approaches(replace(mask.inventory, things=things), used)
+        if near.thing is not None
+        and near.distance < settings.hazard.stopping_distance
+        and near.inside(settings.hazard)
+    ]
+    return max(areas, default=0.0)
+
+
+def _standing(mask: Mask, camera: Camera, settings: TruthSettings) -> Iterator[Thing]:
+    """
+    Yield the parts of road users, and again with their nearest column in the corridor as foot.
+
+    Several may hang together in one part, of which the lowest rows are the feet of but one. So a
+    part also stands where its columns end: what ends above the ground seems farther away and
+    farther to the side, never nearer, than it is.
+    """
+    reach = settings.hazard.corridor_width / 2
+    for thing in mask.inventory.things:
         if thing.ends is None:
             continue
+        yield thing
         columns, rows = thing.ends
-        # The lower edge of a pixel touches the road, as in truth.hazard.
         sideways = np.abs(columns - camera.cx) / camera.fx
+        # The lower edge of a pixel touches the road, as in truth.hazard.
         with np.errstate(invalid='ignore'):
             inside = sideways * axis_of_rows(camera, rows + 0.5) <= reach
         if inside.any():
             lowest = int(rows[inside].max())
-            foot = columns[inside & (rows == lowest)]
-            found.append(replace(thing, bottom=lowest, foot=foot))
-    return found
+            yield replace(thing, bottom=lowest, foot=columns[inside & (rows == lowest)])

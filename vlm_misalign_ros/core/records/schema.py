@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.records.account import (
     LateRecord,
     Stamp,
 )
+from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
     Confidence,
@@ -170,6 +171,8 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Classes that the prompt, or what perception found, had named."""
     paraphrases: list[Judgement] = msgspec.field(default_factory=list)
     """Judgements of the paraphrases of the safety question that were asked."""
+    placing: PlacingEntry | None = None
+    """How it was joined to this picture, of a model outside the run; absent of its own."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -191,6 +194,7 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.shown,
             list(answer.prompted),
             list(answer.paraphrases),
+            placing_of(answer),
         )
 
 
@@ -275,7 +279,8 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     epoch: int = 0
     """How often time had jumped back before: stamps are unique within an epoch."""
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
-    """Seconds by which parts of the ground truth lie behind the picture, where not at 0."""
+    """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
+    where not at 0."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):

@@ -37,6 +37,14 @@ from vlm_misalign_ros.core.settings.nodes import (
     SegmentationParameters,
     VlmParameters,
 )
+from vlm_misalign_ros.core.settings.outside import (
+    MASK,
+    OutsideParameters,
+    check_flight,
+    is_outside,
+    outside_entries,
+    to_text,
+)
 from vlm_misalign_ros.core.settings.parameters import build
 from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
 
@@ -77,6 +85,8 @@ class Configuration:
     """File of words that is laid over the lexicon, for every VLM; empty for none."""
     monitor: MonitorParameters
     recorder: RecorderParameters | None
+    outside: tuple[OutsideParameters, ...] = ()
+    """Models that no process is started for; one of the name `segmentation` gives the mask."""
     raw: dict[str, Any] = field(default_factory=dict)
     """The mapping it was made from, overrides applied."""
 
@@ -211,10 +221,17 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
     lexicon = _scalar(data, 'lexicon', str, '')
     sections = _Sections(data, live=mode == 'live', seed=seed, lexicon=lexicon)
-    vlms, segmentation = sections.vlms(), sections.segmentation()
-    names = tuple(ask.name for vlm in vlms for ask in asks_of(vlm))
+    vlms, segmentation, outside = sections.vlms(), sections.segmentation(), sections.outside()
+    names = (
+        *(ask.name for vlm in vlms for ask in asks_of(vlm)),
+        *(entry.name for entry in outside if entry.name != MASK),
+    )
+    if not names:
+        raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
     refuse_collisions(names)
     _refuse_unmasked(vlms, segmentation)
+    replay = sections.replay()
+    check_flight(outside, 1 if replay is None else replay.max_in_flight)
     return Configuration(
         mode=mode,
         seed=seed,
@@ -222,13 +239,14 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         out=Path(_scalar(data, 'out', str, 'runs')).expanduser(),
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
-        replay=sections.replay(),
+        replay=replay,
         corruption=sections.corruption(),
         segmentation=segmentation,
         vlms=vlms,
         lexicon=lexicon,
-        monitor=sections.monitor(names, segmentation is not None),
-        recorder=sections.recorder(names, segmentation is not None),
+        monitor=sections.monitor(names, segmentation is not None, outside),
+        recorder=sections.recorder(names, segmentation is not None, outside),
+        outside=outside,
         raw=dict(data),
     )
 
@@ -264,11 +282,14 @@ class _Sections:
     def vlms(self) -> tuple[VlmParameters, ...]:
         found = []
         for name, values in _section(self._data, 'vlms').items():
-            if not NAME.fullmatch(name):
+            if not NAME.fullmatch(name) or name == MASK:
                 raise ConfigurationError(
-                    f'vlm name {name!r} is no ROS name', 'use letters, digits and _'
+                    f'vlm name {name!r} is no ROS name, or that of the mask',
+                    'use letters, digits and _',
                 )
             chosen = _section({name: values}, name)
+            if is_outside(chosen):
+                continue
             _reject(chosen, f'vlms.{name}', ('name', 'lexicon', 'source', 'confidence'))
             told = _section(self._data, 'monitor').get('confidence', True)
             fixed = {
@@ -281,12 +302,14 @@ class _Sections:
             if 'asks' in chosen:
                 values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')
             found.append(build(VlmParameters, values, f'vlms.{name}'))
-        if not found:
-            raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
         return tuple(found)
 
+    def outside(self) -> tuple[OutsideParameters, ...]:
+        entries = {**_section(self._data, 'vlms'), MASK: self._data.get(MASK)}
+        return outside_entries(entries, self._live, self._lexicon)
+
     def segmentation(self) -> SegmentationParameters | None:
-        if self._data.get('segmentation') in (None, False):
+        if self._data.get('segmentation') in (None, False) or is_outside(self._data[MASK]):
             return None
         chosen = _section(self._data, 'segmentation')
         return build(SegmentationParameters, {**self._taking, **chosen}, 'segmentation')
@@ -313,25 +336,35 @@ class _Sections:
         fixed = {'seed': self._seed, 'follow_source': not self._live}
         return build(CorruptionParameters, {**self._taking, **chosen, **fixed}, 'corruption')
 
-    def monitor(self, models: tuple[str, ...], segmentation: bool) -> MonitorParameters:
+    def monitor(
+        self, models: tuple[str, ...], segmentation: bool, outside: tuple[OutsideParameters, ...]
+    ) -> MonitorParameters:
         chosen = _section(self._data, 'monitor')
         fixed = {
             'models': models,
             'lockstep': not self._live,
             'source': not self._live,
             'recorder': self._record and not self._live,
-            'segmentation': segmentation,
+            'segmentation': segmentation or any(entry.name == MASK for entry in outside),
+            'outside': [to_text(entry) for entry in outside],
         }
         _reject(chosen, 'monitor', (*fixed, 'run_folder'))
         defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
         values = {**defaults, **self._reliability, **chosen, **fixed}
         return build(MonitorParameters, values, 'monitor')
 
-    def recorder(self, models: tuple[str, ...], segmentation: bool) -> RecorderParameters | None:
+    def recorder(
+        self, models: tuple[str, ...], segmentation: bool, outside: tuple[OutsideParameters, ...]
+    ) -> RecorderParameters | None:
         if not self._record:
             return None
         chosen, monitor = (_section(self._data, name) for name in ('recorder', 'monitor'))
-        fixed = {'models': models, 'segmentation': segmentation, 'source': not self._live}
+        fixed = {
+            'models': models,
+            'segmentation': segmentation or any(entry.name == MASK for entry in outside),
+            'source': not self._live,
+            'outside': [to_text(entry) for entry in outside],
+        }
         _reject(chosen, 'recorder', (*fixed, 'path'))
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
         values = {**self._reliability, **asked, **chosen, **fixed}

@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
-from vlm_misalign_ros.core.settings.parameters import parameter, to_markdown
+from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
@@ -108,6 +108,13 @@ class CorruptionParameters:
     keep_lamps: bool = parameter(
         False, 'low_light: pixels brighter than 0.9 of linear light stay as they are'
     )
+    compressed: str = parameter(
+        'png',
+        'how degraded/image_raw/compressed is packed, made where somebody listens: png loses '
+        'nothing; jpeg for nodes that read nothing else',
+        choices=('png', 'jpeg'),
+    )
+    jpeg_quality: int = parameter(95, 'jpeg: its quality', minimum=1, maximum=100)
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
@@ -154,7 +161,8 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'transformers-clip:NAME_OR_DIR, miniature:NAME, mask_reader, or openai:MODEL of base_url',
+        'transformers-clip:NAME_OR_DIR, miniature:NAME, openai:MODEL behind the server of '
+        'base_url, or mask_reader, with :FILE or :SEGMENTATION_MODEL for its least areas',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
@@ -254,6 +262,11 @@ class EvaluationParameters(TruthParameters):
     """What the monitor and the offline analysis have in common."""
 
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
+    outside: tuple[str, ...] = parameter(
+        (),
+        'what comes from nodes outside the run, a JSON object each; made of the entries of vlms, '
+        'and of segmentation, that have a topic',
+    )
     segmentation: bool = parameter(True, 'expect segmentation/labels')
     source: bool = parameter(True, 'expect camera/source with every frame')
     instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
@@ -332,6 +345,7 @@ class RecorderParameters:
 
     path: str = parameter('', 'folder of the bag to write')
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes to record')
+    outside: tuple[str, ...] = parameter((), 'what to record of nodes outside the run, as JSON')
     source: bool = parameter(True, 'record camera/source')
     images: bool = parameter(True, 'record degraded/image_raw too')
     source_images: bool = parameter(False, 'record camera/image_raw too')
@@ -373,28 +387,7 @@ def truth_settings(parameters: TruthParameters) -> TruthSettings:
     )
 
 
-DOCUMENTED: tuple[tuple[str, type], ...] = (
-    ('replay', ReplayParameters),
-    ('corruption', CorruptionParameters),
-    ('segmentation', SegmentationParameters),
-    ('vlm', VlmParameters),
-    ('monitor', MonitorParameters),
-    ('recorder', RecorderParameters),
-)
-"""The nodes in the order of docs/parameters.md."""
-
-
-def document() -> str:
-    """Return docs/parameters.md; `python -m vlm_misalign_ros.core.settings.nodes` prints it."""
-    head = (
-        '# Parameters of the nodes\n\nMade from the tables in '
-        '`vlm_misalign_ros/core/settings/nodes.py`, which also make the ROS declarations and\n'
-        'the check of every configuration. Where nothing else is said, a parameter is read '
-        'once, at the start;\n`(live)` ones change with `ros2 param set`. An empty list is '
-        "`['']` in ROS.\n"
-    )
-    return head + ''.join(f'\n## {name}\n{to_markdown(kind)}' for name, kind in DOCUMENTED)
-
-
 if __name__ == '__main__':
+    from vlm_misalign_ros.core.settings.documenting import document
+
     print(document(), end='')
