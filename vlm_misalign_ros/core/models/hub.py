@@ -63,6 +63,12 @@ class Needed:
     """Branch, tag or commit; None for what the hub shows."""
 
 
+def _of_transformers(repository: str, options: Options) -> Needed:
+    folder = f'{options["subfolder"]}/' if options.get('subfolder') else ''
+    groups = tuple(tuple(folder + file for file in group) for group in _TRANSFORMERS)
+    return Needed(repository, groups, options.get('revision'))
+
+
 def needed(reference: ModelReference, options: Options | None = None) -> tuple[list[Needed], str]:
     """
     Return what a model needs of the hub, and the address of weights that lie elsewhere.
@@ -70,10 +76,7 @@ def needed(reference: ModelReference, options: Options | None = None) -> tuple[l
     `options` are its model_kwargs, which may name a revision and a folder.
     """
     if reference.family in _OF_TRANSFORMERS:
-        chosen = options or {}
-        folder = f'{chosen["subfolder"]}/' if chosen.get('subfolder') else ''
-        groups = tuple(tuple(folder + file for file in group) for group in _TRANSFORMERS)
-        return [Needed(reference.name, groups, chosen.get('revision'))], ''
+        return [_of_transformers(reference.name, options or {})], ''
     if reference.name.startswith('hf-hub:'):
         repository = reference.name.removeprefix('hf-hub:').partition('@')[0]
         return [Needed(repository, (('open_clip_config.json',), _OPEN_CLIP_WEIGHTS))], ''
