@@ -35,7 +35,7 @@ import torch
 import transformers as tf
 from PIL import Image
 
-from tiny import contrasts, llavas, others, qwens
+from tiny import contrasts, llavas, newer, others, qwens
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
@@ -127,6 +127,9 @@ FAMILIES: dict[str, Family] = {
     'gemma3': Family(others.gemma3, 'gemma3', _OURS, fast=True),
     'mllama': Family(others.mllama, 'mllama', _OURS, fast=True),
     'fast_vlm': Family(others.fast_vlm, 'fast_vlm', _OURS, view=MIDDLE),
+    'qwen3_5': Family(newer.qwen3_5, 'qwen3_5', _OURS),
+    'llama4': Family(newer.llama4, 'llama4', _OURS),
+    'lfm2_vl': Family(newer.lfm2_vl, 'lfm2_vl', _OURS),
     'qwen2_5_omni': Family(others.qwen2_5_omni, 'qwen2_5_omni', _OURS),
     'phi4_multimodal': Family(others.phi4_multimodal, 'phi4_multimodal', _OURS, fast=True),
 }
@@ -188,6 +191,8 @@ class Reference:
         """Return the answer."""
         inputs = self.inputs(pictures, words, system)
         inputs.pop('labels', None)
+        # In the type of the weights, as the library's examples have it: Llama 4's are bfloat16.
+        inputs = inputs.to(dtype=self.model.dtype) if pictures else inputs
         kind = self.family.model_type
         with torch.inference_mode():
             tokens = self.model.generate(**inputs, **_LENGTHS.get(kind, _LENGTHS['']))[0]

@@ -136,7 +136,9 @@ class ContrastiveModel:
     def _encode(self, bgr: np.ndarray) -> list[np.ndarray]:
         """Return all that the network is given of a BGR picture."""
         made = self._embedder.pixels(_picture(bgr))
-        return [made[name].numpy() for name in sorted(made) if made[name].is_floating_point()]
+        return [
+            made[name].float().numpy() for name in sorted(made) if made[name].is_floating_point()
+        ]
 
     def _prompts(self, prompt: str) -> _Embedded:
         """

@@ -97,7 +97,9 @@ class GenerativeModel:
     def _encode(self, bgr: np.ndarray) -> list[np.ndarray]:
         """Return all that the network is given of a BGR picture."""
         made = self._asker.inputs([_picture(bgr)], _PROBE)
-        return [made[name].numpy() for name in sorted(made) if made[name].is_floating_point()]
+        return [
+            made[name].float().numpy() for name in sorted(made) if made[name].is_floating_point()
+        ]
 
     def describe(self, query: Query) -> Description:
         """Return text, mentions and judgement of what a query shows and asks."""
