@@ -130,6 +130,9 @@ FAMILIES: dict[str, Family] = {
     'qwen3_5': Family(newer.qwen3_5, 'qwen3_5', _OURS),
     'llama4': Family(newer.llama4, 'llama4', _OURS),
     'lfm2_vl': Family(newer.lfm2_vl, 'lfm2_vl', _OURS),
+    'gemma4': Family(newer.gemma4, 'gemma4', _OURS),
+    'deepseek_vl': Family(newer.deepseek_vl, 'deepseek_vl', _OURS),
+    'aya_vision': Family(newer.aya_vision, 'aya_vision', _OURS),
     'qwen2_5_omni': Family(others.qwen2_5_omni, 'qwen2_5_omni', _OURS),
     'phi4_multimodal': Family(others.phi4_multimodal, 'phi4_multimodal', _OURS, fast=True),
 }

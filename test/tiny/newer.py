@@ -164,3 +164,104 @@ def lfm2_vl(folder: Path) -> None:
             chat_template=chat('<image>'),
         ),
     )
+
+
+def deepseek_vl(folder: Path) -> None:
+    speller = words(named={'image_token': '<image_placeholder>'})
+    config = tf.DeepseekVLConfig(
+        vision_config={**VISION, 'model_type': 'siglip_vision_model'},
+        text_config={**text(len(speller)), 'model_type': 'llama'},
+        image_token_id=speller.image_token_id,
+        tie_word_embeddings=False,
+    )
+    save(
+        folder,
+        tf.DeepseekVLForConditionalGeneration(config),
+        tf.DeepseekVLProcessor(
+            tf.DeepseekVLImageProcessor(size={'height': SIZE, 'width': SIZE}, min_size=4),
+            speller,
+            num_image_tokens=16,
+            chat_template=chat('<image_placeholder>'),
+        ),
+    )
+
+
+def aya_vision(folder: Path) -> None:
+    marks = ['<image>', '<|START_OF_IMG|>', '<|END_OF_IMG|>', '<|IMG_PATCH|>', 'TILE_GLOBAL']
+    speller = words([*marks, '<|IMG_LINE_BREAK|>', *(f'TILE_{number}' for number in range(1, 7))])
+    config = tf.AyaVisionConfig(
+        vision_config={**VISION, 'model_type': 'siglip_vision_model', 'vision_use_head': False},
+        text_config={**text(len(speller)), 'model_type': 'cohere2', 'sliding_window': 64},
+        image_token_index=speller.convert_tokens_to_ids('<|IMG_PATCH|>'),
+        downsample_factor=2,
+        tie_word_embeddings=False,
+    )
+    save(
+        folder,
+        tf.AyaVisionForConditionalGeneration(config),
+        tf.AyaVisionProcessor(
+            tf.GotOcr2ImageProcessor(
+                size={'height': SIZE, 'width': SIZE},
+                crop_to_patches=True,
+                min_patches=1,
+                max_patches=4,
+            ),
+            speller,
+            patch_size=8,
+            img_size=SIZE,
+            downsample_factor=2,
+            chat_template=chat('<image>'),
+        ),
+    )
+
+
+def gemma4(folder: Path) -> None:
+    """Write the kind without ears."""
+    speller = words(
+        named={
+            'image_token': '<|image|>',
+            'boi_token': '<|image>',
+            'eoi_token': '<image|>',
+            'audio_token': '<|audio|>',
+            'boa_token': '<|audio>',
+            'eoa_token': '<audio|>',
+            'video_token': '<|video|>',
+        }
+    )
+    config = tf.Gemma4Config(
+        text_config={
+            **text(len(speller)),
+            'layer_types': ['sliding_attention', 'full_attention'],
+            'sliding_window': 16,
+            'global_head_dim': 8,
+            'vocab_size_per_layer_input': len(speller),
+            'hidden_size_per_layer_input': 8,
+        },
+        vision_config={
+            'hidden_size': 32,
+            'intermediate_size': 48,
+            'num_hidden_layers': 2,
+            'num_attention_heads': 2,
+            'num_key_value_heads': 2,
+            'head_dim': 16,
+            'position_embedding_size': 64,
+        },
+        boi_token_id=speller.boi_token_id,
+        eoi_token_id=speller.eoi_token_id,
+        image_token_id=speller.image_token_id,
+        video_token_id=speller.video_token_id,
+        audio_token_id=speller.audio_token_id,
+        tie_word_embeddings=False,
+    )
+    save(
+        folder,
+        tf.Gemma4ForConditionalGeneration(config),
+        tf.Gemma4Processor(
+            tf.Gemma4AudioFeatureExtractor(),
+            tf.Gemma4ImageProcessor(max_soft_tokens=70),
+            speller,
+            tf.Gemma4VideoProcessor(),
+            image_seq_length=70,
+            chat_template=chat('<|image|>'),
+        ),
+    )
