@@ -14,10 +14,13 @@
 
 """What a configuration passes on to the libraries: taken, checked, or refused by name."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 import transformers as tf
+from safetensors.torch import load_file, save_file
 from tiny import contrasts, llavas, qwens
 from tiny.matrix import make, rgb, scene
 
@@ -160,6 +163,51 @@ def test_options_of_the_network_reach_it(llava):
     ).model
     assert model._model.config._attn_implementation == 'eager'
     assert model._dtype == torch.float32
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'device_map': 'auto'},
+        {
+            'device_map': {
+                'model.vision_tower': 'cpu',
+                'model.multi_modal_projector': 'cpu',
+                'model.language_model': 'disk',
+                'lm_head': 'cpu',
+            }
+        },
+        {'device_map': 'auto', 'max_memory': {'cpu': '60KB'}},
+    ],
+    ids=['here', 'a part on disk', 'all on disk'],
+)
+def test_weights_that_lie_elsewhere_give_the_same_answer(llava, tmp_path, options):
+    """What does not fit is fetched layer by layer; its values are checked all the same."""
+    own = load_vlm(f'transformers:{llava}', max_new_tokens=8).describe(scene())
+    if len(options) > 1 or not isinstance(options['device_map'], str):
+        options = {**options, 'offload_folder': str(tmp_path / 'off')}
+    model = load_vlm(f'transformers:{llava}', max_new_tokens=8, model_kwargs=options)
+    assert any(value.is_meta for value in model.model._model.parameters()) is (len(options) > 1)
+    answer = model.describe(scene())
+    assert (answer.text, answer.judgement_score) == (own.text, own.judgement_score)
+    folder = shutil.copytree(llava, tmp_path / 'spoilt')
+    whole = load_file(folder / 'model.safetensors')
+    key = next(name for name in whole if name.endswith('layers.1.mlp.up_proj.weight'))
+    for value, words in ((float('nan'), 'not finite in 1 weight'), (None, 'lack 1 weight')):
+        spoilt = {name: entry for name, entry in whole.items() if name != key}
+        if value is not None:
+            spoilt[key] = torch.full_like(whole[key], value)
+        save_file(spoilt, folder / 'model.safetensors', metadata={'format': 'pt'})
+        with pytest.raises(ModelError, match=words):
+            load_vlm(f'transformers:{folder}', max_new_tokens=8, model_kwargs=options)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize('form', ['transformers', 'transformers-clip'])
+def test_a_folder_has_no_revision(llava, form):
+    with pytest.raises(ConfigurationError, match='is a folder, which has no revision'):
+        load_vlm(f'{form}:{llava}', model_kwargs={'revision': 'abc'})
 
 
 @pytest.mark.heavy

@@ -28,7 +28,7 @@ import torch
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
 from vlm_misalign_ros.core.models.load_faults import explained
-from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
+from vlm_misalign_ros.core.models.weights import check_mismatched, check_offloaded, named, poison
 
 _LOG = logging.getLogger(__name__)
 _TALKS = ('modeling_utils', 'distributed.tensor_parallel', 'integrations.tensor_parallel')
@@ -98,6 +98,7 @@ def load_pretrained(
     # What is spread over devices, or quantised, is where it belongs.
     if getattr(model, 'hf_device_map', None) is None and not getattr(model, 'is_quantized', False):
         model = model.to(device=device)
+    check_offloaded(reference.text, model, report['missing_keys'])
     unfilled = poison(model, report['missing_keys'])
     if unfilled:
         _LOG.warning('the files of model %r lack %s', reference.text, named(unfilled))
@@ -108,6 +109,15 @@ def load_pretrained(
             named(report['unexpected_keys']),
         )
     return model, unfilled
+
+
+def device_of(model: Any) -> torch.device:
+    """Return where the inputs of a network go, also of one whose weights lie elsewhere."""
+    found: torch.device = model.device
+    if found.type != 'meta':
+        return found
+    # accelerate fetches each layer to where it computes.
+    return torch.device(getattr(getattr(model, '_hf_hook', None), 'execution_device', 'cpu'))
 
 
 def _quiet() -> None:

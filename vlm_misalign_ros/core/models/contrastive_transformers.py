@@ -25,8 +25,8 @@ from PIL import Image
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.models import backend
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
-from vlm_misalign_ros.core.models.generative_loading import EVERYWHERE, load_processor
-from vlm_misalign_ros.core.models.library_options import model_options, refuse_options
+from vlm_misalign_ros.core.models.generative_loading import how_to_load, load_processor
+from vlm_misalign_ros.core.models.library_options import refuse_options
 from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
 
 _PADDED = ('siglip', 'siglip2')
@@ -43,23 +43,18 @@ class TransformersEmbedder:
 
         refuse_options(options, 'transformers-clip', ('generation_kwargs',))
         device = backend.prepare(options.device, options.threads)
-        network = model_options(options.model_kwargs)
-        shared: dict[str, Any] = {
-            'local_files_only': backend.offline(named),
-            'trust_remote_code': options.trust_remote_code,
-        }
-        places = {key: network[key] for key in EVERYWHERE if key in network}
+        network, shared = how_to_load(named, options)
         place = backend.place(named)
-        config = AutoConfig.from_pretrained(place, **shared, **places)
-        self._processor = load_processor(AutoProcessor, place, options, {**shared, **places})
+        config = AutoConfig.from_pretrained(place, **shared)
+        self._processor = load_processor(AutoProcessor, place, options, shared)
         self.model, unfilled = backend.load_pretrained(
             AutoModel,
             named,
             device,
             dtype=backend.arithmetic_or_own(options.dtype) or 'auto',
-            **shared,
-            **network,
+            **{**shared, **network},
         )
+        self._device = backend.device_of(self.model)
         scale: Any = getattr(self.model, 'logit_scale', None)
         temperature: Any = getattr(self.model, 'temperature', None)
         if not all(hasattr(self.model, name) for name in _TOWERS) or (
@@ -103,7 +98,7 @@ class TransformersEmbedder:
         """Return the embeddings of texts, unit length, (N, D)."""
         # Through the processor, which sets for its parts what they do not know by themselves.
         inputs = self._processor(text=list(texts), return_tensors='pt', **self._reading)
-        given = {name: value.to(self.model.device) for name, value in inputs.items()}
+        given = {name: value.to(self._device) for name, value in inputs.items()}
         return _unit(self.model.get_text_features(**given))
 
     def pixels(self, picture: Image.Image) -> dict[str, torch.Tensor]:
@@ -114,9 +109,9 @@ class TransformersEmbedder:
     def picture(self, pixels: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the embedding of a picture, unit length, (D,)."""
         given = {
-            name: value.to(self.model.device, self.model.dtype)
+            name: value.to(self._device, self.model.dtype)
             if value.is_floating_point()
-            else value.to(self.model.device)
+            else value.to(self._device)
             for name, value in pixels.items()
         }
         return _unit(self.model.get_image_features(**given))[0]

@@ -27,7 +27,7 @@ from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.library_options import REFUSED, model_options, processor_options
 
 EVERYWHERE = ('revision', 'subfolder')
-"""Options of the network that say where its other files are, too."""
+"""Options of the network that say where its other files are, too, in a repository."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Loaded:
     @property
     def device(self) -> torch.device:
         """Return where its inputs go."""
-        found: torch.device = self.model.device
-        return found
+        return backend.device_of(self.model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -67,14 +66,9 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
     )
 
     device = backend.prepare(options.device, options.threads)
-    network = model_options(options.model_kwargs)
-    shared: dict[str, Any] = {
-        'local_files_only': backend.offline(named),
-        'trust_remote_code': options.trust_remote_code,
-    }
-    places = {key: network[key] for key in EVERYWHERE if key in network}
+    network, shared = how_to_load(named, options)
     place = backend.place(named)
-    config = AutoConfig.from_pretrained(place, **shared, **places)
+    config = AutoConfig.from_pretrained(place, **shared)
     known = config.model_type in MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
     if not known and not options.trust_remote_code:
         raise ModelError(
@@ -84,7 +78,7 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
             if config.model_type in MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES
             else 'give an image-text-to-text model',
         )
-    processor = load_processor(AutoProcessor, place, options, {**shared, **places})
+    processor = load_processor(AutoProcessor, place, options, shared)
     if getattr(processor, 'image_processor', None) is None:
         raise ModelError(
             f'model {place!r} of type {config.model_type!r} comes with a '
@@ -100,10 +94,32 @@ def load(named: ModelReference, options: VlmOptions) -> Loaded:
         named,
         device,
         dtype=backend.arithmetic_or_own(options.dtype) or 'auto',
-        **shared,
-        **network,
+        **{**shared, **network},
     )
     return Loaded(model, processor, str(config.model_type), unfilled)
+
+
+def how_to_load(
+    named: ModelReference, options: VlmOptions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """
+    Return the options of the network, and those that all parts of a model are loaded with.
+
+    ConfigurationError for those of a repository where the model is a folder.
+    """
+    network = model_options(options.model_kwargs)
+    places = {key: network[key] for key in EVERYWHERE if key in network}
+    if places and named.directory is not None:
+        raise ConfigurationError(
+            f'model {named.text!r} is a folder, which has no {" and no ".join(places)} '
+            '(model_kwargs)',
+            'give the folder that holds the files that are meant',
+        )
+    return network, {
+        'local_files_only': backend.offline(named),
+        'trust_remote_code': options.trust_remote_code,
+        **places,
+    }
 
 
 def load_processor(loader: Any, place: str, options: VlmOptions, shared: dict[str, Any]) -> Any:

@@ -113,7 +113,8 @@ class Encodings:
 
 def _versions(module: torch.nn.Module) -> int:
     """Return a number that changes when a weight is written to."""
-    return sum(parameter._version for parameter in module.parameters())
+    # What accelerate fetches for a while has no version, and is not written to.
+    return sum(entry._version for entry in module.parameters() if not entry.is_inference())
 
 
 def _same(one: Any, other: Any) -> bool:
