@@ -240,15 +240,15 @@ def _tensors(
     held = _offloaded(model)
     for name, parameter in model.named_parameters():
         if parameter.numel() and name not in unused:
-            yield name, held.get(name, parameter.detach)(), True
+            yield name, held[name]() if name in held else parameter.detach(), True
     for name, buffer in model.named_buffers():
         if buffer.numel() and name not in unused:
-            yield name, held.get(name, buffer.detach)(), False
+            yield name, held[name]() if name in held else buffer.detach(), False
 
 
 def _offloaded(model: torch.nn.Module) -> dict[str, Callable[[], torch.Tensor]]:
     """Return how to get, by name, the weights that accelerate fetches when they are needed."""
-    found = {}
+    found: dict[str, Callable[[], torch.Tensor]] = {}
     for prefix, module in model.named_modules():
         hook = getattr(module, '_hf_hook', None)
         for part in getattr(hook, 'hooks', (hook,)):
