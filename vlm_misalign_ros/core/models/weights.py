@@ -253,7 +253,7 @@ def _offloaded(model: torch.nn.Module) -> dict[str, Callable[[], torch.Tensor]]:
         hook = getattr(module, '_hf_hook', None)
         for part in getattr(hook, 'hooks', (hook,)):
             kept = getattr(part, 'weights_map', None)
-            if kept is None or not part.offload:
+            if part is None or kept is None or not part.offload:
                 continue
             deep = part.place_submodules
             tensors = (*module.named_parameters(recurse=deep), *module.named_buffers(recurse=deep))
