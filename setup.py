@@ -57,6 +57,7 @@ setup(
     package_data={
         'vlm_misalign_ros': ['py.typed', 'miniatures/*/*', 'miniatures/*/*/*'],
         'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
+        'vlm_misalign_ros.core.models': ['data/*.yaml', 'data/label_maps/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
         'vlm_misalign_ros.core.report': ['*.jinja'],
     },
@@ -100,6 +101,8 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # Models of the families onnx and torchscript, and what exports to ONNX.
+        'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.
         'ros': [
             'ros-rclpy[fastrtps]>=9.1.2',
@@ -113,6 +116,9 @@ setup(
         'serving': ['transformers[serving]>=5.4'],
         'test': [
             'pytest>=7',
+            'onnx>=1.17',
+            'onnxruntime>=1.19',
+            'onnxscript>=0.5',
             'pytest-timeout>=2.1',
             'hypothesis>=6.60',
             'jsonschema>=4',

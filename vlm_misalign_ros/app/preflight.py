@@ -49,10 +49,16 @@ from vlm_misalign_ros.core.language.prompts import (
     paraphrases_file,
     prompts_hash,
 )
-from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, model_facts, parse
+from vlm_misalign_ros.core.models import calibration, label_maps
+from vlm_misalign_ros.core.models.factory import (
+    check,
+    classes_of,
+    kind_of,
+    local_hash,
+    model_facts,
+    parse,
+)
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
-from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.models.library_options import Options, model_options
 from vlm_misalign_ros.core.records.ending import EXPECTED
@@ -137,7 +143,9 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
                 told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
-        found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)
+        chosen = configuration.segmentation
+        found['segmentation'] = _model(chosen.model, Role.SEGMENTATION)
+        found['segmentation'].update(_classes(chosen.model, chosen.label_map))
     _devices(configuration)
     for vlm in configuration.vlms:
         # Last: a served model is asked, which may cost something.
@@ -147,14 +155,28 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     return found | {entry.name: outside_facts(entry) for entry in configuration.outside}
 
 
+def _classes(text: str, label_map: str) -> dict[str, Any]:
+    """Return what a model can tell, where it is known before it is loaded; raises for nothing."""
+    label_maps.check(label_map)
+    own = label_map not in ('', *label_maps.shipped())
+    hashed = {'sha256': sha256_of(Path(label_map).expanduser())} if own else {}
+    classes = classes_of(parse(text), label_map)
+    if classes is None:
+        return {'label_map': {'name': label_map, **hashed}}
+    found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
+    if classes.lacking:
+        found['lacking'] = list(classes.lacking)
+    return found
+
+
 def _model(text: str, role: Role, options: Options | None = None) -> dict[str, Any]:
     """Return what a model is; raises for one that will not open."""
     model = parse(text)
     check(model, role)
     check_there(model, options)
     facts = {'model': text, 'role': role.value}
-    if model.directory is not None:
-        facts['sha256'] = weights_hash(model.directory)
+    if hashed := local_hash(model):
+        facts['sha256'] = hashed
     return facts
 
 

@@ -281,6 +281,8 @@ class Segmented:
     """Mean over the pixels of the highest class probability."""
     entropies: Mapping[str, float] = field(default_factory=dict)
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
+    lacking: tuple[str, ...] = ()
+    """Classes of Cityscapes that the model cannot tell, in the order of their train ids."""
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,8 @@ class Confidence:
     """Checksum of the mask: an Image has no room to say which picture it is of."""
     entropies: Mapping[str, float] = field(default_factory=dict)
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
+    lacking: tuple[str, ...] = ()
+    """Classes of Cityscapes that the model cannot tell, in the order of their train ids."""
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,7 @@ def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
     height, width = picture.shape[:2]
     if labels.shape != (height, width):
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies)
+    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies, sure.lacking)
 
 
 def main() -> int:

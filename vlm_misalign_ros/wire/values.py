@@ -30,7 +30,6 @@ from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
-from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -48,6 +47,7 @@ from vlm_misalign_ros.core.types import (
     Style,
     View,
 )
+from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
 from vlm_misalign_ros.wire.camera import possible
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
@@ -60,10 +60,6 @@ _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
 _MOST_LISTED = 64
-_BY_CLASS = 'entropy/'
-"""Before the name of a class: the mean entropy where it is predicted."""
-
-
 _NO_REASON = 'no reason was told'
 
 
@@ -207,7 +203,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'confidence': repr(told.confidence),
         'image': told.image,
         'mask': told.mask,
-        **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
+        **classes_to_values(told),
     }
 
 
@@ -237,17 +233,13 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
     if failed is not None:
         return failed
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    by_class = {}
-    for key, value in values.items():
-        if key.startswith(_BY_CLASS):
-            name = key.removeprefix(_BY_CLASS)
-            if name not in CLASSES:
-                raise RecordError(
-                    f'message value {key[:80]!r} is of no class', 'allowed: ' + ', '.join(CLASSES)
-                )
-            by_class[name] = share(value, key)
     return Confidence(
-        entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'), by_class
+        entropy,
+        confidence,
+        _checksum(values, 'image'),
+        _checksum(values, 'mask'),
+        entropies_of(values),
+        lacking_of(values),
     )
 
 

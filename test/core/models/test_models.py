@@ -122,14 +122,15 @@ def test_directories_without_weights_or_configuration(
         check(parsed, role)
 
 
-def test_a_class_the_model_does_not_know_is_named(checkpoints, tmp_path):
+def test_a_class_the_model_does_not_know_is_lacking(checkpoints, tmp_path):
     folder = shutil.copytree(checkpoints['segformer'], tmp_path / 'segformer')
     config = json.loads((folder / 'config.json').read_text())
-    config['id2label']['11'] = 'pedestrian'
+    config['id2label']['11'] = 'unicorn'
     config['label2id'] = {name: int(index) for index, name in config['id2label'].items()}
     (folder / 'config.json').write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="does not know the class 'person'"):
-        load_segmentation(f'transformers:{folder}')
+    model = load_segmentation(f'transformers:{folder}')
+    assert model.classes.lacking == ('person',)
+    assert 'tells 18 of the 19 classes, without person' in model.classes.told(model.text)
 
 
 @pytest.mark.parametrize('name', ['segformer', 'llava'])
@@ -143,7 +144,7 @@ def test_damaged_weights_are_one_clear_error(checkpoints, tmp_path, name):
 def test_a_model_of_another_kind_is_named(checkpoints):
     with pytest.raises(ModelError, match="'segformer', which does not answer with text"):
         load_vlm(f'transformers:{checkpoints["segformer"]}')
-    with pytest.raises(ModelError, match='does not know the classes'):
+    with pytest.raises(ModelError, match='names no classes'):
         load_segmentation(f'transformers:{checkpoints["captioner"]}')
 
 

@@ -35,6 +35,7 @@ VERBS = (
     'ask',
     'calibrate',
     'severities',
+    'export',
     'truth',
     'labels',
     'mentions',

@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.known import told_alone
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
 from vlm_misalign_ros.core.records.schema import (
     SCHEMA,
@@ -216,15 +217,16 @@ class Evaluator:
             )
             return entry, None, None
         labels = held.maps.labels
+        lacking = () if told is None else told.lacking
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
             size = labels.shape[::-1]
             predicted = cv2.resize(predicted, size, interpolation=cv2.INTER_NEAREST)
-        visible = matrix = confusion.confusion(labels, predicted)
+        visible = matrix = told_alone(confusion.confusion(labels, predicted), lacking)
         cells_visible = None
         if held.maps.visible is not None:
             left = np.where(held.maps.visible, labels, np.uint8(0))
-            visible = confusion.confusion(left, predicted)
+            visible = told_alone(confusion.confusion(left, predicted), lacking)
             cells_visible = confusion.to_cells(visible)
         value = confusion.miou(matrix)
         entry = SegmentationEntry(

@@ -271,6 +271,8 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     fault = _entropies_fault(found.entropies)
     if fault:
         return fault
+    if not set(found.lacking) < set(CLASSES):
+        return f'it lacks {found.lacking!r}, not some of the classes'
     labels = found.labels
     if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8:
         return f'labels are {getattr(labels, "dtype", type(labels).__name__)}, not uint8'

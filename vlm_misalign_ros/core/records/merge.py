@@ -55,6 +55,7 @@ _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', '
 _FREE_OF_MODELS = (
     'model',
     'calibration',
+    'label_map',
     'device',
     'threads',
     'queue_size',
@@ -224,6 +225,7 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(entry: Mapping[str, Any]) -> list[Any]:
     """Return what of a model's entry in a manifest decides what it says."""
+    label_map = entry.get('label_map') or {}
     return [
         entry.get('role'),
         entry.get('sha256') or entry.get('model'),
@@ -231,6 +233,8 @@ def _model(entry: Mapping[str, Any]) -> list[Any]:
         entry.get('prompts_sha256'),
         entry.get('ask'),
         entry.get('paraphrases_sha256'),
+        label_map.get('sha256') or label_map.get('name'),
+        entry.get('lacking'),
         # A server may have another model under the name by now.
         ((entry.get('served') or {}).get('server') or {}).get('model'),
     ]

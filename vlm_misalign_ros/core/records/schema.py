@@ -111,12 +111,15 @@ class ConfidenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The highest class probability."""
     entropies: dict[str, float] = msgspec.field(default_factory=dict)
     """Mean entropy by predicted class, 0 to 1; absent where none was told."""
+    lacking: list[str] = msgspec.field(default_factory=list)
+    """Classes that the model cannot tell: `frame_iou` is over the others, and the pixels of these
+    are in no cell; absent where it can tell all 19."""
 
     @classmethod
     def of(cls, told: Confidence) -> ConfidenceEntry:
-        """Return what was told, classes in alphabetical order."""
+        """Return what was told, entropies in alphabetical order."""
         by_class = {name: told.entropies[name] for name in sorted(told.entropies)}
-        return cls(told.entropy, told.confidence, by_class)
+        return cls(told.entropy, told.confidence, by_class, list(told.lacking))
 
 
 class SegmentationEntry(msgspec.Struct, frozen=True):
@@ -137,6 +140,11 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the mask could not be scored."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Return the classes that the model cannot tell."""
+        return () if self.confidence is None else tuple(self.confidence.lacking)
 
 
 class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):

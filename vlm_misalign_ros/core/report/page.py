@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
@@ -44,6 +45,7 @@ from vlm_misalign_ros.core.report.summary import (
     Row,
     few_scenes,
     further_lines,
+    known_of,
     lost_kinds,
     show,
 )
@@ -92,6 +94,8 @@ def write_report(
         models=analysis['models'],
         of_mask=OF_MASK,
         few=few_scenes(rows),
+        known=known_of(rows).told,
+        miou=_title(known_of(rows)),
         few_scenes=FEW_SCENES,
         worst=_worst(folder, seen.pictured),
         frames=seen.frames,
@@ -174,6 +178,11 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
         'safety_scenes': [row.hazard_scenes, row.clear_scenes],
         'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
     }
+
+
+def _title(known: Known) -> str:
+    """Return the head of the column of mIoU."""
+    return 'mIoU' if known.all else f'mIoU of {known.count} classes'
 
 
 TWO_TRUTHS = (

@@ -127,11 +127,21 @@ class CorruptionParameters:
 class SegmentationParameters:
     """Parameters of the segmentation node."""
 
-    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
+    model: str = parameter(
+        '', 'transformers:NAME_OR_DIRECTORY, onnx:FILE, torchscript:FILE or miniature:segformer'
+    )
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     input_height: int = parameter(
-        512, 'height the frame is resized to before the model; 0: as it is', minimum=0
+        512,
+        'height the frame is resized to before the model; 0: as it is; a model that takes its own '
+        'size alone gets that',
+        minimum=0,
+    )
+    label_map: str = parameter(
+        '',
+        "what the model's classes are in Cityscapes: a name of `vlm-misalign list label_maps`, or "
+        'a YAML file {its name or index: Cityscapes name or ignore}; empty: by their names',
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')

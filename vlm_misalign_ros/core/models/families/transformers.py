@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models import files
-from vlm_misalign_ros.core.models.class_names import train_ids
 from vlm_misalign_ros.core.models.families import (
     Describes,
     ModelReference,
@@ -63,8 +63,17 @@ class Transformers:
             return
         config = files.check_directory(reference.directory, CONFIG, WEIGHTS, 'transformers')
         check_files(reference.directory, WEIGHTS)
-        if role is Role.SEGMENTATION:
-            train_ids(config.get('id2label') or {}, str(reference.directory))
+        if role is Role.SEGMENTATION and not config.get('id2label'):
+            raise ModelError(
+                f'segmentation model {reference.directory} names no classes',
+                'id2label in its config.json is {index: name}',
+            )
+
+    def class_names(self, reference: ModelReference) -> dict[Any, Any]:
+        """Return {index: name} of the classes of a local segmentation model."""
+        assert reference.directory is not None
+        config = files.read_config(reference.directory, CONFIG, 'transformers')
+        return dict(config.get('id2label') or {})
 
     def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
         """Load an image-text-to-text model."""
