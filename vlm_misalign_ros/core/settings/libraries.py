@@ -28,8 +28,18 @@ from vlm_misalign_ros.core.settings.parameters import parameter
 
 @dataclass(frozen=True)
 class LibraryParameters:
-    """Mappings for transformers; core/models/library_options has what they may hold."""
+    """
+    Arithmetic, trust, and mappings for transformers.
 
+    core/models/library_options has what the mappings may hold.
+    """
+
+    dtype: str = parameter(
+        'float32',
+        'arithmetic; auto: that of the weights (open_clip: float32)',
+        choices=('float32', 'bfloat16', 'float16', 'auto'),
+    )
+    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     model_kwargs: str = parameter(
         '',
         'transformers: for from_pretrained of the network, such as attn_implementation, '

@@ -176,11 +176,6 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
-    dtype: str = parameter(
-        'float32',
-        'arithmetic; auto: that of the weights (open_clip: float32)',
-        choices=('float32', 'bfloat16', 'float16', 'auto'),
-    )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     max_new_tokens: int = parameter(
         96, 'generative: length of an answer at most', minimum=1, maximum=4096
@@ -207,7 +202,6 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
         'generative: ask once more whether it is safe, for the probability of yes, and '
         'keep the likelihood of each mention',
     )
-    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
