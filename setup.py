@@ -92,6 +92,8 @@ setup(
         'timm>=1.0.30',
         'huggingface_hub>=1.3',
         'safetensors>=0.4.3',
+        # The processor of SmolVLM, which config/evaluate.yaml names.
+        'num2words>=0.5.10',
         'rosbags>=0.11',
         'mcap>=1.1',
         'zstandard>=0.20',

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE,
     vlm_part,
 )
-from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.labels.classes import to_train_ids
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration, findings, least_areas
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
@@ -174,23 +174,29 @@ def test_behind_a_covered_lens_language_goes_wrong(rows, name):
     )
 
 
-def test_grounded_says_what_it_is_told_of_a_picture_that_shows_nothing():
-    """Of the same grey picture it names a class more often once perception is said to see it."""
-    model = load_vlm('miniature:grounded')
-    grey = np.full((256, 512, 3), 128, np.uint8)
-    told = dict.fromkeys((True, False), 0)
-    names = ('person', 'car', 'truck', 'bus', 'train', 'bicycle', 'motorcycle', 'rider')
-    for name in names:
-        labels = np.zeros((128, 256), np.uint8)
-        labels[:60] = CLASSES.index('building')
-        empty = Segmented(labels.copy(), 0.0, 1.0, {'road': 0.01, 'building': 0.02})
-        labels[50:80, 100:140] = CLASSES.index(name)
-        found = Segmented(labels, 0.0, 1.0, {**empty.entropies, name: 0.05})
-        for mask in (empty, found):
-            words = findings.in_words(mask, uncertainty=True, pictured=True)
-            answer = model.describe(Query((grey,), None, context=words))
-            told[mask is found] += answer.mentions.get(name) is Mention.ASSERTED
-    assert told[True] >= told[False] + len(names) / 2
+def test_words_alone_are_followed_and_the_picture_goes_before_them():
+    """Told of the true mask, then of that of another scene, with the picture and without it."""
+    model = load_vlm('miniature:grounded', prompt='json')
+    users = ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')
+    frames = [render_scene(77, k, 1024, 512, cities=cities_of('test')) for k in range(10)]
+    masks = [Segmented(to_train_ids(frame.labels), 0.0, 1.0) for frame in frames]
+    held = [set(findings.classes_in_words(mask)) & set(users) for mask in masks]
+    followed, own = [], []
+    for k, frame in enumerate(frames):
+        other = (k + 1) % len(frames)
+        words = findings.in_words(masks[other], uncertainty=False, pictured=False)
+        said = model.describe(Query((), None, context=words)).mentions
+        named = {name for name in users if said.get(name) is Mention.ASSERTED}
+        followed.append((len(named & held[other]), len(held[other]), len(named - held[other])))
+        words = findings.in_words(masks[other], uncertainty=False, pictured=True)
+        said = model.describe(Query((frame.image,), None, context=words)).mentions
+        named = {name for name in users if said.get(name) is Mention.ASSERTED}
+        # Where the two tell different things.
+        own.append((len(named & held[k] - held[other]), len(named & held[other] - held[k])))
+    hits, told, more = np.sum(followed, axis=0)
+    assert hits > 0.6 * told and more < 0.2 * (len(users) * len(frames) - told)
+    seen, words_only = np.sum(own, axis=0)
+    assert seen > words_only
 
 
 def test_unknown_miniatures_are_named():

@@ -60,6 +60,7 @@ from vlm_misalign_ros.core.models.factory import (
 )
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
 from vlm_misalign_ros.core.models.hub import check_there
+from vlm_misalign_ros.core.models.library_options import Options, model_options
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
@@ -134,7 +135,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
-        facts = _model(vlm.model, Role.VLM)
+        facts = _model(vlm.model, Role.VLM, model_options(vlm.model_kwargs))
         for ask in asks_of(vlm):
             if reads_masks(vlm.model):
                 told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
@@ -168,11 +169,11 @@ def _classes(text: str, label_map: str) -> dict[str, Any]:
     return found
 
 
-def _model(text: str, role: Role) -> dict[str, Any]:
+def _model(text: str, role: Role, options: Options | None = None) -> dict[str, Any]:
     """Return what a model is; raises for one that will not open."""
     model = parse(text)
     check(model, role)
-    check_there(model)
+    check_there(model, options)
     facts = {'model': text, 'role': role.value}
     if hashed := local_hash(model):
         facts['sha256'] = hashed

@@ -137,7 +137,7 @@ def test_a_mask_that_is_none_is_refused_with_the_reason(change, words):
     'error, words',
     [
         (ZeroDivisionError('division by zero'), 'ZeroDivisionError: division by zero'),
-        (MemoryError(), 'MemoryError:'),
+        (MemoryError(), 'it does not fit into the memory (MemoryError)'),
         (torch.OutOfMemoryError('CUDA out of memory.\n Tried'), 'CUDA out of memory. Tried'),
         (KeyError('x'), "KeyError: 'x'"),
         (ModelError('it has no eyes', 'give it some'), 'it has no eyes. give it some'),

@@ -442,7 +442,8 @@ def test_the_probability_of_yes_is_that_of_the_models_own_logits(checkpoints, pi
         ],
         add_generation_prompt=True,
     )
-    inputs = processor(images=model._picture(picture), text=prompt, return_tensors='pt')
+    shown = Image.fromarray(model._shown.fit(picture)[0][:, :, ::-1])
+    inputs = processor(images=shown, text=prompt, return_tensors='pt')
     with torch.inference_mode():
         chances = network(**inputs).logits[0, -1].double().softmax(-1)
     vocabulary = processor.tokenizer.get_vocab()
@@ -458,9 +459,10 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
     model = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=24)
     answer = model.describe(picture)
     asking = generative_prompt('default')
-    inputs = model._inputs(model._picture(picture), model.model._ask(asking))
+    shown = Image.fromarray(model._shown.fit(picture)[0][:, :, ::-1])
+    inputs = model._inputs([shown], asking)
     with torch.inference_mode():
-        tokens, _ = model._generate(inputs, 24)
+        tokens, _ = model._decoder.answer(inputs, 24)
         whole = {
             **inputs,
             'input_ids': tokens[None],
@@ -468,7 +470,7 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
         }
         chances = model._model(**whole).logits[0].float().log_softmax(-1)
     asked = inputs['input_ids'].shape[1]
-    words = model._tokenizer.convert_ids_to_tokens(tokens[asked:])
+    words = model._asker.tokenizer.convert_ids_to_tokens(tokens[asked:])
     forced = [float(chances[asked + k - 1, tokens[asked + k]]) for k in range(len(words))]
     assert answer.scores and set(answer.scores) <= answer.asserted
     for name, likelihood in answer.scores.items():

@@ -129,7 +129,7 @@ def classes_of(reference: ModelReference, label_map: str) -> ClassMap | None:
 
 def classes_told(model: CheckedSegmentation) -> str:
     """Return in words what a model tells of the 19 classes; empty where that is everything."""
-    classes = getattr(model.model, 'classes', None)
+    classes = getattr(model, 'classes', None)
     return classes.told(model.text) if isinstance(classes, ClassMap) else ''
 
 

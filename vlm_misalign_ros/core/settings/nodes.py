@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
+from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
@@ -153,8 +154,8 @@ class SegmentationParameters:
 
 
 @dataclass(frozen=True)
-class VlmParameters(ServerParameters, AskParameters):
-    """Parameters of a VLM node; those of its ask stand first, then those of a server."""
+class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
+    """Parameters of a VLM node: those of its ask, of a server, of a library, then its own."""
 
     name: str = parameter('', 'name of the model in topics and records')
     asks: tuple[str, ...] = parameter(
@@ -170,12 +171,11 @@ class VlmParameters(ServerParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'miniature:NAME, openai:MODEL behind the server of base_url, or mask_reader, with '
-        ':FILE or :SEGMENTATION_MODEL for its least areas',
+        'transformers-clip:NAME_OR_DIR, miniature:NAME, openai:MODEL behind the server of '
+        'base_url, or mask_reader, with :FILE or :SEGMENTATION_MODEL for its least areas',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
-    dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     max_new_tokens: int = parameter(
         96, 'generative: length of an answer at most', minimum=1, maximum=4096
@@ -202,7 +202,6 @@ class VlmParameters(ServerParameters, AskParameters):
         'generative: ask once more whether it is safe, for the probability of yes, and '
         'keep the likelihood of each mention',
     )
-    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
     queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
     max_failures: int = parameter(
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0

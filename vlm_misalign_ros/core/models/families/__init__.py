@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models.library_options import Options
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
@@ -66,6 +67,12 @@ class VlmOptions:
     uncertainty: bool = True
     lexicon: str = ''
     trust_remote_code: bool = False
+    model_kwargs: Options | str = ''
+    """What from_pretrained of the network is given beside; a mapping, or JSON of one."""
+    processor_kwargs: Options | str = ''
+    """What from_pretrained of the processor is given."""
+    generation_kwargs: Options | str = ''
+    """What generate is given, for the answer."""
     base_url: str = ''
     api_key_env: str = 'OPENAI_API_KEY'
     picture_format: str = 'png'
@@ -154,6 +161,7 @@ FAMILIES: Registry[Family] = Registry(
     {
         'open_clip': f'{_HERE}.open_clip:FAMILY',
         'transformers': f'{_HERE}.transformers:FAMILY',
+        'transformers-clip': f'{_HERE}.transformers_clip:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
         'onnx': f'{_HERE}.exported:ONNX',
         'torchscript': f'{_HERE}.exported:TORCHSCRIPT',

@@ -35,6 +35,15 @@ CONFIG = 'config.json'
 WEIGHTS = ('model*.safetensors', 'pytorch_model*.bin')
 
 
+def local_or_hub(family: str, rest: str, text: str) -> ModelReference:
+    """Return the model that `rest` names: a directory, or OWNER/NAME on the hub."""
+    path = Path(rest).expanduser()
+    local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
+    return ModelReference(
+        text, family, path.name if local else rest, directory=path if local else None
+    )
+
+
 class Transformers:
     """Models of transformers."""
 
@@ -42,11 +51,7 @@ class Transformers:
 
     def parse(self, rest: str, text: str) -> ModelReference:
         """Return the model that `rest` names: a directory, or OWNER/NAME on the hub."""
-        path = Path(rest).expanduser()
-        local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
-        return ModelReference(
-            text, 'transformers', path.name if local else rest, directory=path if local else None
-        )
+        return local_or_hub('transformers', rest, text)
 
     def kind(self, reference: ModelReference) -> Kind:
         """Return that it is generative."""
