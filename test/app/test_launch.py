@@ -38,11 +38,10 @@ from launch.actions import (  # noqa: E402
     Shutdown,
     TimerAction,
 )
-from launch.events.process import ProcessExited  # noqa: E402
 from launch_ros.actions import Node  # noqa: E402
 
-from vlm_misalign_ros.app import launching  # noqa: E402
-from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
+from vlm_misalign_ros.app import launched  # noqa: E402
+from vlm_misalign_ros.app.graph import Graph, NodeSpec, build_graph  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.records.ending import TOLD, told_ending  # noqa: E402
 from vlm_misalign_ros.core.records.schema import FrameRecord  # noqa: E402
@@ -344,29 +343,31 @@ def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, cod
             json.dumps({'status': verdict, 'checks': [], 'exit_code': ExitCode[verdict].value})
         )
     spec = NodeSpec('monitor', 'monitor', '', '', {}, True)
+    run = launched.LaunchedRun(Graph((spec,), '', ()), folder, launched.Runs())
     with pytest.raises(RuntimeError, match=words):
-        launching._on_end(spec, folder, code)
+        run.ended(spec, code, LaunchContext())
     assert folder.exists() is (verdict is not None)
+
+
+MONITOR = NodeSpec('monitor', 'monitor', '', '', {'deadline': 20.0}, True)
 
 
 class Ended:
     """A node of a launched run that has ended; `frames` are closed by then."""
 
-    def __init__(self, folder, executable, frames):
+    def __init__(self, folder, executable, frames, runs=None, respawn=False, name=''):
         self.folder, self.context = folder, LaunchContext()
         self.close(frames)
-        self.notes = []
-        spec = NodeSpec(f'{executable}_x', executable, '', '', {})
-        self._handle = launching._on_exit(spec, folder, self.notes, 28.0)
+        self.spec = NodeSpec(name or f'{executable}_x', executable, '', '', {})
+        graph = Graph((MONITOR, self.spec), '', ())
+        self.run = launched.LaunchedRun(graph, folder, runs or launched.Runs(), respawn)
+        self.run.start()
 
     def close(self, frames):
         (self.folder / 'records.jsonl').write_bytes(b'{"kind":"frame"}\n' * frames)
 
     def by(self, code):
-        event = ProcessExited(
-            action=None, name='x', cmd=[], cwd=None, env=None, pid=1, returncode=code
-        )
-        return self._handle(event, self.context)
+        return self.run.ended(self.spec, code, self.context)
 
     def after(self, actions, seconds):
         """Return what follows once a timer has run off."""
@@ -404,11 +405,11 @@ def test_without_what_it_cannot_do_without_a_launched_run_ends(
 
 def test_a_launched_node_that_ends_with_code_0_is_named_too(ended, tmp_path):
     node = ended('vlm')
-    (action,) = node.after(node.by(0), launching.MOMENT)
+    (action,) = node.after(node.by(0), launched.MOMENT)
     assert isinstance(action, LogInfo)
     assert 'vlm_x ended with exit code 0 while the run went on' in told_ending(tmp_path)[1][0]
     node = ended('corruption')
-    _, action = node.after(node.by(0), launching.MOMENT)
+    _, action = node.after(node.by(0), launched.MOMENT)
     assert isinstance(action, Shutdown)
 
 
@@ -416,7 +417,7 @@ def test_of_a_launch_that_was_asked_to_end_nothing_follows(ended, tmp_path):
     node = ended('recorder')
     waiting = node.by(0)
     node.context._set_is_shutdown(True)
-    assert node.after(waiting, launching.MOMENT) == []
+    assert node.after(waiting, launched.MOMENT) == []
     assert node.by(2) == [] and told_ending(tmp_path) == (None, [])
 
 

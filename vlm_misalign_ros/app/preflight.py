@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.graph import check_overrides
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
@@ -183,6 +184,7 @@ def _ros(configuration: Configuration) -> None:
                 f'{setting} has {name!r}, which is no name of ROS',
                 'use letters, digits, _ and /; a part of it begins with a letter',
             )
+    check_overrides(configuration)
 
 
 def _language(
