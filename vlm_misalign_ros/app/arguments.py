@@ -88,7 +88,12 @@ def _common(config: str) -> tuple[Argument, ...]:
             'file of ROS parameters, laid over the configuration and under the other arguments',
         ),
         Argument(
-            'log_level', '', 'of every node; empty: info', ('', *LOG_LEVELS), 'log_level', text=True
+            'log_level',
+            '',
+            'of every node; empty: info',
+            ('', *LOG_LEVELS),
+            'log_level',
+            text=True,
         ),
         _flag(
             'respawn',
@@ -100,7 +105,7 @@ def _common(config: str) -> tuple[Argument, ...]:
         _text(
             'label_encoding',
             'monitor.label_encoding',
-            'of ground_truth/labels: a name of `vlm-misalign list encodings`, auto, or a YAML file',
+            'of the label map: a name of `vlm-misalign list encodings`, auto, or a YAML file',
         ),
     )
 

@@ -110,7 +110,7 @@ def check_overrides(configuration: Configuration) -> None:
             raise ConfigurationError(
                 f'{OVERRIDES} has {topic!r}, which is no topic of pictures of this run'
                 + nearest(topic, sorted(names)),
-                'give the full name, remapped and in its namespace; other topics have no overrides',
+                'give the full name, in the namespace; topics of values have no overrides',
             )
 
 

@@ -204,9 +204,7 @@ class LaunchedRun:
         if code == 0 and meaning == ExitCode.PASS.name:
             line = f'the run is complete: {self._folder}'
         else:
-            where = (
-                f'see {self._folder}' if kept else 'the run did not begin; it leaves no folder'
-            )
+            where = f'see {self._folder}' if kept else 'the run did not begin; it leaves no folder'
             line = f'{self._name(spec)} ended with {meaning}; {where}'
             runs.failed.append(line)
         if runs.open:

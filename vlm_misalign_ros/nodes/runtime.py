@@ -145,17 +145,21 @@ class MisalignNode(Node):
 
         self.add_on_set_parameters_callback(changed)
 
-    def publish_images(self, topic: str, reliability: str) -> Any:
-        """Return a publisher of images, its QoS open to `qos_overrides` parameters."""
+    def publish_images(self, topic: str, reliability: str = 'reliable') -> Any:
+        """
+        Return a publisher of images, its QoS open to `qos_overrides` parameters.
+
+        What is reliable reaches listeners of both kinds, RViz among them.
+        """
         return self.create_publisher(
             Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable()
         )
 
     def receive_images(
         self, topic: str, reliability: str, callback: Callable[[Image], None]
-    ) -> None:
+    ) -> Any:
         """Subscribe to images, the QoS open to `qos_overrides` parameters."""
-        self.create_subscription(
+        return self.create_subscription(
             Image,
             topic,
             callback,

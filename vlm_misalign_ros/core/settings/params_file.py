@@ -140,7 +140,9 @@ def _expression(pattern: str) -> re.Pattern[str]:
     """Return what matches the full names of the nodes that a pattern of ROS is for."""
     parts = []
     for part in pattern.strip('/').split('/'):
-        parts.append('(/[^/]+)*' if part == '**' else '/' + re.escape(part).replace(r'\*', '[^/]+'))
+        parts.append(
+            '(/[^/]+)*' if part == '**' else '/' + re.escape(part).replace(r'\*', '[^/]+')
+        )
     return re.compile(''.join(parts))
 
 
