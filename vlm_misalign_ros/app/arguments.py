@@ -161,7 +161,7 @@ def doubtful(given: Iterable[str], known: Collection[str], file: str) -> list[st
     return [
         f'{name!r} is no argument of {file}{found}'
         for name in given
-        if name not in known and (found := nearest(name, list(known), 0.85))
+        if name not in known and (found := nearest(name, list(known), 0.9))
     ]
 
 

@@ -101,24 +101,24 @@ def _told(entry: ModelEntry, record: FrameRecord) -> Iterator[Span]:
     if entry.answer is None:
         yield Span(entry.status.value, UNKNOWN)
         return
-    hazard = None if record.truth is None else record.truth.hazard
-    judged = entry.answer.judgement
-    scored = entry.score is not None
-    color = UNKNOWN
-    if scored and hazard is not None:
-        if _WRONG.get(judged) is hazard:
-            color = HALLUCINATED
-        elif _RIGHT.get(judged) is hazard:
-            color = RIGHT
-    yield Span(judged.value, color)
-    if not scored:
-        yield Span(f'  {entry.status.value}', UNKNOWN)
-    made_up = set(entry.score.hallucinated) if entry.score else set()
-    asserted = [n for n, said in entry.answer.mentions.items() if said is Mention.ASSERTED]
-    for name in asserted[:_MOST_CLASSES]:
-        yield Span(f'  {name}', HALLUCINATED if name in made_up else PLAIN if scored else UNKNOWN)
-    for name in (entry.score.omitted if entry.score else [])[:_MOST_CLASSES]:
+    judged, score = entry.answer.judgement, entry.score
+    said = [name for name, mention in entry.answer.mentions.items() if mention is Mention.ASSERTED]
+    if score is None:
+        yield Span(f'{judged.value}  {entry.status.value}', UNKNOWN)
+        yield from (Span(f'  {name}', UNKNOWN) for name in said[:_MOST_CLASSES])
+        return
+    yield Span(judged.value, _verdict(judged, record))
+    for name in said[:_MOST_CLASSES]:
+        yield Span(f'  {name}', HALLUCINATED if name in score.hallucinated else PLAIN)
+    for name in score.omitted[:_MOST_CLASSES]:
         yield Span(f'  no {name}', OMITTED)
+
+
+def _verdict(judged: Judgement, record: FrameRecord) -> Color:
+    hazard = None if record.truth is None else record.truth.hazard
+    if hazard is not None and _WRONG.get(judged) is hazard:
+        return HALLUCINATED
+    return RIGHT if hazard is not None and _RIGHT.get(judged) is hazard else UNKNOWN
 
 
 def outlines_of(
