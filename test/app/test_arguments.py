@@ -14,6 +14,8 @@
 
 """The arguments of the launch files, without launch: what each makes of the configuration."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -191,3 +193,9 @@ def test_what_launch_itself_adds_is_no_unknown_argument():
     known = [argument.name for argument in LIVE]
     refuse_unknown(['launch-prefix', 'namespace'], known, 'live.launch.py')
     assert doubtful(['cameras', 'speed', 'world'], known, 'live.launch.py') == []
+
+
+@pytest.mark.parametrize('table', [LIVE, EVALUATE], ids=['live', 'evaluate'])
+def test_the_docs_have_every_argument(table):
+    text = (Path(__file__).resolve().parents[2] / 'docs' / 'live.md').read_text()
+    assert [entry.name for entry in table if f'`{entry.name}`' not in text] == []

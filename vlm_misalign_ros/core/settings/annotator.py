@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vlm_misalign_ros.core.settings.nodes import HEARD, RELIABILITY
 from vlm_misalign_ros.core.settings.parameters import parameter
 
 
@@ -44,8 +45,4 @@ class AnnotatorParameters:
     label_encoding: str = parameter(
         'cityscapes_label_ids', "what the values of ground_truth/labels mean; the monitor's"
     )
-    reliability: str = parameter(
-        'best_effort',
-        'QoS reliability of the subscriptions to images',
-        choices=('reliable', 'best_effort'),
-    )
+    reliability: str = parameter('best_effort', HEARD, choices=RELIABILITY)
