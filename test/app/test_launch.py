@@ -731,7 +731,9 @@ def test_two_cameras_are_two_runs_of_one_launch(live, scenes, tmp_path):
     for name, condition, least in (('front', 'low_light:3', 8), ('rear', 'clean', 4)):
         found = read_records(folders[name] / 'records.jsonl')
         frames = [record for record in found if isinstance(record, FrameRecord)]
-        assert len(frames) >= least and {f.condition.name for f in frames} == {condition}
+        # Of a picture that came before the corruption was there nothing tells what was done to it.
+        assert {frame.condition.name for frame in frames} - {'unknown'} == {condition}
+        assert len(frames) >= least
         assert json.loads((folders[name] / 'verdict.json').read_text())['status']
     assert (code == 0) is ('Caught exception' not in said)
     wait_until(lambda: not nodes_of(mark), 15)
