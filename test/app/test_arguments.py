@@ -184,7 +184,7 @@ def test_every_argument_is_described_and_what_is_closed_has_choices(table):
 )
 def test_an_unknown_argument_is_refused_with_the_nearest(name, near):
     known = [argument.name for argument in LIVE]
-    with pytest.raises(ConfigurationError, match=f"'{name}'; did you mean '{near}'"):
+    with pytest.raises(ConfigurationError, match=rf"'{name}' \(did you mean '{near}'"):
         refuse_unknown([name], known, 'live.launch.py')
     assert near in doubtful([name], known, 'live.launch.py')[0]
 

@@ -232,7 +232,7 @@ def test_qos_overrides_of_a_params_file_reach_the_nodes(live, tmp_path):
 def test_an_unknown_argument_of_ros2_launch_is_refused(live, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', 'vlm_misalign_ros', 'live.launch.py'])
     context = LaunchContext(argv=['namspace:=front', 'launch-prefix:=nice'])
-    with pytest.raises(MisalignError, match="'namspace'; did you mean 'namespace'"):
+    with pytest.raises(MisalignError, match=r"'namspace' \(did you mean 'namespace'"):
         started(load('live'), context, config=str(live), out=str(tmp_path), namspace='front')
     assert not list(tmp_path.glob('2*'))
 

@@ -102,11 +102,6 @@ def _common(config: str) -> tuple[Argument, ...]:
             'false',
         ),
         _flag('annotate', 'annotate', 'start the annotator; empty: as the configuration says'),
-        _text(
-            'label_encoding',
-            'monitor.label_encoding',
-            'of the label map: a name of `vlm-misalign list encodings`, auto, or a YAML file',
-        ),
     )
 
 
@@ -126,6 +121,11 @@ LIVE: tuple[Argument, ...] = (
     *_topic('labels_topic', topics.TRUTH_LABELS, 'the label map', 'labels'),
     *_topic('instances_topic', topics.TRUTH_INSTANCES, 'the instance map'),
     *_topic('depth_topic', topics.TRUTH_DEPTH, 'the depth map'),
+    _text(
+        'label_encoding',
+        'monitor.label_encoding',
+        'of the label map: a name of `vlm-misalign list encodings`, auto, or a YAML file',
+    ),
     Argument(
         'instances',
         '',

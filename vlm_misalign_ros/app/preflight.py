@@ -211,6 +211,8 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
     """Return the label encoding and its file's hash; raises for one that is never used."""
     name = configuration.monitor.label_encoding
     open_encoding(name)
+    if configuration.annotator is not None:
+        open_encoding(configuration.annotator.label_encoding)
     if configuration.replay is not None and name != LABEL_IDS:
         raise ConfigurationError(
             f"parameter 'label_encoding' of monitor is {name!r}",

@@ -119,7 +119,7 @@ def test_qos_overrides_stay_those_of_their_topics(lay):
 @pytest.mark.parametrize(
     'text, words',
     [
-        ('monitor: {ros__parameters: {dedline: 3.0}}', "'dedline'; did you mean 'deadline'"),
+        ('monitor: {ros__parameters: {dedline: 3.0}}', "'dedline' (did you mean 'deadline'?)"),
         ('vlm_said: {ros__parameters: {threads: 2}}', 'is for no node'),
         ('lidar: {ros__parameters: {rate: 3}}', 'monitor, corruption'),
         ('', 'has no parameters'),

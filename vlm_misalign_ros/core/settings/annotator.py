@@ -16,10 +16,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.nodes import HEARD, RELIABILITY
-from vlm_misalign_ros.core.settings.parameters import parameter
+from vlm_misalign_ros.core.settings.parameters import build, parameter
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,25 @@ class AnnotatorParameters:
         'cityscapes_label_ids', "what the values of ground_truth/labels mean; the monitor's"
     )
     reliability: str = parameter('best_effort', HEARD, choices=RELIABILITY)
+
+
+def read_annotator(data: Mapping[str, Any]) -> AnnotatorParameters | None:
+    """
+    Return what a configuration says of the annotator; None where it has none.
+
+    It reads labels as the monitor does, unless told otherwise. Raises ConfigurationError for what
+    will not do.
+    """
+    wanted = data.get('annotate', False)
+    if not isinstance(wanted, bool):
+        raise ConfigurationError(
+            f"parameter 'annotate' is {wanted!r}", 'give a value of type bool'
+        )
+    if not wanted:
+        return None
+    chosen = data.get('annotator') or {}
+    if not isinstance(chosen, Mapping):
+        raise ConfigurationError(f"section 'annotator' is {chosen!r}", 'expected a mapping')
+    monitor = data.get('monitor') or {}
+    asked = {name: monitor[name] for name in ('label_encoding',) if name in monitor}
+    return build(AnnotatorParameters, {**asked, **chosen}, 'annotator')

@@ -27,7 +27,7 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters
+from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
@@ -255,7 +255,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         lexicon=lexicon,
         monitor=sections.monitor(names, segmentation is not None, outside),
         recorder=sections.recorder(names, segmentation is not None, outside),
-        annotator=sections.annotator(),
+        annotator=read_annotator(data),
         ros=read_ros(data),
         outside=outside,
         raw=dict(data),
@@ -380,10 +380,3 @@ class _Sections:
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
         values = {**self._reliability, **asked, **chosen, **fixed}
         return build(RecorderParameters, values, 'recorder')
-
-    def annotator(self) -> AnnotatorParameters | None:
-        if not _scalar(self._data, 'annotate', bool, False):
-            return None
-        chosen, monitor = (_section(self._data, name) for name in ('annotator', 'monitor'))
-        asked = {name: monitor[name] for name in ('label_encoding',) if name in monitor}
-        return build(AnnotatorParameters, {**asked, **chosen}, 'annotator')

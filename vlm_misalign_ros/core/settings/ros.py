@@ -120,9 +120,9 @@ def _policy(name: str, value: Any, where: str) -> str | int:
 
 def nearest(name: str, names: list[str], least: float = 0.6) -> str:
     """
-    Return `; did you mean NAME?` for the nearest of some names; empty where none is near.
+    Return ` (did you mean NAME?)` for the nearest of some names; empty where none is near.
 
     `least` is the least likeness, as difflib has it, 0 to 1.
     """
     near = get_close_matches(name, names, 1, least)
-    return f'; did you mean {near[0]!r}?' if near else ''
+    return f' (did you mean {near[0]!r}?)' if near else ''
