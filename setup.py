@@ -111,6 +111,8 @@ setup(
             'ros-std-srvs>=5.5.1',
             'ros-diagnostic-msgs>=5.5.1',
             'ros-rosgraph-msgs>=2.3.0',
+            'ros-geometry-msgs>=5.5.1',
+            'ros-visualization-msgs>=5.5.1',
         ],
         # `transformers serve`, to put a checkpoint behind a server of chat completions.
         'serving': ['transformers[serving]>=5.4'],

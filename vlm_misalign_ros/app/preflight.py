@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.graph import check_overrides
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
@@ -206,6 +207,7 @@ def _ros(configuration: Configuration) -> None:
                 f'{setting} has {name!r}, which is no name of ROS',
                 'use letters, digits, _ and /; a part of it begins with a letter',
             )
+    check_overrides(configuration)
 
 
 def _language(
@@ -232,6 +234,8 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
     """Return the label encoding and its file's hash; raises for one that is never used."""
     name = configuration.monitor.label_encoding
     open_encoding(name)
+    if configuration.annotator is not None:
+        open_encoding(configuration.annotator.label_encoding)
     if configuration.replay is not None and name != LABEL_IDS:
         raise ConfigurationError(
             f"parameter 'label_encoding' of monitor is {name!r}",

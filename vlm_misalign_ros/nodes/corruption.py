@@ -58,14 +58,14 @@ class Corruption(runtime.MisalignNode):
         self._sources: dict[int, Source | None] = {}
         """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
-        self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
+        self._image = self.publish_images(topics.DEGRADED_IMAGE)
         self._packed = self.create_publisher(
             CompressedImage,
             topics.DEGRADED_COMPRESSED,
-            qos.image_qos(chosen.reliability),
+            qos.image_qos('reliable'),
             qos_overriding_options=qos.overridable(),
         )
-        self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
+        self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._worker = self.start_worker(
             self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail

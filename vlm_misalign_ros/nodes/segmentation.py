@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.label_table import announce_labels
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -47,11 +48,12 @@ class Segmentation(runtime.MisalignNode):
         told = classes_told(self._model)
         if told:
             self.get_logger().warning(told)
-        self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
+        self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
         )
-        self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
+        self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY)
+        self._table = announce_labels(self)
         self._colors = color_table()
         self._worker = self.start_worker(
             self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail

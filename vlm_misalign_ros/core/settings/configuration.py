@@ -27,6 +27,7 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
@@ -47,6 +48,7 @@ from vlm_misalign_ros.core.settings.outside import (
 )
 from vlm_misalign_ros.core.settings.parameters import build
 from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
+from vlm_misalign_ros.core.settings.ros import OVERRIDES, RosSettings, read_ros
 
 MODES = ('evaluation', 'live')
 SECTIONS = (
@@ -56,6 +58,9 @@ SECTIONS = (
     'out',
     'namespace',
     'remap',
+    'use_sim_time',
+    'log_level',
+    OVERRIDES,
     'replay',
     'corruption',
     'segmentation',
@@ -64,6 +69,8 @@ SECTIONS = (
     'monitor',
     'record',
     'recorder',
+    'annotate',
+    'annotator',
 )
 
 
@@ -85,6 +92,8 @@ class Configuration:
     """File of words that is laid over the lexicon, for every VLM; empty for none."""
     monitor: MonitorParameters
     recorder: RecorderParameters | None
+    annotator: AnnotatorParameters | None = None
+    ros: RosSettings = RosSettings()
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
     raw: dict[str, Any] = field(default_factory=dict)
@@ -246,6 +255,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         lexicon=lexicon,
         monitor=sections.monitor(names, segmentation is not None, outside),
         recorder=sections.recorder(names, segmentation is not None, outside),
+        annotator=read_annotator(data),
+        ros=read_ros(data),
         outside=outside,
         raw=dict(data),
     )

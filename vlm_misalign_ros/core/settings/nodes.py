@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.truth.presence import PresenceSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
 
 RELIABILITY = ('reliable', 'best_effort')
+HEARD = 'QoS reliability of the subscriptions to images; what is published is reliable'
 POLICY = ('every_frame', 'latest')
 LIVE_COVERAGE = 0.1
 """
@@ -120,7 +121,7 @@ class CorruptionParameters:
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class SegmentationParameters:
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
         8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
     )
     policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a server that will not do, before it is written down."""
@@ -340,7 +341,7 @@ class MonitorParameters(EvaluationParameters):
     startup_timeout: float = parameter(
         300.0, 'seconds to wait for the first frame; live: for ever', minimum=1.0
     )
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
@@ -360,7 +361,7 @@ class RecorderParameters:
     compression: str = parameter(
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
