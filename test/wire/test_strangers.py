@@ -271,7 +271,7 @@ IMAGES = [topic for topic, entry in CHANNELS.items() if entry.form is Form.IMAGE
         {'height': 2**31, 'width': 1, 'step': 4},
         {'encoding': ''},
         {'encoding': 'x' * 100_000},
-        {'encoding': 'bayer_rggb8'},
+        {'encoding': 'bayer_rgbg8'},
         {'encoding': '64FC7'},
         {'encoding': 'BGR8'},
     ],
