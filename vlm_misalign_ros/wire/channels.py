@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
-from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire import images, pixels, topics
 from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
@@ -84,11 +84,11 @@ class Channel:
 
 
 def _labels(message: Any, context: Context) -> LabelMap:
-    return read_labels(context.encoding, pixels.to_label_pixels(message))
+    return read_labels(context.encoding, images.label_pixels(message))
 
 
 def _depth(message: Any, context: Context) -> np.ndarray:
-    return pixels.to_millimetres(pixels.to_array(message))
+    return images.depth(message)
 
 
 def _instances(message: Any, context: Context) -> np.ndarray:
@@ -118,7 +118,7 @@ def _plane(message: Any, dtype: type, what: str, wanted: str) -> np.ndarray:
 
 
 def _picture(message: Any, context: Context) -> np.ndarray:
-    return pixels.to_bgr(message, context.fallback)
+    return images.picture(message, context.fallback)
 
 
 def _camera(message: Any, context: Context) -> Any:

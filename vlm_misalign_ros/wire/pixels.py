@@ -128,13 +128,16 @@ def to_bgr(message: Any, fallback: Fallback | None = None) -> np.ndarray:
         )
     if layout.chroma:
         return _from_planes(message, layout)
-    array = _pixels(message, layout)
+    return colored(_pixels(message, layout), layout)
+
+
+def colored(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return pixels of a layout with one plane, (H, W) or (H, W, C), as BGR uint8 (H, W, 3)."""
     bayer = layout.raw and layout.channels == 1
     if bayer and min(array.shape) < LEAST_BAYER:
         raise RecordError(
-            f'image of {array.shape[1]} x {array.shape[0]} {message.encoding}: a pattern of '
-            'colours so small is no picture',
-            f'publish {LEAST_BAYER} pixels at least each way',
+            f'a Bayer pattern of {array.shape[1]} x {array.shape[0]} pixels is no picture',
+            f'publish {LEAST_BAYER} at least each way',
         )
     if array.dtype == np.uint16 and not bayer:
         array = _in_eight_bits(array)
@@ -157,12 +160,12 @@ def _from_planes(message: Any, layout: Layout) -> np.ndarray:
     if layout.chroma == 1:
         return cv2.cvtColor(lines[:, :width], layout.code)
     height = int(message.height)
-    pairs = np.empty((height, width, 4), np.uint8)
-    pairs[:, :, 0] = pairs[:, :, 2] = lines[:height, :width]
     # A row of colour is as long as two of luma, padding and all.
-    chroma = lines[height:].reshape(height, -1)[:, : 2 * width]
-    pairs[:, :, 1::2] = chroma.reshape(height, width, 2)
-    return cv2.cvtColor(pairs.reshape(height, 2 * width, 2), layout.code)[:, ::2].copy()
+    colours = lines[height:].reshape(height, -1)[:, : 2 * width].reshape(height, width, 2)
+    luma, (first, second) = lines[:height, :width], cv2.split(colours)
+    doubled = cv2.merge([luma, first, luma, second]).reshape(height, 2 * width, 2)
+    size = (width, height)
+    return cv2.resize(cv2.cvtColor(doubled, layout.code), size, interpolation=cv2.INTER_NEAREST)
 
 
 def to_millimetres(array: np.ndarray) -> np.ndarray:
@@ -194,9 +197,12 @@ def to_label_pixels(message: Any) -> np.ndarray:
     which eight are used are eight. Raises RecordError as `to_array`.
     """
     array = narrowed(to_array(message))
-    if array.ndim == 2:
-        return array
-    return array[:, :, 2::-1] if LAYOUTS[message.encoding].blue_first else array[:, :, :3]
+    return array if array.ndim == 2 else red_first(array, message.encoding)
+
+
+def red_first(array: np.ndarray, encoding: str) -> np.ndarray:
+    """Return RGB (H, W, 3) of colours, (H, W, C), in the order of an encoding; a view."""
+    return array[:, :, 2::-1] if LAYOUTS[encoding].blue_first else array[:, :, :3]
 
 
 def narrowed(array: np.ndarray) -> np.ndarray:
