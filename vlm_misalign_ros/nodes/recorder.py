@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
     CONFIDENCE,
+    DEPTH,
     SOURCE,
     Wanted,
     needs,
@@ -43,8 +44,10 @@ from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside
 from vlm_misalign_ros.nodes import messages, outside, qos, runtime
+from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Channel, recorded
+from vlm_misalign_ros.wire.channels import PACKED, Channel, recorded
+from vlm_misalign_ros.wire.transports import Carrier
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
     check_stamp,
@@ -103,7 +106,11 @@ class Recorder(runtime.MisalignNode):
         self._done = self.create_publisher(
             DiagnosticArray, topics.RECORDER_FRAME, qos.result_qos()
         )
+        images = ImageInputs(self, chosen.image_transport)
         for channel in recorded(self._wanted):
+            if channel.part in PACKED:
+                self._receive_images(images, channel)
+                continue
             name = self.resolve_topic_name(channel.topic)
             self._bag.add_topic(name, channel.form.value)
             self.receive(
@@ -113,6 +120,27 @@ class Recorder(runtime.MisalignNode):
             self, entries, self._keep, self._refused, opened=self._open
         )
         self.create_timer(0.1, self._listener.look)
+
+    def _receive_images(self, images: ImageInputs, channel: Channel) -> None:
+        """Record a channel from outside, under the name and type by which it is published."""
+        carriers: list[Carrier] = []
+        added: set[str] = set()
+
+        def write(data: bytes) -> None:
+            carrier = carriers[-1]
+            if carrier.topic not in added:
+                self._bag.add_topic(carrier.topic, carrier.type)
+                added.add(carrier.topic)
+            self._write(channel, carrier.topic, data)
+
+        images.receive(
+            channel.topic,
+            self._chosen.reliability,
+            write,
+            depth=channel.part == DEPTH,
+            raw=True,
+            opened=carriers.append,
+        )
 
     def _open(self, name: str, topic: str, form: str, kind: Any) -> None:
         self._bag.add_topic(topic, form, outside.definitions_of(form, kind))

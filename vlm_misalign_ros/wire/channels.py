@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
-from vlm_misalign_ros.wire import images, pixels, topics
+from vlm_misalign_ros.wire import images, pixels, topics, transports
 from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
@@ -47,13 +47,15 @@ from vlm_misalign_ros.wire.values import (
 class Form(Enum):
     """The message types that are used; the value is the type's name."""
 
-    IMAGE = 'sensor_msgs/msg/Image'
+    IMAGE = transports.IMAGE
     VALUES = 'diagnostic_msgs/msg/DiagnosticArray'
     CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
-COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-"""A type that no channel has, and people's label maps may."""
+COMPRESSED_IMAGE = transports.COMPRESSED_IMAGE
+"""A type in which the channels of PACKED may come, too."""
+PACKED = (parts.SOURCE_IMAGE, *parts.TRUTH)
+"""Parts that come from outside, by whatever transport: channels that are raw within a run."""
 
 
 @dataclass(frozen=True)

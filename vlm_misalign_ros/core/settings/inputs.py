@@ -1,0 +1,40 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The parameters of what comes from outside: how pictures and maps travel, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlm_misalign_ros.core.settings.parameters import parameter
+
+TRANSPORTS = ('auto', 'raw', 'compressed')
+
+
+@dataclass(frozen=True)
+class TransportParameters:
+    """How pictures and maps from outside travel."""
+
+    image_transport: str = parameter(
+        'auto',
+        'how pictures and maps from outside come: raw (Image), compressed (CompressedImage on '
+        'TOPIC/compressed, for depth TOPIC/compressedDepth), or auto: whichever is published',
+        choices=TRANSPORTS,
+    )
+
+
+@dataclass(frozen=True)
+class InputParameters(TransportParameters):
+    """How they travel, and what they mean beyond `label_encoding`."""
