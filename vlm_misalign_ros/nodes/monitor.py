@@ -99,6 +99,7 @@ class Monitor(runtime.MisalignNode):
             chosen.camera_height,
             chosen.camera_pitch,
             by_cv_bridge,
+            chosen.instance_encoding,
         )
         images = ImageInputs(self, chosen.image_transport)
         for channel in listened(Wanted.by(chosen, chosen.recorder)):

@@ -106,6 +106,8 @@ class Recorder(runtime.MisalignNode):
         self._done = self.create_publisher(
             DiagnosticArray, topics.RECORDER_FRAME, qos.result_qos()
         )
+        self._owners: dict[str, str] = {}
+        """Parts by the topic that they write."""
         images = ImageInputs(self, chosen.image_transport)
         for channel in recorded(self._wanted):
             if channel.part in PACKED:
@@ -124,13 +126,12 @@ class Recorder(runtime.MisalignNode):
     def _receive_images(self, images: ImageInputs, channel: Channel) -> None:
         """Record a channel from outside, under the name and type by which it is published."""
         carriers: list[Carrier] = []
-        added: set[str] = set()
 
         def write(data: bytes) -> None:
             carrier = carriers[-1]
-            if carrier.topic not in added:
+            if carrier.topic not in self._owners:
+                self._owners[carrier.topic] = channel.part
                 self._bag.add_topic(carrier.topic, carrier.type)
-                added.add(carrier.topic)
             self._write(channel, carrier.topic, data)
 
         images.receive(
@@ -152,7 +153,9 @@ class Recorder(runtime.MisalignNode):
         self.get_logger().warning(f'{name} is not recorded: {error}')
 
     def _write(self, channel: Channel, name: str, data: bytes) -> None:
-        self._bag.write(name, data, time.time_ns())
+        # One topic may be that of labels and instances, and is in the bag once.
+        if self._owners.get(name, channel.part) == channel.part:
+            self._bag.write(name, data, time.time_ns())
         if channel.part not in self._joined:
             return
         try:

@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
+from vlm_misalign_ros.core.labels.instances import AUTO, Numbered, read_instances
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
 from vlm_misalign_ros.wire import images, pixels, topics, transports
 from vlm_misalign_ros.wire.camera import camera_from_info
@@ -68,6 +69,8 @@ class Context:
     camera_pitch: float
     fallback: pixels.Fallback | None = None
     """Reads pictures of encodings that this package does not; None where nothing else is asked."""
+    instances: str = AUTO
+    """Encoding of ground_truth/instances, one of INSTANCE_ENCODINGS."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ def _depth(message: Any, context: Context) -> np.ndarray:
     return images.depth(message)
 
 
-def _instances(message: Any, context: Context) -> np.ndarray:
-    return _plane(message, np.uint16, 'instances are', 'mono16')
+def _instances(message: Any, context: Context) -> np.ndarray | Numbered:
+    array = images.whole(message, 'an instance map')
+    return read_instances(array, context.instances, context.encoding)
 
 
 def _mask(message: Any, context: Context) -> np.ndarray:

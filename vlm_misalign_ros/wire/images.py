@@ -33,7 +33,7 @@ def picture(message: Any, fallback: Fallback | None = None) -> np.ndarray:
 def label_pixels(message: Any) -> np.ndarray:
     """Return labels, (H, W) or RGB (H, W, 3); RecordError as for what is packed with loss."""
     if is_packed(message):
-        return unpacked_map(message, 'a label map')
+        return pixels.narrowed(unpacked_map(message, 'a label map'))
     return pixels.to_label_pixels(message)
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from vlm_misalign_ros.core.datasets.png import SIGNATURE, check_chunks
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.wire.layouts import LAYOUTS, Layout
-from vlm_misalign_ros.wire.pixels import colored, narrowed
+from vlm_misalign_ros.wire.pixels import colored
 
 MOST_PIXELS = 1 << 26
 """Of a picture that is unpacked; a camera of 8192 x 4320 pixels has half as many."""
@@ -126,6 +126,11 @@ def _jpeg(data: bytes) -> Declared:
     raise RecordError(f'a JPEG of {len(data)} bytes does not tell its size', _READ)
 
 
+def is_lossless(message: Any) -> bool:
+    """Return whether a CompressedImage has its picture to the last bit; RecordError for none."""
+    return not declared(_data(message)).lossy
+
+
 def _decoded(data: memoryview) -> np.ndarray:
     """Return the pixels of a picture as OpenCV has them, (H, W) or (H, W, C), blue first."""
     told = declared(data)
@@ -201,7 +206,7 @@ def unpacked_map(message: Any, what: str) -> np.ndarray:
             f'{what} came as JPEG, which blends values at every outline',
             'publish PNG (set `format` of compressed_image_transport to png), or raw',
         )
-    array = narrowed(_decoded(data))
+    array = _decoded(data)
     if array.ndim == 2:
         return array
     return array[:, :, 2::-1] if _layout(message, array).blue_first else array[:, :, :3]

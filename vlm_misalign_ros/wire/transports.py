@@ -54,19 +54,22 @@ def first(name: str, transport: str, depth: bool = False) -> Carrier:
 
 
 def among(
-    name: str, published: Callable[[str], Collection[str]], depth: bool = False
+    name: str,
+    published: Callable[[str], Collection[str]],
+    depth: bool = False,
+    transport: str = AUTO,
 ) -> Carrier | None:
     """
     Return what carries the pictures of a topic, by the types that are published on each.
 
-    Raw goes before compressed, and the topic of that very name before its kin. None where there
-    is nothing.
+    With `auto` raw goes before compressed, and the topic of that very name before its kin. None
+    where there is nothing.
     """
     kin = [f'{name}/{_DEPTH}'] if depth else []
     kin.append(f'{name}/{COMPRESSED}')
-    if IMAGE in published(name):
+    if transport != COMPRESSED and IMAGE in published(name):
         return Carrier(name, IMAGE)
     for candidate in (name, *kin):
-        if COMPRESSED_IMAGE in published(candidate):
+        if transport != RAW and COMPRESSED_IMAGE in published(candidate):
             return Carrier(candidate, COMPRESSED_IMAGE)
     return None

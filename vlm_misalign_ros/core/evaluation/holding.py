@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     is_shared,
 )
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
+from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
@@ -136,6 +137,7 @@ def hold(
     settings: TruthSettings,
 ) -> Held:
     """Return what the answers to a closed frame are held against."""
+    joined = _numbered(joined)
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
     evidence.problem = evidence.problem or _lacking(joined)
@@ -155,6 +157,16 @@ def hold(
         evidence,
         _unused(parts),
     )
+
+
+def _numbered(joined: Joined) -> Joined:
+    """Return a frame whose objects, where they came by numbers alone, are told by its labels."""
+    parts = joined.parts
+    instances, labels = parts.get(INSTANCES), parts.get(LABELS)
+    if not isinstance(instances, Numbered) or labels is None:
+        return joined
+    resolved = instances.resolved(LabelMap.of(labels).labels)
+    return replace(joined, parts={**parts, INSTANCES: resolved})
 
 
 def _lacking(joined: Joined) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vlm_misalign_ros.core.labels.instances import INSTANCE_ENCODINGS
 from vlm_misalign_ros.core.settings.parameters import parameter
 
 TRANSPORTS = ('auto', 'raw', 'compressed')
@@ -38,3 +39,11 @@ class TransportParameters:
 @dataclass(frozen=True)
 class InputParameters(TransportParameters):
     """How they travel, and what they mean beyond `label_encoding`."""
+
+    instance_encoding: str = parameter(
+        'auto',
+        'what the values of ground_truth/instances mean: cityscapes (label id * 1000 + k), carla '
+        "(its instance camera: tag in red, object in green and blue), ids (an object's number; "
+        'the labels say what it is), or auto: by the type of the map',
+        choices=INSTANCE_ENCODINGS,
+    )
