@@ -45,6 +45,7 @@ from vlm_misalign_ros.core.types import (
     Failed,
     Kind,
     Mention,
+    NoCamera,
     Source,
 )
 from vlm_misalign_ros.wire import topics
@@ -319,7 +320,8 @@ def with_k(place, value):
 def test_a_camera_that_is_none_is_refused_and_one_that_is_not_calibrated_is_not_known():
     assert camera_from_info(info(), 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
     for message in (info(k=[0.0] * 9), info(width=0), info(height=0)):
-        assert camera_from_info(message, 1.2, 0.0) is None
+        found = camera_from_info(message, 1.2, 0.0)
+        assert isinstance(found, NoCamera) and 'not calibrated' in found.reason
     for message in (
         with_k(0, -50.0),
         with_k(4, -1e-9),

@@ -54,6 +54,7 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.pixels import Fallback
@@ -321,6 +322,7 @@ def analyse(
             chosen.camera_pitch,
             fallback,
             chosen.instance_encoding,
+            rectified_by(chosen.camera_image, places.full(topics.CAMERA_IMAGE)),
         )
         with closing(session):
             failure = None

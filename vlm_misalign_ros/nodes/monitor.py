@@ -45,6 +45,7 @@ from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
 from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import PACKED, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.telling import tell
@@ -100,6 +101,7 @@ class Monitor(runtime.MisalignNode):
             chosen.camera_pitch,
             by_cv_bridge,
             chosen.instance_encoding,
+            rectified_by(chosen.camera_image, self.resolve_topic_name(topics.CAMERA_IMAGE)),
         )
         images = ImageInputs(self, chosen.image_transport)
         for channel in listened(Wanted.by(chosen, chosen.recorder)):

@@ -140,7 +140,8 @@ class Vlm(runtime.MisalignNode):
 
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
-        self._camera = channels.read(row, message, _CONTEXT)
+        found = channels.read(row, message, _CONTEXT)
+        self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
         """Take up a part of a frame, in the thread of the subscriptions."""

@@ -71,6 +71,8 @@ class Context:
     """Reads pictures of encodings that this package does not; None where nothing else is asked."""
     instances: str = AUTO
     """Encoding of ground_truth/instances, one of INSTANCE_ENCODINGS."""
+    rectified: bool = False
+    """Whether the camera's pictures are."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def _picture(message: Any, context: Context) -> np.ndarray:
 
 
 def _camera(message: Any, context: Context) -> Any:
-    return camera_from_info(message, context.camera_height, context.camera_pitch)
+    return camera_from_info(
+        message, context.camera_height, context.camera_pitch, context.rectified
+    )
 
 
 def _values(convert: Callable[[dict[str, str]], Any]) -> Callable[[Any, Context], Any]:

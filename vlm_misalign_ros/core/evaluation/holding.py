@@ -55,7 +55,7 @@ from vlm_misalign_ros.core.truth.read import (
     read_truth,
 )
 from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
-from vlm_misalign_ros.core.types import Camera, Source
+from vlm_misalign_ros.core.types import Camera, NoCamera, Source
 
 MOST_STRETCHED = 1.05
 """Factor by which the sides of labels and picture may differ in proportion."""
@@ -132,7 +132,7 @@ class Held:
 def hold(
     joined: Joined,
     source: Source | None,
-    camera: Camera | None,
+    camera: Camera | NoCamera | None,
     models: Sequence[str],
     settings: TruthSettings,
 ) -> Held:

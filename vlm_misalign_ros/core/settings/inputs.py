@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.labels.instances import INSTANCE_ENCODINGS
 from vlm_misalign_ros.core.settings.parameters import parameter
 
+CAMERA_IMAGES = ('auto', 'raw', 'rectified')
 TRANSPORTS = ('auto', 'raw', 'compressed')
 
 
@@ -46,4 +47,11 @@ class InputParameters(TransportParameters):
         "(its instance camera: tag in red, object in green and blue), ids (an object's number; "
         'the labels say what it is), or auto: by the type of the map',
         choices=INSTANCE_ENCODINGS,
+    )
+    camera_image: str = parameter(
+        'auto',
+        'what camera/image_raw is, where no camera/source tells of the camera: raw (K and '
+        'distortion of camera_info), rectified (its P), or auto: rectified where the name of its '
+        'topic says so (image_rect)',
+        choices=CAMERA_IMAGES,
     )
