@@ -149,7 +149,7 @@ def test_a_rotation_turns_the_pitch_of_rectified_pictures():
 
 @pytest.mark.parametrize('degrees', [60, 70, 120])
 def test_a_focal_length_of_the_wrong_formula_is_refused(degrees):
-    """width / (2 tan(v) pi / 360), v in degrees taken for radians, in some native CARLA servers."""
+    """width / (2 tan(v) pi / 360), degrees taken for radians, in some native CARLA servers."""
     fx = 1280 / (2 * math.tan(degrees) * math.pi / 360)
     assert fx > 0
     k = [fx, 0.0, 640.0, 0.0, fx, 360.0, 0.0, 0.0, 1.0]

@@ -253,3 +253,15 @@ def test_depth_is_no_picture():
         images.picture(packed(values, 'png', '16UC1; png compressed '))
     with pytest.raises(RecordError, match='in colours'):
         images.depth(packed(PICTURE))
+
+
+def test_carlas_depth_is_in_its_colours():
+    """1 km is white, and nobody knows how far that is; half of it is (0, 0, 128) and a little."""
+    steps = [0, 1, 16_777, 167_772, 8_388_608, 16_777_214, 16_777_215]
+    rgb = np.array([[[n & 255, n >> 8 & 255, n >> 16] for n in steps]], np.uint8)
+    found = images.depth(packed(rgb[:, :, ::-1].copy()), 'carla')
+    assert found.tolist() == [[0, 0, 1000, 10000, 65535, 65535, 0]]
+    with pytest.raises(RecordError, match="is none of CARLA's colours"):
+        images.depth(packed(np.zeros((2, 2), np.uint16)), 'carla')
+    with pytest.raises(RecordError, match='in colours'):
+        images.depth(packed(rgb))

@@ -322,6 +322,7 @@ def analyse(
             chosen.camera_pitch,
             fallback,
             chosen.instance_encoding,
+            chosen.depth_encoding,
             rectified_by(chosen.camera_image, places.full(topics.CAMERA_IMAGE)),
         )
         with closing(session):

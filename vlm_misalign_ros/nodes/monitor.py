@@ -101,6 +101,7 @@ class Monitor(runtime.MisalignNode):
             chosen.camera_pitch,
             by_cv_bridge,
             chosen.instance_encoding,
+            chosen.depth_encoding,
             rectified_by(chosen.camera_image, self.resolve_topic_name(topics.CAMERA_IMAGE)),
         )
         images = ImageInputs(self, chosen.image_transport)

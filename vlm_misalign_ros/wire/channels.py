@@ -71,6 +71,8 @@ class Context:
     """Reads pictures of encodings that this package does not; None where nothing else is asked."""
     instances: str = AUTO
     """Encoding of ground_truth/instances, one of INSTANCE_ENCODINGS."""
+    depth: str = images.METRIC
+    """Encoding of ground_truth/depth: metric or carla."""
     rectified: bool = False
     """Whether the camera's pictures are."""
 
@@ -95,7 +97,7 @@ def _labels(message: Any, context: Context) -> LabelMap:
 
 
 def _depth(message: Any, context: Context) -> np.ndarray:
-    return images.depth(message)
+    return images.depth(message, context.depth)
 
 
 def _instances(message: Any, context: Context) -> np.ndarray | Numbered:

@@ -20,9 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.wire import pixels
 from vlm_misalign_ros.wire.packed import is_packed, unpacked_bgr, unpacked_depth, unpacked_map
 from vlm_misalign_ros.wire.pixels import Fallback
+
+METRIC, CARLA = 'metric', 'carla'
+_FARTHEST = (1 << 24) - 1
 
 
 def picture(message: Any, fallback: Fallback | None = None) -> np.ndarray:
@@ -37,10 +41,33 @@ def label_pixels(message: Any) -> np.ndarray:
     return pixels.to_label_pixels(message)
 
 
-def depth(message: Any) -> np.ndarray:
-    """Return millimetres, uint16 (H, W), 0 where unknown; RecordError for what is no depth."""
+def depth(message: Any, how: str = METRIC) -> np.ndarray:
+    """
+    Return millimetres, uint16 (H, W), 0 where unknown; RecordError for what is no depth.
+
+    `how` is `metric`, or `carla` for the colours of its depth camera.
+    """
+    if how == CARLA:
+        return pixels.to_millimetres(from_carla(whole(message, 'depth')))
     found = unpacked_depth(message) if is_packed(message) else pixels.to_array(message)
     return pixels.to_millimetres(found)
+
+
+def from_carla(rgb: np.ndarray) -> np.ndarray:
+    """
+    Return metres, float32 (H, W), of CARLA's depth camera, RGB uint8 (H, W, 3); NaN for the sky.
+
+    Source: CARLA, ref_sensors.md, depth camera: (R + 256 G + 65536 B) / (256^3 - 1) * 1000.
+    """
+    if rgb.ndim != 3 or rgb.dtype != np.uint8:
+        raise RecordError(
+            f"depth of {rgb.dtype} in one channel is none of CARLA's colours",
+            "publish its depth camera as it is (bgra8), or set monitor.depth_encoding to 'metric'",
+        )
+    red, green, blue = (rgb[:, :, place].astype(np.uint32) for place in range(3))
+    steps = red | green << 8 | blue << 16
+    metres = steps * (1000 / _FARTHEST)
+    return np.where(steps == _FARTHEST, np.nan, metres).astype(np.float32)
 
 
 def whole(message: Any, what: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.labels.instances import INSTANCE_ENCODINGS
 from vlm_misalign_ros.core.settings.parameters import parameter
 
+DEPTH_ENCODINGS = ('metric', 'carla')
 CAMERA_IMAGES = ('auto', 'raw', 'rectified')
 TRANSPORTS = ('auto', 'raw', 'compressed')
 
@@ -47,6 +48,12 @@ class InputParameters(TransportParameters):
         "(its instance camera: tag in red, object in green and blue), ids (an object's number; "
         'the labels say what it is), or auto: by the type of the map',
         choices=INSTANCE_ENCODINGS,
+    )
+    depth_encoding: str = parameter(
+        'metric',
+        'what the values of ground_truth/depth mean: metric (16UC1 millimetres, 32FC1 metres), or '
+        'carla (the colours of its depth camera: (R + 256 G + 65536 B) / (2^24 - 1) km)',
+        choices=DEPTH_ENCODINGS,
     )
     camera_image: str = parameter(
         'auto',
