@@ -134,19 +134,24 @@ def camera_from_info(
             distortion=distortion,
         )
     )
-    view = 2 * math.atan(whole.width / 2 / whole.fx)
-    if not _VIEW[0] <= view <= _VIEW[1]:
-        raise RecordError(
-            f'a camera of {whole.width} pixels with fx {whole.fx:g} sees '
-            f'{math.degrees(view):.2g} degrees',
-            'K of a camera that sees v degrees has fx = width / (2 tan(v / 2))',
-        )
+    _check_view(whole)
     if not reaches(whole):
         return NoCamera(
             'the distortion of camera_info cannot be undone where the road ahead is: calibrate it '
             'again, over the whole picture'
         )
     return _cut(whole, message)
+
+
+def _check_view(camera: Camera) -> None:
+    """Raise RecordError for a camera that sees less, or more, than one on a vehicle can."""
+    view = 2 * math.atan(camera.width / 2 / camera.fx)
+    if not _VIEW[0] <= view <= _VIEW[1]:
+        raise RecordError(
+            f'a camera of {camera.width} pixels with fx {camera.fx:g} sees '
+            f'{math.degrees(view):.2g} degrees',
+            'K of a camera that sees v degrees has fx = width / (2 tan(v / 2))',
+        )
 
 
 def _distortion(model: str, lens: list[float]) -> tuple[float, ...] | NoCamera:
