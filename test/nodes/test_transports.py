@@ -30,15 +30,20 @@ from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import open_bag  # noqa: E402
+from vlm_misalign_ros.core.records.schema import decode  # noqa: E402
 from vlm_misalign_ros.core.stamps import NANO  # noqa: E402
+from vlm_misalign_ros.core.types import Applied, Condition, Presence  # noqa: E402
 from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
 from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
+from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
 from vlm_misalign_ros.nodes.recorder import Recorder  # noqa: E402
 from vlm_misalign_ros.nodes.transports import ImageInputs  # noqa: E402
 from vlm_misalign_ros.wire import images, pixels, topics  # noqa: E402
+from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
 pytestmark = pytest.mark.heavy
 
+TRUTH = (topics.TRUTH_LABELS, topics.TRUTH_INSTANCES)
 PICTURE = cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 8, 3), np.uint8), (64, 32))
 
 
@@ -55,8 +60,9 @@ class Side:
         self.thread = threading.Thread(target=self.executor.spin, daemon=True)
         self.thread.start()
 
-    def publish(self, topic, message):
-        publisher = self.node.create_publisher(type(message), topic, qos.image_qos('reliable'))
+    def publish(self, topic, message, profile=None):
+        profile = profile or qos.image_qos('reliable')
+        publisher = self.node.create_publisher(type(message), topic, profile)
         self.node.create_timer(0.1, lambda: publisher.publish(message))
 
     def end(self):
@@ -197,6 +203,53 @@ def test_a_picture_that_came_packed_is_degraded_and_sent_on_raw(sides, form):
     wait_for(lambda: heard and told)
     assert heard[0].encoding == 'bgr8' and heard[0].header == message.header
     assert np.array_equal(pixels.to_bgr(heard[0]), images.picture(message))
+
+
+def street():
+    """Return a street as CARLA's instance camera shows it, bgra8: two cars that touch."""
+    tags = np.full((64, 128), 1, np.uint8)
+    tags[:24] = 11
+    tags[30:44, 40:80] = 14
+    numbers = np.zeros_like(tags)
+    numbers[30:44, 40:60], numbers[30:44, 60:80] = 7, 8
+    return np.dstack([np.zeros_like(tags), numbers, tags, np.full_like(tags, 255)])
+
+
+def test_one_topic_of_carla_is_labels_and_instances(sides):
+    talker = sides()
+    closed = []
+    talker.node.create_subscription(
+        DiagnosticArray, topics.MONITOR_FRAME, closed.append, qos.result_qos()
+    )
+    rules = [f'{topic}:=/carla/ego/front/image' for topic in TRUTH]
+    chosen = {
+        'models': ['m'],
+        'lockstep': False,
+        'source': False,
+        'segmentation': False,
+        'pictures': 0,
+        'deadline': 0.5,
+        'label_encoding': 'carla_tags',
+    }
+    sides(
+        lambda **kwargs: Monitor(
+            parameter_overrides=[Parameter(name, value=value) for name, value in chosen.items()],
+            cli_args=['--ros-args', *(word for rule in rules for word in ('-r', rule))],
+            **kwargs,
+        )
+    )
+    talker.publish('/carla/ego/front/image', raw('bgra8', street()))
+    header = messages.make_header(2 * NANO, 'front')
+    values = codec.applied_to_values(Applied(Condition(), 1))
+    talker.publish(
+        topics.DEGRADED_CONDITION,
+        messages.values_message('condition', values, header),
+        qos.result_qos(),
+    )
+    wait_for(lambda: closed)
+    record = decode(codec.values_of(closed[0])['record'].encode(), 'monitor/frame')
+    assert record.truth.objects == 2 and record.problem is None
+    assert record.truth.presence['car'] is Presence.REQUIRED
 
 
 def test_a_bag_has_them_as_they_came(sides, tmp_path):

@@ -16,7 +16,8 @@
 What the values of an instance map mean: from any encoding to Cityscapes instance ids.
 
 Cityscapes has label * 1000 + k. CARLA's instance camera has the tag in red and a number of the
-object in green and blue. Simulators such as Isaac Sim number objects alone, whatever they are:
+object in green and blue, Gazebo's panoptic camera the label in blue and the number in green and
+red. Simulators such as Isaac Sim number objects alone, whatever they are:
 of these the label map says what they are.
 """
 
@@ -33,8 +34,9 @@ from vlm_misalign_ros.core.labels.encodings import Encoding, decode_labels, name
 from vlm_misalign_ros.core.labels.forms import ValueEncoding
 from vlm_misalign_ros.core.labels.tables import CARLA_TAGS, CARLA_TAGS_0_9_13
 
-AUTO, CITYSCAPES, CARLA, IDS = 'auto', 'cityscapes', 'carla', 'ids'
-INSTANCE_ENCODINGS = (AUTO, CITYSCAPES, CARLA, IDS)
+AUTO, CITYSCAPES, CARLA = 'auto', 'cityscapes', 'carla'
+GAZEBO, IDS = 'gazebo', 'ids'
+INSTANCE_ENCODINGS = (AUTO, CITYSCAPES, CARLA, GAZEBO, IDS)
 """`auto`: colours are CARLA's, sixteen bits Cityscapes', 32 bits numbers of objects."""
 MOST = 1000
 """Instances of a label that have ids of their own; further ones are a group."""
@@ -108,8 +110,9 @@ def read_instances(pixels: np.ndarray, how: str, labels: Encoding) -> np.ndarray
     """
     colors = pixels.ndim == 3 and pixels.dtype == np.uint8
     plane = pixels.ndim == 2
-    if colors and how in (AUTO, CARLA):
-        return from_carla(pixels, tags_beside(labels))
+    if colors and how in (AUTO, CARLA, GAZEBO):
+        red_last = pixels[:, :, ::-1] if how == GAZEBO else pixels
+        return from_carla(red_last, tags_beside(labels))
     if plane and pixels.dtype == np.uint16 and how in (AUTO, CITYSCAPES):
         return pixels
     whole = plane and np.issubdtype(pixels.dtype, np.integer)
@@ -125,5 +128,6 @@ _REMEDIES: dict[str, Any] = {
     AUTO: "publish mono16, the colours of CARLA's instance camera, or 32SC1",
     CITYSCAPES: 'publish mono16 with label id * 1000 + k',
     CARLA: 'publish the instance camera as it is, bgra8 or rgb8',
+    GAZEBO: 'publish labels_map of a panoptic segmentation camera, rgb8',
     IDS: 'publish whole numbers: mono8, mono16 or 32SC1',
 }
