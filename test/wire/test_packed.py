@@ -190,6 +190,7 @@ def test_the_largest_that_is_unpacked_is_declared_as_it_is():
         (b'', 'begins with nothing'),
         (b'GIF89a..', 'no JPEG and no PNG'),
         (b'RIFF\x00\x00\x00\x00WEBP', 'no JPEG and no PNG'),
+        (b'\x00\x00\x00\x01\x67\x42\x00\x1e', 'begins with 000000016742001e'),
         (png_bomb(8, 8)[:20], 'has no header'),
         (png_bomb(8, 8)[:-12], 'truncated'),
         (png_bomb(8, 8).replace(b'IDAT', b'IDAX'), 'wrong checksum'),
