@@ -40,8 +40,8 @@ from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters,
 from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
-from vlm_misalign_ros.wire.camera import is_rectified
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import is_rectified
 
 _TRUTH = TruthParameters()
 _CONTEXT = channels.Context(
