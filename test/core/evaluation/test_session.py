@@ -463,6 +463,18 @@ def test_of_a_camera_that_is_not_calibrated_nobody_knows_what_is_in_the_way():
     assert nearest(run, 2 * SECOND) == pytest.approx(12.0)
 
 
+def test_what_can_be_no_camera_is_no_reason_to_take_the_default_one():
+    run = Run()
+    run.session.malformed('camera', RecordError('a camera sees 0.3 degrees'))
+    (closed,) = run.frame(1 * SECOND, labels=WITH_CAR)
+    assert closed.record.truth.doubt is Doubt.CAMERA
+    assert any('sees 0.3 degrees' in note for note in run.session.notes)
+    run.add(2 * SECOND, 'camera', camera(1.2))
+    assert nearest(run, 2 * SECOND) == pytest.approx(12.0)
+    run.session.malformed('camera', RecordError('a camera sees 0.3 degrees'))
+    assert nearest(run, 3 * SECOND) == pytest.approx(12.0)
+
+
 def test_the_camera_that_the_source_tells_goes_before_every_other():
     run = Run(source=True)
     run.add(1 * SECOND, 'camera', camera(1.2))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.aligning import nearest
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
@@ -68,6 +69,11 @@ class Cameras:
         self._known[epoch, stamp] = first, who, count + 1
         return Twice(stamp, CAMERA, (who, publisher), count + 1, 1, closed)
 
+    def refuse(self, error: RecordError) -> None:
+        """Take note that something came that can be no camera: until one comes, it is unknown."""
+        if self._last is None:
+            self._last = NoCamera(error.what)
+
     def at(self, epoch: int, stamp: int, reach: int) -> At:
         """
         Return the camera of a frame.
@@ -86,7 +92,7 @@ class Cameras:
         before = [at for at in stamps if at < stamp]
         if stamps:
             return At(self._known[epoch, max(before) if before else min(stamps)][0], 0, True)
-        return At(self._last, 0, self._last is not None)
+        return At(self._last, 0, isinstance(self._last, Camera))
 
     def of(
         self, epoch: int, joined: Joined, reach: int, counters: Counter[str], journal: Journal

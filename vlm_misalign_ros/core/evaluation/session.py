@@ -135,6 +135,8 @@ class Session:
         """Count a message that cannot be read: somebody else's, which must not end the run."""
         self.counters['malformed'] += 1
         self._journal.malformed(part, error)
+        if part == CAMERA:
+            self._cameras.refuse(error)
 
     def add(
         self,
