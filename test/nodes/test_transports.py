@@ -169,6 +169,21 @@ def test_what_was_raw_at_first_is_taken_compressed_once_that_is_all_there_is(sid
     assert type(came[0]) is CompressedImage
 
 
+def test_inputs_that_were_closed_hear_nothing_and_can_be_opened_again(sides):
+    talker, side = sides(), sides()
+    talker.publish('/front/image', raw())
+    first, second = [], []
+    inputs = ImageInputs(side.node, 'auto')
+    inputs.receive('/front/image', 'best_effort', first.append)
+    wait_for(lambda: first)
+    inputs.close()
+    assert '/front/image' not in [entry.topic_name for entry in side.node.subscriptions]
+    inputs.receive('/front/image', 'best_effort', second.append)
+    count = len(first)
+    wait_for(lambda: len(second) > 2)
+    assert len(first) <= count + 1
+
+
 def test_two_nodes_of_one_process_come_to_terms_over_the_type_of_a_topic(sides):
     """In one process a topic has one type: each has to let go of the former before either has."""
     talker, side = sides(), sides()

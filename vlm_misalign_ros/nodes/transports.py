@@ -100,6 +100,16 @@ class ImageInputs:
             if chosen is not None and chosen != found.carrier:
                 self._subscribe(found, chosen)
 
+    def close(self) -> None:
+        """Listen no longer."""
+        for found in self._inputs:
+            if found.subscription is not None:
+                self._node.destroy_subscription(found.subscription)
+        self._inputs.clear()
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+
     def _published(self, topic: str) -> set[str]:
         """Return the types that publishers of a topic have; its listeners' are no matter."""
         return {end.topic_type for end in self._node.get_publishers_info_by_topic(topic)}

@@ -26,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
@@ -41,8 +42,8 @@ INSTANCE_ENCODINGS = (AUTO, CITYSCAPES, CARLA, GAZEBO, IDS)
 MOST = 1000
 """Instances of a label that have ids of their own; further ones are a group."""
 
-_THINGS = np.zeros(256, bool)
-_THINGS[[label.id for label in LABELS if label.has_instances]] = True
+_THINGS = np.zeros(256, np.uint8)
+_THINGS[[label.id for label in LABELS if label.has_instances]] = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,9 @@ def number(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
     0, and those beyond MOST of a label, are groups; whatever has no instances keeps its label.
     """
     found = labels.astype(np.uint16)
-    places = np.flatnonzero(_THINGS[labels] & (ids != 0))
+    things = cv2.LUT(np.ascontiguousarray(labels), _THINGS).view(bool)
+    places = np.flatnonzero(things)
+    places = places[ids.ravel()[places] != 0]
     if not places.size:
         return found
     owners = labels.ravel()[places].astype(np.int64)
@@ -90,7 +93,7 @@ def from_carla(pixels: np.ndarray, tags: Encoding = CARLA_TAGS) -> np.ndarray:
 
     Source: CARLA, ref_sensors.md, instance segmentation camera: R is the tag, G and B the object.
     """
-    ids = pixels[:, :, 1].astype(np.int32) | pixels[:, :, 2].astype(np.int32) << 8
+    ids = np.ascontiguousarray(pixels[:, :, 1:3]).view('<u2')[:, :, 0]
     return number(decode_labels(tags, pixels), ids)
 
 
