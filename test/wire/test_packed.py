@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.wire import images
@@ -242,10 +243,97 @@ def test_how_a_camera_was_held_turns_no_picture():
     assert np.array_equal(images.picture(turned), images.picture(packed(PICTURE, 'jpeg')))
 
 
-@pytest.mark.parametrize('text', ['32FC1; compressedDepth rvl', '16UC1; compressedDepth rvl'])
-def test_depth_in_rvl_is_refused_by_name(text):
-    with pytest.raises(RecordError, match='in RVL'):
-        images.depth(SimpleNamespace(format=text, data=bytes(64)))
+def rvl_of(values):
+    """Pack depth as Wilson's paper has it: one nibble after the other."""
+    flat, nibbles = [int(value) for value in values.ravel()], []
+
+    def put(number):
+        while True:
+            number, low = number >> 3, number & 7
+            nibbles.append(low | 8 if number else low)
+            if not number:
+                return
+
+    place, before = 0, 0
+    while place < len(flat):
+        first = place
+        while place < len(flat) and not flat[place]:
+            place += 1
+        put(place - first)
+        first = place
+        while place < len(flat) and flat[place]:
+            place += 1
+        put(place - first)
+        for value in flat[first:place]:
+            put(2 * (value - before) if value >= before else 2 * (before - value) - 1)
+            before = value
+    nibbles += [0] * (-len(nibbles) % 8)
+    words = [nibbles[k : k + 8] for k in range(0, len(nibbles), 8)]
+    packed = b''.join(
+        struct.pack('<I', sum(n << 4 * (7 - k) for k, n in enumerate(word))) for word in words
+    )
+    return struct.pack('<II', *values.shape[::-1]) + packed
+
+
+def compressed_rvl(data, text='16UC1; compressedDepth rvl', first=0.0, second=0.0):
+    return SimpleNamespace(format=text, data=struct.pack('<iff', 0, first, second) + data)
+
+
+depths = arrays(
+    np.uint16,
+    st.tuples(st.integers(1, 6), st.integers(1, 9)),
+    elements=st.sampled_from([0, 0, 0, 1, 700, 701, 30_000, 65_535]),
+)
+
+
+@given(depths)
+def test_depth_in_rvl_comes_back_to_the_last_bit(values):
+    found = images.depth(compressed_rvl(rvl_of(values)))
+    assert found.dtype == np.uint16 and np.array_equal(found, values)
+
+
+def test_a_word_of_rvl_by_hand():
+    """No zeros, two others: 5 is 10 = 2 + 1 * 8, then 3 is -2, of which the number is 3."""
+    word = 0x0 << 28 | 0x2 << 24 | 0xA << 20 | 0x1 << 16 | 0x3 << 12
+    data = struct.pack('<IIII', 2, 1, word, 0)
+    assert images.depth(compressed_rvl(data)).tolist() == [[5, 3]]
+
+
+def test_depth_of_metres_in_rvl_is_its_inverse():
+    values = np.array([[0, 1000, 2000]], np.uint16)
+    sent = compressed_rvl(rvl_of(values), '32FC1; compressedDepth rvl', 4000.0, 0.0)
+    assert images.depth(sent).tolist() == [[0, 4000, 2000]]
+
+
+@pytest.mark.parametrize(
+    'data, told',
+    [
+        (b'\x00' * 7, 'has no size'),
+        (struct.pack('<II', 0, 5), 'a packed picture of 0 x 5'),
+        (struct.pack('<II', 10**6, 10**6), 'not unpacked'),
+        (struct.pack('<II', 2**32 - 1, 2**32 - 1), 'not unpacked'),
+        (struct.pack('<II', 2, 2), 'holds no number'),
+        (struct.pack('<III', 2, 2, 0xFFFFFFFF), 'holds no number'),
+        (struct.pack('<IIIII', 9, 9, 0xFFFFFFFF, 0xFFFFFFFF, 0), 'more than 32 bits'),
+        (struct.pack('<III', 100, 100, 0x11111111), 'ends after|more than'),
+        (struct.pack('<III', 1, 2, 0x07000000), 'more than 2 pixels'),
+        (struct.pack('<II', 1, 1) + bytes(1000), 'has 1008 bytes'),
+        (struct.pack('<II', 1000, 1000) + bytes(400_000), 'runs is not unpacked'),
+    ],
+)
+def test_rvl_that_is_no_picture_is_refused_by_name(data, told):
+    with pytest.raises(RecordError, match=told):
+        images.depth(compressed_rvl(data))
+
+
+def test_rvl_at_random_is_depth_or_refused():
+    rng = np.random.default_rng(11)
+    for _ in range(500):
+        data = struct.pack('<II', 4, 4) + rng.bytes(int(rng.integers(0, 60)))
+        try:
+            assert images.depth(compressed_rvl(data)).shape == (4, 4)
+        except RecordError as error:
+            assert len(str(error)) < 300
 
 
 def test_depth_is_no_picture():

@@ -32,6 +32,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.datasets.png import SIGNATURE, check_chunks
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.wire import rvl
 from vlm_misalign_ros.wire.layouts import LAYOUTS, Layout
 from vlm_misalign_ros.wire.pixels import colored
 
@@ -85,15 +86,21 @@ def declared(data: memoryview) -> Declared:
     else:
         began = bytes(data[:8]).hex() or 'nothing'
         raise RecordError(f'a packed picture is no JPEG and no PNG: it begins with {began}', _READ)
-    told = f'a packed picture of {found.width} x {found.height} pixels'
-    if not found.width or not found.height:
+    pixels = max(found.width * found.height, 1)
+    _check_size(found.width, found.height, -(-found.bytes // pixels), len(data))
+    return found
+
+
+def _check_size(width: int, height: int, each: int, packed: int) -> None:
+    """Raise RecordError for no size, and for one that is not unpacked; `each`: bytes a pixel."""
+    told, size = f'a packed picture of {width} x {height} pixels', width * height * each
+    if not width or not height:
         raise RecordError(told, _READ)
-    if found.width * found.height > MOST_PIXELS or found.bytes > MOST_BYTES:
+    if width * height > MOST_PIXELS or size > MOST_BYTES:
         raise RecordError(
-            f'{told}, {found.bytes} bytes, in {len(data)} is not unpacked',
+            f'{told}, {size} bytes, in {packed} is not unpacked',
             f'{MOST_PIXELS} pixels and {MOST_BYTES} bytes at most',
         )
-    return found
 
 
 def _png(data: memoryview) -> Declared:
@@ -216,27 +223,31 @@ def unpacked_depth(message: Any) -> np.ndarray:
     """
     Return depth in a CompressedImage: uint16 millimetres or float32 metres (H, W).
 
-    A PNG of 16 bits, or compressedDepth, whose first twelve bytes have the a and b of
-    value = a / metres + b where the picture was 32FC1. Raises RecordError as `unpacked_map`, and
-    for compressedDepth that is packed as RVL.
+    A PNG of 16 bits, or compressedDepth (PNG or RVL), whose first twelve bytes have the a and b of
+    value = a / metres + b where the picture was 32FC1. Raises RecordError as `unpacked_map`.
     """
     data, text = _data(message), message.format
     if 'compressedDepth' not in text:
         return _sixteen(unpacked_map(message, 'depth'))
-    if 'rvl' in text.partition('compressedDepth')[2]:
-        raise RecordError('depth came as compressedDepth in RVL', 'set its `format` to png')
     if len(data) <= _DEPTH_HEADER.size:
         raise RecordError(f'compressedDepth came with {len(data)} bytes', 'send it whole')
     _, first, second = _DEPTH_HEADER.unpack(data[: _DEPTH_HEADER.size])
-    inner = data[_DEPTH_HEADER.size :]
-    if declared(inner).lossy:
-        raise RecordError('compressedDepth came as JPEG', 'set its `format` to png')
-    values = _sixteen(_decoded(inner))
+    values = _sixteen(_inner(data[_DEPTH_HEADER.size :], text))
     if original(text) != '32FC1':
         return values
     with np.errstate(all='ignore'):
         metres: np.ndarray = np.float32(first) / (values.astype(np.float32) - np.float32(second))
     return np.where(values > 0, metres, np.float32(np.nan))
+
+
+def _inner(data: memoryview, text: str) -> np.ndarray:
+    """Return the values in compressedDepth, behind its header."""
+    if 'rvl' in text.partition('compressedDepth')[2]:
+        _check_size(*rvl.size(data), 2, len(data))
+        return rvl.decoded(data)
+    if declared(data).lossy:
+        raise RecordError('compressedDepth came as JPEG', 'set its `format` to png')
+    return _decoded(data)
 
 
 def _sixteen(array: np.ndarray) -> np.ndarray:
