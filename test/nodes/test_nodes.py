@@ -987,7 +987,8 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
         np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8'
     )
     send(world, {topics.vlm_description('m'): bad})
-    send(world, {topics.TRUTH_INSTANCES: wide, topics.SEGMENTATION_LABELS: wide})
+    narrow = messages.image_message(np.zeros((64, 128), np.uint8), wide.header, 'mono8')
+    send(world, {topics.TRUTH_INSTANCES: narrow, topics.SEGMENTATION_LABELS: wide})
     send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
     send(world, parts)
     wait_for(lambda: frames)

@@ -144,6 +144,16 @@ class Camera:
     pitch: float = 0.0
     baseline: float = 0.0
     """Metres between the two cameras of a stereo pair; 0 where there is none."""
+    distortion: tuple[float, ...] = ()
+    """Of the lens, by OpenCV's model and order (core/truth/lens.py); none: a pinhole's picture."""
+
+
+@dataclass(frozen=True)
+class NoCamera:
+    """What is told in place of a camera of which nobody knows the geometry."""
+
+    reason: str
+    """In words."""
 
 
 @dataclass(frozen=True)

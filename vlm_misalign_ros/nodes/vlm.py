@@ -41,6 +41,7 @@ from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, S
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import is_rectified
 
 _TRUTH = TruthParameters()
 _CONTEXT = channels.Context(
@@ -140,7 +141,9 @@ class Vlm(runtime.MisalignNode):
 
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
-        self._camera = channels.read(row, message, _CONTEXT)
+        rectified = is_rectified(self.resolve_topic_name(topics.CAMERA_IMAGE))
+        found = channels.read(row, message, replace(_CONTEXT, rectified=rectified))
+        self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
         """Take up a part of a frame, in the thread of the subscriptions."""

@@ -48,7 +48,7 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
-from vlm_misalign_ros.wire.camera import possible
+from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
 
@@ -119,7 +119,7 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'hood': str(int(source.tells_hood)),
     }
     if camera is not None:
-        values['camera'] = json.dumps(camera.__dict__)
+        values['camera'] = json.dumps(camera_to_plain(camera))
     return values
 
 
@@ -141,19 +141,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
     fields = loads(values, 'camera', None)
     if fields is None:
         return source, None
-    return source, _camera(fields)
-
-
-def _camera(fields: Any) -> Camera:
-    try:
-        camera = Camera(**fields)
-    except TypeError as error:
-        raise RecordError(f"message value 'camera' has other fields: {error}") from error
-    for name, value in camera.__dict__.items():
-        if isinstance(value, str):
-            raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
-        number(value, f'camera.{name}')
-    return possible(camera)
+    return source, camera_from_plain(fields)
 
 
 def applied_to_values(applied: Applied) -> Values:

@@ -70,6 +70,7 @@ from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
     Failed,
+    NoCamera,
     Source,
     View,
 )
@@ -104,7 +105,7 @@ class Evaluator:
     def evaluate(
         self,
         joined: Joined,
-        default_camera: Camera | None = None,
+        default_camera: Camera | NoCamera | None = None,
         epoch: int = 0,
         unplaced: Mapping[str, str] = MappingProxyType({}),
     ) -> Evaluated:

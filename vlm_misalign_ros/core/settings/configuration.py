@@ -378,5 +378,6 @@ class _Sections:
         }
         _reject(chosen, 'recorder', (*fixed, 'path'))
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
+        asked |= {name: monitor[name] for name in ('image_transport',) if name in monitor}
         values = {**self._reliability, **asked, **chosen, **fixed}
         return build(RecorderParameters, values, 'recorder')

@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
+from vlm_misalign_ros.core.settings.inputs import InputParameters, TransportParameters
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
@@ -87,7 +88,7 @@ class ReplayParameters:
 
 
 @dataclass(frozen=True)
-class CorruptionParameters:
+class CorruptionParameters(TransportParameters):
     """Parameters of the corruption node."""
 
     seed: int = parameter(0, 'run seed of every random draw', minimum=0)
@@ -263,7 +264,7 @@ class TruthParameters:
 
 
 @dataclass(frozen=True)
-class EvaluationParameters(TruthParameters):
+class EvaluationParameters(InputParameters, TruthParameters):
     """What the monitor and the offline analysis have in common."""
 
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
@@ -345,7 +346,7 @@ class MonitorParameters(EvaluationParameters):
 
 
 @dataclass(frozen=True)
-class RecorderParameters:
+class RecorderParameters(TransportParameters):
     """Parameters of the bag recorder."""
 
     path: str = parameter('', 'folder of the bag to write')
