@@ -113,6 +113,19 @@ class Input(str, Enum):
         return 'objects' in self.value.split('+')
 
 
+class Protocol(str, Enum):
+    """How the frames of a run hang together in time, and what their truth is."""
+
+    SINGLE = 'single frames'
+    """Labelled frames of which none follows on another: nothing can be said of time."""
+    HELD = 'hold-frame'
+    """Each labelled frame is shown for a while; its truth is exact and does not change."""
+    LABELLED = 'labelled sequence'
+    """Frames that follow on each other, each with labels of its own."""
+    PSEUDO = 'pseudo-labels'
+    """The same with labels that a segmentation model made: what differs is a disagreement."""
+
+
 class Role(str, Enum):
     """What a model does in a run."""
 
@@ -336,3 +349,7 @@ class Source:
     """Checksum of the picture; empty where nothing told it."""
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
+    protocol: Protocol = Protocol.SINGLE
+    """How the frames hang together in time."""
+    draw: str = ''
+    """What seeds the corruption of this frame, where that is not its key: another of one frame."""

@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.types import (
     Input,
     Judgement,
     Kind,
+    Protocol,
     Source,
     Style,
     View,
@@ -121,6 +122,8 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'probe': str(int(source.probe)),
         'image': source.image,
         'hood': str(int(source.tells_hood)),
+        'protocol': source.protocol.value,
+        'draw': source.draw,
     }
     if camera is not None:
         values['camera'] = json.dumps(camera.__dict__)
@@ -141,6 +144,8 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         probe=flag(values, 'probe'),
         image=_checksum(values, 'image'),
         tells_hood=flag(values, 'hood', default=True),
+        protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
+        draw=_line(values.get('draw', '')),
     )
     fields = loads(values, 'camera', None)
     if fields is None:

@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.types import (
     Kind,
     Mention,
     Presence,
+    Protocol,
     View,
 )
 
@@ -281,6 +282,9 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
     """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
     where not at 0."""
+    protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
+    """How the frames of the source hang together in time; absent for single frames, and where
+    nothing told it."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
