@@ -99,7 +99,7 @@ def _condition(values: Mapping[str, str]) -> Condition:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    name = _line(values.get('corruption', CLEAN), 64)
+    name = _line(values.get('corruption', CLEAN))
     if not name:
         raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
     if severity and name in (CLEAN, BLANK):

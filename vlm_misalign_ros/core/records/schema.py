@@ -92,9 +92,10 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """What was done to the picture."""
 
     corruption: str
-    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it."""
+    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it; of several
+    at once all of them, such as `low_light:2+motion_blur:1`."""
     severity: int
-    """1 to 5; 0 for clean and blank."""
+    """1 to 5, the highest of several; 0 for clean and blank."""
     name: str
     """Both in one, such as `motion_blur:3`."""
     seed: int

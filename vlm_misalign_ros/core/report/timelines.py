@@ -23,7 +23,6 @@ same name, the same frame again where it is held, or time itself.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ import numpy as np
 from msgspec import UNSET
 
 from vlm_misalign_ros.core.corruptions import CLEAN
+from vlm_misalign_ros.core.datasets.order import numbered
 from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
 from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, place
 from vlm_misalign_ros.core.metrics.timeline import NOT_KNOWN, Timeline, steps
@@ -42,7 +42,6 @@ from vlm_misalign_ros.core.types import WHOLE, Hazard, Judgement, Mention, Prese
 
 LIVE = 'live'
 """What a run is called whose frames no source told of."""
-_NUMBERED = re.compile(r'(.*?)(\d{1,18})')
 _HAZARDS, _JUDGEMENTS = tuple(Hazard), tuple(Judgement)
 _PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
 _CLASS = {name: number for number, name in enumerate(SCORED)}
@@ -103,8 +102,8 @@ def _moment(record: FrameRecord) -> tuple[int, bool]:
 
 def _numbered(key: str, held: bool) -> tuple[str, int]:
     """Return the name of a frame before its number, and that; a held frame has none."""
-    match = None if held else _NUMBERED.fullmatch(key)
-    return (match[1], int(match[2])) if match else (key, NOT_KNOWN)
+    found = None if held else numbered(key)
+    return (key, NOT_KNOWN) if found is None else found
 
 
 class _Model:
