@@ -252,6 +252,20 @@ def test_more_drives_give_an_interval():
     assert 0 <= found['low'] <= 0.1 <= found['high'] <= 0.3
 
 
+def test_a_scene_is_ten_seconds_of_a_sequence_the_same_in_every_pass():
+    # 100 frames of .1 s are ten seconds: the number of frames alone decides nothing.
+    long = drive('C' * 100, 'S' * 100)
+    assert of(long)['judgement_flicker']['scenes'] == 1
+    assert of(drive('C' * 102, 'S' * 102))['judgement_flicker']['scenes'] == 2
+    again = drive('C' * 100, 'U' * 100, condition='low_light:3', **{'pass': 1})
+    assert of(long + again)['judgement_flicker']['scenes'] == 1
+    held = [
+        frame(n, 'C', {'m': 'S'}, key='aachen_000000_000019', protocol='hold-frame')
+        for n in range(150)
+    ]
+    assert of(held)['judgement_flicker']['scenes'] == 1
+
+
 def test_asks_of_one_model_are_held_against_each_other():
     records = []
     for number in range(25):

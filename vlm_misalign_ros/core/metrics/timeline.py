@@ -48,7 +48,7 @@ class Timeline:
     clean: np.ndarray
     """Whether that is clean, bool (N,)."""
     scenes: np.ndarray
-    """Number of the scene, int64 (N,)."""
+    """Number of the scene (scenes_in_time), int64 (N,)."""
     hazards: np.ndarray
     """Index into types.Hazard, int8 (N,); NOT_KNOWN without a truth."""
     answered: np.ndarray
@@ -131,6 +131,24 @@ def steps(sequences: np.ndarray, moments: np.ndarray, follows: np.ndarray) -> np
     # What the source itself does not put next to each other are two sequences, and no loss.
     found[same & follows & ~linked] = GAP
     return found
+
+
+def scenes_in_time(
+    found: np.ndarray, moments: np.ndarray, sources: np.ndarray, held: np.ndarray, window: int
+) -> np.ndarray:
+    """
+    Return the scene of each line, int64 (N,), numbered from 0: frames less than `window` apart.
+
+    `found` is as `steps` gives it; a sequence that BEGINS is another scene than any before, and is
+    cut into windows, nanoseconds of header time from there. The same frame of the `sources`,
+    int64 (N,), at the beginning makes the same scenes in every pass. A frame that is `held`, bool
+    (N,), is one scene however long.
+    """
+    begins = found == BEGINS
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(found)), 0))
+    windows = np.where(held, 0, (moments - moments[first]) // window)
+    scenes = np.unique(np.stack([sources[first], windows]), axis=1, return_inverse=True)[1]
+    return scenes.reshape(-1)
 
 
 def chains(timeline: Timeline, linked: np.ndarray | None = None) -> np.ndarray:

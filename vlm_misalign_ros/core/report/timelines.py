@@ -33,8 +33,8 @@ from msgspec import UNSET
 from vlm_misalign_ros.core.corruptions import CLEAN
 from vlm_misalign_ros.core.datasets.order import numbered
 from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
-from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, place
-from vlm_misalign_ros.core.metrics.timeline import NOT_KNOWN, Timeline, steps
+from vlm_misalign_ros.core.metrics.scenes import WINDOW, Rule, Scenes, place
+from vlm_misalign_ros.core.metrics.timeline import NOT_KNOWN, Timeline, scenes_in_time, steps
 from vlm_misalign_ros.core.records.schema import AnswerEntry, FrameRecord, ModelEntry, Record
 from vlm_misalign_ros.core.report.table import sound
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
@@ -164,6 +164,7 @@ class Gathering:
         self._sequence, self._moment, self._stamp = array('q'), array('q'), array('q')
         self._condition, self._source, self._hazard = array('q'), array('q'), array('b')
         self._name, self._number, self._order = array('q'), array('q'), array('b')
+        self._held = array('b')
 
     def add(self, record: Record) -> None:
         """Add one frame and what its models said; RecordError for one that makes no sense."""
@@ -202,6 +203,7 @@ class Gathering:
         self._name.append(self._names.setdefault(name, len(self._names)))
         self._number.append(number)
         self._order.append(timed)
+        self._held.append(held)
         protocol = LIVE if live else Protocol.SINGLE.value if told is UNSET else told.value
         self._protocols[protocol] += record.pictures
 
@@ -252,16 +254,19 @@ class Gathering:
         onward = numbers == np.roll(numbers, 1) + 1
         held = (numbers == NOT_KNOWN) | (numbers == np.roll(numbers, 1))
         follows = timed | (names == np.roll(names, 1)) & (onward | held)
+        found = steps(sequences, moments, follows)
+        sources = self._scenes.ranks()[_longs(self._source)[frames]]
+        held_frames = _bytes(self._held)[frames].astype(bool)
         presence = _bytes(model.presence).reshape(-1, _CLASSES)[lines]
         states = np.frombuffer(model.states, np.uint8).reshape(-1, _CLASSES)[lines]
         clean = np.array([name == CLEAN for name in corruptions], bool)
         return Timeline(
             frames,
             moments,
-            steps(sequences, moments, follows),
+            found,
             conditions[frames],
             clean[conditions[frames]],
-            self._scenes.numbers()[_longs(self._source)[frames]],
+            scenes_in_time(found, moments, sources, held_frames, WINDOW * NANO),
             _bytes(self._hazard)[frames],
             states[:, 0] >= 8,
             _bytes(model.judgements)[lines],
