@@ -302,7 +302,9 @@ def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings)
             'set monitor.instances to false: things are then told apart by their outlines',
         )
     _check_labels(dataset, replay, instances, settings)
+    pseudo = getattr(dataset, 'pseudo_labels', None)
     return {
+        **({} if pseudo is None else {'pseudo_labels': pseudo}),
         'name': dataset.name,
         'root': replay.dataset,
         'frames': len(dataset),

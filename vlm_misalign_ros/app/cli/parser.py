@@ -40,6 +40,7 @@ VERBS = (
     'mentions',
     'mentions audit',
     'scenes',
+    'pseudo',
     'train',
     'untrained',
     'list',

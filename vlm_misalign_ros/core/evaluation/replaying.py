@@ -30,6 +30,8 @@ from vlm_misalign_ros.core.types import Condition, Frame, Protocol, Source
 
 def protocol_of(dataset: Dataset, hold: int = 1) -> Protocol:
     """Return how the frames of a replay hang together in time."""
+    if getattr(dataset, 'pseudo_labels', None) is not None:
+        return Protocol.PSEUDO
     if hold > 1:
         return Protocol.HELD
     return Protocol.LABELLED if has_sequences(dataset.entries) else Protocol.SINGLE
