@@ -209,6 +209,92 @@ def test_time_to_detect_by_hand(hazards, said, seconds, ended):
     assert found.ended.tolist() == ended
 
 
+def test_a_warning_comes_when_its_answer_does():
+    def told(delays):
+        found = timeline('CHHHC', 'SSUSS', delays=delays)
+        due = (found.hazards == temporal.HAZARD).astype(int)
+        return durations.time_to_tell(found, due, found.judgements == temporal.UNSAFE)
+
+    late = told([0, 0, 250_000_000, 0, 0])
+    assert late.seconds.tolist() == pytest.approx([0.35])
+    untold = told([0, 0, NOT_KNOWN, 0, 0])
+    assert (len(untold), untold.unseen) == (0, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from('HC?'),
+            st.sampled_from('SU.'),
+            st.sampled_from('012'),
+            st.sampled_from((LINKED, LINKED, LINKED, GAP, BEGINS)),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_detection_and_recovery_are_those_of_loops(frames):
+    hazards, said, conditions, linked = zip(*frames, strict=True)
+    linked = [BEGINS, *linked[1:]]
+    found = timeline(hazards, said, conditions, steps=linked)
+    count = len(frames)
+
+    def chained(one, other):
+        return all(linked[n] == LINKED for n in range(one + 1, other + 1))
+
+    detected = []
+    for first in range(count):
+        begins = first == 0 or linked[first] != LINKED or hazards[first - 1] != 'H'
+        single = linked[first] != LINKED and (first + 1 == count or linked[first + 1] != LINKED)
+        if hazards[first] != 'H' or not begins or single or linked[first] == GAP:
+            continue
+        if linked[first] == LINKED and hazards[first - 1] == '?':
+            continue
+        last = first
+        while last + 1 < count and linked[last + 1] == LINKED and hazards[last + 1] == 'H':
+            last += 1
+        seen = [n for n in range(first, last + 1) if said[n] == 'U']
+        detected.append((round(((seen or [last])[0] - first) / 10, 3), bool(seen)))
+    told = detect(found)
+    assert list(zip(told.seconds.round(3).tolist(), told.ended.tolist(), strict=True)) == detected
+
+    right = [
+        None if '.' in pair or '?' in pair else pair in (('H', 'U'), ('C', 'S'))
+        for pair in zip(hazards, said, strict=True)
+    ]
+
+    def last_told(numbers):
+        known = [right[n] for n in numbers if right[n] is not None]
+        return known[-1] if known else None
+
+    lags = []
+    for first in range(1, count):
+        if conditions[first] != '0' or conditions[first - 1] == '0' or linked[first] != LINKED:
+            continue
+        start = first - 1
+        while start and linked[start] == LINKED and conditions[start - 1] != '0':
+            start -= 1
+        before = start - 1
+        if linked[start] != LINKED or before < 0:
+            continue
+        begin = before
+        while begin and linked[begin] == LINKED and conditions[begin - 1] == '0':
+            begin -= 1
+        if last_told(range(start, first)) is not False:
+            continue
+        if last_told(range(begin, start)) is not True:
+            continue
+        last = first
+        while last + 1 < count and linked[last + 1] == LINKED and conditions[last + 1] == '0':
+            last += 1
+        well = [n for n in range(first, last + 1) if right[n]]
+        assert chained(begin, last)
+        lags.append((round(((well or [last])[0] - first) / 10, 3), bool(well)))
+    again = durations.recovery(found, durations.judgement_standing(found))
+    assert list(zip(again.seconds.round(3).tolist(), again.ended.tolist(), strict=True)) == lags
+
+
 def test_a_hazard_whose_beginning_was_not_seen_is_left_out():
     behind_gap = detect(timeline('CCHH', 'SSSU', steps=[BEGINS, LINKED, GAP, LINKED]))
     assert (len(behind_gap), behind_gap.unseen) == (0, 1)

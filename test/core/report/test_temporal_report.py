@@ -127,6 +127,8 @@ def test_a_lost_frame_and_an_unanswered_one_break_pairs():
     records = drive('CCCCCC', 'SS.SSS')
     del records[4]
     model = temporal_analysis(records)['models']['m']
+    # Every frame but those that begin a sequence is in a pair with the one before, or counted.
+    assert sum(model['pairs'].values()) == model['frames'] - 2
     # 0-1 is whole, 1-2 and 2-3 are unanswered; frame 5 does not follow on 3.
     assert model['pairs'] == {'whole': 1, 'unanswered': 2, 'condition_changed': 0, 'gap': 0}
 

@@ -115,6 +115,27 @@ def time_to_detect(timeline: Timeline, due: np.ndarray, seen: np.ndarray) -> Dur
     return _made(entries, unseen)
 
 
+def time_to_tell(timeline: Timeline, due: np.ndarray, seen: np.ndarray) -> Durations:
+    """
+    Return the same until the answer that saw it came, `delays` after its stamp.
+
+    One whose answer does not tell when it came is left out, and counted as `unseen`. What was
+    never seen is censored as there.
+    """
+    found = time_to_detect(timeline, due, seen)
+    answers = found.lines + found.frames - 1
+    delays = timeline.delays[answers]
+    known = ~found.ended | (delays != NOT_KNOWN)
+    late = np.where(found.ended, delays, 0) / NANO
+    return Durations(
+        (found.seconds + late)[known],
+        found.ended[known],
+        found.lines[known],
+        found.frames[known],
+        found.unseen + int((~known).sum()),
+    )
+
+
 def run_lengths(timeline: Timeline, wrong: np.ndarray, over: np.ndarray) -> Durations:
     """
     Return how long something `wrong` lasts, from its first frame to the first where it is `over`.

@@ -53,6 +53,7 @@ SHARES = (
 """Rates over pairs of frames, and over answers that came late."""
 LENGTHS = (
     Figure('time_to_hazard', 'hazard detected after', seconds=True),
+    Figure('time_to_warning', 'told of after', seconds=True),
     Figure('time_to_class', 'critical class named after', seconds=True),
     Figure('hallucination_run', 'hallucination lasts', seconds=True),
     Figure('omission_run', 'omission lasts', seconds=True),
@@ -93,6 +94,7 @@ def lengths_of(timeline: Timeline, critical: np.ndarray) -> dict[str, Durations]
     warned = timeline.judgements == temporal.UNSAFE
     return {
         'time_to_hazard': durations.time_to_detect(timeline, due, warned),
+        'time_to_warning': durations.time_to_tell(timeline, due, warned),
         'time_to_class': durations.joined(
             [_class_due(timeline, number) for number in np.flatnonzero(critical).tolist()]
         ),
