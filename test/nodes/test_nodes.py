@@ -850,23 +850,35 @@ def test_a_mask_of_another_size_is_brought_to_that_of_the_picture(asked, picture
     assert model.queries[0].picture.shape == picture.shape
 
 
-def test_past_frames_are_those_of_the_same_sequence_and_condition(asked, picture):
+def test_past_frames_are_those_of_the_same_sequence_and_pass(asked, picture):
     model, sent, came = asked(('one', {'frames': 2}), source=True)
-    shown = [np.full_like(picture, k) for k in range(6)]
-    for number, (sequence, severity) in enumerate(
-        [('a', 0), ('a', 0), ('a', 0), ('b', 0), ('b', 3), ('b', 3)]
+    shown = [np.full_like(picture, k) for k in range(8)]
+    # In a pass the condition changes where a scenario changes it; a held frame is by itself.
+    for number, (sequence, cycle, severity, held) in enumerate(
+        [
+            ('a', 0, 0, ''),
+            ('a', 0, 3, ''),
+            ('a', 0, 0, ''),
+            ('b', 0, 0, ''),
+            ('b', 1, 3, ''),
+            ('b', 1, 3, ''),
+            ('b', 1, 3, 'k'),
+            ('b', 1, 3, 'k'),
+        ]
     ):
         condition = Condition('occlusion', severity) if severity else Condition()
-        source = Source('d', sequence, f'k{number}', number, 6, 0, condition)
+        protocol = Protocol.HELD if held else Protocol.LABELLED
+        key = held or f'k{number}'
+        source = Source('d', sequence, key, number, 8, cycle, condition, protocol=protocol)
         header = messages.make_header((2 + number) * NANO, 'front')
         sent['source'].publish(
             messages.values_message('source', codec.source_to_values(source), header)
         )
         sent['image'].publish(picture_message(shown[number], (2 + number) * NANO))
-    wait_for(lambda: len(came['m']) == 6)
+    wait_for(lambda: len(came['m']) == 8)
     told = [[int(seen[0, 0, 0]) for seen in query.pictures] for query in model.queries]
-    assert told == [[0], [0, 1], [0, 1, 2], [3], [4], [4, 5]]
-    assert [answer_of(message).shown for message in came['m']] == [1, 2, 3, 1, 1, 2]
+    assert told == [[0], [0, 1], [0, 1, 2], [3], [4], [4, 5], [6], [6, 7]]
+    assert [answer_of(message).shown for message in came['m']] == [1, 2, 3, 1, 1, 2, 1, 2]
 
 
 def test_an_ask_that_fails_takes_no_other_with_it(world, asked, picture):
