@@ -229,6 +229,19 @@ def test_stale_answers_need_to_know_how_long_an_answer_took():
     assert untold['denominator'] == 0 and math.isnan(untold['value'])
 
 
+@pytest.mark.parametrize('seconds', [1e300, 90_000.0])
+def test_what_is_no_time_of_an_answer_is_not_known(seconds):
+    assert of(drive('HHCCC', 'UUSSS', seconds=seconds))['stale_judgement']['denominator'] == 0
+
+
+def test_seconds_in_names_that_are_none_are_no_time():
+    records = [
+        frame(n, 'C', {'m': 'S'}, key=f'ride@99999999999{n}', drive='ride') for n in range(3)
+    ]
+    found = temporal_analysis(records)['models']['m']
+    assert found['pairs']['whole'] == 2 and found['seconds'] == pytest.approx(0.2)
+
+
 def test_a_kept_answer_does_not_say_how_long_one_takes():
     records = [
         frame_record(

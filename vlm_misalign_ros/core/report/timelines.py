@@ -42,6 +42,10 @@ from vlm_misalign_ros.core.types import WHOLE, Hazard, Judgement, Mention, Prese
 
 LIVE = 'live'
 """What a run is called whose frames no source told of."""
+_LONGEST = 86_400.0
+"""Seconds beyond which nothing took an answer, whatever a message says: a day."""
+_LAST = 2**62
+"""Nanoseconds from which a data set's own time is none."""
 _HAZARDS, _JUDGEMENTS = tuple(Hazard), tuple(Judgement)
 _PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
 _CLASS = {name: number for number, name in enumerate(SCORED)}
@@ -86,7 +90,7 @@ def delay(record: FrameRecord, model: str) -> int:
     from before took none, and says nothing of how long one takes.
     """
     seconds = record.timing.model_seconds.get(model, 0.0)
-    if seconds <= 0 or model in record.timing.cached:
+    if not 0 < seconds <= _LONGEST or model in record.timing.cached:
         return NOT_KNOWN
     return round(seconds * NANO)
 
@@ -95,7 +99,7 @@ def _moment(record: FrameRecord) -> tuple[int, bool]:
     """Return the time of a frame in its sequence, and whether that alone tells its place there."""
     live, held = record.index is None, record.protocol is Protocol.HELD
     found = place(record)
-    if not live and not held and found.rule is Rule.TIME:
+    if not live and not held and found.rule is Rule.TIME and found.position < _LAST:
         return found.position, True
     return parse_stamp(record.stamp), live
 
