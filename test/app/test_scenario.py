@@ -14,11 +14,17 @@
 
 """What a configuration with a scenario is checked for, and what its manifest says."""
 
+import json
+
 import pytest
 
 from vlm_misalign_ros.app.preflight import preflight
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.records.ending import EXPECTED
+from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.records.ending import EXPECTED, Ending, write_ending
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, encode
+from vlm_misalign_ros.core.report.baseline import check_runs
+from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.configuration import parse
 from vlm_misalign_ros.core.world import generate
 
@@ -64,6 +70,22 @@ def test_single_corruptions_of_several_are_no_condition_of_a_limit(drive):
     chosen = configuration(drive, monitor={'limits': ['smr_false_safe@low_light < 0.9']})
     with pytest.raises(ConfigurationError, match='low_light'):
         preflight(chosen)
+
+
+def test_a_run_with_a_scenario_is_a_baseline_of_what_it_met(drive, tmp_path):
+    base = tmp_path / 'base'
+    base.mkdir()
+    plain = encode(RunRecord(SCHEMA, 'base', ['m'])) + b'\n'
+    (base / 'records.jsonl').write_bytes(plain)
+    facts = preflight(configuration(drive))
+    manifest = {'configuration': configuration(drive).resolved(), **facts}
+    write_json(base / 'manifest.json', json.loads(json.dumps(manifest, default=str)))
+    write_ending(base, Ending(4, False, False, None, []))
+    (limit,) = parse_limits([f'smr not worse than {base} by 0.02'])
+    shown = ['clean', 'low_light:2+motion_blur:1']
+    assert check_runs([limit], models=['m'], conditions=shown) == {str(base): str(base)}
+    with pytest.raises(ConfigurationError, match='shows no low_light:3'):
+        check_runs([limit], models=['m'], conditions=[*shown, 'low_light:3'])
 
 
 @pytest.mark.parametrize(
