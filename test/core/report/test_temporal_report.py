@@ -333,7 +333,7 @@ def page(folder, records):
         summarise(records),
         judge([], [], limited=False),
         analyse_records(records),
-        temporal_analysis(records),
+        time=temporal_analysis(records),
     )
     return (folder / 'report.html').read_text()
 
