@@ -115,7 +115,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         ) from error
     analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis, time=time)
+    write_report(folder, records, rows, verdict, analysis, time)
     return verdict
 
 
