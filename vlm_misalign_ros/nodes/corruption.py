@@ -28,8 +28,10 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
+from vlm_misalign_ros.core.corruptions.scenario import Playing
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
-from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
+from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
+from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
@@ -55,6 +57,9 @@ class Corruption(runtime.MisalignNode):
         self._plan = parse_conditions(list(chosen.schedule)) if chosen.schedule else []
         self._check_severities(self._plan)
         self._plan_start: int | None = None
+        scenario = scenario_of(chosen)
+        self._check_severities([] if scenario is None else scenario.conditions)
+        self._playing = None if scenario is None else Playing(scenario)
         self.on_live_parameters(CorruptionParameters, self._changed)
         self._pictures: dict[int, Picture] = {}
         self._sources: dict[int, Source | None] = {}
@@ -120,7 +125,7 @@ class Corruption(runtime.MisalignNode):
         if source is None:
             self._fail((picture, _UNKNOWN, ''), 'its camera/source cannot be followed')
         else:
-            self._submit(picture, source.condition, source.key)
+            self._submit(picture, source.condition, source.draw or source.key)
 
     def _on_image(self, message: Picture) -> None:
         try:
@@ -128,7 +133,9 @@ class Corruption(runtime.MisalignNode):
         except RecordError as error:
             self._say(f'camera/image_raw: {error}')
             return
-        if not self._chosen.follow_source:
+        if not self._chosen.follow_source and self._playing is not None:
+            self._submit(message, *self._playing.take(stamp))
+        elif not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             self._follow(message, self._sources.pop(stamp))

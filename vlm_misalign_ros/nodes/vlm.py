@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Protocol, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
@@ -236,10 +236,15 @@ def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
 
 
 def _sequence(source: Source | None) -> object:
-    """Return what the frames of one sequence and condition have in common."""
+    """
+    Return what the frames of one sequence and pass have in common.
+
+    A pass has one condition, or goes through a scenario, whose changes are part of what was seen.
+    """
     if source is None:
         return None
-    return source.dataset, source.sequence, source.cycle, source.condition, source.probe
+    held = source.key if source.protocol is Protocol.HELD else ''
+    return source.dataset, source.sequence, held, source.cycle, source.probe
 
 
 def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:

@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.types import (
     Input,
     Judgement,
     Kind,
+    Protocol,
     Source,
     Style,
     View,
@@ -94,7 +95,7 @@ def _condition(values: Mapping[str, str]) -> Condition:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    name = _line(values.get('corruption', CLEAN), 64)
+    name = _line(values.get('corruption', CLEAN))
     if not name:
         raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
     if severity and name in (CLEAN, BLANK):
@@ -117,6 +118,8 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'probe': str(int(source.probe)),
         'image': source.image,
         'hood': str(int(source.tells_hood)),
+        'protocol': source.protocol.value,
+        'draw': source.draw,
     }
     if camera is not None:
         values['camera'] = json.dumps(camera_to_plain(camera))
@@ -137,6 +140,8 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         probe=flag(values, 'probe'),
         image=_checksum(values, 'image'),
         tells_hood=flag(values, 'hood', default=True),
+        protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
+        draw=_line(values.get('draw', '')),
     )
     fields = loads(values, 'camera', None)
     if fields is None:

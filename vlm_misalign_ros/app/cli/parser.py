@@ -41,6 +41,7 @@ VERBS = (
     'mentions',
     'mentions audit',
     'scenes',
+    'pseudo',
     'train',
     'untrained',
     'list',

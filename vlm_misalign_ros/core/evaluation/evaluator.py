@@ -28,6 +28,7 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
@@ -71,6 +72,7 @@ from vlm_misalign_ros.core.types import (
     Description,
     Failed,
     NoCamera,
+    Protocol,
     Source,
     View,
 )
@@ -164,6 +166,7 @@ class Evaluator:
             pictures=joined.heard.pictures,
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
+            protocol=_protocol(known),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(
@@ -275,6 +278,11 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
+
+
+def _protocol(source: Source) -> Protocol | UnsetType:
+    """Return how frames hang together in time; unset where they do not."""
+    return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
 
 def _condition(applied: Applied) -> ConditionEntry:

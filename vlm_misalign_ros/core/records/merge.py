@@ -49,6 +49,7 @@ from vlm_misalign_ros.core.settings.nodes import (
 )
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
+from vlm_misalign_ros.core.types import Protocol
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
 """Settings of the evaluation that change no record."""
@@ -277,7 +278,9 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
             if record.condition.corruption == UNKNOWN:
                 # One source frame may have lost its condition several times.
                 key = (*key, record.stamp)
-            if key in seen:
+            # A frame that is held is in its run as often as it was shown.
+            held = record.protocol is Protocol.HELD and seen.get(key) == folder
+            if key in seen and not held:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
                     'merge runs that share no frames',

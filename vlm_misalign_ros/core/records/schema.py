@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.types import (
     Kind,
     Mention,
     Presence,
+    Protocol,
     View,
 )
 
@@ -91,9 +92,10 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """What was done to the picture."""
 
     corruption: str
-    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it."""
+    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it; of several
+    at once all of them, such as `low_light:2+motion_blur:1`."""
     severity: int
-    """1 to 5; 0 for clean and blank."""
+    """1 to 5, the highest of several; 0 for clean and blank."""
     name: str
     """Both in one, such as `motion_blur:3`."""
     seed: int
@@ -289,6 +291,9 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
     """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
     where not at 0."""
+    protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
+    """How the frames of the source hang together in time; absent for single frames, and where
+    nothing told it."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):

@@ -17,11 +17,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.corruptions import Manner
-from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
@@ -62,6 +59,17 @@ class ReplayParameters:
         'conditions, one pass each: clean, blank (the control: a grey picture), NAME:3, NAME:1-5, '
         'NAME:1,3,5, or all (clean and every corruption of this package at 1-5)',
     )
+    scenario: str = parameter(
+        '',
+        'file of a scripted scenario (docs/corruptions.md), in place of `conditions`: one pass, '
+        'in which each frame meets what its stamp says',
+    )
+    hold: int = parameter(
+        1,
+        'frames that each frame of the data set is shown for, its degradation drawn anew',
+        minimum=1,
+        maximum=100_000,
+    )
     mode: str = parameter(
         'lockstep',
         'lockstep: the next frame when the monitor closed one; real_time: at `rate`',
@@ -98,6 +106,11 @@ class CorruptionParameters(TransportParameters):
     )
     schedule: tuple[str, ...] = parameter(
         (), 'conditions to go through, `hold` seconds each, where camera/source is not followed'
+    )
+    scenario: str = parameter(
+        '',
+        'file of a scripted scenario (docs/corruptions.md), in place of `condition` and '
+        '`schedule`, where camera/source is not followed; it begins with the first picture',
     )
     hold: float = parameter(
         10.0, 'seconds of header time of each scheduled condition', minimum=0.1
@@ -369,13 +382,6 @@ def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
     """Return the parameters that a VLM node opens its model with; the prompt of its first ask."""
     found = {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
     return {**found, 'prompt': asks_of(parameters)[0].chosen.prompt}
-
-
-def manner_of(parameters: CorruptionParameters) -> Manner:
-    """Return how a run degrades; ConfigurationError for a file of severities that will not do."""
-    file = parameters.severity_by_miou
-    severities = load_severities(Path(file).expanduser()) if file else None
-    return Manner(severities, parameters.keep_lamps)
 
 
 def truth_settings(parameters: TruthParameters) -> TruthSettings:
