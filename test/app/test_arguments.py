@@ -71,6 +71,8 @@ def place(data, key):
         ('log_level', 'debug', 'log_level', 'debug'),
         ('annotate', 'false', 'annotate', False),
         ('label_encoding', 'auto', 'monitor.label_encoding', 'auto'),
+        ('instance_encoding', 'carla', 'monitor.instance_encoding', 'carla'),
+        ('depth_encoding', 'carla', 'monitor.depth_encoding', 'carla'),
         ('image_topic', '/a', 'remap', {'camera/image_raw': '/a'}),
         ('image', '/a', 'remap', {'camera/image_raw': '/a'}),
         ('camera_info_topic', '/a', 'remap', {'camera/camera_info': '/a'}),
@@ -169,7 +171,8 @@ def test_every_argument_is_described_and_what_is_closed_has_choices(table):
     closed = {argument.name for argument in table if argument.choices}
     flags = {argument.name for argument in table if set(FLAG[1:]) <= set(argument.choices)}
     wanted = {'overwrite', 'record', 'use_sim_time', 'respawn', 'annotate', 'depth'}
-    assert wanted <= flags and closed - flags == {'log_level'}
+    encodings = {'instance_encoding', 'depth_encoding'} if table is LIVE else set()
+    assert wanted <= flags and closed - flags == {'log_level', *encodings}
     for argument in table:
         assert not argument.choices or argument.default in argument.choices
 

@@ -24,7 +24,9 @@ from typing import Any
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.labels.instances import INSTANCE_ENCODINGS
 from vlm_misalign_ros.core.settings.configuration import find_config, override, read_yaml
+from vlm_misalign_ros.core.settings.inputs import DEPTH_ENCODINGS
 from vlm_misalign_ros.core.settings.params_file import with_params_file
 from vlm_misalign_ros.core.settings.ros import LOG_LEVELS, nearest
 from vlm_misalign_ros.wire import topics
@@ -125,6 +127,22 @@ LIVE: tuple[Argument, ...] = (
         'label_encoding',
         'monitor.label_encoding',
         'of the label map: a name of `vlm-misalign list encodings`, auto, or a YAML file',
+    ),
+    Argument(
+        'instance_encoding',
+        '',
+        'of the instance map: cityscapes, carla, gazebo, ids (docs/simulators.md); empty: auto',
+        ('', *INSTANCE_ENCODINGS),
+        'monitor.instance_encoding',
+        text=True,
+    ),
+    Argument(
+        'depth_encoding',
+        '',
+        "of the depth map: metric, or carla for its camera's colours; empty: metric",
+        ('', *DEPTH_ENCODINGS),
+        'monitor.depth_encoding',
+        text=True,
     ),
     Argument(
         'instances',

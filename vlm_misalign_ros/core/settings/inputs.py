@@ -40,8 +40,14 @@ class TransportParameters:
 
 @dataclass(frozen=True)
 class InputParameters(TransportParameters):
-    """How they travel, and what they mean beyond `label_encoding`."""
+    """How they travel, and what they mean."""
 
+    label_encoding: str = parameter(
+        'cityscapes_label_ids',
+        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, '
+        'auto (decided by the first maps, refused where two fit), or a YAML file that maps values '
+        'or colours to labels; `vlm-misalign labels` says which it is',
+    )
     instance_encoding: str = parameter(
         'auto',
         'what the values of ground_truth/instances mean: cityscapes (label id * 1000 + k), carla '

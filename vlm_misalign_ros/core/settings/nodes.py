@@ -299,12 +299,6 @@ class EvaluationParameters(InputParameters, TruthParameters):
         minimum=0,
         maximum=1000,
     )
-    label_encoding: str = parameter(
-        'cityscapes_label_ids',
-        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, '
-        'auto (decided by the first maps, refused where two fit), or a YAML file that maps values '
-        'or colours to labels; `vlm-misalign labels` says which it is',
-    )
     slop: float = parameter(
         0.0,
         'seconds by which ground truth may lie beside its picture and still be joined to it, to '
