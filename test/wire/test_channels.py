@@ -241,8 +241,8 @@ def test_whether_labels_tell_the_hood_travels_with_the_source():
 
 def test_a_picture_of_an_unknown_encoding_goes_to_the_fallback_where_there_is_one():
     read = channel(topics.DEGRADED_IMAGE).read
-    message = image(np.ones((2, 3), np.uint8), 'bayer_rggb8')
-    with pytest.raises(RecordError, match="'bayer_rggb8' is not supported"):
+    message = image(np.ones((2, 3), np.uint8), '64FC3')
+    with pytest.raises(RecordError, match="'64FC3' is not supported"):
         read(message, CONTEXT)
     made = np.zeros((2, 3, 3), np.uint8)
     with_bridge = Context(CONTEXT.encoding, 1.22, 0.038, lambda given: made)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,17 +28,21 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
+from vlm_misalign_ros.core.corruptions.scenario import Playing
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
-from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
+from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
+from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
 _UNKNOWN = Condition(UNKNOWN)
+Picture: TypeAlias = 'Image | CompressedImage'
 
 
 class Corruption(runtime.MisalignNode):
@@ -53,8 +57,11 @@ class Corruption(runtime.MisalignNode):
         self._plan = parse_conditions(list(chosen.schedule)) if chosen.schedule else []
         self._check_severities(self._plan)
         self._plan_start: int | None = None
+        scenario = scenario_of(chosen)
+        self._check_severities([] if scenario is None else scenario.conditions)
+        self._playing = None if scenario is None else Playing(scenario)
         self.on_live_parameters(CorruptionParameters, self._changed)
-        self._pictures: dict[int, Image] = {}
+        self._pictures: dict[int, Picture] = {}
         self._sources: dict[int, Source | None] = {}
         """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
@@ -74,7 +81,8 @@ class Corruption(runtime.MisalignNode):
             self.create_subscription(
                 DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results
             )
-        self.receive_images(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
+        self._inputs = ImageInputs(self, chosen.image_transport)
+        self._inputs.receive(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
 
     def _possible(self, text: str) -> Condition:
         """Return the one condition that `text` names, if there is a severity for it."""
@@ -112,20 +120,22 @@ class Corruption(runtime.MisalignNode):
         else:
             self._follow(picture, source)
 
-    def _follow(self, picture: Image, source: Source | None) -> None:
+    def _follow(self, picture: Picture, source: Source | None) -> None:
         """Degrade a picture as its source asks; say so where that cannot be read or done."""
         if source is None:
             self._fail((picture, _UNKNOWN, ''), 'its camera/source cannot be followed')
         else:
-            self._submit(picture, source.condition, source.key)
+            self._submit(picture, source.condition, source.draw or source.key)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Picture) -> None:
         try:
             stamp = messages.stamp_of(message.header)
         except RecordError as error:
             self._say(f'camera/image_raw: {error}')
             return
-        if not self._chosen.follow_source:
+        if not self._chosen.follow_source and self._playing is not None:
+            self._submit(message, *self._playing.take(stamp))
+        elif not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             self._follow(message, self._sources.pop(stamp))
@@ -142,16 +152,16 @@ class Corruption(runtime.MisalignNode):
         step = int((stamp - self._plan_start) / (self._chosen.hold * NANO))
         return self._plan[step % len(self._plan)]
 
-    def _submit(self, message: Image, condition: Condition, key: str) -> None:
+    def _submit(self, message: Picture, condition: Condition, key: str) -> None:
         self._worker.submit((message, condition, key))
 
-    def _fail(self, item: tuple[Image, Condition, str], reason: str) -> None:
+    def _fail(self, item: tuple[Picture, Condition, str], reason: str) -> None:
         """Say that there will be no degraded picture, so that nobody waits for it."""
         message, condition, _ = item
         values = codec.applied_to_values(Applied(condition, self._chosen.seed, error=reason))
         self._applied.publish(messages.values_message('condition', values, message.header))
 
-    def _work(self, item: tuple[Image, Condition, str]) -> None:
+    def _work(self, item: tuple[Picture, Condition, str]) -> None:
         message, condition, key = item
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
         if min(picture.shape[:2]) < LEAST_SIDE:
@@ -177,7 +187,7 @@ class Corruption(runtime.MisalignNode):
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')
             )
-        if degraded.image is picture and message.encoding == 'bgr8':
+        if degraded.image is picture and getattr(message, 'encoding', '') == 'bgr8':
             self._image.publish(message)
         else:
             self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))

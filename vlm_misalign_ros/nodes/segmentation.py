@@ -26,7 +26,7 @@ from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.labels.classes import color_table
-from vlm_misalign_ros.core.models.factory import load_segmentation
+from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed
@@ -45,6 +45,9 @@ class Segmentation(runtime.MisalignNode):
         chosen = self.read_parameters(SegmentationParameters)
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
+        told = classes_told(self._model)
+        if told:
+            self.get_logger().warning(told)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
@@ -62,7 +65,12 @@ class Segmentation(runtime.MisalignNode):
         found = self._model.segment(picture)
         labels = found.labels
         told = Confidence(
-            found.entropy, found.confidence, checksum(picture), checksum(labels), found.entropies
+            found.entropy,
+            found.confidence,
+            checksum(picture),
+            checksum(labels),
+            found.entropies,
+            found.lacking,
         )
         self._confidence.publish(
             messages.values_message('confidence', codec.confidence_to_values(told), message.header)

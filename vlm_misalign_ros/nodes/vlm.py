@@ -37,10 +37,11 @@ from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Segmented, Source
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Protocol, Segmented, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import is_rectified
 
 _TRUTH = TruthParameters()
 _CONTEXT = channels.Context(
@@ -140,7 +141,9 @@ class Vlm(runtime.MisalignNode):
 
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
-        self._camera = channels.read(row, message, _CONTEXT)
+        rectified = is_rectified(self.resolve_topic_name(topics.CAMERA_IMAGE))
+        found = channels.read(row, message, replace(_CONTEXT, rectified=rectified))
+        self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
         """Take up a part of a frame, in the thread of the subscriptions."""
@@ -233,10 +236,15 @@ def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
 
 
 def _sequence(source: Source | None) -> object:
-    """Return what the frames of one sequence and condition have in common."""
+    """
+    Return what the frames of one sequence and pass have in common.
+
+    A pass has one condition, or goes through a scenario, whose changes are part of what was seen.
+    """
     if source is None:
         return None
-    return source.dataset, source.sequence, source.cycle, source.condition, source.probe
+    held = source.key if source.protocol is Protocol.HELD else ''
+    return source.dataset, source.sequence, held, source.cycle, source.probe
 
 
 def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
@@ -263,7 +271,7 @@ def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
     height, width = picture.shape[:2]
     if labels.shape != (height, width):
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies)
+    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies, sure.lacking)
 
 
 def main() -> int:

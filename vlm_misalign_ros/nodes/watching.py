@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, SEGMENTATION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
@@ -287,5 +287,5 @@ class Watch:
         self._rates_at = now
         for name, values in metrics().items():
             span, _, model = name.partition(': ')
-            if span == 'rolling' and 'miou/metric_value' not in values:
+            if span == 'rolling' and model != SEGMENTATION:
                 self._tell(f'{model}: {line_of_rates(values, self._headlines)}')

@@ -30,7 +30,6 @@ from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
-from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -44,11 +43,13 @@ from vlm_misalign_ros.core.types import (
     Input,
     Judgement,
     Kind,
+    Protocol,
     Source,
     Style,
     View,
 )
-from vlm_misalign_ros.wire.camera import possible
+from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
+from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
 
@@ -60,10 +61,6 @@ _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
 _MOST_LISTED = 64
-_BY_CLASS = 'entropy/'
-"""Before the name of a class: the mean entropy where it is predicted."""
-
-
 _NO_REASON = 'no reason was told'
 
 
@@ -98,7 +95,7 @@ def _condition(values: Mapping[str, str]) -> Condition:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    name = _line(values.get('corruption', CLEAN), 64)
+    name = _line(values.get('corruption', CLEAN))
     if not name:
         raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
     if severity and name in (CLEAN, BLANK):
@@ -121,9 +118,11 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'probe': str(int(source.probe)),
         'image': source.image,
         'hood': str(int(source.tells_hood)),
+        'protocol': source.protocol.value,
+        'draw': source.draw,
     }
     if camera is not None:
-        values['camera'] = json.dumps(camera.__dict__)
+        values['camera'] = json.dumps(camera_to_plain(camera))
     return values
 
 
@@ -141,23 +140,13 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         probe=flag(values, 'probe'),
         image=_checksum(values, 'image'),
         tells_hood=flag(values, 'hood', default=True),
+        protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
+        draw=_line(values.get('draw', '')),
     )
     fields = loads(values, 'camera', None)
     if fields is None:
         return source, None
-    return source, _camera(fields)
-
-
-def _camera(fields: Any) -> Camera:
-    try:
-        camera = Camera(**fields)
-    except TypeError as error:
-        raise RecordError(f"message value 'camera' has other fields: {error}") from error
-    for name, value in camera.__dict__.items():
-        if isinstance(value, str):
-            raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
-        number(value, f'camera.{name}')
-    return possible(camera)
+    return source, camera_from_plain(fields)
 
 
 def applied_to_values(applied: Applied) -> Values:
@@ -207,7 +196,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'confidence': repr(told.confidence),
         'image': told.image,
         'mask': told.mask,
-        **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
+        **classes_to_values(told),
     }
 
 
@@ -237,17 +226,13 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
     if failed is not None:
         return failed
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    by_class = {}
-    for key, value in values.items():
-        if key.startswith(_BY_CLASS):
-            name = key.removeprefix(_BY_CLASS)
-            if name not in CLASSES:
-                raise RecordError(
-                    f'message value {key[:80]!r} is of no class', 'allowed: ' + ', '.join(CLASSES)
-                )
-            by_class[name] = share(value, key)
     return Confidence(
-        entropy, confidence, _checksum(values, 'image'), _checksum(values, 'mask'), by_class
+        entropy,
+        confidence,
+        _checksum(values, 'image'),
+        _checksum(values, 'mask'),
+        entropies_of(values),
+        lacking_of(values),
     )
 
 

@@ -59,7 +59,7 @@ class Pairing:
 
 class Past:
     """
-    The frames before each one, of the same sequence and condition.
+    The frames before each one, of the same sequence and pass.
 
     `frames` of them at most, `stride` frames apart; at the beginning of a sequence there are
     fewer. A frame of another sequence, or one that is not later, begins anew.

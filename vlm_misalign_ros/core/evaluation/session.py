@@ -57,7 +57,7 @@ from vlm_misalign_ros.core.records.pictures import WorstPictures
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.types import Camera, NoCamera
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
@@ -135,6 +135,8 @@ class Session:
         """Count a message that cannot be read: somebody else's, which must not end the run."""
         self.counters['malformed'] += 1
         self._journal.malformed(part, error)
+        if part == CAMERA:
+            self._cameras.refuse(error)
 
     def add(
         self,
@@ -277,7 +279,7 @@ class Session:
         remedy = 'end the other run, or set another ROS_DOMAIN_ID'
         self.malformed(SOURCE, RecordError(what, remedy))
 
-    def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
+    def _tell_camera(self, stamp: int, camera: Camera | NoCamera, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
         # It may come ahead of the picture by which a jump shows.
         epoch = self._epoch + (not self._chosen.lockstep and self._is_back(stamp))
@@ -333,9 +335,7 @@ class Session:
             self.counters['truth_without_picture'] += 1
             return Closed(joined.stamp, None)
         reach = round(self._chosen.slop * NANO)
-        camera, others = self._cameras.at(self._epoch, joined.stamp, reach)
-        if others:
-            joined.heard.counts[CAMERA] = others
+        camera = self._cameras.of(self._epoch, joined, reach, self.counters, self._journal)
         joined, unplaced = without_unplaced(joined)
         evaluated = self._evaluator.evaluate(joined, camera, self._epoch, unplaced)
         record = evaluated.record

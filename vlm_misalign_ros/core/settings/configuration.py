@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
+from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
     CorruptionParameters,
@@ -339,13 +340,22 @@ class _Sections:
                 'an evaluation runs in lockstep; for real time use mode: live',
             )
         parse_conditions(list(replay.conditions))
+        scenario_of(replay)
         return replay
 
     def corruption(self) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
         _reject(chosen, 'corruption', ('seed', 'follow_source'))
+        if chosen.get('scenario') and not self._live:
+            raise ConfigurationError(
+                "parameter 'scenario' of corruption is given in an evaluation",
+                'there replay says what each frame meets: give it as replay.scenario',
+            )
         fixed = {'seed': self._seed, 'follow_source': not self._live}
-        return build(CorruptionParameters, {**self._taking, **chosen, **fixed}, 'corruption')
+        values = {**self._taking, **chosen, **fixed}
+        corruption = build(CorruptionParameters, values, 'corruption')
+        scenario_of(corruption)
+        return corruption
 
     def monitor(
         self, models: tuple[str, ...], segmentation: bool, outside: tuple[OutsideParameters, ...]
@@ -378,5 +388,6 @@ class _Sections:
         }
         _reject(chosen, 'recorder', (*fixed, 'path'))
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
+        asked |= {name: monitor[name] for name in ('image_transport',) if name in monitor}
         values = {**self._reliability, **asked, **chosen, **fixed}
         return build(RecorderParameters, values, 'recorder')
