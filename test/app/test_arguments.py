@@ -85,6 +85,11 @@ def place(data, key):
         ('instances', 'True', 'monitor.instances', True),
         ('depth_topic', '/a', 'remap', {'ground_truth/depth': '/a'}),
         ('depth', 'true', 'monitor.depth', True),
+        ('image_transport', 'compressed', 'corruption.image_transport', 'compressed'),
+        ('image_transport', 'raw', 'monitor.image_transport', 'raw'),
+        ('instance_encoding', 'carla', 'monitor.instance_encoding', 'carla'),
+        ('depth_encoding', 'carla', 'monitor.depth_encoding', 'carla'),
+        ('camera_image', 'rectified', 'monitor.camera_image', 'rectified'),
         ('condition', 'occlusion:2', 'corruption.condition', 'occlusion:2'),
         ('duration', '12.5', 'monitor.duration', 12.5),
         ('set', 'monitor.deadline=3; vlms.clip.threshold=0.4', 'monitor.deadline', 3),
@@ -171,8 +176,9 @@ def test_every_argument_is_described_and_what_is_closed_has_choices(table):
     closed = {argument.name for argument in table if argument.choices}
     flags = {argument.name for argument in table if set(FLAG[1:]) <= set(argument.choices)}
     wanted = {'overwrite', 'record', 'use_sim_time', 'respawn', 'annotate', 'depth'}
-    encodings = {'instance_encoding', 'depth_encoding'} if table is LIVE else set()
-    assert wanted <= flags and closed - flags == {'log_level', *encodings}
+    assert wanted <= flags
+    inputs = {'image_transport', 'instance_encoding', 'depth_encoding', 'camera_image'}
+    assert closed - flags == {'log_level', *(inputs if table is LIVE else ())}
     for argument in table:
         assert not argument.choices or argument.default in argument.choices
 

@@ -18,6 +18,7 @@ import sys
 import time
 from types import ModuleType, SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -133,6 +134,9 @@ def test_nothing_is_listened_to_until_somebody_listens(scene):
     assert made.annotator.listening and not got
     made.node.destroy_subscription(next(iter(made.node.subscriptions)))
     made.until(lambda: made.listened() == [0, 0, 0, 0])
+    again = made.listen(Image, topics.ANNOTATED_IMAGE)
+    made.frame(NANO)
+    made.until(lambda: again)
 
 
 def test_a_frame_is_drawn_as_it_is_closed(scene):
@@ -156,6 +160,33 @@ def test_pictures_are_scaled_down_and_packed(scene):
     assert made.annotator._pictures[NANO][0].shape == (80, 160, 3)
     made.until(lambda: got)
     assert got[0].format.startswith('bgr8; jpeg') and bytes(got[0].data[:2]) == b'\xff\xd8'
+
+
+def test_packed_labels_are_taken_where_labels_are_packed(scene):
+    made = scene(image_transport='compressed', opacity=0.0)
+    packed = made.node.create_publisher(
+        CompressedImage, topics.TRUTH_LABELS + '/compressed', qos.image_qos('reliable')
+    )
+    got = []
+    made.node.create_subscription(
+        Image, topics.ANNOTATED_IMAGE, got.append, qos.image_qos('reliable')
+    )
+    made.until(lambda: packed.get_subscription_count() and made.listened() == [1, 1, 0, 1])
+    labels = np.full((100, 200), BY_NAME['road'].id, np.uint8)
+    labels[20:60, 40:80] = BY_NAME['person'].id
+    header = messages.make_header(NANO, 'camera')
+    message = CompressedImage(header=header, format='mono8; png compressed mono8')
+    message.data = cv2.imencode('.png', labels)[1].tobytes()
+    packed.publish(message)
+    made.until(lambda: NANO in made.annotator._truths)
+    grey = np.full((100, 200, 3), 90, np.uint8)
+    made.pictures.publish(messages.image_message(grey, header, 'bgr8'))
+    made.until(lambda: NANO in made.annotator._pictures)
+    values = {'record': encode(frame_record(models=LEFT_OUT)).decode()}
+    made.frames.publish(messages.values_message('frame', values, header))
+    made.until(lambda: got)
+    drawn = np.frombuffer(got[0].data, np.uint8).reshape(got[0].height, 200, 3)
+    assert tuple(drawn[40, 40]) == OMITTED
 
 
 def test_what_waits_is_bounded_and_strangers_are_survived(scene):

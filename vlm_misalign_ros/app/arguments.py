@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.instances import INSTANCE_ENCODINGS
 from vlm_misalign_ros.core.settings.configuration import find_config, override, read_yaml
-from vlm_misalign_ros.core.settings.inputs import DEPTH_ENCODINGS
+from vlm_misalign_ros.core.settings.inputs import CAMERA_IMAGES, DEPTH_ENCODINGS, TRANSPORTS
 from vlm_misalign_ros.core.settings.params_file import with_params_file
 from vlm_misalign_ros.core.settings.ros import LOG_LEVELS, nearest
 from vlm_misalign_ros.wire import topics
@@ -46,7 +46,7 @@ class Argument:
     description: str
     choices: tuple[str, ...] = ()
     key: str = ''
-    """Of the configuration, dots walking into sections; empty: it is no entry of it."""
+    """Of the configuration, dots walking into sections, several apart by blanks; empty: none."""
     text: bool = False
     """It is text whatever it looks like, as the name 2026 and the folder `true`."""
     same: str = ''
@@ -111,6 +111,7 @@ EVALUATE: tuple[Argument, ...] = (
     *_common('evaluate'),
     _text('dataset', 'replay.dataset', 'data set: FOLDER in Cityscapes layout, or LAYOUT:FOLDER'),
     Argument('conditions', '', "conditions, separated by ; or ,; empty: the configuration's"),
+    _text('scenario', 'replay.scenario', 'file of what the frames meet when, in place of those'),
     Argument('limit', '', "frames of each pass; empty: the configuration's", key='replay.limit'),
     _flag('instances', 'monitor.instances', 'score with instance maps; empty: yes'),
     _flag('depth', 'replay.depth', 'publish depth where the data set has it; empty: yes'),
@@ -150,7 +151,24 @@ LIVE: tuple[Argument, ...] = (
         'whether ground_truth/instances comes, true or false; or its topic, as instances_topic',
     ),
     _flag('depth', 'monitor.depth', 'whether ground_truth/depth comes; empty: no'),
+    Argument(
+        'image_transport',
+        '',
+        'how pictures and maps come; empty: as they are published',
+        ('', *TRANSPORTS),
+        'corruption.image_transport monitor.image_transport',
+        text=True,
+    ),
+    Argument(
+        'camera_image',
+        '',
+        'whether the camera is rectified; empty: by the name of its topic',
+        ('', *CAMERA_IMAGES),
+        'monitor.camera_image',
+        text=True,
+    ),
     _text('condition', 'corruption.condition', 'degradation, as motion_blur:3; can change live'),
+    _text('scenario', 'corruption.scenario', 'file of what the pictures meet when'),
     Argument(
         'duration', '', 'seconds after which the run ends; empty: Ctrl-C', key='monitor.duration'
     ),
@@ -224,7 +242,8 @@ def _overrides(mode: str, given: Mapping[str, Any]) -> Iterable[str]:
             continue
         if argument.choices[-2:] == FLAG[-2:]:
             value = str(is_true(value)).lower()
-        yield f'{argument.key}={json.dumps(value) if argument.text else value}'
+        for key in argument.key.split():
+            yield f'{key}={json.dumps(value) if argument.text else value}'
     if mode == 'live' and values['instances'] in FLAG[1:]:
         yield f'monitor.instances={values["instances"].lower()}'
     if values.get('conditions'):

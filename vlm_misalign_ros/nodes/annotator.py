@@ -33,7 +33,8 @@ from vlm_misalign_ros.core.records.schema import FrameRecord, decode
 from vlm_misalign_ros.core.report.annotating import annotate, lines_of, outlines_of
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters
 from vlm_misalign_ros.nodes import markers, messages, qos, runtime
-from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.nodes.transports import ImageInputs
+from vlm_misalign_ros.wire import images, pixels, topics
 from vlm_misalign_ros.wire import values as codec
 
 T = TypeVar('T')
@@ -80,6 +81,7 @@ class Annotator(runtime.MisalignNode):
                 self._marker_type, topics.ANNOTATED_MARKERS, qos.result_qos()
             )
         self._listening: list[Any] = []
+        self._inputs = ImageInputs(self, chosen.image_transport)
         self.create_timer(LOOK, self._look)
 
     def _changed(self, name: str, value: Any) -> None:
@@ -100,16 +102,17 @@ class Annotator(runtime.MisalignNode):
         wanted = self._wanted()
         if wanted and not self._listening:
             reliability = self._chosen.reliability
-            images = [
+            pictures = [
                 (topics.DEGRADED_IMAGE, self._take_picture),
                 (topics.SEGMENTATION_LABELS, self._take_mask),
             ]
-            if self._encoding is not None:
-                images.append((topics.TRUTH_LABELS, self._take_truth))
             self._listening = [
                 self.receive_images(topic, reliability, partial(self._take, topic, take))
-                for topic, take in images
+                for topic, take in pictures
             ]
+            if self._encoding is not None:
+                take = partial(self._take, topics.TRUTH_LABELS, self._take_truth)
+                self._inputs.receive(topics.TRUTH_LABELS, reliability, take)
             self._listening.append(
                 self.create_subscription(
                     DiagnosticArray, topics.MONITOR_FRAME, self._closed, qos.result_qos()
@@ -118,11 +121,12 @@ class Annotator(runtime.MisalignNode):
         elif self._listening and not wanted:
             for end in self._listening:
                 self.destroy_subscription(end)
+            self._inputs.close()
             self._listening = []
             for kept in (self._pictures, self._masks, self._truths):
                 kept.clear()
 
-    def _take(self, topic: str, take: Any, message: Image) -> None:
+    def _take(self, topic: str, take: Any, message: Any) -> None:
         try:
             take(messages.stamp_of(message.header), message)
         except RecordError as error:
@@ -133,29 +137,38 @@ class Annotator(runtime.MisalignNode):
         while len(kept) > self._chosen.capacity:
             kept.pop(next(iter(kept)))
 
-    def _small(self, array: np.ndarray, how: int) -> np.ndarray:
-        """Return an array as wide as is shown, at most; never a view of a message."""
+    def _size(self, array: np.ndarray) -> tuple[int, int]:
+        """Return height and width of what is shown of an array, as wide as is wanted at most."""
         height, width = array.shape[:2]
-        if width <= self._chosen.width:
-            return array.copy()
-        size = (self._chosen.width, max(1, round(height * self._chosen.width / width)))
-        return cv2.resize(array, size, interpolation=how)
+        shown = min(width, self._chosen.width)
+        return max(1, round(height * shown / width)), shown
+
+    def _map(self, array: np.ndarray) -> np.ndarray:
+        """Return a map of any type in that size, (h, w) or (h, w, C); no view of a message."""
+        rows, columns = (
+            ((np.arange(shown) + 0.5) * whole / shown).astype(int)
+            for shown, whole in zip(self._size(array), array.shape[:2], strict=True)
+        )
+        small: np.ndarray = array[rows[:, None], columns]
+        return small
 
     def _take_picture(self, stamp: int, message: Image) -> None:
         picture = messages.bgr_pixels(message)
-        shown = self._small(np.ascontiguousarray(picture), cv2.INTER_AREA)
+        height, width = self._size(picture)
+        shown = picture.copy()
+        if (height, width) != picture.shape[:2]:
+            shown = cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA)
         self._keep(self._pictures, stamp, (shown, picture.shape[:2]))
 
     def _take_mask(self, stamp: int, message: Image) -> None:
         ids = pixels.to_array(message)
         if ids.ndim != 2 or ids.dtype != np.uint8:
             raise RecordError(f'a mask is {message.encoding[:40]!r}', 'publish mono8')
-        self._keep(self._masks, stamp, self._small(ids, cv2.INTER_NEAREST))
+        self._keep(self._masks, stamp, self._map(ids))
 
-    def _take_truth(self, stamp: int, message: Image) -> None:
+    def _take_truth(self, stamp: int, message: Any) -> None:
         assert self._encoding is not None
-        array = pixels.to_label_pixels(message)
-        found = read_labels(self._encoding, self._small(array, cv2.INTER_NEAREST))
+        found = read_labels(self._encoding, self._map(images.label_pixels(message)))
         if found.problem:
             raise RecordError(found.problem)
         self._keep(self._truths, stamp, to_train_ids(found.labels))

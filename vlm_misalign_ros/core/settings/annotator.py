@@ -21,12 +21,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.inputs import TransportParameters
 from vlm_misalign_ros.core.settings.nodes import HEARD, RELIABILITY
 from vlm_misalign_ros.core.settings.parameters import build, parameter
 
+_ASKED = ('label_encoding', 'image_transport')
+"""What is as the monitor has it, unless told otherwise."""
+
 
 @dataclass(frozen=True)
-class AnnotatorParameters:
+class AnnotatorParameters(TransportParameters):
     """Parameters of the annotator, which draws what was said of each frame, and what is true."""
 
     models: tuple[str, ...] = parameter(
@@ -69,5 +73,5 @@ def read_annotator(data: Mapping[str, Any]) -> AnnotatorParameters | None:
     if not isinstance(chosen, Mapping):
         raise ConfigurationError(f"section 'annotator' is {chosen!r}", 'expected a mapping')
     monitor = data.get('monitor') or {}
-    asked = {name: monitor[name] for name in ('label_encoding',) if name in monitor}
+    asked = {name: monitor[name] for name in _ASKED if name in monitor}
     return build(AnnotatorParameters, {**asked, **chosen}, 'annotator')
