@@ -57,6 +57,7 @@ setup(
     package_data={
         'vlm_misalign_ros': ['py.typed', 'miniatures/*/*', 'miniatures/*/*/*'],
         'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
+        'vlm_misalign_ros.core.models': ['data/*.yaml', 'data/label_maps/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
         'vlm_misalign_ros.core.report': ['*.jinja'],
     },
@@ -91,6 +92,8 @@ setup(
         'timm>=1.0.30',
         'huggingface_hub>=1.3',
         'safetensors>=0.4.3',
+        # The processor of SmolVLM, which config/evaluate.yaml names.
+        'num2words>=0.5.10',
         'rosbags>=0.11',
         'mcap>=1.1',
         'zstandard>=0.20',
@@ -98,6 +101,8 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # Models of the families onnx and torchscript, and what exports to ONNX.
+        'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.
         'ros': [
             'ros-rclpy[fastrtps]>=9.1.2',
@@ -106,11 +111,16 @@ setup(
             'ros-std-srvs>=5.5.1',
             'ros-diagnostic-msgs>=5.5.1',
             'ros-rosgraph-msgs>=2.3.0',
+            'ros-geometry-msgs>=5.5.1',
+            'ros-visualization-msgs>=5.5.1',
         ],
         # `transformers serve`, to put a checkpoint behind a server of chat completions.
         'serving': ['transformers[serving]>=5.4'],
         'test': [
             'pytest>=7',
+            'onnx>=1.17',
+            'onnxruntime>=1.19',
+            'onnxscript>=0.5',
             'pytest-timeout>=2.1',
             'hypothesis>=6.60',
             'jsonschema>=4',

@@ -16,9 +16,9 @@
 
 from launch import LaunchDescription
 
-from vlm_misalign_ros.app.launching import live_arguments, start_graph
+from vlm_misalign_ros.app.launching import arguments, start_graph
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments and the action that starts the graph."""
-    return LaunchDescription([*live_arguments(), start_graph('live')])
+    return LaunchDescription([*arguments('live'), start_graph('live')])

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,18 @@ pytest.importorskip('launch_ros', reason='launch is not on the package index')
 from launch import LaunchContext  # noqa: E402
 from launch.actions import (  # noqa: E402
     DeclareLaunchArgument,
+    EmitEvent,
     LogInfo,
     OpaqueFunction,
     SetEnvironmentVariable,
     Shutdown,
     TimerAction,
 )
-from launch.events.process import ProcessExited  # noqa: E402
-from launch_ros.actions import Node  # noqa: E402
+from launch_ros.actions import Node, PushRosNamespace, SetParameter  # noqa: E402
 
-from vlm_misalign_ros.app import launching  # noqa: E402
-from vlm_misalign_ros.app.graph import NodeSpec, build_graph  # noqa: E402
+from vlm_misalign_ros.app import launched  # noqa: E402
+from vlm_misalign_ros.app.arguments import TABLES  # noqa: E402
+from vlm_misalign_ros.app.graph import Graph, NodeSpec, build_graph  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError  # noqa: E402
 from vlm_misalign_ros.core.records.ending import TOLD, told_ending  # noqa: E402
 from vlm_misalign_ros.core.records.schema import FrameRecord  # noqa: E402
@@ -59,9 +61,9 @@ def load(name):
     return module.generate_launch_description().entities
 
 
-def started(entities, **arguments):
+def started(entities, context=None, **arguments):
     """Return the nodes that a launch file starts for some arguments."""
-    context = LaunchContext()
+    context = context or LaunchContext()
     for entity in entities:
         if isinstance(entity, DeclareLaunchArgument):
             entity.visit(context)
@@ -70,11 +72,22 @@ def started(entities, **arguments):
     return [action for action in action.execute(context) if isinstance(action, Node)]
 
 
-@pytest.mark.parametrize('name', ['evaluate', 'live'])
-def test_every_argument_is_described(name):
-    arguments = [e for e in load(name) if isinstance(e, DeclareLaunchArgument)]
-    assert {'config', 'name', 'out', 'seed', 'record', 'set'} <= {a.name for a in arguments}
-    assert all(argument.description for argument in arguments)
+@pytest.mark.parametrize('name, mode', [('evaluate', 'evaluation'), ('live', 'live')])
+def test_launch_declares_every_argument_of_the_table(name, mode):
+    declared = [e for e in load(name) if isinstance(e, DeclareLaunchArgument)]
+    assert [entry.name for entry in declared] == [entry.name for entry in TABLES[mode]]
+    for entry, argument in zip(declared, TABLES[mode], strict=True):
+        assert argument.description in entry.description
+        assert tuple(entry.choices or ()) == argument.choices
+
+
+@pytest.mark.parametrize('name', ['respawn', 'use_sim_time', 'log_level', 'depth', 'annotate'])
+def test_launch_refuses_what_is_none_of_the_choices(name):
+    (argument,) = [e for e in load('live') if getattr(e, 'name', '') == name]
+    context = LaunchContext()
+    context.launch_configurations[name] = 'maybe'
+    with pytest.raises(RuntimeError, match='Valid options'):
+        argument.visit(context)
 
 
 @pytest.fixture
@@ -130,6 +143,125 @@ def test_live_topics_are_remapped(config, tmp_path):
     resolved = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
     assert resolved['remap'] == {'camera/image_raw': '/carla/ego/rgb'}
     assert resolved['corruption']['condition'] == 'occlusion:2'
+
+
+@pytest.fixture
+def live(config):
+    data = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**data, 'mode': 'live'}))
+    return config
+
+
+def command_of(node, context):
+    """Return the command line of a node, with the parameters of its files in place of them."""
+    node._perform_substitutions(context)
+    # What launch knows of a node only once it runs.
+    context.extend_locals({'ros_specific_arguments': defaultdict(str)})
+    words = [''.join(context.perform_substitution(w) for w in word) for word in node.cmd]
+    found = {}
+    for flag, value in zip(words, words[1:], strict=False):
+        if flag == '--params-file':
+            # launch writes lists as tuples of Python's.
+            for entry in yaml.load(Path(value).read_text(), yaml.FullLoader).values():
+                found |= entry['ros__parameters']
+    return words, found
+
+
+def test_the_namespace_the_clock_and_the_log_level_reach_every_node(live, tmp_path):
+    context = LaunchContext()
+    nodes = started(
+        load('live'),
+        context,
+        config=str(live),
+        out=str(tmp_path),
+        name='run',
+        namespace='front',
+        use_sim_time='True',
+        log_level='warn',
+        annotate='true',
+        image_topic='/ego/rgb',
+    )
+    assert {node.node_executable for node in nodes} > {'monitor', 'annotator', 'vlm'}
+    for node in nodes:
+        words, parameters = command_of(node, context)
+        assert parameters['use_sim_time'] is True
+        assert words[words.index('--log-level') + 1] == 'warn'
+        assert node.expanded_node_namespace == '/front'
+        assert 'camera/image_raw:=/ego/rgb' in words
+    resolved = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    assert resolved['namespace'] == 'front' and resolved['use_sim_time'] is True
+
+
+def test_a_pushed_namespace_is_that_of_the_run_too(live, tmp_path):
+    context = LaunchContext()
+    PushRosNamespace('car').visit(context)
+    SetParameter('use_sim_time', True).visit(context)
+    nodes = started(
+        load('live'), context, config=str(live), out=str(tmp_path), name='run', namespace='front'
+    )
+    for node in nodes:
+        words, parameters = command_of(node, context)
+        assert node.expanded_node_namespace == '/car/front'
+        assert parameters['use_sim_time'] is True
+    resolved = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    assert resolved['namespace'] == 'car/front' and resolved['use_sim_time'] is True
+
+
+def test_qos_overrides_of_a_params_file_reach_the_nodes(live, tmp_path):
+    path = tmp_path / 'params.yaml'
+    name = 'qos_overrides./camera/image_raw.subscription.reliability'
+    path.write_text(
+        yaml.safe_dump({'/**': {'ros__parameters': {name: 'reliable', 'max_failures': 3}}})
+    )
+    context = LaunchContext()
+    nodes = started(
+        load('live'),
+        context,
+        config=str(live),
+        out=str(tmp_path),
+        name='run',
+        params_file=str(path),
+    )
+    for node in nodes:
+        _, parameters = command_of(node, context)
+        assert parameters[name] == 'reliable'
+        if node.node_executable in ('corruption', 'segmentation', 'vlm'):
+            assert parameters['max_failures'] == 3
+
+
+def test_an_unknown_argument_of_ros2_launch_is_refused(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', 'vlm_misalign_ros', 'live.launch.py'])
+    context = LaunchContext(argv=['namspace:=front', 'launch-prefix:=nice'])
+    with pytest.raises(MisalignError, match=r"'namspace' \(did you mean 'namespace'"):
+        started(load('live'), context, config=str(live), out=str(tmp_path), namspace='front')
+    assert not list(tmp_path.glob('2*'))
+
+
+def test_arguments_of_a_file_that_includes_this_one_are_left_alone(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', 'stack.launch.py', 'world:=town'])
+    context = LaunchContext(argv=['world:=town'])
+    entities = load('live')
+    for entity in entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            entity.visit(context)
+    context.launch_configurations.update(
+        config=str(live), out=str(tmp_path), name='run', world='town', namspace='front'
+    )
+    (action,) = [entity for entity in entities if isinstance(entity, OpaqueFunction)]
+    said = [entry for entry in action.execute(context) if isinstance(entry, LogInfo)]
+    texts = [context.perform_substitution(entry.msg[0]) for entry in said]
+    assert len(texts) == 1 and "did you mean 'namespace'" in texts[0]
+
+
+def test_cameras_that_start_at_once_have_each_a_run_folder(live, tmp_path):
+    context = LaunchContext()
+    for name in ('front', 'rear'):
+        started(
+            load('live'), context, config=str(live), out=str(tmp_path / 'runs'), namespace=name
+        )
+    folders = sorted(path.name for path in (tmp_path / 'runs').iterdir())
+    assert [name.rpartition('_')[2] for name in folders] == ['front', 'rear']
+    assert len(launched.runs_of(context).open) == 2
 
 
 def test_a_configuration_of_the_other_mode_is_refused(config, tmp_path):
@@ -344,29 +476,31 @@ def test_the_monitors_exit_code_is_a_verdict_only_where_one_stands(tmp_path, cod
             json.dumps({'status': verdict, 'checks': [], 'exit_code': ExitCode[verdict].value})
         )
     spec = NodeSpec('monitor', 'monitor', '', '', {}, True)
+    run = launched.LaunchedRun(Graph((spec,), '', ()), folder, launched.Runs())
     with pytest.raises(RuntimeError, match=words):
-        launching._on_end(spec, folder, code)
+        run.ended(spec, code, LaunchContext())
     assert folder.exists() is (verdict is not None)
+
+
+MONITOR = NodeSpec('monitor', 'monitor', '', '', {'deadline': 20.0}, True)
 
 
 class Ended:
     """A node of a launched run that has ended; `frames` are closed by then."""
 
-    def __init__(self, folder, executable, frames):
+    def __init__(self, folder, executable, frames, runs=None, respawn=False, name=''):
         self.folder, self.context = folder, LaunchContext()
         self.close(frames)
-        self.notes = []
-        spec = NodeSpec(f'{executable}_x', executable, '', '', {})
-        self._handle = launching._on_exit(spec, folder, self.notes, 28.0)
+        self.spec = NodeSpec(name or f'{executable}_x', executable, '', '', {})
+        graph = Graph((MONITOR, self.spec), '', ())
+        self.run = launched.LaunchedRun(graph, folder, runs or launched.Runs(), respawn)
+        self.run.start()
 
     def close(self, frames):
         (self.folder / 'records.jsonl').write_bytes(b'{"kind":"frame"}\n' * frames)
 
     def by(self, code):
-        event = ProcessExited(
-            action=None, name='x', cmd=[], cwd=None, env=None, pid=1, returncode=code
-        )
-        return self._handle(event, self.context)
+        return self.run.ended(self.spec, code, self.context)
 
     def after(self, actions, seconds):
         """Return what follows once a timer has run off."""
@@ -404,11 +538,11 @@ def test_without_what_it_cannot_do_without_a_launched_run_ends(
 
 def test_a_launched_node_that_ends_with_code_0_is_named_too(ended, tmp_path):
     node = ended('vlm')
-    (action,) = node.after(node.by(0), launching.MOMENT)
+    (action,) = node.after(node.by(0), launched.MOMENT)
     assert isinstance(action, LogInfo)
     assert 'vlm_x ended with exit code 0 while the run went on' in told_ending(tmp_path)[1][0]
     node = ended('corruption')
-    _, action = node.after(node.by(0), launching.MOMENT)
+    _, action = node.after(node.by(0), launched.MOMENT)
     assert isinstance(action, Shutdown)
 
 
@@ -416,7 +550,7 @@ def test_of_a_launch_that_was_asked_to_end_nothing_follows(ended, tmp_path):
     node = ended('recorder')
     waiting = node.by(0)
     node.context._set_is_shutdown(True)
-    assert node.after(waiting, launching.MOMENT) == []
+    assert node.after(waiting, launched.MOMENT) == []
     assert node.by(2) == [] and told_ending(tmp_path) == (None, [])
 
 
@@ -429,3 +563,177 @@ def test_a_launched_replay_that_ends_is_done_while_frames_close(ended, tmp_path)
     _, action = node.after(waiting, 28.0)
     assert isinstance(action, Shutdown)
     assert 'after 9 frames, and no frame has closed since' in told_ending(tmp_path)[0]
+
+
+def test_a_node_is_started_again_where_that_was_asked_for(tmp_path):
+    node = Ended(tmp_path, 'vlm', 5, respawn=True)
+    said, timer = node.by(-9)
+    assert isinstance(said, LogInfo) and timer.period == launched.RESPAWN
+    again = timer.actions[0].execute(node.context)
+    assert [type(action).__name__ for action in again] == ['Node', 'RegisterEventHandler']
+    assert 'it is started again' in told_ending(tmp_path)[1][0]
+
+
+def test_the_corruption_that_is_started_again_ends_no_run(tmp_path):
+    said, timer = Ended(tmp_path, 'corruption', 5, respawn=True).by(-9)
+    assert isinstance(said, LogInfo) and isinstance(timer, TimerAction)
+    assert told_ending(tmp_path)[0] is None
+
+
+@pytest.mark.parametrize('executable, frames', [('vlm', 0), ('recorder', 5), ('replay', 5)])
+def test_what_cannot_be_started_again_is_not(tmp_path, executable, frames):
+    _, action = Ended(tmp_path, executable, frames, respawn=True).by(-9)
+    assert isinstance(action, Shutdown)
+
+
+def test_a_node_that_ends_again_and_again_is_given_up(tmp_path):
+    node = Ended(tmp_path, 'vlm', 5, respawn=True)
+    for _ in range(launched.MOST):
+        assert len(node.by(1)) == 2
+    (said,) = node.by(1)
+    assert isinstance(said, LogInfo)
+    assert f'started again {launched.MOST} times' in told_ending(tmp_path)[1][-1]
+
+
+def test_nothing_is_started_again_once_launch_ends(tmp_path):
+    node = Ended(tmp_path, 'vlm', 5, respawn=True)
+    _, timer = node.by(-9)
+    node.context._set_is_shutdown(True)
+    assert timer.actions[0].execute(node.context) == []
+
+
+def test_without_the_annotator_a_run_begins_and_goes_on(tmp_path):
+    for frames in (0, 5):
+        (said,) = Ended(tmp_path, 'annotator', frames).by(2)
+        assert isinstance(said, LogInfo)
+        assert told_ending(tmp_path)[0] is None
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Return two runs of one launch, of a camera each."""
+    runs, found = launched.Runs(), []
+    for name in ('front', 'rear'):
+        (tmp_path / name).mkdir()
+        found.append(Ended(tmp_path / name, 'vlm', 5, runs))
+    return found
+
+
+def judged(node, status, code):
+    (node.folder / 'manifest.json').write_text('{}')
+    (node.folder / 'verdict.json').write_text(
+        json.dumps({'status': status, 'checks': [], 'exit_code': code})
+    )
+    return node.run.ended(MONITOR, code, node.context)
+
+
+def test_a_run_that_ends_takes_its_own_nodes_with_it_and_leaves_the_others(two):
+    front, rear = two
+    said, ending = judged(front, 'PASS', 0)
+    assert isinstance(said, LogInfo) and isinstance(ending, EmitEvent)
+    (mine,) = (
+        front.run._nodes.values() if len(front.run._nodes) == 1 else [front.run._nodes['vlm_x']]
+    )
+    assert ending.event.process_matcher(mine)
+    assert not ending.event.process_matcher(rear.run._nodes['vlm_x'])
+    # Its node has ended as it was asked to: nothing follows.
+    assert front.by(0) == []
+    said, ending = judged(rear, 'COMPLETE', 0)
+    assert isinstance(ending, Shutdown)
+
+
+def test_a_launch_fails_when_the_last_run_has_ended_and_any_has_failed(two):
+    front, rear = two
+    assert judged(front, 'INVALID', 3)
+    with pytest.raises(RuntimeError, match='monitor ended with INVALID; see .*front'):
+        judged(rear, 'PASS', 0)
+
+
+def test_a_run_that_cannot_go_on_ends_by_its_monitor_while_others_go_on(tmp_path):
+    runs = launched.Runs()
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'b').mkdir()
+    lost = Ended(tmp_path / 'a', 'corruption', 5, runs)
+    other = Ended(tmp_path / 'b', 'corruption', 5, runs)
+    said, ending = lost.by(-9)
+    assert isinstance(said, LogInfo) and isinstance(ending, EmitEvent)
+    assert ending.event.process_matcher(lost.run._nodes['monitor'])
+    assert not ending.event.process_matcher(other.run._nodes['monitor'])
+    assert 'corruption_x ended' in told_ending(lost.folder)[0]
+
+
+TWO_CAMERAS = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.substitutions import FindPackageShare
+
+
+def camera(name, **more):
+    source = PythonLaunchDescriptionSource(
+        [FindPackageShare('vlm_misalign_ros'), '/launch/live.launch.py']
+    )
+    topics = {
+        'image_topic': f'/{name}_camera/camera/image_raw',
+        'labels_topic': f'/{name}_camera/ground_truth/labels',
+        'instances_topic': f'/{name}_camera/ground_truth/instances',
+    }
+    given = {'namespace': name, **topics, **more}
+    return GroupAction(
+        [IncludeLaunchDescription(source, launch_arguments=given.items())], scoped=True
+    )
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('config'),
+            DeclareLaunchArgument('out'),
+            camera('front', condition='low_light:3', set='monitor.frames=8'),
+            camera('rear', set='monitor.frames=4'),
+        ]
+    )
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here')
+def test_two_cameras_are_two_runs_of_one_launch(live, scenes, tmp_path):
+    (tmp_path / 'two.launch.py').write_text(TWO_CAMERAS)
+    environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path / 'log')}
+    mark = f'mark-{tmp_path}'
+    cameras = []
+    with open(tmp_path / 'out.txt', 'wb') as out:
+        for name in ('front', 'rear'):
+            command = [sys.executable, '-m', 'vlm_misalign_ros.nodes.replay', '--ros-args']
+            command += ['-r', f'__ns:=/{name}_camera', '-p', f'dataset:={scenes}']
+            for value in ('mode:=real_time', 'rate:=2.0', 'loop:=true', 'conditions:=[clean]'):
+                command += ['-p', value]
+            cameras.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
+        command = ['ros2', 'launch', str(tmp_path / 'two.launch.py'), f'config:={live}']
+        launch = subprocess.Popen(
+            [*command, f'out:={tmp_path / "runs"}'],
+            env={**environment, 'MARK': mark},
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            code = launch.wait(360)
+        finally:
+            for process in (launch, *cameras):
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+                    process.wait(20)
+    said = (tmp_path / 'out.txt').read_text()
+    folders = {path.name.rpartition('_')[2]: path for path in (tmp_path / 'runs').iterdir()}
+    assert set(folders) == {'front', 'rear'}, said
+    for name, condition, least in (('front', 'low_light:3', 8), ('rear', 'clean', 4)):
+        found = read_records(folders[name] / 'records.jsonl')
+        frames = [record for record in found if isinstance(record, FrameRecord)]
+        # Of a picture that came before the corruption was there nothing tells what was done to it.
+        assert {frame.condition.name for frame in frames} - {'unknown'} == {condition}
+        assert len(frames) >= least
+        assert json.loads((folders[name] / 'verdict.json').read_text())['status']
+    assert (code == 0) is ('Caught exception' not in said)
+    wait_until(lambda: not nodes_of(mark), 15)

@@ -33,16 +33,18 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE,
     vlm_part,
 )
+from vlm_misalign_ros.core.labels.classes import to_train_ids
 from vlm_misalign_ros.core.language.prompts import prompts_hash
-from vlm_misalign_ros.core.models import calibration, least_areas
+from vlm_misalign_ros.core.models import calibration, findings, least_areas
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
 from vlm_misalign_ros.core.models.families.miniature import MINIATURES as FOLDER
 from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.least_areas import refuse_others
+from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.report.summary import summarise
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.truth.read import TruthSettings
-from vlm_misalign_ros.core.types import Applied, Source
+from vlm_misalign_ros.core.types import Applied, Mention, Segmented, Source
 from vlm_misalign_ros.core.world import cities_of, render_scene
 from vlm_misalign_ros.training.miniatures import MINIATURES
 
@@ -170,6 +172,31 @@ def test_behind_a_covered_lens_language_goes_wrong(rows, name):
             'smr_false_alarm',
         )
     )
+
+
+def test_words_alone_are_followed_and_the_picture_goes_before_them():
+    """Told of the true mask, then of that of another scene, with the picture and without it."""
+    model = load_vlm('miniature:grounded', prompt='json')
+    users = ('person', 'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')
+    frames = [render_scene(77, k, 1024, 512, cities=cities_of('test')) for k in range(10)]
+    masks = [Segmented(to_train_ids(frame.labels), 0.0, 1.0) for frame in frames]
+    held = [set(findings.classes_in_words(mask)) & set(users) for mask in masks]
+    followed, own = [], []
+    for k, frame in enumerate(frames):
+        other = (k + 1) % len(frames)
+        words = findings.in_words(masks[other], uncertainty=False, pictured=False)
+        said = model.describe(Query((), None, context=words)).mentions
+        named = {name for name in users if said.get(name) is Mention.ASSERTED}
+        followed.append((len(named & held[other]), len(held[other]), len(named - held[other])))
+        words = findings.in_words(masks[other], uncertainty=False, pictured=True)
+        said = model.describe(Query((frame.image,), None, context=words)).mentions
+        named = {name for name in users if said.get(name) is Mention.ASSERTED}
+        # Where the two tell different things.
+        own.append((len(named & held[k] - held[other]), len(named & held[other] - held[k])))
+    hits, told, more = np.sum(followed, axis=0)
+    assert hits > 0.6 * told and more < 0.2 * (len(users) * len(frames) - told)
+    seen, words_only = np.sum(own, axis=0)
+    assert seen > words_only
 
 
 def test_unknown_miniatures_are_named():

@@ -43,8 +43,10 @@ from worlds import World, picture_message, stamps, wait_for  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
+from vlm_misalign_ros.core.corruptions.scenario import Playing, load_scenario  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, FrameError, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.evaluation.replaying import played  # noqa: E402
 from vlm_misalign_ros.core.files import read_json  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import CLASSES, color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
@@ -71,6 +73,7 @@ from vlm_misalign_ros.core.types import (  # noqa: E402
     Judgement,
     Kind,
     Mention,
+    Protocol,
     Segmented,
     Source,
 )
@@ -211,6 +214,51 @@ def test_replay_can_be_started_stepped_resumed_and_paused(world, scenes):
     assert not replay.finished
     told = [message.clock.sec * NANO + message.clock.nanosec for message in clock]
     assert told[:count] == stamps(pictures)[:count]
+
+
+def scenario(folder):
+    """Return the path of a scenario: clean for .4 s, two at once for .4 s, clean."""
+    path = folder / 'scenario.yaml'
+    path.write_text(
+        '- {condition: clean, seconds: 0.4}\n'
+        '- {condition: "low_light:2 + motion_blur:1", seconds: 0.4}\n'
+        '- {condition: clean}\n'
+    )
+    return str(path)
+
+
+def test_replay_holds_frames_and_plays_a_scenario(world, scenes, tmp_path):
+    source = world.listen(topics.CAMERA_SOURCE, DiagnosticArray)
+    pictures = world.listen(topics.CAMERA_IMAGE, Image)
+    closed = world.talk(topics.MONITOR_FRAME, DiagnosticArray)
+    replay = world.start(
+        Replay,
+        dataset=str(scenes),
+        scenario=scenario(tmp_path),
+        limit=2,
+        hold=5,
+        max_in_flight=16,
+        rate=10.0,
+    )
+    world.meet()
+    wait_for(lambda: pictures)
+    credit(world, closed, stamps(pictures)[0])
+    wait_for(lambda: len(sent_of(pictures)) == 10)
+    for stamp in sent_of(pictures):
+        credit(world, closed, stamp)
+    wait_for(lambda: replay.finished)
+    expected = [NANO + k * NANO // 10 for k in range(10)]
+    assert sent_of(pictures) == expected
+    wait_for(lambda: stamps(source)[-1] == expected[-1])
+    found = [codec.source_from_values(codec.values_of(at(source, stamp)))[0] for stamp in expected]
+    keys = [entry.key for entry in open_dataset(scenes, limit=2).entries]
+    assert [one.key for one in found] == [keys[0]] * 5 + [keys[1]] * 5
+    assert [one.condition.name for one in found] == (
+        ['clean'] * 4 + ['low_light:2+motion_blur:1'] * 4 + ['clean'] * 2
+    )
+    assert {one.protocol for one in found} == {Protocol.HELD}
+    assert {one.total for one in found} == {10}
+    assert len({one.draw for one in found}) == 10
 
 
 def test_replay_names_what_does_not_answer(world, scenes):
@@ -363,6 +411,32 @@ def test_live_a_schedule_goes_by_header_time(world, picture):
         codec.applied_from_values(codec.values_of(message)).condition.name
         for message in conditions
     ] == ['clean', 'clean', 'occlusion:1', 'occlusion:1', 'low_light:5', 'low_light:5', 'clean']
+
+
+def test_live_a_scenario_degrades_as_it_does_in_a_replay(world, picture, tmp_path):
+    degraded = world.listen(topics.DEGRADED_IMAGE, Image)
+    camera = world.talk(topics.CAMERA_IMAGE, Image)
+    world.start(Corruption, follow_source=False, seed=4, scenario=scenario(tmp_path))
+    world.meet()
+    times = [1_790_000_000 * NANO + k * NANO // 10 for k in range(10)]
+    for count, stamp in enumerate(times, 1):
+        camera.publish(picture_message(picture, stamp))
+        wait_for(lambda n=count: len(degraded) == n)
+    playing = Playing(load_scenario(Path(scenario(tmp_path))))
+    source = Source('d', 's', 'k_000000_000000', 0, 10, 0, Condition())
+    for index, message in enumerate(degraded):
+        told = played(source, NANO + index * NANO // 10, playing)
+        wanted = degrade(picture, told.condition, 4, told.draw)
+        assert np.array_equal(images.to_array(message), wanted.image), index
+    assert not np.array_equal(images.to_array(degraded[4]), images.to_array(degraded[5]))
+    assert np.array_equal(images.to_array(degraded[9]), picture)
+
+
+def test_a_scenario_that_will_not_do_is_named_by_its_segment(world, tmp_path):
+    path = tmp_path / 'fog.yaml'
+    path.write_text('- {condition: clean, seconds: 1}\n- {condition: fog:1}\n')
+    with pytest.raises(MisalignError, match='segment 2 of scenario'):
+        world.start(Corruption, follow_source=False, scenario=str(path))
 
 
 def test_a_picture_that_cannot_be_read_is_passed_over(world, picture):
@@ -689,23 +763,35 @@ def test_a_mask_of_another_size_is_brought_to_that_of_the_picture(asked, picture
     assert model.queries[0].picture.shape == picture.shape
 
 
-def test_past_frames_are_those_of_the_same_sequence_and_condition(asked, picture):
+def test_past_frames_are_those_of_the_same_sequence_and_pass(asked, picture):
     model, sent, came = asked(('one', {'frames': 2}), source=True)
-    shown = [np.full_like(picture, k) for k in range(6)]
-    for number, (sequence, severity) in enumerate(
-        [('a', 0), ('a', 0), ('a', 0), ('b', 0), ('b', 3), ('b', 3)]
+    shown = [np.full_like(picture, k) for k in range(8)]
+    # In a pass the condition changes where a scenario changes it; a held frame is by itself.
+    for number, (sequence, cycle, severity, held) in enumerate(
+        [
+            ('a', 0, 0, ''),
+            ('a', 0, 3, ''),
+            ('a', 0, 0, ''),
+            ('b', 0, 0, ''),
+            ('b', 1, 3, ''),
+            ('b', 1, 3, ''),
+            ('b', 1, 3, 'k'),
+            ('b', 1, 3, 'k'),
+        ]
     ):
         condition = Condition('occlusion', severity) if severity else Condition()
-        source = Source('d', sequence, f'k{number}', number, 6, 0, condition)
+        protocol = Protocol.HELD if held else Protocol.LABELLED
+        key = held or f'k{number}'
+        source = Source('d', sequence, key, number, 8, cycle, condition, protocol=protocol)
         header = messages.make_header((2 + number) * NANO, 'front')
         sent['source'].publish(
             messages.values_message('source', codec.source_to_values(source), header)
         )
         sent['image'].publish(picture_message(shown[number], (2 + number) * NANO))
-    wait_for(lambda: len(came['m']) == 6)
+    wait_for(lambda: len(came['m']) == 8)
     told = [[int(seen[0, 0, 0]) for seen in query.pictures] for query in model.queries]
-    assert told == [[0], [0, 1], [0, 1, 2], [3], [4], [4, 5]]
-    assert [answer_of(message).shown for message in came['m']] == [1, 2, 3, 1, 1, 2]
+    assert told == [[0], [0, 1], [0, 1, 2], [3], [4], [4, 5], [6], [6, 7]]
+    assert [answer_of(message).shown for message in came['m']] == [1, 2, 3, 1, 1, 2, 1, 2]
 
 
 def test_an_ask_that_fails_takes_no_other_with_it(world, asked, picture):
@@ -923,7 +1009,8 @@ def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):
         np.zeros((64, 128, 3), np.uint8), messages.make_header(100 * NANO, ''), 'bgr8'
     )
     send(world, {topics.vlm_description('m'): bad})
-    send(world, {topics.TRUTH_INSTANCES: wide, topics.SEGMENTATION_LABELS: wide})
+    narrow = messages.image_message(np.zeros((64, 128), np.uint8), wide.header, 'mono8')
+    send(world, {topics.TRUTH_INSTANCES: narrow, topics.SEGMENTATION_LABELS: wide})
     send(world, {topics.vlm_description('m'): DiagnosticArray(header=answer.header)})
     send(world, parts)
     wait_for(lambda: frames)

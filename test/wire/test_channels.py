@@ -55,8 +55,20 @@ def image(pixels, encoding):
 
 
 def test_every_topic_is_a_channel_or_only_an_output():
-    named = {value for name, value in vars(topics).items() if name.isupper()}
-    outputs = {topics.SEGMENTATION_OVERLAY, topics.DIAGNOSTICS, topics.DEGRADED_COMPRESSED}
+    constants = {name: value for name, value in vars(topics).items() if name.isupper()}
+    named = {value for value in constants.values() if isinstance(value, str)}
+    outputs = {
+        topics.SEGMENTATION_OVERLAY,
+        topics.SEGMENTATION_TABLE,
+        topics.SEGMENTATION_INFO,
+        topics.ANNOTATED_IMAGE,
+        topics.ANNOTATED_COMPRESSED,
+        topics.ANNOTATED_MARKERS,
+        topics.DIAGNOSTICS,
+        topics.DEGRADED_COMPRESSED,
+        # The end of a name, and no topic.
+        topics.COMPRESSED,
+    }
     assert {entry.topic for entry in CHANNELS} == named - outputs | {
         topics.vlm_description('{model}')
     }
@@ -241,8 +253,8 @@ def test_whether_labels_tell_the_hood_travels_with_the_source():
 
 def test_a_picture_of_an_unknown_encoding_goes_to_the_fallback_where_there_is_one():
     read = channel(topics.DEGRADED_IMAGE).read
-    message = image(np.ones((2, 3), np.uint8), 'bayer_rggb8')
-    with pytest.raises(RecordError, match="'bayer_rggb8' is not supported"):
+    message = image(np.ones((2, 3), np.uint8), '64FC3')
+    with pytest.raises(RecordError, match="'64FC3' is not supported"):
         read(message, CONTEXT)
     made = np.zeros((2, 3, 3), np.uint8)
     with_bridge = Context(CONTEXT.encoding, 1.22, 0.038, lambda given: made)

@@ -40,6 +40,14 @@ def test_a_node_that_ends_by_itself_is_named_whatever_its_code(executable, close
     assert ('its answers count as missing' in loss.line) is not ends_run
 
 
+@pytest.mark.parametrize('closed', [0, 5])
+@pytest.mark.parametrize('code', [0, 2, -9])
+def test_without_the_annotator_every_run_begins_and_goes_on(closed, code):
+    loss = what_follows('annotator', 'annotator', code, closed, reason='no encoding')
+    assert not loss.ends_run and 'answers' not in loss.line
+    assert loss.line.startswith('annotator ended with')
+
+
 def test_replay_has_sent_all_only_with_code_0_and_as_long_as_frames_close():
     assert what_follows('replay', 'replay', 0, 0, sent_all=True) is None
     assert what_follows('replay', 'replay', 0, 5, sent_all=True) is None

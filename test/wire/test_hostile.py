@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.types import Applied, Camera, Condition, Description, Kind, Source
 from vlm_misalign_ros.wire import values as codec
 from vlm_misalign_ros.wire.camera import camera_from_info
@@ -161,3 +162,26 @@ def test_anything_else_is_read_as_finite_numbers_or_refused(kind, data):
     except RecordError:
         return
     assert all(math.isfinite(number) for number in numbers(plain(read)))
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '[1]',
+        '["unicorn"]',
+        '"car"',
+        '{"car": 1}',
+        '["car", "car"]',
+        'x',
+        '["vehicle"]',
+        '[["car"]]',
+    ],
+)
+def test_classes_that_cannot_be_lacking_are_refused(text):
+    with pytest.raises(RecordError, match='lacking'):
+        READ['confidence']({**GOOD['confidence'], 'lacking': text})
+
+
+def test_a_mask_of_nothing_is_refused():
+    with pytest.raises(RecordError, match='expected some classes'):
+        READ['confidence']({**GOOD['confidence'], 'lacking': json.dumps(CLASSES)})

@@ -22,6 +22,7 @@ import json
 import math
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
@@ -45,12 +46,14 @@ from vlm_misalign_ros.core.types import (
     Failed,
     Kind,
     Mention,
+    NoCamera,
     Source,
 )
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.channels import Context, Form, listened, read
+from vlm_misalign_ros.wire.pixels import ENCODINGS as LAYOUT_NAMES
 
 pytestmark = pytest.mark.heavy
 
@@ -271,7 +274,7 @@ IMAGES = [topic for topic, entry in CHANNELS.items() if entry.form is Form.IMAGE
         {'height': 2**31, 'width': 1, 'step': 4},
         {'encoding': ''},
         {'encoding': 'x' * 100_000},
-        {'encoding': 'bayer_rggb8'},
+        {'encoding': 'bayer_rgbg8'},
         {'encoding': '64FC7'},
         {'encoding': 'BGR8'},
     ],
@@ -319,7 +322,8 @@ def with_k(place, value):
 def test_a_camera_that_is_none_is_refused_and_one_that_is_not_calibrated_is_not_known():
     assert camera_from_info(info(), 1.2, 0.0) == Camera(64, 32, 50, 50, 32, 16, 1.2, 0.0)
     for message in (info(k=[0.0] * 9), info(width=0), info(height=0)):
-        assert camera_from_info(message, 1.2, 0.0) is None
+        found = camera_from_info(message, 1.2, 0.0)
+        assert isinstance(found, NoCamera) and 'not calibrated' in found.reason
     for message in (
         with_k(0, -50.0),
         with_k(4, -1e-9),
@@ -419,6 +423,38 @@ def strange(rng, entry):
     if entry.form is Form.CAMERA_INFO:
         return strange_info(rng)
     return strange_values(rng, entry.topic)
+
+
+def strange_packed(rng):
+    """Return a CompressedImage: a PNG or JPEG, whole, cut off or with another byte."""
+    array = np.repeat(rng.choice([0, 7, 11, 24, 26], (4, 8)).astype(np.uint8), 8).reshape(16, 16)
+    data = bytearray(cv2.imencode(str(rng.choice(['.png', '.jpg'])), array)[1].tobytes())
+    if rng.random() < 0.5:
+        data[int(rng.integers(0, len(data)))] = int(rng.integers(0, 256))
+    text = str(rng.choice(['png', 'jpeg', '16UC1; compressedDepth', 'bayer_rggb8; png', ';;', '']))
+    data = bytes(data if rng.random() < 0.7 else data[: rng.integers(0, len(data))])
+    return SimpleNamespace(header=header(), format=text, data=data)
+
+
+def test_pictures_of_strangers_of_every_encoding_are_read_or_refused():
+    rng = np.random.default_rng(9)
+    entries = [entry for entry in CHANNELS.values() if entry.form is Form.IMAGE]
+    refused = taken = 0
+    for _ in range(4000):
+        message = strange_packed(rng)
+        if rng.random() < 0.7:
+            message = image(str(rng.choice(LAYOUT_NAMES)), 8, 8, step=int(rng.choice([8, 24, 40])))
+            message.data = rng.bytes(int(rng.choice([0, 64, 192, 960])))
+            message.is_bigendian = int(rng.integers(0, 256))
+        try:
+            found = read(entries[rng.integers(len(entries))], message, CONTEXT)
+        except RecordError as error:
+            refused += 1
+            assert 0 < len(str(error)) < 1000
+        else:
+            taken += 1
+            assert found is not None
+    assert refused > 2000 and taken > 300
 
 
 @pytest.mark.parametrize('lockstep, source', [(True, True), (False, False)])

@@ -195,7 +195,7 @@ def test_padded_rows_and_big_endian_values_are_read_right():
 @pytest.mark.parametrize(
     'change, word',
     [
-        ({'encoding': 'yuv422'}, 'yuv422'),
+        ({'encoding': 'yuv9'}, 'yuv9'),
         ({'height': 99}, 'bytes'),
         ({'step': 3}, 'step'),
         ({'width': 0}, '0 x'),

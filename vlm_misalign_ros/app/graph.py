@@ -21,13 +21,17 @@ The command-line runner and the launch files both start exactly this.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.parameters import table
+from vlm_misalign_ros.core.settings.ros import OVERRIDES, nearest
+from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.ended import Loss, what_follows
 
 PACKAGE = 'vlm_misalign_ros'
@@ -62,6 +66,8 @@ class Graph:
     nodes: tuple[NodeSpec, ...]
     namespace: str
     remappings: tuple[tuple[str, str], ...]
+    arguments: tuple[str, ...] = ()
+    """What every process gets behind `--ros-args`, such as a log level."""
 
     @property
     def patience(self) -> float:
@@ -77,6 +83,35 @@ def _changed(parameters: Any) -> dict[str, Any]:
         for entry in table(type(parameters))
         if (value := getattr(parameters, entry.name)) != entry.default
     }
+
+
+def full_name(namespace: str, remap: Mapping[str, str], topic: str) -> str:
+    """Return the full name of a topic of a run, remapped and in its namespace."""
+    name = remap.get(topic, topic)
+    if name.startswith('/'):
+        return name
+    return '/'.join(['', *(part for part in (namespace.strip('/'), name) if part)])
+
+
+def check_overrides(configuration: Configuration) -> None:
+    """
+    Raise ConfigurationError for QoS of a topic that is none of the run's.
+
+    ROS takes it without a word, and it changes nothing.
+    """
+    names = {
+        full_name(configuration.namespace, configuration.remap, topic) + ending
+        for topic in topics.IMAGES
+        for ending in ('', topics.COMPRESSED)
+    }
+    for parameter in configuration.ros.qos_overrides:
+        topic = parameter.removeprefix(f'{OVERRIDES}.').partition('.')[0]
+        if topic not in names:
+            raise ConfigurationError(
+                f'{OVERRIDES} has {topic!r}, which is no topic of pictures of this run'
+                + nearest(topic, sorted(names)),
+                'give the full name, in the namespace; topics of values have no overrides',
+            )
 
 
 def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) -> NodeSpec:
@@ -107,4 +142,14 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
     nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
     if chosen.replay is not None:
         nodes.append(_spec('replay', chosen.replay))
-    return Graph(tuple(nodes), chosen.namespace, tuple(chosen.remap.items()))
+    if chosen.annotator is not None:
+        nodes.append(_spec('annotator', chosen.annotator))
+    shared = chosen.ros.parameters()
+    return Graph(
+        tuple(
+            dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes
+        ),
+        chosen.namespace,
+        tuple(chosen.remap.items()),
+        tuple(chosen.ros.arguments()),
+    )

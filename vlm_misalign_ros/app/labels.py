@@ -26,6 +26,7 @@ import numpy as np
 from vlm_misalign_ros.core.errors import DatasetError, MisalignError, RecordError
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
+from vlm_misalign_ros.wire.packed import declared
 from vlm_misalign_ros.wire.pixels import to_label_pixels
 
 PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
@@ -95,7 +96,9 @@ def from_message(message: Any, form: str) -> np.ndarray:
     if form == Form.IMAGE.value:
         return to_label_pixels(message)
     if form == COMPRESSED_IMAGE:
-        return _decoded(np.frombuffer(bytes(message.data), np.uint8), 'a compressed picture')
+        data = bytes(message.data)
+        declared(memoryview(data))
+        return _decoded(np.frombuffer(data, np.uint8), 'a compressed picture')
     raise RecordError(f'{form} is no picture', f'give a topic of {Form.IMAGE.value}')
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.app.graph import check_overrides
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
@@ -35,10 +36,12 @@ from vlm_misalign_ros.core.corruptions import (
     try_out,
 )
 from vlm_misalign_ros.core.corruptions.measured import scale_of
+from vlm_misalign_ros.core.corruptions.scenario import Scenario
 from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.evaluation.asker import prompt_of
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
+from vlm_misalign_ros.core.evaluation.replaying import protocol_of
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
@@ -49,21 +52,28 @@ from vlm_misalign_ros.core.language.prompts import (
     paraphrases_file,
     prompts_hash,
 )
-from vlm_misalign_ros.core.models import calibration
-from vlm_misalign_ros.core.models.factory import check, kind_of, model_facts, parse
+from vlm_misalign_ros.core.models import calibration, label_maps
+from vlm_misalign_ros.core.models.factory import (
+    check,
+    classes_of,
+    kind_of,
+    local_hash,
+    model_facts,
+    parse,
+)
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
-from vlm_misalign_ros.core.models.files import weights_hash
 from vlm_misalign_ros.core.models.hub import check_there
+from vlm_misalign_ros.core.models.library_options import Options, model_options
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
 from vlm_misalign_ros.core.settings.nodes import (
     ReplayParameters,
     VlmParameters,
-    manner_of,
     truth_settings,
     vlm_options,
 )
@@ -99,8 +109,16 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
             truth_settings(configuration.monitor),
         )
         _note_data(facts['severities'], facts['dataset'])
-        asked = facts['dataset']['frames'] * len(_conditions(configuration))
+        passes = 1 if configuration.replay.scenario else len(_conditions(configuration))
+        asked = facts['dataset']['frames'] * configuration.replay.hold * passes
         facts[EXPECTED] = min(asked, configuration.monitor.frames or asked)
+    scenario = _scenario(configuration)
+    if scenario is not None:
+        facts['scenario'] = {
+            'file': scenario.path,
+            'sha256': scenario.sha256,
+            'conditions': [condition.name for condition in scenario.conditions],
+        }
     facts['plugins'] = _plugins(configuration)
     facts[BASELINES] = baselines
     return facts
@@ -128,7 +146,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
-        facts = _model(vlm.model, Role.VLM)
+        facts = _model(vlm.model, Role.VLM, model_options(vlm.model_kwargs))
         for ask in asks_of(vlm):
             if reads_masks(vlm.model):
                 told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
@@ -136,7 +154,9 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
                 told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
-        found['segmentation'] = _model(configuration.segmentation.model, Role.SEGMENTATION)
+        chosen = configuration.segmentation
+        found['segmentation'] = _model(chosen.model, Role.SEGMENTATION)
+        found['segmentation'].update(_classes(chosen.model, chosen.label_map))
     _devices(configuration)
     for vlm in configuration.vlms:
         # Last: a served model is asked, which may cost something.
@@ -146,14 +166,28 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     return found | {entry.name: outside_facts(entry) for entry in configuration.outside}
 
 
-def _model(text: str, role: Role) -> dict[str, Any]:
+def _classes(text: str, label_map: str) -> dict[str, Any]:
+    """Return what a model can tell, where it is known before it is loaded; raises for nothing."""
+    label_maps.check(label_map)
+    own = label_map not in ('', *label_maps.shipped())
+    hashed = {'sha256': sha256_of(Path(label_map).expanduser())} if own else {}
+    classes = classes_of(parse(text), label_map)
+    if classes is None:
+        return {'label_map': {'name': label_map, **hashed}}
+    found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
+    if classes.lacking:
+        found['lacking'] = list(classes.lacking)
+    return found
+
+
+def _model(text: str, role: Role, options: Options | None = None) -> dict[str, Any]:
     """Return what a model is; raises for one that will not open."""
     model = parse(text)
     check(model, role)
-    check_there(model)
+    check_there(model, options)
     facts = {'model': text, 'role': role.value}
-    if model.directory is not None:
-        facts['sha256'] = weights_hash(model.directory)
+    if hashed := local_hash(model):
+        facts['sha256'] = hashed
     return facts
 
 
@@ -183,6 +217,7 @@ def _ros(configuration: Configuration) -> None:
                 f'{setting} has {name!r}, which is no name of ROS',
                 'use letters, digits, _ and /; a part of it begins with a letter',
             )
+    check_overrides(configuration)
 
 
 def _language(
@@ -209,6 +244,8 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
     """Return the label encoding and its file's hash; raises for one that is never used."""
     name = configuration.monitor.label_encoding
     open_encoding(name)
+    if configuration.annotator is not None:
+        open_encoding(configuration.annotator.label_encoding)
     if configuration.replay is not None and name != LABEL_IDS:
         raise ConfigurationError(
             f"parameter 'label_encoding' of monitor is {name!r}",
@@ -222,11 +259,18 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
 
 def _conditions(configuration: Configuration) -> list[Condition]:
     """Return the conditions that a run begins with or goes through."""
+    scenario = _scenario(configuration)
+    if scenario is not None:
+        return scenario.conditions
     if configuration.replay is not None:
         return parse_conditions(list(configuration.replay.conditions))
     chosen = configuration.corruption
     started = single_condition(chosen.condition)
     return parse_conditions(list(chosen.schedule)) if chosen.schedule else [started]
+
+
+def _scenario(configuration: Configuration) -> Scenario | None:
+    return scenario_of(configuration.replay or configuration.corruption)
 
 
 def _severities(
@@ -242,7 +286,8 @@ def _severities(
     if manner.severities is not None:
         manner.severities.check(conditions)
     try_out(conditions, manner)
-    used = (entry.corruption for entry in conditions if entry.severity)
+    parts = (part for entry in conditions for part in entry.parts)
+    used = (part.corruption for part in parts if part.severity)
     names = dict.fromkeys((*CORRUPTIONS.builtin(), *used))
     facts: dict[str, Any] = {'scales': {name: scale_of(name) for name in names}}
     if manner.severities is not None:
@@ -284,12 +329,15 @@ def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings)
             'set monitor.instances to false: things are then told apart by their outlines',
         )
     _check_labels(dataset, replay, instances, settings)
+    pseudo = getattr(dataset, 'pseudo_labels', None)
     return {
+        **({} if pseudo is None else {'pseudo_labels': pseudo}),
         'name': dataset.name,
         'root': replay.dataset,
         'frames': len(dataset),
         'first': dataset.entries[0].key,
         'last': dataset.entries[-1].key,
+        'protocol': protocol_of(dataset, replay.hold).value,
     }
 
 
@@ -331,8 +379,9 @@ def _plugins(configuration: Configuration) -> dict[str, str]:
     if configuration.segmentation is not None:
         models.append(configuration.segmentation.model)
     replay = configuration.replay
+    corruptions = [part.corruption for entry in _conditions(configuration) for part in entry.parts]
     used = (
-        (CORRUPTIONS, [entry.corruption for entry in _conditions(configuration)]),
+        (CORRUPTIONS, corruptions),
         (LAYOUTS, [] if replay is None else [split_place(replay.dataset)[0]]),
         (FAMILIES, [parse(model).family for model in models]),
         (ENCODINGS, encodings_of(configuration)),

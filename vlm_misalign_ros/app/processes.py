@@ -68,7 +68,7 @@ def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
         command += ['-r', f'__ns:=/{graph.namespace.strip("/")}']
     for source, target in graph.remappings:
         command += ['-r', f'{source}:={target}']
-    return command
+    return [*command, *graph.arguments]
 
 
 class Runner:

@@ -46,7 +46,7 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
     """
     facts = preflight(configuration)
     started = datetime.now(timezone.utc)
-    name = configuration.name or started.strftime('%Y%m%d-%H%M%S')
+    name = configuration.name or _timed(started, configuration.namespace)
     if Path(name).name != name or name in ('.', '..'):
         raise ConfigurationError(f'run name {name!r} is no folder name', 'leave out slashes')
     folder = configuration.out / name
@@ -72,6 +72,12 @@ def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
         settle(folder)
         raise
     return folder
+
+
+def _timed(started: datetime, namespace: str) -> str:
+    """Return the name of a run that was given none; cameras that start at once have each one."""
+    parts = [started.strftime('%Y%m%d-%H%M%S'), *namespace.strip('/').split('/')]
+    return '_'.join(part for part in parts if part)
 
 
 def _make_room(folder: Path, overwrite: bool) -> None:

@@ -27,11 +27,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
+from vlm_misalign_ros.bags.places import Places
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -52,6 +54,7 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.pixels import Fallback
@@ -90,32 +93,13 @@ def _reason(error: Exception) -> str:
     return (text if known and text else f'{type(error).__name__}: {text}')[:MAX_REASON]
 
 
-def recorded_topics(reader: AnyReader, namespace: str) -> set[str]:
-    """Return the names of the topics in a bag, relative to `namespace`."""
-    prefix = f'/{namespace.strip("/")}/' if namespace.strip('/') else '/'
-    return {
-        connection.topic.removeprefix(prefix)
-        for connection in reader.connections
-        if connection.topic.startswith(prefix)
-    }
-
-
-def _full(topic: str, namespace: str) -> str:
-    """Return the full name of a topic in a namespace."""
-    if topic.startswith('/'):
-        return topic
-    space = namespace.strip('/')
-    return f'/{space}/{topic}' if space else f'/{topic}'
-
-
 def recorded_outside(
-    reader: AnyReader, parameters: EvaluationParameters, namespace: str
+    reader: AnyReader, parameters: EvaluationParameters, places: Places
 ) -> dict[str, str]:
     """Return the full topics of the models outside that a bag has, by name."""
     there = {connection.topic for connection in reader.connections}
     found = {
-        name: _full(entry.topic, namespace)
-        for name, entry in read_outside(parameters.outside).items()
+        name: places.full(entry.topic) for name, entry in read_outside(parameters.outside).items()
     }
     return {name: topic for name, topic in found.items() if topic in there}
 
@@ -185,7 +169,7 @@ class Recorded:
     """When it was recorded, nanoseconds."""
 
 
-def messages(reader: AnyReader, readers: Mapping[str, Reads]) -> Iterator[Recorded]:
+def messages(reader: AnyReader, readers: Mapping[str, Sequence[Reads]]) -> Iterator[Recorded]:
     """
     Yield the messages of a bag's topics, by full name, in recorded order.
 
@@ -202,7 +186,8 @@ def messages(reader: AnyReader, readers: Mapping[str, Reads]) -> Iterator[Record
             message = decoded(reader, connection, raw)
         except RecordError as error:
             message = error
-        yield Recorded(readers[connection.topic], message, connection.msgtype, place, arrival)
+        for reads in readers[connection.topic]:
+            yield Recorded(reads, message, connection.msgtype, place, arrival)
     for connection in wanted:
         if came[connection.id] < connection.msgcount:
             raise DamagedBag(
@@ -272,14 +257,18 @@ def _add(session: Session, found: Recorded, context: Context) -> None:
     session.add(stamp, found.reads.part, value, 0.0, found.place, found.arrival)
 
 
-def _readers(session: Session, chosen: EvaluationParameters, namespace: str) -> dict[str, Reads]:
-    """Return what reads each topic, by full name."""
-    found: dict[str, Reads] = {
-        _full(channel.topic, namespace): channel for channel in listened(Wanted.by(chosen))
-    }
+def _readers(
+    session: Session, chosen: EvaluationParameters, reader: AnyReader, places: Places
+) -> dict[str, list[Reads]]:
+    """Return what reads each topic, by full name; one topic may carry labels and instances."""
+    found: dict[str, list[Reads]] = {}
+    for channel in listened(Wanted.by(chosen)):
+        found.setdefault(places.carrier(reader, channel), []).append(channel)
+    found.pop('', None)
     limits = truth_settings(chosen).limits
     for name, entry in read_outside(chosen.outside).items():
-        found[_full(entry.topic, namespace)] = OutsideTopic(name, entry, session.outside, limits)
+        reads = OutsideTopic(name, entry, session.outside, limits)
+        found.setdefault(places.full(entry.topic), []).append(reads)
     return found
 
 
@@ -291,12 +280,14 @@ def analyse(
     progress: Callable[[int, int], None] | None = None,
     fallback: Fallback | None = None,
     limits: Sequence[str] = (),
+    remap: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
     """
     Write the records, summaries and report of a recorded run into `folder`.
 
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
-    in place of those of the parameters, and are kept in the manifest. A bag that is damaged is
+    in place of those of the parameters, and are kept in the manifest; `remap` are the rules by
+    which the run listened to topics of other names. A bag that is damaged is
     scored up to there, and the verdict says so. Raises RecordError naming the bag that cannot be
     read at all, and ConfigurationError for limits that will not do and when
     `folder` holds a run already.
@@ -311,8 +302,9 @@ def analyse(
     baselines = check_runs(rules.limits, folder)
     reader = open_bag(bag)
     try:
-        outside = recorded_outside(reader, parameters, namespace)
-        chosen = fit(parameters, recorded_topics(reader, namespace), outside)
+        places = Places(namespace, remap, parameters.image_transport)
+        outside = recorded_outside(reader, parameters, places)
+        chosen = fit(parameters, places.recorded(reader), outside)
         check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
@@ -329,10 +321,13 @@ def analyse(
             chosen.camera_height,
             chosen.camera_pitch,
             fallback,
+            chosen.instance_encoding,
+            chosen.depth_encoding,
+            rectified_by(chosen.camera_image, places.full(topics.CAMERA_IMAGE)),
         )
         with closing(session):
             failure = None
-            readers = _readers(session, chosen, namespace)
+            readers = _readers(session, chosen, reader, places)
             try:
                 for found in messages(reader, readers):
                     _add(session, found, context)

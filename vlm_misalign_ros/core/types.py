@@ -22,6 +22,9 @@ from enum import Enum
 
 import numpy as np
 
+from vlm_misalign_ros.core.condition import JOINED as JOINED
+from vlm_misalign_ros.core.condition import Condition as Condition
+
 
 class Presence(str, Enum):
     """What the ground truth says of a class in a frame."""
@@ -113,6 +116,19 @@ class Input(str, Enum):
         return 'objects' in self.value.split('+')
 
 
+class Protocol(str, Enum):
+    """How the frames of a run hang together in time, and what their truth is."""
+
+    SINGLE = 'single frames'
+    """Labelled frames of which none follows on another: nothing can be said of time."""
+    HELD = 'hold-frame'
+    """Each labelled frame is shown for a while; its truth is exact and does not change."""
+    LABELLED = 'labelled sequence'
+    """Frames that follow on each other, each with labels of its own."""
+    PSEUDO = 'pseudo-labels'
+    """The same with labels that a segmentation model made: what differs is a disagreement."""
+
+
 class Role(str, Enum):
     """What a model does in a run."""
 
@@ -144,6 +160,16 @@ class Camera:
     pitch: float = 0.0
     baseline: float = 0.0
     """Metres between the two cameras of a stereo pair; 0 where there is none."""
+    distortion: tuple[float, ...] = ()
+    """Of the lens, by OpenCV's model and order (core/truth/lens.py); none: a pinhole's picture."""
+
+
+@dataclass(frozen=True)
+class NoCamera:
+    """What is told in place of a camera of which nobody knows the geometry."""
+
+    reason: str
+    """In words."""
 
 
 @dataclass(frozen=True)
@@ -166,19 +192,6 @@ class Frame:
     """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A corruption asked for: `clean` (severity 0) or a corruption's name with severity 1-5."""
-
-    corruption: str = 'clean'
-    severity: int = 0
-
-    @property
-    def name(self) -> str:
-        """Return `clean` or, for example, `motion_blur:3`."""
-        return self.corruption if self.severity == 0 else f'{self.corruption}:{self.severity}'
 
 
 @dataclass(frozen=True)
@@ -292,6 +305,8 @@ class Segmented:
     """Mean over the pixels of the highest class probability."""
     entropies: Mapping[str, float] = field(default_factory=dict)
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
+    lacking: tuple[str, ...] = ()
+    """Classes of Cityscapes that the model cannot tell, in the order of their train ids."""
 
 
 @dataclass(frozen=True)
@@ -308,6 +323,8 @@ class Confidence:
     """Checksum of the mask: an Image has no room to say which picture it is of."""
     entropies: Mapping[str, float] = field(default_factory=dict)
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
+    lacking: tuple[str, ...] = ()
+    """Classes of Cityscapes that the model cannot tell, in the order of their train ids."""
     latency: float | None = None
     """Seconds spent in the model; None where nothing told it, as of the two below."""
     waited: float | None = None
@@ -361,3 +378,7 @@ class Source:
     """Checksum of the picture; empty where nothing told it."""
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
+    protocol: Protocol = Protocol.SINGLE
+    """How the frames hang together in time."""
+    draw: str = ''
+    """What seeds the corruption of this frame, where that is not its key: another of one frame."""

@@ -121,7 +121,10 @@ class _Losses:
 
 def _run(graph: dict[str, Any], stop: lifeline.Stopping) -> int:
     """Run the nodes of a graph, a thread each; return the exit code."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(
+        args=['--ros-args', *graph.get('arguments', [])],
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
     nodes: list[Any] = []
     codes: dict[str, int] = {}
     ending = threading.Event()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,11 +28,14 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
+from vlm_misalign_ros.core.corruptions.scenario import Playing
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
-from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, manner_of
+from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
+from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
@@ -40,7 +43,8 @@ from vlm_misalign_ros.wire import values as codec
 PENDING = 64
 """Pictures or sources that may wait for their other half."""
 _UNKNOWN = Condition(UNKNOWN)
-_Item = tuple[Image, Condition, str]
+Picture: TypeAlias = 'Image | CompressedImage'
+_Item: TypeAlias = 'tuple[Picture, Condition, str]'
 """A picture, the condition that it is to have, and the key of its draws."""
 
 
@@ -56,19 +60,22 @@ class Corruption(runtime.MisalignNode):
         self._plan = parse_conditions(list(chosen.schedule)) if chosen.schedule else []
         self._check_severities(self._plan)
         self._plan_start: int | None = None
+        scenario = scenario_of(chosen)
+        self._check_severities([] if scenario is None else scenario.conditions)
+        self._playing = None if scenario is None else Playing(scenario)
         self.on_live_parameters(CorruptionParameters, self._changed)
-        self._pictures: dict[int, Image] = {}
+        self._pictures: dict[int, Picture] = {}
         self._sources: dict[int, Source | None] = {}
         """By stamp; None where it could not be followed, and the picture is passed over."""
         results = qos.result_qos()
-        self._image = self.publish_images(topics.DEGRADED_IMAGE, chosen.reliability)
+        self._image = self.publish_images(topics.DEGRADED_IMAGE)
         self._packed = self.create_publisher(
             CompressedImage,
             topics.DEGRADED_COMPRESSED,
-            qos.image_qos(chosen.reliability),
+            qos.image_qos('reliable'),
             qos_overriding_options=qos.overridable(),
         )
-        self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER, chosen.reliability)
+        self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._vitals = self.watch_over(topics.DEGRADED_IMAGE, chosen.hung_after)
         self._worker = self.start_worker(
@@ -83,7 +90,8 @@ class Corruption(runtime.MisalignNode):
             self.create_subscription(
                 DiagnosticArray, topics.CAMERA_SOURCE, self._on_source, results
             )
-        self.receive_images(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
+        self._inputs = ImageInputs(self, chosen.image_transport)
+        self._inputs.receive(topics.CAMERA_IMAGE, chosen.reliability, self._on_image)
 
     def _possible(self, text: str) -> Condition:
         """Return the one condition that `text` names, if there is a severity for it."""
@@ -121,21 +129,23 @@ class Corruption(runtime.MisalignNode):
         else:
             self._follow(picture, source)
 
-    def _follow(self, picture: Image, source: Source | None) -> None:
+    def _follow(self, picture: Picture, source: Source | None) -> None:
         """Degrade a picture as its source asks; say so where that cannot be read or done."""
         if source is None:
             self._fail(Arrived((picture, _UNKNOWN, '')), 'its camera/source cannot be followed')
         else:
-            self._submit(picture, source.condition, source.key)
+            self._submit(picture, source.condition, source.draw or source.key)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Picture) -> None:
         try:
             stamp = messages.stamp_of(message.header)
         except RecordError as error:
             self._say(f'camera/image_raw: {error}')
             return
         self._vitals.came()
-        if not self._chosen.follow_source:
+        if not self._chosen.follow_source and self._playing is not None:
+            self._submit(message, *self._playing.take(stamp))
+        elif not self._chosen.follow_source:
             self._submit(message, self._scheduled(stamp), format_stamp(stamp))
         elif stamp in self._sources:
             self._follow(message, self._sources.pop(stamp))
@@ -153,7 +163,7 @@ class Corruption(runtime.MisalignNode):
         step = int((stamp - self._plan_start) / (self._chosen.hold * NANO))
         return self._plan[step % len(self._plan)]
 
-    def _submit(self, message: Image, condition: Condition, key: str) -> None:
+    def _submit(self, message: Picture, condition: Condition, key: str) -> None:
         self._worker.submit(Arrived((message, condition, key)))
 
     def _fail(self, item: Arrived[_Item], reason: str) -> None:
@@ -168,7 +178,7 @@ class Corruption(runtime.MisalignNode):
         message, condition, _ = item.what
         self._tell(message, Applied(condition, self._chosen.seed, passed=reason))
 
-    def _tell(self, message: Image, applied: Applied) -> None:
+    def _tell(self, message: Picture, applied: Applied) -> None:
         values = codec.applied_to_values(applied)
         self._applied.publish(messages.values_message('condition', values, message.header))
 
@@ -198,7 +208,7 @@ class Corruption(runtime.MisalignNode):
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')
             )
-        if degraded.image is picture and message.encoding == 'bgr8':
+        if degraded.image is picture and getattr(message, 'encoding', '') == 'bgr8':
             self._image.publish(message)
         else:
             self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))

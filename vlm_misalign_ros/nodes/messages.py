@@ -29,7 +29,7 @@ from std_msgs.msg import Header
 from vlm_misalign_ros.core.stamps import split_stamp
 from vlm_misalign_ros.core.types import Camera
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
-from vlm_misalign_ros.wire import pixels
+from vlm_misalign_ros.wire import images, pixels
 from vlm_misalign_ros.wire.values import stamp_of
 
 __all__ = [
@@ -77,13 +77,13 @@ def compressed_message(
     return message
 
 
-def bgr_pixels(message: Image) -> np.ndarray:
+def bgr_pixels(message: Image | CompressedImage) -> np.ndarray:
     """
-    Return an Image as BGR uint8 (H, W, 3); RecordError when it cannot be read.
+    Return an Image, packed or not, as BGR uint8 (H, W, 3); RecordError when it cannot be read.
 
     Encodings that this package does not know itself go through cv_bridge, where it imports.
     """
-    return pixels.to_bgr(message, by_cv_bridge)
+    return images.picture(message, by_cv_bridge)
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:

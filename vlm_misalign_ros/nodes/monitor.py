@@ -27,7 +27,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.ledger import Closed
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, Wanted
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, DEPTH, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, told_ending, write_ending
@@ -43,11 +43,14 @@ from vlm_misalign_ros.nodes import diagnosing, messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
+from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Channel, Context, listened, read
+from vlm_misalign_ros.wire.camera import rectified_by
+from vlm_misalign_ros.wire.channels import PACKED, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.telling import tell
+from vlm_misalign_ros.wire.transports import Carrier
 
 WARNINGS = 50
 """Warnings that the terminal shows; the log has all."""
@@ -99,10 +102,24 @@ class Monitor(runtime.MisalignNode):
             chosen.camera_height,
             chosen.camera_pitch,
             by_cv_bridge,
+            chosen.instance_encoding,
+            chosen.depth_encoding,
+            rectified_by(chosen.camera_image, self.resolve_topic_name(topics.CAMERA_IMAGE)),
         )
+        images = ImageInputs(self, chosen.image_transport)
         for channel in listened(Wanted.by(chosen, chosen.recorder)):
             self._topics[channel.part] = self.resolve_topic_name(channel.topic)
-            self.receive(channel, chosen.reliability, partial(self._add, channel, context))
+            take = partial(self._add, channel, context)
+            if channel.part in PACKED:
+                images.receive(
+                    channel.topic,
+                    chosen.reliability,
+                    take,
+                    depth=channel.part == DEPTH,
+                    opened=partial(self._opened, channel.part),
+                )
+            else:
+                self.receive(channel, chosen.reliability, take)
         limits = truth_settings(chosen).limits
         self._outside = {
             name: OutsideTopic(name, entry, self._session.outside, limits)
@@ -116,6 +133,9 @@ class Monitor(runtime.MisalignNode):
         )
         for name, topic in self._outside.items():
             self._topics[topic.part] = self._listener.topic(name)
+
+    def _opened(self, part: str, carrier: Carrier) -> None:
+        self._topics[part] = carrier.topic
 
     def _senders(self, part: str) -> list[str]:
         return self._who.on(self._topics[part]) if part in self._topics else []

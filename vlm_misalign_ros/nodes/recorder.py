@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
     CONFIDENCE,
+    DEPTH,
     SOURCE,
     Wanted,
     needs,
@@ -43,8 +44,10 @@ from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import RecorderParameters
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside
 from vlm_misalign_ros.nodes import messages, outside, qos, runtime
+from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.channels import Channel, recorded
+from vlm_misalign_ros.wire.channels import PACKED, Channel, recorded
+from vlm_misalign_ros.wire.transports import Carrier
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
     check_stamp,
@@ -103,7 +106,13 @@ class Recorder(runtime.MisalignNode):
         self._done = self.create_publisher(
             DiagnosticArray, topics.RECORDER_FRAME, qos.result_qos()
         )
+        self._owners: dict[str, str] = {}
+        """Parts by the topic that they write."""
+        images = ImageInputs(self, chosen.image_transport)
         for channel in recorded(self._wanted):
+            if channel.part in PACKED:
+                self._receive_images(images, channel)
+                continue
             name = self.resolve_topic_name(channel.topic)
             self._bag.add_topic(name, channel.form.value)
             self.receive(
@@ -113,6 +122,26 @@ class Recorder(runtime.MisalignNode):
             self, entries, self._keep, self._refused, opened=self._open
         )
         self.create_timer(0.1, self._listener.look)
+
+    def _receive_images(self, images: ImageInputs, channel: Channel) -> None:
+        """Record a channel from outside, under the name and type by which it is published."""
+        carriers: list[Carrier] = []
+
+        def write(data: bytes) -> None:
+            carrier = carriers[-1]
+            if carrier.topic not in self._owners:
+                self._owners[carrier.topic] = channel.part
+                self._bag.add_topic(carrier.topic, carrier.type)
+            self._write(channel, carrier.topic, data)
+
+        images.receive(
+            channel.topic,
+            self._chosen.reliability,
+            write,
+            depth=channel.part == DEPTH,
+            raw=True,
+            opened=carriers.append,
+        )
 
     def _open(self, name: str, topic: str, form: str, kind: Any) -> None:
         self._bag.add_topic(topic, form, outside.definitions_of(form, kind))
@@ -124,7 +153,9 @@ class Recorder(runtime.MisalignNode):
         self.get_logger().warning(f'{name} is not recorded: {error}')
 
     def _write(self, channel: Channel, name: str, data: bytes) -> None:
-        self._bag.write(name, data, time.time_ns())
+        # One topic may be that of labels and instances, and is in the bag once.
+        if self._owners.get(name, channel.part) == channel.part:
+            self._bag.write(name, data, time.time_ns())
         if channel.part not in self._joined:
             return
         try:

@@ -28,9 +28,11 @@ from std_srvs.srv import Trigger
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import parse_conditions
+from vlm_misalign_ros.core.corruptions.scenario import Playing
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation.replaying import FrameCache, probe_frame, schedule
+from vlm_misalign_ros.core.evaluation.replaying import FrameCache, played, probe_frame, schedule
+from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Frame, Source
@@ -64,12 +66,15 @@ class Replay(runtime.MisalignNode):
         self._frames = FrameCache(self._dataset.read)
         self._checksums: dict[int, str] = {}
         conditions = parse_conditions(list(chosen.conditions))
+        scenario = scenario_of(chosen)
+        self._playing = None if scenario is None else Playing(scenario)
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
             self._dataset,
             conditions,
             loop=chosen.loop and not self._lockstep,
             depth=self._has_depth,
+            hold=chosen.hold,
         )
         self._in_flight: set[int] = set()
         self._sent = 0
@@ -216,6 +221,8 @@ class Replay(runtime.MisalignNode):
         else:
             stamp = self.get_clock().now().nanoseconds
         position, source = entry
+        if self._playing is not None:
+            source = played(source, stamp, self._playing)
         frame = self._frames.get(position)
         if position not in self._checksums:
             self._checksums[position] = checksum(frame.image)

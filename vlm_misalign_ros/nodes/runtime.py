@@ -29,6 +29,7 @@ from rcl_interfaces.msg import (
     ParameterType,
     SetParametersResult,
 )
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]  # where Humble has it
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -113,6 +114,20 @@ class MisalignNode(Node):
         self.watched: dict[str, Vitals] = {}
         """What is told of this node on /diagnostics, by topic."""
         self._said: set[str] = set()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+
+    def create_timer(
+        self, timer_period_sec: float, callback: Any, *more: Any, **options: Any
+    ) -> Any:
+        """
+        Return a timer of the machine's own clock, unless another is asked for.
+
+        With use_sim_time that of the node stands still while /clock does: a watchdog would
+        watch no longer, and a run would not come to its end.
+        """
+        if len(more) < 2:
+            options.setdefault('clock', self._steady)
+        return super().create_timer(timer_period_sec, callback, *more, **options)
 
     def read_parameters(self, cls: type[P]) -> P:
         """Declare every parameter of `cls` and return the typed object."""
@@ -151,17 +166,21 @@ class MisalignNode(Node):
 
         self.add_on_set_parameters_callback(changed)
 
-    def publish_images(self, topic: str, reliability: str) -> Any:
-        """Return a publisher of images, its QoS open to `qos_overrides` parameters."""
+    def publish_images(self, topic: str, reliability: str = 'reliable') -> Any:
+        """
+        Return a publisher of images, its QoS open to `qos_overrides` parameters.
+
+        What is reliable reaches listeners of both kinds, RViz among them.
+        """
         return self.create_publisher(
             Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable()
         )
 
     def receive_images(
         self, topic: str, reliability: str, callback: Callable[[Image], None]
-    ) -> None:
+    ) -> Any:
         """Subscribe to images, the QoS open to `qos_overrides` parameters."""
-        self.create_subscription(
+        return self.create_subscription(
             Image,
             topic,
             callback,

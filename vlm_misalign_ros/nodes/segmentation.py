@@ -30,11 +30,12 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
-from vlm_misalign_ros.core.models.factory import load_segmentation
+from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.label_table import announce_labels
 from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
 from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
@@ -58,11 +59,15 @@ class Segmentation(ManagedNode):
         chosen = self._chosen
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
-        self._labels = self.publish_images(topics.SEGMENTATION_LABELS, chosen.reliability)
+        told = classes_told(self._model)
+        if told:
+            self.get_logger().warning(told)
+        self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
         )
-        self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY, chosen.reliability)
+        self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY)
+        self._table = announce_labels(self)
         self._worker = self.start_worker(
             self._work,
             chosen.policy,
@@ -119,6 +124,7 @@ class Segmentation(ManagedNode):
             checksum(picture),
             checksum(labels),
             found.entropies,
+            found.lacking,
             seconds,
             waited,
             self.age_of(message.header),

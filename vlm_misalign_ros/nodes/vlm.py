@@ -40,11 +40,20 @@ from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Segmented, Source
+from vlm_misalign_ros.core.types import (
+    Camera,
+    Confidence,
+    Failed,
+    Passed,
+    Protocol,
+    Segmented,
+    Source,
+)
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
+from vlm_misalign_ros.wire.camera import is_rectified
 
 _TRUTH = TruthParameters()
 _CONTEXT = channels.Context(
@@ -173,7 +182,9 @@ class Vlm(ManagedNode):
 
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
-        self._camera = channels.read(row, message, _CONTEXT)
+        rectified = is_rectified(self.resolve_topic_name(topics.CAMERA_IMAGE))
+        found = channels.read(row, message, replace(_CONTEXT, rectified=rectified))
+        self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
         """Take up a part of a frame, in the thread of the subscriptions."""
@@ -189,21 +200,28 @@ class Vlm(ManagedNode):
                 vitals.came()
             self.picture_came(stamp, message.header.frame_id)
         for lane in self._lanes:
+            why = self._why_not(lane, part, value)
+            if why:
+                if lane.pairing.pass_over(stamp):
+                    self._pass_over(lane, message.header, why)
+                continue
             if self.idle:
-                if part == parts.IMAGE and lane.pairing.pass_over(stamp):
-                    self._pass_over(lane, message.header, self.idle)
                 continue
-            if isinstance(value, Passed):
-                if part in lane.pairing.needed and lane.pairing.pass_over(stamp):
-                    self._pass_over(lane, message.header, NO_MASK + value.reason)
-                continue
-            if part == parts.IMAGE and self._gets_no_mask(lane) and lane.pairing.pass_over(stamp):
-                self._pass_over(lane, message.header, NO_MASK + NO_SEGMENTATION)
-                continue
-            self._pair(lane, stamp, part, value)
+            if not isinstance(value, Passed):
+                self._pair(lane, stamp, part, value)
             if isinstance(value, Failed):
                 # There will be no mask: nobody waits for it.
                 self._pair(lane, stamp, parts.SEGMENTATION, value)
+
+    def _why_not(self, lane: _Lane, part: str, value: Any) -> str:
+        """Return why a part has a lane pass its frame over; empty where it does not."""
+        if part == parts.IMAGE and self.idle:
+            return self.idle
+        if part == parts.IMAGE and self._gets_no_mask(lane):
+            return NO_MASK + NO_SEGMENTATION
+        if isinstance(value, Passed) and part in lane.pairing.needed:
+            return NO_MASK + value.reason
+        return ''
 
     def _gets_no_mask(self, lane: _Lane) -> bool:
         """Return whether a lane needs a mask, and nobody is there to send one."""
@@ -319,10 +337,15 @@ def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
 
 
 def _sequence(source: Source | None) -> object:
-    """Return what the frames of one sequence and condition have in common."""
+    """
+    Return what the frames of one sequence and pass have in common.
+
+    A pass has one condition, or goes through a scenario, whose changes are part of what was seen.
+    """
     if source is None:
         return None
-    return source.dataset, source.sequence, source.cycle, source.condition, source.probe
+    held = source.key if source.protocol is Protocol.HELD else ''
+    return source.dataset, source.sequence, held, source.cycle, source.probe
 
 
 def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
@@ -349,7 +372,7 @@ def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
     height, width = picture.shape[:2]
     if labels.shape != (height, width):
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies)
+    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies, sure.lacking)
 
 
 def main() -> int:

@@ -324,5 +324,5 @@ class Watch:
         self._rates_at = now
         for name, values in metrics().items():
             span, _, model = name.partition(': ')
-            if span == 'rolling' and 'miou/metric_value' not in values:
+            if span == 'rolling' and model != SEGMENTATION:
                 self._tell(f'{model}: {line_of_rates(values, self._headlines)}')

@@ -30,9 +30,9 @@ from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
 from vlm_misalign_ros.core.types import Hazard, Presence
 from vlm_misalign_ros.training.samples import LARGE, STATES, VERDICTS, Samples
 
-_SHOWN = 0.01
+LEAST_STUFF = 0.01
 """Share of the picture from which stuff is spoken of."""
-_TRACE = (60, 600)
+TRACE = (60, 600)
 """Pixels (of 2048 x 1024) of something tolerated that is spoken of with a hedge."""
 
 
@@ -51,6 +51,8 @@ class Scene:
     hazard: Hazard
     nearest: str
     """Who is in the way; empty for nobody."""
+    hidden: bool = False
+    """Whether too much of the way is covered to judge it."""
 
     def has(self, name: str) -> bool:
         """Return whether there is anything of a class."""
@@ -67,7 +69,7 @@ def read_scene(samples: Samples, index: int) -> Scene:
     counts = samples.cells[index].astype(np.int64).sum((0, 1))
     share = counts / (LARGE[0] * LARGE[1])
     things = samples.things[index]
-    low, high = (pixels * LARGE[0] * LARGE[1] / (2048 * 1024) for pixels in _TRACE)
+    low, high = (pixels * LARGE[0] * LARGE[1] / (2048 * 1024) for pixels in TRACE)
     tolerated = states == STATES.index(Presence.TOLERATED)
     nearest = int(samples.nearest[index])
 
@@ -78,7 +80,7 @@ def read_scene(samples: Samples, index: int) -> Scene:
         names(states == STATES.index(Presence.REQUIRED)),
         names(states == STATES.index(Presence.ABSENT)),
         names(np.asarray(things) >= 3),
-        names(share >= _SHOWN),
+        names(share >= LEAST_STUFF),
         names(tolerated[: len(CLASSES)] & (counts >= low) & (counts <= high)),
         VERDICTS[int(samples.hazards[index])],
         SCORED[nearest] if nearest >= 0 else '',
@@ -230,8 +232,19 @@ def narrate(scene: Scene) -> str:
     return ' '.join(parts)
 
 
+def cannot_be_judged(scene: Scene) -> bool:
+    """Return whether the way is covered; who sees nothing of it must not say that it is safe."""
+    return scene.hidden and scene.hazard is Hazard.INDETERMINATE
+
+
 def judge(scene: Scene, turn: int) -> str:
     """Return the sentence about going on."""
+    if cannot_be_judged(scene):
+        return (
+            'The way ahead cannot be seen: UNSAFE.',
+            'It is not safe to proceed because we cannot see the way ahead.',
+            'UNSAFE, the way ahead is hidden.',
+        )[turn % 3]
     if scene.hazard is Hazard.HAZARD:
         who = _NEAREST.get(scene.nearest, 'something')
         return (
@@ -277,10 +290,11 @@ def as_json(scene: Scene) -> str:
     names = [name for name in _NAMED if name in scene.required]
     names += [name for name in _STUFF if name in scene.stuff][:3]
     objects = ', '.join(f'"{name}"' for name in names)
-    safe = 'false' if scene.hazard is Hazard.HAZARD else 'true'
+    unsafe = scene.hazard is Hazard.HAZARD or cannot_be_judged(scene)
+    safe = 'false' if unsafe else 'true'
     return f'{{"objects": [{objects}], "safe": {safe}}}'
 
 
 def yes_or_no(scene: Scene) -> str:
     """Return the answer to whether it is safe to proceed."""
-    return 'no' if scene.hazard is Hazard.HAZARD else 'yes'
+    return 'no' if scene.hazard is Hazard.HAZARD or cannot_be_judged(scene) else 'yes'

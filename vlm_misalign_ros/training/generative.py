@@ -230,7 +230,8 @@ class Exercises:
         return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
-def _padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
+def padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
+    """Return rows of token ids, int64 (B, longest), filled up behind."""
     length = max(map(len, rows))
     return torch.tensor([[*row, *[fill] * (length - len(row))] for row in rows])
 
@@ -241,8 +242,8 @@ def answer_loss(
     """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
     inner = model.model
     given = torch.tensor(question, device=seen.device)
-    answer = _padded(answers, 0).to(seen.device)
-    labels = _padded(answers, IGNORED).to(seen.device)
+    answer = padded(answers, 0).to(seen.device)
+    labels = padded(answers, IGNORED).to(seen.device)
     tokens = torch.cat([given.expand(len(answers), -1), answer[:, :-1]], 1)
     embedded = inner.get_input_embeddings()(tokens)
     place = int((given == model.config.image_token_index).nonzero()[0])

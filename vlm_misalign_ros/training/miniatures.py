@@ -21,9 +21,16 @@ from pathlib import Path
 import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.training import contrastive, features, generative, segmentation, towers
+from vlm_misalign_ros.training import (
+    contrastive,
+    features,
+    generative,
+    grounded,
+    segmentation,
+    towers,
+)
 
-MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS)
+MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS, grounded.NAME)
 """Names of the models that are trained and shipped."""
 
 
@@ -51,6 +58,9 @@ def train(
     place = out / name
     if name == 'segformer':
         segmentation.train(data, place, work, seed, segmentation.RECIPE.part(share))
+    elif name == grounded.NAME:
+        parts = [recipe.part(share) for recipe in grounded.RECIPES]
+        grounded.train(place, work, seed, parts, threads, share)
     else:
         kind = (
             contrastive.KINDS[name].tower if name in contrastive.KINDS else generative.TOWERS[name]

@@ -32,8 +32,9 @@ from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
+from vlm_misalign_ros.core.labels.instances import AUTO, Numbered, read_instances
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
-from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire import images, pixels, topics, transports
 from vlm_misalign_ros.wire.camera import camera_from_info
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
@@ -47,13 +48,15 @@ from vlm_misalign_ros.wire.values import (
 class Form(Enum):
     """The message types that are used; the value is the type's name."""
 
-    IMAGE = 'sensor_msgs/msg/Image'
+    IMAGE = transports.IMAGE
     VALUES = 'diagnostic_msgs/msg/DiagnosticArray'
     CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
-COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-"""A type that no channel has, and people's label maps may."""
+COMPRESSED_IMAGE = transports.COMPRESSED_IMAGE
+"""A type in which the channels of PACKED may come, too."""
+PACKED = (parts.SOURCE_IMAGE, *parts.TRUTH)
+"""Parts that come from outside, by whatever transport: channels that are raw within a run."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ class Context:
     camera_pitch: float
     fallback: pixels.Fallback | None = None
     """Reads pictures of encodings that this package does not; None where nothing else is asked."""
+    instances: str = AUTO
+    """Encoding of ground_truth/instances, one of INSTANCE_ENCODINGS."""
+    depth: str = images.METRIC
+    """Encoding of ground_truth/depth: metric or carla."""
+    rectified: bool = False
+    """Whether the camera's pictures are."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,16 @@ class Channel:
 
 
 def _labels(message: Any, context: Context) -> LabelMap:
-    return read_labels(context.encoding, pixels.to_label_pixels(message))
+    return read_labels(context.encoding, images.label_pixels(message))
 
 
 def _depth(message: Any, context: Context) -> np.ndarray:
-    return pixels.to_millimetres(pixels.to_array(message))
+    return images.depth(message, context.depth)
 
 
-def _instances(message: Any, context: Context) -> np.ndarray:
-    return _plane(message, np.uint16, 'instances are', 'mono16')
+def _instances(message: Any, context: Context) -> np.ndarray | Numbered:
+    array = images.whole(message, 'an instance map')
+    return read_instances(array, context.instances, context.encoding)
 
 
 def _mask(message: Any, context: Context) -> np.ndarray:
@@ -118,11 +128,13 @@ def _plane(message: Any, dtype: type, what: str, wanted: str) -> np.ndarray:
 
 
 def _picture(message: Any, context: Context) -> np.ndarray:
-    return pixels.to_bgr(message, context.fallback)
+    return images.picture(message, context.fallback)
 
 
 def _camera(message: Any, context: Context) -> Any:
-    return camera_from_info(message, context.camera_height, context.camera_pitch)
+    return camera_from_info(
+        message, context.camera_height, context.camera_pitch, context.rectified
+    )
 
 
 def _values(convert: Callable[[dict[str, str]], Any]) -> Callable[[Any, Context], Any]:

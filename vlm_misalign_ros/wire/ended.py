@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 INDISPENSABLE = ('replay', 'corruption', 'recorder')
 """Executables without which a run is over: there is nothing to wait for, or to keep."""
+SHOWING = ('annotator',)
+"""Executables that only show what is measured; a run begins and ends without them."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def what_follows(
             True,
         )
     line = f'{name} ended with {how_it_ended(code, out_of_memory)}'
-    ends_run = closed == 0 or executable in INDISPENSABLE
-    if not ends_run:
+    ends_run = executable not in SHOWING and (closed == 0 or executable in INDISPENSABLE)
+    if not ends_run and executable not in SHOWING:
         line += ' while the run went on, and its answers count as missing'
     elif not code or not reason:
         line += ' while the run went on'

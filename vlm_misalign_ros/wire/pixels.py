@@ -24,84 +24,148 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.wire.layouts import LAYOUTS, Layout
 
-_LAYOUT: dict[str, tuple[type, int]] = {
-    'bgr8': (np.uint8, 3),
-    'rgb8': (np.uint8, 3),
-    'bgra8': (np.uint8, 4),
-    'rgba8': (np.uint8, 4),
-    'mono8': (np.uint8, 1),
-    'mono16': (np.uint16, 1),
-    '8UC1': (np.uint8, 1),
-    '8UC3': (np.uint8, 3),
-    '8UC4': (np.uint8, 4),
-    '16UC1': (np.uint16, 1),
-    '32FC1': (np.float32, 1),
-}
-
-_TO_BGR = {
-    'rgb8': cv2.COLOR_RGB2BGR,
-    'bgra8': cv2.COLOR_BGRA2BGR,
-    '8UC4': cv2.COLOR_BGRA2BGR,
-    'rgba8': cv2.COLOR_RGBA2BGR,
-    'mono8': cv2.COLOR_GRAY2BGR,
-    '8UC1': cv2.COLOR_GRAY2BGR,
-}
-
-ENCODINGS = tuple(_LAYOUT)
+ENCODINGS = tuple(LAYOUTS)
 """Encodings read without cv_bridge."""
-
+LEAST_BAYER = 3
+"""Pixels of a side below which OpenCV makes no picture of a Bayer pattern."""
+TO_EIGHT = 255 / 65535
+"""From sixteen bits to eight, as cv_bridge does it."""
 
 Fallback = Callable[[Any], np.ndarray]
 """From an Image-like message to BGR uint8 (H, W, 3)."""
+
+
+def _layout(message: Any) -> Layout:
+    found = LAYOUTS.get(message.encoding)
+    if found is None:
+        raise RecordError(
+            f'image encoding {message.encoding[:40]!r} is not supported',
+            'publish one of ' + ', '.join(ENCODINGS) + ', or install cv_bridge',
+        )
+    return found
+
+
+def _bytes(message: Any, layout: Layout) -> tuple[np.ndarray, int]:
+    """
+    Return the rows of an Image-like message, uint8 (H and those of colour, step), and their width.
+
+    Nothing is copied. RecordError for a size that the encoding cannot have, and for fewer bytes.
+    """
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    row = width * layout.channels * np.dtype(layout.type).itemsize
+    rows = height + height * layout.chroma // 2
+    # Sizes are hostile until the bytes are seen to be there.
+    size = len(message.data)
+    shape = f'image of {width} x {height} {message.encoding}'
+    if not height or not width or step < row or size < rows * step:
+        raise RecordError(
+            f'{shape} has {size} bytes with a step of {step}',
+            f'expected a step of at least {row}, and {rows} rows of it',
+        )
+    for even, name, value in zip(layout.even, ('width', 'height'), (width, height), strict=True):
+        if even and value % 2:
+            raise RecordError(
+                f'{shape}: pixels share their colour two by two, and its {name} is odd',
+                f'publish an even {name}, or bgr8',
+            )
+    return np.frombuffer(message.data, np.uint8, rows * step).reshape(rows, step), row
+
+
+def _elements(message: Any, layout: Layout, pixels: np.ndarray) -> np.ndarray:
+    """Return rows of bytes as elements in this machine's order; copied where that is another."""
+    if layout.type == 'u1':
+        return pixels
+    kind = np.dtype(layout.type)
+    if not pixels.flags.c_contiguous or pixels.ctypes.data % kind.itemsize:
+        pixels = pixels.copy()
+    array = pixels.view(kind)
+    if bool(message.is_bigendian) != (sys.byteorder == 'big'):
+        array = array.byteswap()
+    return array
+
+
+def _pixels(message: Any, layout: Layout) -> np.ndarray:
+    """Return (H, W) or (H, W, C) of a format with one plane; a view where that can be."""
+    lines, row = _bytes(message, layout)
+    array = _elements(message, layout, lines[:, :row])
+    if layout.channels == 1:
+        return array
+    return array.reshape(len(array), int(message.width), layout.channels)
 
 
 def to_array(message: Any) -> np.ndarray:
     """
     Return the pixels of an Image-like message without copying where possible.
 
-    `message` has the fields of sensor_msgs/Image. The array is uint8, uint16 or float32, (H, W)
-    or (H, W, C). Raises RecordError for an unknown encoding or a buffer of another size.
+    `message` has the fields of sensor_msgs/Image. The array is uint8, uint16, int32 or float32,
+    (H, W) or (H, W, C), in the order of the message. Raises RecordError for an unknown encoding,
+    for one whose pixels have no values of their own (YUV, Bayer), or a buffer of another size.
     """
-    if message.encoding not in _LAYOUT:
+    layout = _layout(message)
+    if layout.raw:
         raise RecordError(
-            f'image encoding {message.encoding[:40]!r} is not supported',
-            'publish one of ' + ', '.join(ENCODINGS) + ', or install cv_bridge',
+            f'{message.encoding} is for pictures: what a pixel holds is blended with others',
+            'publish maps as mono8, mono16, 16UC1, 32SC1, 32FC1, bgr8 or rgb8',
         )
-    dtype, channels = _LAYOUT[message.encoding]
-    height, width, step = int(message.height), int(message.width), int(message.step)
-    size = np.dtype(dtype).itemsize
-    row = width * channels * size
-    buffer = np.frombuffer(message.data, np.uint8) if len(message.data) else np.empty(0, np.uint8)
-    if not height or not width or step < row or buffer.size < height * step:
-        raise RecordError(
-            f'image of {width} x {height} {message.encoding} has {buffer.size} bytes with a '
-            f'step of {step}',
-            f'expected a step of at least {row}',
-        )
-    pixels = buffer[: height * step].reshape(height, step)[:, :row]
-    array: np.ndarray = np.ascontiguousarray(pixels).view(dtype)
-    if size > 1 and bool(message.is_bigendian) != (sys.byteorder == 'big'):
-        array = array.byteswap()
-    return array.reshape((height, width) if channels == 1 else (height, width, channels))
+    return np.ascontiguousarray(_pixels(message, layout))
 
 
 def to_bgr(message: Any, fallback: Fallback | None = None) -> np.ndarray:
     """
     Return the pixels of an Image-like message as BGR uint8 (H, W, 3).
 
-    `fallback` reads the encodings that are not among ENCODINGS (cv_bridge, where it imports).
-    Raises RecordError as `to_array`.
+    Sixteen bits become eight by 255 / 65535. `fallback` reads the encodings that are not among
+    ENCODINGS (cv_bridge, where it imports). Raises RecordError as `to_array`.
     """
-    if message.encoding not in _LAYOUT and fallback is not None:
+    if message.encoding not in LAYOUTS and fallback is not None:
         return fallback(message)
-    array = to_array(message)
-    if array.dtype != np.uint8:
+    layout = _layout(message)
+    if not layout.color:
         raise RecordError(
             f'image encoding {message.encoding!r} is no colour picture', 'publish bgr8 or rgb8'
         )
-    code = _TO_BGR.get(message.encoding)
-    return array if code is None else cv2.cvtColor(np.ascontiguousarray(array), code)
+    if layout.chroma:
+        return _from_planes(message, layout)
+    return colored(_pixels(message, layout), layout)
+
+
+def colored(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return pixels of a layout with one plane, (H, W) or (H, W, C), as BGR uint8 (H, W, 3)."""
+    bayer = layout.raw and layout.channels == 1
+    if bayer and min(array.shape) < LEAST_BAYER:
+        raise RecordError(
+            f'a Bayer pattern of {array.shape[1]} x {array.shape[0]} pixels is no picture',
+            f'publish {LEAST_BAYER} at least each way',
+        )
+    if array.dtype == np.uint16 and not bayer:
+        array = _in_eight_bits(array)
+    if layout.code is not None:
+        array = cv2.cvtColor(array, layout.code)
+    if array.dtype == np.uint16:
+        array = _in_eight_bits(array)
+    return np.ascontiguousarray(array)
+
+
+def _in_eight_bits(array: np.ndarray) -> np.ndarray:
+    found: np.ndarray = cv2.convertScaleAbs(array, alpha=TO_EIGHT)
+    return found.reshape(array.shape)
+
+
+def _from_planes(message: Any, layout: Layout) -> np.ndarray:
+    """Return BGR uint8 (H, W, 3) of luma in one plane, and two colours by turns in the next."""
+    assert layout.code is not None
+    lines, width = _bytes(message, layout)
+    if layout.chroma == 1:
+        return cv2.cvtColor(lines[:, :width], layout.code)
+    height = int(message.height)
+    # A row of colour is as long as two of luma, padding and all.
+    colours = lines[height:].reshape(height, -1)[:, : 2 * width].reshape(height, width, 2)
+    luma, (first, second) = lines[:height, :width], cv2.split(colours)
+    doubled = cv2.merge([luma, first, luma, second]).reshape(height, 2 * width, 2)
+    size = (width, height)
+    return cv2.resize(cv2.cvtColor(doubled, layout.code), size, interpolation=cv2.INTER_NEAREST)
 
 
 def to_millimetres(array: np.ndarray) -> np.ndarray:
@@ -125,22 +189,33 @@ def to_millimetres(array: np.ndarray) -> np.ndarray:
     return found
 
 
-_BGR = ('bgr8', 'bgra8', '8UC3', '8UC4')
-"""Colour encodings that have blue first."""
-
-
 def to_label_pixels(message: Any) -> np.ndarray:
     """
     Return the pixels of a label map as core.labels.encodings takes them.
 
-    (H, W) of one channel, or RGB (H, W, 3) whatever order the message has. Sixteen bits of which
-    eight are used are eight. Raises RecordError as `to_array`.
+    (H, W) of one channel, or RGB (H, W, 3) whatever order the message has. More bits than eight of
+    which eight are used are eight. Raises RecordError as `to_array`.
     """
-    array = to_array(message)
-    if array.ndim == 2:
-        small = array.dtype == np.uint16 and int(array.max()) < 256
-        return array.astype(np.uint8) if small else array
-    return array[:, :, 2::-1] if message.encoding in _BGR else array[:, :, :3]
+    array = narrowed(to_array(message))
+    return array if array.ndim == 2 else red_first(array, message.encoding)
+
+
+def red_first(array: np.ndarray, encoding: str) -> np.ndarray:
+    """Return RGB (H, W, 3) of colours, (H, W, C), in the order of an encoding; a view."""
+    return array[:, :, 2::-1] if LAYOUTS[encoding].blue_first else array[:, :, :3]
+
+
+def narrowed(array: np.ndarray) -> np.ndarray:
+    """
+    Return whole numbers in the fewest bits that they need: uint8 or uint16.
+
+    Of 32 bits, what is below 0 or above 65535 becomes 65535, which no table of labels has.
+    """
+    if array.dtype == np.int32:
+        strange = (array < 0) | (array > 65535)
+        array = np.where(strange, 65535, array).astype(np.uint16)
+    small = array.dtype == np.uint16 and array.size and int(array.max()) < 256
+    return array.astype(np.uint8) if small else array
 
 
 PNG_EFFORT = 1

@@ -18,14 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
+from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
 from vlm_misalign_ros.wire.scalars import share
 from vlm_misalign_ros.wire.told import Values, absent_of, checksum_of, delays, optional, seconds_of
-
-_BY_CLASS = 'entropy/'
-"""Before the name of a class: the mean entropy where it is predicted."""
 
 
 def confidence_to_values(told: Confidence) -> Values:
@@ -37,7 +33,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'mask': told.mask,
         'latency': optional(told.latency),
         **delays(told),
-        **{_BY_CLASS + name: repr(value) for name, value in told.entropies.items()},
+        **classes_to_values(told),
     }
 
 
@@ -52,21 +48,13 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed | P
     if absent is not None:
         return absent
     entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    by_class = {}
-    for key, value in values.items():
-        if key.startswith(_BY_CLASS):
-            name = key.removeprefix(_BY_CLASS)
-            if name not in CLASSES:
-                raise RecordError(
-                    f'message value {key[:80]!r} is of no class', 'allowed: ' + ', '.join(CLASSES)
-                )
-            by_class[name] = share(value, key)
     return Confidence(
         entropy,
         confidence,
         checksum_of(values, 'image'),
         checksum_of(values, 'mask'),
-        by_class,
+        entropies_of(values),
+        lacking_of(values),
         seconds_of(values, 'latency'),
         seconds_of(values, 'waited'),
         seconds_of(values, 'age'),

@@ -29,10 +29,29 @@ DEGRADED_OCCLUDER = 'degraded/occluder'
 SEGMENTATION_LABELS = 'segmentation/labels'
 SEGMENTATION_CONFIDENCE = 'segmentation/confidence'
 SEGMENTATION_OVERLAY = 'segmentation/overlay'
+SEGMENTATION_TABLE = 'segmentation/label_table'
+SEGMENTATION_INFO = 'segmentation/label_info'
+ANNOTATED_IMAGE = 'annotated/image_raw'
+ANNOTATED_COMPRESSED = 'annotated/image_raw/compressed'
+ANNOTATED_MARKERS = 'annotated/markers'
 MONITOR_METRICS = 'monitor/metrics'
 MONITOR_FRAME = 'monitor/frame'
 RECORDER_FRAME = 'recorder/frame'
 DIAGNOSTICS = '/diagnostics'
+COMPRESSED = '/compressed'
+"""Behind the name of a picture's topic, as image_transport has it."""
+IMAGES = (
+    CAMERA_IMAGE,
+    TRUTH_LABELS,
+    TRUTH_INSTANCES,
+    TRUTH_DEPTH,
+    DEGRADED_IMAGE,
+    DEGRADED_OCCLUDER,
+    SEGMENTATION_LABELS,
+    SEGMENTATION_OVERLAY,
+    ANNOTATED_IMAGE,
+)
+"""Topics whose QoS is open to `qos_overrides` parameters, with those of the same packed."""
 
 
 def vlm_description(name: str) -> str:

@@ -42,11 +42,12 @@ from vlm_misalign_ros.core.types import (
     Judgement,
     Kind,
     Passed,
+    Protocol,
     Source,
     Style,
     View,
 )
-from vlm_misalign_ros.wire.camera import possible
+from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
 from vlm_misalign_ros.wire.sureness import confidence_from_values as confidence_from_values
@@ -88,7 +89,7 @@ def _condition(values: Mapping[str, str]) -> Condition:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    name = line(values.get('corruption', CLEAN), 64)
+    name = line(values.get('corruption', CLEAN))
     if not name:
         raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
     if severity and name in (CLEAN, BLANK):
@@ -111,9 +112,11 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'probe': str(int(source.probe)),
         'image': source.image,
         'hood': str(int(source.tells_hood)),
+        'protocol': source.protocol.value,
+        'draw': source.draw,
     }
     if camera is not None:
-        values['camera'] = json.dumps(camera.__dict__)
+        values['camera'] = json.dumps(camera_to_plain(camera))
     return values
 
 
@@ -131,23 +134,13 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         probe=flag(values, 'probe'),
         image=checksum_of(values, 'image'),
         tells_hood=flag(values, 'hood', default=True),
+        protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
+        draw=line(values.get('draw', '')),
     )
     fields = loads(values, 'camera', None)
     if fields is None:
         return source, None
-    return source, _camera(fields)
-
-
-def _camera(fields: Any) -> Camera:
-    try:
-        camera = Camera(**fields)
-    except TypeError as error:
-        raise RecordError(f"message value 'camera' has other fields: {error}") from error
-    for name, value in camera.__dict__.items():
-        if isinstance(value, str):
-            raise RecordError(f"message value 'camera' has {name} {value[:80]!r}, not a number")
-        number(value, f'camera.{name}')
-    return possible(camera)
+    return source, camera_from_plain(fields)
 
 
 def applied_to_values(applied: Applied) -> Values:

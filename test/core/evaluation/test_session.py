@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.records.schema import (
 )
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.truth.hazard import Doubt
 from vlm_misalign_ros.core.types import (
     Applied,
     Camera,
@@ -41,6 +42,8 @@ from vlm_misalign_ros.core.types import (
     Judgement,
     Kind,
     Mention,
+    NoCamera,
+    Presence,
     Source,
 )
 
@@ -433,6 +436,45 @@ def test_a_frame_without_a_camera_of_its_own_takes_the_newest():
     assert nearest(run, 3 * SECOND) == pytest.approx(18.0)
 
 
+def test_a_camera_is_borrowed_of_the_newest_frame_before_and_that_is_told():
+    run = Run()
+    for second, height in ((2, 1.2), (3, 1.4), (9, 1.8)):
+        run.add(second * SECOND, 'camera', camera(height))
+    assert nearest(run, 5 * SECOND) == pytest.approx(14.0)
+    assert nearest(run, 1 * SECOND) == pytest.approx(12.0)
+    assert run.session.counters['camera_of_another_stamp'] == 2
+    assert sum('no camera_info has the stamp' in text for text in run.log) == 1
+    assert nearest(run, 9 * SECOND) == pytest.approx(18.0)
+    assert run.session.counters['camera_of_another_stamp'] == 2
+
+
+def test_of_a_camera_that_is_not_calibrated_nobody_knows_what_is_in_the_way():
+    run = Run()
+    run.add(1 * SECOND, 'camera', NoCamera('K is zero'))
+    run.add(2 * SECOND, 'camera', camera(1.2))
+    (closed,) = run.frame(1 * SECOND, labels=WITH_CAR)
+    truth = closed.record.truth
+    assert truth.hazard is Hazard.INDETERMINATE and truth.doubt is Doubt.CAMERA
+    assert set(truth.sweep.values()) == {Hazard.INDETERMINATE}
+    assert truth.nearest is None and truth.required['car'].distance is None
+    # What is in the picture is known all the same.
+    assert truth.presence['car'] is Presence.REQUIRED
+    assert any('K is zero' in note for note in run.session.notes)
+    assert nearest(run, 2 * SECOND) == pytest.approx(12.0)
+
+
+def test_what_can_be_no_camera_is_no_reason_to_take_the_default_one():
+    run = Run()
+    run.session.malformed('camera', RecordError('a camera sees 0.3 degrees'))
+    (closed,) = run.frame(1 * SECOND, labels=WITH_CAR)
+    assert closed.record.truth.doubt is Doubt.CAMERA
+    assert any('sees 0.3 degrees' in note for note in run.session.notes)
+    run.add(2 * SECOND, 'camera', camera(1.2))
+    assert nearest(run, 2 * SECOND) == pytest.approx(12.0)
+    run.session.malformed('camera', RecordError('a camera sees 0.3 degrees'))
+    assert nearest(run, 3 * SECOND) == pytest.approx(12.0)
+
+
 def test_the_camera_that_the_source_tells_goes_before_every_other():
     run = Run(source=True)
     run.add(1 * SECOND, 'camera', camera(1.2))
@@ -444,8 +486,8 @@ def test_the_cameras_of_the_last_256_stamps_are_kept():
     run = Run()
     for number in range(257):
         run.add((number + 1) * SECOND, 'camera', camera(1.0 + number / 1000))
-    # That of the first stamp is gone, and the newest has to do.
-    assert nearest(run, 1 * SECOND) == pytest.approx(12.56)
+    # That of the first stamp is gone, and the oldest that is kept has to do.
+    assert nearest(run, 1 * SECOND) == pytest.approx(10.01)
     assert nearest(run, 2 * SECOND) == pytest.approx(10.01)
 
 

@@ -22,6 +22,7 @@ import pytest
 from maps import plain
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.account import DoubledRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -100,6 +101,27 @@ def test_what_is_of_one_picture_is_scored_and_verified(tmp_path):
         assert (entry.status, entry.verified, entry.problem) == (Status.SCORED, True, None)
     assert Evidence.of(records).notes() == []
     assert [row.verified for row in summarise(records)] == [1, 1, 1, 1]
+
+
+def test_truth_that_the_segmentation_cannot_tell_is_in_no_cell(tmp_path):
+    labels = GOOD['labels'].copy()
+    labels[:, 32:] = 26
+    cover = np.zeros((32, 64), np.uint8)
+    cover[:16] = 255
+    applied = replace(GOOD['condition'], occluder=checksum(cover))
+    parts = {'labels': labels, 'occluder': cover, 'condition': applied}
+    (tmp_path / 'plain').mkdir()
+    (tmp_path / 'lacking').mkdir()
+    plain_one = frame(evaluate(tmp_path / 'plain', parts)).segmentation
+    rows = {row for row, _, _ in plain_one.cells}
+    assert len(rows) > 1 and plain_one.lacking == ()
+    lost = CLASSES[max(rows)]
+    told_so = replace(GOOD['confidence'], entropies={'road': 0.25}, lacking=(lost,))
+    found = frame(evaluate(tmp_path / 'lacking', {**parts, 'confidence': told_so})).segmentation
+    assert found.lacking == (lost,) and found.confidence.entropies == {'road': 0.25}
+    assert found.cells == [cell for cell in plain_one.cells if cell[0] != max(rows)]
+    assert found.cells_visible == [c for c in plain_one.cells_visible if c[0] != max(rows)]
+    assert found.frame_iou > plain_one.frame_iou
 
 
 def test_an_answer_about_another_picture_is_never_scored(tmp_path):

@@ -46,7 +46,6 @@ from vlm_misalign_ros.core.models.calibration import (
 )
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.models.query import Query
-from vlm_misalign_ros.core.models.view import centre_crop
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
@@ -220,43 +219,3 @@ def test_only_contrastive_models_are_calibrated(checkpoints, frames, tmp_path):
     with pytest.raises(ConfigurationError, match='generative'):
         load_vlm(f'transformers:{checkpoints["llava"]}', calibration=str(tmp_path / 'c.json'))
     assert prompts_hash()
-
-
-# What a model sees ---------------------------------------------------------------------------
-
-
-def test_a_centre_crop_of_a_wide_frame_leaves_its_middle_half():
-    assert centre_crop(2048, 1024, (224, 224), (224, 224)) == (0.25, 0.0, 0.75, 1.0)
-    assert centre_crop(512, 512, (224, 224), (224, 224)) == (0.0, 0.0, 1.0, 1.0)
-    assert centre_crop(512, 512, (256, 256), (224, 224)) == (0.0625, 0.0625, 0.9375, 0.9375)
-
-
-@pytest.mark.parametrize('name', ['clip', 'llava'])
-def test_with_the_native_field_of_view_the_model_sees_no_more_than_it_says(
-    checkpoints, tmp_path, name
-):
-    if name == 'clip':
-        folder = shutil.copytree(checkpoints['clip'], tmp_path / 'clip')
-        config = json.loads((folder / 'open_clip_config.json').read_text())
-        config['preprocess_cfg'].pop('resize_mode')
-        (folder / 'open_clip_config.json').write_text(json.dumps(config))
-        model = load_vlm(f'open_clip:local-dir:{folder}', field_of_view='native')
-    else:
-        model = load_vlm(
-            f'transformers:{checkpoints["llava"]}', field_of_view='native', max_new_tokens=6
-        )
-    picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
-    answer = model.describe(picture)
-    assert answer.view == (0.25, 0.0, 0.75, 1.0)
-    outside = picture.copy()
-    # Resampling reaches a few pixels over the edge.
-    outside[:, :120] = 0
-    outside[:, -120:] = 0
-    inside = picture.copy()
-    inside[:, 200:300] = 0
-
-    def same(other):
-        found = model.describe(other)
-        return (found.scores, found.judgement_score) == (answer.scores, answer.judgement_score)
-
-    assert same(outside) and not same(inside)

@@ -38,9 +38,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.server.release.wait(30)
             return
         code = answer if isinstance(answer, int) else 200
+        error = 'RepoNotFound'
+        if answer == 'no revision':
+            code, error = 404, 'RevisionNotFound'
         self.send_response(code)
         if code == 404:
-            self.send_header('X-Error-Code', 'RepoNotFound')
+            self.send_header('X-Error-Code', error)
         body = b'{}'
         if code == 200:
             body = json.dumps(
@@ -142,14 +145,30 @@ def test_a_model_in_the_cache_is_let_through_without_a_network(monkeypatch):
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
     there = {('a/b', 'config.json'), ('a/b', 'model.safetensors')}
 
-    def look(repository, file):
-        return f'/cache/{file}' if (repository, file) in there else None
+    def look(repository, file, revision):
+        return f'/cache/{file}' if (repository, file) in there and revision in kept else None
+
+    kept = [None]
 
     monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', look)
     checked()
     # A configuration without its weights, as an interrupted download leaves it, is not the model.
     there.discard(('a/b', 'model.safetensors'))
     assert 'is not in' in refused()
+    # What was fetched at one commit is there at that one alone.
+    there.add(('a/b', 'model.safetensors'))
+    kept[:] = ['0123abc']
+    assert 'is not in' in refused()
+    check_there(parse('transformers:a/b'), {'revision': '0123abc'})
+
+
+def test_a_folder_and_a_revision_of_a_repository(answering):
+    answering(['v2/config.json', 'v2/model.safetensors'])
+    check_there(parse('transformers:a/b'), {'subfolder': 'v2'})
+    assert 'has no config.json' in refused()
+    answering('no revision')
+    with pytest.raises(ModelError, match="'a/b' on the hub has no revision 'v9'.*model_kwargs"):
+        check_there(parse('transformers-clip:a/b'), {'revision': 'v9'})
 
 
 def test_an_index_in_the_cache_is_a_model_when_all_that_it_names_is_there(monkeypatch, tmp_path):
@@ -159,7 +178,7 @@ def test_an_index_in_the_cache_is_a_model_when_all_that_it_names_is_there(monkey
     index.write_text(json.dumps({'weight_map': dict(zip('ab', shards, strict=True))}))
     there = {'config.json', index.name, *shards}
 
-    def look(repository, file):
+    def look(repository, file, revision):
         return str(tmp_path / file) if file in there else None
 
     monkeypatch.setattr('huggingface_hub.try_to_load_from_cache', look)

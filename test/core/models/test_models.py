@@ -122,14 +122,15 @@ def test_directories_without_weights_or_configuration(
         check(parsed, role)
 
 
-def test_a_class_the_model_does_not_know_is_named(checkpoints, tmp_path):
+def test_a_class_the_model_does_not_know_is_lacking(checkpoints, tmp_path):
     folder = shutil.copytree(checkpoints['segformer'], tmp_path / 'segformer')
     config = json.loads((folder / 'config.json').read_text())
-    config['id2label']['11'] = 'pedestrian'
+    config['id2label']['11'] = 'unicorn'
     config['label2id'] = {name: int(index) for index, name in config['id2label'].items()}
     (folder / 'config.json').write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="does not know the class 'person'"):
-        load_segmentation(f'transformers:{folder}')
+    model = load_segmentation(f'transformers:{folder}')
+    assert model.classes.lacking == ('person',)
+    assert 'tells 18 of the 19 classes, without person' in model.classes.told(model.text)
 
 
 @pytest.mark.parametrize('name', ['segformer', 'llava'])
@@ -143,7 +144,7 @@ def test_damaged_weights_are_one_clear_error(checkpoints, tmp_path, name):
 def test_a_model_of_another_kind_is_named(checkpoints):
     with pytest.raises(ModelError, match="'segformer', which does not answer with text"):
         load_vlm(f'transformers:{checkpoints["segformer"]}')
-    with pytest.raises(ModelError, match='does not know the classes'):
+    with pytest.raises(ModelError, match='names no classes'):
         load_segmentation(f'transformers:{checkpoints["captioner"]}')
 
 
@@ -441,7 +442,8 @@ def test_the_probability_of_yes_is_that_of_the_models_own_logits(checkpoints, pi
         ],
         add_generation_prompt=True,
     )
-    inputs = processor(images=model._picture(picture), text=prompt, return_tensors='pt')
+    shown = Image.fromarray(model._shown.fit(picture)[0][:, :, ::-1])
+    inputs = processor(images=shown, text=prompt, return_tensors='pt')
     with torch.inference_mode():
         chances = network(**inputs).logits[0, -1].double().softmax(-1)
     vocabulary = processor.tokenizer.get_vocab()
@@ -457,9 +459,10 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
     model = load_vlm(f'transformers:{checkpoints["llava"]}', max_new_tokens=24)
     answer = model.describe(picture)
     asking = generative_prompt('default')
-    inputs = model._inputs(model._picture(picture), model.model._ask(asking))
+    shown = Image.fromarray(model._shown.fit(picture)[0][:, :, ::-1])
+    inputs = model._inputs([shown], asking)
     with torch.inference_mode():
-        tokens, _ = model._generate(inputs, 24)
+        tokens, _ = model._decoder.answer(inputs, 24)
         whole = {
             **inputs,
             'input_ids': tokens[None],
@@ -467,7 +470,7 @@ def test_a_mention_is_as_likely_as_the_tokens_that_name_it(checkpoints, picture)
         }
         chances = model._model(**whole).logits[0].float().log_softmax(-1)
     asked = inputs['input_ids'].shape[1]
-    words = model._tokenizer.convert_ids_to_tokens(tokens[asked:])
+    words = model._asker.tokenizer.convert_ids_to_tokens(tokens[asked:])
     forced = [float(chances[asked + k - 1, tokens[asked + k]]) for k in range(len(words))]
     assert answer.scores and set(answer.scores) <= answer.asserted
     for name, likelihood in answer.scores.items():

@@ -261,10 +261,10 @@ def test_an_answer_that_is_begun_for_the_model_has_the_networks_own_probabilitie
     """The network, given the tokens all at once, has the same at each of them."""
     model = load_vlm(f'transformers:{checkpoints[name]}', max_new_tokens=2).model
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 128, 3), np.uint8))
-    inputs = model._inputs(picture, model._asked_safety)
+    inputs = model._inputs([picture], model._safety.text)
     way = (7, 11, 9)
     with torch.inference_mode():
-        tokens, rows = model._generate(inputs, len(way) + 1, way)
+        tokens, rows = model._decoder.forced(inputs, len(way) + 1, way)
         assert tokens[-4:-1].tolist() == list(way) and len(rows) == 4
         # BLIP's own generate leaves the end of the prompt out.
         asked = tokens[: len(tokens) - 4]

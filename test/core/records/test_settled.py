@@ -14,9 +14,11 @@
 
 """Records that a later line takes back, and what a run's own records show of its data."""
 
+import pytest
 from msgspec import structs
 
 from made import frame_record
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.parts import (
     CONFIDENCE,
     PICTURES,
@@ -174,6 +176,24 @@ def test_merging_takes_along_what_was_doubled_and_late(tmp_path):
     assert found == {'doubled': 4, 'scored': 2, 'late': 2}
     (check,) = Evidence.of(records).checks()
     assert check.status is Outcome.INVALID and check.data and '2 frames' in check.message
+
+
+@pytest.mark.parametrize('protocol, merged', [('hold-frame', True), ('labelled sequence', False)])
+def test_a_frame_that_is_held_is_in_its_run_several_times(tmp_path, protocol, merged):
+    runs = []
+    for name, key in (('a', 'k1'), ('b', 'k2')):
+        held = [frame_record(key=key, stamp=f'{n}.000000000', protocol=protocol) for n in (1, 2)]
+        write(tmp_path / name, held)
+        (tmp_path / name / 'manifest.json').write_text('{}')
+        (tmp_path / name / 'config.yaml').write_text('')
+        runs.append(tmp_path / name)
+    if merged:
+        assert merge(tmp_path / 'both', runs) == 4
+        with pytest.raises(RecordError, match='frame k1 under clean is in'):
+            merge(tmp_path / 'twice', [runs[0], tmp_path / 'both'])
+    else:
+        with pytest.raises(RecordError, match='frame k1 under clean is in'):
+            merge(tmp_path / 'both', runs)
 
 
 # Evidence --------------------------------------------------------------------------------------

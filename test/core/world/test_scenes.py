@@ -18,6 +18,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.types import Camera, Hazard
 from vlm_misalign_ros.core.world import BASELINE, CITIES, SPLITS, cities_of, generate, render_scene
+from vlm_misalign_ros.core.world.actors import SIZES
 from vlm_misalign_ros.core.world.canvas import Canvas, Light
 from vlm_misalign_ros.core.world.depth import depth_map
 from vlm_misalign_ros.core.world.ground import between
@@ -147,6 +149,43 @@ def test_about_half_of_the_scenes_are_hazards():
         )
     share = verdicts.count(Hazard.HAZARD) / len(verdicts)
     assert 0.3 < share < 0.7
+
+
+@given(seed=st.integers(0, 10**6), sequence=st.integers(0, 50))
+def test_what_happens_comes_into_the_lane_and_leaves_it(seed, sequence):
+    street = make_street(seed, sequence, CITIES, 256, 128, 12.0, eventful=True)
+    calm = make_street(seed, sequence, CITIES, 256, 128, 12.0)
+    count = sum(one == other for one, other in zip(street.actors, calm.actors, strict=False))
+    happening = street.actors[count:]
+    # Everything else is as it is on the street without events, but for whom was in the way.
+    assert len(calm.actors) - count <= 1
+    assert (street.fixtures, street.speed, street.camera) == (
+        calm.fixtures,
+        calm.speed,
+        calm.camera,
+    )
+    times = np.arange(0, 40, 0.05)
+    for actor in happening:
+        length, wide, _ = SIZES.get(actor.label, (0.0, 0.0, 0.0))
+        x = np.array([actor.across(time) for time in times])
+        # From the camera to its rear.
+        away = actor.z + (actor.speed_z - street.speed) * times - length / 2
+        in_the_way = (abs(x) - wide / 2 < 1.5) & (away > 0) & (away < 20)
+        # Not from the beginning, for some seconds, and never run into.
+        assert not in_the_way[0]
+        assert 1.0 < in_the_way.sum() * 0.05 < 8.0
+        assert away[in_the_way].min() > 2.0
+
+
+@pytest.mark.heavy
+def test_on_an_eventful_street_hazards_come_and_go():
+    verdicts = []
+    for index in range(0, 60, 2):
+        frame = render_scene(3, 60 * 4 + index, sequence_length=60, eventful=True, **SIZE)
+        things = approaches(take_inventory(frame.labels, frame.instances), frame.camera)
+        verdicts.append(hazard(things, HazardSettings()).verdict)
+    changes = [one for one, other in pairwise(verdicts) if one != other]
+    assert Hazard.HAZARD in changes and Hazard.CLEAR in changes
 
 
 @pytest.mark.parametrize('index', [26, 249, 255])

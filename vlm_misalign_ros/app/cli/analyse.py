@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     beside = bag.parent / 'config.yaml'
     config = arguments.config or (str(beside) if beside.is_file() else '')
     parameters, namespace = EvaluationParameters(), arguments.namespace
+    remap: dict[str, str] = {}
     if config:
         configuration = parse(override(read_yaml(find_config(config)), arguments.overrides))
         parameters = EvaluationParameters(
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         namespace = namespace or configuration.namespace
+        remap = configuration.remap
     elif arguments.overrides:
         raise ConfigurationError(
             f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'
@@ -79,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
             bar.total = total or None
             bar.update(closed - bar.n)
 
-        verdict = analyse(bag, out, parameters, namespace, progress, by_cv_bridge, arguments.limit)
+        verdict = analyse(
+            bag, out, parameters, namespace, progress, by_cv_bridge, arguments.limit, remap
+        )
     print_results(out)
     return verdict.exit_code

@@ -102,6 +102,12 @@ def _encodings() -> Lines:
     ]
 
 
+def _label_maps() -> Lines:
+    from vlm_misalign_ros.core.models.label_maps import shipped, told_of
+
+    return [(name, told_of(name)) for name in shipped()]
+
+
 def _prompts() -> Lines:
     from vlm_misalign_ros.core.language.prompts import generative_prompt, prompt_ids
 
@@ -140,6 +146,7 @@ KINDS: dict[str, Callable[[], Lines]] = {
     'corruptions': _corruptions,
     'datasets': _datasets,
     'encodings': _encodings,
+    'label_maps': _label_maps,
     'prompts': _prompts,
     'rates': _rates,
     'parameters': _parameters,

@@ -25,6 +25,7 @@ HELP = 'write synthetic street scenes in Cityscapes layout'
 EXAMPLES = """
 vlm-misalign scenes streets --frames 100 --split test
 vlm-misalign scenes drive --frames 300 --sequence-length 30 --cities altenmark
+vlm-misalign scenes drives --frames 1200 --sequence-length 60 --eventful
 """
 
 
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help='frames of a sequence, 0.1 s apart; Cityscapes has 30',
     )
+    parser.add_argument(
+        '--eventful',
+        action='store_true',
+        help='people run across, cars cut in and turn off: hazards come and go in a sequence',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             sequence_length=arguments.sequence_length,
             cities=arguments.cities,
             progress=lambda *_: bar.update(1),
+            eventful=arguments.eventful,
         )
     print(f'{arguments.frames} frames in {arguments.out}')
     return 0

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--input-height', type=count, default=512, help='as segmentation.input_height of the run'
     )
+    parser.add_argument('--label-map', default='', help='as segmentation.label_map of the run')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:N')
     parser.add_argument(
         '--dtype', default='float32', choices=('float32', 'bfloat16', 'float16'), help='arithmetic'
@@ -97,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         keep_lamps=arguments.keep_lamps,
         check=arguments.check,
+        label_map=arguments.label_map,
     )
     with tqdm(unit='picture', desc='severities') as bar:
 
@@ -117,6 +119,11 @@ def _show(found: Mapping[str, Any]) -> None:
     print(
         f'{found["model"]}, {data["frames"]} frames in {data["scenes"]} scenes: clean mIoU '
         f'{found["clean_miou"]:.3f}'
+        + (
+            f' of the classes other than {", ".join(found["lacking"])}'
+            if 'lacking' in found
+            else ''
+        )
         + ('; fewer than 20 scenes prove nothing' if data['scenes'] < 20 else '')
     )
     print(f'\n{"":<18}{"mIoU":>7}  share of the clean mIoU kept, 95 % interval by scene')

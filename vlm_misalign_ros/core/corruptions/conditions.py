@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Conditions as text: `clean`, `blank`, `motion_blur:1-5`, `occlusion:1,3,5`, `all`."""
+"""
+Conditions as text: `clean`, `blank`, `motion_blur:1-5`, `occlusion:1,3,5`, `all`.
+
+Several at once, one after the other, are `low_light:2 + motion_blur:1`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from collections.abc import Sequence
 
 from vlm_misalign_ros.core.corruptions.registry import CORRUPTIONS
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.types import Condition
+from vlm_misalign_ros.core.types import JOINED, Condition
 
 CLEAN = 'clean'
 """The picture as it came."""
@@ -35,6 +39,9 @@ UNKNOWN = 'unknown'
 SEVERITIES = range(1, 6)
 """Severities of every corruption; `clean` has severity 0."""
 
+SINGLE = frozenset(str(severity) for severity in SEVERITIES)
+"""A severity as text."""
+
 _SEVERITIES = re.compile(r'[1-5](-[1-5])?(,[1-5](-[1-5])?)*')
 
 
@@ -42,7 +49,8 @@ def allowed_form() -> str:
     """Return what an entry may look like, for messages."""
     return (
         f"'clean', 'all', 'blank', or one of {', '.join(CORRUPTIONS.names())} with severities 1 "
-        "to 5, such as 'motion_blur:1-5', 'low_light:3' or 'occlusion:1,3,5'"
+        "to 5, such as 'motion_blur:1-5', 'low_light:3', 'occlusion:1,3,5' or, several at once, "
+        "'low_light:2 + motion_blur:1'"
     )
 
 
@@ -87,7 +95,7 @@ def single_condition(text: str) -> Condition:
 
 def _split(text: str) -> list[str]:
     """Split at semicolons, spaces, and commas that do not join two severities."""
-    text = re.sub(r'\s*([,;:])\s*', r'\1', text.strip())
+    text = re.sub(r'\s*([,;:+])\s*', r'\1', text.strip())
     return re.split(r';|,(?![0-9])|\s+', text) if text else []
 
 
@@ -102,6 +110,8 @@ def _parse_entry(entry: object) -> list[Condition]:
         return [Condition()] + [
             Condition(name, k) for name in CORRUPTIONS.builtin() for k in SEVERITIES
         ]
+    if JOINED in words:
+        return [_composed(words, entry)]
     name, _, severities = (word.strip() for word in words.partition(':'))
     severities = severities.replace(' ', '')
     if name not in CORRUPTIONS or not _SEVERITIES.fullmatch(severities):
@@ -113,6 +123,21 @@ def _parse_entry(entry: object) -> list[Condition]:
             raise _refused(entry)
         conditions += [Condition(name, k) for k in range(first, last + 1)]
     return conditions
+
+
+def _composed(words: str, entry: object) -> Condition:
+    """Return several corruptions at once, in the order written."""
+    parts = []
+    for word in words.split(JOINED):
+        name, _, severity = (part.strip() for part in word.partition(':'))
+        if name not in CORRUPTIONS or severity not in SINGLE:
+            raise _refused(entry)
+        parts.append(Condition(name, int(severity)))
+    if len({part.corruption for part in parts}) < len(parts):
+        raise ConfigurationError(
+            f'conditions: {entry!r} has a corruption twice', 'give each once, at one severity'
+        )
+    return Condition.of(parts)
 
 
 def _refused(entry: object) -> ConfigurationError:

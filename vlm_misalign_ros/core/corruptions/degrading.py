@@ -92,6 +92,8 @@ def degrade(
     """
     check_condition(condition)
     _check_image(image)
+    if condition.composed:
+        return _one_after_the_other(image, condition, run_seed, frame_key, manner)
     severity = condition.severity
     if severity == 0 or manner.severities is None:
         return degrade_at(image, condition, severity, run_seed, frame_key, manner)
@@ -99,6 +101,32 @@ def degrade(
     return degrade_at(
         image, condition, level.severity, run_seed, frame_key, manner, {'loss': level.loss}
     )
+
+
+def _one_after_the_other(
+    image: np.ndarray, condition: Condition, run_seed: int, frame_key: str, manner: Manner
+) -> Degraded:
+    """
+    Apply the parts of a condition in turn, each drawing what it draws alone.
+
+    Parameters are named `low_light.exposure`; what any part covers is covered. The seed is that of
+    the first part.
+    """
+    parameters: dict[str, float] = {}
+    occluder: np.ndarray | None = None
+    seeds = []
+    for part in condition.parts:
+        done = degrade(image, part, run_seed, frame_key, manner)
+        image = np.ascontiguousarray(done.image)
+        name = part.corruption
+        parameters |= {f'{name}.{key}': value for key, value in done.applied.parameters.items()}
+        if occluder is None or done.occluder is None:
+            occluder = done.occluder if occluder is None else occluder
+        else:
+            occluder = np.maximum(occluder, done.occluder)
+        seeds.append(done.applied.seed)
+    applied = Applied(condition, seeds[0], parameters, occluder is not None)
+    return Degraded(image, occluder, applied)
 
 
 def degrade_at(
@@ -155,8 +183,9 @@ def try_out(conditions: Iterable[Condition], manner: Manner = PLAIN) -> None:
 
 
 def covers(name: str) -> bool:
-    """Return whether a corruption hides part of the scene; False for one that is not known."""
-    return name in CORRUPTIONS and CORRUPTIONS.load(name).covers
+    """Return whether a corruption, or one of several, hides part of the scene; else False."""
+    parts = (part.corruption for part in Condition(name).parts)
+    return any(part in CORRUPTIONS and CORRUPTIONS.load(part).covers for part in parts)
 
 
 def _check_real(name: str, severity: float) -> None:
@@ -198,8 +227,20 @@ def _check_effect(effect: Effect, image: np.ndarray, name: str) -> None:
 
 
 def check_condition(condition: Condition) -> None:
-    """Raise ConfigurationError for an unknown corruption or severity."""
+    """Raise ConfigurationError for an unknown corruption or severity, of several in any part."""
     name, severity = condition.corruption, condition.severity
+    if condition.composed:
+        for part in condition.parts:
+            if part.corruption in (CLEAN, BLANK):
+                raise ConfigurationError(
+                    f'{condition.name!r} has {part.corruption} among others', 'leave it out'
+                )
+            check_condition(part)
+        if condition != Condition.of(condition.parts):
+            raise ConfigurationError(
+                f'severity {severity!r} of {name} is none of its parts', 'give the highest of them'
+            )
+        return
     if name in (CLEAN, BLANK):
         if severity != 0:
             raise ConfigurationError(f'severity {severity!r} of {name} is unknown', 'Allowed: 0')

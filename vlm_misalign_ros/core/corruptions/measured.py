@@ -173,7 +173,8 @@ class MeasuredSeverities:
 
     def check(self, conditions: Iterable[Condition]) -> None:
         """Raise ConfigurationError for a condition without a severity, or with another scale."""
-        wanted = [condition for condition in conditions if condition.severity]
+        parts = (part for condition in conditions for part in condition.parts)
+        wanted = [part for part in parts if part.severity]
         for condition in wanted:
             self.level(condition)
         for name in dict.fromkeys(condition.corruption for condition in wanted):

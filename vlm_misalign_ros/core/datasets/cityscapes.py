@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,11 +32,14 @@ from vlm_misalign_ros.core.datasets.cityscapes_index import (
     require_labels,
 )
 from vlm_misalign_ros.core.datasets.png import decode
-from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.files import read_json
 from vlm_misalign_ros.core.labels.classes import IGNORE, LABELS
 from vlm_misalign_ros.core.types import Camera, Frame
 
 _HIGHEST = max(label.id for label in LABELS)
+PSEUDO_LABELS = 'pseudo_labels.json'
+"""What a data set whose labels are a model's has in its folder, and says which model."""
 
 
 class CityscapesDataset:
@@ -78,6 +82,16 @@ class CityscapesDataset:
         for entry in entries:
             check_files(entry)
         return cls(root, entries)
+
+    @cached_property
+    def pseudo_labels(self) -> dict[str, Any] | None:
+        """Return what says which model made its labels; None where they are no model's."""
+        if not (self.root / PSEUDO_LABELS).exists():
+            return None
+        try:
+            return read_json(self.root / PSEUDO_LABELS, 'make the pseudo-labels again')
+        except RecordError as error:
+            raise DatasetError(error.what, error.remedy) from error
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import DatasetError
 
-_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _TRAILER = b'\x00\x00\x00\x00IEND\xaeB`\x82'
 _GREY, _RGB, _RGBA = 0, 2, 6
 _AGAIN = 'copy or download it again'
@@ -60,7 +60,7 @@ def read_header(path: Path) -> PngHeader:
             tail = file.read()
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not head.startswith(_SIGNATURE):
+    if not head.startswith(SIGNATURE):
         raise DatasetError(
             f'{path} is no PNG file: it begins with {head[:8].hex() or "nothing"}', _AGAIN
         )
@@ -100,7 +100,7 @@ def decode(path: Path, flags: int) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    _check_chunks(path, data)
+    check_chunks(str(path), data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -110,11 +110,15 @@ def decode(path: Path, flags: int) -> np.ndarray:
     return pixels
 
 
-def _check_chunks(path: Path, data: bytes) -> None:
-    """Walk the chunks up to IEND and compare their checksums."""
-    if not data.startswith(_SIGNATURE):
-        raise DatasetError(f'{path} is no PNG file', _AGAIN)
-    view, start = memoryview(data), len(_SIGNATURE)
+def check_chunks(name: str, data: bytes | memoryview) -> None:
+    """
+    Walk the chunks of a PNG up to IEND and compare their checksums.
+
+    Raises DatasetError that begins with `name` for what is damaged, cut off or no PNG.
+    """
+    view, start = memoryview(data), len(SIGNATURE)
+    if view[:start] != SIGNATURE:
+        raise DatasetError(f'{name} is no PNG file', _AGAIN)
     while start + 12 <= len(data):
         length, kind = struct.unpack_from('>I4s', data, start)
         end = start + 8 + length
@@ -122,14 +126,14 @@ def _check_chunks(path: Path, data: bytes) -> None:
             break
         if zlib.crc32(view[start + 4 : end]) != struct.unpack_from('>I', data, end)[0]:
             raise DatasetError(
-                f'{path} is damaged: wrong checksum of chunk {kind.decode("latin1")} at byte '
+                f'{name} is damaged: wrong checksum of chunk {kind.decode("latin1")} at byte '
                 f'{start}',
                 _AGAIN,
             )
         if kind == b'IEND':
             return
         start = end + 4
-    raise DatasetError(f'{path} is truncated after {len(data)} bytes', _AGAIN)
+    raise DatasetError(f'{name} is truncated after {len(data)} bytes', _AGAIN)
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:

@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.evaluation.join import Joined, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger
 from vlm_misalign_ros.core.evaluation.outside import without_unplaced
-from vlm_misalign_ros.core.evaluation.parts import CAMERA, IMAGE, SEGMENTATION, is_pictured
+from vlm_misalign_ros.core.evaluation.parts import IMAGE, SEGMENTATION, is_pictured
 from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.evaluation.resuming import evaluated
 from vlm_misalign_ros.core.labels.encodings import AUTO
@@ -66,9 +66,7 @@ class Book:
             self._counters['truth_without_picture'] += 1
             return Closed(joined.stamp, None)
         reach = round(self._chosen.slop * NANO)
-        camera, others = self.cameras.at(epoch, joined.stamp, reach)
-        if others:
-            joined.heard.counts[CAMERA] = others
+        camera = self.cameras.of(epoch, joined, reach, self._counters, self._journal)
         joined, unplaced = without_unplaced(joined)
         found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
         record = found.record

@@ -16,10 +16,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
+
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.aligning import nearest
-from vlm_misalign_ros.core.evaluation.join import Twice
+from vlm_misalign_ros.core.evaluation.join import Joined, Twice
+from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.parts import CAMERA
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.core.types import Camera, NoCamera
+
+Told = Camera | NoCamera
+
+
+@dataclass(frozen=True)
+class At:
+    """The camera of a frame."""
+
+    camera: Told | None
+    """None where none was ever told."""
+    others: int = 0
+    """How many other ones were told of it."""
+    borrowed: bool = False
+    """Whether it was told of another frame."""
 
 
 class Cameras:
@@ -29,11 +49,11 @@ class Cameras:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._last: Camera | None = None
-        self._known: dict[tuple[int, int], tuple[Camera | None, str, int]] = {}
+        self._last: Told | None = None
+        self._known: dict[tuple[int, int], tuple[Told, str, int]] = {}
 
     def tell(
-        self, epoch: int, stamp: int, camera: Camera | None, publisher: str, closed: bool
+        self, epoch: int, stamp: int, camera: Told, publisher: str, closed: bool
     ) -> Twice | None:
         """Keep a camera; return what it is where another was told of the same stamp."""
         self._last = camera
@@ -49,17 +69,51 @@ class Cameras:
         self._known[epoch, stamp] = first, who, count + 1
         return Twice(stamp, CAMERA, (who, publisher), count + 1, 1, closed)
 
-    def at(self, epoch: int, stamp: int, reach: int) -> tuple[Camera | None, int]:
-        """
-        Return the camera of a frame, and how many other ones were told of it.
+    def refuse(self, error: RecordError) -> None:
+        """Take note that something came that can be no camera: until one comes, it is unknown."""
+        if self._last is None:
+            self._last = NoCamera(error.what)
 
-        It is that of the stamp, or of the nearest within `reach` nanoseconds, or the last one.
+    def at(self, epoch: int, stamp: int, reach: int) -> At:
+        """
+        Return the camera of a frame.
+
+        It is that of the stamp, or of the nearest within `reach` nanoseconds. Without one it is
+        borrowed: of the newest before, else of the oldest after, else the last before time
+        jumped.
         """
         found = self._known.get((epoch, stamp))
         if found is None and reach:
             near = nearest(sorted(at for of, at in self._known if of == epoch), stamp, reach)
             found = None if near is None else self._known[epoch, near]
-        return (self._last, 0) if found is None else (found[0], found[2])
+        if found is not None:
+            return At(found[0], found[2])
+        stamps = [at for of, at in self._known if of == epoch]
+        before = [at for at in stamps if at < stamp]
+        if stamps:
+            return At(self._known[epoch, max(before) if before else min(stamps)][0], 0, True)
+        return At(self._last, 0, isinstance(self._last, Camera))
+
+    def of(
+        self, epoch: int, joined: Joined, reach: int, counters: Counter[str], journal: Journal
+    ) -> Told | None:
+        """Return the camera of a frame; count, and say once, where it is borrowed or unknown."""
+        found = self.at(epoch, joined.stamp, reach)
+        if found.others:
+            joined.heard.counts[CAMERA] = found.others
+        if found.borrowed:
+            counters['camera_of_another_stamp'] += 1
+            journal.once(
+                'camera borrowed',
+                f'no camera_info has the stamp of the picture at {format_stamp(joined.stamp)}: '
+                'the newest before is used for such frames',
+            )
+        if isinstance(found.camera, NoCamera):
+            counters['camera_unknown'] += 1
+            text = f'nobody knows what is in the way: {found.camera.reason}'
+            if journal.once('camera unknown', text):
+                journal.notes.append(text)
+        return found.camera
 
     def restart(self, epoch: int) -> None:
         """Forget what was told before `epoch`: time has jumped."""

@@ -28,6 +28,7 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
@@ -44,6 +45,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.known import told_alone
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
 from vlm_misalign_ros.core.records.schema import (
     SCHEMA,
@@ -69,7 +71,9 @@ from vlm_misalign_ros.core.types import (
     Confidence,
     Description,
     Failed,
+    NoCamera,
     Passed,
+    Protocol,
     Source,
     View,
 )
@@ -104,7 +108,7 @@ class Evaluator:
     def evaluate(
         self,
         joined: Joined,
-        default_camera: Camera | None = None,
+        default_camera: Camera | NoCamera | None = None,
         epoch: int = 0,
         unplaced: Mapping[str, str] = MappingProxyType({}),
     ) -> Evaluated:
@@ -160,6 +164,7 @@ class Evaluator:
             pictures=joined.heard.pictures,
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
+            protocol=_protocol(known),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(
@@ -212,15 +217,16 @@ class Evaluator:
             )
             return entry, None, None
         labels = held.maps.labels
+        lacking = () if told is None else told.lacking
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
             size = labels.shape[::-1]
             predicted = cv2.resize(predicted, size, interpolation=cv2.INTER_NEAREST)
-        visible = matrix = confusion.confusion(labels, predicted)
+        visible = matrix = told_alone(confusion.confusion(labels, predicted), lacking)
         cells_visible = None
         if held.maps.visible is not None:
             left = np.where(held.maps.visible, labels, np.uint8(0))
-            visible = confusion.confusion(left, predicted)
+            visible = told_alone(confusion.confusion(left, predicted), lacking)
             cells_visible = confusion.to_cells(visible)
         value = confusion.miou(matrix)
         entry = SegmentationEntry(
@@ -301,6 +307,11 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
+
+
+def _protocol(source: Source) -> Protocol | UnsetType:
+    """Return how frames hang together in time; unset where they do not."""
+    return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
 
 def _condition(applied: Applied) -> ConditionEntry:

@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     is_shared,
 )
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
+from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
@@ -54,7 +55,7 @@ from vlm_misalign_ros.core.truth.read import (
     read_truth,
 )
 from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
-from vlm_misalign_ros.core.types import Camera, Failed, Passed, Source
+from vlm_misalign_ros.core.types import Camera, Failed, NoCamera, Passed, Source
 
 MOST_STRETCHED = 1.05
 """Factor by which the sides of labels and picture may differ in proportion."""
@@ -137,11 +138,12 @@ class Held:
 def hold(
     joined: Joined,
     source: Source | None,
-    camera: Camera | None,
+    camera: Camera | NoCamera | None,
     models: Sequence[str],
     settings: TruthSettings,
 ) -> Held:
     """Return what the answers to a closed frame are held against."""
+    joined = _numbered(joined)
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
     evidence.problem = evidence.problem or _lacking(joined)
@@ -161,6 +163,16 @@ def hold(
         evidence,
         _unused(parts),
     )
+
+
+def _numbered(joined: Joined) -> Joined:
+    """Return a frame whose objects, where they came by numbers alone, are told by its labels."""
+    parts = joined.parts
+    instances, labels = parts.get(INSTANCES), parts.get(LABELS)
+    if not isinstance(instances, Numbered) or labels is None:
+        return joined
+    resolved = instances.resolved(LabelMap.of(labels).labels)
+    return replace(joined, parts={**parts, INSTANCES: resolved})
 
 
 def _lacking(joined: Joined) -> str:

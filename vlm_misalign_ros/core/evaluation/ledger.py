@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.evaluation.join import Twice
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned, model_of
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.pulse import KINDS, Pulse
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
@@ -85,6 +86,7 @@ class Ledger:
         self.rolling_visible = RollingCounts(window)
         self.pulses = {name: Pulse(window, Status.SCORED.value) for name in names}
         """Coverage and times."""
+        self.known = Known()
         self.pictures = 0
         """Pictures that are in a state."""
         self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
@@ -107,6 +109,8 @@ class Ledger:
             1,
             set(record.missing),
         )
+        if entry.confusion is not None:
+            self.known.add(record.segmentation.lacking)
         for name, status in statuses.items():
             self.states[name][status.value] += 1
             seconds = {
@@ -216,8 +220,8 @@ class Ledger:
             matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
             visible = self.visible if whole else self.rolling_visible.totals()[1]
             result[f'{span}: segmentation'] = {
-                'miou/metric_value': _miou(matrix),
-                'miou_visible/metric_value': _miou(visible),
+                f'{self.known.miou}/metric_value': self._miou(matrix),
+                f'{self.known.named("miou_visible")}/metric_value': self._miou(visible),
                 **self._counted(SEGMENTATION),
                 **self._kept_up(SEGMENTATION, whole),
             }
@@ -237,6 +241,10 @@ class Ledger:
             found |= {f'{kind}/metric_value': mean, f'{kind}/max': most}
         return {key: repr(value) for key, value in found.items()}
 
+    def _miou(self, matrix: np.ndarray | None) -> str:
+        unknown = matrix is None or self.known.mixed
+        return repr(float('nan') if unknown or matrix is None else float(miou(matrix)))
+
     def _counted(self, name: str) -> dict[str, str]:
         return {status.value: str(self.states[name][status.value]) for status in COUNTED}
 
@@ -244,7 +252,3 @@ class Ledger:
 def _matrices(evaluated: Evaluated) -> Matrices | None:
     whole, visible = evaluated.confusion, evaluated.confusion_visible
     return None if whole is None or visible is None else (whole, visible)
-
-
-def _miou(matrix: np.ndarray | None) -> str:
-    return repr(float('nan') if matrix is None else float(miou(matrix)))

@@ -126,7 +126,7 @@ def _bound(kept: dict[int, None], most: int) -> None:
 
 class Past:
     """
-    The frames before each one, of the same sequence and condition.
+    The frames before each one, of the same sequence and pass.
 
     `frames` of them at most, `stride` frames apart; at the beginning of a sequence there are
     fewer. A frame of another sequence, or one that is not later, begins anew.

@@ -22,26 +22,42 @@ from dataclasses import replace
 
 import numpy as np
 
+from vlm_misalign_ros.core.corruptions.scenario import Playing
 from vlm_misalign_ros.core.datasets import Dataset
-from vlm_misalign_ros.core.types import Condition, Frame, Source
+from vlm_misalign_ros.core.datasets.order import has_sequences
+from vlm_misalign_ros.core.types import Condition, Frame, Protocol, Source
+
+
+def protocol_of(dataset: Dataset, hold: int = 1) -> Protocol:
+    """Return how the frames of a replay hang together in time."""
+    if getattr(dataset, 'pseudo_labels', None) is not None:
+        return Protocol.PSEUDO
+    if hold > 1:
+        return Protocol.HELD
+    return Protocol.LABELLED if has_sequences(dataset.entries) else Protocol.SINGLE
 
 
 def schedule(
-    dataset: Dataset, conditions: Sequence[Condition], loop: bool = False, depth: bool = False
+    dataset: Dataset,
+    conditions: Sequence[Condition],
+    loop: bool = False,
+    depth: bool = False,
+    hold: int = 1,
 ) -> Iterator[tuple[int, Source]]:
     """
     Yield (position in the data set, source) for every condition and frame, one pass each.
 
-    A pass holds one condition, so that rolling rates show the degradation as it comes.
+    A pass holds one condition, so that rolling rates show the degradation as it comes. Each frame
+    comes `hold` times in a row; from the second time on its degradation is drawn anew.
     """
-    total = 0 if loop else len(dataset) * len(conditions)
+    total = 0 if loop else len(dataset) * len(conditions) * hold
+    protocol = protocol_of(dataset, hold)
     index = cycle = 0
     while True:
         for condition in conditions:
             for position, entry in enumerate(dataset.entries):
-                yield (
-                    position,
-                    Source(
+                for time in range(hold):
+                    source = Source(
                         dataset.name,
                         entry.sequence,
                         entry.key,
@@ -50,12 +66,22 @@ def schedule(
                         cycle,
                         condition,
                         depth,
-                    ),
-                )
-                index += 1
+                        protocol=protocol,
+                        draw=f'{entry.key}+{time}' if time else '',
+                    )
+                    yield position, source
+                    index += 1
             cycle += 1
         if not loop:
             return
+
+
+def played(source: Source, stamp: int, playing: Playing) -> Source:
+    """Return a source with what a scenario has for it at a stamp, nanoseconds."""
+    held = source.protocol is Protocol.HELD
+    # A held frame is a sequence of its own.
+    condition, draw = playing.take(stamp, source.key if held else source.sequence)
+    return replace(source, condition=condition, draw=draw)
 
 
 def probe_frame(like: Frame, dataset: Dataset, depth: bool = False) -> tuple[Frame, Source]:

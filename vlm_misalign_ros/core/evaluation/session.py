@@ -53,7 +53,7 @@ from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
-from vlm_misalign_ros.core.types import Camera, Passed
+from vlm_misalign_ros.core.types import Camera, NoCamera, Passed
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
@@ -158,6 +158,8 @@ class Session:
         """Count a message that cannot be read: somebody else's, which must not end the run."""
         self.counters['malformed'] += 1
         self._journal.malformed(part, error)
+        if part == CAMERA:
+            self._book.cameras.refuse(error)
 
     def add(
         self,
@@ -301,7 +303,7 @@ class Session:
         remedy = 'end the other run, or set another ROS_DOMAIN_ID'
         self.malformed(SOURCE, RecordError(what, remedy))
 
-    def _tell_camera(self, stamp: int, camera: Camera | None, publisher: str) -> None:
+    def _tell_camera(self, stamp: int, camera: Camera | NoCamera, publisher: str) -> None:
         """Keep what camera_info tells; a camera opens no frame."""
         # It may come ahead of the picture by which a jump shows.
         epoch = self._epoch + (not self._chosen.lockstep and self._is_back(stamp))

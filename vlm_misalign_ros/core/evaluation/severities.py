@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.corruptions.measured import (
 from vlm_misalign_ros.core.datasets import Dataset, open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, confusion, miou
+from vlm_misalign_ros.core.metrics.known import Known, told_alone
 from vlm_misalign_ros.core.metrics.scenes import scenes_of
 from vlm_misalign_ros.core.models.factory import load_segmentation, model_hash, parse
 from vlm_misalign_ros.core.models.families import Segments
@@ -69,6 +70,7 @@ class Asked:
     threads: int = 1
     seed: int = 0
     keep_lamps: bool = False
+    label_map: str = ''
     check: bool = False
     """Whether to run once more at the severities that were found."""
 
@@ -105,6 +107,7 @@ def measure_severities(asked: Asked, progress: Progress | None = None) -> dict[s
         dtype=asked.dtype,
         threads=asked.threads,
         input_height=asked.input_height,
+        label_map=asked.label_map,
     )
     table = _Table(asked, frames, network, progress)
     table.fill([CLEAN, *((name, float(k)) for name in names for k in SEVERITIES)])
@@ -136,6 +139,7 @@ def measure_severities(asked: Asked, progress: Progress | None = None) -> dict[s
             'scenes': table.scenes,
         },
         'clean_miou': clean,
+        **({'lacking': list(table.known.lacking)} if table.known.lacking else {}),
         'corruptions': found,
     }
 
@@ -167,6 +171,7 @@ class _Table:
             _Frame(frames.name, entry.sequence, entry.key) for entry in frames.entries
         )
         self.scenes = int(self._scene.max()) + 1
+        self.known = Known()
         self._by_scene: dict[Where, np.ndarray] = {}
 
     def fill(self, wanted: Sequence[Where]) -> None:
@@ -185,8 +190,10 @@ class _Table:
                 made = degrade_at(
                     image, Condition(name), severity, self._asked.seed, frame.key, self._manner
                 )
-                seen = self._network.segment(made.image).labels
-                self._by_scene[place][scene] += confusion(frame.labels, seen)
+                seen = self._network.segment(made.image)
+                self.known.add(seen.lacking)
+                matrix = told_alone(confusion(frame.labels, seen.labels), seen.lacking)
+                self._by_scene[place][scene] += matrix
                 self._done += 1
                 if self._progress is not None:
                     self._progress(self._done, self._total)

@@ -33,6 +33,7 @@ import numpy as np
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, NothingSaid
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE, SCORED
 from vlm_misalign_ros.core.language.styles import STYLES
+from vlm_misalign_ros.core.models.load_faults import of_this_machine
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.models.weights import check_values, refill, refuse_lacking
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
@@ -82,8 +83,9 @@ class _Checked:
             raise FrameError(error.what, error.remedy) from error
         except Exception as error:  # networks, their libraries and plug-ins raise every kind
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            cause = ' '.join([f'{type(error).__name__}:', *lines])[:300]
-            raise FrameError(f'model {self.text!r} failed: {cause}') from error
+            plain = ' '.join([f'{type(error).__name__}:', *lines])[:300]
+            cause, remedy = of_this_machine(error) or (plain, '')
+            raise FrameError(f'model {self.text!r} failed: {cause}', remedy) from error
 
 
 class CheckedVlm(_Checked):
@@ -269,6 +271,8 @@ def segmentation_fault(found: Any, shape: tuple[int, ...]) -> str:
     fault = _entropies_fault(found.entropies)
     if fault:
         return fault
+    if not set(found.lacking) < set(CLASSES):
+        return f'it lacks {found.lacking!r}, not some of the classes'
     labels = found.labels
     if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8:
         return f'labels are {getattr(labels, "dtype", type(labels).__name__)}, not uint8'

@@ -20,15 +20,19 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
-from vlm_misalign_ros.core.models.weights import check_mismatched, named, poison
+from vlm_misalign_ros.core.models.load_faults import explained
+from vlm_misalign_ros.core.models.weights import check_mismatched, check_offloaded, named, poison
 
 _LOG = logging.getLogger(__name__)
+_TALKS = ('modeling_utils', 'distributed.tensor_parallel', 'integrations.tensor_parallel')
+"""Modules that log lists of all weights as they load them."""
 
 
 def prepare(device: str, threads: int) -> torch.device:
@@ -61,6 +65,11 @@ def arithmetic(dtype: str) -> torch.dtype:
     return found
 
 
+def arithmetic_or_own(dtype: str) -> torch.dtype | None:
+    """Return the same; None for `auto`, the type that the weights were saved in."""
+    return None if dtype == 'auto' else arithmetic(dtype)
+
+
 def offline(reference: ModelReference) -> bool:
     """Return whether only local files may be used: always for a directory."""
     return reference.directory is not None or os.environ.get('HF_HUB_OFFLINE') == '1'
@@ -85,7 +94,11 @@ def load_pretrained(
         place(reference), output_loading_info=True, ignore_mismatched_sizes=True, **options
     )
     check_mismatched(reference.text, report['mismatched_keys'])
-    model = model.eval().to(device=device)
+    model = model.eval()
+    # What is spread over devices, or quantised, is where it belongs.
+    if getattr(model, 'hf_device_map', None) is None and not getattr(model, 'is_quantized', False):
+        model = model.to(device=device)
+    check_offloaded(reference.text, model, report['missing_keys'])
     unfilled = poison(model, report['missing_keys'])
     if unfilled:
         _LOG.warning('the files of model %r lack %s', reference.text, named(unfilled))
@@ -98,16 +111,31 @@ def load_pretrained(
     return model, unfilled
 
 
-def _quiet() -> None:
-    """Keep progress bars out of the logs of nodes."""
-    from transformers.utils import logging
+def device_of(model: Any) -> torch.device:
+    """Return where the inputs of a network go, also of one whose weights lie elsewhere."""
+    found: torch.device = model.device
+    if found.type != 'meta':
+        return found
+    # accelerate fetches each layer to where it computes.
+    return torch.device(getattr(getattr(model, '_hf_hook', None), 'execution_device', 'cpu'))
 
-    logging.disable_progress_bar()
+
+def _quiet() -> None:
+    """Keep progress bars, and tables of what this package says itself, out of the logs."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    for name in _TALKS:
+        logging.getLogger(f'transformers.{name}').setLevel(logging.ERROR)
 
 
 @contextmanager
-def loading(text: str) -> Iterator[None]:
-    """Turn whatever a library raises while it loads model `text` into one clear ModelError."""
+def loading(text: str, directory: Path | None = None) -> Iterator[None]:
+    """
+    Turn whatever a library raises while it loads model `text` into one clear ModelError.
+
+    `directory` is where a local one lies.
+    """
     _quiet()
     try:
         yield
@@ -115,9 +143,5 @@ def loading(text: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Libraries raise every kind of exception here; the user needs one line with the cause.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        cause = ' '.join(lines)[:400] or type(error).__name__
-        raise ModelError(
-            f'model {text!r} cannot be loaded: {cause}',
-            'check the name, the directory and, for a model from the hub, the network',
-        ) from error
+        cause, remedy = explained(error, directory)
+        raise ModelError(f'model {text!r} cannot be loaded: {cause}', remedy) from error

@@ -40,19 +40,24 @@ class Certainty:
     """Entropy of each pixel as a part of log C, float32 (h, w)."""
 
 
-def certainty(scores: torch.Tensor, weights: bool) -> Certainty:
+def certainty(scores: torch.Tensor, weights: bool, kinds: torch.Tensor | None = None) -> Certainty:
     """
     Return how sure class scores (C, h, w) are.
 
     Logits become probabilities by softmax; with `weights` the scores are sums over queries of
-    class and mask, which are weights already and are normalised. One class alone is certain.
+    class and mask, which are weights already and are normalised. `kinds`, int64 (C,) from 0 on,
+    tells classes that mean the same: their probabilities are added up before entropy and the
+    highest are taken. One class alone is certain.
     """
     if weights:
         positive = scores.clamp(min=_LEAST_WEIGHT)
         chances = positive / positive.sum(0, keepdim=True)
     else:
         chances = scores.softmax(0)
-    most = np.log(max(2, len(scores)))
+    if kinds is not None:
+        summed = chances.new_zeros((int(kinds.max()) + 1, *chances.shape[1:]))
+        chances = summed.index_add_(0, kinds.to(chances.device), chances)
+    most = np.log(max(2, len(chances)))
     sums = -(chances * chances.clamp(min=_LEAST).log()).sum(0)
     return Certainty(
         _six(float(sums.mean() / most)),

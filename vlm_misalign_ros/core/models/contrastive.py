@@ -12,14 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Contrastive VLMs of open_clip: a score for each class, and one for safe against unsafe."""
+"""Contrastive VLMs: a score for each class, and one for safe against unsafe."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -40,12 +40,35 @@ from vlm_misalign_ros.core.models.calibration import OperatingPoint
 from vlm_misalign_ros.core.models.factory import model_hash
 from vlm_misalign_ros.core.models.families import ModelReference, VlmOptions
 from vlm_misalign_ros.core.models.query import Query
-from vlm_misalign_ros.core.models.view import centre_crop
-from vlm_misalign_ros.core.models.weights import check_values, refuse_lacking
-from vlm_misalign_ros.core.types import WHOLE, Description, Judgement, Kind, Mention
+from vlm_misalign_ros.core.models.view import Shown
+from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention
 
 _UNIT = 0.05
 """How far from 1 the length of a normalised embedding may be, in half precision."""
+
+
+class Embedder(Protocol):
+    """A network that puts pictures and texts into one space; what it gives has unit length."""
+
+    model: torch.nn.Module
+    scale: float
+    """What cosines are multiplied by."""
+    bias: float | None
+    """What is added to them, for a model that is scored by its sigmoid."""
+    fill: tuple[int, ...]
+    """Its mean colour, BGR, 0 to 255."""
+
+    def classes(self, names: Sequence[str], templates: Sequence[str], /) -> torch.Tensor:
+        """Return the embeddings of prompt ensembles, one a name, float32 (N, D)."""
+
+    def texts(self, texts: Sequence[str], /) -> torch.Tensor:
+        """Return the embeddings of texts, float32 (N, D)."""
+
+    def pixels(self, picture: Image.Image, /) -> dict[str, torch.Tensor]:
+        """Return what the network is given of a picture, on the CPU."""
+
+    def picture(self, pixels: dict[str, torch.Tensor], /) -> torch.Tensor:
+        """Return the embedding of a picture, float32 (D,)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +93,7 @@ class _Embedded:
 
 class ContrastiveModel:
     """
-    One open_clip model with the text embeddings of its prompts, each set computed once.
+    One model with the text embeddings of its prompts, each set computed once.
 
     A class's score is the probability of its prompt ensemble against the neutral one: for a
     model trained with softmax (CLIP) the sigmoid of the scaled difference of cosines, for one
@@ -81,68 +104,41 @@ class ContrastiveModel:
     checked = True
     """Its weights are checked as it is loaded, since the text embeddings come from them."""
 
-    def __init__(self, reference: ModelReference, options: VlmOptions) -> None:
+    def __init__(
+        self,
+        reference: ModelReference,
+        options: VlmOptions,
+        opens: Callable[[ModelReference, VlmOptions], Embedder],
+    ) -> None:
         """
-        Load the model; ModelError when that cannot be done.
+        Load the model by `opens`; ModelError when that cannot be done.
 
         A class is asserted from its calibrated operating point on, or from the threshold where
         it has none. With the `native` field of view a processor that crops the centre may do so.
         """
-        self._device = backend.prepare(options.device, options.threads)
-        self._dtype = backend.arithmetic(options.dtype)
         self._threshold = options.threshold
         self._name = reference.text
         self._reference = reference
         self._calibration = options.calibration
-        self._native = options.field_of_view == 'native'
         self._prompt = options.prompt or DEFAULT
         self._embedded: dict[str, _Embedded] = {}
-        with backend.loading(reference.text):
-            self._load(reference)
+        with backend.loading(reference.text, reference.directory):
+            self._embedder = opens(reference, options)
+            self._model = self._embedder.model
+            self._shown = Shown(
+                reference.text,
+                self._encode,
+                options.field_of_view == 'native',
+                self._embedder.fill,
+            )
             self._prompts(self._prompt)
 
-    def _load(self, named: ModelReference) -> None:
-        import open_clip
-
-        if named.directory is not None:
-            name, pretrained = f'local-dir:{named.directory}', None
-        else:
-            name, pretrained = named.name, named.pretrained or None
-        precision = {'float32': 'fp32', 'bfloat16': 'pure_bf16', 'float16': 'pure_fp16'}[
-            str(self._dtype).removeprefix('torch.')
+    def _encode(self, bgr: np.ndarray) -> list[np.ndarray]:
+        """Return all that the network is given of a BGR picture."""
+        made = self._embedder.pixels(_picture(bgr))
+        return [
+            made[name].float().numpy() for name in sorted(made) if made[name].is_floating_point()
         ]
-        model, self._transform = open_clip.create_model_from_pretrained(
-            name, pretrained, precision=precision, device=self._device, weights_only=True
-        )
-        self._crop: tuple[int, int] | None = None
-        if self._resize_mode(model) == 'shortest' and self._native:
-            size = model.visual.image_size
-            height, width = size if isinstance(size, (list, tuple)) else (size, size)
-            self._crop = width, height
-        elif self._resize_mode(model) == 'shortest':
-            # The shortest edge with a centre crop would hide the frame's sides from the model.
-            model, self._transform = open_clip.create_model_from_pretrained(
-                name,
-                pretrained,
-                precision=precision,
-                device=self._device,
-                weights_only=True,
-                image_resize_mode='longest',
-            )
-        self._model = model.eval()
-        # Before anything is embedded, so that what is wrong is named by its weights.
-        check_values(named.text, self._model)
-        self._tokenizer = open_clip.get_tokenizer(name)
-        with torch.inference_mode():
-            self._scale = float(model.logit_scale.exp())
-            bias = getattr(model, 'logit_bias', None)
-            self._bias = None if bias is None else float(bias)
-        if self._bias == 0:
-            # open_clip takes 0 where the file has none, and a model that is scored by its
-            # sigmoid then asserts nearly everything. No training ends at exactly 0.
-            raise refuse_lacking(
-                named.text, ['logit_bias'], 'leave out init_logit_bias if it has none'
-            )
 
     def _prompts(self, prompt: str) -> _Embedded:
         """
@@ -163,19 +159,9 @@ class ContrastiveModel:
         return self._embedded[prompt]
 
     def _embed_set(self, prompts: PromptSet, points: Mapping[str, OperatingPoint]) -> _Embedded:
-        import open_clip
-
         with torch.inference_mode():
-            classes = (
-                open_clip.build_zero_shot_classifier(
-                    self._model,
-                    self._tokenizer,
-                    [prompts.classes[name] for name in CLASSES],
-                    prompts.templates,
-                    device=self._device,
-                )
-                .float()
-                .T
+            classes = self._embedder.classes(
+                [prompts.classes[name] for name in CLASSES], prompts.templates
             )
             self._check_unit(classes, 'the name of a class')
             return _Embedded(
@@ -186,19 +172,9 @@ class ContrastiveModel:
                 points,
             )
 
-    @staticmethod
-    def _resize_mode(model: Any) -> str:
-        visual = getattr(model, 'visual', None)
-        config = getattr(visual, 'preprocess_cfg', None) or {}
-        return str(config.get('resize_mode', 'shortest')).lower()
-
     def _embed(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the mean embedding of some texts, unit length, (D,)."""
-        embedded = (
-            self._model.encode_text(self._tokenizer(list(texts)).to(self._device), normalize=True)
-            .float()
-            .mean(0)
-        )
+        embedded = self._embedder.texts(texts).mean(0)
         unit: torch.Tensor = embedded / embedded.norm()
         self._check_unit(unit, 'a text')
         return unit
@@ -215,7 +191,8 @@ class ContrastiveModel:
 
     def raw_scores(self, query: Query) -> dict[str, float]:
         """Return the uncalibrated score of each class and of SAFETY, 0 to 1."""
-        return self._scores(query.picture, self._prompts(self._prompt_of(query)))
+        shown, _ = self._shown.fit(query.picture)
+        return self._scores(shown, self._prompts(self._prompt_of(query)))
 
     def _prompt_of(self, query: Query) -> str:
         """Return the id of the prompt set of a query; FrameError for what has no words to it."""
@@ -227,19 +204,18 @@ class ContrastiveModel:
         return query.prompt.id if query.prompt else self._prompt
 
     def _scores(self, bgr: np.ndarray, asked: _Embedded) -> dict[str, float]:
-        picture = Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))
+        scale, bias = self._embedder.scale, self._embedder.bias
         with torch.inference_mode():
-            pixels = self._transform(picture)[None].to(self._device, self._dtype)
-            image = self._model.encode_image(pixels, normalize=True).float()[0]
+            image = self._embedder.picture(self._embedder.pixels(_picture(bgr)))
             self._check_unit(image, 'the picture')
             similar = asked.classes @ image
-            if self._bias is None:
-                logits = self._scale * (similar - asked.neutral @ image)
+            if bias is None:
+                logits = scale * (similar - asked.neutral @ image)
             else:
-                logits = self._scale * similar + self._bias
+                logits = scale * similar + bias
             scores = torch.sigmoid(logits.double()).cpu().numpy()
             safe = float(
-                torch.sigmoid(self._scale * (asked.safe - asked.unsafe).double() @ image.double())
+                torch.sigmoid(scale * (asked.safe - asked.unsafe).double() @ image.double())
             )
         return {
             **{name: float(value) for name, value in zip(CLASSES, scores, strict=True)},
@@ -248,15 +224,13 @@ class ContrastiveModel:
 
     def describe(self, query: Query) -> Description:
         """Return scores, mentions and judgement of the frame's own picture."""
+        prompt = self._prompt_of(query)
+        shown, view = self._shown.fit(query.picture)
         begin = time.perf_counter()
-        prompt, bgr = self._prompt_of(query), query.picture
         asked = self._prompts(prompt)
-        raw = self._scores(bgr, asked)
+        raw = self._scores(shown, asked)
         safe, may_go = asked.decide(calibration.SAFETY, raw.pop(calibration.SAFETY), 0.5)
         decided = {name: asked.decide(name, score, self._threshold) for name, score in raw.items()}
-        view = WHOLE
-        if self._crop is not None:
-            view = centre_crop(bgr.shape[1], bgr.shape[0], self._crop, self._crop)
         # Ten digits are kept: more than the arithmetic gives, and the same in every record.
         return Description(
             model=self._name,
@@ -270,3 +244,7 @@ class ContrastiveModel:
             view=view,
             latency=time.perf_counter() - begin,
         )
+
+
+def _picture(bgr: np.ndarray) -> Image.Image:
+    return Image.fromarray(cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2RGB))

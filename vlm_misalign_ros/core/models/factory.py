@@ -29,7 +29,8 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     forms,
 )
-from vlm_misalign_ros.core.models.files import weights_hash
+from vlm_misalign_ros.core.models.files import files_hash, weights_hash
+from vlm_misalign_ros.core.models.label_maps import ClassMap, class_map
 from vlm_misalign_ros.core.types import Kind, Role
 
 
@@ -59,9 +60,15 @@ def check(reference: ModelReference, role: Role) -> None:
 
 def model_hash(reference: ModelReference) -> str:
     """Return the hash of a local model's files, or the string that names another one."""
-    if reference.directory is None:
-        return reference.text
-    return weights_hash(reference.directory)
+    return local_hash(reference) or reference.text
+
+
+def local_hash(reference: ModelReference) -> str:
+    """Return the hash of a local model's files; empty for one that is not local."""
+    if reference.file is not None:
+        family: Any = FAMILIES.load(reference.family)
+        return files_hash(family.files(reference), reference.file.parent)
+    return '' if reference.directory is None else weights_hash(reference.directory)
 
 
 def model_facts(text: str, **options: Any) -> dict[str, Any]:
@@ -102,6 +109,28 @@ def load_segmentation(model: str, **options: Any) -> CheckedSegmentation:
     found = CheckedSegmentation(model, opened)
     try_out(found)
     return found
+
+
+def classes_of(reference: ModelReference, label_map: str) -> ClassMap | None:
+    """
+    Return what a segmentation model's classes are in Cityscapes, without loading it.
+
+    None where its files are not here, or its family (of a plug-in, say) does not tell.
+    """
+    family: Any = FAMILIES.load(reference.family)
+    if reference.file is not None:
+        found: ClassMap = family.class_map(reference, label_map)
+        return found
+    tell = getattr(family, 'class_names', None)
+    if tell is None or reference.directory is None:
+        return None
+    return class_map(tell(reference), reference.text, label_map)
+
+
+def classes_told(model: CheckedSegmentation) -> str:
+    """Return in words what a model tells of the 19 classes; empty where that is everything."""
+    classes = getattr(model, 'classes', None)
+    return classes.told(model.text) if isinstance(classes, ClassMap) else ''
 
 
 def load_vlm(model: str, **options: Any) -> CheckedVlm:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,14 @@ def check_directory(
 
 def weights_hash(directory: Path) -> str:
     """Return the SHA-256 over names and bytes of a model directory's files, notes left out."""
+    files = (path for path in directory.rglob('*') if path.is_file() and path.name not in NOTES)
+    return files_hash(files, directory)
+
+
+def files_hash(files: Iterable[Path], directory: Path) -> str:
+    """Return the SHA-256 over names, relative to `directory`, and bytes of files."""
     total = hashlib.sha256()
-    for path in sorted(
-        path for path in directory.rglob('*') if path.is_file() and path.name not in NOTES
-    ):
+    for path in sorted(files):
         total.update(path.relative_to(directory).as_posix().encode() + b'\0')
         try:
             with path.open('rb') as stream:

@@ -29,10 +29,12 @@ from urllib.error import HTTPError
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.models.families import ModelReference
+from vlm_misalign_ros.core.models.library_options import Options
 from vlm_misalign_ros.core.models.weights import shards_of
 
 PATIENCE = 6.0
 """Seconds that a hub may take to answer."""
+_OF_TRANSFORMERS = ('transformers', 'transformers-clip')
 _TRANSFORMERS = (
     ('config.json',),
     (
@@ -57,12 +59,24 @@ class Needed:
 
     repository: str
     groups: tuple[tuple[str, ...], ...]
+    revision: str | None = None
+    """Branch, tag or commit; None for what the hub shows."""
 
 
-def needed(reference: ModelReference) -> tuple[list[Needed], str]:
-    """Return what a model needs of the hub, and the address of weights that lie elsewhere."""
-    if reference.family == 'transformers':
-        return [Needed(reference.name, _TRANSFORMERS)], ''
+def _of_transformers(repository: str, options: Options) -> Needed:
+    folder = f'{options["subfolder"]}/' if options.get('subfolder') else ''
+    groups = tuple(tuple(folder + file for file in group) for group in _TRANSFORMERS)
+    return Needed(repository, groups, options.get('revision'))
+
+
+def needed(reference: ModelReference, options: Options | None = None) -> tuple[list[Needed], str]:
+    """
+    Return what a model needs of the hub, and the address of weights that lie elsewhere.
+
+    `options` are its model_kwargs, which may name a revision and a folder.
+    """
+    if reference.family in _OF_TRANSFORMERS:
+        return [_of_transformers(reference.name, options or {})], ''
     if reference.name.startswith('hf-hub:'):
         repository = reference.name.removeprefix('hf-hub:').partition('@')[0]
         return [Needed(repository, (('open_clip_config.json',), _OPEN_CLIP_WEIGHTS))], ''
@@ -86,16 +100,18 @@ def needed(reference: ModelReference) -> tuple[list[Needed], str]:
     return found, address
 
 
-def check_there(reference: ModelReference) -> None:
+def check_there(reference: ModelReference, options: Options | None = None) -> None:
     """
     Raise ModelError for a model that is neither on this machine nor to be had.
+
+    `options` are its model_kwargs.
 
     A model of a directory, and one of a family of a plug-in, is not looked for. What a hub answers
     that is neither yes nor no (it is overloaded, say) is left to whoever loads the model.
     """
-    if reference.directory is not None or reference.family not in ('transformers', 'open_clip'):
+    if reference.directory is not None or reference.family not in (*_OF_TRANSFORMERS, 'open_clip'):
         return
-    wanted, address = needed(reference)
+    wanted, address = needed(reference, options)
     for need in wanted:
         if not _cached(need):
             _ask_hub(reference, need)
@@ -106,15 +122,15 @@ def check_there(reference: ModelReference) -> None:
 def _cached(need: Needed) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
+    def kept(file: str) -> object:
+        return try_to_load_from_cache(need.repository, file, revision=need.revision)
+
     def there(file: str) -> bool:
-        path = try_to_load_from_cache(need.repository, file)
+        path = kept(file)
         if not isinstance(path, str) or not file.endswith('.index.json'):
             return isinstance(path, str)
         # An index is small and comes first: what it names may not have come.
-        return all(
-            isinstance(try_to_load_from_cache(need.repository, shard), str)
-            for shard in shards_of(Path(path))
-        )
+        return all(isinstance(kept(shard), str) for shard in shards_of(Path(path)))
 
     with suppress(ValueError):
         return all(any(there(file) for file in group) for group in need.groups)
@@ -135,9 +151,7 @@ def _ask_hub(reference: ModelReference, need: Needed) -> None:
             f'{constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE is set',
             'fetch it where there is a network, or give the folder of the model',
         )
-    files = _within(
-        PATIENCE, reference, constants.ENDPOINT, lambda: _files_of(reference, need.repository)
-    )
+    files = _within(PATIENCE, reference, constants.ENDPOINT, lambda: _files_of(reference, need))
     for group in need.groups if files is not None else ():
         # Weights may have other names, which the libraries find; a configuration may not.
         weights = any(str(file).endswith(_SUFFIXES) for file in files or ())
@@ -150,7 +164,7 @@ def _ask_hub(reference: ModelReference, need: Needed) -> None:
             )
 
 
-def _files_of(reference: ModelReference, repository: str) -> Sequence[str] | None:
+def _files_of(reference: ModelReference, need: Needed) -> Sequence[str] | None:
     """Return the files of a repository; None where the hub says neither yes nor no."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
@@ -158,11 +172,12 @@ def _files_of(reference: ModelReference, repository: str) -> Sequence[str] | Non
         HfHubHTTPError,
         HFValidationError,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
-    hub = HfApi()
+    hub, repository = HfApi(), need.repository
     try:
-        found = hub.model_info(repository, timeout=PATIENCE)
+        found = hub.model_info(repository, revision=need.revision, timeout=PATIENCE)
         if found.gated:
             hub.auth_check(repository)
     except GatedRepoError as error:
@@ -176,6 +191,11 @@ def _files_of(reference: ModelReference, repository: str) -> Sequence[str] | Non
             f'model {reference.text!r} needs {repository!r}, which is not on the hub, or is '
             'private',
             'check the name; a folder is given as a path, such as ./NAME',
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f'{repository!r} on the hub has no revision {need.revision!r}',
+            f'model {reference.text!r} is asked for at it in model_kwargs; check the name',
         ) from error
     except HfHubHTTPError:
         return None

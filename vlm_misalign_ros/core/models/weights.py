@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,16 @@ def check_mismatched(text: str, mismatched: Iterable[Any]) -> None:
         )
 
 
+def check_offloaded(text: str, model: torch.nn.Module, missing: Collection[str]) -> None:
+    """Raise ModelError for weights that a file lacked and that lie where `poison` cannot fill."""
+    tensors = model.state_dict(keep_vars=True)
+    lost = [name for name in missing if name in tensors and tensors[name].is_meta]
+    if lost:
+        raise refuse_lacking(
+            text, lost, 'without a device_map that offloads it is tried whether they matter'
+        )
+
+
 def poison(model: torch.nn.Module, missing: Collection[str]) -> frozenset[str]:
     """
     Fill with NaN what a file lacked, in place of the random values; return the names filled.
@@ -226,12 +237,31 @@ _INF = float('inf')
 def _tensors(
     model: torch.nn.Module, unused: Collection[str]
 ) -> Iterator[tuple[str, torch.Tensor, bool]]:
+    held = _offloaded(model)
     for name, parameter in model.named_parameters():
         if parameter.numel() and name not in unused:
-            yield name, parameter.detach(), True
+            yield name, held[name]() if name in held else parameter.detach(), True
     for name, buffer in model.named_buffers():
         if buffer.numel() and name not in unused:
-            yield name, buffer.detach(), False
+            yield name, held[name]() if name in held else buffer.detach(), False
+
+
+def _offloaded(model: torch.nn.Module) -> dict[str, Callable[[], torch.Tensor]]:
+    """Return how to get, by name, the weights that accelerate fetches when they are needed."""
+    found: dict[str, Callable[[], torch.Tensor]] = {}
+    for prefix, module in model.named_modules():
+        hook = getattr(module, '_hf_hook', None)
+        for part in getattr(hook, 'hooks', (hook,)):
+            kept = getattr(part, 'weights_map', None)
+            if part is None or kept is None or not part.offload:
+                continue
+            deep = part.place_submodules
+            tensors = (*module.named_parameters(recurse=deep), *module.named_buffers(recurse=deep))
+            for name, tensor in tensors:
+                if tensor.is_meta:
+                    whole = f'{prefix}.{name}' if prefix else name
+                    found[whole] = partial(kept.__getitem__, name)
+    return found
 
 
 def _range(tensor: torch.Tensor) -> tuple[float, float]:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,16 @@ from vlm_misalign_ros.core.stamps import PATTERN
 
 Stamp = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 """Header time as records have it, seconds.nanoseconds."""
+
+
+class Closing(str, Enum):
+    """Why a frame was closed."""
+
+    COMPLETE = 'complete'
+    DEADLINE = 'deadline'
+    OVERFLOW = 'overflow'
+    RESET = 'reset'
+    END = 'end'
 
 
 class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run', omit_defaults=True):

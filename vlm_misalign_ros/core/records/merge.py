@@ -49,12 +49,14 @@ from vlm_misalign_ros.core.settings.nodes import (
 )
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
+from vlm_misalign_ros.core.types import Protocol
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
 """Settings of the evaluation that change no record."""
 _FREE_OF_MODELS = (
     'model',
     'calibration',
+    'label_map',
     'device',
     'threads',
     'queue_size',
@@ -224,6 +226,7 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(entry: Mapping[str, Any]) -> list[Any]:
     """Return what of a model's entry in a manifest decides what it says."""
+    label_map = entry.get('label_map') or {}
     return [
         entry.get('role'),
         entry.get('sha256') or entry.get('model'),
@@ -231,6 +234,8 @@ def _model(entry: Mapping[str, Any]) -> list[Any]:
         entry.get('prompts_sha256'),
         entry.get('ask'),
         entry.get('paraphrases_sha256'),
+        label_map.get('sha256') or label_map.get('name'),
+        entry.get('lacking'),
         # A server may have another model under the name by now.
         ((entry.get('served') or {}).get('server') or {}).get('model'),
     ]
@@ -273,7 +278,9 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
             if record.condition.corruption == UNKNOWN:
                 # One source frame may have lost its condition several times.
                 key = (*key, record.stamp)
-            if key in seen:
+            # A frame that is held is in its run as often as it was shown.
+            held = record.protocol is Protocol.HELD and seen.get(key) == folder
+            if key in seen and not held:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
                     'merge runs that share no frames',

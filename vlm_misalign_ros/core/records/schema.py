@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.records.account import (
     LateRecord,
     Stamp,
 )
+from vlm_misalign_ros.core.records.account import Closing as Closing
 from vlm_misalign_ros.core.records.account import RunRecord as RunRecord
 from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
@@ -46,6 +47,7 @@ from vlm_misalign_ros.core.types import (
     Kind,
     Mention,
     Presence,
+    Protocol,
     View,
 )
 
@@ -88,23 +90,14 @@ COUNTED = (Status.SCORED, *LOST)
 """What can become of a frame: every picture is, for every model, in exactly one of these."""
 
 
-class Closing(str, Enum):
-    """Why a frame was closed."""
-
-    COMPLETE = 'complete'
-    DEADLINE = 'deadline'
-    OVERFLOW = 'overflow'
-    RESET = 'reset'
-    END = 'end'
-
-
 class ConditionEntry(msgspec.Struct, frozen=True):
     """What was done to the picture."""
 
     corruption: str
-    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it."""
+    """`clean`, `blank`, the name of a corruption, or `unknown` where nothing told it; of several
+    at once all of them, such as `low_light:2+motion_blur:1`."""
     severity: int
-    """1 to 5; 0 for clean and blank."""
+    """1 to 5, the highest of several; 0 for clean and blank."""
     name: str
     """Both in one, such as `motion_blur:3`."""
     seed: int
@@ -122,12 +115,15 @@ class ConfidenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The highest class probability."""
     entropies: dict[str, float] = msgspec.field(default_factory=dict)
     """Mean entropy by predicted class, 0 to 1; absent where none was told."""
+    lacking: list[str] = msgspec.field(default_factory=list)
+    """Classes that the model cannot tell: `frame_iou` is over the others, and the pixels of these
+    are in no cell; absent where it can tell all 19."""
 
     @classmethod
     def of(cls, told: Confidence) -> ConfidenceEntry:
-        """Return what was told, classes in alphabetical order."""
+        """Return what was told, entropies in alphabetical order."""
         by_class = {name: told.entropies[name] for name in sorted(told.entropies)}
-        return cls(told.entropy, told.confidence, by_class)
+        return cls(told.entropy, told.confidence, by_class, list(told.lacking))
 
 
 class SegmentationEntry(msgspec.Struct, frozen=True):
@@ -148,6 +144,11 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the mask could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Return the classes that the model cannot tell."""
+        return () if self.confidence is None else tuple(self.confidence.lacking)
 
 
 class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -299,6 +300,9 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
     """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
     where not at 0."""
+    protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
+    """How the frames of the source hang together in time; absent for single frames, and where
+    nothing told it."""
 
 
 Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | GapRecord | AccountingRecord

@@ -81,7 +81,8 @@ def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> 
                 'scenes_told_by': {rule.value: count for rule, count in table.rules.items()},
                 'overall': _overall(table, kinds),
                 'reader': _reader(table, kinds),
-                'miou': _mious(table),
+                table.known.miou: _mious(table),
+                **({'lacking': list(table.known.lacking)} if table.known.lacking else {}),
                 'differences': _differences(table),
                 'flips': judgement_flips(table),
                 'against_mask': against_mask(table, readers),
@@ -151,8 +152,14 @@ def _reader(table: Table, kinds: Kinds | None) -> dict[str, Any]:
 
 
 def _mious(table: Table) -> dict[str, Any]:
-    """Return the mIoU of each condition with its interval; NaN where there was no mask."""
-    result = {}
+    """
+    Return the mIoU of each condition with its interval; NaN where there was no mask.
+
+    Empty where masks of models with different classes are mixed.
+    """
+    result: dict[str, Any] = {}
+    if table.known.mixed:
+        return result
     for condition in table.condition_names:
         hits, unions = table.ious(table.of(condition))
         scenes = int((unions.sum(axis=1) > 0).sum())

@@ -106,9 +106,7 @@ def _misfit(place: Path, models: Sequence[str], conditions: Sequence[str]) -> st
     for name in models:
         if name not in has:
             return f'it has no model {name!r}; it has ' + (', '.join(has) or 'none')
-    configuration = _json(place / 'manifest.json').get('configuration')
-    replay = configuration.get('replay') if isinstance(configuration, dict) else None
-    told = replay.get('conditions') if isinstance(replay, dict) else None
+    told = _conditions(_json(place / 'manifest.json'))
     try:
         shown = [entry.name for entry in parse_conditions(told)] if told else []
     except ConfigurationError:
@@ -116,6 +114,16 @@ def _misfit(place: Path, models: Sequence[str], conditions: Sequence[str]) -> st
         return ''
     lacking = [name for name in conditions if name not in shown] if shown else []
     return f'it shows no {lacking[0]}; it shows {", ".join(shown)}' if lacking else ''
+
+
+def _conditions(manifest: Mapping[str, Any]) -> Any:
+    """Return the conditions that a manifest says its run went through, as they are written."""
+    scenario = manifest.get('scenario')
+    if isinstance(scenario, dict):
+        return scenario.get('conditions')
+    configuration = manifest.get('configuration')
+    replay = configuration.get('replay') if isinstance(configuration, dict) else None
+    return replay.get('conditions') if isinstance(replay, dict) else None
 
 
 def _models(place: Path) -> list[str]:

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.records.schema import Status as State
 from vlm_misalign_ros.core.report.unseen import Unseen
 from vlm_misalign_ros.core.report.verdict import Check, Status
 from vlm_misalign_ros.core.stamps import parse_stamp
+from vlm_misalign_ros.core.types import Protocol
 
 MIXED = 'data of one piece'
 """The name of the check."""
@@ -73,6 +74,8 @@ class Evidence:
     epochs: Counter[tuple[str | None, int]] = field(default_factory=Counter)
     stretches: dict[tuple[str | None, int], Lost] = field(default_factory=dict)
     beside: dict[str, _Beside] = field(default_factory=dict)
+    pseudo: int = 0
+    """Frames whose labels are a model's."""
     accounts: list[AccountingRecord] = field(default_factory=list)
     gaps: list[Unseen] = field(default_factory=list)
 
@@ -106,6 +109,7 @@ class Evidence:
                 self.doubled.add((record.run, record.epoch, record.stamp))
         self.answered.update(n for n, entry in record.models.items() if entry.answer is not None)
         self.cached.update(record.timing.cached)
+        self.pseudo += record.protocol is Protocol.PSEUDO
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
@@ -167,6 +171,7 @@ class Evidence:
     def notes(self) -> list[str]:
         """Return what has to be known of a run's data beside its verdict."""
         return [
+            *self._pseudo(),
             *self._unverified(),
             *self._kept(),
             *(note for record in self.accounts for note in _accounted(record)),
@@ -175,6 +180,13 @@ class Evidence:
             *self._unseen(),
             *self._looped(),
         ]
+
+    def _pseudo(self) -> Iterator[str]:
+        if self.pseudo:
+            yield (
+                f"the labels of {_frames(self.pseudo)} are a segmentation model's "
+                '(pseudo-labels): rates say how far two models disagree, not what is right'
+            )
 
     def _unverified(self) -> Iterator[str]:
         for name, count in self.unverified.items():

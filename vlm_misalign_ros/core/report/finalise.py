@@ -41,6 +41,8 @@ from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
+from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
+from vlm_misalign_ros.core.report.timelines import Gathering
 from vlm_misalign_ros.core.report.timing import Timings, to_table
 from vlm_misalign_ros.core.report.verdict import (
     Check,
@@ -54,7 +56,7 @@ from vlm_misalign_ros.core.report.verdict import (
 
 def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     """
-    Write the tables, analysis.json, verdict.json, junit.xml and report.html of a run folder.
+    Write tables, analysis.json, temporal.json, verdict.json, junit.xml and report.html of a run.
 
     Everything is made from records.jsonl, manifest.json, ending.json and, where somebody has
     labelled answers of the run, reader_audit.json, so it works again on
@@ -68,9 +70,10 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
+    over_time = Gathering()
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels, timings):
+        for gathering in (summary, evidence, labels, timings, over_time):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
@@ -101,7 +104,9 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
+    time = analyse_times(over_time.times())
     try:
+        write_temporal(folder, time)
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
         to_table(times).to_csv(folder / 'timing.csv', index=False)
         write_flat(folder / 'records.parquet', records)
@@ -112,7 +117,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         ) from error
     analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis, times)
+    write_report(folder, records, rows, verdict, analysis, time, times)
     return verdict
 
 

@@ -71,6 +71,9 @@ class _Judge:
         for name in lacking:
             yield self._impossible(f'the run shows no {name}; it shows {shown}')
         for rate in limit.rates:
+            if rate == MIOU and not self._tally.known.all:
+                yield self._impossible(self._tally.known.told)
+                continue
             chosen = (limit.model,) if limit.model else tuple(models)
             for model in ('',) if rate == MIOU else chosen:
                 for conditions in groups:
@@ -151,7 +154,9 @@ class _Judge:
     ) -> Check:
         other = self._baselines.get(relation.run, (rate,))
         if isinstance(other, Tally):
-            if model and model not in other.models:
+            if rate == MIOU and not other.known.all:
+                other = other.known.told
+            elif model and model not in other.models:
                 other = f'it has no model {model!r}; it has ' + ', '.join(other.models)
             elif lacking := [name for name in conditions if name not in other.conditions]:
                 other = 'it shows no ' + ', '.join(lacking)

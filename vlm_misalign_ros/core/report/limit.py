@@ -23,6 +23,7 @@ from enum import Enum
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN, UNKNOWN
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.metrics.rates import HEADLINES
+from vlm_misalign_ros.core.types import JOINED
 
 MIOU = 'miou'
 """The one subject that is no rate of a model: the quality of the segmentation."""
@@ -77,7 +78,7 @@ class Place:
 
     def holds(self, condition: str) -> bool:
         """Return whether a condition, given by its name, is one of these."""
-        corruption = condition.partition(':')[0]
+        corruption = condition if JOINED in condition else condition.partition(':')[0]
         if self.name == CORRUPTED:
             return corruption not in (CLEAN, BLANK, UNKNOWN)
         return condition in self.conditions if self.conditions else corruption == self.name

@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from math import isnan, nan
+from math import isinf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,15 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
+from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
+from vlm_misalign_ros.core.report.past import PAIRED
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
@@ -45,6 +48,7 @@ from vlm_misalign_ros.core.report.summary import (
     Row,
     few_scenes,
     further_lines,
+    known_of,
     lost_kinds,
     show,
 )
@@ -60,9 +64,14 @@ def write_report(
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
+    time: Mapping[str, Any] | None = None,
     timing: Sequence[TimingRow] = (),
 ) -> None:
-    """Write report.html into a run folder; RecordError when the disk refuses."""
+    """
+    Write report.html into a run folder; RecordError when the disk refuses.
+
+    Without `time` (temporal_analysis) it says nothing of that.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,7 +79,9 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(interval=show_interval, value=show_value, reader=in_words)
+    environment.filters.update(
+        interval=show_interval, value=show_value, reader=in_words, seconds=show_seconds
+    )
     seen = _Seen(folder)
     for record in records:
         seen.add(record)
@@ -94,8 +105,14 @@ def write_report(
         plot=plot(rows),
         models=analysis['models'],
         of_mask=OF_MASK,
+        time=time,
+        shares=SHARES,
+        lengths=LENGTHS,
+        compared_asks=[figure for figure in SHARES if figure.name in PAIRED],
         times=[_times(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few=few_scenes(rows),
+        known=known_of(rows).told,
+        miou=_title(known_of(rows)),
         few_scenes=FEW_SCENES,
         worst=_worst(folder, seen.pictured),
         frames=seen.frames,
@@ -160,6 +177,23 @@ def show_value(value: float | None, digits: int = 3) -> str:
     return '–' if value is None or isnan(value) else f'{value:.{digits}f}'
 
 
+def show_seconds(entry: Mapping[str, Any]) -> str:
+    """
+    Return `0.40 s [0.20, 1.10]`, or a dash where nothing lasted.
+
+    More than the longest time that anybody looked is `> 3.00 s`; a star as in `show_interval`.
+    """
+    if not entry['durations']:
+        return '–'
+    star = '*' * (entry['scenes'] < FEW_SCENES)
+    if isnan(entry['value']):
+        return f'> {entry["longest"]:.2f} s{star}'
+    if isnan(entry['low']) or isnan(entry['high']):
+        return f'{entry["value"]:.2f} s{star}'
+    high = '…' if isinf(entry['high']) else f'{entry["high"]:.2f}'
+    return f'{entry["value"]:.2f} s [{entry["low"]:.2f}, {high}]{star}'
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / 'manifest.json').read_text(encoding='utf-8'))
@@ -193,6 +227,11 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
         'safety_scenes': [row.hazard_scenes, row.clear_scenes],
         'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
     }
+
+
+def _title(known: Known) -> str:
+    """Return the head of the column of mIoU."""
+    return 'mIoU' if known.all else f'mIoU of {known.count} classes'
 
 
 TWO_TRUTHS = (

@@ -24,7 +24,7 @@ from plotly.subplots import make_subplots
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.metrics.rates import HEADLINES, RateRow
-from vlm_misalign_ros.core.report.summary import ALL, Row
+from vlm_misalign_ros.core.report.summary import ALL, Row, known_of
 
 _COLORS = ('#0b6bcb', '#c0392b', '#1e8449', '#8e44ad', '#b9770e', '#117a8b')
 
@@ -91,10 +91,15 @@ def _miou(rows: Sequence[Row]) -> Any:
         x=[row.severity for row in rows],
         y=[row.miou for row in rows],
         mode='lines+markers',
-        name='segmentation',
+        name=_named(rows),
         line={'color': '#333'},
         hovertemplate='%{y:.3f}',
     )
+
+
+def _named(rows: Sequence[Row]) -> str:
+    known = known_of(rows)
+    return 'segmentation' if known.all else f'segmentation ({known.count} classes)'
 
 
 def _rate(rows: Sequence[Row], rate: RateRow, model: str, color: str) -> Any:

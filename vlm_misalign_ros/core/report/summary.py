@@ -20,7 +20,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.metrics.clustered import by_scene
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, miou
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
+from vlm_misalign_ros.core.metrics.known import MIOU, Known
 from vlm_misalign_ros.core.metrics.rates import HEADLINES, Rate, rates
 from vlm_misalign_ros.core.metrics.scenes import Scenes
 from vlm_misalign_ros.core.records.account import LateRecord
@@ -64,6 +65,8 @@ class Row:
     confusion: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     confusion_visible: np.ndarray = field(default_factory=lambda: np.zeros(SHAPE, np.int64))
     """Over what an occluder leaves to see; without one, over all pixels."""
+    known: Known = field(default_factory=Known)
+    """Which classes the masks could tell."""
     segmented: int = 0
     """Frames with a scored mask."""
     verified: int = 0
@@ -100,13 +103,17 @@ class Row:
 
     @property
     def miou(self) -> float:
-        """Return the mIoU over the frames of the condition; NaN without a mask."""
-        return float(miou(self.confusion))
+        """
+        Return the mIoU over the frames of the condition, of the classes that the masks can tell.
+
+        It is called `known.miou`. NaN without a mask, and where masks can tell different classes.
+        """
+        return nan if self.known.mixed else float(miou(self.confusion))
 
     @property
     def miou_visible(self) -> float:
         """Return the same over what an occluder leaves to see."""
-        return float(miou(self.confusion_visible))
+        return nan if self.known.mixed else float(miou(self.confusion_visible))
 
     def rates(self) -> dict[str, Rate]:
         """Return every rate by name, with its interval over scenes where they are known."""
@@ -141,6 +148,7 @@ class _Sum:
         row.further.update(more.further)
         row.segmented += more.segmented
         row.verified += more.verified
+        row.known.take(more.known)
         row.confusion += more.confusion
         row.confusion_visible += more.confusion_visible
         self.sources.extend(other.sources)
@@ -197,6 +205,7 @@ class Summary:
                 row.confusion += matrices[0]
                 row.confusion_visible += matrices[1]
                 row.segmented += 1
+                row.known.add(record.segmentation.lacking)
 
     def rows(self) -> list[Row]:
         """Return the rows by condition, then the sums over all conditions."""
@@ -300,9 +309,26 @@ def further_lines(rows: Sequence[Row]) -> list[str]:
     return [f'further classes, not scored, mentions a frame: {"; ".join(told)}']
 
 
+def known_of(rows: Iterable[Row]) -> Known:
+    """Return which classes the masks of all rows could tell."""
+    known = Known()
+    for row in rows:
+        known.take(row.known)
+    return known
+
+
+def _mious(row: Row, others: Sequence[str]) -> dict[str, float]:
+    """Return a row's mIoU under its name; NaN under that of all 19, and of other rows' classes."""
+    names = [MIOU, 'miou_visible', *others]
+    values = {row.known.miou: row.miou, row.known.named('miou_visible'): row.miou_visible}
+    return {name: values.get(name, nan) for name in names}
+
+
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a table with every rate, its interval and its counts."""
     further = further_names(rows)
+    parted = [row.known for row in rows if not row.known.all and not row.known.mixed]
+    others = [known.named(name) for known in parted for name in (MIOU, 'miou_visible')]
     return pd.DataFrame(
         [
             {
@@ -317,8 +343,7 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 'cut': row.cut,
                 'segmented': row.segmented,
                 **{f'further_{name}': row.further[name] for name in further},
-                'miou': row.miou,
-                'miou_visible': row.miou_visible,
+                **_mious(row, list(dict.fromkeys(others))),
                 'scenes': row.scenes,
                 'hazard_scenes': row.hazard_scenes,
                 'clear_scenes': row.clear_scenes,

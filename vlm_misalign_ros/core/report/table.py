@@ -25,7 +25,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 
 import numpy as np
@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import SCORED
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, VOID
 from vlm_misalign_ros.core.metrics.counts import FIELDS
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.rates import RateRow, terms
 from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import (
@@ -108,6 +109,8 @@ class Table:
     """Severity of each condition; 0 for clean and blank."""
     styles: np.ndarray
     """Index into types.Style of the answer, int8 (N,); -1: not known."""
+    known: Known = field(default_factory=Known)
+    """Which classes the masks could tell."""
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -198,6 +201,7 @@ class _Frames:
         self.hazards, self.sweeps = array('b'), array('b')
         self.sweep_names: tuple[str, ...] = ()
         self.ious = array('q')
+        self.known = Known()
 
     def add(self, record: FrameRecord, truth: TruthEntry, source: int, condition: int) -> None:
         """Append one frame."""
@@ -215,6 +219,8 @@ class _Frames:
         for name in self.sweep_names:
             told = truth.sweep.get(name)
             self.sweeps.append(-1 if told is None else _HAZARDS.index(told))
+        if mask.status is Status.SCORED:
+            self.known.add(mask.lacking)
         self.ious.extend(_hits_and_unions(mask))
 
 
@@ -339,6 +345,7 @@ class _Collected:
             {key: sweeps[:, column] for column, key in enumerate(frames.sweep_names)},
             tuple(severity for _, _, severity in shown),
             _bytes(model.styles)[line],
+            frames.known,
         )
 
 

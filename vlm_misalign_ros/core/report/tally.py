@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, from_cells, mious
 from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval, korn_graubard, mean_of_two
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.paired import Terms, jackknife, mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, RateRow
 from vlm_misalign_ros.core.metrics.rates import Interval as Kind
@@ -100,6 +101,8 @@ class Tally:
         self.conditions: dict[str, None] = {}
         """Names, in order of first sight."""
         self.models: dict[str, None] = {}
+        self.known = Known()
+        """Which classes the masks could tell."""
         self._cells: dict[tuple[str, str], Cell] = {}
         self._numbered = np.zeros(0, np.int64)
         self.frames: dict[Key, tuple[int, int]] = {}
@@ -130,6 +133,8 @@ class Tally:
             self._put((model, condition), record, number, told)
         mask = record.segmentation
         cells = None
+        if mask.status is Status.SCORED:
+            self.known.add(mask.lacking)
         if mask.status is Status.SCORED and mask.cells:
             cells = tuple(n for cell in mask.cells for n in cell) if self._masks else ()
         self._put(('', condition), record, number, cells)

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.report.summary import (
     few,
     few_scenes,
     further_lines,
+    known_of,
     lost_kinds,
 )
 
@@ -50,13 +51,17 @@ def format_table(rows: Sequence[Row]) -> str:
     titles = {}
     for condition, group in groupby(rows, lambda row: row.condition):
         block = list(group)
-        titles[len(lines)] = f'{condition}: {_scenes(block)}, mIoU {number(block[0].miou)}'
+        titles[len(lines)] = f'{condition}: {_scenes(block)}, {_mask(block[0])}'
         lines += [_cells(row, lost) for row in block]
-    below = few_scenes(rows)
+    below = [line for line in (few_scenes(rows), known_of(rows).told) if line]
     alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
-    return '\n'.join(
-        [*_aligned(lines, titles), *([below] if below else []), *alike, *further_lines(rows)]
-    )
+    return '\n'.join([*_aligned(lines, titles), *below, *alike, *further_lines(rows)])
+
+
+def _mask(row: Row) -> str:
+    """Return the mIoU of a row, with the number of classes where that is not all of them."""
+    of = '' if row.known.all else f' of {row.known.count} classes'
+    return f'mIoU{of} {number(row.miou)}'
 
 
 def _cells(row: Row, lost: Sequence[Status]) -> list[str]:

@@ -27,7 +27,9 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
+from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
     CorruptionParameters,
@@ -47,6 +49,7 @@ from vlm_misalign_ros.core.settings.outside import (
 )
 from vlm_misalign_ros.core.settings.parameters import build
 from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
+from vlm_misalign_ros.core.settings.ros import OVERRIDES, RosSettings, read_ros
 
 MODES = ('evaluation', 'live')
 SECTIONS = (
@@ -56,6 +59,9 @@ SECTIONS = (
     'out',
     'namespace',
     'remap',
+    'use_sim_time',
+    'log_level',
+    OVERRIDES,
     'replay',
     'corruption',
     'segmentation',
@@ -64,6 +70,8 @@ SECTIONS = (
     'monitor',
     'record',
     'recorder',
+    'annotate',
+    'annotator',
 )
 
 
@@ -85,6 +93,8 @@ class Configuration:
     """File of words that is laid over the lexicon, for every VLM; empty for none."""
     monitor: MonitorParameters
     recorder: RecorderParameters | None
+    annotator: AnnotatorParameters | None = None
+    ros: RosSettings = RosSettings()
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
     raw: dict[str, Any] = field(default_factory=dict)
@@ -246,6 +256,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         lexicon=lexicon,
         monitor=sections.monitor(names, segmentation is not None, outside),
         recorder=sections.recorder(names, segmentation is not None, outside),
+        annotator=read_annotator(data),
+        ros=read_ros(data),
         outside=outside,
         raw=dict(data),
     )
@@ -328,13 +340,22 @@ class _Sections:
                 'an evaluation runs in lockstep; for real time use mode: live',
             )
         parse_conditions(list(replay.conditions))
+        scenario_of(replay)
         return replay
 
     def corruption(self) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
         _reject(chosen, 'corruption', ('seed', 'follow_source'))
+        if chosen.get('scenario') and not self._live:
+            raise ConfigurationError(
+                "parameter 'scenario' of corruption is given in an evaluation",
+                'there replay says what each frame meets: give it as replay.scenario',
+            )
         fixed = {'seed': self._seed, 'follow_source': not self._live}
-        return build(CorruptionParameters, {**self._taking, **chosen, **fixed}, 'corruption')
+        values = {**self._taking, **chosen, **fixed}
+        corruption = build(CorruptionParameters, values, 'corruption')
+        scenario_of(corruption)
+        return corruption
 
     def monitor(
         self, models: tuple[str, ...], segmentation: bool, outside: tuple[OutsideParameters, ...]
@@ -367,5 +388,6 @@ class _Sections:
         }
         _reject(chosen, 'recorder', (*fixed, 'path'))
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
+        asked |= {name: monitor[name] for name in ('image_transport',) if name in monitor}
         values = {**self._reliability, **asked, **chosen, **fixed}
         return build(RecorderParameters, values, 'recorder')

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters
 from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
@@ -36,6 +37,7 @@ DOCUMENTED: tuple[tuple[str, type], ...] = (
     ('segmentation with a topic', OutsideMaskParameters),
     ('monitor', MonitorParameters),
     ('recorder', RecorderParameters),
+    ('annotator', AnnotatorParameters),
 )
 """The nodes in the order of docs/parameters.md."""
 

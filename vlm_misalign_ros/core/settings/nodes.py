@@ -17,19 +17,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.corruptions import Manner
-from vlm_misalign_ros.core.corruptions.measured import load as load_severities
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
+from vlm_misalign_ros.core.settings.inputs import InputParameters, TransportParameters
+from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.settings.working import (
+    HEARD,
     RELIABILITY,
     ManagedParameters,
     WorkingParameters,
@@ -62,6 +62,17 @@ class ReplayParameters:
         'conditions, one pass each: clean, blank (the control: a grey picture), NAME:3, NAME:1-5, '
         'NAME:1,3,5, or all (clean and every corruption of this package at 1-5)',
     )
+    scenario: str = parameter(
+        '',
+        'file of a scripted scenario (docs/corruptions.md), in place of `conditions`: one pass, '
+        'in which each frame meets what its stamp says',
+    )
+    hold: int = parameter(
+        1,
+        'frames that each frame of the data set is shown for, its degradation drawn anew',
+        minimum=1,
+        maximum=100_000,
+    )
     mode: str = parameter(
         'lockstep',
         'lockstep: the next frame when the monitor closed one; real_time: at `rate`',
@@ -88,7 +99,7 @@ class ReplayParameters:
 
 
 @dataclass(frozen=True)
-class CorruptionParameters(WorkingParameters):
+class CorruptionParameters(WorkingParameters, TransportParameters):
     """Parameters of the corruption node."""
 
     seed: int = parameter(0, 'run seed of every random draw', minimum=0)
@@ -98,6 +109,11 @@ class CorruptionParameters(WorkingParameters):
     )
     schedule: tuple[str, ...] = parameter(
         (), 'conditions to go through, `hold` seconds each, where camera/source is not followed'
+    )
+    scenario: str = parameter(
+        '',
+        'file of a scripted scenario (docs/corruptions.md), in place of `condition` and '
+        '`schedule`, where camera/source is not followed; it begins with the first picture',
     )
     hold: float = parameter(
         10.0, 'seconds of header time of each scheduled condition', minimum=0.1
@@ -124,19 +140,29 @@ class CorruptionParameters(WorkingParameters):
 class SegmentationParameters(ManagedParameters):
     """Parameters of the segmentation node."""
 
-    model: str = parameter('', 'transformers:NAME_OR_DIRECTORY or miniature:segformer')
+    model: str = parameter(
+        '', 'transformers:NAME_OR_DIRECTORY, onnx:FILE, torchscript:FILE or miniature:segformer'
+    )
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
     dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     input_height: int = parameter(
-        512, 'height the frame is resized to before the model; 0: as it is', minimum=0
+        512,
+        'height the frame is resized to before the model; 0: as it is; a model that takes its own '
+        'size alone gets that',
+        minimum=0,
+    )
+    label_map: str = parameter(
+        '',
+        "what the model's classes are in Cityscapes: a name of `vlm-misalign list label_maps`, or "
+        'a YAML file {its name or index: Cityscapes name or ignore}; empty: by their names',
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
 
 
 @dataclass(frozen=True)
-class VlmParameters(ManagedParameters, ServerParameters, AskParameters):
-    """Parameters of a VLM node; those of its ask stand first, those of a server next."""
+class VlmParameters(ManagedParameters, LibraryParameters, ServerParameters, AskParameters):
+    """Parameters of a VLM node: those of its ask, of a server, of a library, then its own."""
 
     name: str = parameter('', 'name of the model in topics and records')
     asks: tuple[str, ...] = parameter(
@@ -152,12 +178,11 @@ class VlmParameters(ManagedParameters, ServerParameters, AskParameters):
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
-        'miniature:NAME, openai:MODEL behind the server of base_url, or mask_reader, with '
-        ':FILE or :SEGMENTATION_MODEL for its least areas',
+        'transformers-clip:NAME_OR_DIR, miniature:NAME, openai:MODEL behind the server of '
+        'base_url, or mask_reader, with :FILE or :SEGMENTATION_MODEL for its least areas',
     )
     lexicon: str = parameter('', 'generative: YAML file of words, laid over the lexicon')
     device: str = parameter('auto', 'auto, cpu, cuda, cuda:N')
-    dtype: str = parameter('float32', 'arithmetic', choices=('float32', 'bfloat16', 'float16'))
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     max_new_tokens: int = parameter(
         96, 'generative: length of an answer at most', minimum=1, maximum=4096
@@ -184,7 +209,6 @@ class VlmParameters(ManagedParameters, ServerParameters, AskParameters):
         'generative: ask once more whether it is safe, for the probability of yes, and '
         'keep the likelihood of each mention',
     )
-    trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a server that will not do, before it is written down."""
@@ -239,7 +263,7 @@ class TruthParameters:
 
 
 @dataclass(frozen=True)
-class EvaluationParameters(TruthParameters):
+class EvaluationParameters(InputParameters, TruthParameters):
     """What the monitor and the offline analysis have in common."""
 
     models: tuple[str, ...] = parameter((), 'names of the VLM nodes whose answers are expected')
@@ -260,12 +284,6 @@ class EvaluationParameters(TruthParameters):
         'worst frames kept with picture and mask; 0: none, and no picture is received',
         minimum=0,
         maximum=1000,
-    )
-    label_encoding: str = parameter(
-        'cityscapes_label_ids',
-        'what the values of ground_truth/labels mean: a name of `vlm-misalign list encodings`, '
-        'auto (decided by the first maps, refused where two fit), or a YAML file that maps values '
-        'or colours to labels; `vlm-misalign labels` says which it is',
     )
     slop: float = parameter(
         0.0,
@@ -317,11 +335,11 @@ class MonitorParameters(EvaluationParameters):
     startup_timeout: float = parameter(
         300.0, 'seconds to wait for the first frame; live: for ever', minimum=1.0
     )
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
-class RecorderParameters:
+class RecorderParameters(TransportParameters):
     """Parameters of the bag recorder."""
 
     path: str = parameter('', 'folder of the bag to write')
@@ -337,20 +355,13 @@ class RecorderParameters:
     compression: str = parameter(
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
     """Return the parameters that a VLM node opens its model with; the prompt of its first ask."""
     found = {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
     return {**found, 'prompt': asks_of(parameters)[0].chosen.prompt}
-
-
-def manner_of(parameters: CorruptionParameters) -> Manner:
-    """Return how a run degrades; ConfigurationError for a file of severities that will not do."""
-    file = parameters.severity_by_miou
-    severities = load_severities(Path(file).expanduser()) if file else None
-    return Manner(severities, parameters.keep_lamps)
 
 
 def truth_settings(parameters: TruthParameters) -> TruthSettings:

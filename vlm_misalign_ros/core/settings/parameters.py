@@ -22,8 +22,9 @@ plain mapping into the typed object and refuses, by name, whatever is not allowe
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
@@ -47,6 +48,8 @@ class Parameter:
     choices: tuple[str, ...]
     live: bool
     """May be changed while the node runs."""
+    reads: Callable[[Any], Mapping[str, Any]] | None = None
+    """Checks a mapping, which travels as JSON; None for what is no mapping."""
 
     def holds(self, value: float) -> bool:
         """Return whether a number is in the range; NaN is in none."""
@@ -71,6 +74,7 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     live: bool = False,
+    reads: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> Any:
     """Return a dataclass field that carries a parameter's description and range."""
     metadata = {
@@ -79,6 +83,7 @@ def parameter(
         'maximum': maximum,
         'choices': choices,
         'live': live,
+        'reads': reads,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -98,6 +103,9 @@ def check(entry: Parameter, value: Any, owner: str) -> Any:
     Raises ConfigurationError naming the parameter, the value and what is allowed.
     """
     where = f'parameter {entry.name!r} of {owner} is {value!r}'
+    if entry.reads is not None:
+        found = entry.reads(value)
+        return json.dumps(found, sort_keys=True) if found else ''
     if entry.type is tuple:
         return _texts(value, where)
     if entry.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -139,6 +147,7 @@ def to_markdown(cls: type) -> str:
     lines = ['| parameter | type | default | allowed | meaning |', '|---|---|---|---|---|']
     for entry in table(cls):
         kind = 'list of str' if entry.type is tuple else entry.type.__name__
+        kind = 'mapping, or JSON' if entry.reads is not None else kind
         default = list(entry.default) if entry.type is tuple else entry.default
         meaning = entry.description + (' (live)' if entry.live else '')
         lines.append(

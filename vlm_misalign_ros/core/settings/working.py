@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from vlm_misalign_ros.core.settings.parameters import parameter
 
 RELIABILITY = ('reliable', 'best_effort')
+HEARD = 'QoS reliability of the subscriptions to images; what is published is reliable'
 POLICY = ('every_frame', 'latest')
 
 
@@ -35,7 +36,7 @@ class WorkingParameters:
     hung_after: float = parameter(
         60.0, 'seconds on one frame after which /diagnostics calls the node hung', minimum=0.1
     )
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, TWO_WHEELERS, V
 from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance, road_distance, scaled
 from vlm_misalign_ros.core.truth.corridor import Corridor, Road
 from vlm_misalign_ros.core.truth.inventory import Inventory, Thing
+from vlm_misalign_ros.core.truth.lens import straightened
 from vlm_misalign_ros.core.types import Camera, Hazard
 
 CLEAR_FACTOR = 1.5
@@ -79,6 +80,8 @@ class Doubt(str, Enum):
     """Visible truth: what makes the scene a HAZARD is too much covered to be seen."""
     COVERED = 'covered'
     """Visible truth: so much of the corridor is covered that nobody sees that it is CLEAR."""
+    CAMERA = 'camera'
+    """Nobody knows the geometry of the camera: it is not calibrated, or has an unknown lens."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,10 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
     for thing in inventory.things:
         if thing.label not in DANGERS:
             continue
+        # The lower edge of the lowest row touches the road.
+        columns, rows = straightened(
+            camera, thing.foot, np.full(len(thing.foot), thing.bottom + 0.5)
+        )
         depth: float | np.ndarray
         if thing.depth is not None:
             depth = thing.depth
@@ -144,11 +151,14 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
             if thing.foot_depth is not None:
                 depth = np.where(thing.foot_depth > 0, thing.foot_depth, depth)
         else:
-            # The lower edge of the lowest row touches the road.
-            distance = ground_distance(camera, thing.bottom + 0.5)
+            # Of a foot that a lens has bent the lowest pixel is the one that it bent the most.
+            known = rows[np.isfinite(rows)]
+            distance = ground_distance(camera, float(known.min())) if known.size else inf
             # Far ahead a metre along the road is cos(pitch) along the optical axis.
             depth = cos(camera.pitch) if distance == inf else axis_depth(camera, distance)
-        offset = float(np.abs((thing.foot - camera.cx) / camera.fx * depth).min())
+        aside = np.abs((columns - camera.cx) / camera.fx * depth)
+        # One of which the lens does not tell where it stands may be in the middle.
+        offset = float(np.fmin.reduce(aside)) if np.isfinite(aside).any() else 0.0
         tall = thing.height / camera.fy
         found.append(Approach(thing.label, distance, offset, thing.depth is not None, tall, thing))
     return found

@@ -71,6 +71,8 @@ class Needed:
     """Of the nearest, metres; None where it is not known."""
     bottom: int
     """Lowest row of any."""
+    column: float = 0.0
+    """Middle of the foot of that one."""
 
 
 def required(inventory: Inventory, settings: PresenceSettings) -> dict[str, Needed]:
@@ -88,10 +90,11 @@ def required(inventory: Inventory, settings: PresenceSettings) -> dict[str, Need
         name, area = BY_ID[thing.label].name, native_area(thing.area, inventory.shape)
         old = found.get(name)
         depths = [d for d in (thing.depth, old.depth if old else None) if d is not None]
+        lowest = (thing.bottom, float(thing.foot[len(thing.foot) // 2]))
+        if old is not None and old.bottom >= thing.bottom:
+            lowest = (old.bottom, old.column)
         found[name] = Needed(
-            max(area, old.area if old else 0.0),
-            min(depths, default=None),
-            max(thing.bottom, old.bottom if old else 0),
+            max(area, old.area if old else 0.0), min(depths, default=None), *lowest
         )
     return found
 

@@ -22,10 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.core.labels.classes import BY_NAME
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
@@ -39,6 +41,7 @@ from vlm_misalign_ros.core.truth.corridor import Corridor, Road, with_hood
 from vlm_misalign_ros.core.truth.hazard import (
     CLEAR_FACTOR,
     Approach,
+    Doubt,
     HazardResult,
     HazardSettings,
     approaches,
@@ -47,6 +50,7 @@ from vlm_misalign_ros.core.truth.hazard import (
     visible_hazard,
 )
 from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
+from vlm_misalign_ros.core.truth.lens import flat, straightened
 from vlm_misalign_ros.core.truth.presence import (
     Needed,
     PresenceSettings,
@@ -55,8 +59,11 @@ from vlm_misalign_ros.core.truth.presence import (
     required,
     visible_inventory,
 )
+from vlm_misalign_ros.core.truth.spans import Runs
 from vlm_misalign_ros.core.truth.trust import Trust, assess
-from vlm_misalign_ros.core.types import Camera, Frame, Hazard, Presence, View
+from vlm_misalign_ros.core.types import Camera, Frame, Hazard, NoCamera, Presence, View
+
+_BORDER = BY_NAME['rectification border'].id
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,19 @@ class TruthMaps:
             self.tells_hood,
         )
 
+    def flat(self, camera: Camera) -> TruthMaps:
+        """Return the maps as a pinhole would show them; `camera` is scaled to them."""
+        if not camera.distortion:
+            return self
+        visible = self.visible
+        return replace(
+            self,
+            labels=flat(self.labels, camera, _BORDER),
+            instances=None if self.instances is None else flat(self.instances, camera, _BORDER),
+            depth=None if self.depth is None else flat(self.depth, camera, 0),
+            visible=None if visible is None else flat(visible.view(np.uint8), camera, 1) > 0,
+        )
+
 
 def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
     """
@@ -205,9 +225,13 @@ class Truth:
     """Of the nearest required thing by class, metres along the road."""
     settings: TruthSettings
 
+    known: bool = True
+    """Whether the camera's geometry is: without it nobody knows what is in the way."""
+
     def sweep(self) -> dict[str, Hazard]:
         """Return the verdict for every corridor width and stopping distance of the sweep."""
-        return sweep(self.things, self.settings.hazard, self.road)
+        found = sweep(self.things, self.settings.hazard, self.road)
+        return found if self.known else dict.fromkeys(found, Hazard.INDETERMINATE)
 
 
 def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
@@ -235,6 +259,8 @@ class Ahead:
     corridor: Corridor
     """What lies on the road within the stopping distance."""
     hazard: HazardResult
+    maps: TruthMaps
+    """Those of the frame, as a pinhole would show them."""
 
 
 def used_camera(camera: Camera | None, shape: tuple[int, int], settings: TruthSettings) -> Camera:
@@ -256,22 +282,32 @@ def look_ahead(
     used = used_camera(camera, inventory.shape, settings)
     things = approaches(inventory, used)
     limits = settings.hazard
-    runs = with_hood(inventory.runs, maps.labels, maps.tells_hood)
-    road = Road(replace(inventory, runs=runs), used, maps.depth)
+    straight = maps.flat(used)
+    bent = Runs.of(straight.labels) if used.distortion else inventory.runs
+    runs = with_hood(bent, straight.labels, maps.tells_hood)
+    road = Road(replace(inventory, runs=runs), used, straight.depth)
     corridor = road.within(limits.corridor_width, limits.stopping_distance)
-    return Ahead(used, things, road, corridor, hazard(things, limits, corridor))
+    return Ahead(used, things, road, corridor, hazard(things, limits, corridor), straight)
 
 
-def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) -> Truth:
-    """Return what is true of a frame; without a `camera` the default one is taken."""
+def read_truth(
+    maps: TruthMaps, camera: Camera | NoCamera | None, settings: TruthSettings
+) -> Truth:
+    """
+    Return what is true of a frame; without a `camera` the default one is taken.
+
+    Of one whose geometry is not known nobody knows what is in the way: INDETERMINATE.
+    """
     seen = read_seen(maps, settings)
+    if isinstance(camera, NoCamera):
+        return _without_camera(seen, maps, settings)
     ahead = look_ahead(seen.inventory, maps, camera, settings)
     used, things, road, scene = ahead.camera, ahead.things, ahead.road, ahead.hazard
     limits = settings.hazard
     covered, visible = None, None
-    if maps.visible is not None:
+    if maps.visible is not None and ahead.maps.visible is not None:
         reach = CLEAR_FACTOR * limits.stopping_distance
-        covered = road.covered(maps.visible, limits.corridor_width, reach)
+        covered = road.covered(ahead.maps.visible, limits.corridor_width, reach)
         seen_things = _still_seen(things, maps, maps.visible, settings)
         visible = visible_hazard(scene, seen_things, limits, covered)
     return Truth(
@@ -285,6 +321,26 @@ def read_truth(maps: TruthMaps, camera: Camera | None, settings: TruthSettings) 
         road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},
         settings,
+    )
+
+
+def _without_camera(seen: Seen, maps: TruthMaps, settings: TruthSettings) -> Truth:
+    """Return what is true of a frame whatever its camera: what is in it, not where it stands."""
+    used = used_camera(None, seen.inventory.shape, settings)
+    unknown = HazardResult(Hazard.INDETERMINATE, None, None, doubt=Doubt.CAMERA)
+    hidden = maps.visible is not None
+    return Truth(
+        seen,
+        used,
+        [],
+        unknown,
+        unknown if hidden else None,
+        Corridor(0, 0, {}),
+        (0, 0) if hidden else None,
+        Road(seen.inventory, used),
+        dict.fromkeys(seen.needed, inf),
+        settings,
+        known=False,
     )
 
 
@@ -307,5 +363,8 @@ def _still_seen(
 def _distance(needed: Needed, camera: Camera) -> float:
     """Return how far the nearest required thing of a class is, metres, as hazard does."""
     if needed.depth is None:
-        return ground_distance(camera, needed.bottom + 0.5)
+        row = needed.bottom + 0.5
+        if camera.distortion:
+            row = float(straightened(camera, np.array([needed.column]), np.array([row]))[1][0])
+        return ground_distance(camera, row) if isfinite(row) else inf
     return road_distance(camera, needed.depth)

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import pi
+from math import inf, pi
 
 import numpy as np
 
@@ -76,6 +76,14 @@ class Actor:
     scale: float
     numbers: dict[str, int | None] = field(default_factory=dict)
     """Instance number by label: a cyclist is a rider and a bicycle. None: part of a group."""
+    sideways: tuple[float, float] = (-inf, inf)
+    """From when to when it moves along x, seconds; before and after it keeps to its lane."""
+
+    def across(self, time: float) -> float:
+        """Return its x, metres, after so many seconds."""
+        begin, end = self.sideways
+        begin = max(begin, 0.0)
+        return self.x + self.speed_x * max(min(time, end) - begin, 0.0)
 
 
 def make_actor(

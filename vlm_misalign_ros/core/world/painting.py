@@ -75,7 +75,7 @@ def _things(
 
 
 def _vehicle(canvas: Canvas, street: Street, actor: Actor, z: float, time: float) -> None:
-    x, label = actor.x + actor.speed_x * time, actor.label
+    x, label = actor.across(time), actor.label
     length, width, height = (size * actor.scale for size in SIZES[label])
     near = z - length / 2
     if near < 1.0:
@@ -99,7 +99,7 @@ def _figure(canvas: Canvas, street: Street, actor: Actor, z: float, time: float)
     """Paint a person, a two-wheeler, or somebody on one."""
     if z < 1.5:
         return
-    x, label = actor.x + actor.speed_x * time, actor.label
+    x, label = actor.across(time), actor.label
     sideways = abs(actor.speed_x) > 0.05 or label in ('bicycle', 'motorcycle')
     leftwards = actor.speed_x < 0
     stride = 2 * pi * time * 0.9

@@ -24,6 +24,7 @@ from vlm_misalign_ros.core.types import Camera
 from vlm_misalign_ros.core.world.actors import Actor, number_instances
 from vlm_misalign_ros.core.world.cities import City
 from vlm_misalign_ros.core.world.districts import DISTRICTS, District
+from vlm_misalign_ros.core.world.events import events
 from vlm_misalign_ros.core.world.fixtures import Fixture, make_crossing, place_fixtures
 from vlm_misalign_ros.core.world.layout import make_layout
 from vlm_misalign_ros.core.world.missing import draw_missing, is_missing
@@ -33,6 +34,8 @@ from vlm_misalign_ros.core.world.weather import Weather, make_weather
 
 _IN_THE_WAY = 0.54
 """Share of streets on which somebody is in the way."""
+_EVENTS = 7
+"""What the draws of events are seeded by beside seed and sequence."""
 
 
 @dataclass
@@ -60,12 +63,19 @@ class Street:
 
 
 def make_street(
-    seed: int, sequence: int, cities: tuple[City, ...], width: int, height: int, seconds: float
+    seed: int,
+    sequence: int,
+    cities: tuple[City, ...],
+    width: int,
+    height: int,
+    seconds: float,
+    eventful: bool = False,
 ) -> Street:
     """
     Return the street of a sequence that lasts so many seconds, in one of `cities`.
 
-    `width` and `height` are those of the pictures, pixels.
+    `width` and `height` are those of the pictures, pixels. On an `eventful` street nobody stays in
+    the way; hazards come and go instead.
     """
     # One draw more, or another order, and every street of every seed is another one.
     rng = np.random.default_rng((seed, sequence))
@@ -88,7 +98,10 @@ def make_street(
         actors += on_crossing(rng, layout, crossing.z + crossing.length / 2)
     actors.append(leader(rng, district, layout))
     actors = [actor for actor in actors if not is_missing(actor.label, missing)]
-    if rng.random() < _IN_THE_WAY and (danger := hazard(rng, layout.speed, missing)) is not None:
+    if eventful:
+        own = np.random.default_rng((seed, sequence, _EVENTS))
+        actors += events(own, district, layout, missing, seconds)
+    elif rng.random() < _IN_THE_WAY and (danger := hazard(rng, layout.speed, missing)) is not None:
         actors.append(danger)
     number_instances(actors)
     return Street(

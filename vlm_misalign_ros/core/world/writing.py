@@ -49,22 +49,29 @@ def render_scene(
     height: int = 512,
     sequence_length: int = 1,
     cities: Sequence[City] = CITIES,
+    eventful: bool = False,
 ) -> Frame:
     """
     Return frame `index` of the synthetic world of `seed`.
 
     Every `sequence_length` frames are one street, PERIOD seconds apart, and `cities` take turns.
     The picture is BGR uint8 (H, W, 3), labels uint8 and instances uint16 (H, W); the camera is
-    the one it was painted with.
+    the one it was painted with. On `eventful` streets hazards come and go.
     """
-    return _render(seed, index, width, height, sequence_length, tuple(cities))[0]
+    return _render(seed, index, width, height, sequence_length, tuple(cities), eventful)[0]
 
 
 def _render(
-    seed: int, index: int, width: int, height: int, length: int, cities: tuple[City, ...]
+    seed: int,
+    index: int,
+    width: int,
+    height: int,
+    length: int,
+    cities: tuple[City, ...],
+    eventful: bool,
 ) -> tuple[Frame, np.ndarray]:
     sequence, step = divmod(index, length)
-    street = make_street(seed, sequence, cities, width, height, PERIOD * length)
+    street = make_street(seed, sequence, cities, width, height, PERIOD * length, eventful)
     canvas = paint(street, step * PERIOD)
     labels = canvas.labels()
     name = f'{street.city.name}_{sequence:06d}'
@@ -140,6 +147,7 @@ def generate(
     sequence_length: int = 1,
     cities: Sequence[str] = (),
     progress: Callable[[int, int], object] | None = None,
+    eventful: bool = False,
 ) -> list[Path]:
     """
     Write so many frames in Cityscapes layout under `out`; return the paths of the pictures.
@@ -147,7 +155,8 @@ def generate(
     Pictures, label, train and instance ids, cameras and disparities, for every frame. Sequences
     longer than one frame go to leftImg8bit_sequence, and frame LABELLED of each (or its last)
     is in leftImg8bit too, as in Cityscapes. Without `cities` the split's own are taken: those
-    of train, val and test differ. Raises ConfigurationError for sizes that cannot be,
+    of train, val and test differ. On `eventful` streets hazards come and
+    go. Raises ConfigurationError for sizes that cannot be,
     DatasetError when `out` cannot be written.
     """
     if frames < 1 or sequence_length < 1:
@@ -164,7 +173,7 @@ def generate(
     chosen = cities_of(split, cities)
     made = []
     for index in range(frames):
-        frame, depth = _render(seed, index, width, height, sequence_length, chosen)
+        frame, depth = _render(seed, index, width, height, sequence_length, chosen, eventful)
         try:
             made.append(_save(out, split, frame, depth, sequence_length > 1))
             step, last = index % sequence_length, index == frames - 1

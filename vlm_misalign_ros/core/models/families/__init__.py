@@ -27,6 +27,7 @@ from typing import Protocol
 import numpy as np
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
+from vlm_misalign_ros.core.models.library_options import Options
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Description, Kind, Role, Segmented
@@ -46,6 +47,8 @@ class ModelReference:
     """open_clip: tag of the weights."""
     directory: Path | None = None
     """Where a local one lies."""
+    file: Path | None = None
+    """The file that it is, where it is one."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class VlmOptions:
     uncertainty: bool = True
     lexicon: str = ''
     trust_remote_code: bool = False
+    model_kwargs: Options | str = ''
+    """What from_pretrained of the network is given beside; a mapping, or JSON of one."""
+    processor_kwargs: Options | str = ''
+    """What from_pretrained of the processor is given."""
+    generation_kwargs: Options | str = ''
+    """What generate is given, for the answer."""
     base_url: str = ''
     api_key_env: str = 'OPENAI_API_KEY'
     picture_format: str = 'png'
@@ -84,6 +93,7 @@ class SegmentationOptions:
     device: str = 'auto'
     dtype: str = 'float32'
     input_height: int = 512
+    label_map: str = ''
     threads: int = 1
     trust_remote_code: bool = False
 
@@ -116,7 +126,10 @@ class Family(Protocol):
     One way to name and open models; `FAMILY:REST` is the string of a model.
 
     A family with an attribute `bare` that is true has a model that `FAMILY` alone names; those
-    of one with `reads_masks` are shown masks and nothing else.
+    of one with `reads_masks` are shown masks and nothing else. `class_names(reference)` of a
+    family tells the {index: name} of a segmentation model in a folder without loading it; one
+    whose references have a `file` has `files(reference)`, every file that decides what is
+    answered, and `class_map(reference, label_map)` in its place.
     """
 
     @property
@@ -148,7 +161,10 @@ FAMILIES: Registry[Family] = Registry(
     {
         'open_clip': f'{_HERE}.open_clip:FAMILY',
         'transformers': f'{_HERE}.transformers:FAMILY',
+        'transformers-clip': f'{_HERE}.transformers_clip:FAMILY',
         'miniature': f'{_HERE}.miniature:FAMILY',
+        'onnx': f'{_HERE}.exported:ONNX',
+        'torchscript': f'{_HERE}.exported:TORCHSCRIPT',
         'mask_reader': f'{_HERE}.mask_reader:FAMILY',
         'openai': f'{_HERE}.openai:FAMILY',
     },

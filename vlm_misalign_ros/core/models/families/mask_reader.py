@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     refuse_segmentation,
 )
+from vlm_misalign_ros.core.models.library_options import refuse_options
 from vlm_misalign_ros.core.types import Kind, Role
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class MaskReaders:
                 f'model {reference.text!r} has a calibration of {options.calibration!r} beside it',
                 f'name it in the model: {NAME}:{options.calibration}',
             )
+        refuse_options(options, NAME)
         from vlm_misalign_ros.core.models.mask_reader import MaskReader
 
         return MaskReader(reference.text, areas_of(reference))

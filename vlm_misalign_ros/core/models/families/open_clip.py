@@ -84,8 +84,9 @@ class OpenClip:
     def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
         """Load a contrastive model."""
         from vlm_misalign_ros.core.models.contrastive import ContrastiveModel
+        from vlm_misalign_ros.core.models.contrastive_open_clip import OpenClipEmbedder
 
-        return ContrastiveModel(reference, options)
+        return ContrastiveModel(reference, options, OpenClipEmbedder)
 
     def open_segmentation(
         self, reference: ModelReference, options: SegmentationOptions

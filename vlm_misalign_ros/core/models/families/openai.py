@@ -28,6 +28,7 @@ from vlm_misalign_ros.core.models.families import (
     VlmOptions,
     refuse_segmentation,
 )
+from vlm_misalign_ros.core.models.library_options import refuse_options
 from vlm_misalign_ros.core.types import Kind, Role
 
 _NAME = re.compile(r'[!-~]{1,300}')
@@ -69,6 +70,7 @@ class OpenAI:
                 f'known (field_of_view: {options.field_of_view})',
                 'leave field_of_view out, or run the model here (transformers:NAME_OR_DIRECTORY)',
             )
+        refuse_options(options, 'openai')
         from vlm_misalign_ros.core.models.served.model import ServedModel
 
         return ServedModel(reference, options)
@@ -81,6 +83,7 @@ class OpenAI:
 
     def facts(self, reference: ModelReference, options: VlmOptions) -> dict[str, Any]:
         """Ask the server the trial question twice; return what it says that it is."""
+        refuse_options(options, 'openai')
         from vlm_misalign_ros.core.models.served.model import ServedModel
 
         return {'served': ServedModel(reference, options).facts()}

@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError
 from vlm_misalign_ros.core.models import files
-from vlm_misalign_ros.core.models.class_names import train_ids
 from vlm_misalign_ros.core.models.families import (
     Describes,
     ModelReference,
@@ -35,6 +35,15 @@ CONFIG = 'config.json'
 WEIGHTS = ('model*.safetensors', 'pytorch_model*.bin')
 
 
+def local_or_hub(family: str, rest: str, text: str) -> ModelReference:
+    """Return the model that `rest` names: a directory, or OWNER/NAME on the hub."""
+    path = Path(rest).expanduser()
+    local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
+    return ModelReference(
+        text, family, path.name if local else rest, directory=path if local else None
+    )
+
+
 class Transformers:
     """Models of transformers."""
 
@@ -42,11 +51,7 @@ class Transformers:
 
     def parse(self, rest: str, text: str) -> ModelReference:
         """Return the model that `rest` names: a directory, or OWNER/NAME on the hub."""
-        path = Path(rest).expanduser()
-        local = rest[0] in './~' or rest.count('/') != 1 and '/' in rest or path.is_dir()
-        return ModelReference(
-            text, 'transformers', path.name if local else rest, directory=path if local else None
-        )
+        return local_or_hub('transformers', rest, text)
 
     def kind(self, reference: ModelReference) -> Kind:
         """Return that it is generative."""
@@ -58,8 +63,17 @@ class Transformers:
             return
         config = files.check_directory(reference.directory, CONFIG, WEIGHTS, 'transformers')
         check_files(reference.directory, WEIGHTS)
-        if role is Role.SEGMENTATION:
-            train_ids(config.get('id2label') or {}, str(reference.directory))
+        if role is Role.SEGMENTATION and not config.get('id2label'):
+            raise ModelError(
+                f'segmentation model {reference.directory} names no classes',
+                'id2label in its config.json is {index: name}',
+            )
+
+    def class_names(self, reference: ModelReference) -> dict[Any, Any]:
+        """Return {index: name} of the classes of a local segmentation model."""
+        assert reference.directory is not None
+        config = files.read_config(reference.directory, CONFIG, 'transformers')
+        return dict(config.get('id2label') or {})
 
     def open_vlm(self, reference: ModelReference, options: VlmOptions) -> Describes:
         """Load an image-text-to-text model."""
