@@ -227,13 +227,13 @@ class Monitor(runtime.MisalignNode):
                     level = DiagnosticStatus.ERROR
             statuses.append(
                 messages.status(
-                    f'monitor: {name} coverage', {'coverage': repr(coverage)}, level, text
+                    f'{self.full_name}: {name} coverage', {'coverage': repr(coverage)}, level, text
                 )
             )
         lacking = self._session.waiting_for()
         statuses.append(
             messages.status(
-                'monitor: join',
+                f'{self.full_name}: join',
                 {
                     'closed': str(self._session.closed),
                     'total': str(self._session.total),
