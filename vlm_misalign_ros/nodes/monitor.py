@@ -226,7 +226,6 @@ class Monitor(runtime.MisalignNode):
         self._look_for_absent(now)
         if not self._chosen.lockstep and self._session.closed:
             self._watch.rates(self._session.metrics, now)
-<<<<<<< HEAD
         told = {
             self._sight.resolve(entry.topic): diagnosing.of_topic(entry, self._sight, now)
             for entry in self._watch.listened
@@ -240,26 +239,11 @@ class Monitor(runtime.MisalignNode):
                 self._chosen.minimum_coverage,
                 rolling.get(f'rolling: {name}', {}),
                 ', '.join(f'{count} {state}' for state, count in states.items() if count),
-=======
-        header = messages.make_header(self.get_clock().now().nanoseconds, '')
-        statuses = []
-        for name in self._session.accounting:
-            coverage = self._session.coverage(name)
-            level = DiagnosticStatus.OK
-            if not self._session.closed:
-                level, text = DiagnosticStatus.STALE, 'no frame closed yet'
-            else:
-                text = f'coverage {coverage:.3f} over {self._session.closed} frames'
-                if coverage < self._chosen.minimum_coverage:
-                    level = DiagnosticStatus.ERROR
-            statuses.append(
-                messages.status(
-                    f'{self.full_name}: {name} coverage', {'coverage': repr(coverage)}, level, text
-                )
->>>>>>> l-join
             )
         statuses = [
-            messages.status(f'{self.full_name}: {name}', found.values, bytes([found.level]), found.text)
+            messages.status(
+                f'{self.full_name}: {name}', found.values, bytes([found.level]), found.text
+            )
             for name, found in told.items()
         ]
         lacking = session.waiting_for()
