@@ -595,6 +595,33 @@ def test_a_node_that_ends_again_and_again_is_given_up(tmp_path):
     assert f'started again {launched.MOST} times' in told_ending(tmp_path)[1][-1]
 
 
+def test_a_monitor_that_was_killed_goes_on_with_its_records(tmp_path):
+    node = Ended(tmp_path, 'vlm', 5, respawn=True)
+    said, timer = node.run.ended(MONITOR, -9, node.context)
+    assert isinstance(said, LogInfo) and timer.period == launched.RESPAWN
+    assert 'monitor ended with signal SIGKILL; it is started again' in told_ending(tmp_path)[1][0]
+
+
+@pytest.mark.parametrize(
+    'executable, frames, respawn, ending',
+    [
+        ('vlm', 5, False, False),
+        ('vlm', 0, True, False),
+        ('replay', 5, True, False),
+        ('vlm', 5, True, True),
+    ],
+    ids=['not asked for', 'nothing to go on with', 'lockstep', 'launch ends'],
+)
+def test_a_monitor_that_cannot_go_on_is_not_started_again(
+    tmp_path, executable, frames, respawn, ending
+):
+    (tmp_path / 'run').mkdir()
+    node = Ended(tmp_path / 'run', executable, frames, respawn=respawn)
+    node.context._set_is_shutdown(ending)
+    with pytest.raises(RuntimeError, match='SIGKILL and without a verdict'):
+        node.run.ended(MONITOR, -9, node.context)
+
+
 def test_nothing_is_started_again_once_launch_ends(tmp_path):
     node = Ended(tmp_path, 'vlm', 5, respawn=True)
     _, timer = node.by(-9)

@@ -21,6 +21,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 import numpy as np  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
@@ -135,3 +136,16 @@ def test_the_annotator_moves_along_with_its_namespace(spin):
     outside.create_subscription(Image, '/front/annotated/image_raw', lambda message: None, 1)
     spin(lambda: outside.count_subscribers('/front/monitor/frame'), node, outside)
     assert outside.count_subscribers('/front/degraded/image_raw') == 1
+
+
+def test_the_health_of_several_cameras_is_told_apart(spin):
+    outside, got = rclpy.create_node('outside'), []
+    outside.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, got.append, 10)
+    given = {'lockstep': False, 'source': False, 'models': ['clip']}
+    nodes = [build(Monitor, namespace=space, **given) for space in (None, '/front', '/car/rear')]
+
+    def names():
+        return {status.name for message in got for status in message.status}
+
+    wanted = {f'{node}: join' for node in ('monitor', 'front/monitor', 'car/rear/monitor')}
+    spin(lambda: wanted <= names(), outside, *nodes)

@@ -100,7 +100,8 @@ def _common(config: str) -> tuple[Argument, ...]:
         _flag(
             'respawn',
             '',
-            'start corruption, segmentation and models again where they end while the run goes on',
+            'start nodes again that end while the run goes on: corruption, segmentation, models; '
+            'live the monitor too, which goes on with its records',
             'false',
         ),
         _flag('annotate', 'annotate', 'start the annotator; empty: as the configuration says'),

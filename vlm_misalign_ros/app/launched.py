@@ -123,6 +123,8 @@ class LaunchedRun:
     def ended(self, spec: NodeSpec, code: int, context: LaunchContext) -> list[Action]:
         """Return what follows on the end of a node."""
         if spec.ends_run:
+            if self._goes_on(spec, code, context):
+                return self._start_again(spec, f'{spec.name} ended with {how_it_ended(code)}')
             return self._finish(spec, code)
         if self._over(context):
             return []
@@ -130,6 +132,17 @@ class LaunchedRun:
             # Replay has sent all, or launch was asked to end and has not come to say so.
             return self._later(spec, self._closed)
         return self._lost(spec, code)
+
+    def _goes_on(self, spec: NodeSpec, code: int, context: LaunchContext) -> bool:
+        """
+        Return whether a monitor that was killed is to go on with its records.
+
+        In lockstep the frames under way are lost with it, and nothing would ever be sent again.
+        """
+        lockstep = any(other.executable == 'replay' for other in self._graph.nodes)
+        killed = code < 0 and not verdict_or_error(self._folder, code)
+        wanted = self._respawn and killed and not lockstep and not self._over(context)
+        return wanted and self._closed > 0 and self._again[spec.name] < MOST
 
     def _over(self, context: LaunchContext) -> bool:
         return context.is_shutdown or self not in self._runs.open

@@ -241,13 +241,15 @@ class Monitor(runtime.MisalignNode):
                 ', '.join(f'{count} {state}' for state, count in states.items() if count),
             )
         statuses = [
-            messages.status(f'monitor: {name}', found.values, bytes([found.level]), found.text)
+            messages.status(
+                f'{self.full_name}: {name}', found.values, bytes([found.level]), found.text
+            )
             for name, found in told.items()
         ]
         lacking = session.waiting_for()
         statuses.append(
             messages.status(
-                'monitor: join',
+                f'{self.full_name}: join',
                 {
                     'closed': str(session.closed),
                     'total': str(session.total),

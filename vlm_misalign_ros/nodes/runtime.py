@@ -129,6 +129,11 @@ class MisalignNode(Node):
             options.setdefault('clock', self._steady)
         return super().create_timer(timer_period_sec, callback, *more, **options)
 
+    @property
+    def full_name(self) -> str:
+        """Name in its namespace, without a leading /, by which nodes of several cameras differ."""
+        return str(self.get_fully_qualified_name()).lstrip('/')
+
     def read_parameters(self, cls: type[P]) -> P:
         """Declare every parameter of `cls` and return the typed object."""
         values = {}
