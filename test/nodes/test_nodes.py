@@ -32,13 +32,13 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 from rosbags.typesys import Stores, get_typestore  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
+from worlds import World, picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
@@ -77,7 +77,7 @@ from vlm_misalign_ros.core.types import (  # noqa: E402
     Segmented,
     Source,
 )
-from vlm_misalign_ros.nodes import messages, qos  # noqa: E402
+from vlm_misalign_ros.nodes import messages  # noqa: E402
 from vlm_misalign_ros.nodes import segmentation as segmentation_node  # noqa: E402
 from vlm_misalign_ros.nodes import vlm as vlm_node  # noqa: E402
 from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
@@ -103,99 +103,11 @@ def ros():
     rclpy.try_shutdown()
 
 
-class World:
-    """Nodes under test on one executor, beside a node that talks to them and listens."""
-
-    def __init__(self):
-        self.executor = SingleThreadedExecutor()
-        self.nodes = []
-        self.error = None
-        self.stopping = threading.Event()
-        self.node = rclpy.create_node('outside')
-        self.executor.add_node(self.node)
-        self.heard = {}
-        self.publishers = {}
-        self.thread = threading.Thread(target=self._spin, daemon=True)
-        self.thread.start()
-
-    def _spin(self):
-        while not self.stopping.is_set():
-            try:
-                self.executor.spin_once(timeout_sec=0.05)
-                for node in self.nodes:
-                    if node.finished:
-                        self.executor.remove_node(node)
-                    node.raise_worker_errors()
-            except MisalignError as error:
-                self.error = error
-                return
-
-    def start(self, kind, namespace=None, **parameters):
-        node = kind(
-            namespace=namespace,
-            parameter_overrides=[
-                Parameter(name, value=value) for name, value in parameters.items()
-            ],
-        )
-        self.nodes.append(node)
-        self.executor.add_node(node)
-        return node
-
-    def listen(self, topic, kind, reliability='reliable'):
-        got = self.heard[topic] = []
-        profile = qos.image_qos(reliability) if kind is Image else qos.result_qos()
-        self.node.create_subscription(kind, topic, got.append, profile)
-        return got
-
-    def talk(self, topic, kind):
-        profile = qos.image_qos('reliable') if kind is Image else qos.result_qos()
-        self.publishers[topic] = publisher = self.node.create_publisher(kind, topic, profile)
-        return publisher
-
-    def meet(self):
-        """Wait until everybody that talks has a listener, and everybody that listens a talker."""
-        wait_for(
-            lambda: (
-                all(p.get_subscription_count() for p in self.publishers.values())
-                and all(self.node.count_publishers(topic) for topic in self.heard)
-            )
-        )
-
-    def call(self, service, kind, request):
-        client = self.node.create_client(kind, service)
-        assert client.wait_for_service(20)
-        future = client.call_async(request)
-        wait_for(future.done)
-        return future.result()
-
-    def end(self):
-        self.stopping.set()
-        self.thread.join(10)
-        for node in (*self.nodes, self.node):
-            node.destroy_node()
-        self.executor.shutdown()
-
-
 @pytest.fixture
 def world():
     made = World()
     yield made
     made.end()
-
-
-def wait_for(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, 'waited in vain'
-        time.sleep(0.005)
-
-
-def picture_message(pixels, stamp, encoding='bgr8', frame_id='front'):
-    return messages.image_message(pixels, messages.make_header(stamp, frame_id), encoding)
-
-
-def stamps(heard):
-    return [messages.stamp_of(message.header) for message in heard]
 
 
 @pytest.fixture(scope='module')
@@ -560,7 +472,8 @@ def test_segmentation_publishes_the_masks_of_its_model_and_an_overlay_for_who_li
     expected = found.labels
     assert np.array_equal(images.to_array(labels[0]), expected)
     wait_for(lambda: certainty)
-    assert codec.confidence_from_values(codec.values_of(certainty[0])) == Confidence(
+    told = codec.confidence_from_values(codec.values_of(certainty[0]))
+    assert replace(told, latency=None, waited=None) == Confidence(
         found.entropy, found.confidence, checksum(picture), checksum(expected), found.entropies
     )
     assert set(found.entropies) == {CLASSES[value] for value in np.unique(expected)}
@@ -1059,6 +972,29 @@ def test_the_monitor_closes_at_the_deadline_and_counts_what_came_late(world, tmp
     monitor.on_stop()
     total = list(read_records(tmp_path / 'records.jsonl'))[-1]
     assert total.parts['m'] == {'missing': 0, 'late': 1, 'unmatched': 1}
+
+
+def test_diagnostics_tell_of_every_topic_that_the_monitor_needs_and_of_every_model(world):
+    seen = world.listen(topics.DIAGNOSTICS, DiagnosticArray)
+    _, frames, _ = start_monitor(world, deadline=60.0)
+
+    def told():
+        found = {status.name: status for status in seen[-1].status} if seen else {}
+        return {name: (status.level, status.message) for name, status in found.items()}
+
+    wait_for(lambda: told().get('monitor: m coverage') == (b'\3', 'no frame closed yet'))
+    assert told()['monitor: /vlm/m/description'] == (b'\3', 'nothing has come yet')
+    # Nobody films here.
+    level, text = told()['monitor: /camera/image_raw']
+    assert level == b'\2' and text.startswith('nobody publishes it')
+    send(world, parts_of(100 * NANO))
+    wait_for(lambda: frames)
+    well = (b'\0', 'coverage 1.000 over 1 frames: 1 scored')
+    wait_for(lambda: told()['monitor: m coverage'] == well)
+    brought = (b'\0', 'brought frame 100.000000000')
+    for topic in ('vlm/m/description', 'segmentation/labels', 'ground_truth/labels'):
+        assert told()[f'monitor: /{topic}'] == brought
+    assert 'monitor: join' in told() and told()['monitor: segmentation coverage'] == well
 
 
 def test_messages_that_cannot_be_read_are_counted_and_end_nothing(world):

@@ -136,6 +136,53 @@ def test_a_model_that_hangs_is_named_with_the_frame_and_how_long():
     assert said[1:] == ['vlm:clip answers again after 19 s']
 
 
+def test_a_model_that_passes_frames_over_is_no_model_that_answers():
+    watch, said = watching(Graph(), model())
+    for frame in range(1, 8):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        watch.passed('vlm:clip', 'its node is paused')
+    said.clear()
+    watch.tick(8.0, dict)
+    assert said == [
+        'vlm:clip has not answered for 7 s, since frame 1.000000000; it passes frames over: '
+        'its node is paused'
+    ]
+    watch.came('vlm:clip', 8 * S, 9.0)
+    assert said[1:] == ['vlm:clip answers after 8 s'] and watch.listened[0].passing == ''
+
+
+def test_nodes_that_are_gone_are_absent_once_they_have_brought_something():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    mask = Listened('segmentation', 'masks', 'segmentation/labels', IMAGE, 'monitor', False)
+    graph = Graph(there)
+    watch, _ = watching(graph, model(), mask, labels())
+    # Nobody is given up before it has begun, and nobody outside.
+    assert watch.absent(2.0) == []
+    for part in ('vlm:clip', 'segmentation', LABELS):
+        watch.came(part, 1 * S, 1.0)
+    assert watch.absent(2.0) == ['segmentation', 'confidence']
+    there['/segmentation/labels'] = [Endpoint('/segmentation', IMAGE, True)]
+    there.pop('/vlm/clip/description')
+    assert watch.absent(2.0) == ['vlm:clip']
+
+
+def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, _ = watching(Graph(there), model())
+    watch.came(CONDITION, 1 * S, 1.0, 'clean')
+    # One that has not answered yet may still load.
+    assert watch.absent(100.0) == []
+    watch.came('vlm:clip', 1 * S, 100.0)
+    watch.came(CONDITION, 2 * S, 101.0, 'clean')
+    assert watch.absent(121.0) == [] and watch.absent(121.1) == ['vlm:clip']
+    # Who passes frames over, speaks.
+    watch.passed('vlm:clip', 'a newer frame was taken')
+    assert watch.absent(122.0) == []
+    watch.came('vlm:clip', 2 * S, 130.0)
+    watch.came(CONDITION, 3 * S, 131.0, 'clean')
+    assert watch.absent(132.0) == []
+
+
 def test_a_model_that_is_asked_nothing_does_not_hang():
     watch, said = watching(Graph(), model())
     watch.came(CONDITION, 1 * S, 1.0, 'clean')

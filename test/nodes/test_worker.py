@@ -69,6 +69,28 @@ def test_a_full_queue_drops_the_oldest_and_counts_it():
     assert run('every_frame', 2, [1, 2, 3, 4]) == ([1, 3, 4], 1)
 
 
+@pytest.mark.parametrize(
+    'policy, reason',
+    [
+        ('latest', 'a newer frame was taken (policy latest)'),
+        ('every_frame', 'the queue was full (queue_size 1)'),
+    ],
+)
+def test_what_is_dropped_is_told_by_whoever_submits(policy, reason):
+    gate, told = Gate(), []
+    worker = Worker(
+        gate, policy, 1, passed=lambda *what: told.append((*what, threading.get_ident()))
+    )
+    worker.submit(1)
+    assert gate.started.wait(10)
+    for item in (2, 3, 4):
+        worker.submit(item)
+    here = threading.get_ident()
+    assert told == [(2, reason, here), (3, reason, here)]
+    gate.open.set()
+    worker.stop()
+
+
 def test_lanes_take_no_room_from_each_other():
     gate = Gate()
     worker = Worker(gate, 'latest', 1)

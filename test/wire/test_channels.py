@@ -55,8 +55,20 @@ def image(pixels, encoding):
 
 
 def test_every_topic_is_a_channel_or_only_an_output():
-    named = {value for name, value in vars(topics).items() if name.isupper()}
-    outputs = {topics.SEGMENTATION_OVERLAY, topics.DIAGNOSTICS, topics.DEGRADED_COMPRESSED}
+    constants = {name: value for name, value in vars(topics).items() if name.isupper()}
+    named = {value for value in constants.values() if isinstance(value, str)}
+    outputs = {
+        topics.SEGMENTATION_OVERLAY,
+        topics.SEGMENTATION_TABLE,
+        topics.SEGMENTATION_INFO,
+        topics.ANNOTATED_IMAGE,
+        topics.ANNOTATED_COMPRESSED,
+        topics.ANNOTATED_MARKERS,
+        topics.DIAGNOSTICS,
+        topics.DEGRADED_COMPRESSED,
+        # The end of a name, and no topic.
+        topics.COMPRESSED,
+    }
     assert {entry.topic for entry in CHANNELS} == named - outputs | {
         topics.vlm_description('{model}')
     }

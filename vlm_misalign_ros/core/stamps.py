@@ -21,6 +21,9 @@ import re
 NANO = 1_000_000_000
 """Nanoseconds in a second."""
 
+AGREE = 600.0
+"""Seconds behind a clock within which a stamp is taken to be of that clock."""
+
 PATTERN = r'^(-?[0-9]{1,12})\.([0-9]{9})$(?!\n)'
 """What `format_stamp` writes, and no line break behind it, as a regular expression."""
 _TEXT = re.compile(PATTERN)
@@ -34,6 +37,17 @@ def join_stamp(seconds: int, nanoseconds: int) -> int:
 def split_stamp(stamp: int) -> tuple[int, int]:
     """Return (seconds, nanoseconds) of a stamp; the nanoseconds are never negative."""
     return divmod(stamp, NANO)
+
+
+def age_of(stamp: int, now: int) -> float | None:
+    """
+    Return how many seconds `now` is behind a stamp, both in nanoseconds; None if nobody can tell.
+
+    A stamp that lies ahead of the clock, or more than AGREE behind it, is of another one: of a
+    recording, of a simulator whose time is not used, or of a machine whose clock is wrong.
+    """
+    seconds = (now - stamp) / NANO
+    return seconds if 0 <= seconds <= AGREE else None
 
 
 def format_stamp(stamp: int) -> str:

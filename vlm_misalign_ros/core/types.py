@@ -211,6 +211,13 @@ class Applied:
     """Checksum of the picture that was degraded."""
     error: str = ''
     """Why there is no degraded picture; empty where there is one."""
+    passed: str = ''
+    """Why the picture was passed over; empty where it was taken."""
+
+    @property
+    def shown(self) -> bool:
+        """Return whether there is a degraded picture to answer to."""
+        return not self.error and not self.passed
 
 
 @dataclass(frozen=True)
@@ -255,6 +262,10 @@ class Description:
     """The part of the frame that the model saw."""
     latency: float = 0.0
     """Seconds spent in the model; never part of what is compared between runs."""
+    waited: float | None = None
+    """Seconds from the arrival of all that was needed to the start of the work, if known."""
+    age: float | None = None
+    """Seconds from the stamp of the picture to the publication, where the clocks are one."""
     image: str = ''
     """Checksum of the picture that was described; empty where nothing told it."""
     cached: bool = False
@@ -314,11 +325,25 @@ class Confidence:
     """Mean entropy over the pixels predicted as each class that was, by its name, 0 to 1."""
     lacking: tuple[str, ...] = ()
     """Classes of Cityscapes that the model cannot tell, in the order of their train ids."""
+    latency: float | None = None
+    """Seconds spent in the model; None where nothing told it, as of the two below."""
+    waited: float | None = None
+    """Seconds from the arrival of the picture at its node to the start of the work."""
+    age: float | None = None
+    """Seconds from the stamp of the picture to the publication of the mask."""
 
 
 @dataclass(frozen=True)
 class Failed:
     """What comes in place of an answer or of a mask when a model could not work on a frame."""
+
+    reason: str
+    """In words; bounded in length when it is read."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What comes in place of an answer or of a mask when a node left a frame out on purpose."""
 
     reason: str
     """In words; bounded in length when it is read."""

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Condition, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.transports import ImageInputs
+from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
@@ -43,6 +44,8 @@ PENDING = 64
 """Pictures or sources that may wait for their other half."""
 _UNKNOWN = Condition(UNKNOWN)
 Picture: TypeAlias = 'Image | CompressedImage'
+_Item: TypeAlias = 'tuple[Picture, Condition, str]'
+"""A picture, the condition that it is to have, and the key of its draws."""
 
 
 class Corruption(runtime.MisalignNode):
@@ -74,8 +77,14 @@ class Corruption(runtime.MisalignNode):
         )
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
+        self._vitals = self.watch_over(topics.DEGRADED_IMAGE, chosen.hung_after)
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            passed=self._pass_over,
         )
         if chosen.follow_source:
             self.create_subscription(
@@ -123,7 +132,7 @@ class Corruption(runtime.MisalignNode):
     def _follow(self, picture: Picture, source: Source | None) -> None:
         """Degrade a picture as its source asks; say so where that cannot be read or done."""
         if source is None:
-            self._fail((picture, _UNKNOWN, ''), 'its camera/source cannot be followed')
+            self._fail(Arrived((picture, _UNKNOWN, '')), 'its camera/source cannot be followed')
         else:
             self._submit(picture, source.condition, source.draw or source.key)
 
@@ -133,6 +142,7 @@ class Corruption(runtime.MisalignNode):
         except RecordError as error:
             self._say(f'camera/image_raw: {error}')
             return
+        self._vitals.came()
         if not self._chosen.follow_source and self._playing is not None:
             self._submit(message, *self._playing.take(stamp))
         elif not self._chosen.follow_source:
@@ -142,7 +152,8 @@ class Corruption(runtime.MisalignNode):
         else:
             self._pictures[stamp] = message
             while len(self._pictures) > PENDING:
-                self._pictures.pop(next(iter(self._pictures)))
+                oldest = self._pictures.pop(next(iter(self._pictures)))
+                self._pass_over(Arrived((oldest, _UNKNOWN, '')), 'its camera/source did not come')
 
     def _scheduled(self, stamp: int) -> Condition:
         if not self._plan:
@@ -153,16 +164,28 @@ class Corruption(runtime.MisalignNode):
         return self._plan[step % len(self._plan)]
 
     def _submit(self, message: Picture, condition: Condition, key: str) -> None:
-        self._worker.submit((message, condition, key))
+        self._worker.submit(Arrived((message, condition, key)))
 
-    def _fail(self, item: tuple[Picture, Condition, str], reason: str) -> None:
+    def _fail(self, item: Arrived[_Item], reason: str) -> None:
         """Say that there will be no degraded picture, so that nobody waits for it."""
-        message, condition, _ = item
-        values = codec.applied_to_values(Applied(condition, self._chosen.seed, error=reason))
+        self._vitals.fail(reason)
+        message, condition, _ = item.what
+        self._tell(message, Applied(condition, self._chosen.seed, error=reason))
+
+    def _pass_over(self, item: Arrived[_Item], reason: str) -> None:
+        """Say that this picture was left out on purpose."""
+        self._vitals.pass_over()
+        message, condition, _ = item.what
+        self._tell(message, Applied(condition, self._chosen.seed, passed=reason))
+
+    def _tell(self, message: Picture, applied: Applied) -> None:
+        values = codec.applied_to_values(applied)
         self._applied.publish(messages.values_message('condition', values, message.header))
 
-    def _work(self, item: tuple[Picture, Condition, str]) -> None:
-        message, condition, key = item
+    def _work(self, item: Arrived[_Item]) -> None:
+        message, condition, key = item.what
+        stamp = messages.stamp_of(message.header)
+        self._vitals.begin(stamp, item.waited)
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
         if min(picture.shape[:2]) < LEAST_SIDE:
             raise RecordError(
@@ -180,9 +203,7 @@ class Corruption(runtime.MisalignNode):
             occluder='' if degraded.occluder is None else checksum(degraded.occluder),
             source=source,
         )
-        self._applied.publish(
-            messages.values_message('condition', codec.applied_to_values(applied), message.header)
-        )
+        self._tell(message, applied)
         if degraded.occluder is not None:
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')
@@ -191,6 +212,7 @@ class Corruption(runtime.MisalignNode):
             self._image.publish(message)
         else:
             self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))
+        self._vitals.end(stamp, self.age_of(message.header))
         if self._packed.get_subscription_count():
             self._packed.publish(
                 messages.compressed_message(

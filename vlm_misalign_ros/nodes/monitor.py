@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.ledger import Closed
@@ -38,7 +38,8 @@ from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
 from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.nodes import messages, outside, qos, runtime
+from vlm_misalign_ros.core.types import Passed
+from vlm_misalign_ros.nodes import diagnosing, messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.nodes.publishers import Publishers
 from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
@@ -66,6 +67,8 @@ class Monitor(runtime.MisalignNode):
         check_models(self._rules.limits, chosen.models, chosen.segmentation)
         self._topics: dict[str, str] = {}
         self._who = Publishers(self)
+        self._warned = 0
+        self._absent: list[str] = []
         self._session = Session(chosen, log=self._warn, publishers=self._senders)
         self._began = time.monotonic()
         self._frame_id = 'camera'
@@ -73,7 +76,6 @@ class Monitor(runtime.MisalignNode):
         self._frames = self.create_publisher(DiagnosticArray, topics.MONITOR_FRAME, results)
         self._metrics = self.create_publisher(DiagnosticArray, topics.MONITOR_METRICS, results)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, results)
-        self._warned = 0
         self._sight = GraphSight(self)
         self._watch = Watch(
             tell, self._sight, listened_by(chosen), chosen.deadline, time.monotonic()
@@ -160,10 +162,12 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(channel.part, error)
             return
         self._frame_id = message.header.frame_id
-        if not self._chosen.lockstep or stamp >= NANO:
+        if isinstance(value, Passed):
+            self._watch.passed(channel.part, value.reason)
+        elif not self._chosen.lockstep or stamp >= NANO:
             told = value if channel.part == CONDITION else None
             name = '' if told is None else told.condition.name
-            asked = told is not None and not told.error
+            asked = told is not None and told.shown
             self._watch.came(channel.part, stamp, time.monotonic(), name, asked)
         sender = self._who.sent(self._topics[channel.part], info)
         now = time.monotonic()
@@ -190,6 +194,8 @@ class Monitor(runtime.MisalignNode):
     def _tick(self) -> None:
         now = time.monotonic()
         self._listener.look()
+        if self._absent:
+            self._look_for_absent(now)
         self._publish(self._session.expire(now))
         elapsed = now - self._began
         # Nodes that load take none of the time; one that never comes takes the rest of it.
@@ -208,40 +214,51 @@ class Monitor(runtime.MisalignNode):
                 'see the log of that node',
             )
 
+    def _look_for_absent(self, now: float) -> None:
+        """Have nobody wait for nodes that are gone, until they are back."""
+        self._absent = self._watch.absent(now)
+        self._publish(self._session.without(self._absent, now))
+
     def _diagnose(self) -> None:
         """Publish verdicts on /diagnostics, few and named; values live on monitor/metrics."""
         now = time.monotonic()
         self._watch.tick(now, partial(answering, self._sight, self._chosen))
+        self._look_for_absent(now)
         if not self._chosen.lockstep and self._session.closed:
             self._watch.rates(self._session.metrics, now)
-        header = messages.make_header(self.get_clock().now().nanoseconds, '')
-        statuses = []
-        for name in self._session.accounting:
-            coverage = self._session.coverage(name)
-            level = DiagnosticStatus.OK
-            if not self._session.closed:
-                level, text = DiagnosticStatus.STALE, 'no frame closed yet'
-            else:
-                text = f'coverage {coverage:.3f} over {self._session.closed} frames'
-                if coverage < self._chosen.minimum_coverage:
-                    level = DiagnosticStatus.ERROR
-            statuses.append(
-                messages.status(
-                    f'{self.full_name}: {name} coverage', {'coverage': repr(coverage)}, level, text
-                )
+        told = {
+            self._sight.resolve(entry.topic): diagnosing.of_topic(entry, self._sight, now)
+            for entry in self._watch.listened
+        }
+        session = self._session
+        rolling = session.metrics() if session.closed else {}
+        for name, states in session.accounting.items():
+            told[f'{name} coverage'] = diagnosing.of_model(
+                session.coverage(name),
+                session.closed,
+                self._chosen.minimum_coverage,
+                rolling.get(f'rolling: {name}', {}),
+                ', '.join(f'{count} {state}' for state, count in states.items() if count),
             )
-        lacking = self._session.waiting_for()
+        statuses = [
+            messages.status(
+                f'{self.full_name}: {name}', found.values, bytes([found.level]), found.text
+            )
+            for name, found in told.items()
+        ]
+        lacking = session.waiting_for()
         statuses.append(
             messages.status(
                 f'{self.full_name}: join',
                 {
-                    'closed': str(self._session.closed),
-                    'total': str(self._session.total),
+                    'closed': str(session.closed),
+                    'total': str(session.total),
                     'waiting_for': ', '.join(lacking),
-                    **{key: str(count) for key, count in self._session.counters.items()},
+                    **{key: str(count) for key, count in session.counters.items()},
                 },
             )
         )
+        header = messages.make_header(self.get_clock().now().nanoseconds, '')
         self._diagnostics.publish(DiagnosticArray(header=header, status=statuses))
 
     def on_stop(self) -> None:

@@ -36,11 +36,15 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.parameters import Parameter, check, table
-from vlm_misalign_ros.nodes import lifeline, qos
+from vlm_misalign_ros.core.stamps import age_of
+from vlm_misalign_ros.nodes import lifeline, messages, qos
+from vlm_misalign_ros.nodes.vitals import Vitals
 from vlm_misalign_ros.nodes.worker import Guard, Worker
+from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Channel, Form
 from vlm_misalign_ros.wire.environment import prepare_process
 
@@ -107,6 +111,8 @@ class MisalignNode(Node):
         self.cause = ''
         """Why it was stopped from outside, where that is known."""
         self.workers: list[Worker[Any]] = []
+        self.watched: dict[str, Vitals] = {}
+        """What is told of this node on /diagnostics, by topic."""
         self._said: set[str] = set()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
 
@@ -215,19 +221,54 @@ class MisalignNode(Node):
         most: int = 0,
         failed: Callable[[Any, str], None] = lambda item, reason: None,
         threads: int = 1,
+        passed: Callable[[Any, str], None] = lambda item, reason: None,
     ) -> Worker[Any]:
         """
         Start a worker. What goes wrong with one item costs that item: `failed` is told why.
 
-        With several threads `work` and `failed` are called by several at once.
+        `passed` is told which items were passed over by policy, and why. With several threads
+        `work` and `failed` are called by several at once.
 
         A message that cannot be read (RecordError) is somebody else's, and says nothing of this
         node. After `most` other failures in a row (0: never) this node ends with the last reason.
         """
         guard = Guard(work, failed, most, self._say)
-        worker: Worker[Any] = Worker(guard, policy, capacity, threads)
+        worker: Worker[Any] = Worker(guard, policy, capacity, threads, passed)
         self.workers.append(worker)
         return worker
+
+    def watch_over(self, topic: str, hung_after: float) -> Vitals:
+        """Return what gathers how this node is, told once a second of `topic` that it makes."""
+        if not self.watched:
+            self._diagnostics = self.create_publisher(
+                DiagnosticArray, topics.DIAGNOSTICS, qos.result_qos()
+            )
+            self.create_timer(1.0, self.tell_vitals)
+        self.watched[topic] = vitals = Vitals(hung_after)
+        return vitals
+
+    def tell_vitals(self) -> None:
+        """Publish on /diagnostics how this node is, a status a topic."""
+        waiting = sum(worker.waiting for worker in self.workers)
+        told = {topic: vitals.told(waiting) for topic, vitals in self.watched.items()}
+        self._diagnostics.publish(
+            DiagnosticArray(
+                header=messages.make_header(self.get_clock().now().nanoseconds, ''),
+                status=[
+                    messages.status(
+                        f'{self.full_name}: {topic}',
+                        found.values,
+                        bytes([found.level]),
+                        found.text,
+                    )
+                    for topic, found in told.items()
+                ],
+            )
+        )
+
+    def age_of(self, header: Header) -> float | None:
+        """Return how many seconds ago a header's stamp was; None where clocks do not agree."""
+        return age_of(messages.stamp_of(header), self.get_clock().now().nanoseconds)
 
     def _say(self, text: str) -> None:
         """Warn at once of what is new, and every 5 s of what goes on; numbers make nothing new."""

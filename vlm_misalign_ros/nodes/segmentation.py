@@ -17,32 +17,46 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import fields
 
 import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import color_table
+from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import Confidence, Failed
+from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.label_table import announce_labels
+from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
+from vlm_misalign_ros.nodes.worker import Arrived
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire import values as codec
 
 
-class Segmentation(runtime.MisalignNode):
+class Segmentation(ManagedNode):
     """Runs one segmentation model over degraded/image_raw."""
 
     def __init__(self, **kwargs: object) -> None:
-        """Load the model, then start to listen."""
+        """Read the parameters; then load the model and start to listen, or wait to be told."""
         super().__init__('segmentation', **kwargs)
-        chosen = self.read_parameters(SegmentationParameters)
+        self._chosen = chosen = self.read_parameters(SegmentationParameters)
+        self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
+        self._model: CheckedSegmentation | None = None
+        self._colors = color_table()
+        self.manage(chosen.autostart)
+
+    def load(self) -> None:
+        """Load the model, then start to listen."""
+        chosen = self._chosen
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
         told = classes_told(self._model)
@@ -54,15 +68,55 @@ class Segmentation(runtime.MisalignNode):
         )
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY)
         self._table = announce_labels(self)
-        self._colors = color_table()
         self._worker = self.start_worker(
-            self._work, chosen.policy, chosen.queue_size, chosen.max_failures, self._fail
+            self._work,
+            chosen.policy,
+            chosen.queue_size,
+            chosen.max_failures,
+            self._fail,
+            passed=self._pass_over,
         )
-        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._worker.submit)
+        self.hear_announced(self._tell_lost_picture)
+        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
 
-    def _work(self, message: Image) -> None:
-        picture = messages.bgr_pixels(message)
-        found = self._model.segment(picture)
+    def unload(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
+    def pause(self) -> None:
+        """Pass over what waits."""
+        self._worker.pass_over(self.idle)
+
+    def _take(self, message: Image) -> None:
+        self._vitals.came()
+        self._note_came(message)
+        if self.idle:
+            self._pass_over(Arrived(message), self.idle)
+        else:
+            self._worker.submit(Arrived(message))
+
+    def _note_came(self, message: Image) -> None:
+        try:
+            self.picture_came(messages.stamp_of(message.header), message.header.frame_id)
+        except RecordError as error:
+            self._say(f'{topics.DEGRADED_IMAGE}: {error}')
+
+    def _tell_lost_picture(self, header: Header) -> None:
+        """Say that there will be no mask of a picture that never came here."""
+        self._vitals.lose()
+        values = codec.failed_to_values(Failed(GOT_LOST))
+        self._confidence.publish(messages.values_message('confidence', values, header))
+
+    def _work(self, item: Arrived[Image]) -> None:
+        message = item.what
+        waited = item.waited
+        self._vitals.begin(messages.stamp_of(message.header), waited)
+        picture, model = messages.bgr_pixels(message), self._model
+        if model is None:
+            raise RecordError(UNLOADED)
+        begin = time.perf_counter()
+        found = model.segment(picture)
+        seconds = time.perf_counter() - begin
         labels = found.labels
         told = Confidence(
             found.entropy,
@@ -71,19 +125,28 @@ class Segmentation(runtime.MisalignNode):
             checksum(labels),
             found.entropies,
             found.lacking,
+            seconds,
+            waited,
+            self.age_of(message.header),
         )
-        self._confidence.publish(
-            messages.values_message('confidence', codec.confidence_to_values(told), message.header)
-        )
+        self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
             overlay = cv2.addWeighted(rgb, 0.5, self._colors[labels], 0.5, 0)
             self._overlay.publish(messages.image_message(overlay, message.header, 'rgb8'))
+        self._vitals.end(messages.stamp_of(message.header), told.age)
 
-    def _fail(self, message: Image, reason: str) -> None:
+    def _fail(self, item: Arrived[Image], reason: str) -> None:
         """Say that there will be no mask of this picture, so that nobody waits for it."""
-        values = codec.failed_to_values(Failed(reason))
+        self._vitals.fail(reason)
+        self._tell(item.what, codec.failed_to_values(Failed(reason)))
+
+    def _pass_over(self, item: Arrived[Image], reason: str) -> None:
+        self._vitals.pass_over()
+        self._tell(item.what, codec.passed_to_values(Passed(reason)))
+
+    def _tell(self, message: Image, values: codec.Values) -> None:
         self._confidence.publish(messages.values_message('confidence', values, message.header))
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +28,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
@@ -34,11 +36,21 @@ from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
 from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Protocol, Segmented, Source
+from vlm_misalign_ros.core.types import (
+    Camera,
+    Confidence,
+    Failed,
+    Passed,
+    Protocol,
+    Segmented,
+    Source,
+)
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
 from vlm_misalign_ros.wire.camera import is_rectified
@@ -48,6 +60,7 @@ _CONTEXT = channels.Context(
     open_encoding('cityscapes_label_ids'), _TRUTH.camera_height, _TRUTH.camera_pitch
 )
 NO_MASK = 'there is no mask of this frame: '
+NO_SEGMENTATION = 'no segmentation node is there'
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ class _Task:
     """The message with the mask."""
     sure: Confidence | Failed | None = None
     camera: Camera | None = None
+    came: float = field(default_factory=time.monotonic)
+    """When all of it was there."""
     answered: set[str] = field(default_factory=set)
     """Asks of which an answer, or why there is none, is published."""
 
@@ -77,11 +92,11 @@ class _Lane:
     past: Past
 
 
-class Vlm(runtime.MisalignNode):
+class Vlm(ManagedNode):
     """Runs one VLM over degraded/image_raw, and puts each of its asks to it."""
 
     def __init__(self, **kwargs: object) -> None:
-        """Load the model, try out its asks, then start to listen."""
+        """Read the parameters; then load the model and start to listen, or wait to be told."""
         super().__init__('vlm', **kwargs)
         self._chosen = chosen = self.read_parameters(VlmParameters)
         if not chosen.name:
@@ -89,7 +104,19 @@ class Vlm(runtime.MisalignNode):
                 "parameter 'name' of a vlm node is empty",
                 'give the model a name for topics and records',
             )
-        asks = asks_of(chosen)
+        self._asks = asks_of(chosen)
+        self._vitals = {
+            ask.name: self.watch_over(topics.vlm_description(ask.name), chosen.hung_after)
+            for ask in self._asks
+        }
+        self._model: CheckedVlm | None = None
+        self._camera: Camera | None = None
+        self._lanes: tuple[_Lane, ...] = ()
+        self.manage(chosen.autostart)
+
+    def load(self) -> None:
+        """Load the model, try out its asks, then start to listen."""
+        chosen, asks = self._chosen, self._asks
         # It is tried out with the prompt of the first as it is loaded; the asks one by one.
         self._model = model = load_vlm(chosen.model, **vlm_options(chosen))
         askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
@@ -102,7 +129,6 @@ class Vlm(runtime.MisalignNode):
             )
             for name in askers
         }
-        self._camera: Camera | None = None
         self._lanes = _lanes(asks, askers, chosen)
         self._worker = self.start_worker(
             self._work,
@@ -111,10 +137,25 @@ class Vlm(runtime.MisalignNode):
             chosen.max_failures,
             self._fail,
             chosen.concurrency,
+            self._drop,
         )
+        self.hear_announced(self._tell_lost_picture)
         self._listen()
 
+    def unload(self) -> None:
+        """Let go of the model, and of the frames that are kept for it."""
+        self._account()
+        self._model, self._lanes = None, ()
+
+    def pause(self) -> None:
+        """Pass over what waits."""
+        self._worker.pass_over(self.idle)
+
     def on_stop(self) -> None:
+        """Say what is to be said at the end."""
+        self._account()
+
+    def _account(self) -> None:
         """Say how often a served model was asked, and what it cost."""
         account = getattr(self._model, 'account', None)
         if account is not None:
@@ -154,16 +195,50 @@ class Vlm(runtime.MisalignNode):
             return
         if part == parts.CAMERA:
             return
+        if part == parts.IMAGE:
+            for vitals in self._vitals.values():
+                vitals.came()
+            self.picture_came(stamp, message.header.frame_id)
         for lane in self._lanes:
-            self._pair(lane, stamp, part, value)
+            why = self._why_not(lane, part, value)
+            if why:
+                if lane.pairing.pass_over(stamp):
+                    self._pass_over(lane, message.header, why)
+                continue
+            if self.idle:
+                continue
+            if not isinstance(value, Passed):
+                self._pair(lane, stamp, part, value)
             if isinstance(value, Failed):
                 # There will be no mask: nobody waits for it.
                 self._pair(lane, stamp, parts.SEGMENTATION, value)
+
+    def _why_not(self, lane: _Lane, part: str, value: Any) -> str:
+        """Return why a part has a lane pass its frame over; empty where it does not."""
+        if part == parts.IMAGE and self.idle:
+            return self.idle
+        if part == parts.IMAGE and self._gets_no_mask(lane):
+            return NO_MASK + NO_SEGMENTATION
+        if isinstance(value, Passed) and part in lane.pairing.needed:
+            return NO_MASK + value.reason
+        return ''
+
+    def _gets_no_mask(self, lane: _Lane) -> bool:
+        """Return whether a lane needs a mask, and nobody is there to send one."""
+        needed = parts.SEGMENTATION in lane.pairing.needed
+        return needed and not self.count_publishers(
+            self.resolve_topic_name(topics.SEGMENTATION_LABELS)
+        )
 
     def _pair(self, lane: _Lane, stamp: int, part: str, value: Any) -> None:
         found = lane.pairing.add(stamp, part, value)
         if found is not None:
             self._worker.submit(self._task(lane, stamp, found), lane.number)
+        for old, there in lane.pairing.let_go():
+            # Of a picture that never came here, others say what became of it.
+            if parts.IMAGE in there and lane.pairing.pass_over(old):
+                lacking = ' and '.join(sorted(lane.pairing.needed - there.keys()))
+                self._pass_over(lane, there[parts.IMAGE].header, f'its {lacking} did not come')
 
     def _task(self, lane: _Lane, stamp: int, found: dict[str, Any]) -> _Task:
         source, camera = found.get(parts.SOURCE, (None, self._camera))
@@ -174,22 +249,46 @@ class Vlm(runtime.MisalignNode):
 
     def _work(self, task: _Task) -> None:
         """Put every ask to the model; one that fails takes no other with it."""
+        stamp = messages.stamp_of(task.message.header)
+        waited = time.monotonic() - task.came
         picture = messages.bgr_pixels(task.message)
         past = tuple(messages.bgr_pixels(message) for message in task.past[:-1])
         told = checksum(picture)
         shown = Shown((*past, picture), _mask(task, picture, told), task.camera)
         failed: FrameError | None = None
         for asker in task.lane.askers:
+            self._vitals[asker.name].begin(stamp, waited)
             try:
-                answer = replace(asker.answer(shown), image=told)
+                answer = asker.answer(shown)
             except FrameError as error:
                 if failed is None or error.repeats:
                     failed = error
                 self._refuse(task, asker.name, str(error))
                 continue
+            age = self.age_of(task.message.header)
+            answer = replace(answer, image=told, waited=waited, age=age)
             self._publish(task, asker.name, codec.description_to_values(answer))
+            self._vitals[asker.name].end(stamp, age)
         if failed is not None:
             raise failed
+
+    def _tell_lost_picture(self, header: Header) -> None:
+        """Say that there will be no answers to a picture that never came here."""
+        stamp = messages.stamp_of(header)
+        for lane in self._lanes:
+            if lane.pairing.pass_over(stamp):
+                for asker in lane.askers:
+                    self._vitals[asker.name].lose()
+                    self._send(asker.name, header, codec.failed_to_values(Failed(GOT_LOST)))
+
+    def _drop(self, task: _Task, reason: str) -> None:
+        self._pass_over(task.lane, task.message.header, reason)
+
+    def _pass_over(self, lane: _Lane, header: Header, reason: str) -> None:
+        """Say that a frame was left out on purpose, so that nobody waits for its answers."""
+        for asker in lane.askers:
+            self._vitals[asker.name].pass_over()
+            self._send(asker.name, header, codec.passed_to_values(Passed(reason)))
 
     def _fail(self, task: _Task, reason: str) -> None:
         """Say that there will be no answer to this picture, so that nobody waits for it."""
@@ -198,14 +297,16 @@ class Vlm(runtime.MisalignNode):
                 self._refuse(task, asker.name, reason)
 
     def _refuse(self, task: _Task, name: str, reason: str) -> None:
+        self._vitals[name].fail(reason)
         self._publish(task, name, codec.failed_to_values(Failed(reason)))
 
     def _publish(self, task: _Task, name: str, values: codec.Values) -> None:
         task.answered.add(name)
+        self._send(name, task.message.header, values)
+
+    def _send(self, name: str, header: Header, values: codec.Values) -> None:
         values['dropped'] = str(self._worker.dropped)
-        self._answers[name].publish(
-            messages.values_message(f'vlm: {name}', values, task.message.header)
-        )
+        self._answers[name].publish(messages.values_message(f'vlm: {name}', values, header))
 
 
 def _lanes(
@@ -227,7 +328,7 @@ def _lanes(
     )
 
 
-def _confidence(message: DiagnosticArray) -> Confidence | Failed:
+def _confidence(message: DiagnosticArray) -> Confidence | Failed | Passed:
     return codec.confidence_from_values(codec.values_of(message))
 
 

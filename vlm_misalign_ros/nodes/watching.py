@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, SEGMENTATION
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, SEGMENTATION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
@@ -90,8 +90,12 @@ class Listened:
     """Longest wait that came to an end of late."""
     named: float = 0.0
     """Wait at which it was last named; 0: not since it last brought something."""
-    brought: bool = False
-    """Whether it has ever brought something."""
+    messages: int = 0
+    """How many it has ever brought."""
+    last: int | None = None
+    """Stamp of the last, nanoseconds."""
+    passing: str = ''
+    """Why it passed the last frame over; empty where it answered."""
 
 
 def reason(listened: Listened, sight: Sight) -> str:
@@ -185,7 +189,7 @@ class Watch:
         """Begin to wait for every node, and for what comes from outside."""
         self._tell = tell
         self._sight = sight
-        self._listened = list(listened)
+        self.listened = list(listened)
         self._deadline = deadline
         self._began = now
         self._waited = 0.0
@@ -194,7 +198,7 @@ class Watch:
         self._first = False
         self._rates_at = -math.inf
         self._headlines = [row.name for row in RATES if row.headline]
-        for entry in self._listened:
+        for entry in self.listened:
             if entry.outside:
                 entry.since = now
 
@@ -210,19 +214,47 @@ class Watch:
             self._first = True
             self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
         asked &= part == CONDITION
-        for entry in self._listened:
+        for entry in self.listened:
             if entry.part == part:
                 self._brought(entry, stamp, now)
             elif asked and not entry.outside and math.isnan(entry.since):
                 entry.since, entry.frame = now, stamp
 
+    def absent(self, now: float) -> list[str]:
+        """
+        Return the parts of nodes of the run that nobody has to wait for, until they speak again.
+
+        Those that came before, and that nobody publishes any more, or whose node has said nothing
+        at all for longer than the deadline, though it was asked.
+        """
+        gone = [
+            entry.part
+            for entry in self.listened
+            if entry.messages and not entry.outside and self._is_gone(entry, now)
+        ]
+        return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
+
+    def _is_gone(self, entry: Listened, now: float) -> bool:
+        if not entry.passing and now - entry.since > self._deadline:
+            return True
+        return not self._sight.publishers(self._sight.resolve(entry.topic))
+
+    def passed(self, part: str, why: str) -> None:
+        """Take note that a frame was passed over, which is no answer: who does so may hang."""
+        part = SEGMENTATION if part == CONFIDENCE else part
+        for entry in self.listened:
+            if entry.part == part:
+                entry.passing = why
+
     def _brought(self, entry: Listened, stamp: int, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
             verb = 'come' if entry.outside else 'answers'
-            again = ' again' if entry.brought else ''
+            again = ' again' if entry.messages else ''
             self._tell(f'{entry.what} {verb}{again} after {waited:.0f} s')
-        entry.brought = True
+        entry.messages += 1
+        entry.last = stamp
+        entry.passing = ''
         if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
@@ -238,7 +270,7 @@ class Watch:
         """
         if self.ready_at is None:
             self._await(now, answering())
-        for entry in self._listened:
+        for entry in self.listened:
             # While nodes start, it is they who keep the frames waiting.
             if entry.outside or self.ready_at is not None:
                 self._look_at(entry, now)
@@ -252,10 +284,10 @@ class Watch:
                 self._tell(f'starting for {waited:.0f} s; waiting for {", ".join(lacking)}')
             return
         self.ready_at = now
-        outside = [self._sight.resolve(e.topic) for e in self._listened if e.outside]
+        outside = [self._sight.resolve(e.topic) for e in self.listened if e.outside]
         listening = f'; listening to {", ".join(outside)}' if outside else ''
         self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
-        for entry in self._listened:
+        for entry in self.listened:
             if not entry.outside and not math.isnan(entry.since):
                 entry.since = now
 
@@ -271,9 +303,14 @@ class Watch:
                 f'{reason(entry, self._sight)}'
             )
             return
+        closing = (
+            f'it passes frames over: {entry.passing}'
+            if entry.passing
+            else f'frames close without it after {self._deadline:g} s'
+        )
         self._tell(
             f'{entry.what} has not answered for {waited:.0f} s, since frame '
-            f'{format_stamp(entry.frame)}; frames close without it after {self._deadline:g} s'
+            f'{format_stamp(entry.frame)}; {closing}'
         )
 
     def rates(self, metrics: Callable[[], Mapping[str, Mapping[str, str]]], now: float) -> None:

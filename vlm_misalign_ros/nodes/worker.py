@@ -27,6 +27,20 @@ from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, 
 T = TypeVar('T')
 
 
+class Arrived(Generic[T]):
+    """Something to work on, with when it came."""
+
+    def __init__(self, what: T) -> None:
+        """Come now."""
+        self.what = what
+        self._came = time.monotonic()
+
+    @property
+    def waited(self) -> float:
+        """Return for how many seconds it is there."""
+        return time.monotonic() - self._came
+
+
 class Guard(Generic[T]):
     """
     Lets one item fail without ending the rest.
@@ -91,16 +105,28 @@ class Worker(Generic[T]):
 
     Policy `every_frame` keeps up to `capacity` waiting items and drops the oldest beyond that;
     `latest` keeps only the newest. Items of several lanes are kept apart: each has that room of
-    its own. What is dropped is counted. The first exception of `work` ends its thread and stays
-    in `error` for the node to raise. Items begin in the order in which they came; with several
-    threads they may end in another.
+    its own. What is dropped is counted, and `passed` is told each and why, by the thread that
+    submits. The first exception of `work` ends its thread and stays in `error` for the node to
+    raise. Items begin in the order in which they came; with several threads they may end in
+    another.
     """
 
     def __init__(
-        self, work: Callable[[T], None], policy: str, capacity: int, threads: int = 1
+        self,
+        work: Callable[[T], None],
+        policy: str,
+        capacity: int,
+        threads: int = 1,
+        passed: Callable[[T, str], None] = lambda item, reason: None,
     ) -> None:
         """Start the threads."""
         self._work = work
+        self._passed = passed
+        self._reason = (
+            'a newer frame was taken (policy latest)'
+            if policy == 'latest'
+            else f'the queue was full (queue_size {capacity})'
+        )
         self._capacity = 1 if policy == 'latest' else capacity
         self._items: deque[tuple[int, T]] = deque()
         self._waiting: Counter[int] = Counter()
@@ -117,14 +143,34 @@ class Worker(Generic[T]):
 
     def submit(self, item: T, lane: int = 0) -> None:
         """Add an item; returns at once."""
+        dropped: list[T] = []
         with self._ready:
             while self._waiting[lane] >= self._capacity:
-                del self._items[next(k for k, entry in enumerate(self._items) if entry[0] == lane)]
+                oldest = next(k for k, entry in enumerate(self._items) if entry[0] == lane)
+                dropped.append(self._items[oldest][1])
+                del self._items[oldest]
                 self._waiting[lane] -= 1
-                self.dropped += 1
+            self.dropped += len(dropped)
             self._items.append((lane, item))
             self._waiting[lane] += 1
             self._ready.notify()
+        for old in dropped:
+            self._passed(old, self._reason)
+
+    def pass_over(self, reason: str) -> None:
+        """Tell of every item that waits that it is passed over; those in hand go on."""
+        with self._ready:
+            waiting = [item for _, item in self._items]
+            self._items.clear()
+            self._waiting.clear()
+            self.dropped += len(waiting)
+        for item in waiting:
+            self._passed(item, reason)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many items wait; any thread may ask."""
+        return len(self._items)
 
     def stop(self, timeout: float = 5.0) -> None:
         """End each thread after the item in hand; wait `timeout` seconds for all of them."""

@@ -26,10 +26,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
-from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -37,23 +36,34 @@ from vlm_misalign_ros.core.types import (
     Applied,
     Camera,
     Condition,
-    Confidence,
     Description,
     Failed,
     Input,
     Judgement,
     Kind,
+    Passed,
     Protocol,
     Source,
     Style,
     View,
 )
-from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
 from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
-
-Values = dict[str, str]
+from vlm_misalign_ros.wire.sureness import confidence_from_values as confidence_from_values
+from vlm_misalign_ros.wire.sureness import confidence_to_values as confidence_to_values
+from vlm_misalign_ros.wire.told import Values as Values
+from vlm_misalign_ros.wire.told import (
+    absent_of,
+    checksum_of,
+    delays,
+    line,
+    positive,
+    reason_of,
+    seconds_of,
+)
+from vlm_misalign_ros.wire.told import failed_to_values as failed_to_values
+from vlm_misalign_ros.wire.told import passed_to_values as passed_to_values
 
 _SECONDS = 2**31
 """Seconds that a ROS time cannot hold."""
@@ -61,18 +71,6 @@ _MOST_PARAMETERS = 64
 _MOST_PAIRS = 256
 _LEAST_VIEW = 0.01
 _MOST_LISTED = 64
-_NO_REASON = 'no reason was told'
-
-
-def _positive(found: float, key: str) -> float:
-    if found < 0:
-        raise RecordError(f'message value {key!r} is {found}, below 0')
-    return found
-
-
-def _line(text: str, length: int = 256) -> str:
-    """Return a name as one line of bounded length that can be written and shown."""
-    return clean_text(text[:length]).replace('\n', ' ').replace('\t', ' ')
 
 
 def _member(kind: Any, text: Any, key: str) -> Any:
@@ -85,17 +83,13 @@ def _member(kind: Any, text: Any, key: str) -> Any:
         ) from error
 
 
-def _checksum(values: Mapping[str, str], key: str) -> str:
-    return _line(values.get(key, ''), LONGEST)
-
-
 def _condition(values: Mapping[str, str]) -> Condition:
     severity = integer(values, 'severity', 0)
     if not 0 <= severity <= SEVERITIES[-1]:
         raise RecordError(
             f"message value 'severity' is {severity}", f'allowed: 0 to {SEVERITIES[-1]}'
         )
-    name = _line(values.get('corruption', CLEAN))
+    name = line(values.get('corruption', CLEAN))
     if not name:
         raise RecordError("message value 'corruption' is empty", 'give the name of a corruption')
     if severity and name in (CLEAN, BLANK):
@@ -129,19 +123,19 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
 def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None]:
     """Read a `camera/source` message; RecordError names a value that cannot be read."""
     source = Source(
-        dataset=_line(values.get('dataset', '')),
-        sequence=_line(values.get('sequence', '')),
-        key=_line(values.get('frame', '')),
+        dataset=line(values.get('dataset', '')),
+        sequence=line(values.get('sequence', '')),
+        key=line(values.get('frame', '')),
         index=integer(values, 'index'),
         total=integer(values, 'total', 0),
         cycle=integer(values, 'pass', 0),
         condition=_condition(values),
         depth=flag(values, 'depth'),
         probe=flag(values, 'probe'),
-        image=_checksum(values, 'image'),
+        image=checksum_of(values, 'image'),
         tells_hood=flag(values, 'hood', default=True),
         protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
-        draw=_line(values.get('draw', '')),
+        draw=line(values.get('draw', '')),
     )
     fields = loads(values, 'camera', None)
     if fields is None:
@@ -161,6 +155,8 @@ def applied_to_values(applied: Applied) -> Values:
         'occluder': applied.occluder,
         'source': applied.source,
     }
+    if applied.passed:
+        return {**values, **passed_to_values(Passed(applied.passed))}
     return {**values, **failed_to_values(Failed(applied.error))} if applied.error else values
 
 
@@ -177,62 +173,16 @@ def applied_from_values(values: Mapping[str, str]) -> Applied:
         condition,
         integer(values, 'seed', 0),
         {
-            _line(name, 64): number(value, f'parameters.{_line(name, 64)}')
+            line(name, 64): number(value, f'parameters.{line(name, 64)}')
             for name, value in parameters.items()
         },
         # Recordings of earlier versions do not say it themselves.
         flag(values, 'covers', default=covers(condition.corruption)),
-        _checksum(values, 'image'),
-        _checksum(values, 'occluder'),
-        _checksum(values, 'source'),
-        _reason(values),
-    )
-
-
-def confidence_to_values(told: Confidence) -> Values:
-    """Return the pairs of a `segmentation/confidence` message."""
-    return {
-        'entropy': repr(told.entropy),
-        'confidence': repr(told.confidence),
-        'image': told.image,
-        'mask': told.mask,
-        **classes_to_values(told),
-    }
-
-
-def failed_to_values(failed: Failed) -> Values:
-    """Return the pairs of a message that comes in place of an answer or of a confidence."""
-    return {'error': clean_text(failed.reason)[:MAX_REASON] or _NO_REASON}
-
-
-def _reason(values: Mapping[str, str]) -> str:
-    """Return why something failed; empty where it did not. No text is no reason, but an error."""
-    text = values.get('error', '')
-    return (_line(text, MAX_REASON).strip() or _NO_REASON) if text else ''
-
-
-def _failed(values: Mapping[str, str]) -> Failed | None:
-    reason = _reason(values)
-    return Failed(reason) if reason else None
-
-
-def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed:
-    """
-    Read a `segmentation/confidence` message; Failed where the model failed on the frame.
-
-    Raises RecordError naming a value that is not 0 to 1, and an entropy of what is no class.
-    """
-    failed = _failed(values)
-    if failed is not None:
-        return failed
-    entropy, confidence = (share(values.get(n, ''), n) for n in ('entropy', 'confidence'))
-    return Confidence(
-        entropy,
-        confidence,
-        _checksum(values, 'image'),
-        _checksum(values, 'mask'),
-        entropies_of(values),
-        lacking_of(values),
+        checksum_of(values, 'image'),
+        checksum_of(values, 'occluder'),
+        checksum_of(values, 'source'),
+        reason_of(values, 'error'),
+        reason_of(values, 'passed'),
     )
 
 
@@ -254,6 +204,7 @@ def description_to_values(description: Description) -> Values:
         'style': description.style,
         'view': json.dumps(description.view),
         'latency': repr(description.latency),
+        **delays(description),
         'image': description.image,
         'cached': str(int(description.cached)),
         'input': description.input.value,
@@ -280,15 +231,15 @@ def _view(value: Any) -> View:
     return left, top, right, bottom
 
 
-def description_from_values(values: Mapping[str, str]) -> Description | Failed:
+def description_from_values(values: Mapping[str, str]) -> Description | Failed | Passed:
     """
     Read a `vlm/NAME/description` message; Failed where the model failed on the frame.
 
-    Raises RecordError naming a value that cannot be read.
+    Passed where the frame was passed over. Raises RecordError naming a value that cannot be read.
     """
-    failed = _failed(values)
-    if failed is not None:
-        return failed
+    absent = absent_of(values)
+    if absent is not None:
+        return absent
     scores = loads(values, 'scores', {})
     if not isinstance(scores, dict):
         raise RecordError("message value 'scores' must be a JSON object")
@@ -297,7 +248,7 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
     numbers = {name: share(value, f'scores.{name}') for name, value in scores.items()}
     score, style = (values.get(key, '') for key in ('judgement_score', 'style'))
     return Description(
-        model=_line(values.get('model', '')),
+        model=line(values.get('model', '')),
         kind=_member(Kind, values.get('kind', ''), 'kind'),
         text=clean_text(values.get('text', '')),
         mentions=mentions_of(loads(values, 'mentions', {}), 'mentions', check_scored),
@@ -305,16 +256,18 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed:
         scores=numbers,
         judgement=_member(Judgement, values.get('judgement', 'UNPARSED'), 'judgement'),
         judgement_score=share(score, 'judgement_score') if score else None,
-        prompt_id=_line(values.get('prompt_id', '')),
+        prompt_id=line(values.get('prompt_id', '')),
         truncated=flag(values, 'truncated'),
-        cut=int(_positive(integer(values, 'cut', 0), 'cut')),
+        cut=int(positive(integer(values, 'cut', 0), 'cut')),
         style=_member(Style, style, 'style').value if style else '',
         view=_view(loads(values, 'view', WHOLE)),
-        latency=_positive(number(values.get('latency', '0'), 'latency'), 'latency'),
-        image=_checksum(values, 'image'),
+        latency=positive(number(values.get('latency', '0'), 'latency'), 'latency'),
+        waited=seconds_of(values, 'waited'),
+        age=seconds_of(values, 'age'),
+        image=checksum_of(values, 'image'),
         cached=flag(values, 'cached'),
         input=_member(Input, values.get('input', Input.IMAGE.value), 'input'),
-        shown=int(_positive(integer(values, 'shown', 1), 'shown')),
+        shown=int(positive(integer(values, 'shown', 1), 'shown')),
         prompted=_prompted(loads(values, 'prompted', [])),
         paraphrases=tuple(
             _member(Judgement, entry, 'paraphrases')

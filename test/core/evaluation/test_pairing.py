@@ -17,7 +17,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
+from vlm_misalign_ros.core.evaluation.pairing import Announced, Pairing, Past
 
 
 def test_a_frame_is_handed_out_once_with_all_its_parts():
@@ -61,6 +61,24 @@ def test_whatever_the_order_each_frame_comes_whole_or_is_dropped(order, capacity
     assert len(pairing._open) <= capacity
 
 
+def test_a_frame_that_is_passed_over_is_not_waited_for_whatever_more_comes_of_it():
+    pairing = Pairing(('image', 'mask'), 1)
+    pairing.add(1, 'image', 'a')
+    assert pairing.pass_over(1) and not pairing.pass_over(1)
+    assert pairing.add(1, 'mask', 'b') is None
+    assert pairing.add(2, 'mask', 'c') is None
+    assert pairing.add(2, 'image', 'd') == {'image': 'd', 'mask': 'c'}
+    assert pairing.let_go() == []
+
+
+def test_frames_that_waited_for_too_long_are_handed_out_once():
+    pairing = Pairing(('image', 'mask'), 1)
+    for stamp in range(3):
+        pairing.add(stamp, 'image', stamp)
+    assert pairing.let_go() == [(0, {'image': 0}), (1, {'image': 1})]
+    assert pairing.let_go() == [] and pairing.dropped == 2
+
+
 def test_past_frames_are_stride_apart_and_of_one_sequence():
     past = Past(frames=2, stride=3)
     found = [past.add(k, 'a', k) for k in range(9)]
@@ -81,3 +99,32 @@ def test_as_many_past_frames_as_there_are_up_to_those_asked_for(frames, stride, 
     for k in range(count):
         wanted = [k - n * stride for n in range(frames, -1, -1)]
         assert past.add(k, 's', k) == tuple(n for n in wanted if n >= 0)
+
+
+def test_pictures_are_lost_when_a_later_one_has_come():
+    found = Announced()
+    assert found.announce(1) == found.announce(2) == found.announce(3) == []
+    assert found.came(3) == [1, 2]
+    # Ahead of its condition: what had been announced before it does not come any more.
+    assert found.announce(4) == [] and found.came(5) == []
+    assert found.announce(5) == [4]
+    # Stamps that begin anew are nothing but another picture.
+    assert found.announce(1) == [] and found.came(1) == []
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_what_is_called_lost_never_came_and_all_before_the_last_that_came_is_called_so(
+    arrives, random
+):
+    conditions = list(range(len(arrives)))
+    pictures = [number for number in conditions if arrives[number]]
+    found, lost, seen = Announced(), [], set()
+    left = {'condition': conditions[:], 'picture': pictures[:]}
+    while left['condition'] or left['picture']:
+        kind = random.choice([name for name, rest in left.items() if rest])
+        number = left[kind].pop(0)
+        lost += found.announce(number) if kind == 'condition' else found.came(number)
+        seen |= {number} if kind == 'picture' else set()
+        assert not seen & set(lost)
+    last = pictures[-1] if pictures else 0
+    assert lost == [number for number in range(last) if not arrives[number]]

@@ -77,7 +77,11 @@ def change(path, old, new):
 CHANGES = [
     (RECORDS, '"required":2', '"required":6'),
     (RECORDS, '"stamp":"20.', '"stamp":"21.'),
-    (RECORDS, '{"kind":"late","stamp":"1.000000000","part":"vlm:m","epoch":0}\n', ''),
+    (
+        RECORDS,
+        '{"kind":"late","stamp":"1.000000000","part":"vlm:m","epoch":0,"passed":false}\n',
+        '',
+    ),
     ('manifest.json', '<= 0.5', '<= 0.9'),
     ('manifest.json', '"minimum_scenes": 20', '"minimum_scenes": 2'),
     ('manifest.json', '"limits"', '"limit_"'),

@@ -26,11 +26,14 @@ import numpy as np
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.evaluation.parts import IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE
+from vlm_misalign_ros.core.types import Applied, Passed
 
 _TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
 """Parts of which a message tells the checksum."""
-_TIMES = ('latency', 'cached', 'placing')
+_TIMES = ('latency', 'waited', 'age', 'cached', 'placing')
 """Fields that are no content: a looped recording has the same frame described in other times."""
+PASSED = 'passed over'
+"""The content of whatever says that a frame was passed over, for which reason ever."""
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -43,6 +46,8 @@ def content_of(part: str, value: Any) -> str:
     """
     if isinstance(value, np.ndarray):
         return checksum(value) if part in _TOLD else fingerprint(value)
+    if isinstance(value, Passed) or isinstance(value, Applied) and value.passed:
+        return PASSED
     return f'{zlib.crc32(_spelled(value).encode()):08x}'
 
 

@@ -22,7 +22,7 @@ here, so the same frame gives the same record whichever way it came.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -72,6 +72,7 @@ from vlm_misalign_ros.core.types import (
     Description,
     Failed,
     NoCamera,
+    Passed,
     Protocol,
     Source,
     View,
@@ -137,9 +138,6 @@ class Evaluator:
         parts = joined.parts
         segmentation, matrix, visible = self._segmentation(held, parts)
         models = self._models(held, parts)
-        told_by = {name: parts.get(vlm_part(name)) for name in models}
-        seconds = {n: a.latency for n, a in told_by.items() if isinstance(a, Description)}
-        cached = [n for n, a in told_by.items() if isinstance(a, Description) and a.cached]
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
         known = source or Source('', '', stamp, 0, 0, 0, Condition(UNKNOWN))
@@ -159,7 +157,7 @@ class Evaluator:
             truth=None if held.truth is None else _truth(held.truth),
             segmentation=segmentation,
             models=models,
-            timing=TimingEntry(seconds, cached),
+            timing=_timing(joined, models),
             labels=held.entry(),
             problem=held.problem or None,
             image=held.evidence.image or None,
@@ -175,46 +173,44 @@ class Evaluator:
 
     def _models(self, held: Held, parts: Parts) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
-        found = {}
-        for name in self._parameters.models:
-            part = vlm_part(name)
-            answer: Description | Failed | None = parts.get(part)
-            if isinstance(answer, Description) and answer.empty:
-                answer = Failed('an empty answer')
-            if isinstance(answer, Failed):
-                status = held.lost(name, part, came=False) or Status.MISSING
-                found[name] = ModelEntry(status, error=answer.reason)
-                continue
-            said = None if answer is None else AnswerEntry.of(answer)
-            lost = held.lost(name, part, answer is not None)
-            problem = held.evidence.problems.get(part)
-            verified = part in held.evidence.verified
-            if lost is not None or answer is None or held.truth is None or held.maps is None:
-                status = lost or Status.MISSING
-                found[name] = ModelEntry(status, said, verified=verified, problem=problem)
-                continue
-            if answer.view not in seen:
-                seen[answer.view] = read_seen(held.maps.part(answer.view), self._settings)
-            scored = self._score(answer, seen[answer.view], held.truth)
-            found[name] = ModelEntry(Status.SCORED, said, scored, verified)
-        return found
+        return {name: self._model(name, held, parts, seen) for name in self._parameters.models}
+
+    def _model(self, name: str, held: Held, parts: Parts, seen: dict[View, Seen]) -> ModelEntry:
+        """Return what became of a model's answer; `seen` keeps the truths of views."""
+        part = vlm_part(name)
+        answer: Description | Failed | Passed | None = parts.get(part)
+        if isinstance(answer, Description) and answer.empty:
+            answer = Failed('an empty answer')
+        lost = held.lost(name, part, answer)
+        if isinstance(answer, Failed):
+            return ModelEntry(lost or Status.MISSING, error=answer.reason)
+        if isinstance(answer, Passed):
+            return ModelEntry(lost or Status.DROPPED, problem=answer.reason)
+        said = None if answer is None else AnswerEntry.of(answer)
+        verified = part in held.evidence.verified
+        if lost is not None or answer is None or held.truth is None or held.maps is None:
+            status, problem = lost or Status.MISSING, held.evidence.why(part)
+            return ModelEntry(status, said, verified=verified, problem=problem)
+        if answer.view not in seen:
+            seen[answer.view] = read_seen(held.maps.part(answer.view), self._settings)
+        scored = self._score(answer, seen[answer.view], held.truth)
+        return ModelEntry(Status.SCORED, said, scored, verified)
 
     def _segmentation(
         self, held: Held, parts: Parts
     ) -> tuple[SegmentationEntry, np.ndarray | None, np.ndarray | None]:
         """Return the mask's entry, its confusion matrix, and that over what is left to see."""
         predicted: np.ndarray | None = parts.get(SEGMENTATION)
-        told: Confidence | Failed | None = parts.get(CONFIDENCE)
+        told: Confidence | Failed | Passed | None = parts.get(CONFIDENCE)
         if not self._parameters.segmentation:
             return SegmentationEntry(Status.NOT_ASKED, None, None, []), None, None
-        if isinstance(told, Failed):
-            status = held.lost(SEGMENTATION, SEGMENTATION, came=False) or Status.MISSING
-            return SegmentationEntry(status, None, None, [], error=told.reason), None, None
+        if isinstance(told, (Failed, Passed)):
+            return _without_mask(held, told), None, None
         confidence = None if told is None else ConfidenceEntry.of(told)
-        lost = held.lost(SEGMENTATION, SEGMENTATION, predicted is not None)
+        lost = held.lost(SEGMENTATION, SEGMENTATION, predicted)
         verified = SEGMENTATION in held.evidence.verified
         if lost is not None or predicted is None or held.maps is None:
-            problem = held.evidence.problems.get(SEGMENTATION)
+            problem = held.evidence.why(SEGMENTATION)
             status = lost or Status.MISSING
             entry = SegmentationEntry(
                 status, None, confidence, [], verified=verified, problem=problem
@@ -259,6 +255,39 @@ class Evaluator:
             left_out(answer.asserted, own.scene, self._critical),
             None if answer.view == WHOLE else own.scene,
         )
+
+
+def _timing(joined: Joined, models: Iterable[str]) -> TimingEntry:
+    """Return how long everybody took, as far as they tell."""
+    told: dict[str, Description | Confidence] = {
+        name: answer
+        for name, part in (
+            *((name, vlm_part(name)) for name in models),
+            (SEGMENTATION, CONFIDENCE),
+        )
+        if isinstance(answer := joined.parts.get(part), (Description, Confidence))
+    }
+    return TimingEntry(
+        {name: answer.latency for name, answer in told.items() if answer.latency is not None},
+        [n for n, answer in told.items() if isinstance(answer, Description) and answer.cached],
+        {name: answer.waited for name, answer in told.items() if answer.waited is not None},
+        {name: answer.age for name, answer in told.items() if answer.age is not None},
+        round(float(joined.open_seconds), 6) or None,
+    )
+
+
+def _without_mask(held: Held, told: Failed | Passed) -> SegmentationEntry:
+    """Return the entry of a frame of which the segmentation says that there will be no mask."""
+    status = held.lost(SEGMENTATION, SEGMENTATION, told) or Status.MISSING
+    failed = isinstance(told, Failed)
+    return SegmentationEntry(
+        status,
+        None,
+        None,
+        [],
+        problem=None if failed else told.reason,
+        error=told.reason if failed else None,
+    )
 
 
 def badness(record: FrameRecord) -> float:

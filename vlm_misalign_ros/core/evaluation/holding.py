@@ -55,7 +55,7 @@ from vlm_misalign_ros.core.truth.read import (
     read_truth,
 )
 from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
-from vlm_misalign_ros.core.types import Camera, NoCamera, Source
+from vlm_misalign_ros.core.types import Camera, Failed, NoCamera, Passed, Source
 
 MOST_STRETCHED = 1.05
 """Factor by which the sides of labels and picture may differ in proportion."""
@@ -104,8 +104,12 @@ class Held:
             return self.unused
         return self.trust.reason or '; '.join(filter(None, (self.trust.note, self.unused)))
 
-    def lost(self, name: str, part: str, came: bool) -> Status | None:
-        """Return why `part`, of the model `name`, is not scored; None where it is."""
+    def lost(self, name: str, part: str, came: object) -> Status | None:
+        """
+        Return why `part`, of the model `name`, is not scored; None where it is.
+
+        `came` is what came of it: None, Failed and Passed are nothing to be scored.
+        """
         if name in self.doubled:
             return Status.DOUBLED
         if self.evidence.problem or part in self.evidence.problems:
@@ -114,7 +118,9 @@ class Held:
             return Status.UNSCORABLE
         if self.truth is None:
             return Status.UNMATCHED
-        return None if came else Status.MISSING
+        if self.evidence.passed or isinstance(came, Passed):
+            return Status.DROPPED
+        return Status.MISSING if came is None or isinstance(came, Failed) else None
 
     def entry(self) -> LabelsEntry | None:
         """Return what the labels were worth as a record shows it; None where none came."""

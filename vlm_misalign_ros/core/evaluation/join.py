@@ -18,7 +18,7 @@ Each stamp collects named parts. A frame closes when it has every part it needs,
 deadline with what it lacks. A part that many frames in a row had to be closed without is no
 longer waited for until it speaks again, so one dead node cannot stall a run. A part that comes
 twice with the same content is counted; with other content it is told, since nobody can know
-which of the two was meant.
+which of the two was meant. That a frame was passed over gives way to any other content.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_misalign_ros.core.evaluation.contents import PASSED
 from vlm_misalign_ros.core.evaluation.parts import PICTURES, Parts
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.stamps import NANO
@@ -69,6 +70,8 @@ class Joined:
     """Parts that were needed and never came."""
     reason: Closing
     heard: Heard = field(default_factory=Heard)
+    open_seconds: float = 0.0
+    """From its first part to its closing, by the caller's clock."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ class StampJoin:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._closed: OrderedDict[int, _Closed] = OrderedDict()
         self._misses: Counter[str] = Counter()
+        self._now = 0.0
+        self._absent: frozenset[str] = frozenset()
         self.counters: Counter[str] = Counter()
         """
         Parts: `received`, `late`, `repeated`, `doubled`; frames: `complete`, `deadline`,
@@ -167,6 +172,7 @@ class StampJoin:
         nanoseconds the part's own stamp lies behind `stamp`.
         """
         self.counters['received'] += 1
+        self._now = now
         past = self._closed.get(stamp)
         heard = Heard()
         if past is not None and not past.pictured and self._pictured((name,)):
@@ -179,9 +185,12 @@ class StampJoin:
             entry = self._open[stamp] = _Open(since=now, heard=heard)
         content = self._content(name, value)
         first = entry.heard.contents.setdefault(name, content)
-        if name in entry.parts or content != first:
+        # What was passed over once may have been taken when it came again.
+        instead = first == PASSED != content
+        if not instead and (name in entry.parts or content != first):
             self._again(entry.heard, stamp, name, content, publisher, False)
             return [], False
+        entry.heard.contents[name] = content
         entry.parts[name] = value
         entry.heard.publishers.setdefault(name, publisher)
         if offset:
@@ -196,12 +205,13 @@ class StampJoin:
         """Take a part of a closed frame; return whether it is a late one."""
         self._misses.pop(name, None)
         content = self._content(name, value)
-        if name in past.heard.contents:
+        first = past.heard.contents.get(name)
+        if first is not None and not first == PASSED != content:
             self._again(past.heard, stamp, name, content, publisher, True)
             return False
         past.heard.contents[name] = content
         past.heard.publishers[name] = publisher
-        late = name in past.missing
+        late = first is None and name in past.missing
         self.counters['late' if late else 'unneeded'] += 1
         return late
 
@@ -210,7 +220,7 @@ class StampJoin:
     ) -> None:
         """Count a part that came again, and tell it where it holds something else."""
         others = heard.others.get(name, [])
-        if content == heard.contents[name] or content in others:
+        if content in (heard.contents[name], PASSED, *others):
             self.counters['repeated'] += 1
             return
         if len(others) < self.CONTENTS_KEPT:
@@ -227,8 +237,15 @@ class StampJoin:
     def adopt(self, stamp: int, parts: Parts, heard: Heard, now: float) -> list[Joined]:
         """Take over a frame from another join; return it where it closed by it."""
         self.counters['received'] += len(parts)
+        self._now = now
         self._open[stamp] = _Open(parts, now, heard)
         return self._close_complete(stamp)
+
+    def restore(self, stamp: int, missing: Iterable[str]) -> None:
+        """Take up that a frame was closed by another join, without what is `missing`."""
+        self._closed[stamp] = _Closed(tuple(missing), True, Heard())
+        while len(self._closed) > self.CLOSED_KEPT:
+            self._closed.popitem(last=False)
 
     def take(self, stamp: int) -> tuple[Parts, Heard]:
         """Take an open frame out, as if it had never been here; empty where there is none."""
@@ -238,10 +255,21 @@ class StampJoin:
     def _lacks(self, entry: _Open) -> list[str]:
         return [name for name in self._needs(entry.parts) if name not in entry.parts]
 
+    def _is_awaited(self, name: str) -> bool:
+        return self._misses[name] < self._patience and name not in self._absent
+
+    def without(self, names: Iterable[str], now: float) -> list[Joined]:
+        """Take up which parts nobody sends, so that nobody waits for them; return what closed."""
+        absent = frozenset(names)
+        if absent == self._absent:
+            return []
+        self._absent, self._now = absent, now
+        return [frame for stamp in list(self._open) for frame in self._close_complete(stamp)]
+
     def _close_complete(self, stamp: int) -> list[Joined]:
         entry = self._open[stamp]
         lacking = self._lacks(entry)
-        if any(self._misses[name] < self._patience for name in lacking):
+        if any(self._is_awaited(name) for name in lacking):
             return []
         return [self._close(stamp, Closing.DEADLINE if lacking else Closing.COMPLETE)]
 
@@ -255,10 +283,12 @@ class StampJoin:
         while len(self._closed) > self.CLOSED_KEPT:
             self._closed.popitem(last=False)
         self.counters[reason.value] += 1
-        return Joined(stamp, entry.parts, missing, reason, entry.heard)
+        seconds = max(self._now - entry.since, 0.0)
+        return Joined(stamp, entry.parts, missing, reason, entry.heard, seconds)
 
     def expire(self, now: float) -> list[Joined]:
         """Close the frames whose deadline has passed, and those that wait for silent parts."""
+        self._now = now
         closed = [
             self._close(stamp, Closing.DEADLINE)
             for stamp in list(self._open)

@@ -42,13 +42,14 @@ class Journal:
         folder: Path | None,
         log: Callable[[str], None],
         publishers: Callable[[str], Sequence[str]],
+        resume: bool = False,
     ) -> None:
-        """Create the records; RecordError where they cannot be written."""
+        """Create the records, or go on with them; RecordError where they cannot be written."""
         self._log = log
         self._publishers = publishers
         self._said: set[str] = set()
         self._senders: dict[str, list[str]] = {}
-        self._writer = None if folder is None else RecordWriter(folder / RECORDS)
+        self._writer = None if folder is None else RecordWriter(folder / RECORDS, resume)
         self.notes: list[str] = []
 
     def write(self, record: Record) -> None:
@@ -107,9 +108,9 @@ class Journal:
             if self.once('problem', text):
                 self.notes.append(text)
 
-    def late(self, epoch: int, stamp: int, part: str) -> None:
-        """Write down that a part came after its frame was closed without it."""
-        self.write(LateRecord(format_stamp(stamp), part, epoch))
+    def late(self, epoch: int, stamp: int, part: str, passed: bool) -> None:
+        """Write down that a part came, or was told to be passed over, after its frame closed."""
+        self.write(LateRecord(format_stamp(stamp), part, epoch, passed))
 
     def named(self, twice: Twice) -> list[str]:
         """Return who sent a part that came twice, as far as that is known."""

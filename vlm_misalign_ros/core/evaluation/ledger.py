@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned, mode
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.known import Known
+from vlm_misalign_ros.core.metrics.pulse import KINDS, Pulse
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 from vlm_misalign_ros.core.records.schema import COUNTED, FrameRecord, Status
@@ -83,6 +84,8 @@ class Ledger:
         """The confusion matrix over what occluders leave to see."""
         self.rolling_confusion = RollingCounts(window)
         self.rolling_visible = RollingCounts(window)
+        self.pulses = {name: Pulse(window, Status.SCORED.value) for name in names}
+        """Coverage and times."""
         self.known = Known()
         self.pictures = 0
         """Pictures that are in a state."""
@@ -110,6 +113,12 @@ class Ledger:
             self.known.add(record.segmentation.lacking)
         for name, status in statuses.items():
             self.states[name][status.value] += 1
+            seconds = {
+                kind: getattr(record.timing, kind)[name]
+                for kind in KINDS
+                if name in getattr(record.timing, kind)
+            }
+            self.pulses[name].enter(stamp, status.value, seconds)
         self.pictures += 1
         self._more(entry, record.pictures)
         self._sum(stamp, entry.counts, entry.confusion)
@@ -142,17 +151,18 @@ class Ledger:
         entry = self._entries.get((epoch, stamp))
         return entry is not None and part in entry.missing
 
-    def late(self, epoch: int, stamp: int, part: str) -> None:
-        """Take up that a part came after its frame was closed without it."""
+    def late(self, epoch: int, stamp: int, part: str, passed: bool = False) -> None:
+        """Take up that a part came, or that it was `passed` over, after its frame had closed."""
         entry = self._entries.get((epoch, stamp))
         if entry is None:
             return
         entry.missing.discard(part)
         name = model_of(part)
         if entry.statuses.get(name) is Status.MISSING:
-            self._move(entry, name, Status.LATE)
+            self._move(entry, name, Status.DROPPED if passed else Status.LATE, stamp)
 
-    def _move(self, entry: _Entry, name: str, status: Status) -> None:
+    def _move(self, entry: _Entry, name: str, status: Status, stamp: int) -> None:
+        self.pulses[name].move(stamp, status.value)
         self.states[name][entry.statuses[name].value] -= 1
         self.states[name][status.value] += 1
         entry.statuses[name] = status
@@ -167,7 +177,7 @@ class Ledger:
         for name in concerned(twice.part, self._models):
             if name not in entry.statuses or entry.statuses[name] is Status.DOUBLED:
                 continue
-            self._move(entry, name, Status.DOUBLED)
+            self._move(entry, name, Status.DOUBLED, twice.stamp)
             if name in entry.counts:
                 taken[name] = Counts() - entry.counts.pop(name)
             if name == SEGMENTATION and entry.confusion is not None:
@@ -180,6 +190,8 @@ class Ledger:
         """Empty the windows: time has jumped."""
         for sums in (*self.rolling.values(), self.rolling_confusion, self.rolling_visible):
             sums.clear()
+        for pulse in self.pulses.values():
+            pulse.clear()
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
@@ -200,7 +212,9 @@ class Ledger:
                 values['hazard_frames'] = str(counts.hazards_judged + counts.hazards_unjudged)
                 values['clear_frames'] = str(counts.clear_judged + counts.clear_unjudged)
                 values['indeterminate_frames'] = str(counts.indeterminate)
-                result[f'{span}: {name}'] = values | self._counted(name)
+                result[f'{span}: {name}'] = (
+                    values | self._counted(name) | self._kept_up(name, whole)
+                )
             if SEGMENTATION not in self.states:
                 continue
             matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
@@ -209,8 +223,23 @@ class Ledger:
                 f'{self.known.miou}/metric_value': self._miou(matrix),
                 f'{self.known.named("miou_visible")}/metric_value': self._miou(visible),
                 **self._counted(SEGMENTATION),
+                **self._kept_up(SEGMENTATION, whole),
             }
         return result
+
+    def coverage(self, name: str) -> float:
+        """Return the share of the pictures that were scored; NaN before the first."""
+        scored = self.states[name][Status.SCORED.value]
+        return scored / self.pictures if self.pictures else float('nan')
+
+    def _kept_up(self, name: str, whole: bool) -> dict[str, str]:
+        """Return coverage and seconds, as far as they are known, as mean and maximum."""
+        pulse = self.pulses[name]
+        found = {'coverage/metric_value': self.coverage(name) if whole else pulse.coverage}
+        for kind in KINDS:
+            mean, most = pulse.seconds(kind, whole)
+            found |= {f'{kind}/metric_value': mean, f'{kind}/max': most}
+        return {key: repr(value) for key, value in found.items()}
 
     def _miou(self, matrix: np.ndarray | None) -> str:
         unknown = matrix is None or self.known.mixed

@@ -68,7 +68,7 @@ class Outside:
         if not self._placer.parts:
             return []
         arrival = round(now * NANO) if arrival is None else arrival
-        return self._told(self._placer.picture(stamp, arrival, now, shown=not applied.error))
+        return self._told(self._placer.picture(stamp, arrival, now, shown=applied.shown))
 
     def answer(self, part: str, claim: Claim, now: float, publisher: str) -> list[Settled]:
         """Take up an answer; RecordError for one without the time that its rule goes by."""

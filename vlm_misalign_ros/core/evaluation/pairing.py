@@ -20,41 +20,108 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+PASSED_KEPT = 256
+"""Frames of which it is remembered that they were passed over, at least."""
+
 
 class Pairing:
     """
     Collects the parts of frames; a frame is handed out once, when all of them are there.
 
-    At most `capacity` frames wait; of more the oldest arrival goes, and is counted in `dropped`.
+    At most `capacity` frames wait; of more the oldest arrival goes: it is counted in `dropped`,
+    and kept for `let_go`.
     """
 
     def __init__(self, needed: Iterable[str], capacity: int) -> None:
         """Collect the parts named `needed`."""
         self.needed = frozenset(needed)
         self._capacity = capacity
-        self._open: dict[int, dict[str, Any]] = {}
         self.dropped = 0
+        self._gone: list[tuple[int, Mapping[str, Any]]] = []
+        self._passed: dict[int, None] = {}
+        self._open: dict[int, dict[str, Any]] = {}
 
     def add(self, stamp: int, part: str, value: Any) -> dict[str, Any] | None:
         """
         Return the parts of a frame that this one completes; None while one lacks.
 
-        A part that comes twice counts as it came last; one that nobody needs is let go.
+        A part that comes twice counts as it came last; one that nobody needs is let go, and so
+        is one of a frame that was passed over.
         """
-        if part not in self.needed:
+        if part not in self.needed or stamp in self._passed:
             return None
         parts = self._open.setdefault(stamp, {})
         parts[part] = value
         if len(parts) < len(self.needed):
             while len(self._open) > self._capacity:
-                self._open.pop(next(iter(self._open)))
+                oldest = next(iter(self._open))
                 self.dropped += 1
+                self._gone.append((oldest, self._open.pop(oldest)))
             return None
         return self._open.pop(stamp)
+
+    def let_go(self) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return, once, the stamps of frames that waited for too long, and what there was."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def pass_over(self, stamp: int) -> bool:
+        """Wait no longer for a frame, nor when more of it comes; return whether that is new."""
+        if stamp in self._passed:
+            return False
+        self._passed[stamp] = None
+        _bound(self._passed, max(self._capacity, PASSED_KEPT))
+        self._open.pop(stamp, None)
+        return True
 
     def take(self, stamp: int) -> Mapping[str, Any]:
         """Return the parts that there are of a frame, which is not waited for any longer."""
         return self._open.pop(stamp, {})
+
+
+class Announced:
+    """
+    Finds which pictures got lost on the way, by the conditions that announce them.
+
+    Both come from one node, which sends each condition before its picture, and both topics keep
+    their order: once a later picture has come, an earlier one cannot come any more. Which topic is
+    heard first does not matter, nor do stamps: a recording that is looped begins anew.
+    """
+
+    def __init__(self, kept: int = PASSED_KEPT) -> None:
+        """Remember `kept` pictures or conditions that wait for their other half, at most."""
+        self._kept = kept
+        self._conditions: dict[int, None] = {}
+        self._pictures: dict[int, None] = {}
+
+    def announce(self, stamp: int) -> list[int]:
+        """Take up that there is a picture; return the stamps of those that are lost by it."""
+        if stamp in self._pictures:
+            # It came ahead of its condition: what was announced before and did not come is lost.
+            del self._pictures[stamp]
+            lost = list(self._conditions)
+            self._conditions.clear()
+            return lost
+        self._conditions[stamp] = None
+        _bound(self._conditions, self._kept)
+        return []
+
+    def came(self, stamp: int) -> list[int]:
+        """Take up that a picture came; return the stamps of those that are lost by it."""
+        if stamp not in self._conditions:
+            self._pictures[stamp] = None
+            _bound(self._pictures, self._kept)
+            return []
+        order = list(self._conditions)
+        place = order.index(stamp)
+        for old in order[: place + 1]:
+            del self._conditions[old]
+        return order[:place]
+
+
+def _bound(kept: dict[int, None], most: int) -> None:
+    while len(kept) > most:
+        kept.pop(next(iter(kept)))
 
 
 class Past:

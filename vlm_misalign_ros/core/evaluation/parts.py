@@ -27,7 +27,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
 from vlm_misalign_ros.core.settings.outside import MASK, outside_names
-from vlm_misalign_ros.core.types import Applied, Failed, Source
+from vlm_misalign_ros.core.types import Applied, Failed, Passed, Source
 
 Parts = dict[str, Any]
 """Values by the names of their parts."""
@@ -146,7 +146,7 @@ def _never(wanted: Wanted, parts: Parts) -> bool:
 def _is_degraded(parts: Parts) -> bool:
     """Return whether there is a picture to describe: its condition does not say otherwise."""
     applied: Applied | None = parts.get(CONDITION)
-    return applied is None or not applied.error
+    return applied is None or applied.shown
 
 
 def _has_depth(wanted: Wanted, parts: Parts) -> bool:
@@ -154,13 +154,13 @@ def _has_depth(wanted: Wanted, parts: Parts) -> bool:
     return wanted.any_depth and (wanted.depth or told is not None and told[0].depth)
 
 
-def has_failed(parts: Parts) -> bool:
-    """Return whether the segmentation says, in place of its confidence, that it failed."""
-    return isinstance(parts.get(CONFIDENCE), Failed)
+def has_no_mask(parts: Parts) -> bool:
+    """Return whether the segmentation says, in place of its confidence, that there is no mask."""
+    return isinstance(parts.get(CONFIDENCE), (Failed, Passed))
 
 
 def _is_segmented(wanted: Wanted, parts: Parts) -> bool:
-    return wanted.segmentation and not has_failed(parts) and _is_degraded(parts)
+    return wanted.segmentation and not has_no_mask(parts) and _is_degraded(parts)
 
 
 def _is_confident(wanted: Wanted, parts: Parts) -> bool:
@@ -173,7 +173,7 @@ def _is_shown(wanted: Wanted, parts: Parts) -> bool:
 
 def _is_covered(wanted: Wanted, parts: Parts) -> bool:
     applied: Applied | None = parts.get(CONDITION)
-    return applied is not None and applied.covers and not applied.error
+    return applied is not None and applied.covers and applied.shown
 
 
 PARTS: tuple[PartRow, ...] = (

@@ -21,25 +21,23 @@ The monitor node feeds it from topics, the offline analysis from a bag.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.aligning import Aligner, Beside, Placed
-from vlm_misalign_ros.core.evaluation.cameras import Cameras
+from vlm_misalign_ros.core.evaluation.aligning import Aligner, Placed
+from vlm_misalign_ros.core.evaluation.book import Book
 from vlm_misalign_ros.core.evaluation.contents import content_of
-from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, StampJoin, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
-from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger, Metrics
-from vlm_misalign_ros.core.evaluation.outside import Outside, without_unplaced
+from vlm_misalign_ros.core.evaluation.ledger import Closed, Metrics
+from vlm_misalign_ros.core.evaluation.outside import Outside
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
-    IMAGE,
+    CONFIDENCE,
     PICTURES,
     SEGMENTATION,
     SOURCE,
@@ -48,16 +46,14 @@ from vlm_misalign_ros.core.evaluation.parts import (
     is_pictured,
     needs,
 )
-from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
 from vlm_misalign_ros.core.evaluation.probes import Probes
-from vlm_misalign_ros.core.labels.encodings import AUTO
-from vlm_misalign_ros.core.records.account import AccountingRecord
-from vlm_misalign_ros.core.records.pictures import WorstPictures
-from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
+from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former, gap
+from vlm_misalign_ros.core.records.account import LateRecord
+from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Camera, NoCamera
+from vlm_misalign_ros.core.stamps import NANO, parse_stamp
+from vlm_misalign_ros.core.types import Camera, NoCamera, Passed
 
 JUMP_BACK = 10 * NANO
 """A stamp so much older than the newest one means that time has jumped (a looped bag)."""
@@ -79,7 +75,6 @@ class Session:
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
-        self._evaluator = Evaluator(parameters)
         # Live, nothing is waited for beyond its deadline, so nobody is given up either.
         patience = parameters.patience if parameters.lockstep else 2**62
         self._wanted = Wanted.by(parameters, parameters.recorder)
@@ -93,28 +88,56 @@ class Session:
             pictured=is_pictured,
         )
         self._aligner = Aligner(parameters.slop, parameters.deadline / 2)
-        self._beside = Beside()
-        self._lost = Lost()
-        self._ledger = Ledger(parameters.models, parameters.segmentation, parameters.window)
         self._newest: int | None = None
         self._epoch = 0
         self._given_up: set[str] = set()
         self.counters: Counter[str] = Counter()
         self.total = 0
         """Frames of the whole run, as camera/source tells; 0 while unknown or without end."""
-        self._cameras = Cameras()
         self.folder = Path(parameters.run_folder) if parameters.run_folder else None
-        self._journal = Journal(self.folder, log, publishers)
+        run = RunRecord(
+            SCHEMA,
+            name or (self.folder or Path()).name,
+            list(parameters.models),
+            fingerprint(parameters),
+        )
+        before = former(self.folder, run)
+        self._journal = Journal(self.folder, log, publishers, before is not None)
         self._probes = Probes(
             partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
         )
+        self._book = Book(parameters, self._journal, self.counters)
         self.outside = Outside(parameters, self._journal, self.counters)
-        self._journal.write(
-            RunRecord(SCHEMA, name or (self.folder or Path()).name, list(parameters.models))
-        )
-        self._pictures: WorstPictures | None = None
-        if self.folder is not None and parameters.pictures:
-            self._pictures = WorstPictures(self.folder / 'pictures', keep=parameters.pictures)
+        if before is None or not self._restore(before):
+            self._journal.write(run)
+
+    def _restore(self, before: Former) -> bool:
+        """Go on with the records of a monitor that was cut off; return whether there are any."""
+        frames, whole = 0, False
+        for record in before.records():
+            whole = True
+            if isinstance(record, FrameRecord):
+                stamp = parse_stamp(record.stamp)
+                if record.epoch > self._epoch:
+                    self._epoch, self._newest = record.epoch, None
+                    self._join.reset()
+                    self._book.restart(record.epoch)
+                self._newest = max(self._newest or 0, stamp)
+                self._join.restore(stamp, record.missing)
+                self._book.restore(record)
+                frames += 1
+            elif isinstance(record, LateRecord):
+                whose = _whose(record.part, record.passed)
+                stamp = parse_stamp(record.stamp)
+                self._book.ledger.late(record.epoch, stamp, whose, record.passed)
+        if whole:
+            self._journal.write(gap(self._newest, self._epoch, before.seconds))
+            self._journal.once(
+                'gap',
+                f'goes on with {before.path}: {frames} frames were closed before; what came in '
+                f'the {before.seconds:.0f} s since is not known',
+            )
+        return whole
 
     @property
     def notes(self) -> list[str]:
@@ -124,19 +147,19 @@ class Session:
     @property
     def accounting(self) -> dict[str, Counter[str]]:
         """Return the pictures by state, for each model and, where asked for, segmentation."""
-        return self._ledger.states
+        return self._book.ledger.states
 
     @property
     def closed(self) -> int:
         """Return how many pictures are in a state."""
-        return self._ledger.pictures
+        return self._book.ledger.pictures
 
     def malformed(self, part: str, error: RecordError) -> None:
         """Count a message that cannot be read: somebody else's, which must not end the run."""
         self.counters['malformed'] += 1
         self._journal.malformed(part, error)
         if part == CAMERA:
-            self._cameras.refuse(error)
+            self._book.cameras.refuse(error)
 
     def add(
         self,
@@ -189,7 +212,7 @@ class Session:
         closed = []
         if not self._chosen.lockstep:
             closed = self._jumped(stamp, part, now)
-            if self._is_former(stamp, part):
+            if self._is_former(stamp, part, value):
                 return closed
             self._move_on(stamp, part)
         if part == SOURCE and value[0].total:
@@ -204,7 +227,7 @@ class Session:
                 one.stamp, one.part, one.value, now, one.publisher, one.offset
             )
             if late:
-                self._late(self._epoch, one.stamp, one.part)
+                self._late(self._epoch, one.stamp, one.part, one.value)
             closed.extend(self._finish(frame, now) for frame in joined)
         return closed
 
@@ -212,6 +235,9 @@ class Session:
         self, stamp: int, part: str, value: Any, now: float, publisher: str
     ) -> list[Closed]:
         """Take a part of the first second: of a start-up probe, unless its source denies it."""
+        if isinstance(value, Passed):
+            # Who passes a probe over, as a node that is not active yet, is not ready.
+            return []
         if not self._probes.denies(part, value):
             return [
                 Closed(probe, None)
@@ -234,9 +260,7 @@ class Session:
             closed.extend(self._finish(joined, now) for joined in self._join.reset())
             self.counters['time_jumps'] += 1
             self._epoch += 1
-            self._ledger.restart()
-            self._lost.restart()
-            self._cameras.restart(self._epoch)
+            self._book.restart(self._epoch)
             self._newest = stamp
         return closed
 
@@ -246,9 +270,9 @@ class Session:
     def _may_be_former(self, stamp: int) -> bool:
         """Return whether a stamp may be of before the last jump in time, or of a gap since."""
         ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
-        return self._epoch > 0 and ahead and self._ledger.knows(self._epoch - 1, stamp)
+        return self._epoch > 0 and ahead and self._book.ledger.knows(self._epoch - 1, stamp)
 
-    def _is_former(self, stamp: int, part: str) -> bool:
+    def _is_former(self, stamp: int, part: str, value: Any) -> bool:
         """
         Take up a part that belongs before the last jump in time; return whether it does.
 
@@ -259,10 +283,10 @@ class Session:
         before = self._epoch - 1
         if part in PICTURES or part in TRUTH or not self._may_be_former(stamp):
             return False
-        if not self._ledger.lacks(before, stamp, part):
+        if not self._book.ledger.lacks(before, stamp, part):
             return False
         self.counters['before_jump'] += 1
-        self._late(before, stamp, part)
+        self._late(before, stamp, part, value)
         return True
 
     def _move_on(self, stamp: int, part: str) -> None:
@@ -283,8 +307,8 @@ class Session:
         """Keep what camera_info tells; a camera opens no frame."""
         # It may come ahead of the picture by which a jump shows.
         epoch = self._epoch + (not self._chosen.lockstep and self._is_back(stamp))
-        closed = self._ledger.knows(epoch, stamp)
-        if twice := self._cameras.tell(epoch, stamp, camera, publisher, closed):
+        closed = self._book.ledger.knows(epoch, stamp)
+        if twice := self._book.cameras.tell(epoch, stamp, camera, publisher, closed):
             self._doubled(twice, epoch)
 
     def expire(self, now: float) -> list[Closed]:
@@ -301,6 +325,16 @@ class Session:
                 )
         return closed
 
+    def without(self, names: Iterable[str], now: float) -> list[Closed]:
+        """
+        Take up which parts nobody sends, as a node's that has ended; return what closed by it.
+
+        Live, their frames are missing at once; in lockstep start-up waits for everybody.
+        """
+        if self._chosen.lockstep:
+            return []
+        return [self._finish(joined, now) for joined in self._join.without(names, now)]
+
     def waiting_for(self) -> tuple[str, ...]:
         """Return what the oldest open frame (or start-up probe) lacks."""
         return self._join.waiting_for() or self._probes.waiting_for()
@@ -315,60 +349,29 @@ class Session:
         """Return whether every frame of the run is closed."""
         return 0 < self.total <= self.closed
 
-    def _late(self, epoch: int, stamp: int, part: str) -> None:
-        self._ledger.late(epoch, stamp, part)
-        self._journal.late(epoch, stamp, part)
+    def _late(self, epoch: int, stamp: int, part: str, value: Any) -> None:
+        passed = isinstance(value, Passed)
+        self._book.ledger.late(epoch, stamp, _whose(part, passed), passed)
+        self._journal.late(epoch, stamp, part, passed)
 
     def _doubled(self, twice: Twice, epoch: int | None = None) -> None:
         """Write down that a part came twice with other content; take back what was scored."""
         epoch = self._epoch if epoch is None else epoch
         self._journal.doubled(epoch, twice)
         if twice.closed:
-            self._ledger.take_back(epoch, twice)
-            if self._pictures is not None:
-                self._pictures.forget(twice.stamp)
+            self._book.take_back(epoch, twice)
 
     def _finish(self, joined: Joined, now: float) -> Closed:
         self.counters[joined.reason.value] += 1
-        self._beside.closed(joined.stamp, joined.parts, joined.missing)
-        if not is_pictured(joined.parts):
-            self.counters['truth_without_picture'] += 1
-            return Closed(joined.stamp, None)
-        reach = round(self._chosen.slop * NANO)
-        camera = self._cameras.of(self._epoch, joined, reach, self.counters, self._journal)
-        joined, unplaced = without_unplaced(joined)
-        evaluated = self._evaluator.evaluate(joined, camera, self._epoch, unplaced)
-        record = evaluated.record
-        self._ledger.enter(self._epoch, joined.stamp, evaluated)
-        self._lost.add(joined.stamp)
-        for part, against in evaluated.mismatches:
-            self._journal.mismatch(self._epoch, joined, part, against)
-        self._journal.write(record)
-        if failed := self._journal.failures(record):
-            self.counters['failed'] += failed
-        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
-        if record.truth is None:
-            self.counters['without_truth'] += 1
-            for part, text in self._beside.plain(self.counters['without_truth']).items():
-                self._journal.once(f'beside {part}', text)
-        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
-        if self._pictures is not None and shown:
-            self._pictures.consider(
-                evaluated.badness,
-                joined.stamp,
-                joined.parts[IMAGE],
-                joined.parts.get(SEGMENTATION),
-            )
-        return Closed(joined.stamp, record, self.metrics())
+        return self._book.enter(joined, self._epoch)
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
-        return self._ledger.metrics()
+        return self._book.ledger.metrics()
 
     def coverage(self, name: str) -> float:
         """Return the share of closed frames on which `name` was scored; NaN before the first."""
-        scored = self.accounting[name][Status.SCORED.value]
-        return scored / self.closed if self.closed else float('nan')
+        return self._book.ledger.coverage(name)
 
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
@@ -377,17 +380,7 @@ class Session:
             closed += self._join_placed(self._aligner.flush(), now)
             closed += self._place(self.outside.flush(now), now)
             closed.extend(self._finish(joined, now) for joined in self._join.flush())
-            period, lost = self._lost.told() or (None, None)
-            self._journal.write(
-                AccountingRecord(
-                    {name: dict(counter) for name, counter in self.accounting.items()},
-                    dict(self._join.counters),
-                    dict(self.counters),
-                    period,
-                    lost,
-                    self._beside.told(),
-                )
-            )
+            self._journal.write(self._book.account(self._join.counters))
         finally:
             self.close()
         return closed
@@ -395,3 +388,8 @@ class Session:
     def close(self) -> None:
         """Close the records as they are; does nothing when `end` has done so."""
         self._journal.close()
+
+
+def _whose(part: str, passed: bool) -> str:
+    """Return what a part is about: who passes a mask over says so in place of its confidence."""
+    return SEGMENTATION if passed and part == CONFIDENCE else part

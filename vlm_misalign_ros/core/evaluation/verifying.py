@@ -40,7 +40,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE_IMAGE,
     vlm_part,
 )
-from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed
+from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed, Passed
 
 
 @dataclass
@@ -57,6 +57,12 @@ class Evidence:
     """Answers, and SEGMENTATION, that named this picture."""
     mismatches: list[tuple[str, str]] = field(default_factory=list)
     """Parts that are of another picture, with the part that they were held against."""
+    passed: str = ''
+    """Why the picture was passed over, so that there is none to answer to; empty where not."""
+
+    def why(self, part: str) -> str | None:
+        """Return why an answer or the mask is not scored, as far as the picture tells."""
+        return self.problems.get(part) or self.passed or None
 
 
 def verify(joined: Joined, models: Sequence[str]) -> Evidence:
@@ -68,6 +74,9 @@ def verify(joined: Joined, models: Sequence[str]) -> Evidence:
         found.image = applied.image
         if applied.error:
             found.problem = f'the picture could not be degraded: {applied.error}'
+            return found
+        if applied.passed:
+            found.passed = f'the picture was passed over: {applied.passed}'
             return found
         _check_frame(found, joined, applied, pixels)
     if not found.image and not found.problem and IMAGE in joined.parts:
@@ -119,10 +128,10 @@ def _check_answers(found: Evidence, joined: Joined, models: Sequence[str]) -> No
     """Hold each answer, and the mask's, against the picture, or against each other."""
     said: dict[str, str] = {}
     for name in models:
-        answer: Description | Failed | None = joined.parts.get(vlm_part(name))
+        answer: Description | Failed | Passed | None = joined.parts.get(vlm_part(name))
         if isinstance(answer, Description) and answer.image:
             said[vlm_part(name)] = answer.image
-    confidence: Confidence | Failed | None = joined.parts.get(CONFIDENCE)
+    confidence: Confidence | Failed | Passed | None = joined.parts.get(CONFIDENCE)
     if isinstance(confidence, Confidence) and confidence.image:
         said[CONFIDENCE] = confidence.image
     # Where no condition names the picture, answers about several cannot all be about this one.
@@ -147,7 +156,7 @@ def _names_picture(joined: Joined) -> bool:
 
 def _check_mask(found: Evidence, joined: Joined, pixels: Callable[[str], str]) -> None:
     """Hold the mask against what its confidence says of it."""
-    confidence: Confidence | Failed | None = joined.parts.get(CONFIDENCE)
+    confidence: Confidence | Failed | Passed | None = joined.parts.get(CONFIDENCE)
     if not isinstance(confidence, Confidence) or SEGMENTATION not in joined.parts:
         return
     if confidence.mask and pixels(SEGMENTATION) != confidence.mask:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import msgspec
@@ -26,12 +27,34 @@ Stamp = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 """Header time as records have it, seconds.nanoseconds."""
 
 
+class Closing(str, Enum):
+    """Why a frame was closed."""
+
+    COMPLETE = 'complete'
+    DEADLINE = 'deadline'
+    OVERFLOW = 'overflow'
+    RESET = 'reset'
+    END = 'end'
+
+
+class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run', omit_defaults=True):
+    """The first line: whose records these are."""
+
+    schema: int
+    name: str
+    models: list[str]
+    settings: str = ''
+    """Hash of the settings of the evaluation that decide what the records say."""
+
+
 class LateRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='late'):
     """A part that came after its frame was closed without it."""
 
     stamp: Stamp
     part: str
     epoch: int = 0
+    passed: bool = False
+    """What came says that the frame was passed over."""
 
 
 class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'):
@@ -58,6 +81,18 @@ class DoubledRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='doubled'
     """The run that it was merged from."""
 
 
+class GapRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='gap'):
+    """The monitor was started again: nobody saw what came meanwhile."""
+
+    after: Stamp | None
+    """Header time of the newest frame that was closed before; null where none was."""
+    epoch: int
+    seconds: float
+    """From the last line before to the new start, by the time of day."""
+    run: str | None = None
+    """The run that it was merged from."""
+
+
 class OffsetEntry(msgspec.Struct, frozen=True):
     """Ground truth that lies beside its pictures."""
 
@@ -72,7 +107,11 @@ class OffsetEntry(msgspec.Struct, frozen=True):
 
 
 class AccountingRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='accounting'):
-    """The last line: what became of everything."""
+    """
+    The last line: what became of everything.
+
+    Where the monitor was started again, `join` and `frames` are those since.
+    """
 
     parts: dict[str, dict[str, int]]
     """Frames by status, for each model and the segmentation."""

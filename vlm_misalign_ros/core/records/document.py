@@ -47,9 +47,10 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     schema.ScoreEntry,
     Counts,
     schema.TimingEntry,
-    schema.RunRecord,
+    account.RunRecord,
     account.LateRecord,
     account.DoubledRecord,
+    account.GapRecord,
     account.AccountingRecord,
     account.OffsetEntry,
 )

@@ -28,7 +28,7 @@ from msgspec import structs
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
-from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
+from vlm_misalign_ros.core.records.account import DoubledRecord, GapRecord, LateRecord
 from vlm_misalign_ros.core.records.ending import (
     EXPECTED,
     Ending,
@@ -269,7 +269,7 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
     for folder in folders:
         last = behind
         for record in read_records(folder / RECORDS):
-            if isinstance(record, (LateRecord, DoubledRecord)):
+            if isinstance(record, (LateRecord, DoubledRecord, GapRecord)):
                 records.append(_moved(record, behind, folder))
             if not isinstance(record, FrameRecord):
                 continue
@@ -302,7 +302,10 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
 
 def _moved(record: Record, behind: int, folder: Path) -> Record:
     """Return a line of a run as it stands behind those of the runs before."""
-    assert isinstance(record, (FrameRecord, LateRecord, DoubledRecord))
+    assert isinstance(record, (FrameRecord, LateRecord, DoubledRecord, GapRecord))
+    if isinstance(record, GapRecord):
+        after = record.after and format_stamp(parse_stamp(record.after) + behind)
+        return structs.replace(record, after=after, run=str(folder))
     stamp = format_stamp(parse_stamp(record.stamp) + behind)
     if isinstance(record, LateRecord):
         return structs.replace(record, stamp=stamp)

@@ -69,6 +69,12 @@ class WorstPictures:
                 colors = cv2.resize(colors, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
             self._write(entry[2] + '_mask.jpg', cv2.addWeighted(small, 0.35, colors, 0.65, 0))
 
+    def restore(self, score: float, stamp: int) -> None:
+        """Take up a frame that was kept before; one that is not there is let go."""
+        name = picture_name(stamp)
+        if score > 0 and (self._folder / f'{name}.jpg').is_file():
+            heapq.heappush(self._heap, (score, -stamp, name))
+
     def forget(self, stamp: int) -> None:
         """Drop the pictures of a frame that turned out to be none that can be judged."""
         name = picture_name(stamp)

@@ -31,9 +31,12 @@ from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import (
     AccountingRecord,
     DoubledRecord,
+    GapRecord,
     LateRecord,
     Stamp,
 )
+from vlm_misalign_ros.core.records.account import Closing as Closing
+from vlm_misalign_ros.core.records.account import RunRecord as RunRecord
 from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
@@ -59,7 +62,9 @@ class Status(str, Enum):
     SCORED = 'scored'
     """Answered in time, and held against the truth."""
     MISSING = 'missing'
-    """Never answered: dropped by its node, lost with it, or failed on (`error` says how)."""
+    """Never answered: lost on the way or with its node, or failed on (`error` says how)."""
+    DROPPED = 'dropped'
+    """Passed over on purpose, by its node or before it: `problem` says by which policy."""
     LATE = 'late'
     """Answered after the frame was closed; told by a record of its own."""
     UNMATCHED = 'unmatched'
@@ -72,20 +77,17 @@ class Status(str, Enum):
     """Of the segmentation, where none was asked for; counted nowhere."""
 
 
-LOST = (Status.MISSING, Status.LATE, Status.UNMATCHED, Status.UNSCORABLE, Status.DOUBLED)
+LOST = (
+    Status.MISSING,
+    Status.DROPPED,
+    Status.LATE,
+    Status.UNMATCHED,
+    Status.UNSCORABLE,
+    Status.DOUBLED,
+)
 """What can become of a frame that is not scored."""
 COUNTED = (Status.SCORED, *LOST)
 """What can become of a frame: every picture is, for every model, in exactly one of these."""
-
-
-class Closing(str, Enum):
-    """Why a frame was closed."""
-
-    COMPLETE = 'complete'
-    DEADLINE = 'deadline'
-    OVERFLOW = 'overflow'
-    RESET = 'reset'
-    END = 'end'
 
 
 class ConditionEntry(msgspec.Struct, frozen=True):
@@ -139,7 +141,7 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     verified: bool = False
     """Whether the mask is known to be of this picture, by its checksum."""
     problem: str | None = None
-    """Why the mask could not be scored."""
+    """Why the mask could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
@@ -232,7 +234,7 @@ class ModelEntry(msgspec.Struct, frozen=True):
     verified: bool = False
     """Whether the answer is known to be about this picture, by its checksum."""
     problem: str | None = None
-    """Why the answer could not be scored."""
+    """Why the answer could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
 
@@ -248,9 +250,16 @@ class TimingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Times; never part of what is compared between runs."""
 
     model_seconds: dict[str, float]
-    """Seconds spent in each model."""
+    """Seconds spent in each model, and in the `segmentation`."""
     cached: list[str] = msgspec.field(default_factory=list)
     """Served models that were not asked: their answers were kept from before."""
+    queue_seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    """Seconds from the arrival of what each needed at its node to the start of the work."""
+    result_seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    """Seconds from the stamp to the publication of each result, by the clock of its node; absent
+    where the stamps are of another clock."""
+    open_seconds: float | None = None
+    """Seconds from a frame's first part to its closing; absent in an analysis of a bag."""
 
 
 class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
@@ -296,15 +305,7 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     nothing told it."""
 
 
-class RunRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='run'):
-    """The first line: whose records these are."""
-
-    schema: int
-    name: str
-    models: list[str]
-
-
-Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | AccountingRecord
+Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | GapRecord | AccountingRecord
 
 _DECODER = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()

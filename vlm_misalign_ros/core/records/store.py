@@ -44,17 +44,25 @@ _HEAD = 24
 class RecordWriter:
     """Appends records to a file; each is whole on disk's cache when `write` returns."""
 
-    def __init__(self, path: Path) -> None:
-        """Create the file; RecordError when it exists or cannot be created."""
+    def __init__(self, path: Path, resume: bool = False) -> None:
+        """
+        Create the file; RecordError when it exists or cannot be created.
+
+        With `resume` go on with one that is there, behind its last whole line.
+        """
         self._path = path
+        create = 0 if resume else os.O_CREAT | os.O_EXCL
+        self._size = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | create, 0o644)
+            if resume:
+                self._size = sum(len(line) for _, line in _lines(path))
+                os.ftruncate(self._file, self._size)
         except FileExistsError as error:
             raise RecordError(f'{path} exists', 'choose another run folder') from error
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._size = 0
 
     def write(self, record: Record) -> None:
         """Append one record; RecordError when the disk is full, with no half line left."""

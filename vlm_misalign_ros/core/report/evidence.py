@@ -24,9 +24,10 @@ from statistics import median
 from vlm_misalign_ros.core.evaluation.aligning import say
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.evaluation.period import Lost
-from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord
+from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, GapRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, SegmentationEntry
 from vlm_misalign_ros.core.records.schema import Status as State
+from vlm_misalign_ros.core.report.unseen import Unseen
 from vlm_misalign_ros.core.report.verdict import Check, Status
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Protocol
@@ -76,6 +77,7 @@ class Evidence:
     pseudo: int = 0
     """Frames whose labels are a model's."""
     accounts: list[AccountingRecord] = field(default_factory=list)
+    gaps: list[Unseen] = field(default_factory=list)
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Evidence:
@@ -93,6 +95,8 @@ class Evidence:
             self._doubled(record)
         elif isinstance(record, AccountingRecord):
             self.accounts.append(record)
+        elif isinstance(record, GapRecord):
+            self.gaps.append(Unseen(record))
 
     def _frame(self, record: FrameRecord) -> None:
         entries: dict[str, ModelEntry | SegmentationEntry] = dict(record.models)
@@ -109,6 +113,8 @@ class Evidence:
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
+        for unseen in self.gaps:
+            unseen.add(record)
         for part, seconds in record.offsets.items():
             self.beside.setdefault(part, _Beside()).add(seconds)
 
@@ -171,6 +177,7 @@ class Evidence:
             *(note for record in self.accounts for note in _accounted(record)),
             *self._joined_beside(),
             *self._lost(),
+            *self._unseen(),
             *self._looped(),
         ]
 
@@ -207,13 +214,24 @@ class Evidence:
 
     def _lost(self) -> Iterator[str]:
         told = [one for lost in self.stretches.values() if (one := lost.told()) is not None]
-        count = sum(lost for _, lost in told)
-        if count:
+        # What came while the monitor was gone is told apart.
+        unseen = sum(gap.count(self._period(gap)) or 0 for gap in self.gaps)
+        count = sum(lost for _, lost in told) - unseen
+        if count > 0:
             period = median(seconds for seconds, _ in told)
             yield (
                 f'about {count} picture{"" if count == 1 else "s"} never came, by the gaps in '
                 f'stamps that are {period:.3g} s apart'
             )
+
+    def _unseen(self) -> Iterator[str]:
+        for unseen in self.gaps:
+            yield unseen.said(self._period(unseen))
+
+    def _period(self, unseen: Unseen) -> float | None:
+        stretch = self.stretches.get((unseen.record.run, unseen.record.epoch))
+        told = None if stretch is None else stretch.told()
+        return None if told is None else told[0]
 
     def _looped(self) -> Iterator[str]:
         jumps = sum(epoch > 0 for _, epoch in self.epochs)

@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
 from vlm_misalign_ros.core.report.timelines import Gathering
+from vlm_misalign_ros.core.report.timing import Timings, to_table
 from vlm_misalign_ros.core.report.verdict import (
     Check,
     Verdict,
@@ -68,18 +69,18 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     # A long run does not fit into memory: what does not gather reads the file for itself.
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
-    summary, evidence, labels = Summary(), Evidence(), LabelsEvidence()
+    summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
     over_time = Gathering()
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels, over_time):
+        for gathering in (summary, evidence, labels, timings, over_time):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
             segmented += record.segmentation.status is Status.SCORED
             if tally is not None:
                 tally.add(record)
-    rows = summary.rows()
+    rows, times = summary.rows(), timings.rows()
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     limited, supposed = _limited(folder, manifest, tally, rules)
@@ -107,6 +108,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     try:
         write_temporal(folder, time)
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
+        to_table(times).to_csv(folder / 'timing.csv', index=False)
         write_flat(folder / 'records.parquet', records)
     except OSError as error:
         raise RecordError(
@@ -115,7 +117,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         ) from error
     analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis, time)
+    write_report(folder, records, rows, verdict, analysis, time, times)
     return verdict
 
 

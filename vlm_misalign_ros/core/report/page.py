@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.known import Known
+from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
@@ -51,6 +52,7 @@ from vlm_misalign_ros.core.report.summary import (
     lost_kinds,
     show,
 )
+from vlm_misalign_ros.core.report.timing import OPEN, TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Presence
@@ -63,6 +65,7 @@ def write_report(
     verdict: Verdict,
     analysis: Mapping[str, Any],
     time: Mapping[str, Any] | None = None,
+    timing: Sequence[TimingRow] = (),
 ) -> None:
     """
     Write report.html into a run folder; RecordError when the disk refuses.
@@ -106,6 +109,7 @@ def write_report(
         shares=SHARES,
         lengths=LENGTHS,
         compared_asks=[figure for figure in SHARES if figure.name in PAIRED],
+        times=[_times(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few=few_scenes(rows),
         known=known_of(rows).told,
         miou=_title(known_of(rows)),
@@ -115,6 +119,21 @@ def write_report(
         late=seen.late,
     )
     write_text(folder / 'report.html', page)
+
+
+def _times(row: TimingRow) -> dict[str, Any]:
+    """Return a line of the table of times."""
+    return {
+        'model': row.model,
+        'frames': row.frames,
+        'coverage': show_value(row.coverage),
+        'dropped': row.by_status[Status.DROPPED],
+        'late': row.by_status[Status.LATE] + row.by_status[Status.MISSING],
+        'seconds': [
+            [show_value(row.quantile(kind, share)) for share in (0.5, 0.95)]
+            for kind in (*KINDS, OPEN)
+        ],
+    }
 
 
 class _Seen:
@@ -129,7 +148,7 @@ class _Seen:
 
     def add(self, record: Record) -> None:
         """Count a record, and keep it where it has a picture."""
-        self.late += isinstance(record, LateRecord)
+        self.late += isinstance(record, LateRecord) and not record.passed
         if isinstance(record, FrameRecord):
             self.frames += record.pictures
             if f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:

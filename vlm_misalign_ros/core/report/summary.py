@@ -163,7 +163,7 @@ class Summary:
         self._rows: dict[tuple[str, str], _Sum] = {}
         self._models: dict[str, None] = {}
         self._scenes = Scenes()
-        self._late: set[tuple[int, str, str]] = set()
+        self._late: dict[tuple[int, str, str], Status] = {}
         self._missing: defaultdict[tuple[int, str, str], list[Row]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
@@ -173,7 +173,8 @@ class Summary:
                 self._frame(record)
         elif isinstance(record, LateRecord):
             # Whenever its frame is told of.
-            self._late.add((record.epoch, record.stamp, record.part))
+            state = Status.DROPPED if record.passed else Status.LATE
+            self._late.setdefault((record.epoch, record.stamp, record.part), state)
 
     def _frame(self, record: FrameRecord) -> None:
         """Add a frame to the rows of its condition."""
@@ -208,10 +209,10 @@ class Summary:
 
     def rows(self) -> list[Row]:
         """Return the rows by condition, then the sums over all conditions."""
-        for key in self._late & self._missing.keys():
+        for key in self._late.keys() & self._missing.keys():
             for row in self._missing[key]:
                 row.by_status[Status.MISSING] -= 1
-                row.by_status[Status.LATE] += 1
+                row.by_status[self._late[key]] += 1
         totals = {model: _Sum(Row(ALL, ALL, 0, model)) for model in self._models}
         for (_, model), found in self._rows.items():
             # The control is no condition of the road: it stands apart from the sums.

@@ -86,10 +86,12 @@ def delay(record: FrameRecord, model: str) -> int:
     """
     Return how long after its stamp an answer came, nanoseconds; NOT_KNOWN where nothing tells.
 
-    The seconds spent in the model, which are the least that it can be. An answer that was kept
-    from before took none, and says nothing of how long one takes.
+    By the clock of its node, where that is the clock of the stamps; else the seconds spent in the
+    model, which are the least that it can be. An answer that was kept from before took none, and
+    says nothing of how long one takes.
     """
-    seconds = record.timing.model_seconds.get(model, 0.0)
+    timing = record.timing
+    seconds = timing.result_seconds.get(model) or timing.model_seconds.get(model, 0.0)
     if not 0 < seconds <= _LONGEST or model in record.timing.cached:
         return NOT_KNOWN
     return round(seconds * NANO)

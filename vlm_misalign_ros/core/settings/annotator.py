@@ -22,8 +22,8 @@ from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.inputs import TransportParameters
-from vlm_misalign_ros.core.settings.nodes import HEARD, RELIABILITY
 from vlm_misalign_ros.core.settings.parameters import build, parameter
+from vlm_misalign_ros.core.settings.working import HEARD, RELIABILITY
 
 _ASKED = ('label_encoding', 'image_transport')
 """What is as the monitor has it, unless told otherwise."""

@@ -28,13 +28,16 @@ from vlm_misalign_ros.core.settings.inputs import InputParameters, TransportPara
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.serving import ServerParameters
+from vlm_misalign_ros.core.settings.working import (
+    HEARD,
+    RELIABILITY,
+    ManagedParameters,
+    WorkingParameters,
+)
 from vlm_misalign_ros.core.truth.hazard import HazardSettings
 from vlm_misalign_ros.core.truth.presence import PresenceSettings
 from vlm_misalign_ros.core.truth.read import TruthSettings
 
-RELIABILITY = ('reliable', 'best_effort')
-HEARD = 'QoS reliability of the subscriptions to images; what is published is reliable'
-POLICY = ('every_frame', 'latest')
 LIVE_COVERAGE = 0.1
 """
 Least coverage of a live run, where models drop frames by policy.
@@ -96,7 +99,7 @@ class ReplayParameters:
 
 
 @dataclass(frozen=True)
-class CorruptionParameters(TransportParameters):
+class CorruptionParameters(WorkingParameters, TransportParameters):
     """Parameters of the corruption node."""
 
     seed: int = parameter(0, 'run seed of every random draw', minimum=0)
@@ -131,15 +134,10 @@ class CorruptionParameters(TransportParameters):
     )
     jpeg_quality: int = parameter(95, 'jpeg: its quality', minimum=1, maximum=100)
     queue_size: int = parameter(4, 'frames kept while one is worked on', minimum=1, maximum=256)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
-class SegmentationParameters:
+class SegmentationParameters(ManagedParameters):
     """Parameters of the segmentation node."""
 
     model: str = parameter(
@@ -160,16 +158,10 @@ class SegmentationParameters:
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
-    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
-class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
+class VlmParameters(ManagedParameters, LibraryParameters, ServerParameters, AskParameters):
     """Parameters of a VLM node: those of its ask, of a server, of a library, then its own."""
 
     name: str = parameter('', 'name of the model in topics and records')
@@ -217,12 +209,6 @@ class VlmParameters(LibraryParameters, ServerParameters, AskParameters):
         'generative: ask once more whether it is safe, for the probability of yes, and '
         'keep the likelihood of each mention',
     )
-    queue_size: int = parameter(64, 'frames kept while one is worked on', minimum=1)
-    max_failures: int = parameter(
-        8, 'frames in a row that may fail before the node ends with the reason; 0: any', minimum=0
-    )
-    policy: str = parameter('every_frame', 'which frames are taken', choices=POLICY)
-    reliability: str = parameter('reliable', HEARD, choices=RELIABILITY)
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a server that will not do, before it is written down."""

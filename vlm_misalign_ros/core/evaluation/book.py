@@ -1,0 +1,122 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What is kept of closed frames: records, sums, states, and the worst pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.aligning import Beside
+from vlm_misalign_ros.core.evaluation.cameras import Cameras
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Joined, Twice
+from vlm_misalign_ros.core.evaluation.journal import Journal
+from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger
+from vlm_misalign_ros.core.evaluation.outside import without_unplaced
+from vlm_misalign_ros.core.evaluation.parts import IMAGE, SEGMENTATION, is_pictured
+from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.evaluation.resuming import evaluated
+from vlm_misalign_ros.core.labels.encodings import AUTO
+from vlm_misalign_ros.core.records.account import AccountingRecord
+from vlm_misalign_ros.core.records.pictures import WorstPictures
+from vlm_misalign_ros.core.records.schema import FrameRecord
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.stamps import NANO, parse_stamp
+
+
+class Book:
+    """Has every closed frame evaluated, writes it down and adds it to the sums."""
+
+    def __init__(
+        self, parameters: MonitorParameters, journal: Journal, counters: Counter[str]
+    ) -> None:
+        """Start with nothing; `counters` are those of the session."""
+        self._chosen = parameters
+        self._journal = journal
+        self._counters = counters
+        self._evaluator = Evaluator(parameters)
+        self.ledger = Ledger(parameters.models, parameters.segmentation, parameters.window)
+        self.cameras = Cameras()
+        self._beside = Beside()
+        self._lost = Lost()
+        self._pictures: WorstPictures | None = None
+        if parameters.run_folder and parameters.pictures:
+            folder = Path(parameters.run_folder) / 'pictures'
+            self._pictures = WorstPictures(folder, keep=parameters.pictures)
+
+    def enter(self, joined: Joined, epoch: int) -> Closed:
+        """Take up a closed frame; truth without a picture is counted and no frame."""
+        self._beside.closed(joined.stamp, joined.parts, joined.missing)
+        if not is_pictured(joined.parts):
+            self._counters['truth_without_picture'] += 1
+            return Closed(joined.stamp, None)
+        reach = round(self._chosen.slop * NANO)
+        camera = self.cameras.of(epoch, joined, reach, self._counters, self._journal)
+        joined, unplaced = without_unplaced(joined)
+        found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
+        record = found.record
+        self.ledger.enter(epoch, joined.stamp, found)
+        self._lost.add(joined.stamp)
+        for part, against in found.mismatches:
+            self._journal.mismatch(epoch, joined, part, against)
+        self._journal.write(record)
+        if failed := self._journal.failures(record):
+            self._counters['failed'] += failed
+        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
+        if record.truth is None:
+            self._counters['without_truth'] += 1
+            for part, text in self._beside.plain(self._counters['without_truth']).items():
+                self._journal.once(f'beside {part}', text)
+        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
+        if self._pictures is not None and shown:
+            self._pictures.consider(
+                found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
+            )
+        return Closed(joined.stamp, record, self.ledger.metrics())
+
+    def restore(self, record: FrameRecord) -> None:
+        """Take up a frame that is written down already."""
+        found, stamp = evaluated(record), parse_stamp(record.stamp)
+        self.ledger.enter(record.epoch, stamp, found)
+        self._lost.add(stamp)
+        if self._pictures is not None:
+            self._pictures.restore(found.badness, stamp)
+
+    def take_back(self, epoch: int, twice: Twice) -> None:
+        """Take back what a closed frame was scored, for those whom a doubled part concerns."""
+        self.ledger.take_back(epoch, twice)
+        if self._pictures is not None:
+            self._pictures.forget(twice.stamp)
+
+    def restart(self, epoch: int) -> None:
+        """Begin another stretch: time has jumped."""
+        self.ledger.restart()
+        self._lost.restart()
+        self.cameras.restart(epoch)
+
+    def account(self, join: Mapping[str, int]) -> AccountingRecord:
+        """Return the last line: what became of everything; `join` has the counts of the parts."""
+        period, lost = self._lost.told() or (None, None)
+        return AccountingRecord(
+            {name: dict(counter) for name, counter in self.ledger.states.items()},
+            dict(join),
+            dict(self._counters),
+            period,
+            lost,
+            self._beside.told(),
+        )
