@@ -93,7 +93,7 @@ def test_a_configuration_that_does_not_exist_is_named_with_those_that_ship(capsy
         assert main(['run', given]) == ExitCode.ERROR
         error = capsys.readouterr().err
         assert f'configuration {given!r} does not exist' in error
-        assert 'demo, evaluate, live' in error and error.count('\n') == 1
+        assert 'demo, evaluate, grounded, live' in error and error.count('\n') == 1
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -114,7 +114,7 @@ def test_the_lists_are_those_of_the_tables(capsys):
     assert names('corruptions') == list(CORRUPTIONS.names())
     assert names('rates') == [row.name for row in RATES]
     assert {'miniature:clip', 'transformers:NAME_OR_DIRECTORY'} <= set(names('models'))
-    assert names('configs') == ['demo', 'evaluate', 'live', 'served']
+    assert names('configs') == ['demo', 'evaluate', 'grounded', 'live', 'served']
     assert 'monitor.stopping_distance' in names('parameters')
 
 
