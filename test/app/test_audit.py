@@ -403,6 +403,8 @@ def typed(command, lines, end):
     """
     child, screen = pty.fork()
     if child == 0:
+        # A job in the background of a shell is started with it ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(command[0], command)
     shown, asked, rest = b'', 0, list(lines)
     while select.select([screen], [], [], 60)[0]:
