@@ -17,12 +17,14 @@
 import threading
 import time
 
+import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from vlm_misalign_ros.core.errors import MisalignError
+from vlm_misalign_ros.core.types import Description, Kind, Mention, Segmented
 from vlm_misalign_ros.nodes import messages, qos
 
 
@@ -97,6 +99,27 @@ class World:
         for node in (*self.nodes, self.node):
             node.destroy_node()
         self.executor.shutdown()
+
+
+class Held:
+    """A model that stands still until the test lets it go on."""
+
+    kind = Kind.GENERATIVE
+
+    def __init__(self):
+        self.begun, self.open = threading.Semaphore(0), threading.Event()
+
+    def describe(self, query):
+        self.wait()
+        return Description('m', self.kind, 'a car', mentions={'car': Mention.ASSERTED})
+
+    def segment(self, bgr):
+        self.wait()
+        return Segmented(np.zeros(bgr.shape[:2], np.uint8), 0.5, 0.5)
+
+    def wait(self):
+        self.begun.release()
+        assert self.open.wait(20)
 
 
 def wait_for(condition, seconds=20.0):

@@ -37,6 +37,8 @@ from vlm_misalign_ros.nodes import label_table, markers, messages, qos  # noqa: 
 from vlm_misalign_ros.nodes.annotator import Annotator  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
+
 NANO = 1_000_000_000
 PERSON = CLASSES.index('person')
 LEFT_OUT = {
@@ -46,13 +48,6 @@ LEFT_OUT = {
         'score': {'hallucinated': [], 'omitted': ['person']},
     }
 }
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
 
 
 class Scene:

@@ -24,7 +24,7 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
-from worlds import World, picture_message, stamps, wait_for  # noqa: E402
+from worlds import picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME  # noqa: E402
@@ -39,7 +39,7 @@ from vlm_misalign_ros.nodes.vlm import Vlm  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 
@@ -50,20 +50,6 @@ def picture(value):
 
 def message(value, second):
     return picture_message(picture(value), second * NANO)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def world():
-    made = World()
-    yield made
-    made.end()
 
 
 class Brightness:

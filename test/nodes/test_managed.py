@@ -13,8 +13,6 @@
 # limitations under the License.
 """Managed model nodes over real rclpy, driven by the services that `ros2 lifecycle` calls."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -25,10 +23,10 @@ from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
-from worlds import World, picture_message, stamps, wait_for  # noqa: E402
+from worlds import Held, picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.core.errors import ModelError  # noqa: E402
-from vlm_misalign_ros.core.types import Confidence, Description, Kind, Mention, Passed, Segmented  # noqa: E402
+from vlm_misalign_ros.core.types import Confidence, Description, Passed  # noqa: E402
 from vlm_misalign_ros.nodes import segmentation as segmentation_node  # noqa: E402
 from vlm_misalign_ros.nodes import vlm as vlm_node  # noqa: E402
 from vlm_misalign_ros.nodes.managed import PAUSED  # noqa: E402
@@ -37,7 +35,7 @@ from vlm_misalign_ros.nodes.vlm import Vlm  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 PICTURE = np.zeros((64, 128, 3), np.uint8)
@@ -47,46 +45,12 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def world():
-    made = World()
-    yield made
-    made.end()
-
-
-class Model:
-    """Answers at once, or waits for the test."""
-
-    kind = Kind.GENERATIVE
-
-    def __init__(self):
-        self.begun, self.open = threading.Semaphore(0), threading.Event()
-        self.open.set()
-
-    def describe(self, query):
-        self.wait()
-        return Description('m', self.kind, 'a car', mentions={'car': Mention.ASSERTED})
-
-    def segment(self, bgr):
-        self.wait()
-        return Segmented(np.zeros(bgr.shape[:2], np.uint8), 0.5, 0.5)
-
-    def wait(self):
-        self.begun.release()
-        assert self.open.wait(20)
-
-
 @pytest.fixture
 def shelf(monkeypatch):
     """Return where every node finds its model; None for one that cannot be loaded."""
-    found = {'model': Model(), 'loaded': 0}
+    there = Held()
+    there.open.set()
+    found = {'model': there, 'there': there, 'loaded': 0}
 
     def load(name, **options):
         if found['model'] is None:
@@ -209,7 +173,7 @@ def test_a_model_that_cannot_be_loaded_names_its_cause_and_may_be_there_later(dr
     wait_for(lambda: driven.told() == cause)
     assert driven.enable(True) == (False, 'no such model. give another')
     assert not driven.world.node.count_publishers(driven.topic)
-    shelf['model'] = Model()
+    shelf['model'] = shelf['there']
     assert driven.change(Transition.TRANSITION_CONFIGURE)
     assert driven.change(Transition.TRANSITION_ACTIVATE)
     driven.world.meet()

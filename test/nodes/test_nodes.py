@@ -38,7 +38,7 @@ from rosbags.typesys import Stores, get_typestore  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
-from worlds import World, picture_message, stamps, wait_for  # noqa: E402
+from worlds import picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
@@ -90,24 +90,10 @@ from vlm_misalign_ros.wire import pixels as images  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 STORE = get_typestore(Stores.ROS2_JAZZY)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def world():
-    made = World()
-    yield made
-    made.end()
 
 
 @pytest.fixture(scope='module')

@@ -53,7 +53,7 @@ from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
 from vlm_misalign_ros.nodes.recorder import Recorder  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 PERIOD = 0.8
@@ -83,13 +83,6 @@ VLMS = {
     },
     **BY_STAMP,
 }
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
 
 
 class Street:

@@ -26,23 +26,13 @@ rclpy = pytest.importorskip('rclpy')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
-from worlds import World, picture_message, stamps, wait_for  # noqa: E402
+from worlds import Held, picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status, decode  # noqa: E402
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_records  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
-from vlm_misalign_ros.core.types import (  # noqa: E402
-    Applied,
-    Condition,
-    Confidence,
-    Description,
-    Failed,
-    Kind,
-    Mention,
-    Passed,
-    Segmented,
-)
+from vlm_misalign_ros.core.types import Applied, Condition, Confidence, Description, Failed, Passed  # noqa: E402
 from vlm_misalign_ros.nodes import messages  # noqa: E402
 from vlm_misalign_ros.nodes import segmentation as segmentation_node  # noqa: E402
 from vlm_misalign_ros.nodes import vlm as vlm_node  # noqa: E402
@@ -54,46 +44,11 @@ from vlm_misalign_ros.nodes.vlm import Vlm  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 PICTURE = np.zeros((64, 128, 3), np.uint8)
 NEWER = 'a newer frame was taken (policy latest)'
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def world():
-    made = World()
-    yield made
-    made.end()
-
-
-class Held:
-    """A model that stands still until the test lets it go on."""
-
-    kind = Kind.GENERATIVE
-
-    def __init__(self):
-        self.begun, self.open = threading.Semaphore(0), threading.Event()
-
-    def describe(self, query):
-        self.wait()
-        return Description('m', self.kind, 'a car', mentions={'car': Mention.ASSERTED})
-
-    def segment(self, bgr):
-        self.wait()
-        return Segmented(np.zeros(bgr.shape[:2], np.uint8), 0.5, 0.5)
-
-    def wait(self):
-        self.begun.release()
-        assert self.open.wait(20)
 
 
 @pytest.fixture

@@ -14,14 +14,11 @@
 
 """Two publishers on one topic, over real rclpy: their frames are doubled, and both are named."""
 
-import time
-
 import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
@@ -36,38 +33,10 @@ from vlm_misalign_ros.nodes.publishers import Publishers  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 from vlm_misalign_ros.wire import values as codec  # noqa: E402
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 NANO = 1_000_000_000
 LABELS = plain()
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def spin():
-    """Return a function that spins nodes until a condition holds; the nodes end with the test."""
-    executor, nodes = SingleThreadedExecutor(), []
-
-    def until(condition, *more, seconds=20.0):
-        for node in more:
-            if node not in nodes:
-                nodes.append(node)
-                executor.add_node(node)
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, 'waited in vain'
-            executor.spin_once(timeout_sec=0.02)
-
-    yield until
-    for node in nodes:
-        node.destroy_node()
-    executor.shutdown()
 
 
 def answer(name):

@@ -14,15 +14,12 @@
 
 """Settings of ROS that hold for every node: the clock of a simulator, QoS, a namespace."""
 
-import time
-
 import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
 import numpy as np  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
@@ -33,32 +30,7 @@ from vlm_misalign_ros.nodes.corruption import Corruption  # noqa: E402
 from vlm_misalign_ros.nodes.monitor import Monitor  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
 
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-@pytest.fixture
-def spin():
-    """Return a function that spins nodes until a condition holds; the nodes end with the test."""
-    executor, nodes = SingleThreadedExecutor(), []
-
-    def until(condition, *more, seconds=20.0):
-        for node in more:
-            nodes.append(node)
-            executor.add_node(node)
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, 'waited in vain'
-            executor.spin_once(timeout_sec=0.02)
-
-    yield until
-    for node in nodes:
-        node.destroy_node()
-    executor.shutdown()
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures('ros')]
 
 
 def build(kind, namespace=None, **parameters):
