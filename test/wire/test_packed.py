@@ -215,6 +215,33 @@ def test_what_is_cut_off_is_refused_whether_opencv_would_show_a_part_or_not():
             images.picture(SimpleNamespace(format='jpeg', data=data))
 
 
+@pytest.mark.parametrize('marker', [0x00, 0x02, 0xBF, 0xC8, 0xDA, 0xDE, 0xF0])
+def test_a_jpeg_declares_no_other_size_than_the_one_that_is_decoded(marker):
+    """A segment that only this walker skips: its length leads to a second, smaller frame."""
+    whole = packed(np.zeros((64, 96), np.uint8), 'jpeg').data
+    small = b'\xff\xc0' + struct.pack('>HBHHB3s', 11, 8, 16, 16, 1, b'\x01\x11\x00')
+    comment = b'\xff\xfe' + struct.pack('>H', 2 + len(small))
+    # What is skipped is the picture's own head, up to what is in a comment of it.
+    scan = whole.index(b'\xff\xda')
+    head = whole[2:scan] + comment
+    led = bytes([0xFF, marker]) + struct.pack('>H', 2 + len(head))
+    data = whole[:2] + led + head + small + whole[scan:]
+    if not marker:
+        shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.shape[:2] == (64, 96)
+    with pytest.raises(RecordError, match='does not tell its size'):
+        declared(memoryview(data))
+
+
+def test_segments_that_libjpeg_passes_over_are_passed_over():
+    whole = packed(PICTURE, 'jpeg').data
+    led = b'\xff\x01\xff\xd3\xff\xff\xfe\x00\x03a\xff\xdd\x00\x04\x00\x00\xff\xef\x00\x02'
+    data = whole[:2] + led + whole[2:]
+    assert (declared(memoryview(data)).width, declared(memoryview(data)).height) == (32, 24)
+    found = images.picture(SimpleNamespace(format='jpeg', data=data))
+    assert np.array_equal(found, images.picture(packed(PICTURE, 'jpeg')))
+
+
 @pytest.mark.parametrize('form', ['jpeg', 'png'])
 def test_bytes_at_random_are_a_picture_or_refused(form):
     rng = np.random.default_rng(7)
