@@ -186,6 +186,16 @@ def test_the_largest_that_is_unpacked_is_declared_as_it_is():
 
 
 @pytest.mark.parametrize(
+    'color, samples, bits', [(0, 1, 8), (0, 1, 16), (2, 3, 16), (4, 2, 8), (4, 2, 16), (6, 4, 16)]
+)
+def test_a_png_declares_all_bytes_that_opencv_makes_of_it(color, samples, bits):
+    row = bytes(1 + 8 * samples * bits // 8)
+    data = png_bomb(8, 5, bits, color, zlib.compress(row * 5))
+    made = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert made.shape[:2] == (5, 8) and declared(memoryview(data)).bytes == made.nbytes
+
+
+@pytest.mark.parametrize(
     'data, told',
     [
         (b'', 'begins with nothing'),

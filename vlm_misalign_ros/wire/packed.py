@@ -54,7 +54,7 @@ _SEGMENTS = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
 Markers with a length that libjpeg reads or skips before a frame. It takes others for an error, and
 `FF 00` for no marker at all: what is behind one it reads elsewhere than its length says.
 """
-_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
+_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 4, 6: 4}
 """Most of what OpenCV makes of a PNG's pixel, by colour type."""
 _DEPTH_HEADER = struct.Struct('<iff')
 """compressedDepth: what it is, and two numbers by which depth was made 16 bits."""
