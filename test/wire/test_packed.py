@@ -20,6 +20,7 @@ Expected is what OpenCV's codecs and, for depth, the formula of compressed_depth
 """
 
 import struct
+import tracemalloc
 import zlib
 from types import SimpleNamespace
 
@@ -31,8 +32,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.wire import images
-from vlm_misalign_ros.wire.packed import MOST_PIXELS, MOST_SCANS, declared
+from vlm_misalign_ros.wire import images, rvl
+from vlm_misalign_ros.wire.packed import MOST_BYTES, MOST_PIXELS, MOST_SCANS, declared
 
 RNG = np.random.default_rng(4)
 PICTURE = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3), np.uint8), (0, 0), 3)
@@ -361,6 +362,51 @@ def test_depth_of_metres_in_rvl_is_its_inverse():
 def test_rvl_that_is_no_picture_is_refused_by_name(data, told):
     with pytest.raises(RecordError, match=told):
         images.depth(compressed_rvl(data))
+
+
+def test_the_largest_rvl_that_is_unpacked_has_the_memory_of_other_pictures():
+    side = int((MOST_BYTES / rvl.EACH) ** 0.5) + 1
+    data = struct.pack('<II', side, side)
+    with pytest.raises(RecordError, match='a packed picture of .* is not unpacked'):
+        images.depth(compressed_rvl(data))
+    # Four thousand columns, which no camera of depth has more of, are not too many.
+    with pytest.raises(RecordError, match='holds no number'):
+        images.depth(compressed_rvl(struct.pack('<II', 3840, 2160)))
+
+
+@pytest.mark.parametrize('filled', [False, True])
+def test_rvl_takes_no_more_memory_than_it_says_whatever_fills_it(filled):
+    """Differences of one nibble each; filling is one number a nibble, four bytes a pixel."""
+    side = 1024
+    values = np.full((side, side), 7, np.uint16)
+    data = bytearray(rvl_of(values))
+    if filled:
+        data += bytes(4 * side * side + 64 - len(data))
+    sent = compressed_rvl(bytes(data))
+    tracemalloc.start()
+    try:
+        found = images.depth(sent)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(found, values)
+    assert peak < rvl.EACH * values.size
+
+
+@given(depths, st.integers(0, 40))
+def test_filling_behind_rvl_changes_nothing(values, words):
+    data = rvl_of(values)
+    room = (4 * values.size + 64 - len(data)) // 4
+    sent = compressed_rvl(data + b'\x11' * (4 * min(words, room)))
+    assert np.array_equal(images.depth(sent), values)
+
+
+def test_numbers_of_rvl_that_lie_across_blocks_are_whole():
+    """Numbers of three nibbles: blocks of 2^17 nibbles end within one."""
+    values = np.tile(np.array([1, 60], np.uint16), 60_000).reshape(300, 400)
+    data = rvl_of(values)
+    assert len(data) > 4 * rvl._BLOCK and 8 * rvl._BLOCK % 3
+    assert np.array_equal(images.depth(compressed_rvl(data)), values)
 
 
 def test_rvl_at_random_is_depth_or_refused():

@@ -97,7 +97,11 @@ def declared(data: memoryview) -> Declared:
 
 
 def _check_size(width: int, height: int, each: int, packed: int) -> None:
-    """Raise RecordError for no size, and for one that is not unpacked; `each`: bytes a pixel."""
+    """
+    Raise RecordError for no size, and for one that is not unpacked.
+
+    `each`: bytes that a pixel takes while it is unpacked.
+    """
     told, size = f'a packed picture of {width} x {height} pixels', width * height * each
     if not width or not height:
         raise RecordError(told, _READ)
@@ -250,7 +254,7 @@ def unpacked_depth(message: Any) -> np.ndarray:
 def _inner(data: memoryview, text: str) -> np.ndarray:
     """Return the values in compressedDepth, behind its header."""
     if 'rvl' in text.partition('compressedDepth')[2]:
-        _check_size(*rvl.size(data), 2, len(data))
+        _check_size(*rvl.size(data), rvl.EACH, len(data))
         return rvl.decoded(data)
     if declared(data).lossy:
         raise RecordError('compressedDepth came as JPEG', 'set its `format` to png')
