@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.metrics.rates import Interval as Kind
 from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.report.limit import MIOU
+from vlm_misalign_ros.core.types import Protocol
 
 Key = tuple[Hashable, ...]
 """What is one and the same picture in two runs: source frame, condition and pass."""
@@ -103,10 +104,19 @@ class Tally:
         self.models: dict[str, None] = {}
         self.known = Known()
         """Which classes the masks could tell."""
+        self.pseudo = 0
+        """Frames whose labels are a model's."""
         self._cells: dict[tuple[str, str], Cell] = {}
         self._numbered = np.zeros(0, np.int64)
         self.frames: dict[Key, tuple[int, int]] = {}
         """What is true of each frame and what was done to it, hashed, where runs are compared."""
+
+    @property
+    def unfounded(self) -> str:
+        """Return why none of its rates is one against ground truth; empty where all are."""
+        if not self.pseudo:
+            return ''
+        return "its labels are a segmentation model's (pseudo-labels), no ground truth"
 
     @property
     def alone(self) -> int:
@@ -118,6 +128,7 @@ class Tally:
         condition = record.condition.name
         self.conditions.setdefault(condition)
         number = self._scenes.add(record)
+        self.pseudo += record.protocol is Protocol.PSEUDO
         if self._pairs:
             drawn = (record.condition.seed, sorted(record.condition.parameters.items()))
             corrupted = record.condition.corruption not in (CLEAN, BLANK)
