@@ -94,7 +94,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         masks = segmented if asked else None
         covered = coverage_checks(rows, frames, masks, rules.minimum_coverage)
     else:
-        covered = self_checks(agreed, rules.minimum_coverage)
+        covered = self_checks(agreed, rules.minimum_coverage, frames, asked)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *sealed_checks(changed(folder, ending)),
