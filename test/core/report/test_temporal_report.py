@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.report.temporal import (
 )
 from vlm_misalign_ros.core.report.timelines import Ask
 from vlm_misalign_ros.core.report.verdict import judge
+from vlm_misalign_ros.core.truth.hazard import Doubt
 
 HAZARDS = {'H': 'HAZARD', 'C': 'CLEAR', 'I': 'INDETERMINATE'}
 SAID = {'S': 'SAFE', 'U': 'UNSAFE', 'x': 'UNPARSED'}
@@ -203,6 +204,26 @@ def test_the_blank_control_is_in_no_sum():
     model = temporal_analysis(records)['models']['m']
     assert 'all' not in model['conditions']
     assert model['conditions']['blank']['judgement_flicker']['numerator'] == 2
+
+
+@pytest.mark.parametrize('doubt', Doubt)
+def test_a_hazard_after_what_nobody_could_know_began_unseen(doubt):
+    records = [
+        frame(0, 'I', {'m': 'S'}, truth={'doubt': doubt.value}),
+        *(frame(n, 'H', {'m': 'U'}) for n in (1, 2)),
+        frame(3, 'I', {'m': 'S'}, truth={'doubt': doubt.value}),
+        *(frame(n, 'H', {'m': 'S'}) for n in (4, 5)),
+        *(frame(n, 'C', {'m': 'S'}) for n in (6, 7)),
+        *(frame(n, 'H', {'m': 'S' if n < 10 else 'U'}) for n in (8, 9, 10)),
+    ]
+    for name in ('time_to_hazard', 'time_to_warning'):
+        found = of(records)[name]
+        # A thing that is neither near nor far is known to be there, and no hazard yet.
+        told = 3 if doubt is Doubt.BETWEEN else 1
+        assert (found['durations'], found['unseen']) == (told, 3 - told), name
+    # Between is the first danger told at once, the second never, the third after two frames.
+    assert of(records)['time_to_hazard']['ended'] == (2 if doubt is Doubt.BETWEEN else 1)
+    assert of(records)['time_to_hazard']['at_once'] == (doubt is Doubt.BETWEEN)
 
 
 def test_hallucinations_and_omissions_are_those_of_the_score():

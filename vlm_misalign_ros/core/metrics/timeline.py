@@ -50,7 +50,8 @@ class Timeline:
     scenes: np.ndarray
     """Number of the scene (scenes_in_time), int64 (N,)."""
     hazards: np.ndarray
-    """Index into types.Hazard, int8 (N,); NOT_KNOWN without a truth."""
+    """Index into types.Hazard, int8 (N,); NOT_KNOWN where nobody knows of one: no truth, or it is
+    INDETERMINATE for another reason than that a thing is neither near nor far."""
     answered: np.ndarray
     """Whether an answer was scored, bool (N,)."""
     judgements: np.ndarray
