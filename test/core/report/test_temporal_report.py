@@ -162,21 +162,35 @@ def test_other_stretches_are_other_sequences(given):
     assert model['conditions']['all']['judgement_flicker']['numerator'] == 0
 
 
-def test_a_held_frame_is_a_sequence_until_the_next_one_is_held():
+HELD = ('hold-frame', 'pseudo-labels, hold-frame')
+
+
+@pytest.mark.parametrize('protocol', HELD)
+def test_a_held_frame_is_a_sequence_until_the_next_one_is_held(protocol):
     records = [
         frame(
             number,
             'C',
             {'m': 'SUSUSU'[number]},
             key=f'aachen_000000_00001{9 + number // 3}',
-            protocol='hold-frame',
+            protocol=protocol,
         )
         for number in range(6)
     ]
     found = temporal_analysis(records)
-    assert found['protocols'] == {'hold-frame': 6}
+    assert found['protocols'] == {protocol: 6}
     assert found['models']['m']['sequences'] == 2
     assert found['models']['m']['pairs']['whole'] == 4
+
+
+@pytest.mark.parametrize('protocol', HELD)
+def test_a_held_frame_is_one_scene_however_long(protocol):
+    records = [
+        frame(n, 'H', {'m': 'SU'[n % 2]}, key=f'aachen_000000_{n // 300:06d}', protocol=protocol)
+        for n in range(900)
+    ]
+    # A frame for 30 s each; not three windows of ten seconds of each.
+    assert of(records)['judgement_flicker']['scenes'] == 3
 
 
 def test_a_drive_with_seconds_in_its_names_has_its_own_clock():

@@ -35,7 +35,6 @@ from vlm_misalign_ros.core.metrics.rates import Interval as Kind
 from vlm_misalign_ros.core.metrics.scenes import Rule, Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.report.limit import MIOU
-from vlm_misalign_ros.core.types import Protocol
 
 Key = tuple[Hashable, ...]
 """What is one and the same picture in two runs: source frame, condition and pass."""
@@ -128,7 +127,7 @@ class Tally:
         condition = record.condition.name
         self.conditions.setdefault(condition)
         number = self._scenes.add(record)
-        self.pseudo += record.protocol is Protocol.PSEUDO
+        self.pseudo += record.pseudo
         if self._pairs:
             drawn = (record.condition.seed, sorted(record.condition.parameters.items()))
             corrupted = record.condition.corruption not in (CLEAN, BLANK)

@@ -101,7 +101,7 @@ def delay(record: FrameRecord, model: str) -> int:
 
 def _moment(record: FrameRecord) -> tuple[int, bool]:
     """Return the time of a frame in its sequence, and whether that alone tells its place there."""
-    live, held = record.index is None, record.protocol is Protocol.HELD
+    live, held = record.index is None, record.held
     found = place(record)
     if not live and not held and found.rule is Rule.TIME and found.position < _LAST:
         return found.position, True
@@ -205,7 +205,7 @@ class Gathering:
     def _place(self, record: FrameRecord) -> None:
         """Note which sequence a frame is in, and where."""
         told = record.protocol
-        live, held = record.index is None, told is Protocol.HELD
+        live, held = record.index is None, record.held
         if live:
             key: tuple[object, ...] = (record.run, record.epoch)
         else:
