@@ -16,13 +16,17 @@
 
 import json
 import math
+from contextlib import closing
 
 import pandas as pd
 import pytest
 
 from made import frame_record
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
+from vlm_misalign_ros.core.records.store import RecordWriter
 from vlm_misalign_ros.core.report.analysis import analyse_records
+from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.page import show_seconds, write_report
 from vlm_misalign_ros.core.report.past import of_one_model
 from vlm_misalign_ros.core.report.summary import summarise
@@ -33,7 +37,6 @@ from vlm_misalign_ros.core.report.temporal import (
     temporal_analysis,
     write_temporal,
 )
-from vlm_misalign_ros.core.report.timelines import Ask
 from vlm_misalign_ros.core.report.verdict import judge
 from vlm_misalign_ros.core.truth.hazard import Doubt
 
@@ -316,6 +319,10 @@ def test_a_scene_is_ten_seconds_of_a_sequence_the_same_in_every_pass():
     assert of(held)['judgement_flicker']['scenes'] == 1
 
 
+ONE = {'model': 'hub/v', 'sha256': 'a'}
+ANOTHER = {'model': 'hub/v', 'sha256': 'b'}
+
+
 def test_asks_of_one_model_are_held_against_each_other():
     records = []
     for number in range(25):
@@ -329,7 +336,8 @@ def test_asks_of_one_model_are_held_against_each_other():
                     answer={'v_two': {'shown': 2}},
                 )
             )
-    (entry,) = temporal_analysis(records)['asks']
+    models = {'v_one': ONE, 'v_two': ONE, 'w': ANOTHER}
+    (entry,) = temporal_analysis(records, models)['asks']
     assert (entry['past'], entry['single'], entry['shown'], entry['pairs']) == (
         'v_two',
         'v_one',
@@ -340,14 +348,40 @@ def test_asks_of_one_model_are_held_against_each_other():
     assert (flicker['single'], flicker['past'], flicker['value']) == (1.0, 0.0, -1.0)
     assert flicker['high'] < 0
     assert flicker['scenes'] == 25
+    # Names tell nothing of what answered, and what nothing tells is not compared.
+    alike = {'v_one': ANOTHER, 'v_two': ONE, 'w': ONE}
+    assert [e['single'] for e in temporal_analysis(records, alike)['asks']] == ['w']
+    assert temporal_analysis(records)['asks'] == []
 
 
 def test_asks_of_other_models_prompts_or_inputs_are_not():
-    one, more = Ask('generative', 'p', 'image', 1), Ask('generative', 'p', 'image', 3)
-    assert of_one_model('v_more', more, 'v_one', one)
-    assert not of_one_model('w_more', more, 'v_one', one)
-    assert not of_one_model('v_more', Ask('generative', 'q', 'image', 3), 'v_one', one)
-    assert not of_one_model('v_more', Ask('generative', 'p', 'mask', 3), 'v_one', one)
+    served = {'model': 'openai:http://127.0.0.1:1/v1#v'}
+    assert of_one_model(ONE, dict(ONE)) and of_one_model(served, dict(served))
+    for other in (ANOTHER, served, {}, None, 'v'):
+        assert not of_one_model(ONE, other) and not of_one_model(other, ONE)
+    assert not of_one_model(None, None) and not of_one_model({}, {})
+
+    def asks(**answer):
+        more = {'shown': 2, **answer}
+        both = {'m': 'S', 'n': 'S'}
+        records = [frame(n, 'C', both, answer={'n': more}) for n in range(3)]
+        return temporal_analysis(records, {'m': ONE, 'n': ONE})['asks']
+
+    assert len(asks()) == 1
+    assert asks(prompt_id='q') == asks(input='mask') == asks(kind='contrastive') == []
+
+
+def test_the_manifest_of_a_run_tells_which_asks_are_of_one_model(tmp_path):
+    more = {'n': {'shown': 2}}
+    records = [frame(n, 'C', {'m': 'S', 'n': 'S'}, answer=more) for n in range(3)]
+    with closing(RecordWriter(tmp_path / 'records.jsonl')) as writer:
+        for record in (RunRecord(SCHEMA, 'run', ['m', 'n']), *records):
+            writer.write(record)
+    for models, count in (({'m': ONE, 'n': ONE}, 1), ({}, 0), ([ONE], 0)):
+        manifest = {'configuration': {'monitor': {'truth': True}}, 'models': models}
+        (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
+        finalise(tmp_path)
+        assert len(json.loads((tmp_path / 'temporal.json').read_text())['asks']) == count
 
 
 def test_every_figure_is_a_line_of_the_table(tmp_path):

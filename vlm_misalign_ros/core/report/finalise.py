@@ -115,7 +115,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
-    time, disagreement = analyse_times(over_time.times()), agreed.analysis()
+    time = analyse_times(over_time.times(), _section(manifest, 'models'))
+    disagreement = agreed.analysis()
     try:
         write_temporal(folder, time)
         write_self_consistency(folder, disagreement)
