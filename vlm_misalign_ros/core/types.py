@@ -127,6 +127,18 @@ class Protocol(str, Enum):
     """Frames that follow on each other, each with labels of its own."""
     PSEUDO = 'pseudo-labels'
     """The same with labels that a segmentation model made: what differs is a disagreement."""
+    PSEUDO_HELD = 'pseudo-labels, hold-frame'
+    """Each frame is shown for a while, with labels that a segmentation model made."""
+
+    @property
+    def held(self) -> bool:
+        """Return whether a frame comes several times, in which nothing moves."""
+        return self in (Protocol.HELD, Protocol.PSEUDO_HELD)
+
+    @property
+    def pseudo(self) -> bool:
+        """Return whether its labels are a segmentation model's."""
+        return self in (Protocol.PSEUDO, Protocol.PSEUDO_HELD)
 
 
 class Role(str, Enum):

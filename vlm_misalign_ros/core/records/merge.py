@@ -49,7 +49,6 @@ from vlm_misalign_ros.core.settings.nodes import (
 )
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
-from vlm_misalign_ros.core.types import Protocol
 
 _FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
 """Settings of the evaluation that change no record."""
@@ -279,7 +278,7 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                 # One source frame may have lost its condition several times.
                 key = (*key, record.stamp)
             # A frame that is held is in its run as often as it was shown.
-            held = record.protocol is Protocol.HELD and seen.get(key) == folder
+            held = record.held and seen.get(key) == folder
             if key in seen and not held:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',

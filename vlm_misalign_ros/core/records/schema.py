@@ -288,6 +288,16 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     """How the frames of the source hang together in time; absent for single frames, and where
     nothing told it."""
 
+    @property
+    def held(self) -> bool:
+        """Return whether the source frame comes several times, in which nothing moves."""
+        return self.protocol is not msgspec.UNSET and self.protocol.held
+
+    @property
+    def pseudo(self) -> bool:
+        """Return whether the labels are a segmentation model's."""
+        return self.protocol is not msgspec.UNSET and self.protocol.pseudo
+
 
 Record = FrameRecord | RunRecord | LateRecord | DoubledRecord | GapRecord | AccountingRecord
 
