@@ -123,7 +123,7 @@ class ServedModel:
         reply = self.client.ask(self._question(query, query.text(prompt), pictures))
         self._learn(reply)
         safe, kept = None, reply.cached
-        if self._uncertainty and self._logprobs:
+        if self._uncertainty and query.probed and self._logprobs:
             probe = self._probe(query, pictures)
             safe, kept = chances.probability_of_yes(probe.tokens), kept and probe.cached
         text = reply.text.strip()
@@ -148,7 +148,7 @@ class ServedModel:
         """
         Return the answer, yes or no, about the same pictures and after the same words.
 
-        Paraphrases of a question share it: it is asked once a frame.
+        Asks that show the same share it: it is asked once a frame.
         """
         text = query.text(self._safety)
         key = (text, query.system, *(picture.sha256 for picture in pictures))
