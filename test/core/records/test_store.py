@@ -14,6 +14,8 @@
 
 """Record files: written whole, read back, refused where they are damaged or of another version."""
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -67,6 +69,17 @@ def test_what_is_written_is_read_and_an_existing_file_is_left_alone(tmp_path):
     assert list(read_records(path)) == records
     with pytest.raises(RecordError, match='exists'):
         RecordWriter(path)
+
+
+@pytest.mark.parametrize('code', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_a_file_system_has_no_locks_records_are_written_all_the_same(
+    tmp_path, monkeypatch, code
+):
+    def flock(file, how):
+        raise OSError(code, 'none')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    assert list(read_records(write(tmp_path, [frame(1)]))) == [frame(1)]
 
 
 @given(st.integers(0, 10**6))
