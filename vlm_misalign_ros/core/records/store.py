@@ -33,11 +33,11 @@ from vlm_misalign_ros.core.records.schema import (
     to_plain,
 )
 from vlm_misalign_ros.core.records.settled import Settlement
+from vlm_misalign_ros.core.records.times import without_times
 
 RECORDS = 'records.jsonl'
 """The name of the file in a run folder."""
 MAX_DIFFERENCES = 20
-_TIMES = ('timing',)
 _FRAME, _DOUBLED = b'"frame"', b'"doubled"'
 _HEAD = 24
 """Bytes of a line within which its kind stands."""
@@ -199,7 +199,7 @@ def read_frames(path: Path) -> Iterator[FrameRecord]:
 
 def comparable(record: FrameRecord) -> dict[str, Any]:
     """Return a frame's record without its times, as plain data."""
-    return {key: value for key, value in to_plain(record).items() if key not in _TIMES}
+    return without_times(to_plain(record))
 
 
 def _frames(path: Path) -> dict[str, dict[str, Any]]:
