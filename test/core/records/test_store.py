@@ -17,6 +17,7 @@
 import errno
 import fcntl
 import json
+import re
 import subprocess
 import sys
 
@@ -211,6 +212,11 @@ def test_the_schema_and_the_tables_are_those_of_the_types():
     if not docs.is_file():
         pytest.skip('docs/data.md comes with the source tree only')
     assert document.tables() in docs.read_text()
+
+
+def test_every_type_that_a_table_leads_to_has_a_table():
+    linked = set(re.findall(r'\[(\w+)\]\(#', document.tables()))
+    assert linked and linked <= {kind.__name__ for kind in document.DOCUMENTED}
 
 
 def test_records_are_what_the_schema_says():
