@@ -46,7 +46,6 @@ from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
 from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import PACKED, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.telling import tell
@@ -97,14 +96,13 @@ class Monitor(runtime.MisalignNode):
 
     def _listen(self) -> None:
         chosen = self._chosen
-        context = Context(
+        context = Context.by(
             open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
-            chosen.camera_height,
-            chosen.camera_pitch,
-            by_cv_bridge,
-            chosen.instance_encoding,
-            chosen.depth_encoding,
-            rectified_by(chosen.camera_image, self.resolve_topic_name(topics.CAMERA_IMAGE)),
+            chosen,
+            self.resolve_topic_name(topics.CAMERA_IMAGE),
+            fallback=by_cv_bridge,
+            instances=chosen.instance_encoding,
+            depth=chosen.depth_encoding,
         )
         images = ImageInputs(self, chosen.image_transport)
         for channel in listened(Wanted.by(chosen, chosen.recorder)):
