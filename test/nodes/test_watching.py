@@ -183,6 +183,20 @@ def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for
     assert watch.absent(132.0) == []
 
 
+def test_an_answer_that_names_no_frame_ends_the_wait():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, said = watching(Graph(there), model())
+    for frame in (1, 2, 3):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        watch.came('vlm:clip', None, frame + 0.3)
+    said.clear()
+    # The camera pauses: nobody is asked anything.
+    watch.tick(1000.0, dict)
+    assert said == [] and watch.absent(1000.0) == []
+    watch.came(CONDITION, 4 * S, 1000.0, 'clean')
+    assert watch.absent(1020.1) == ['vlm:clip']
+
+
 def test_a_model_that_is_asked_nothing_does_not_hang():
     watch, said = watching(Graph(), model())
     watch.came(CONDITION, 1 * S, 1.0, 'clean')

@@ -58,11 +58,12 @@ def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
         why = f': {entry.passing}' if entry.passing else ''
         text = f'no answer for {waited:.0f} s, since frame {since}{why}'
         return Told(Level.ERROR, text, values)
-    if entry.last is None:
+    if entry.last is None and not entry.messages:
         return Told(Level.STALE, 'nothing has come yet', values)
     if waited > SILENT:
         return Told(Level.WARN, f'nothing for {waited:.0f} s', values)
-    return Told(Level.OK, f'brought frame {format_stamp(entry.last)}', values)
+    what = 'an answer' if entry.last is None else f'frame {format_stamp(entry.last)}'
+    return Told(Level.OK, f'brought {what}', values)
 
 
 def of_model(

@@ -36,7 +36,7 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
-from vlm_misalign_ros.core.settings.outside import read_outside
+from vlm_misalign_ros.core.settings.outside import EXACT, read_outside
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Passed
 from vlm_misalign_ros.nodes import diagnosing, messages, outside, qos, runtime
@@ -147,7 +147,9 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(topic.part, error)
             return
         now, sender = time.monotonic(), self._who.sent(self._topics[topic.part], info)
-        self._watch.came(topic.part, claim.stamp or 0, now)
+        # By the other rules a stamp is no frame's.
+        stamp = claim.stamp if topic.chosen.rule == EXACT else None
+        self._watch.came(topic.part, stamp, now)
         self._publish(self._session.answer(topic.part, claim, now, sender))
 
     def _add(

@@ -93,7 +93,7 @@ class Listened:
     messages: int = 0
     """How many it has ever brought."""
     last: int | None = None
-    """Stamp of the last, nanoseconds."""
+    """Stamp of the last, nanoseconds; None where it named no frame."""
     passing: str = ''
     """Why it passed the last frame over; empty where it answered."""
 
@@ -203,14 +203,15 @@ class Watch:
                 entry.since = now
 
     def came(
-        self, part: str, stamp: int, now: float, condition: str = '', asked: bool = True
+        self, part: str, stamp: int | None, now: float, condition: str = '', asked: bool = True
     ) -> None:
         """
         Take note that a part of a frame came; the `condition` is that of a picture.
 
+        `stamp` is that of the frame; None for an answer that does not name the one it is about.
         `asked`: there is a picture, which models have to answer to.
         """
-        if part == CONDITION and not self._first:
+        if part == CONDITION and stamp is not None and not self._first:
             self._first = True
             self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
         asked &= part == CONDITION
@@ -218,7 +219,7 @@ class Watch:
             if entry.part == part:
                 self._brought(entry, stamp, now)
             elif asked and not entry.outside and math.isnan(entry.since):
-                entry.since, entry.frame = now, stamp
+                entry.since, entry.frame = now, stamp or 0
 
     def absent(self, now: float) -> list[str]:
         """
@@ -246,7 +247,7 @@ class Watch:
             if entry.part == part:
                 entry.passing = why
 
-    def _brought(self, entry: Listened, stamp: int, now: float) -> None:
+    def _brought(self, entry: Listened, stamp: int | None, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
             verb = 'come' if entry.outside else 'answers'
@@ -258,7 +259,9 @@ class Watch:
         if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
-        entry.since = now if entry.outside or stamp < entry.frame else math.nan
+        # An answer that names no frame may be to any of those that wait.
+        early = stamp is not None and stamp < entry.frame
+        entry.since = now if entry.outside or early else math.nan
         entry.named = 0.0
 
     def tick(self, now: float, answering: Callable[[], Mapping[str, bool]]) -> None:
