@@ -140,7 +140,7 @@ def test_a_model_that_passes_frames_over_is_no_model_that_answers():
     watch, said = watching(Graph(), model())
     for frame in range(1, 8):
         watch.came(CONDITION, frame * S, float(frame), 'clean')
-        watch.passed('vlm:clip', 'its node is paused')
+        watch.passed('vlm:clip', frame * S, 'its node is paused', frame + 0.5)
     said.clear()
     watch.tick(8.0, dict)
     assert said == [
@@ -176,11 +176,35 @@ def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for
     watch.came(CONDITION, 2 * S, 101.0, 'clean')
     assert watch.absent(121.0) == [] and watch.absent(121.1) == ['vlm:clip']
     # Who passes frames over, speaks.
-    watch.passed('vlm:clip', 'a newer frame was taken')
+    watch.passed('vlm:clip', 2 * S, 'a newer frame was taken', 121.5)
     assert watch.absent(122.0) == []
     watch.came('vlm:clip', 2 * S, 130.0)
     watch.came(CONDITION, 3 * S, 131.0, 'clean')
     assert watch.absent(132.0) == []
+
+
+def test_a_node_that_hangs_after_it_passed_a_frame_over_is_not_waited_for():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, said = watching(Graph(there), model())
+    watch.came(CONDITION, 1 * S, 1.0, 'clean')
+    watch.came('vlm:clip', 1 * S, 1.5)
+    watch.came(CONDITION, 2 * S, 2.0, 'clean')
+    watch.came(CONDITION, 3 * S, 3.0, 'clean')
+    watch.passed('vlm:clip', 2 * S, 'a newer frame was taken', 3.5)
+    # Frame 3 waits for it, whether more are asked for or not.
+    for frame in range(4, 24):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        assert watch.absent(float(frame - 1)) == []
+    assert watch.absent(23.5) == [] and watch.absent(23.6) == ['vlm:clip']
+    said.clear()
+    watch.tick(24.0, dict)
+    assert said[0].endswith('frames close without it after 20 s')
+    # It speaks again, and passes over all that it was asked.
+    watch.passed('vlm:clip', 23 * S, 'its node is paused', 30.0)
+    assert watch.absent(1000.0) == []
+    # A pause of the camera is none of its own.
+    watch.came(CONDITION, 24 * S, 1000.0, 'clean')
+    assert watch.absent(1020.0) == [] and watch.absent(1020.1) == ['vlm:clip']
 
 
 def test_an_answer_that_names_no_frame_ends_the_wait():

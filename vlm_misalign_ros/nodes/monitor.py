@@ -163,7 +163,7 @@ class Monitor(runtime.MisalignNode):
             return
         self._frame_id = message.header.frame_id
         if isinstance(value, Passed):
-            self._watch.passed(channel.part, value.reason)
+            self._watch.passed(channel.part, stamp, value.reason, time.monotonic())
         elif not self._chosen.lockstep or stamp >= NANO:
             told = value if channel.part == CONDITION else None
             name = '' if told is None else told.condition.name

@@ -96,6 +96,10 @@ class Listened:
     """Stamp of the last, nanoseconds; None where it named no frame."""
     passing: str = ''
     """Why it passed the last frame over; empty where it answered."""
+    asked: int = 0
+    """Stamp of the newest frame that waits for it, or did."""
+    quiet: float = math.nan
+    """Since when it has said nothing, though it was asked; NaN while it is asked nothing."""
 
 
 def reason(listened: Listened, sight: Sight) -> str:
@@ -218,8 +222,8 @@ class Watch:
         for entry in self.listened:
             if entry.part == part:
                 self._brought(entry, stamp, now)
-            elif asked and not entry.outside and math.isnan(entry.since):
-                entry.since, entry.frame = now, stamp or 0
+            elif asked and not entry.outside:
+                self._asked(entry, stamp or 0, now)
 
     def absent(self, now: float) -> list[str]:
         """
@@ -236,16 +240,25 @@ class Watch:
         return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
 
     def _is_gone(self, entry: Listened, now: float) -> bool:
-        if not entry.passing and now - entry.since > self._deadline:
+        if now - entry.quiet > self._deadline:
             return True
         return not self._sight.publishers(self._sight.resolve(entry.topic))
 
-    def passed(self, part: str, why: str) -> None:
+    def _asked(self, entry: Listened, stamp: int, now: float) -> None:
+        entry.asked = stamp
+        if math.isnan(entry.since):
+            entry.since, entry.frame = now, stamp
+        if math.isnan(entry.quiet):
+            entry.quiet = now
+
+    def passed(self, part: str, stamp: int, why: str, now: float) -> None:
         """Take note that a frame was passed over, which is no answer: who does so may hang."""
         part = SEGMENTATION if part == CONFIDENCE else part
         for entry in self.listened:
             if entry.part == part:
                 entry.passing = why
+                # It is asked nothing more where that was the newest.
+                entry.quiet = now if stamp < entry.asked else math.nan
 
     def _brought(self, entry: Listened, stamp: int | None, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
@@ -261,7 +274,7 @@ class Watch:
             entry.usual = max(waited, FADES * entry.usual)
         # An answer that names no frame may be to any of those that wait.
         early = stamp is not None and stamp < entry.frame
-        entry.since = now if entry.outside or early else math.nan
+        entry.since = entry.quiet = now if entry.outside or early else math.nan
         entry.named = 0.0
 
     def tick(self, now: float, answering: Callable[[], Mapping[str, bool]]) -> None:
@@ -292,10 +305,13 @@ class Watch:
         self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
         for entry in self.listened:
             if not entry.outside and not math.isnan(entry.since):
-                entry.since = now
+                entry.since = entry.quiet = now
 
     def _look_at(self, entry: Listened, now: float) -> None:
         waited = now - entry.since
+        if now - entry.quiet > self._deadline:
+            # It does not even do that any more.
+            entry.passing = ''
         # Each time it is named, it is left alone for twice as long.
         if not waited >= max(SILENT, 2 * entry.usual, 2 * entry.named):
             return
