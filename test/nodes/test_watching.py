@@ -15,7 +15,10 @@
 
 import pytest
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, LABELS
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, DEPTH, LABELS
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.nodes import diagnosing
+from vlm_misalign_ros.nodes.vitals import Level
 from vlm_misalign_ros.nodes.watching import Endpoint, Listened, Watch, line_of_rates, similar
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -86,6 +89,68 @@ def test_best_effort_does_not_reach_who_asks_for_reliable():
     # Somebody else who asks for reliable is not the reason.
     other = {'/ground_truth/labels': [Endpoint('/rviz', IMAGE, reliable=True)]}
     assert reasons(Graph(found, other)).endswith('is there and sends nothing')
+
+
+@pytest.mark.parametrize(
+    'part, transport, suffix',
+    [
+        (LABELS, 'auto', ''),
+        (LABELS, 'auto', '/compressed'),
+        (LABELS, 'compressed', '/compressed'),
+        (DEPTH, 'auto', '/compressedDepth'),
+    ],
+)
+def test_a_topic_is_alive_by_whatever_carries_it(part, transport, suffix):
+    name = f'/ground_truth/maps{suffix}'
+    there = {name: [Endpoint('/bridge', COMPRESSED, reliable=True)]}
+    entry = Listened(part, part, 'ground_truth/maps', IMAGE, 'monitor', True, transport)
+    graph = Graph(there)
+    watch, said = watching(graph, entry)
+    watch.came(part, 7 * S, 1.0)
+    told = diagnosing.of_topic(entry, graph, 1.5)
+    assert (told.level, told.text) == (Level.OK, 'brought frame 7.000000000')
+    watch.tick(6.0, dict)
+    assert said == [
+        f'no {part} on {name} for 5 s; its publisher /bridge is there and sends nothing'
+    ]
+    # A bridge that died is no publisher, and what it carried is not carried by others.
+    there.clear()
+    told = diagnosing.of_topic(entry, graph, 6.5)
+    assert (told.level, told.text) == (Level.ERROR, 'nobody publishes it')
+    assert told.values['alive'] == '0'
+
+
+def test_pictures_by_a_transport_that_their_listener_does_not_take_are_named():
+    name = '/camera/image_raw'
+    there = {f'{name}/compressed': [Endpoint('/bridge', COMPRESSED, reliable=True)]}
+    asked = {name: [Endpoint('/corruption', IMAGE, reliable=True)]}
+    entry = Listened(CONDITION, 'pictures', name, IMAGE, 'corruption', True, 'auto')
+    watch, said = watching(Graph(there, asked), entry)
+    watch.tick(5.0, dict)
+    (line,) = said
+    assert line.startswith('no pictures on /camera/image_raw/compressed for 5 s; ')
+    assert 'corruption does not take; set corruption.image_transport to auto' in line
+    # One that takes them waits for them.
+    asked[f'{name}/compressed'] = [Endpoint('/corruption', COMPRESSED, reliable=True)]
+    watch.tick(10.0, dict)
+    assert said[1].endswith('its publisher /bridge is there and sends nothing')
+
+
+def test_what_a_run_listens_to_comes_by_the_transports_of_its_parameters():
+    pytest.importorskip('rclpy')
+    from vlm_misalign_ros.nodes.sight import listened_by
+
+    chosen = MonitorParameters(
+        lockstep=False, depth=True, image_transport='compressed', models=('m',)
+    )
+    assert {entry.part: entry.transport for entry in listened_by(chosen)} == {
+        CONDITION: 'auto',
+        LABELS: 'compressed',
+        'instances': 'compressed',
+        DEPTH: 'compressed',
+        'segmentation': 'raw',
+        'vlm:m': 'raw',
+    }
 
 
 def test_a_topic_that_nobody_publishes_gets_names_that_may_be_meant():

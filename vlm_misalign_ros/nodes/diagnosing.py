@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.nodes.vitals import Level, Told
-from vlm_misalign_ros.nodes.watching import SILENT, Listened, Sight, reason
+from vlm_misalign_ros.nodes.watching import SILENT, Listened, Sight, carrier, reason
 
 SHOWN = (
     'coverage/metric_value',
@@ -40,7 +40,7 @@ def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
     STALE before it brought anything, ERROR where nobody publishes it or it was named as one that
     does not come (a model: as one that does not answer), WARN where it is late.
     """
-    publishers = sight.publishers(sight.resolve(entry.topic))
+    publishers = sight.publishers(carrier(entry, sight).topic)
     waited = 0.0 if math.isnan(entry.since) else now - entry.since
     values = {
         'alive': str(int(bool(publishers))),

@@ -26,11 +26,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, SEGMENTATION
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, DEPTH, SEGMENTATION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.wire import transports
 from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
+from vlm_misalign_ros.wire.transports import Carrier
 
 SILENT = 5.0
 """Seconds without a message after which a topic, or a model, is named."""
@@ -82,6 +84,8 @@ class Listened:
     """Name of the node of the run that listens."""
     outside: bool
     """It comes from outside of the run."""
+    transport: str = transports.RAW
+    """How pictures or maps come, one of `transports.TRANSPORTS`; raw where it is no picture."""
     since: float = math.nan
     """Since when something is waited for; NaN while nothing is."""
     frame: int = 0
@@ -102,18 +106,40 @@ class Listened:
     """Since when it has said nothing, though it was asked; NaN while it is asked nothing."""
 
 
+def carrier(listened: Listened, sight: Sight) -> Carrier:
+    """Return what carries a topic, or would: another one where pictures come compressed."""
+    name, depth = sight.resolve(listened.topic), listened.part == DEPTH
+    if listened.transport == transports.RAW:
+        return Carrier(name, listened.type)
+
+    def published(topic: str) -> set[str]:
+        return {end.type for end in sight.publishers(topic)}
+
+    found = transports.among(name, published, depth, listened.transport)
+    return found or transports.first(name, listened.transport, depth)
+
+
 def reason(listened: Listened, sight: Sight) -> str:
     """Return why a topic may bring nothing, as far as the graph tells."""
-    name = sight.resolve(listened.topic)
+    carried = carrier(listened, sight)
+    name, kind = carried.topic, carried.type
     found = sight.publishers(name)
     if not found:
-        near = similar(name, listened.type, sight.topics())
+        near = similar(name, kind, sight.topics())
         hint = f'; similar: {", ".join(near)}' if near else ''
         return f'nobody publishes it{hint}'
-    right = [one for one in found if listened.type in ('', one.type)]
+    right = [one for one in found if kind in ('', one.type)]
     if not right:
-        return _of_another_type(found[0], listened.type)
-    asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]
+        return _of_another_type(found[0], kind)
+    asked, elsewhere = (
+        [one for one in sight.listeners(topic) if one.node.endswith('/' + listened.listener)]
+        for topic in (name, sight.resolve(listened.topic))
+    )
+    if elsewhere and kind not in ('', *(one.type for one in asked)):
+        return (
+            f'its publisher {right[0].node} sends {kind.rpartition("/")[2]}, which '
+            f'{listened.listener} does not take; set {listened.listener}.image_transport to auto'
+        )
     if any(one.reliable for one in asked) and not any(one.reliable for one in right):
         return (
             f'its publisher {right[0].node} sends best effort, and a listener that asks for '
@@ -318,7 +344,7 @@ class Watch:
         entry.named = waited
         if entry.outside:
             self._tell(
-                f'no {entry.what} on {self._sight.resolve(entry.topic)} for {waited:.0f} s; '
+                f'no {entry.what} on {carrier(entry, self._sight).topic} for {waited:.0f} s; '
                 f'{reason(entry, self._sight)}'
             )
             return
