@@ -40,13 +40,16 @@ from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from worlds import picture_message, stamps, wait_for  # noqa: E402
 
+from vlm_misalign_ros.app.graph import build_graph  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
 from vlm_misalign_ros.core.corruptions.scenario import Playing, load_scenario  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, FrameError, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.evaluation import parts  # noqa: E402
 from vlm_misalign_ros.core.evaluation.replaying import played  # noqa: E402
+from vlm_misalign_ros.core.evaluation.session import Session  # noqa: E402
 from vlm_misalign_ros.core.files import read_json  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import CLASSES, color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
@@ -61,10 +64,12 @@ from vlm_misalign_ros.core.records.schema import (  # noqa: E402
     decode,
 )
 from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
+from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
 from vlm_misalign_ros.core.truth.camera import nominal_camera  # noqa: E402
 from vlm_misalign_ros.core.types import (  # noqa: E402
     Applied,
+    Camera,
     Condition,
     Confidence,
     Description,
@@ -709,6 +714,39 @@ def test_a_mask_reader_says_what_the_mask_of_the_stamp_says(world, picture):
     assert {(a.kind, a.input.value, a.image) for a in answers} == {
         (Kind.MASK, 'mask', checksum(picture))
     }
+
+
+def test_a_mask_reader_sees_through_the_camera_of_the_monitor(world, monkeypatch):
+    # An equidistant lens is known to nobody here: rectified pictures alone have a camera.
+    chosen = {'camera_height': 1.6, 'camera_pitch': 0.01, 'camera_image': 'rectified'}
+    run = parse(
+        {
+            'mode': 'live',
+            'segmentation': {'model': 'miniature:segformer'},
+            'vlms': {'mask': {'model': 'mask_reader'}},
+            'monitor': chosen,
+        }
+    )
+    seen = []
+    add = Session.add
+
+    def added(session, stamp, part, value, *more):
+        seen.extend([value] if part == parts.CAMERA else [])
+        return add(session, stamp, part, value, *more)
+
+    monkeypatch.setattr(Session, 'add', added)
+    sent = world.talk(topics.CAMERA_INFO, CameraInfo)
+    specs = {spec.executable: spec.parameters for spec in build_graph(run, Path('runs')).nodes}
+    world.start(Monitor, **{**specs['monitor'], 'run_folder': ''})
+    reader = world.start(Vlm, **specs['vlm'])
+    wait_for(lambda: sent.get_subscription_count() == 2)
+    info = CameraInfo(header=messages.make_header(NANO, 'front'), width=1024, height=512)
+    info.distortion_model, info.d = 'equidistant', [0.1, 0.01, 0.0, 0.0]
+    info.k = [600.0, 0.0, 512.0, 0.0, 600.0, 256.0, 0.0, 0.0, 1.0]
+    info.p = [500.0, 0.0, 510.0, 0.0, 0.0, 500.0, 250.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    sent.publish(info)
+    wait_for(lambda: seen and reader._camera)
+    assert seen == [reader._camera] == [Camera(1024, 512, 500.0, 500.0, 510.0, 250.0, 1.6, 0.01)]
 
 
 @pytest.mark.parametrize('first', ['image', 'sure'])

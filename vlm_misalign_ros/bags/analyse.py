@@ -54,7 +54,6 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic, check_size
 from vlm_misalign_ros.wire.pixels import Fallback
@@ -320,14 +319,13 @@ def analyse(
             ),
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
-        context = Context(
+        context = Context.by(
             open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
-            chosen.camera_height,
-            chosen.camera_pitch,
-            fallback,
-            chosen.instance_encoding,
-            chosen.depth_encoding,
-            rectified_by(chosen.camera_image, places.full(topics.CAMERA_IMAGE)),
+            chosen,
+            places.full(topics.CAMERA_IMAGE),
+            fallback=fallback,
+            instances=chosen.instance_encoding,
+            depth=chosen.depth_encoding,
         )
         with closing(session):
             failure = None

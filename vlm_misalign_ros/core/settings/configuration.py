@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_a
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.fixed import refuse_fixed
+from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
     CorruptionParameters,
@@ -292,6 +293,12 @@ class _Sections:
 
     def vlms(self) -> tuple[VlmParameters, ...]:
         found = []
+        monitor = _section(self._data, 'monitor')
+        # Who judges by the mask sees it through the camera of the run.
+        names = [entry.name for entry in dataclasses.fields(CameraParameters)]
+        seen = {name: monitor[name] for name in names if name in monitor}
+        told = dataclasses.asdict(build(CameraParameters, seen, 'monitor'))
+        told['confidence'] = monitor.get('confidence', True)
         for name, values in _section(self._data, 'vlms').items():
             if not NAME.fullmatch(name) or name == MASK:
                 raise ConfigurationError(
@@ -301,14 +308,8 @@ class _Sections:
             chosen = _section({name: values}, name)
             if is_outside(chosen):
                 continue
+            fixed = {'name': name, 'lexicon': self._lexicon, 'source': not self._live, **told}
             refuse_fixed(VlmParameters, chosen, f'vlms.{name}')
-            told = _section(self._data, 'monitor').get('confidence', True)
-            fixed = {
-                'name': name,
-                'lexicon': self._lexicon,
-                'source': not self._live,
-                'confidence': told,
-            }
             values = {**self._taking, **chosen, **fixed}
             if 'asks' in chosen:
                 values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')

@@ -16,10 +16,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
@@ -27,9 +29,11 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
 )
 
+_CAMERA = tuple(entry.name for entry in dataclasses.fields(CameraParameters))
+
 FIXED: Mapping[type, tuple[str, ...]] = {
     CorruptionParameters: ('seed', 'follow_source'),
-    VlmParameters: ('name', 'lexicon', 'source', 'confidence'),
+    VlmParameters: ('name', 'lexicon', 'source', 'confidence', *_CAMERA),
     MonitorParameters: (
         'models',
         'lockstep',
