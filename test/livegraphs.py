@@ -38,8 +38,10 @@ DEADLINE = 3.0
 
 def plain(checkpoints):
     """Return a small live configuration that drops nothing, with a recorder."""
-    every = {'policy': 'every_frame', 'queue_size': 64}
+    every = {'policy': 'every_frame', 'queue_size': 64, 'reliability': 'reliable'}
+    deep = {'subscription': {'depth': 1000}, 'publisher': {'depth': 1000}}
     return {
+        'qos_overrides': {f'/{topic}': deep for topic in topics.IMAGES[:6]},
         'corruption': {'condition': 'motion_blur:2', **every},
         'segmentation': {
             'model': f'transformers:{checkpoints["segformer"]}',
@@ -82,10 +84,13 @@ class LiveGraph:
     def monitor(self):
         return self.nodes['monitor']
 
-    def settle(self, pictures, seconds=60.0):
-        """Wait until so many pictures are in a state."""
-        with suppress(AssertionError):
-            wait_for(lambda: self.monitor.closed >= pictures, seconds)
+    def settle(self, pictures, patience=3 * DEADLINE):
+        """Wait until so many pictures are in a state, or none has got into one for long."""
+        closed = -1
+        while closed < self.monitor.closed < pictures:
+            closed = self.monitor.closed
+            with suppress(AssertionError):
+                wait_for(lambda: self.monitor.closed >= pictures, patience)
 
     def stop(self, name):
         self._stops[name].set()

@@ -211,7 +211,7 @@ class Simulator:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self._node = rclpy.create_node('simulator', context=self._context)
-        self._profile = QoSProfile(depth=100, reliability=drive.reliability)
+        self._profile = QoSProfile(depth=1000, reliability=drive.reliability)
         self._publishers = {}
         self._open()
 
