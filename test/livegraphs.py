@@ -19,13 +19,14 @@ import os
 import signal
 import subprocess
 import threading
+from collections import Counter
 from contextlib import suppress
 
 from worlds import wait_for
 
 from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.app.processes import _command
-from vlm_misalign_ros.core.records.account import AccountingRecord
+from vlm_misalign_ros.core.records.account import AccountingRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.configuration import parse
@@ -108,6 +109,21 @@ def records_of(folder):
     found = list(read_records(folder / RECORDS))
     assert isinstance(found[-1], AccountingRecord)
     return [record for record in found if isinstance(record, FrameRecord)], found[-1]
+
+
+def counted(folder, part):
+    """Return how many frames are in each state by the records, with those that came late."""
+    states = {}
+    for record in read_records(folder / RECORDS):
+        if isinstance(record, FrameRecord):
+            entry = record.segmentation if part == 'segmentation' else record.models[part]
+            states[record.epoch, record.stamp] = entry.status.value
+        elif isinstance(record, LateRecord):
+            told = 'confidence' if record.passed and part == 'segmentation' else part
+            whose = record.part.removeprefix('vlm:')
+            if whose == told and states.get((record.epoch, record.stamp)) == 'missing':
+                states[record.epoch, record.stamp] = 'dropped' if record.passed else 'late'
+    return Counter(states.values())
 
 
 def frames_of(records):

@@ -22,7 +22,7 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
-from livegraphs import DEADLINE, ProcessGraph, frames_of, plain, records_of  # noqa: E402
+from livegraphs import DEADLINE, ProcessGraph, counted, frames_of, plain, records_of  # noqa: E402
 from simulator import Drive, Simulator  # noqa: E402
 from worlds import wait_for  # noqa: E402
 
@@ -177,7 +177,7 @@ def test_after_all_of_it_the_sums_are_those_of_what_was_sent(stage):
     assert frames_of(records).keys() == found.keys()
     for part in PARTS:
         counts = {state: count for state, count in accounting.parts[part].items() if count}
-        assert counts == states(frames_of(records), set(found), part)
+        assert counts == counted(stage.graph.folder, part)
         assert sum(counts.values()) == len(stage.sent - stage.lost)
     # Nobody saw the pictures of a killed corruption: truth without a picture, nobody's miss.
     assert accounting.frames.get('truth_without_picture', 0) == len(stage.lost)

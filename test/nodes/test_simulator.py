@@ -25,7 +25,7 @@ import yaml
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from livegraphs import LiveGraph, frames_of, records_of  # noqa: E402
+from livegraphs import LiveGraph, counted, frames_of, records_of  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from simulator import CLOCK, LABELS, MAPS, PICTURES, TOPICS, Drive, Simulator, plan  # noqa: E402
 from worlds import World, wait_for  # noqa: E402
@@ -33,6 +33,7 @@ from worlds import World, wait_for  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import BY_NAME  # noqa: E402
 from vlm_misalign_ros.core.records.schema import COUNTED, Status  # noqa: E402
+from vlm_misalign_ros.core.records.store import RECORDS, read_records  # noqa: E402
 from vlm_misalign_ros.core.report.summary import ALL, summarise  # noqa: E402
 from vlm_misalign_ros.nodes import messages  # noqa: E402
 from vlm_misalign_ros.wire import topics  # noqa: E402
@@ -119,7 +120,8 @@ def check(account, graph, camera=''):
     assert accounting.frames.get('truth_without_picture', 0) == len(
         (labels | instances) - pictures
     )
-    rows = {row.model: row for row in summarise(iter(records)) if row.condition == ALL}
+    summary = summarise(read_records(graph.folder / RECORDS))
+    rows = {row.model: row for row in summary if row.condition == ALL}
     for name in ('every', 'newest', 'segmentation'):
         counts = {state: count for state, count in accounting.parts[name].items() if count}
         assert set(counts) <= STATES and sum(counts.values()) == len(pictures), (name, counts)
@@ -127,7 +129,7 @@ def check(account, graph, camera=''):
             frame: record.segmentation if name == 'segmentation' else record.models[name]
             for frame, record in found.items()
         }
-        assert Counter(entry.status.value for entry in entries.values()) == counts
+        assert counted(graph.folder, name) == counts
         if name in rows:
             told = {state.value: n for state, n in rows[name].by_status.items() if n}
             assert told == counts

@@ -16,7 +16,9 @@
 
 import resource
 import signal
+import subprocess
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -90,7 +92,10 @@ def test_a_node_that_is_told_to_end_while_it_waits_and_again_while_it_closes(gra
     for name, process in graph.running.items():
         graph.tell(name, number)
         # Impatient: as it closes.
-        while process.poll() is None:
+        for _ in range(200):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+                break
             graph.tell(name, number)
         wanted = ExitCode.INTERRUPTED if name == 'monitor' else ExitCode.PASS
         assert process.returncode == wanted, (name, graph.said(name))
@@ -123,8 +128,8 @@ def test_nodes_that_are_told_to_end_while_frames_come_keep_what_they_have(
     assert set(found) <= simulator.account.of(topics.CAMERA_IMAGE)
     for part in ('clip', 'segmentation'):
         assert sum(accounting.parts[part].values()) == len(found) >= 7
-    verdict = read_json(graph.folder / 'verdict.json', '')
-    assert 'interrupted' in str(verdict)
+    # A live run without an end of its own ends in this way.
+    assert read_json(graph.folder / 'verdict.json', '')['status'] == 'COMPLETE'
     assert (graph.folder / 'bag' / 'metadata.yaml').exists()
 
 
