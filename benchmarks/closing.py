@@ -160,6 +160,7 @@ def main() -> None:
     for thread in threads:
         thread.join()
     executor.shutdown()
+    spinning.join(10)
     node.destroy_node()
     rclpy.try_shutdown()
     taken = np.array([closed[stamp] - sent[stamp] for stamp in sent if stamp in closed]) * 1e3

@@ -70,6 +70,8 @@ def place(data, key):
         ('use_sim_time', 'False', 'use_sim_time', False),
         ('log_level', 'debug', 'log_level', 'debug'),
         ('annotate', 'false', 'annotate', False),
+        ('self_consistency', 'true', 'self_consistency', True),
+        ('truth', 'true', 'monitor.truth', True),
         ('label_encoding', 'auto', 'monitor.label_encoding', 'auto'),
         ('instance_encoding', 'carla', 'monitor.instance_encoding', 'carla'),
         ('depth_encoding', 'carla', 'monitor.depth_encoding', 'carla'),
@@ -115,6 +117,7 @@ def test_an_argument_of_live(ask, name, text, key, value):
         ('instances', 'false', 'monitor.instances', False),
         ('depth', 'False', 'replay.depth', False),
         ('namespace', 'car', 'namespace', 'car'),
+        ('self_consistency', 'True', 'self_consistency', True),
     ],
 )
 def test_an_argument_of_evaluate(ask, name, text, key, value):

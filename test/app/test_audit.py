@@ -404,8 +404,14 @@ def typed(command, lines, end):
     child, screen = pty.fork()
     if child == 0:
         os.execv(command[0], command)
-    shown, asked, rest = b'', 0, list(lines)
-    while select.select([screen], [], [], 60)[0]:
+    shown, asked, rest, ending = b'', 0, list(lines), False
+    while True:
+        if not select.select([screen], [], [], 1 if ending else 60)[0]:
+            if not ending:
+                break
+            # One that comes between prompt and reading is noticed with the next.
+            os.kill(child, end)
+            continue
         try:
             part = os.read(screen, 1 << 16)
         except OSError:
@@ -418,6 +424,7 @@ def typed(command, lines, end):
             if rest:
                 os.write(screen, rest.pop(0).encode() + b'\r')
             else:
+                ending = True
                 os.kill(child, end)
     _, status = os.waitpid(child, 0)
     os.close(screen)

@@ -66,6 +66,7 @@ def test_every_topic_is_a_channel_or_only_an_output():
         topics.ANNOTATED_MARKERS,
         topics.DIAGNOSTICS,
         topics.DEGRADED_COMPRESSED,
+        topics.DEGRADED_SOURCE,
         # The end of a name, and no topic.
         topics.COMPRESSED,
     }

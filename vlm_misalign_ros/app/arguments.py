@@ -105,6 +105,11 @@ def _common(config: str) -> tuple[Argument, ...]:
             'false',
         ),
         _flag('annotate', 'annotate', 'start the annotator; empty: as the configuration says'),
+        _flag(
+            'self_consistency',
+            'self_consistency',
+            'ask each model about the clean picture, too; empty: as the configuration says',
+        ),
     )
 
 
@@ -146,6 +151,7 @@ LIVE: tuple[Argument, ...] = (
         'monitor.depth_encoding',
         text=True,
     ),
+    _flag('truth', 'monitor.truth', 'whether there is ground truth; empty: yes'),
     Argument(
         'instances',
         '',

@@ -112,12 +112,13 @@ def fit(
 
     What is asked for and is not there is left out, by the tables of parts and channels; models
     follow the bag where none are named; `outside` are those that answered from outside.
-    RecordError when the bag has no ground truth or no model's answers.
+    RecordError when the bag has no model's answers, or no ground truth though it is expected.
     """
-    if topics.TRUTH_LABELS not in found:
+    if parameters.truth and topics.TRUTH_LABELS not in found:
         raise RecordError(
             f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
-            'record ground truth too, or give the namespace of the run',
+            'record ground truth too, or give the namespace of the run; where there is none, '
+            'monitor.truth=false has its models held against themselves alone',
         )
     entries = read_outside(parameters.outside)
     changes: dict[str, Any] = {

@@ -280,6 +280,8 @@ class Description:
     """Classes that the model had been told of: its prompt or what perception found named them."""
     paraphrases: tuple[Judgement, ...] = ()
     """The judgements of paraphrases of the safety question, in their order."""
+    clean: Description | Failed | None = None
+    """What it says of the clean picture of the frame; None where it was not asked."""
 
     @property
     def empty(self) -> bool:
@@ -310,6 +312,18 @@ class Segmented:
 
 
 @dataclass(frozen=True)
+class AgainstClean:
+    """How the mask of a degraded picture stands to that of the clean one, by the same model."""
+
+    cells: tuple[tuple[int, int, int], ...] = ()
+    """Of the confusion matrix: train id of the clean mask, of the degraded one, pixels."""
+    image: str = ''
+    """Checksum of the clean picture; empty where nothing told it."""
+    error: str = ''
+    """Why there is nothing to be compared; empty where there is."""
+
+
+@dataclass(frozen=True)
 class Confidence:
     """How sure a segmentation was, and of what (topic `segmentation/confidence`)."""
 
@@ -331,6 +345,8 @@ class Confidence:
     """Seconds from the arrival of the picture at its node to the start of the work."""
     age: float | None = None
     """Seconds from the stamp of the picture to the publication of the mask."""
+    against_clean: AgainstClean | None = None
+    """How the mask stands to that of the clean picture; None where nobody asked."""
 
 
 @dataclass(frozen=True)

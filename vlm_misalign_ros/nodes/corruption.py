@@ -76,6 +76,7 @@ class Corruption(runtime.MisalignNode):
             qos_overriding_options=qos.overridable(),
         )
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER)
+        self._source = self.publish_images(topics.DEGRADED_SOURCE)
         self._applied = self.create_publisher(DiagnosticArray, topics.DEGRADED_CONDITION, results)
         self._vitals = self.watch_over(topics.DEGRADED_IMAGE, chosen.hung_after)
         self._worker = self.start_worker(
@@ -208,10 +209,9 @@ class Corruption(runtime.MisalignNode):
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')
             )
-        if degraded.image is picture and getattr(message, 'encoding', '') == 'bgr8':
-            self._image.publish(message)
-        else:
-            self._image.publish(messages.image_message(degraded.image, message.header, 'bgr8'))
+        if self._source.get_subscription_count():
+            self._source.publish(_as_image(message, picture, picture))
+        self._image.publish(_as_image(message, picture, degraded.image))
         self._vitals.end(stamp, self.age_of(message.header))
         if self._packed.get_subscription_count():
             self._packed.publish(
@@ -222,6 +222,13 @@ class Corruption(runtime.MisalignNode):
                     self._chosen.jpeg_quality,
                 )
             )
+
+
+def _as_image(message: Picture, picture: np.ndarray, shown: np.ndarray) -> Image:
+    """Return a picture as a message; the message itself where it is the one in it, `picture`."""
+    if shown is picture and isinstance(message, Image) and message.encoding == 'bgr8':
+        return message
+    return messages.image_message(shown, message.header, 'bgr8')
 
 
 def main() -> int:

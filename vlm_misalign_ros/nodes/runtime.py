@@ -256,7 +256,7 @@ class MisalignNode(Node):
                 header=messages.make_header(self.get_clock().now().nanoseconds, ''),
                 status=[
                     messages.status(
-                        f'{self.get_name()}: {topic}',
+                        f'{self.full_name}: {topic}',
                         found.values,
                         bytes([found.level]),
                         found.text,

@@ -27,14 +27,16 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import FrameError, RecordError
+from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import Confidence, Failed, Passed
+from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.clean import CleanPictures, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.label_table import announce_labels
 from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
 from vlm_misalign_ros.nodes.worker import Arrived
@@ -51,6 +53,7 @@ class Segmentation(ManagedNode):
         self._chosen = chosen = self.read_parameters(SegmentationParameters)
         self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
         self._model: CheckedSegmentation | None = None
+        self._clean: CleanPictures | None = None
         self._colors = color_table()
         self.manage(chosen.autostart)
 
@@ -76,12 +79,13 @@ class Segmentation(ManagedNode):
             self._fail,
             passed=self._pass_over,
         )
+        self._clean = clean_pictures(self, chosen)
         self.hear_announced(self._tell_lost_picture)
         self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
 
     def unload(self) -> None:
         """Let go of the model."""
-        self._model = None
+        self._model = self._clean = None
 
     def pause(self) -> None:
         """Pass over what waits."""
@@ -93,6 +97,7 @@ class Segmentation(ManagedNode):
         if self.idle:
             self._pass_over(Arrived(message), self.idle)
         else:
+            self._expect_clean(message)
             self._worker.submit(Arrived(message))
 
     def _note_came(self, message: Image) -> None:
@@ -107,6 +112,25 @@ class Segmentation(ManagedNode):
         values = codec.failed_to_values(Failed(GOT_LOST))
         self._confidence.publish(messages.values_message('confidence', values, header))
 
+    def _expect_clean(self, message: Image) -> None:
+        if self._clean is not None:
+            self._clean.expect(messages.stamp_of(message.header))
+
+    def _against_clean(
+        self, message: Image, found: Segmented, model: CheckedSegmentation
+    ) -> AgainstClean | None:
+        """Return how a mask stands to that of the clean picture; None where nobody asks."""
+        if self._clean is None:
+            return None
+        pictures = pictures_of([self._clean.taken(messages.stamp_of(message.header))])
+        if pictures is None:
+            return AgainstClean(error=NEVER_CAME)
+        try:
+            clean = model.segment(pictures[0])
+        except FrameError as error:
+            return AgainstClean(error=str(error))
+        return against_clean(found, clean, pictures[0])
+
     def _work(self, item: Arrived[Image]) -> None:
         message = item.what
         waited = item.waited
@@ -117,6 +141,7 @@ class Segmentation(ManagedNode):
         begin = time.perf_counter()
         found = model.segment(picture)
         seconds = time.perf_counter() - begin
+        against = self._against_clean(message, found, model)
         labels = found.labels
         told = Confidence(
             found.entropy,
@@ -128,6 +153,7 @@ class Segmentation(ManagedNode):
             seconds,
             waited,
             self.age_of(message.header),
+            against_clean=against,
         )
         self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))

@@ -90,9 +90,9 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
             Listened(CONDITION, 'pictures', topics.CAMERA_IMAGE, image, 'corruption', True)
         )
         for part, topic, wanted in (
-            (LABELS, topics.TRUTH_LABELS, True),
-            (INSTANCES, topics.TRUTH_INSTANCES, chosen.instances),
-            (DEPTH, topics.TRUTH_DEPTH, chosen.depth),
+            (LABELS, topics.TRUTH_LABELS, chosen.truth),
+            (INSTANCES, topics.TRUTH_INSTANCES, chosen.truth and chosen.instances),
+            (DEPTH, topics.TRUTH_DEPTH, chosen.truth and chosen.depth),
         ):
             if wanted:
                 found.append(Listened(part, part, topic, image, 'monitor', True))

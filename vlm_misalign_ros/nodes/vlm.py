@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +23,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import cv2
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -34,32 +31,21 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
+from vlm_misalign_ros.core.evaluation.clean import describe_clean
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
-from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
-from vlm_misalign_ros.core.settings.nodes import TruthParameters, VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import (
-    Camera,
-    Confidence,
-    Failed,
-    Passed,
-    Protocol,
-    Segmented,
-    Source,
-)
+from vlm_misalign_ros.core.settings.nodes import VlmParameters, vlm_options
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Protocol, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.nodes.clean import CleanPictures, Slot, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
+from vlm_misalign_ros.nodes.masks import CONTEXT, NO_MASK, mask_of
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
 from vlm_misalign_ros.wire.camera import is_rectified
 
-_TRUTH = TruthParameters()
-_CONTEXT = channels.Context(
-    open_encoding('cityscapes_label_ids'), _TRUTH.camera_height, _TRUTH.camera_pitch
-)
-NO_MASK = 'there is no mask of this frame: '
 NO_SEGMENTATION = 'no segmentation node is there'
 
 
@@ -76,6 +62,8 @@ class _Task:
     """The message with the mask."""
     sure: Confidence | Failed | None = None
     camera: Camera | None = None
+    clean: tuple[Slot, ...] = ()
+    """Where the clean pictures of `past` come; none where nobody asks about them."""
     came: float = field(default_factory=time.monotonic)
     """When all of it was there."""
     answered: set[str] = field(default_factory=set)
@@ -112,6 +100,7 @@ class Vlm(ManagedNode):
         self._model: CheckedVlm | None = None
         self._camera: Camera | None = None
         self._lanes: tuple[_Lane, ...] = ()
+        self._clean: CleanPictures | None = None
         self.manage(chosen.autostart)
 
     def load(self) -> None:
@@ -130,6 +119,8 @@ class Vlm(ManagedNode):
             for name in askers
         }
         self._lanes = _lanes(asks, askers, chosen)
+        past = max(ask.chosen.frames * ask.chosen.stride for ask in asks)
+        self._clean = clean_pictures(self, chosen, past)
         self._worker = self.start_worker(
             self._work,
             chosen.policy,
@@ -145,7 +136,7 @@ class Vlm(ManagedNode):
     def unload(self) -> None:
         """Let go of the model, and of the frames that are kept for it."""
         self._account()
-        self._model, self._lanes = None, ()
+        self._model, self._clean, self._lanes = None, None, ()
 
     def pause(self) -> None:
         """Pass over what waits."""
@@ -183,7 +174,7 @@ class Vlm(ManagedNode):
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
         rectified = is_rectified(self.resolve_topic_name(topics.CAMERA_IMAGE))
-        found = channels.read(row, message, replace(_CONTEXT, rectified=rectified))
+        found = channels.read(row, message, replace(CONTEXT, rectified=rectified))
         self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
@@ -245,7 +236,11 @@ class Vlm(ManagedNode):
         picture = found[parts.IMAGE]
         past = lane.past.add(stamp, _sequence(source), picture)
         mask, sure = found.get(parts.SEGMENTATION), found.get(parts.CONFIDENCE)
-        return _Task(picture, past, lane, mask, sure, camera)
+        clean: tuple[Slot, ...] = ()
+        # Nobody makes a mask of the clean picture.
+        if self._clean is not None and parts.SEGMENTATION not in lane.pairing.needed:
+            clean = tuple(self._clean.claim(codec.stamp_of(entry.header)) for entry in past)
+        return _Task(picture, past, lane, mask, sure, camera, clean)
 
     def _work(self, task: _Task) -> None:
         """Put every ask to the model; one that fails takes no other with it."""
@@ -254,7 +249,7 @@ class Vlm(ManagedNode):
         picture = messages.bgr_pixels(task.message)
         past = tuple(messages.bgr_pixels(message) for message in task.past[:-1])
         told = checksum(picture)
-        shown = Shown((*past, picture), _mask(task, picture, told), task.camera)
+        shown = Shown((*past, picture), mask_of(task.mask, task.sure, picture, told), task.camera)
         failed: FrameError | None = None
         for asker in task.lane.askers:
             self._vitals[asker.name].begin(stamp, waited)
@@ -265,6 +260,8 @@ class Vlm(ManagedNode):
                     failed = error
                 self._refuse(task, asker.name, str(error))
                 continue
+            if task.clean:
+                answer = replace(answer, clean=describe_clean(asker, pictures_of(task.clean)))
             age = self.age_of(task.message.header)
             answer = replace(answer, image=told, waited=waited, age=age)
             self._publish(task, asker.name, codec.description_to_values(answer))
@@ -346,33 +343,6 @@ def _sequence(source: Source | None) -> object:
         return None
     held = source.key if source.protocol is Protocol.HELD else ''
     return source.dataset, source.sequence, held, source.cycle, source.probe
-
-
-def _mask(task: _Task, picture: np.ndarray, told: str) -> Segmented | None:
-    """
-    Return the mask of a frame, at the size of its picture; None where no ask needs it.
-
-    Raises RecordError, which is no fault of this node, for a mask that is none or is of another
-    picture, and for one that the segmentation could not make.
-    """
-    if task.mask is None:
-        return None
-    if isinstance(task.mask, Failed):
-        raise RecordError(NO_MASK + task.mask.reason)
-    row = next(row for row in channels.CHANNELS if row.part == parts.SEGMENTATION)
-    labels = channels.read(row, task.mask, _CONTEXT)
-    sure = task.sure
-    if not isinstance(sure, Confidence):
-        sure = Confidence(math.nan, math.nan)
-    if sure.image and sure.image != told or sure.mask and sure.mask != checksum(labels):
-        raise RecordError(
-            'the mask of this stamp is of another picture',
-            'two segmentation nodes, or two cameras, publish on one topic: part them',
-        )
-    height, width = picture.shape[:2]
-    if labels.shape != (height, width):
-        labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies, sure.lacking)
 
 
 def main() -> int:

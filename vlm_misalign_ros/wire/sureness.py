@@ -20,6 +20,7 @@ from collections.abc import Mapping
 
 from vlm_misalign_ros.core.types import Confidence, Failed, Passed
 from vlm_misalign_ros.wire.by_class import classes_to_values, entropies_of, lacking_of
+from vlm_misalign_ros.wire.clean import against_clean_of, against_clean_to_values
 from vlm_misalign_ros.wire.scalars import share
 from vlm_misalign_ros.wire.told import Values, absent_of, checksum_of, delays, optional, seconds_of
 
@@ -34,6 +35,7 @@ def confidence_to_values(told: Confidence) -> Values:
         'latency': optional(told.latency),
         **delays(told),
         **classes_to_values(told),
+        **against_clean_to_values(told.against_clean),
     }
 
 
@@ -58,4 +60,5 @@ def confidence_from_values(values: Mapping[str, str]) -> Confidence | Failed | P
         seconds_of(values, 'latency'),
         seconds_of(values, 'waited'),
         seconds_of(values, 'age'),
+        against_clean_of(values),
     )

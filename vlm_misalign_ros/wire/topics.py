@@ -26,6 +26,8 @@ DEGRADED_IMAGE = 'degraded/image_raw'
 DEGRADED_COMPRESSED = 'degraded/image_raw/compressed'
 DEGRADED_CONDITION = 'degraded/condition'
 DEGRADED_OCCLUDER = 'degraded/occluder'
+DEGRADED_SOURCE = 'degraded/source'
+"""The picture that was degraded, made while somebody listens."""
 SEGMENTATION_LABELS = 'segmentation/labels'
 SEGMENTATION_CONFIDENCE = 'segmentation/confidence'
 SEGMENTATION_OVERLAY = 'segmentation/overlay'
@@ -47,6 +49,7 @@ IMAGES = (
     TRUTH_DEPTH,
     DEGRADED_IMAGE,
     DEGRADED_OCCLUDER,
+    DEGRADED_SOURCE,
     SEGMENTATION_LABELS,
     SEGMENTATION_OVERLAY,
     ANNOTATED_IMAGE,

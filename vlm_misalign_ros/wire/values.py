@@ -48,6 +48,7 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
+from vlm_misalign_ros.wire.clean import clean_from_values, clean_to_values
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
 from vlm_misalign_ros.wire.scalars import flag, integer, loads, number, share
 from vlm_misalign_ros.wire.sureness import confidence_from_values as confidence_from_values
@@ -211,7 +212,14 @@ def description_to_values(description: Description) -> Values:
         'shown': str(description.shown),
         'prompted': json.dumps(description.prompted),
         'paraphrases': json.dumps([entry.value for entry in description.paraphrases]),
+        **clean_to_values(description.clean, _answer_to_values),
     }
+
+
+def _answer_to_values(answer: Description | Failed) -> Values:
+    if isinstance(answer, Failed):
+        return failed_to_values(answer)
+    return description_to_values(answer)
 
 
 def _view(value: Any) -> View:
@@ -273,6 +281,7 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed |
             _member(Judgement, entry, 'paraphrases')
             for entry in _listed(loads(values, 'paraphrases', []), 'paraphrases')
         ),
+        clean=clean_from_values(values, description_from_values),
     )
 
 

@@ -27,7 +27,7 @@ def print_results(folder: Path) -> None:
     """Print table, verdict and where the results are; nothing where there are no records."""
     from vlm_misalign_ros.core.records.store import RECORDS, read_records
     from vlm_misalign_ros.core.report.summary import summarise
-    from vlm_misalign_ros.core.report.terminal import format_table
+    from vlm_misalign_ros.core.report.terminal import format_disagreement, format_table
 
     path = folder / RECORDS
     if not path.is_file():
@@ -35,6 +35,10 @@ def print_results(folder: Path) -> None:
     rows = summarise(read_records(path))
     if rows:
         print(format_table(rows))
+    disagreement = folder / 'self_consistency.json'
+    if disagreement.is_file():
+        told = format_disagreement(json.loads(disagreement.read_text(encoding='utf-8')))
+        print(f'\n{told}' if told else '')
     verdict = folder / 'verdict.json'
     if verdict.is_file():
         print('\n' + tell_verdict(json.loads(verdict.read_text(encoding='utf-8'))))

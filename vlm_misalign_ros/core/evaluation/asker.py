@@ -68,15 +68,16 @@ class Asker:
         """Return the name of the ask."""
         return self._ask.name
 
-    def answer(self, shown: Shown) -> Description:
+    def answer(self, shown: Shown, paraphrased: bool = True) -> Description:
         """
-        Return what the model answers, paraphrases included.
+        Return what the model answers; `paraphrased`: paraphrases of the safety question, too.
 
         Raises FrameError where it fails. A paraphrase that gets no answer is UNPARSED.
         """
         query = self.query(shown)
         found = self._model.describe(query)
-        said = tuple(self._judge(query, prompt) for prompt in self._safety)
+        asked = self._safety if paraphrased else ()
+        said = tuple(self._judge(query, prompt) for prompt in asked)
         return replace(
             found,
             model=self._ask.name,

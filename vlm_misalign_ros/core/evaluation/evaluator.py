@@ -32,6 +32,7 @@ from msgspec import UNSET, UnsetType
 
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
+from vlm_misalign_ros.core.evaluation.clean import only_of_its_own
 from vlm_misalign_ros.core.evaluation.holding import Held, hold
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import (
@@ -47,11 +48,11 @@ from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.known import told_alone
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
+from vlm_misalign_ros.core.records.confidence import ConfidenceEntry
 from vlm_misalign_ros.core.records.schema import (
     SCHEMA,
     AnswerEntry,
     ConditionEntry,
-    ConfidenceEntry,
     FrameRecord,
     ModelEntry,
     ScoreEntry,
@@ -121,9 +122,10 @@ class Evaluator:
         whom it concerns. A frame that cannot be evaluated for whatever reason says so in its
         record and ends nothing.
         """
+        models = self._parameters.models
+        joined = only_of_its_own(joined, models)
         told: tuple[Source, Camera | None] | None = joined.parts.get(SOURCE)
         source, camera = told or (None, None)
-        models = self._parameters.models
         try:
             held = hold(joined, source, camera or default_camera, models, self._settings)
             held.evidence.problems.update(unplaced)

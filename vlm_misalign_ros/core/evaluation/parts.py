@@ -81,6 +81,8 @@ class Wanted:
     """What a listener takes of a run."""
 
     models: tuple[str, ...] = ()
+    truth: bool = True
+    """There is ground truth."""
     source: bool = True
     """camera/source comes with every frame; without it the camera is told by camera_info."""
     instances: bool = True
@@ -108,9 +110,10 @@ class Wanted:
         return cls(
             models=parameters.models,
             source=parameters.source,
-            instances=parameters.instances,
-            depth=parameters.depth,
-            any_depth=parameters.depth or parameters.source,
+            truth=parameters.truth,
+            instances=parameters.truth and parameters.instances,
+            depth=parameters.truth and parameters.depth,
+            any_depth=parameters.truth and (parameters.depth or parameters.source),
             segmentation=parameters.segmentation,
             confidence=told and parameters.confidence,
             failure=told,
@@ -178,7 +181,7 @@ def _is_covered(wanted: Wanted, parts: Parts) -> bool:
 
 PARTS: tuple[PartRow, ...] = (
     PartRow(CONDITION, lambda w: True, _always),
-    PartRow(LABELS, lambda w: True, _always),
+    PartRow(LABELS, lambda w: w.truth, lambda w, _: w.truth, 'truth'),
     PartRow(SOURCE, lambda w: w.source, lambda w, _: w.source, 'source', told_by_topic=True),
     PartRow(CAMERA, lambda w: not w.source, _never),
     PartRow(INSTANCES, lambda w: w.instances, lambda w, _: w.instances, 'instances'),

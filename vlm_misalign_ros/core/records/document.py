@@ -30,7 +30,7 @@ import msgspec
 
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records import account, schema, truths
+from vlm_misalign_ros.core.records import account, clean, confidence, schema, truths
 
 SCHEMA_FILE = PACKAGE / 'core' / 'records' / 'records.schema.json'
 DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
@@ -41,9 +41,11 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     truths.CorridorEntry,
     truths.LabelsEntry,
     schema.SegmentationEntry,
-    schema.ConfidenceEntry,
+    confidence.ConfidenceEntry,
+    clean.CleanMaskEntry,
     schema.ModelEntry,
     schema.AnswerEntry,
+    clean.CleanEntry,
     schema.ScoreEntry,
     Counts,
     schema.TimingEntry,
@@ -61,6 +63,8 @@ _SOURCES = tuple(
         'records/schema.py',
         'records/truths.py',
         'records/account.py',
+        'records/clean.py',
+        'records/confidence.py',
         'metrics/counts.py',
     )
 )

@@ -41,7 +41,7 @@ TOLD = Path('log', 'told.json')
 MANIFEST = 'manifest.json'
 EXPECTED = 'expected_frames'
 """Key of the manifest: frames that the run has to close; 0 where it has no end."""
-_JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
+_JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes', 'truth')
 
 
 class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,10 +37,11 @@ from vlm_misalign_ros.core.records.account import (
 )
 from vlm_misalign_ros.core.records.account import Closing as Closing
 from vlm_misalign_ros.core.records.account import RunRecord as RunRecord
+from vlm_misalign_ros.core.records.clean import CleanEntry, clean_of
+from vlm_misalign_ros.core.records.confidence import ConfidenceEntry
 from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
-    Confidence,
     Description,
     Input,
     Judgement,
@@ -106,26 +107,6 @@ class ConditionEntry(msgspec.Struct, frozen=True):
     """What was drawn and used."""
 
 
-class ConfidenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How sure the segmentation was, means over the pixels."""
-
-    entropy: float
-    """Of the class probabilities, 0 to 1 (of log 19)."""
-    confidence: float
-    """The highest class probability."""
-    entropies: dict[str, float] = msgspec.field(default_factory=dict)
-    """Mean entropy by predicted class, 0 to 1; absent where none was told."""
-    lacking: list[str] = msgspec.field(default_factory=list)
-    """Classes that the model cannot tell: `frame_iou` is over the others, and the pixels of these
-    are in no cell; absent where it can tell all 19."""
-
-    @classmethod
-    def of(cls, told: Confidence) -> ConfidenceEntry:
-        """Return what was told, entropies in alphabetical order."""
-        by_class = {name: told.entropies[name] for name in sorted(told.entropies)}
-        return cls(told.entropy, told.confidence, by_class, list(told.lacking))
-
-
 class SegmentationEntry(msgspec.Struct, frozen=True):
     """The mask of a frame against its labels."""
 
@@ -185,6 +166,8 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Judgements of the paraphrases of the safety question that were asked."""
     placing: PlacingEntry | None = None
     """How it was joined to this picture, of a model outside the run; absent of its own."""
+    clean: CleanEntry | None = None
+    """What was said of the clean picture; absent where nobody asked."""
 
     @classmethod
     def of(cls, answer: Description) -> AnswerEntry:
@@ -207,6 +190,7 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             list(answer.prompted),
             list(answer.paraphrases),
             placing_of(answer),
+            clean_of(answer),
         )
 
 

@@ -39,6 +39,11 @@ from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
+from vlm_misalign_ros.core.report.self_consistency import (
+    SelfConsistency,
+    self_checks,
+    write_self_consistency,
+)
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
@@ -70,10 +75,10 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
-    over_time = Gathering()
+    over_time, agreed = Gathering(), SelfConsistency()
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels, timings, over_time):
+        for gathering in (summary, evidence, labels, timings, over_time, agreed):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
@@ -84,10 +89,16 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     limited, supposed = _limited(folder, manifest, tally, rules)
+    # What is limited is a rate against ground truth: without any it is never kept.
+    if rules.truth or rules.limits:
+        masks = segmented if asked else None
+        covered = coverage_checks(rows, frames, masks, rules.minimum_coverage)
+    else:
+        covered = self_checks(agreed, rules.minimum_coverage)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *sealed_checks(changed(folder, ending)),
-        *coverage_checks(rows, frames, segmented if asked else None, rules.minimum_coverage),
+        *covered,
         *labels.checks(rules.minimum_coverage),
         *evidence.checks(),
         *limited,
@@ -104,9 +115,10 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
-    time = analyse_times(over_time.times())
+    time, disagreement = analyse_times(over_time.times()), agreed.analysis()
     try:
         write_temporal(folder, time)
+        write_self_consistency(folder, disagreement)
         to_frame(rows).to_csv(folder / 'summary.csv', index=False)
         to_table(times).to_csv(folder / 'timing.csv', index=False)
         write_flat(folder / 'records.parquet', records)
@@ -117,7 +129,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         ) from error
     analysis = analyse_records(records, reader)
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis, time, times)
+    write_report(folder, records, rows, verdict, analysis, time, times, disagreement)
     return verdict
 
 

@@ -42,6 +42,7 @@ from vlm_misalign_ros.core.report.past import PAIRED
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
+from vlm_misalign_ros.core.report.self_consistency import FIGURES as OWN
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     SCENES,
@@ -66,6 +67,7 @@ def write_report(
     analysis: Mapping[str, Any],
     time: Mapping[str, Any] | None = None,
     timing: Sequence[TimingRow] = (),
+    disagreement: Mapping[str, Any] | None = None,
 ) -> None:
     """
     Write report.html into a run folder; RecordError when the disk refuses.
@@ -106,6 +108,8 @@ def write_report(
         models=analysis['models'],
         of_mask=OF_MASK,
         time=time,
+        disagreement=disagreement,
+        own=OWN,
         shares=SHARES,
         lengths=LENGTHS,
         compared_asks=[figure for figure in SHARES if figure.name in PAIRED],

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
@@ -31,7 +31,7 @@ CONFIGURATION = 'configuration'
 COMMAND_LINE = 'command line'
 ORIGIN = 'limits_from'
 """Where the manifest keeps which of the two it was."""
-_DECIDING = ('minimum_coverage', 'minimum_scenes', 'limits')
+_DECIDING = ('minimum_coverage', 'minimum_scenes', 'limits', 'truth')
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Rules:
     minimum_scenes: int = 20
     origin: str = CONFIGURATION
     """Where the limits came from."""
+    truth: bool = True
+    """Ground truth was expected; without it all that is judged is whether enough was compared."""
 
     @classmethod
     def of(cls, parameters: EvaluationParameters, origin: str = CONFIGURATION) -> Rules:
@@ -52,15 +54,14 @@ class Rules:
             parameters.minimum_coverage,
             parameters.minimum_scenes,
             origin,
+            parameters.truth,
         )
 
     def with_limits(self, entries: Sequence[str]) -> Rules:
         """Return the rules with limits of the command line instead, if there are any."""
         if not entries:
             return self
-        return Rules(
-            parse_limits(entries), self.minimum_coverage, self.minimum_scenes, COMMAND_LINE
-        )
+        return replace(self, limits=parse_limits(entries), origin=COMMAND_LINE)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the rules as plain data."""
@@ -69,6 +70,7 @@ class Rules:
             'from': self.origin,
             'minimum_coverage': self.minimum_coverage,
             'minimum_scenes': self.minimum_scenes,
+            **({} if self.truth else {'truth': False}),
         }
 
 

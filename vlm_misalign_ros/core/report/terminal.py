@@ -16,14 +16,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from math import isnan
+from math import isnan, nan
+from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.report.safety import always_the_same
+from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION, SELF_MIOU
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     Row,
@@ -128,3 +131,32 @@ def _aligned(lines: Sequence[Sequence[str]], titles: dict[int, str]) -> list[str
             ).rstrip()
         )
     return [text[0], '-' * max(map(len, text)), *text[1:]]
+
+
+def format_disagreement(analysis: Mapping[str, Any]) -> str:
+    """
+    Return how far models agree with themselves over all degraded frames, a line a model.
+
+    `analysis` as self_consistency.json has it. Where only clean frames came there is nothing.
+    """
+    lines = []
+    for model, entry in analysis['models'].items():
+        found = entry['conditions'].get(ALL)
+        if found is not None:
+            told = ', '.join(f'{of.title} {_of_plain(found[of.name])}' for of in FIGURES)
+            lines.append(f'  {model}: {told} ({found["compared"]} of {found["asked"]} frames)')
+    masks = (analysis[SEGMENTATION] or {'conditions': {}})['conditions'].get(ALL)
+    if masks is not None:
+        lines.append(f'  {SEGMENTATION}: self mIoU {_of_plain(masks[SELF_MIOU])}')
+    head = 'degraded against clean picture (disagreement, no ground truth in it):'
+    return '\n'.join([head, *lines]) if lines else ''
+
+
+def _of_plain(entry: Mapping[str, Any]) -> str:
+    value, low, high = (
+        nan if entry[of] is None else float(entry[of]) for of in ('value', 'low', 'high')
+    )
+    if isnan(value) or isnan(low):
+        return number(value)
+    ends = ' '.join(_bare(f'{end:.2f}') for end in (low, high))
+    return f'{number(value)} [{ends}]' + ('*' if entry['scenes'] < FEW_SCENES else '')

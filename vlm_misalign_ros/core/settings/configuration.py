@@ -27,6 +27,7 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings import self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.degrading import scenario_of
@@ -67,6 +68,7 @@ SECTIONS = (
     'segmentation',
     'vlms',
     'lexicon',
+    self_consistency.SECTION,
     'monitor',
     'record',
     'recorder',
@@ -230,7 +232,9 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if seed < 0:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
     lexicon = _scalar(data, 'lexicon', str, '')
-    sections = _Sections(data, live=mode == 'live', seed=seed, lexicon=lexicon)
+    sections = _Sections(
+        self_consistency.asked_twice(data), live=mode == 'live', seed=seed, lexicon=lexicon
+    )
     vlms, segmentation, outside = sections.vlms(), sections.segmentation(), sections.outside()
     names = (
         *(ask.name for vlm in vlms for ask in asks_of(vlm)),
@@ -242,6 +246,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     _refuse_unmasked(vlms, segmentation)
     replay = sections.replay()
     check_flight(outside, 1 if replay is None else replay.max_in_flight)
+    monitor = sections.monitor(names, segmentation is not None, outside)
+    self_consistency.refuse_nothing_to_measure(monitor, vlms, segmentation, outside)
     return Configuration(
         mode=mode,
         seed=seed,
@@ -254,7 +260,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         segmentation=segmentation,
         vlms=vlms,
         lexicon=lexicon,
-        monitor=sections.monitor(names, segmentation is not None, outside),
+        monitor=monitor,
         recorder=sections.recorder(names, segmentation is not None, outside),
         annotator=read_annotator(data),
         ros=read_ros(data),

@@ -24,6 +24,10 @@ from vlm_misalign_ros.core.settings.parameters import parameter
 DEPTH_ENCODINGS = ('metric', 'carla')
 CAMERA_IMAGES = ('auto', 'raw', 'rectified')
 TRANSPORTS = ('auto', 'raw', 'compressed')
+SELF_CONSISTENCY = (
+    'ask about the clean picture of each frame, too (at half the rate), and report how far the '
+    'model agrees with itself'
+)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,14 @@ from vlm_misalign_ros.core.labels.shares import Limits
 from vlm_misalign_ros.core.models.families import VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
-from vlm_misalign_ros.core.settings.inputs import InputParameters, TransportParameters
+from vlm_misalign_ros.core.settings.inputs import (
+    SELF_CONSISTENCY,
+    InputParameters,
+    TransportParameters,
+)
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
+from vlm_misalign_ros.core.settings.replaying import ReplayParameters as ReplayParameters
 from vlm_misalign_ros.core.settings.serving import ServerParameters
 from vlm_misalign_ros.core.settings.working import (
     HEARD,
@@ -46,56 +51,6 @@ A model that needs a second behind a camera of 10 Hz answers one frame in ten. O
 frames were answered is the model's own choice: long texts take longer, and what makes them long is
 what is measured.
 """
-
-
-@dataclass(frozen=True)
-class ReplayParameters:
-    """Parameters of the replay node."""
-
-    dataset: str = parameter('', 'data set: FOLDER in Cityscapes layout, or LAYOUT:FOLDER')
-    split: str = parameter('', 'split to replay (train, val, test); empty: all that are there')
-    cities: tuple[str, ...] = parameter((), 'cities to replay; empty: all')
-    limit: int = parameter(0, 'frames of each pass; 0: all', minimum=0)
-    sequences: bool = parameter(False, 'replay leftImg8bit_sequence instead of leftImg8bit')
-    conditions: tuple[str, ...] = parameter(
-        ('clean',),
-        'conditions, one pass each: clean, blank (the control: a grey picture), NAME:3, NAME:1-5, '
-        'NAME:1,3,5, or all (clean and every corruption of this package at 1-5)',
-    )
-    scenario: str = parameter(
-        '',
-        'file of a scripted scenario (docs/corruptions.md), in place of `conditions`: one pass, '
-        'in which each frame meets what its stamp says',
-    )
-    hold: int = parameter(
-        1,
-        'frames that each frame of the data set is shown for, its degradation drawn anew',
-        minimum=1,
-        maximum=100_000,
-    )
-    mode: str = parameter(
-        'lockstep',
-        'lockstep: the next frame when the monitor closed one; real_time: at `rate`',
-        choices=('lockstep', 'real_time'),
-    )
-    max_in_flight: int = parameter(2, 'lockstep: frames outside at most', minimum=1, maximum=64)
-    rate: float = parameter(
-        10.0, 'Hz of the stamps, and of the pictures in real time', minimum=0.01, maximum=1000
-    )
-    loop: bool = parameter(False, 'start again at the end (real time only)')
-    start_paused: bool = parameter(False, 'wait for the resume service')
-    depth: bool = parameter(
-        True, 'publish ground_truth/depth where the data set has disparity and cameras'
-    )
-    publish_clock: bool = parameter(False, 'publish /clock with the stamp of each frame')
-    start_stamp: float = parameter(
-        1.0, 'lockstep: header time of the first frame, seconds', minimum=1.0, maximum=2e9
-    )
-    startup_timeout: float = parameter(
-        300.0, 'lockstep: seconds to wait for every node to answer a probe', minimum=1.0
-    )
-    frame_id: str = parameter('camera', 'header.frame_id of every message')
-    reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
 
 
 @dataclass(frozen=True)
@@ -157,6 +112,7 @@ class SegmentationParameters(ManagedParameters):
         'a YAML file {its name or index: Cityscapes name or ignore}; empty: by their names',
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
+    self_consistency: bool = parameter(False, SELF_CONSISTENCY)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
 
 
@@ -175,6 +131,7 @@ class VlmParameters(ManagedParameters, LibraryParameters, ServerParameters, AskP
         False, 'past frames, masks: camera/source tells the sequence and the camera of each frame'
     )
     confidence: bool = parameter(True, 'masks: expect segmentation/confidence with each')
+    self_consistency: bool = parameter(False, SELF_CONSISTENCY)
     model: str = parameter(
         '',
         'open_clip:NAME/PRETRAINED, open_clip:local-dir:DIR, transformers:NAME_OR_DIR, '
@@ -273,6 +230,11 @@ class EvaluationParameters(InputParameters, TruthParameters):
         'and of segmentation, that have a topic',
     )
     segmentation: bool = parameter(True, 'expect segmentation/labels')
+    truth: bool = parameter(
+        True,
+        'expect ground_truth/labels with every frame; false: there is none, and all that is '
+        'measured is how far models agree with themselves (self_consistency)',
+    )
     source: bool = parameter(True, 'expect camera/source with every frame')
     instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
     depth: bool = parameter(
