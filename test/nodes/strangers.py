@@ -36,8 +36,8 @@ from sensor_msgs.msg import CompressedImage, Image, TimeReference
 from std_msgs.msg import String
 
 NANO = 1_000_000_000
-PERIOD = 0.4
-LATENCY = 0.2
+PERIOD = 0.8
+LATENCY = 0.4
 SLACK = 0.1
 CAMERAS = 6
 

@@ -56,8 +56,8 @@ from vlm_misalign_ros.wire import topics  # noqa: E402
 pytestmark = pytest.mark.heavy
 
 NANO = 1_000_000_000
-PERIOD = 0.4
-FRAMES = 24
+PERIOD = 0.8
+FRAMES = 16
 LABELS, _ = street(64, 32)
 STRANGERS = Path(__file__).with_name('strangers.py')
 BY_STAMP = {
@@ -73,13 +73,13 @@ BY_STAMP = {
     'ours': {'topic': '/ours/answer', 'type': 'diagnostic_msgs/msg/DiagnosticArray'},
 }
 VLMS = {
-    'plain': {'topic': '/vlm/response', 'rule': 'published', 'latency': 0.2, 'tolerance': 0.19},
+    'plain': {'topic': '/vlm/response', 'rule': 'published', 'latency': 0.4, 'tolerance': 0.39},
     'timed': {
         'topic': '/timed/answer',
         'field': 'msg',
         'rule': 'published',
-        'latency': 0.2,
-        'tolerance': 0.19,
+        'latency': 0.4,
+        'tolerance': 0.39,
     },
     **BY_STAMP,
 }
@@ -93,7 +93,7 @@ def ros():
 
 
 class Street:
-    """A camera with labels, five pictures in two seconds, beside the nodes of a live run."""
+    """A camera with labels, five pictures in four seconds, beside the nodes of a live run."""
 
     def __init__(self, folder, entries, **more):
         self.chosen = configuration.parse(
@@ -240,7 +240,7 @@ def test_five_strangers_and_a_mask_are_scored_by_configuration_alone(tmp_path):
     }
     assert (placing['plain'].time, placing['timed'].time) == ('arrival', 'stamp')
     assert placing['headed'].seconds == 0 and placing['oldest'].seconds <= 0
-    assert 0.05 < placing['timed'].seconds < 0.3
+    assert 0.05 < placing['timed'].seconds < 0.7
     masks = [record.segmentation for record in records]
     scored = [entry for entry in masks if entry.status is Status.SCORED]
     assert len(scored) >= FRAMES * 2 // 3
