@@ -32,7 +32,11 @@ from vlm_misalign_ros.core.errors import FrameError, RecordError
 from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
-from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
+from vlm_misalign_ros.core.models.factory import (
+    classes_told,
+    load_segmentation,
+    preprocessing_told,
+)
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
@@ -63,9 +67,10 @@ class Segmentation(ManagedNode):
         chosen = self._chosen
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
-        told = classes_told(self._model)
-        if told:
+        if told := classes_told(self._model):
             self.get_logger().warning(told)
+        if told := preprocessing_told(self._model):
+            self.get_logger().info(told)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()

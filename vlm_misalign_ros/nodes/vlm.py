@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.nodes import VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Protocol, Source
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, Slot, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
@@ -347,7 +347,7 @@ def _sequence(source: Source | None) -> object:
     """
     if source is None:
         return None
-    held = source.key if source.protocol is Protocol.HELD else ''
+    held = source.key if source.protocol.held else ''
     return source.dataset, source.sequence, held, source.cycle, source.probe
 
 

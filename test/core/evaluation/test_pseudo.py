@@ -86,7 +86,7 @@ def test_every_frame_has_the_models_labels_but_for_the_car_itself(drives, made):
 def test_a_replay_of_it_says_so(made):
     opened, asked, _ = made
     assert protocol_of(opened(asked.out, sequences=True)) is Protocol.PSEUDO
-    assert protocol_of(opened(asked.out, sequences=True), hold=5) is Protocol.PSEUDO
+    assert protocol_of(opened(asked.out, sequences=True), hold=5) is Protocol.PSEUDO_HELD
 
 
 def test_the_data_set_itself_is_left_as_it_was(drives, made):
@@ -115,6 +115,9 @@ def test_what_will_not_do_is_refused(drives, made, tmp_path):
 
 
 def test_the_verdict_notes_that_the_truth_is_a_models():
+    both = frame_record(protocol='pseudo-labels, hold-frame')
+    (note,) = Evidence.of([both, both, frame_record()]).notes()
+    assert note.startswith('the labels of 2 frames')
     records = [frame_record(protocol='pseudo-labels'), frame_record()]
     (note,) = Evidence.of(records).notes()
     assert note.startswith("the labels of 1 frame are a segmentation model's")

@@ -16,6 +16,7 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from made import frame_record
@@ -27,10 +28,12 @@ from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.limits import parse_limits
+from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
 from vlm_misalign_ros.core.report.terminal import format_table, number
-from vlm_misalign_ros.core.report.verdict import Status
+from vlm_misalign_ros.core.report.verdict import Status, judge
 
 LACKING = ('rider', 'train')
 ROAD, PERSON, RIDER, CAR = (CLASSES.index(name) for name in ('road', 'person', 'rider', 'car'))
@@ -93,6 +96,31 @@ def test_masks_of_different_classes_have_no_miou():
     table = to_frame(rows)
     assert not [name for name in table if name.startswith('miou') and table[name].notna().any()]
     assert 'are mixed' in format_table(rows)
+
+
+def test_conditions_of_different_classes_are_held_against_nothing(tmp_path):
+    """Masks of one kind in each condition, and of different kinds over all."""
+    dark = [
+        msgspec.structs.replace(
+            record(10 * n + 1, LACKING if n % 2 else ()),
+            condition=frame_record(condition=f'low_light:{n}' if n else 'clean').condition,
+        )
+        for n in range(6)
+    ]
+    alike = [msgspec.structs.replace(one, segmentation=dark[1].segmentation) for one in dark]
+    for records, mixed in ((dark, True), (alike, False)):
+        rows, analysis = summarise(records), analyse_records(records)
+        warns = analysis['models']['m']['miou_warns']
+        assert (warns['rates'] == {}) is mixed and ('auroc' not in warns) is mixed
+        assert ('are mixed' in ' '.join(warns['says'])) is mixed
+        assert ('(no mIoU: classes are mixed)' in plot(rows)) is mixed
+        (tmp_path / f'{mixed}').mkdir()
+        write_report(tmp_path / f'{mixed}', records, rows, judge((), (), False), analysis)
+        page = (tmp_path / f'{mixed}' / 'report.html').read_text(encoding='utf-8')
+        assert ('mIoU of 17 classes' not in page) is mixed
+        assert (f'<td>{MIOU:.3f}</td>' not in page) is mixed
+        last = format_table(rows).rpartition('all: ')[2]
+        assert ('mIoU -' in last) is mixed
 
 
 def test_the_analysis_names_it_so():

@@ -169,8 +169,26 @@ def test_a_step_longer_than_one_and_a_half_is_a_gap():
 
 
 def test_what_the_source_does_not_put_next_to_each_other_are_two_sequences():
-    found = steps(np.array([0, 0, 1, 1]), np.array([0, 5, 10, 15]), np.array([1, 0, 1, 1], bool))
-    assert found.tolist() == [BEGINS, BEGINS, BEGINS, LINKED]
+    sequences, follows = np.array([0, 0, 1, 1, 1]), np.array([1, 0, 1, 1, 1], bool)
+    found = steps(sequences, np.array([0, 5, 10, 15, 20]), follows)
+    assert found.tolist() == [BEGINS, BEGINS, BEGINS, LINKED, LINKED]
+
+
+@pytest.mark.parametrize('length, step', [(150, LINKED), (151, GAP), (1000, GAP)])
+def test_the_only_step_of_a_sequence_is_held_against_those_of_all(length, step):
+    moments = np.array([0, 100, 200, 300, 0, length])
+    found = steps(np.array([0, 0, 0, 0, 1, 1]), moments, np.ones(6, bool))
+    assert found.tolist() == [BEGINS, LINKED, LINKED, LINKED, BEGINS, step]
+
+
+def test_the_only_step_of_all_is_no_measure_of_itself():
+    assert steps(np.zeros(2, np.int64), np.array([0, 5]), np.ones(2, bool)).tolist() == [
+        BEGINS,
+        GAP,
+    ]
+    # Of several sequences with a step each they are: 4, 4 and 9 have a median of 4.
+    found = steps(np.repeat([0, 1, 2], 2), np.array([0, 4, 0, 4, 0, 9]), np.ones(6, bool))
+    assert found.tolist() == [BEGINS, LINKED, BEGINS, LINKED, BEGINS, GAP]
 
 
 def test_runs_end_where_the_link_does():

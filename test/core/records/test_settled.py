@@ -178,7 +178,15 @@ def test_merging_takes_along_what_was_doubled_and_late(tmp_path):
     assert check.status is Outcome.INVALID and check.data and '2 frames' in check.message
 
 
-@pytest.mark.parametrize('protocol, merged', [('hold-frame', True), ('labelled sequence', False)])
+@pytest.mark.parametrize(
+    'protocol, merged',
+    [
+        ('hold-frame', True),
+        ('pseudo-labels, hold-frame', True),
+        ('labelled sequence', False),
+        ('pseudo-labels', False),
+    ],
+)
 def test_a_frame_that_is_held_is_in_its_run_several_times(tmp_path, protocol, merged):
     runs = []
     for name, key in (('a', 'k1'), ('b', 'k2')):

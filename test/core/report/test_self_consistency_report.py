@@ -17,13 +17,18 @@
 
 import json
 import math
+from contextlib import closing
 
 import pandas as pd
 import pytest
 
 from made import frame_record
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
+from vlm_misalign_ros.core.records.store import RecordWriter
 from vlm_misalign_ros.core.report.analysis import analyse_records
+from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.self_consistency import (
@@ -68,6 +73,13 @@ def frame(number, condition, said, clean=None, status='unmatched', mask=None, **
         segmentation={'status': 'unmatched', 'frame_iou': None, 'confidence': sure},
         models={'m': {'status': status, 'answer': answer}},
     )
+
+
+def gathered(records):
+    found = SelfConsistency()
+    for record in records:
+        found.add(record)
+    return found
 
 
 def told(*names, judgement='SAFE'):
@@ -179,19 +191,37 @@ def test_no_rate_counts_what_was_said_of_a_clean_picture():
     'minimum, status', [(0.4, Status.PASS), (0.5, Status.PASS), (0.51, Status.INVALID)]
 )
 def test_enough_has_to_be_compared(minimum, status):
-    gathering = SelfConsistency()
-    for record in RECORDS[1:3] + RECORDS[4:]:
-        gathering.add(record)
-    (check,) = self_checks(gathering, minimum)
+    (check,) = self_checks(gathered(RECORDS[1:3] + RECORDS[4:]), minimum, 4, masks=False)
     assert (check.name, check.status) == ('self-consistency of m', status)
     assert '2 of 4 frames compared' in check.message
 
 
 def test_a_model_that_was_not_asked_is_told():
-    gathering = SelfConsistency()
-    gathering.add(frame(0, 'low_light:3', ['car']))
-    (check,) = self_checks(gathering, 0.0)
+    (check,) = self_checks(gathered([frame(0, 'low_light:3', ['car'])]), 0.0, 1, masks=False)
     assert check.status is Status.INVALID and check.short == 'nothing compared of m'
+
+
+def test_masks_that_were_asked_for_and_never_came_are_told(tmp_path):
+    lost = [frame(n, 'low_light:3', ['car'], told('car')) for n in range(30)]
+    same = {'cells': []}
+    compared = [frame(n, 'low_light:3', ['car'], told('car'), mask=same) for n in range(9)]
+    for records, share in ((lost, '0 of 30'), ([*compared, *lost[9:]], '9 of 30')):
+        of_model, of_masks = self_checks(gathered(records), 0.9, 30, masks=True)
+        assert of_model.status is Status.PASS
+        assert of_masks.status is Status.INVALID and share in of_masks.message
+    # Where none were asked for, none lack.
+    assert [check.name for check in self_checks(gathered(lost), 0.9, 30, masks=False)] == [
+        'self-consistency of m'
+    ]
+    chosen = {'monitor': {'truth': False, 'segmentation': True}, 'segmentation': {'model': 'x'}}
+    (tmp_path / 'manifest.json').write_text(json.dumps({'configuration': chosen}))
+    with closing(RecordWriter(tmp_path / 'records.jsonl')) as writer:
+        for record in (RunRecord(SCHEMA, 'run', ['m']), *lost):
+            writer.write(record)
+    write_ending(tmp_path, Ending())
+    verdict = finalise(tmp_path)
+    assert verdict.text == 'INVALID'
+    assert [check.name for check in verdict.wrong] == ['self-consistency of segmentation']
 
 
 def test_rules_tell_of_truth_only_where_there_is_none():

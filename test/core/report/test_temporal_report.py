@@ -16,13 +16,17 @@
 
 import json
 import math
+from contextlib import closing
 
 import pandas as pd
 import pytest
 
 from made import frame_record
 from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
+from vlm_misalign_ros.core.records.store import RecordWriter
 from vlm_misalign_ros.core.report.analysis import analyse_records
+from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.page import show_seconds, write_report
 from vlm_misalign_ros.core.report.past import of_one_model
 from vlm_misalign_ros.core.report.summary import summarise
@@ -33,8 +37,8 @@ from vlm_misalign_ros.core.report.temporal import (
     temporal_analysis,
     write_temporal,
 )
-from vlm_misalign_ros.core.report.timelines import Ask
 from vlm_misalign_ros.core.report.verdict import judge
+from vlm_misalign_ros.core.truth.hazard import Doubt
 
 HAZARDS = {'H': 'HAZARD', 'C': 'CLEAR', 'I': 'INDETERMINATE'}
 SAID = {'S': 'SAFE', 'U': 'UNSAFE', 'x': 'UNPARSED'}
@@ -161,21 +165,35 @@ def test_other_stretches_are_other_sequences(given):
     assert model['conditions']['all']['judgement_flicker']['numerator'] == 0
 
 
-def test_a_held_frame_is_a_sequence_until_the_next_one_is_held():
+HELD = ('hold-frame', 'pseudo-labels, hold-frame')
+
+
+@pytest.mark.parametrize('protocol', HELD)
+def test_a_held_frame_is_a_sequence_until_the_next_one_is_held(protocol):
     records = [
         frame(
             number,
             'C',
             {'m': 'SUSUSU'[number]},
             key=f'aachen_000000_00001{9 + number // 3}',
-            protocol='hold-frame',
+            protocol=protocol,
         )
         for number in range(6)
     ]
     found = temporal_analysis(records)
-    assert found['protocols'] == {'hold-frame': 6}
+    assert found['protocols'] == {protocol: 6}
     assert found['models']['m']['sequences'] == 2
     assert found['models']['m']['pairs']['whole'] == 4
+
+
+@pytest.mark.parametrize('protocol', HELD)
+def test_a_held_frame_is_one_scene_however_long(protocol):
+    records = [
+        frame(n, 'H', {'m': 'SU'[n % 2]}, key=f'aachen_000000_{n // 300:06d}', protocol=protocol)
+        for n in range(900)
+    ]
+    # A frame for 30 s each; not three windows of ten seconds of each.
+    assert of(records)['judgement_flicker']['scenes'] == 3
 
 
 def test_a_drive_with_seconds_in_its_names_has_its_own_clock():
@@ -203,6 +221,26 @@ def test_the_blank_control_is_in_no_sum():
     model = temporal_analysis(records)['models']['m']
     assert 'all' not in model['conditions']
     assert model['conditions']['blank']['judgement_flicker']['numerator'] == 2
+
+
+@pytest.mark.parametrize('doubt', Doubt)
+def test_a_hazard_after_what_nobody_could_know_began_unseen(doubt):
+    records = [
+        frame(0, 'I', {'m': 'S'}, truth={'doubt': doubt.value}),
+        *(frame(n, 'H', {'m': 'U'}) for n in (1, 2)),
+        frame(3, 'I', {'m': 'S'}, truth={'doubt': doubt.value}),
+        *(frame(n, 'H', {'m': 'S'}) for n in (4, 5)),
+        *(frame(n, 'C', {'m': 'S'}) for n in (6, 7)),
+        *(frame(n, 'H', {'m': 'S' if n < 10 else 'U'}) for n in (8, 9, 10)),
+    ]
+    for name in ('time_to_hazard', 'time_to_warning'):
+        found = of(records)[name]
+        # A thing that is neither near nor far is known to be there, and no hazard yet.
+        told = 3 if doubt is Doubt.BETWEEN else 1
+        assert (found['durations'], found['unseen']) == (told, 3 - told), name
+    # Between is the first danger told at once, the second never, the third after two frames.
+    assert of(records)['time_to_hazard']['ended'] == (2 if doubt is Doubt.BETWEEN else 1)
+    assert of(records)['time_to_hazard']['at_once'] == (doubt is Doubt.BETWEEN)
 
 
 def test_hallucinations_and_omissions_are_those_of_the_score():
@@ -281,6 +319,10 @@ def test_a_scene_is_ten_seconds_of_a_sequence_the_same_in_every_pass():
     assert of(held)['judgement_flicker']['scenes'] == 1
 
 
+ONE = {'model': 'hub/v', 'sha256': 'a'}
+ANOTHER = {'model': 'hub/v', 'sha256': 'b'}
+
+
 def test_asks_of_one_model_are_held_against_each_other():
     records = []
     for number in range(25):
@@ -294,7 +336,8 @@ def test_asks_of_one_model_are_held_against_each_other():
                     answer={'v_two': {'shown': 2}},
                 )
             )
-    (entry,) = temporal_analysis(records)['asks']
+    models = {'v_one': ONE, 'v_two': ONE, 'w': ANOTHER}
+    (entry,) = temporal_analysis(records, models)['asks']
     assert (entry['past'], entry['single'], entry['shown'], entry['pairs']) == (
         'v_two',
         'v_one',
@@ -305,14 +348,40 @@ def test_asks_of_one_model_are_held_against_each_other():
     assert (flicker['single'], flicker['past'], flicker['value']) == (1.0, 0.0, -1.0)
     assert flicker['high'] < 0
     assert flicker['scenes'] == 25
+    # Names tell nothing of what answered, and what nothing tells is not compared.
+    alike = {'v_one': ANOTHER, 'v_two': ONE, 'w': ONE}
+    assert [e['single'] for e in temporal_analysis(records, alike)['asks']] == ['w']
+    assert temporal_analysis(records)['asks'] == []
 
 
 def test_asks_of_other_models_prompts_or_inputs_are_not():
-    one, more = Ask('generative', 'p', 'image', 1), Ask('generative', 'p', 'image', 3)
-    assert of_one_model('v_more', more, 'v_one', one)
-    assert not of_one_model('w_more', more, 'v_one', one)
-    assert not of_one_model('v_more', Ask('generative', 'q', 'image', 3), 'v_one', one)
-    assert not of_one_model('v_more', Ask('generative', 'p', 'mask', 3), 'v_one', one)
+    served = {'model': 'openai:http://127.0.0.1:1/v1#v'}
+    assert of_one_model(ONE, dict(ONE)) and of_one_model(served, dict(served))
+    for other in (ANOTHER, served, {}, None, 'v'):
+        assert not of_one_model(ONE, other) and not of_one_model(other, ONE)
+    assert not of_one_model(None, None) and not of_one_model({}, {})
+
+    def asks(**answer):
+        more = {'shown': 2, **answer}
+        both = {'m': 'S', 'n': 'S'}
+        records = [frame(n, 'C', both, answer={'n': more}) for n in range(3)]
+        return temporal_analysis(records, {'m': ONE, 'n': ONE})['asks']
+
+    assert len(asks()) == 1
+    assert asks(prompt_id='q') == asks(input='mask') == asks(kind='contrastive') == []
+
+
+def test_the_manifest_of_a_run_tells_which_asks_are_of_one_model(tmp_path):
+    more = {'n': {'shown': 2}}
+    records = [frame(n, 'C', {'m': 'S', 'n': 'S'}, answer=more) for n in range(3)]
+    with closing(RecordWriter(tmp_path / 'records.jsonl')) as writer:
+        for record in (RunRecord(SCHEMA, 'run', ['m', 'n']), *records):
+            writer.write(record)
+    for models, count in (({'m': ONE, 'n': ONE}, 1), ({}, 0), ([ONE], 0)):
+        manifest = {'configuration': {'monitor': {'truth': True}}, 'models': models}
+        (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
+        finalise(tmp_path)
+        assert len(json.loads((tmp_path / 'temporal.json').read_text())['asks']) == count
 
 
 def test_every_figure_is_a_line_of_the_table(tmp_path):

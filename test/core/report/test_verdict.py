@@ -495,6 +495,22 @@ def test_what_cannot_be_compared_is_invalid_and_says_why(judged, base, tmp_path)
     assert 'its own data cannot be trusted: two publishers' in why(same)
 
 
+def test_labels_of_a_model_keep_no_limit(judged, tmp_path):
+    pseudo = frames(40, protocol='pseudo-labels')
+    found = judged(pseudo, 'miou >= 0.1', 'm/hallucination_rate@clean < 0.9')
+    assert found.status is INVALID and len(found.wrong) == 2
+    assert all('pseudo-labels), no ground truth' in check.message for check in found.wrong)
+    # One such frame is enough, and the best of rates against it is none.
+    assert judged([*frames(39), pseudo[39]], 'miou >= 0.1').status is INVALID
+    whole = judged(pseudo)
+    assert whole.status is COMPLETE and 'pseudo-labels' in ' '.join(whole.notes)
+    other = a_run(tmp_path / 'pseudo', pseudo)
+    for limit in ('hallucination_rate', 'miou'):
+        found = judged(frames(40), f'{limit} not worse than {other} by 1')
+        assert found.status is INVALID, limit
+        assert 'pseudo-labels), no ground truth' in found.wrong[0].message
+
+
 def test_a_run_is_not_held_against_itself(tmp_path):
     folder = a_run(
         tmp_path / 'run', frames(200), limits=['smr_false_safe not worse than run by 1']

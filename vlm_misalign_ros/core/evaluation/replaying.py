@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.types import Condition, Frame, Protocol, Source
 def protocol_of(dataset: Dataset, hold: int = 1) -> Protocol:
     """Return how the frames of a replay hang together in time."""
     if getattr(dataset, 'pseudo_labels', None) is not None:
-        return Protocol.PSEUDO
+        return Protocol.PSEUDO_HELD if hold > 1 else Protocol.PSEUDO
     if hold > 1:
         return Protocol.HELD
     return Protocol.LABELLED if has_sequences(dataset.entries) else Protocol.SINGLE
@@ -78,9 +78,9 @@ def schedule(
 
 def played(source: Source, stamp: int, playing: Playing) -> Source:
     """Return a source with what a scenario has for it at a stamp, nanoseconds."""
-    held = source.protocol is Protocol.HELD
     # A held frame is a sequence of its own.
-    condition, draw = playing.take(stamp, source.key if held else source.sequence)
+    of = source.key if source.protocol.held else source.sequence
+    condition, draw = playing.take(stamp, of)
     return replace(source, condition=condition, draw=draw)
 
 

@@ -50,7 +50,8 @@ class Timeline:
     scenes: np.ndarray
     """Number of the scene (scenes_in_time), int64 (N,)."""
     hazards: np.ndarray
-    """Index into types.Hazard, int8 (N,); NOT_KNOWN without a truth."""
+    """Index into types.Hazard, int8 (N,); NOT_KNOWN where nobody knows of one: no truth, or it is
+    INDETERMINATE for another reason than that a thing is neither near nor far."""
     answered: np.ndarray
     """Whether an answer was scored, bool (N,)."""
     judgements: np.ndarray
@@ -110,7 +111,9 @@ def steps(sequences: np.ndarray, moments: np.ndarray, follows: np.ndarray) -> np
     Lines are sorted by `sequences`, int64 (N,), then by `moments`, int64 nanoseconds (N,).
     `follows`, bool (N,), tells where the order of the source says nothing against it: frame 21 of
     a drive follows 20, not 19. A step longer than LONGEST medians of the sequence's is a GAP; so
-    is one of no length, since two frames of one moment have no order.
+    is one of no length, since two frames of one moment have no order. The only step of a sequence
+    is no measure of itself: it is held against the median of all sequences, and where it is the
+    only one of all nobody knows, and it is a GAP.
     """
     found = np.full(len(moments), BEGINS, np.int8)
     same = sequences == before(sequences, -1)
@@ -120,12 +123,13 @@ def steps(sequences: np.ndarray, moments: np.ndarray, follows: np.ndarray) -> np
     if not near.any():
         return found
     _, places = np.unique(sequences, return_inverse=True)
-    usual = np.full(int(places.max()) + 1, np.inf)
+    usual = np.full(int(places.max()) + 1, np.median(lengths[near]) if near.sum() > 1 else 0.0)
     order = np.lexsort((lengths[near], places[near]))
     of, sorted_lengths = places[near][order], lengths[near][order]
     firsts = np.flatnonzero(np.diff(of, prepend=-1))
     for first, last in zip(firsts, [*firsts[1:], len(of)], strict=True):
-        usual[of[first]] = np.median(sorted_lengths[first:last])
+        if last - first > 1:
+            usual[of[first]] = np.median(sorted_lengths[first:last])
     linked = near & (lengths <= LONGEST * usual[places])
     found[linked] = LINKED
     # What the source itself does not put next to each other are two sequences, and no loss.

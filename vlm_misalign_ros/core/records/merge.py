@@ -43,16 +43,16 @@ from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
+    FREE,
     EvaluationParameters,
     SegmentationParameters,
     VlmParameters,
 )
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
-from vlm_misalign_ros.core.types import Protocol
 
-_FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
-"""Settings of the evaluation that change no record."""
+_FREE = (*FREE, 'models')
+"""Settings of the evaluation that may differ; models are compared by what they are."""
 _FREE_OF_MODELS = (
     'model',
     'calibration',
@@ -279,7 +279,7 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
                 # One source frame may have lost its condition several times.
                 key = (*key, record.stamp)
             # A frame that is held is in its run as often as it was shown.
-            held = record.protocol is Protocol.HELD and seen.get(key) == folder
+            held = record.held and seen.get(key) == folder
             if key in seen and not held:
                 raise RecordError(
                     f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',

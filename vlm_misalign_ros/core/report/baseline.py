@@ -169,7 +169,7 @@ class Baselines:
         tally = Tally(rates, pairs=True)
         for record in read_frames(place / RECORDS):
             tally.add(record)
-        return _other_data(self._tally, tally) or tally
+        return tally.unfounded or _other_data(self._tally, tally) or tally
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -30,7 +30,6 @@ from vlm_misalign_ros.core.records.schema import Status as State
 from vlm_misalign_ros.core.report.unseen import Unseen
 from vlm_misalign_ros.core.report.verdict import Check, Status
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Protocol
 
 MIXED = 'data of one piece'
 """The name of the check."""
@@ -109,7 +108,7 @@ class Evidence:
                 self.doubled.add((record.run, record.epoch, record.stamp))
         self.answered.update(n for n, entry in record.models.items() if entry.answer is not None)
         self.cached.update(record.timing.cached)
-        self.pseudo += record.protocol is Protocol.PSEUDO
+        self.pseudo += record.pseudo
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))

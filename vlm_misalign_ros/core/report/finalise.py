@@ -94,7 +94,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         masks = segmented if asked else None
         covered = coverage_checks(rows, frames, masks, rules.minimum_coverage)
     else:
-        covered = self_checks(agreed, rules.minimum_coverage)
+        covered = self_checks(agreed, rules.minimum_coverage, frames, asked)
     checks = [
         *ending_checks(frames, ending, planned_frames(manifest)),
         *sealed_checks(changed(folder, ending)),
@@ -115,7 +115,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
-    time, disagreement = analyse_times(over_time.times()), agreed.analysis()
+    time = analyse_times(over_time.times(), _section(manifest, 'models'))
+    disagreement = agreed.analysis()
     try:
         write_temporal(folder, time)
         write_self_consistency(folder, disagreement)

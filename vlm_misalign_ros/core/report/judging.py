@@ -18,7 +18,8 @@ Limits held against what was counted.
 A plain limit takes the rate itself, and is undecided on fewer scenes than prove anything. One on
 an end of the interval passes if that end keeps it, fails if not even the other end does, and is
 undecided between. What the run does not have cannot pass: a condition or model that does not occur
-is INVALID, a rate without anything to be counted from is UNDECIDED.
+is INVALID, and so is every limit on a run whose labels are a model's; a rate without anything to
+be counted from is UNDECIDED.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ class _Judge:
 
     def checks(self) -> Iterator[Check]:
         limit, models = self._limit, self._tally.models
+        if self._tally.unfounded:
+            yield self._impossible(self._tally.unfounded)
+            return
         if limit.model and limit.model not in models:
             had = ', '.join(models) or 'none'
             yield self._impossible(f'the run has no model {limit.model!r}; it has {had}')

@@ -87,7 +87,7 @@ def write_report(
     seen = _Seen(folder)
     for record in records:
         seen.add(record)
-    lost = lost_kinds(rows)
+    lost, classes = lost_kinds(rows), known_of(rows)
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
         verdict=verdict,
@@ -97,12 +97,12 @@ def write_report(
         beside=BESIDE,
         compared=COMPARED,
         rates=BY_NAME,
-        table=[_line(row, lost) for row in rows],
+        table=[_line(row, lost, classes) for row in rows],
         lost=[status.value for status in lost],
         safety_scenes=SCENES,
         further=further_lines(rows),
         alike=always_the_same([row for row in rows if row.corruption != BLANK], ALL),
-        occluded=[_both_truths(row) for row in rows if _occluded(row)],
+        occluded=[_both_truths(row, classes) for row in rows if _occluded(row)],
         two_truths=TWO_TRUTHS,
         plot=plot(rows),
         models=analysis['models'],
@@ -115,8 +115,8 @@ def write_report(
         compared_asks=[figure for figure in SHARES if figure.name in PAIRED],
         times=[_times(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few=few_scenes(rows),
-        known=known_of(rows).told,
-        miou=_title(known_of(rows)),
+        known=classes.told,
+        miou=_title(classes),
         few_scenes=FEW_SCENES,
         worst=_worst(folder, seen.pictured),
         frames=seen.frames,
@@ -206,7 +206,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
+def _line(row: Row, lost: Sequence[Status], classes: Known) -> dict[str, Any]:
     found = row.rates()
 
     def cell(name: str) -> dict[str, str]:
@@ -226,7 +226,7 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
         'scenes': '–' if row.scenes is None else row.scenes,
         'lost': [row.by_status[status] for status in lost],
         'total': row.condition == ALL,
-        'miou': plain(row.miou),
+        'miou': plain(nan if classes.mixed else row.miou),
         'rates': [cell(rate.name) for rate in HEADLINES],
         'safety_scenes': [row.hazard_scenes, row.clear_scenes],
         'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
@@ -234,8 +234,8 @@ def _line(row: Row, lost: Sequence[Status]) -> dict[str, Any]:
 
 
 def _title(known: Known) -> str:
-    """Return the head of the column of mIoU."""
-    return 'mIoU' if known.all else f'mIoU of {known.count} classes'
+    """Return the head of the column of mIoU; where classes are mixed there is none in it."""
+    return 'mIoU' if known.all or known.mixed else f'mIoU of {known.count} classes'
 
 
 TWO_TRUTHS = (
@@ -257,7 +257,7 @@ def _occluded(row: Row) -> bool:
     )
 
 
-def _both_truths(row: Row) -> dict[str, Any]:
+def _both_truths(row: Row, classes: Known) -> dict[str, Any]:
     """Return a row of the table that holds scene and visible truth against each other."""
     found = row.rates()
     counts = row.counts
@@ -269,8 +269,8 @@ def _both_truths(row: Row) -> dict[str, Any]:
     return {
         'condition': row.condition,
         'model': row.model,
-        'miou': show_value(row.miou),
-        'miou_visible': show_value(row.miou_visible),
+        'miou': show_value(nan if classes.mixed else row.miou),
+        'miou_visible': show_value(nan if classes.mixed else row.miou_visible),
         'rates': [cell(f'{name}{end}') for _, name in TWO_TRUTHS for end in ('', '_visible')],
         'unknown': counts.indeterminate_visible - counts.indeterminate,
     }

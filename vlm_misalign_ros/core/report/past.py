@@ -15,14 +15,15 @@
 """
 Does seeing the past help? Asks that show several frames, held against asks that show one.
 
-Two asks of one model are compared over the frames that both answered: the difference of each share
-of time, paired by scene. They are taken for asks of one model where kind, prompt and input agree
-and their names begin alike (`clip_one`, `clip_three`).
+Two asks of one model are compared over the frames that both answered: the difference of each
+share of time, paired by scene. They are asks of one model where the manifest says so, by its hash,
+or its name where it has none; kind, prompt and input have to agree, too. What no manifest tells is
+not compared.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +34,7 @@ from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.metrics.temporal import Terms
 from vlm_misalign_ros.core.metrics.timeline import Timeline
 from vlm_misalign_ros.core.report.figures import by_scene, shares_of
-from vlm_misalign_ros.core.report.timelines import Ask, Times
+from vlm_misalign_ros.core.report.timelines import Times
 
 PAIRED = (
     'judgement_flicker',
@@ -47,20 +48,31 @@ ALIKE = ('judgement_flicker', 'assertion_flicker')
 """Those of which both are asked at the same places."""
 
 
-def against_single(times: Times) -> list[dict[str, Any]]:
-    """Return, for each pair of asks, the shares of both and how much more the past has."""
+def against_single(times: Times, models: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """
+    Return, for each pair of asks, the shares of both and how much more the past has.
+
+    `models` is what the manifest says of each, by name.
+    """
     return [
         _compared(times, single, past)
         for past, ask in times.asks.items()
         for single, other in times.asks.items()
-        if ask.shown > 1 == other.shown and of_one_model(past, ask, single, other)
+        if ask.shown > 1 == other.shown
+        and of_one_model(models.get(past), models.get(single))
+        and (ask.kind, ask.prompt_id, ask.input) == (other.kind, other.prompt_id, other.input)
     ]
 
 
-def of_one_model(one: str, ask: Ask, two: str, other: Ask) -> bool:
-    """Return whether two models of a run are asks of one, as far as their answers tell."""
-    alike = (ask.kind, ask.prompt_id, ask.input) == (other.kind, other.prompt_id, other.input)
-    return alike and len(os.path.commonprefix((one, two)).rpartition('_')[0]) > 0
+def of_one_model(one: Any, other: Any) -> bool:
+    """Return whether two entries of a manifest's `models` are known to be of one model."""
+    told = _identity(one)
+    return told is not None and told == _identity(other)
+
+
+def _identity(entry: Any) -> Any:
+    """Return what a model is known by; None where nothing tells."""
+    return (entry.get('sha256') or entry.get('model')) if isinstance(entry, dict) else None
 
 
 def _compared(times: Times, single: str, past: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
+from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.rates import HEADLINES, RateRow
 from vlm_misalign_ros.core.report.summary import ALL, Row, known_of
 
@@ -35,20 +36,23 @@ def plot(rows: Sequence[Row]) -> str:
     if not rows:
         return ''
     corruptions = dict.fromkeys(row.corruption for row in rows if row.corruption != CLEAN)
+    known = known_of(rows)
     figure = _grid(list(corruptions) or [CLEAN])
     for column, corruption in enumerate(corruptions or [CLEAN], 1):
         shown = [row for row in rows if row.corruption in (CLEAN, corruption)]
-        _fill(figure, column, shown, list(dict.fromkeys(row.model for row in rows)))
+        _fill(figure, column, shown, list(dict.fromkeys(row.model for row in rows)), known)
     return str(
         figure.to_html(full_html=False, include_plotlyjs=True, config={'displaylogo': False})
     )
 
 
-def _fill(figure: Any, column: int, rows: Sequence[Row], models: Sequence[str]) -> None:
+def _fill(
+    figure: Any, column: int, rows: Sequence[Row], models: Sequence[str], known: Known
+) -> None:
     """Draw the rows of one corruption into its column."""
     for number, model in enumerate(models):
         own = [row for row in rows if row.model == model]
-        for line, trace in enumerate(_traces(own, model, number), 1 if number == 0 else 2):
+        for line, trace in enumerate(_traces(own, model, number, known), 1 if number == 0 else 2):
             trace.showlegend = line <= 2 and column == 1
             figure.add_trace(trace, row=line, col=column)
 
@@ -78,27 +82,30 @@ def _grid(columns: Sequence[str]) -> Any:
     return figure
 
 
-def _traces(rows: Sequence[Row], model: str, number: int) -> Iterator[Any]:
+def _traces(rows: Sequence[Row], model: str, number: int, known: Known) -> Iterator[Any]:
     """Yield the lines of one model, from the top; the mask's with the first model's."""
     if number == 0:
-        yield _miou(rows)
+        yield _miou(rows, known)
     for rate in HEADLINES:
         yield _rate(rows, rate, model, _COLORS[number % len(_COLORS)])
 
 
-def _miou(rows: Sequence[Row]) -> Any:
+def _miou(rows: Sequence[Row], known: Known) -> Any:
+    """Return the mask's line; without a point where means are over different classes."""
+    rows = () if known.mixed else rows
     return go.Scatter(
         x=[row.severity for row in rows],
         y=[row.miou for row in rows],
         mode='lines+markers',
-        name=_named(rows),
+        name=_named(known),
         line={'color': '#333'},
         hovertemplate='%{y:.3f}',
     )
 
 
-def _named(rows: Sequence[Row]) -> str:
-    known = known_of(rows)
+def _named(known: Known) -> str:
+    if known.mixed:
+        return 'segmentation (no mIoU: classes are mixed)'
     return 'segmentation' if known.all else f'segmentation ({known.count} classes)'
 
 

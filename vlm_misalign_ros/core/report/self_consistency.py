@@ -151,13 +151,16 @@ class SelfConsistency:
                 )
                 kept += confusion.from_cells(told.cells)
 
-    @property
-    def compared(self) -> dict[str, tuple[int, int]]:
-        """Return of each model (frames compared, frames), the segmentation if it was asked."""
+    def compared(self, frames: int, masks: bool) -> dict[str, tuple[int, int]]:
+        """
+        Return of each model (frames compared, frames), of the segmentation where `masks`.
+
+        That is where masks were asked for: one that never came, whatever became of it, is among
+        the `frames`, which are those of the run.
+        """
         found = {name: (len(of.frames), of.pictures) for name, of in self._models.items()}
-        if self._asked:
-            pictures = max((of.pictures for of in self._models.values()), default=0)
-            found[SEGMENTATION] = sum(self._compared.values()), pictures
+        if masks or self._asked:
+            found[SEGMENTATION] = sum(self._compared.values()), frames
         return found
 
     def analysis(self) -> dict[str, Any]:
@@ -283,19 +286,22 @@ def self_consistency_analysis(records: Iterable[Record]) -> dict[str, Any]:
     return gathering.analysis()
 
 
-def self_checks(gathered: SelfConsistency, minimum: float) -> Iterator[Check]:
+def self_checks(
+    gathered: SelfConsistency, minimum: float, frames: int, masks: bool
+) -> Iterator[Check]:
     """
     Yield for each model, and the segmentation, whether enough frames were compared.
 
-    These stand in place of the coverage of runs with ground truth.
+    These stand in place of the coverage of runs with ground truth. The run closed `frames`, and
+    `masks` says whether it asked for any.
     """
-    for name, (compared, frames) in gathered.compared.items():
-        share = compared / frames if frames else 0.0
+    for name, (compared, of) in gathered.compared(frames, masks).items():
+        share = compared / of if of else 0.0
         enough = compared > 0 and (share >= minimum or isclose(share, minimum))
         yield Check(
             f'self-consistency of {name}',
             Verdict.PASS if enough else Verdict.INVALID,
-            f'{name}: {compared} of {frames} frames compared with their clean picture '
+            f'{name}: {compared} of {of} frames compared with their clean picture '
             f'({share:.1%}), ' + (f'{minimum:.1%} needed' if minimum else 'at least one needed'),
             short='too little compared' if compared else f'nothing compared of {name}',
         )

@@ -103,10 +103,19 @@ class Tally:
         self.models: dict[str, None] = {}
         self.known = Known()
         """Which classes the masks could tell."""
+        self.pseudo = 0
+        """Frames whose labels are a model's."""
         self._cells: dict[tuple[str, str], Cell] = {}
         self._numbered = np.zeros(0, np.int64)
         self.frames: dict[Key, tuple[int, int]] = {}
         """What is true of each frame and what was done to it, hashed, where runs are compared."""
+
+    @property
+    def unfounded(self) -> str:
+        """Return why none of its rates is one against ground truth; empty where all are."""
+        if not self.pseudo:
+            return ''
+        return "its labels are a segmentation model's (pseudo-labels), no ground truth"
 
     @property
     def alone(self) -> int:
@@ -118,6 +127,7 @@ class Tally:
         condition = record.condition.name
         self.conditions.setdefault(condition)
         number = self._scenes.add(record)
+        self.pseudo += record.pseudo
         if self._pairs:
             drawn = (record.condition.seed, sorted(record.condition.parameters.items()))
             corrupted = record.condition.corruption not in (CLEAN, BLANK)

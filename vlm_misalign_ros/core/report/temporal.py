@@ -15,16 +15,18 @@
 """
 What a run says of time: flicker, persistence, delays and recovery, by model and condition.
 
-Made from the records alone, like everything beside them, so that bags, live and merged runs have
-it alike. `temporal.json` has all of it, with classes and curves, `temporal.csv` a line a figure.
-Where no frame follows on another there is none of it, and both say so.
+Made from the records, like everything beside them, so that bags, live and merged runs have it
+alike; which asks are of one model is told by the manifest, and without it none are compared.
+`temporal.json` has all of it, with classes and curves, `temporal.csv` a line a figure. Where no
+frame follows on another there is none of it, and both say so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -59,23 +61,29 @@ NO_SEQUENCE = (
 )
 
 
-def temporal_analysis(records: Iterable[Record]) -> dict[str, Any]:
-    """Return what records say of time as plain data; they are read once and not kept."""
+def temporal_analysis(
+    records: Iterable[Record], models: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """
+    Return what records say of time as plain data; they are read once and not kept.
+
+    `models` is what the manifest says of each, by name.
+    """
     gathering = Gathering()
     for record in records:
         gathering.add(record)
-    return analyse_times(gathering.times())
+    return analyse_times(gathering.times(), models)
 
 
-def analyse_times(times: Times) -> dict[str, Any]:
-    """Return what a run says of time as plain data."""
+def analyse_times(times: Times, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run says of time as plain data; `told` is what the manifest says of models."""
     models = {name: _model(timeline, times) for name, timeline in times.timelines.items()}
     return {
         'schema': SCHEMA,
         'protocols': times.protocols,
         'nothing': '' if any(entry['frames_linked'] for entry in models.values()) else NO_SEQUENCE,
         'models': models,
-        'asks': against_single(times),
+        'asks': against_single(times, told),
     }
 
 

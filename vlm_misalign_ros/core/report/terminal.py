@@ -63,7 +63,7 @@ def format_table(rows: Sequence[Row]) -> str:
 
 def _mask(row: Row) -> str:
     """Return the mIoU of a row, with the number of classes where that is not all of them."""
-    of = '' if row.known.all else f' of {row.known.count} classes'
+    of = '' if row.known.all or row.known.mixed else f' of {row.known.count} classes'
     return f'mIoU{of} {number(row.miou)}'
 
 

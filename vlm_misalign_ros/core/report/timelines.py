@@ -36,8 +36,10 @@ from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
 from vlm_misalign_ros.core.metrics.scenes import WINDOW, Rule, Scenes, place
 from vlm_misalign_ros.core.metrics.timeline import NOT_KNOWN, Timeline, scenes_in_time, steps
 from vlm_misalign_ros.core.records.schema import AnswerEntry, FrameRecord, ModelEntry, Record
+from vlm_misalign_ros.core.records.truths import TruthEntry
 from vlm_misalign_ros.core.report.table import sound
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
+from vlm_misalign_ros.core.truth.hazard import Doubt
 from vlm_misalign_ros.core.types import WHOLE, Hazard, Judgement, Mention, Presence, Protocol
 
 LIVE = 'live'
@@ -99,11 +101,18 @@ def delay(record: FrameRecord, model: str) -> int:
 
 def _moment(record: FrameRecord) -> tuple[int, bool]:
     """Return the time of a frame in its sequence, and whether that alone tells its place there."""
-    live, held = record.index is None, record.protocol is Protocol.HELD
+    live, held = record.index is None, record.held
     found = place(record)
     if not live and not held and found.rule is Rule.TIME and found.position < _LAST:
         return found.position, True
     return parse_stamp(record.stamp), live
+
+
+def _hazard(truth: TruthEntry | None) -> int:
+    """Return the state of a truth; NOT_KNOWN where nobody knows whether there is a hazard."""
+    if truth is None or truth.hazard is Hazard.INDETERMINATE and truth.doubt is not Doubt.BETWEEN:
+        return NOT_KNOWN
+    return _HAZARDS.index(truth.hazard)
 
 
 def _numbered(key: str, held: bool) -> tuple[str, int]:
@@ -187,7 +196,7 @@ class Gathering:
         self._condition.append(number)
         self._source.append(self._scenes.add(record))
         truth = record.truth
-        self._hazard.append(NOT_KNOWN if truth is None else _HAZARDS.index(truth.hazard))
+        self._hazard.append(_hazard(truth))
         self._place(record)
         for name, of in record.models.items():
             model = self._models.setdefault(name, _Model())
@@ -196,7 +205,7 @@ class Gathering:
     def _place(self, record: FrameRecord) -> None:
         """Note which sequence a frame is in, and where."""
         told = record.protocol
-        live, held = record.index is None, told is Protocol.HELD
+        live, held = record.index is None, record.held
         if live:
             key: tuple[object, ...] = (record.run, record.epoch)
         else:

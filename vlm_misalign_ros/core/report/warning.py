@@ -79,6 +79,9 @@ def warning(table: Table) -> dict[str, Any]:
     }
     if not len(table) or not result['conditions']:
         return result
+    if table.known.mixed:
+        # Means over other classes, of a frame as of a condition, are other measures.
+        return {**result, 'says': [table.known.told]}
     over = _Conditions(table)
     steady = correlation.reliability(over.quality[0], over.quality_drawn, over.scenes)
     found: dict[str, Interval] = {}

@@ -214,6 +214,12 @@ class TruthParameters(MountParameters):
     )
 
 
+JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
+"""Parameters of the evaluation that decide a verdict, and nothing of what a record says."""
+FREE = (*JUDGING, 'pictures', 'window')
+"""Parameters of the evaluation that decide nothing of what a record says."""
+
+
 @dataclass(frozen=True)
 class EvaluationParameters(InputParameters, TruthParameters):
     """What the monitor and the offline analysis have in common."""
