@@ -212,12 +212,20 @@ def open_storage(path: Path, unpacked: list[TemporaryDirectory[str]]) -> Storage
     A compressed one is unpacked into a folder that is appended to `unpacked`.
     """
     with open(path, 'rb') as file:
+        form = inflating.form_of(file.read(4))
+    if not form:
+        return _of_content(path)
+    whole = _unpack(path, form, unpacked)
+    try:
+        return _of_content(whole)
+    except RecordError as error:
+        raise RecordError(error.what.replace(str(whole), str(path)), error.remedy) from error
+
+
+def _of_content(path: Path) -> Storage:
+    """Open a file that is not compressed."""
+    with open(path, 'rb') as file:
         head = file.read(32)
-    form = inflating.form_of(head)
-    if form:
-        path = _unpack(path, form, unpacked)
-        with open(path, 'rb') as file:
-            head = file.read(32)
     for magic, (what, remedy) in _FOREIGN.items():
         if head.startswith(magic):
             raise RecordError(f'{path} is {what}', remedy)
