@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.settings.ros import OVERRIDES, nearest
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.ended import Loss, what_follows
+from vlm_misalign_ros.wire.truths import remapped
 
 PACKAGE = 'vlm_misalign_ros'
 MARGIN = 8.0
@@ -99,8 +100,9 @@ def check_overrides(configuration: Configuration) -> None:
 
     ROS takes it without a word, and it changes nothing.
     """
+    rules = remapped(configuration)
     names = {
-        full_name(configuration.namespace, configuration.remap, topic) + ending
+        full_name(configuration.namespace, rules, topic) + ending
         for topic in topics.IMAGES
         for ending in ('', topics.COMPRESSED)
     }
@@ -139,6 +141,8 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
         )
     if chosen.segmentation is not None:
         nodes.append(_spec('segmentation', chosen.segmentation))
+    if chosen.reference is not None:
+        nodes.append(_spec('reference', chosen.reference))
     nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
     if chosen.replay is not None:
         nodes.append(_spec('replay', chosen.replay))
@@ -150,6 +154,6 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
             dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes
         ),
         chosen.namespace,
-        tuple(chosen.remap.items()),
+        tuple(remapped(chosen).items()),
         tuple(chosen.ros.arguments()),
     )

@@ -26,7 +26,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, DEPTH, SEGMENTATION
+from vlm_misalign_ros.core.evaluation.parts import (
+    CONDITION,
+    CONFIDENCE,
+    DEPTH,
+    LABELS,
+    REFERENCE,
+    SEGMENTATION,
+)
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
@@ -202,7 +209,8 @@ def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
             continue
         of = f' ({over}/{under})' if under is not None else ''
         words.append(f'{titles[name]} {value:.3f}{of}')
-    return f'{frames or "no frame"}; {", ".join(words) or "no rate yet"}'
+    against = f'{values["against"]}: ' if 'against' in values else ''
+    return f'{frames or "no frame"}; {against}{", ".join(words) or "no rate yet"}'
 
 
 class Watch:
@@ -263,7 +271,8 @@ class Watch:
             for entry in self.listened
             if entry.messages and not entry.outside and self._is_gone(entry, now)
         ]
-        return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
+        also = ((SEGMENTATION, CONFIDENCE), (REFERENCE, LABELS))
+        return [*gone, *(other for part, other in also if part in gone)]
 
     def _is_gone(self, entry: Listened, now: float) -> bool:
         if now - entry.quiet > self._deadline:

@@ -33,6 +33,9 @@ SEGMENTATION_CONFIDENCE = 'segmentation/confidence'
 SEGMENTATION_OVERLAY = 'segmentation/overlay'
 SEGMENTATION_TABLE = 'segmentation/label_table'
 SEGMENTATION_INFO = 'segmentation/label_info'
+REFERENCE_LABELS = 'reference/labels'
+"""What stands for the ground truth of a run that has a reference."""
+REFERENCE_CONFIDENCE = 'reference/confidence'
 ANNOTATED_IMAGE = 'annotated/image_raw'
 ANNOTATED_COMPRESSED = 'annotated/image_raw/compressed'
 ANNOTATED_MARKERS = 'annotated/markers'
@@ -53,6 +56,7 @@ IMAGES = (
     SEGMENTATION_LABELS,
     SEGMENTATION_OVERLAY,
     ANNOTATED_IMAGE,
+    REFERENCE_LABELS,
 )
 """Topics whose QoS is open to `qos_overrides` parameters, with those of the same packed."""
 

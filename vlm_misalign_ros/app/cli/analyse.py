@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
     from vlm_misalign_ros.core.settings.parameters import table
     from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+    from vlm_misalign_ros.wire.truths import remapped
 
     bag = Path(arguments.bag)
     beside = bag.parent / 'config.yaml'
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         namespace = namespace or configuration.namespace
-        remap = configuration.remap
+        remap = remapped(configuration)
     elif arguments.overrides:
         raise ConfigurationError(
             f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'

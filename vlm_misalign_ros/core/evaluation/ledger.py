@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.pulse import KINDS, Pulse
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.records.reference import against
 from vlm_misalign_ros.core.records.schema import COUNTED, FrameRecord, Status
 
 Metrics = dict[str, dict[str, str]]
@@ -71,8 +72,15 @@ class Ledger:
 
     KEPT = 4096
 
-    def __init__(self, models: Iterable[str], segmentation: bool, window: float) -> None:
-        """Start with nothing; `window` in seconds of header time."""
+    def __init__(
+        self, models: Iterable[str], segmentation: bool, window: float, reference: str = ''
+    ) -> None:
+        """
+        Start with nothing; `window` in seconds of header time.
+
+        `reference` is the model whose labels stand for the truth; empty where none does.
+        """
+        self._against = {'against': against(reference)} if reference else {}
         self._models = tuple(models)
         names = (*self._models, SEGMENTATION) if segmentation else self._models
         self.states: dict[str, Counter[str]] = {name: Counter() for name in names}
@@ -213,13 +221,14 @@ class Ledger:
                 values['clear_frames'] = str(counts.clear_judged + counts.clear_unjudged)
                 values['indeterminate_frames'] = str(counts.indeterminate)
                 result[f'{span}: {name}'] = (
-                    values | self._counted(name) | self._kept_up(name, whole)
+                    self._against | values | self._counted(name) | self._kept_up(name, whole)
                 )
             if SEGMENTATION not in self.states:
                 continue
             matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
             visible = self.visible if whole else self.rolling_visible.totals()[1]
             result[f'{span}: segmentation'] = {
+                **self._against,
                 f'{self.known.miou}/metric_value': self._miou(matrix),
                 f'{self.known.named("miou_visible")}/metric_value': self._miou(visible),
                 **self._counted(SEGMENTATION),

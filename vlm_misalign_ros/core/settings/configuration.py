@@ -27,7 +27,7 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.settings import self_consistency
+from vlm_misalign_ros.core.settings import reference, self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.degrading import scenario_of
@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
+    ReferenceParameters,
     ReplayParameters,
     SegmentationParameters,
     VlmParameters,
@@ -68,6 +69,7 @@ SECTIONS = (
     'replay',
     'corruption',
     'segmentation',
+    reference.SECTION,
     'vlms',
     'lexicon',
     self_consistency.SECTION,
@@ -101,6 +103,7 @@ class Configuration:
     ros: RosSettings = RosSettings()
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
+    reference: ReferenceParameters | None = None
     raw: dict[str, Any] = field(default_factory=dict)
     """The mapping it was made from, overrides applied."""
 
@@ -226,9 +229,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if seed < 0:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
     lexicon = _scalar(data, 'lexicon', str, '')
-    sections = _Sections(
-        self_consistency.asked_twice(data), live=mode == 'live', seed=seed, lexicon=lexicon
-    )
+    laid = reference.against_reference(self_consistency.asked_twice(data))
+    sections = _Sections(laid, live=mode == 'live', seed=seed, lexicon=lexicon)
     vlms, segmentation, outside = sections.vlms(), sections.segmentation(), sections.outside()
     names = (
         *(ask.name for vlm in vlms for ask in asks_of(vlm)),
@@ -256,9 +258,10 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         lexicon=lexicon,
         monitor=monitor,
         recorder=sections.recorder(names, segmentation is not None, outside),
-        annotator=read_annotator(data),
+        annotator=read_annotator(laid),
         ros=read_ros(data),
         outside=outside,
+        reference=sections.reference,
         raw=dict(data),
     )
 
@@ -290,6 +293,7 @@ class _Sections:
         self._record = _scalar(data, 'record', bool, False)
         self._reliability = {'reliability': 'best_effort' if live else 'reliable'}
         self._taking = {**self._reliability, 'policy': 'latest' if live else 'every_frame'}
+        self.reference = reference.read_reference(data)
 
     def vlms(self) -> tuple[VlmParameters, ...]:
         found = []
@@ -368,6 +372,7 @@ class _Sections:
             'recorder': self._record and not self._live,
             'segmentation': segmentation or any(entry.name == MASK for entry in outside),
             'outside': [to_text(entry) for entry in outside],
+            'reference': self.reference.model if self.reference else '',
         }
         refuse_fixed(MonitorParameters, chosen, 'monitor')
         defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
@@ -385,6 +390,7 @@ class _Sections:
             'segmentation': segmentation or any(entry.name == MASK for entry in outside),
             'source': not self._live,
             'outside': [to_text(entry) for entry in outside],
+            'reference': self.reference is not None,
         }
         refuse_fixed(RecorderParameters, chosen, 'recorder')
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
