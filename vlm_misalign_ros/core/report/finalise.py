@@ -118,6 +118,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     time = analyse_times(over_time.times(), _section(manifest, 'models'))
+    time.update(_against(manifest))
     disagreement = agreed.analysis()
     try:
         write_temporal(folder, time)
