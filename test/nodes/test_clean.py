@@ -16,6 +16,7 @@
 """Nodes whose model is asked about both pictures of a frame."""
 
 import gc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +25,10 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
-from worlds import picture_message, stamps, wait_for  # noqa: E402
+from worlds import Held, picture_message, stamps, wait_for  # noqa: E402
 
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
+from vlm_misalign_ros.core.errors import FrameError  # noqa: E402
 from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME  # noqa: E402
 from vlm_misalign_ros.core.types import AgainstClean, Description, Failed, Kind, Segmented  # noqa: E402
 from vlm_misalign_ros.nodes import clean as clean_module  # noqa: E402
@@ -166,6 +168,51 @@ def test_a_segmentation_tells_how_its_mask_stands_to_the_clean_one(world):
     ]
 
 
+@pytest.mark.parametrize('policy, size', [('latest', 9), ('every_frame', 3)])
+def test_a_busy_segmentation_keeps_the_clean_pictures_of_what_waits_alone(
+    world, monkeypatch, policy, size
+):
+    held = Held()
+    monkeypatch.setattr(segmentation_node, 'load_segmentation', lambda name, **options: held)
+    told = world.listen(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    world.talk(topics.DEGRADED_SOURCE, Image)
+    node = world.start(Segmentation, self_consistency=True, policy=policy, queue_size=size)
+    world.meet()
+    waiting = 1 if policy == 'latest' else size
+    try:
+        degraded.publish(message(3, 1))
+        assert held.begun.acquire(timeout=20)
+        for number in range(2, 31):
+            degraded.publish(message(3, number))
+            wait_for(lambda number=number: len(told) >= number - 1 - waiting)
+        wait_for(lambda: len(told) == 29 - waiting)
+        newest = [number * NANO for number in range(31 - waiting, 31)]
+        assert list(node._clean._expected) == [1 * NANO, *newest]
+    finally:
+        held.open.set()
+
+
+def test_a_frame_that_fails_keeps_no_clean_picture(world, monkeypatch):
+    def fails(bgr):
+        raise FrameError('no')
+
+    model = SimpleNamespace(segment=fails)
+    monkeypatch.setattr(segmentation_node, 'load_segmentation', lambda name, **options: model)
+    told = world.listen(topics.SEGMENTATION_CONFIDENCE, DiagnosticArray)
+    degraded = world.talk(topics.DEGRADED_IMAGE, Image)
+    node = world.start(Segmentation, self_consistency=True, max_failures=0)
+    world.meet()
+    degraded.publish(message(3, 1))
+    # One without a time ends nothing, either.
+    bad = message(3, 2)
+    bad.header.stamp.sec = -1
+    degraded.publish(bad)
+    degraded.publish(message(3, 3))
+    wait_for(lambda: len(told) == 3)
+    assert not node._clean._expected and world.error is None
+
+
 def test_the_corruption_sends_what_it_degraded_where_somebody_listens(world):
     clean = world.listen(topics.DEGRADED_SOURCE, Image)
     degraded = world.listen(topics.DEGRADED_IMAGE, Image)
@@ -205,6 +252,14 @@ def test_a_claim_outlives_whatever_comes_after_it():
     for number in range(1, 50):
         pictures.came(message(number, number))
     assert pictures_of([slot])[0][0, 0, 0] == 1
+
+
+def test_an_expected_picture_that_is_let_go_is_not_held():
+    pictures = CleanPictures(Deaf())
+    pictures.expect(1 * NANO)
+    pictures.let_go(1 * NANO)
+    gc.collect()
+    assert not pictures._slots and not pictures._expected
 
 
 def test_expected_pictures_are_let_go_once_a_later_one_is_taken():

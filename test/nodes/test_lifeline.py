@@ -171,14 +171,20 @@ def test_a_second_signal_does_not_break_into_the_end_of_one_that_starts():
     with pytest.raises(KeyboardInterrupt):
         stop.on_signal()
     stop.on_signal()
-    assert stop()
+    assert stop() and stop.interrupted
+
+
+def test_what_a_library_makes_of_a_signal_that_broke_into_its_import_is_no_fault(capsys):
+    error = ImportError('initialization failed')
+    assert lifeline.report_failure('x', error, interrupted=True) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == 'x: error: interrupted while it started\n'
 
 
 def test_one_that_has_started_is_asked_and_not_interrupted():
     stop = lifeline.Stopping()
     stop.starting = False
     stop.on_signal()
-    assert stop() and not stop.abandoned
+    assert stop() and not stop.abandoned and not stop.interrupted
 
 
 @pytest.mark.parametrize(

@@ -40,13 +40,16 @@ from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from worlds import picture_message, stamps, wait_for  # noqa: E402
 
+from vlm_misalign_ros.app.graph import build_graph  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.checksums import checksum  # noqa: E402
 from vlm_misalign_ros.core.corruptions import Manner, degrade, measured  # noqa: E402
 from vlm_misalign_ros.core.corruptions.scenario import Playing, load_scenario  # noqa: E402
 from vlm_misalign_ros.core.datasets import open_dataset  # noqa: E402
 from vlm_misalign_ros.core.errors import ExitCode, FrameError, MisalignError  # noqa: E402
+from vlm_misalign_ros.core.evaluation import parts  # noqa: E402
 from vlm_misalign_ros.core.evaluation.replaying import played  # noqa: E402
+from vlm_misalign_ros.core.evaluation.session import Session  # noqa: E402
 from vlm_misalign_ros.core.files import read_json  # noqa: E402
 from vlm_misalign_ros.core.labels.classes import CLASSES, color_table  # noqa: E402
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm  # noqa: E402
@@ -61,10 +64,12 @@ from vlm_misalign_ros.core.records.schema import (  # noqa: E402
     decode,
 )
 from vlm_misalign_ros.core.records.store import read_records  # noqa: E402
+from vlm_misalign_ros.core.settings.configuration import parse  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
 from vlm_misalign_ros.core.truth.camera import nominal_camera  # noqa: E402
 from vlm_misalign_ros.core.types import (  # noqa: E402
     Applied,
+    Camera,
     Condition,
     Confidence,
     Description,
@@ -711,6 +716,39 @@ def test_a_mask_reader_says_what_the_mask_of_the_stamp_says(world, picture):
     }
 
 
+def test_a_mask_reader_sees_through_the_camera_of_the_monitor(world, monkeypatch):
+    # An equidistant lens is known to nobody here: rectified pictures alone have a camera.
+    chosen = {'camera_height': 1.6, 'camera_pitch': 0.01, 'camera_image': 'rectified'}
+    run = parse(
+        {
+            'mode': 'live',
+            'segmentation': {'model': 'miniature:segformer'},
+            'vlms': {'mask': {'model': 'mask_reader'}},
+            'monitor': chosen,
+        }
+    )
+    seen = []
+    add = Session.add
+
+    def added(session, stamp, part, value, *more):
+        seen.extend([value] if part == parts.CAMERA else [])
+        return add(session, stamp, part, value, *more)
+
+    monkeypatch.setattr(Session, 'add', added)
+    sent = world.talk(topics.CAMERA_INFO, CameraInfo)
+    specs = {spec.executable: spec.parameters for spec in build_graph(run, Path('runs')).nodes}
+    world.start(Monitor, **{**specs['monitor'], 'run_folder': ''})
+    reader = world.start(Vlm, **specs['vlm'])
+    wait_for(lambda: sent.get_subscription_count() == 2)
+    info = CameraInfo(header=messages.make_header(NANO, 'front'), width=1024, height=512)
+    info.distortion_model, info.d = 'equidistant', [0.1, 0.01, 0.0, 0.0]
+    info.k = [600.0, 0.0, 512.0, 0.0, 600.0, 256.0, 0.0, 0.0, 1.0]
+    info.p = [500.0, 0.0, 510.0, 0.0, 0.0, 500.0, 250.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    sent.publish(info)
+    wait_for(lambda: seen and reader._camera)
+    assert seen == [reader._camera] == [Camera(1024, 512, 500.0, 500.0, 510.0, 250.0, 1.6, 0.01)]
+
+
 @pytest.mark.parametrize('first', ['image', 'sure'])
 def test_a_frame_that_gets_no_mask_is_answered_with_the_reason(asked, picture, first):
     _, sent, came = asked(('one', {'input': 'mask'}))
@@ -902,6 +940,32 @@ def test_the_time_of_a_run_begins_when_every_node_is_there(world, tmp_path):
     monitor._watch.ready_at -= 1.0
     monitor._tick()
     assert monitor.finished
+
+
+def test_a_monitor_that_is_started_again_counts_frames_on_and_its_duration_anew(world, tmp_path):
+    ends = {'duration': 50.0, 'frames': 2}
+    first, frames, _ = start_monitor(world, tmp_path, **ends)
+    send(world, parts_of(100 * NANO))
+    wait_for(lambda: frames)
+    first._watch.ready_at = time.monotonic() - 49.0
+    # What is left behind is as after kill -9.
+    world.executor.remove_node(first)
+    first._session.close()
+    world.nodes.remove(first)
+    first.destroy_node()
+    wait_for(lambda: not world.node.count_publishers(topics.MONITOR_FRAME))
+    again, _, _ = start_monitor(world, tmp_path, **ends)
+    again._watch.ready_at = time.monotonic() - 30.0
+    again._tick()
+    assert again.closed == 1 and not again.finished
+    again._watch.ready_at -= 20.0
+    again._tick()
+    assert again.finished
+    again.finished = False
+    again._watch.ready_at = time.monotonic()
+    send(world, parts_of(101 * NANO))
+    wait_for(lambda: again.closed == 2)
+    wait_for(lambda: again.finished)
 
 
 def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path):

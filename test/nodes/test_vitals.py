@@ -122,6 +122,7 @@ def entry(outside=False, **more):
         (False, entry(), Level.ERROR, 'nobody publishes it'),
         (True, entry(), Level.STALE, 'nothing has come yet'),
         (True, entry(last=3 * S, messages=4), Level.OK, 'brought frame 3.000000000'),
+        (True, entry(messages=4), Level.OK, 'brought an answer'),
         (True, entry(last=3 * S, since=93.0), Level.WARN, 'nothing for 7 s'),
         (
             True,

@@ -15,7 +15,10 @@
 
 import pytest
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, LABELS
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, DEPTH, LABELS
+from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.nodes import diagnosing
+from vlm_misalign_ros.nodes.vitals import Level
 from vlm_misalign_ros.nodes.watching import Endpoint, Listened, Watch, line_of_rates, similar
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -88,6 +91,68 @@ def test_best_effort_does_not_reach_who_asks_for_reliable():
     assert reasons(Graph(found, other)).endswith('is there and sends nothing')
 
 
+@pytest.mark.parametrize(
+    'part, transport, suffix',
+    [
+        (LABELS, 'auto', ''),
+        (LABELS, 'auto', '/compressed'),
+        (LABELS, 'compressed', '/compressed'),
+        (DEPTH, 'auto', '/compressedDepth'),
+    ],
+)
+def test_a_topic_is_alive_by_whatever_carries_it(part, transport, suffix):
+    name = f'/ground_truth/maps{suffix}'
+    there = {name: [Endpoint('/bridge', COMPRESSED, reliable=True)]}
+    entry = Listened(part, part, 'ground_truth/maps', IMAGE, 'monitor', True, transport)
+    graph = Graph(there)
+    watch, said = watching(graph, entry)
+    watch.came(part, 7 * S, 1.0)
+    told = diagnosing.of_topic(entry, graph, 1.5)
+    assert (told.level, told.text) == (Level.OK, 'brought frame 7.000000000')
+    watch.tick(6.0, dict)
+    assert said == [
+        f'no {part} on {name} for 5 s; its publisher /bridge is there and sends nothing'
+    ]
+    # A bridge that died is no publisher, and what it carried is not carried by others.
+    there.clear()
+    told = diagnosing.of_topic(entry, graph, 6.5)
+    assert (told.level, told.text) == (Level.ERROR, 'nobody publishes it')
+    assert told.values['alive'] == '0'
+
+
+def test_pictures_by_a_transport_that_their_listener_does_not_take_are_named():
+    name = '/camera/image_raw'
+    there = {f'{name}/compressed': [Endpoint('/bridge', COMPRESSED, reliable=True)]}
+    asked = {name: [Endpoint('/corruption', IMAGE, reliable=True)]}
+    entry = Listened(CONDITION, 'pictures', name, IMAGE, 'corruption', True, 'auto')
+    watch, said = watching(Graph(there, asked), entry)
+    watch.tick(5.0, dict)
+    (line,) = said
+    assert line.startswith('no pictures on /camera/image_raw/compressed for 5 s; ')
+    assert 'corruption does not take; set corruption.image_transport to auto' in line
+    # One that takes them waits for them.
+    asked[f'{name}/compressed'] = [Endpoint('/corruption', COMPRESSED, reliable=True)]
+    watch.tick(10.0, dict)
+    assert said[1].endswith('its publisher /bridge is there and sends nothing')
+
+
+def test_what_a_run_listens_to_comes_by_the_transports_of_its_parameters():
+    pytest.importorskip('rclpy')
+    from vlm_misalign_ros.nodes.sight import listened_by
+
+    chosen = MonitorParameters(
+        lockstep=False, depth=True, image_transport='compressed', models=('m',)
+    )
+    assert {entry.part: entry.transport for entry in listened_by(chosen)} == {
+        CONDITION: 'auto',
+        LABELS: 'compressed',
+        'instances': 'compressed',
+        DEPTH: 'compressed',
+        'segmentation': 'raw',
+        'vlm:m': 'raw',
+    }
+
+
 def test_a_topic_that_nobody_publishes_gets_names_that_may_be_meant():
     there = {
         '/carla/ground_truth/labels': [IMAGE],
@@ -140,7 +205,7 @@ def test_a_model_that_passes_frames_over_is_no_model_that_answers():
     watch, said = watching(Graph(), model())
     for frame in range(1, 8):
         watch.came(CONDITION, frame * S, float(frame), 'clean')
-        watch.passed('vlm:clip', 'its node is paused')
+        watch.passed('vlm:clip', frame * S, 'its node is paused', frame + 0.5)
     said.clear()
     watch.tick(8.0, dict)
     assert said == [
@@ -176,11 +241,49 @@ def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for
     watch.came(CONDITION, 2 * S, 101.0, 'clean')
     assert watch.absent(121.0) == [] and watch.absent(121.1) == ['vlm:clip']
     # Who passes frames over, speaks.
-    watch.passed('vlm:clip', 'a newer frame was taken')
+    watch.passed('vlm:clip', 2 * S, 'a newer frame was taken', 121.5)
     assert watch.absent(122.0) == []
     watch.came('vlm:clip', 2 * S, 130.0)
     watch.came(CONDITION, 3 * S, 131.0, 'clean')
     assert watch.absent(132.0) == []
+
+
+def test_a_node_that_hangs_after_it_passed_a_frame_over_is_not_waited_for():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, said = watching(Graph(there), model())
+    watch.came(CONDITION, 1 * S, 1.0, 'clean')
+    watch.came('vlm:clip', 1 * S, 1.5)
+    watch.came(CONDITION, 2 * S, 2.0, 'clean')
+    watch.came(CONDITION, 3 * S, 3.0, 'clean')
+    watch.passed('vlm:clip', 2 * S, 'a newer frame was taken', 3.5)
+    # Frame 3 waits for it, whether more are asked for or not.
+    for frame in range(4, 24):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        assert watch.absent(float(frame - 1)) == []
+    assert watch.absent(23.5) == [] and watch.absent(23.6) == ['vlm:clip']
+    said.clear()
+    watch.tick(24.0, dict)
+    assert said[0].endswith('frames close without it after 20 s')
+    # It speaks again, and passes over all that it was asked.
+    watch.passed('vlm:clip', 23 * S, 'its node is paused', 30.0)
+    assert watch.absent(1000.0) == []
+    # A pause of the camera is none of its own.
+    watch.came(CONDITION, 24 * S, 1000.0, 'clean')
+    assert watch.absent(1020.0) == [] and watch.absent(1020.1) == ['vlm:clip']
+
+
+def test_an_answer_that_names_no_frame_ends_the_wait():
+    there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
+    watch, said = watching(Graph(there), model())
+    for frame in (1, 2, 3):
+        watch.came(CONDITION, frame * S, float(frame), 'clean')
+        watch.came('vlm:clip', None, frame + 0.3)
+    said.clear()
+    # The camera pauses: nobody is asked anything.
+    watch.tick(1000.0, dict)
+    assert said == [] and watch.absent(1000.0) == []
+    watch.came(CONDITION, 4 * S, 1000.0, 'clean')
+    assert watch.absent(1020.1) == ['vlm:clip']
 
 
 def test_a_model_that_is_asked_nothing_does_not_hang():

@@ -21,6 +21,8 @@ from dataclasses import replace
 import pytest
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.language.bounding import MAX_TEXT
 from vlm_misalign_ros.core.types import (
     AgainstClean,
     Confidence,
@@ -52,12 +54,22 @@ def test_an_answer_comes_back_with_that_to_the_clean_picture(clean):
     assert ('clean' in sent) is (clean is not None)
 
 
-def test_a_very_long_text_loses_its_end_and_says_so():
-    text = '\u4e2d' * 20_000
-    sent = codec.description_to_values(replace(ANSWER, clean=replace(CLEAN, text=text)))
-    back = codec.description_from_values(sent).clean
-    assert back.mentions == CLEAN.mentions
-    assert text.startswith(back.text) and len(back.text) + back.cut == len(text)
+@pytest.mark.parametrize('sign', ['a', '\u00e9', '\u4e2d', '\U0001f600', '"', '\\', '\n', '\t'])
+def test_the_longest_text_comes_back_whole_as_that_of_the_degraded_picture(sign):
+    """With as much beside it as there may be: 100 names of 40 characters, and all classes."""
+    said = replace(
+        CLEAN,
+        model='m' * 256,
+        text=sign * MAX_TEXT,
+        mentions=dict.fromkeys(SCORED, Mention.ASSERTED),
+        further={f'{number:\u4e2d>40}': Mention.ASSERTED for number in range(100)},
+        scores={name: 0.123456 for name in SCORED},
+        prompted=tuple(sorted(SCORED)),
+        paraphrases=(Judgement.UNSAFE,) * 64,
+    )
+    sent = codec.description_to_values(replace(said, clean=said))
+    back = codec.description_from_values(sent)
+    assert back.clean == replace(back, clean=None) == said
 
 
 def test_a_clean_picture_that_was_passed_over_is_no_answer():

@@ -20,6 +20,7 @@ Expected is what OpenCV's codecs and, for depth, the formula of compressed_depth
 """
 
 import struct
+import tracemalloc
 import zlib
 from types import SimpleNamespace
 
@@ -31,8 +32,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.wire import images
-from vlm_misalign_ros.wire.packed import MOST_PIXELS, MOST_SCANS, declared
+from vlm_misalign_ros.wire import images, rvl
+from vlm_misalign_ros.wire.packed import MOST_BYTES, MOST_PIXELS, MOST_SCANS, declared
 
 RNG = np.random.default_rng(4)
 PICTURE = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3), np.uint8), (0, 0), 3)
@@ -186,6 +187,16 @@ def test_the_largest_that_is_unpacked_is_declared_as_it_is():
 
 
 @pytest.mark.parametrize(
+    'color, samples, bits', [(0, 1, 8), (0, 1, 16), (2, 3, 16), (4, 2, 8), (4, 2, 16), (6, 4, 16)]
+)
+def test_a_png_declares_all_bytes_that_opencv_makes_of_it(color, samples, bits):
+    row = bytes(1 + 8 * samples * bits // 8)
+    data = png_bomb(8, 5, bits, color, zlib.compress(row * 5))
+    made = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert made.shape[:2] == (5, 8) and declared(memoryview(data)).bytes == made.nbytes
+
+
+@pytest.mark.parametrize(
     'data, told',
     [
         (b'', 'begins with nothing'),
@@ -213,6 +224,33 @@ def test_what_is_cut_off_is_refused_whether_opencv_would_show_a_part_or_not():
     for data in (whole.data[:4000], whole.data[:-2]):
         with pytest.raises(RecordError, match='cut off'):
             images.picture(SimpleNamespace(format='jpeg', data=data))
+
+
+@pytest.mark.parametrize('marker', [0x00, 0x02, 0xBF, 0xC8, 0xDA, 0xDE, 0xF0])
+def test_a_jpeg_declares_no_other_size_than_the_one_that_is_decoded(marker):
+    """A segment that only this walker skips: its length leads to a second, smaller frame."""
+    whole = packed(np.zeros((64, 96), np.uint8), 'jpeg').data
+    small = b'\xff\xc0' + struct.pack('>HBHHB3s', 11, 8, 16, 16, 1, b'\x01\x11\x00')
+    comment = b'\xff\xfe' + struct.pack('>H', 2 + len(small))
+    # What is skipped is the picture's own head, up to what is in a comment of it.
+    scan = whole.index(b'\xff\xda')
+    head = whole[2:scan] + comment
+    led = bytes([0xFF, marker]) + struct.pack('>H', 2 + len(head))
+    data = whole[:2] + led + head + small + whole[scan:]
+    if not marker:
+        shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.shape[:2] == (64, 96)
+    with pytest.raises(RecordError, match='does not tell its size'):
+        declared(memoryview(data))
+
+
+def test_segments_that_libjpeg_passes_over_are_passed_over():
+    whole = packed(PICTURE, 'jpeg').data
+    led = b'\xff\x01\xff\xd3\xff\xff\xfe\x00\x03a\xff\xdd\x00\x04\x00\x00\xff\xef\x00\x02'
+    data = whole[:2] + led + whole[2:]
+    assert (declared(memoryview(data)).width, declared(memoryview(data)).height) == (32, 24)
+    found = images.picture(SimpleNamespace(format='jpeg', data=data))
+    assert np.array_equal(found, images.picture(packed(PICTURE, 'jpeg')))
 
 
 @pytest.mark.parametrize('form', ['jpeg', 'png'])
@@ -324,6 +362,51 @@ def test_depth_of_metres_in_rvl_is_its_inverse():
 def test_rvl_that_is_no_picture_is_refused_by_name(data, told):
     with pytest.raises(RecordError, match=told):
         images.depth(compressed_rvl(data))
+
+
+def test_the_largest_rvl_that_is_unpacked_has_the_memory_of_other_pictures():
+    side = int((MOST_BYTES / rvl.EACH) ** 0.5) + 1
+    data = struct.pack('<II', side, side)
+    with pytest.raises(RecordError, match='a packed picture of .* is not unpacked'):
+        images.depth(compressed_rvl(data))
+    # Four thousand columns, which no camera of depth has more of, are not too many.
+    with pytest.raises(RecordError, match='holds no number'):
+        images.depth(compressed_rvl(struct.pack('<II', 3840, 2160)))
+
+
+@pytest.mark.parametrize('filled', [False, True])
+def test_rvl_takes_no_more_memory_than_it_says_whatever_fills_it(filled):
+    """Differences of one nibble each; filling is one number a nibble, four bytes a pixel."""
+    side = 1024
+    values = np.full((side, side), 7, np.uint16)
+    data = bytearray(rvl_of(values))
+    if filled:
+        data += bytes(4 * side * side + 64 - len(data))
+    sent = compressed_rvl(bytes(data))
+    tracemalloc.start()
+    try:
+        found = images.depth(sent)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(found, values)
+    assert peak < rvl.EACH * values.size
+
+
+@given(depths, st.integers(0, 40))
+def test_filling_behind_rvl_changes_nothing(values, words):
+    data = rvl_of(values)
+    room = (4 * values.size + 64 - len(data)) // 4
+    sent = compressed_rvl(data + b'\x11' * (4 * min(words, room)))
+    assert np.array_equal(images.depth(sent), values)
+
+
+def test_numbers_of_rvl_that_lie_across_blocks_are_whole():
+    """Numbers of three nibbles: blocks of 2^17 nibbles end within one."""
+    values = np.tile(np.array([1, 60], np.uint16), 60_000).reshape(300, 400)
+    data = rvl_of(values)
+    assert len(data) > 4 * rvl._BLOCK and 8 * rvl._BLOCK % 3
+    assert np.array_equal(images.depth(compressed_rvl(data)), values)
 
 
 def test_rvl_at_random_is_depth_or_refused():

@@ -60,6 +60,7 @@ from vlm_misalign_ros.core.models.factory import (
     kind_of,
     local_hash,
     model_facts,
+    model_hash,
     parse,
 )
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
@@ -154,7 +155,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
             if reads_masks(vlm.model):
                 told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
             else:
-                told = _language(vlm, ask, facts.get('sha256', vlm.model), truth)
+                told = _language(vlm, ask, truth)
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
         chosen = configuration.segmentation
@@ -224,9 +225,7 @@ def _ros(configuration: Configuration) -> None:
     check_overrides(configuration)
 
 
-def _language(
-    vlm: VlmParameters, ask: Ask, model_hash: str, truth: Mapping[str, Any]
-) -> dict[str, Any]:
+def _language(vlm: VlmParameters, ask: Ask, truth: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a model is asked, and the hashes behind it; raises for what does not fit."""
     model, kind = parse(vlm.model), kind_of(parse(vlm.model))
     prompt_of(ask, kind)
@@ -240,7 +239,7 @@ def _language(
     if not vlm.calibration:
         return told
     path = calibration.path_of(vlm.calibration, model.directory)
-    points = calibration.load(path, model_hash, hashed, truth)
+    points = calibration.load(path, model_hash(model, vlm.model_kwargs), hashed, truth)
     return {**told, 'calibration': {'file': vlm.calibration, 'sha256': points.sha256}}
 
 

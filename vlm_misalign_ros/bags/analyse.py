@@ -54,9 +54,8 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
-from vlm_misalign_ros.wire.outside import OutsideTopic
+from vlm_misalign_ros.wire.outside import OutsideTopic, check_size
 from vlm_misalign_ros.wire.pixels import Fallback
 from vlm_misalign_ros.wire.values import stamp_of
 
@@ -168,6 +167,8 @@ class Recorded:
     """Where it was recorded."""
     arrival: int
     """When it was recorded, nanoseconds."""
+    size: int
+    """Bytes that it has."""
 
 
 def messages(reader: AnyReader, readers: Mapping[str, Sequence[Reads]]) -> Iterator[Recorded]:
@@ -188,7 +189,7 @@ def messages(reader: AnyReader, readers: Mapping[str, Sequence[Reads]]) -> Itera
         except RecordError as error:
             message = error
         for reads in readers[connection.topic]:
-            yield Recorded(reads, message, connection.msgtype, place, arrival)
+            yield Recorded(reads, message, connection.msgtype, place, arrival, len(raw))
     for connection in wanted:
         if came[connection.id] < connection.msgcount:
             raise DamagedBag(
@@ -247,6 +248,7 @@ def _add(session: Session, found: Recorded, context: Context) -> None:
         if isinstance(found.message, RecordError):
             raise found.message
         if isinstance(found.reads, OutsideTopic):
+            check_size(found.type, found.size)
             claim = found.reads.claim(found.message, found.type, found.arrival)
             session.answer(found.reads.part, claim, 0.0, found.place)
             return
@@ -321,14 +323,13 @@ def analyse(
             ),
         )
         session = Session(monitor_parameters(chosen, folder), name=folder.name)
-        context = Context(
+        context = Context.by(
             open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
-            chosen.camera_height,
-            chosen.camera_pitch,
-            fallback,
-            chosen.instance_encoding,
-            chosen.depth_encoding,
-            rectified_by(chosen.camera_image, places.full(topics.CAMERA_IMAGE)),
+            chosen,
+            places.full(topics.CAMERA_IMAGE),
+            fallback=fallback,
+            instances=chosen.instance_encoding,
+            depth=chosen.depth_encoding,
         )
         with closing(session):
             failure = None

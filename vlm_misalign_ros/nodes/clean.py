@@ -34,8 +34,6 @@ PATIENCE = 1.0
 """Seconds that a clean picture may come after its degraded one has been taken up."""
 AHEAD = 8
 """Clean pictures kept that are ahead of their degraded ones, as of those that wait for that."""
-_MOST = 256
-"""Degraded pictures that are expected at once."""
 
 
 class Slot:
@@ -83,7 +81,8 @@ class CleanPictures:
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._capacity = AHEAD + past
         self._slots: WeakValueDictionary[int, Slot] = WeakValueDictionary()
-        self._expected: OrderedDict[int, Slot] = OrderedDict()
+        self._expected: dict[int, Slot] = {}
+        """Those of frames that wait, or are worked on: as many as the queue holds, and one."""
         self._lock = threading.Lock()
         # The corruption publishes reliably, and a picture that is lost is a comparison lost.
         node.receive_images(topics.DEGRADED_SOURCE, 'reliable', self.came)
@@ -115,10 +114,12 @@ class CleanPictures:
             return slot
 
     def expect(self, stamp: int) -> None:
-        """Have the clean picture of a frame kept until it is `taken`, or one after it is."""
+        """Have the clean picture of a frame kept until it is `taken`, or one after, or let go."""
         self._expected[stamp] = self.claim(stamp)
-        while len(self._expected) > _MOST:
-            self._expected.popitem(last=False)
+
+    def let_go(self, stamp: int) -> None:
+        """Keep the clean picture of a frame no longer: nobody works on that frame."""
+        self._expected.pop(stamp, None)
 
     def taken(self, stamp: int) -> Slot:
         """Return where the clean picture of an expected frame comes; older ones are let go."""

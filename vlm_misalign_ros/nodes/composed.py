@@ -60,11 +60,8 @@ def main() -> int:
     try:
         with open(path, encoding='utf-8') as stream:
             return _run(json.load(stream), stop)
-    except KeyboardInterrupt:
-        lifeline.report_error('composed', 'interrupted while it started')
-        return ExitCode.INTERRUPTED
     except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
-        return lifeline.report_failure('composed', error)
+        return lifeline.report_failure('composed', error, stop.interrupted)
     finally:
         lifeline.deafen()
 

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.nodes.vitals import Level, Told
-from vlm_misalign_ros.nodes.watching import SILENT, Listened, Sight, reason
+from vlm_misalign_ros.nodes.watching import SILENT, Listened, Sight, carrier, reason
 
 SHOWN = (
     'coverage/metric_value',
@@ -40,7 +40,7 @@ def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
     STALE before it brought anything, ERROR where nobody publishes it or it was named as one that
     does not come (a model: as one that does not answer), WARN where it is late.
     """
-    publishers = sight.publishers(sight.resolve(entry.topic))
+    publishers = sight.publishers(carrier(entry, sight).topic)
     waited = 0.0 if math.isnan(entry.since) else now - entry.since
     values = {
         'alive': str(int(bool(publishers))),
@@ -58,11 +58,12 @@ def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
         why = f': {entry.passing}' if entry.passing else ''
         text = f'no answer for {waited:.0f} s, since frame {since}{why}'
         return Told(Level.ERROR, text, values)
-    if entry.last is None:
+    if entry.last is None and not entry.messages:
         return Told(Level.STALE, 'nothing has come yet', values)
     if waited > SILENT:
         return Told(Level.WARN, f'nothing for {waited:.0f} s', values)
-    return Told(Level.OK, f'brought frame {format_stamp(entry.last)}', values)
+    what = 'an answer' if entry.last is None else f'frame {format_stamp(entry.last)}'
+    return Told(Level.OK, f'brought {what}', values)
 
 
 def of_model(

@@ -99,20 +99,24 @@ class Stopping:
 
     def __init__(self) -> None:
         """Begin as a process that starts and goes on."""
-        self._event = threading.Event()
+        # No threading.Event: its lock is not for a handler that may break into itself.
+        self._asked = False
         self.starting = True
         self.abandoned = False
         """Whoever started the run is gone; nobody will read or wait for what comes."""
+        self.interrupted = False
+        """A signal broke into its start: whatever fails there comes of that."""
 
     def __call__(self) -> bool:
         """Return whether to end."""
-        return self._event.is_set()
+        return self._asked
 
     def on_signal(self, *_: object) -> None:
         """End; raises KeyboardInterrupt in a process that has not started yet."""
-        self._event.set()
+        self._asked = True
         if self.starting:
             self.starting = False
+            self.interrupted = True
             raise KeyboardInterrupt
 
     def on_lost(self) -> None:
@@ -122,9 +126,9 @@ class Stopping:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def catch_signals() -> Stopping:
+def catch_signals(stop: Stopping | None = None) -> Stopping:
     """Return what SIGINT, SIGTERM and SIGHUP set; rclpy's own handlers stay out of it."""
-    stop = Stopping()
+    stop = stop or Stopping()
     for number in SIGNALS:
         # nohup has hang-ups ignored, and means it.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -148,12 +152,16 @@ def report_error(name: str, error: BaseException | str) -> None:
         print(f'{name}: error: {error}', file=sys.stderr, flush=True)
 
 
-def report_failure(name: str, error: BaseException) -> int:
+def report_failure(name: str, error: BaseException, interrupted: bool = False) -> int:
     """
     Print what ended a node, with its traceback when it is a fault; return the exit code.
 
-    Python itself would exit with 1, which says that a limit was exceeded.
+    Python itself would exit with 1, which says that a limit was exceeded. `interrupted`: a signal
+    broke into the start; libraries make errors of their own of that, such as an ImportError.
     """
+    if interrupted:
+        report_error(name, 'interrupted while it started')
+        return ExitCode.INTERRUPTED
     if not isinstance(error, MisalignError):
         with suppress(OSError, ValueError):
             traceback.print_exception(error)

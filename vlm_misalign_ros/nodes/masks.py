@@ -25,26 +25,24 @@ import numpy as np
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation import parts
-from vlm_misalign_ros.core.labels.encodings import open_encoding
-from vlm_misalign_ros.core.settings.nodes import TruthParameters
 from vlm_misalign_ros.core.types import Confidence, Failed, Segmented
 from vlm_misalign_ros.wire import channels
 
-_TRUTH = TruthParameters()
-CONTEXT = channels.Context(
-    open_encoding('cityscapes_label_ids'), _TRUTH.camera_height, _TRUTH.camera_pitch
-)
-"""What reading a mask, and a camera, needs."""
 NO_MASK = 'there is no mask of this frame: '
 
 
 def mask_of(
-    mask: Any, sure: Confidence | Failed | None, picture: np.ndarray, told: str
+    mask: Any,
+    sure: Confidence | Failed | None,
+    picture: np.ndarray,
+    told: str,
+    context: channels.Context,
 ) -> Segmented | None:
     """
     Return the mask of a frame, at the size of its picture; None where no ask needs it.
 
-    `mask` is the message with it, `told` the checksum of the picture (BGR uint8, (H, W, 3)).
+    `mask` is the message with it, which is read by `context`; `told` the checksum of the picture
+    (BGR uint8, (H, W, 3)).
 
     Raises RecordError, which is no fault of this node, for a mask that is none or is of another
     picture, and for one that the segmentation could not make.
@@ -54,7 +52,7 @@ def mask_of(
     if isinstance(mask, Failed):
         raise RecordError(NO_MASK + mask.reason)
     row = next(row for row in channels.CHANNELS if row.part == parts.SEGMENTATION)
-    labels = channels.read(row, mask, CONTEXT)
+    labels = channels.read(row, mask, context)
     if not isinstance(sure, Confidence):
         sure = Confidence(math.nan, math.nan)
     if sure.image and sure.image != told or sure.mask and sure.mask != checksum(labels):

@@ -36,7 +36,7 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
-from vlm_misalign_ros.core.settings.outside import read_outside
+from vlm_misalign_ros.core.settings.outside import EXACT, read_outside
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Passed
 from vlm_misalign_ros.nodes import diagnosing, messages, outside, qos, runtime
@@ -46,7 +46,6 @@ from vlm_misalign_ros.nodes.sight import GraphSight, answering, listened_by
 from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.nodes.watching import Watch
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire.camera import rectified_by
 from vlm_misalign_ros.wire.channels import PACKED, Channel, Context, listened, read
 from vlm_misalign_ros.wire.outside import OutsideTopic
 from vlm_misalign_ros.wire.telling import tell
@@ -97,14 +96,13 @@ class Monitor(runtime.MisalignNode):
 
     def _listen(self) -> None:
         chosen = self._chosen
-        context = Context(
+        context = Context.by(
             open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
-            chosen.camera_height,
-            chosen.camera_pitch,
-            by_cv_bridge,
-            chosen.instance_encoding,
-            chosen.depth_encoding,
-            rectified_by(chosen.camera_image, self.resolve_topic_name(topics.CAMERA_IMAGE)),
+            chosen,
+            self.resolve_topic_name(topics.CAMERA_IMAGE),
+            fallback=by_cv_bridge,
+            instances=chosen.instance_encoding,
+            depth=chosen.depth_encoding,
         )
         images = ImageInputs(self, chosen.image_transport)
         for channel in listened(Wanted.by(chosen, chosen.recorder)):
@@ -149,7 +147,9 @@ class Monitor(runtime.MisalignNode):
             self._session.malformed(topic.part, error)
             return
         now, sender = time.monotonic(), self._who.sent(self._topics[topic.part], info)
-        self._watch.came(topic.part, claim.stamp or 0, now)
+        # By the other rules a stamp is no frame's.
+        stamp = claim.stamp if topic.chosen.rule == EXACT else None
+        self._watch.came(topic.part, stamp, now)
         self._publish(self._session.answer(topic.part, claim, now, sender))
 
     def _add(
@@ -163,7 +163,7 @@ class Monitor(runtime.MisalignNode):
             return
         self._frame_id = message.header.frame_id
         if isinstance(value, Passed):
-            self._watch.passed(channel.part, value.reason)
+            self._watch.passed(channel.part, stamp, value.reason, time.monotonic())
         elif not self._chosen.lockstep or stamp >= NANO:
             told = value if channel.part == CONDITION else None
             name = '' if told is None else told.condition.name

@@ -37,7 +37,7 @@ from rclpy.serialization import deserialize_message
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.settings.outside import OutsideMaskParameters, OutsideParameters
 from vlm_misalign_ros.wire.channels import Form
-from vlm_misalign_ros.wire.outside import MOST_BYTES
+from vlm_misalign_ros.wire.outside import check_size
 
 DEPTH = 10
 """Messages of a topic that wait: texts may be of megabytes."""
@@ -184,10 +184,7 @@ class Listener:
 
 def decoded(data: bytes, form: str) -> Any:
     """Return the message in bytes; RecordError where there is none in them, or too many."""
-    if form != Form.IMAGE.value and len(data) > MOST_BYTES:
-        raise RecordError(
-            f'a {form} has {len(data)} bytes', f'{MOST_BYTES} at most are read of an answer'
-        )
+    check_size(form, len(data))
     try:
         return deserialize_message(data, message_class(form))
     except RecordError:

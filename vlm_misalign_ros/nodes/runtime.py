@@ -347,11 +347,8 @@ def main(
         stop.starting = False
         name = node.get_name()
         return spin(node, stop)
-    except KeyboardInterrupt:
-        lifeline.report_error(name, 'interrupted while it started')
-        return ExitCode.INTERRUPTED
     except BaseException as error:  # noqa: B036  (SystemExit of a library says 1, which is FAIL)
-        return lifeline.report_failure(name, error)
+        return lifeline.report_failure(name, error, stop.interrupted)
     finally:
         lifeline.deafen()
         if node is not None:

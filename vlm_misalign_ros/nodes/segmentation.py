@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import fields
 
 import cv2
@@ -31,7 +32,11 @@ from vlm_misalign_ros.core.errors import FrameError, RecordError
 from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
-from vlm_misalign_ros.core.models.factory import classes_told, load_segmentation
+from vlm_misalign_ros.core.models.factory import (
+    classes_told,
+    load_segmentation,
+    preprocessing_told,
+)
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
 from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
@@ -62,9 +67,10 @@ class Segmentation(ManagedNode):
         chosen = self._chosen
         options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
         self._model = load_segmentation(chosen.model, **options)
-        told = classes_told(self._model)
-        if told:
+        if told := classes_told(self._model):
             self.get_logger().warning(told)
+        if told := preprocessing_told(self._model):
+            self.get_logger().info(told)
         self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
         self._confidence = self.create_publisher(
             DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
@@ -93,28 +99,29 @@ class Segmentation(ManagedNode):
 
     def _take(self, message: Image) -> None:
         self._vitals.came()
-        self._note_came(message)
+        stamp = self._note_came(message)
         if self.idle:
             self._pass_over(Arrived(message), self.idle)
-        else:
-            self._expect_clean(message)
-            self._worker.submit(Arrived(message))
+            return
+        if self._clean is not None and stamp is not None:
+            self._clean.expect(stamp)
+        self._worker.submit(Arrived(message))
 
-    def _note_came(self, message: Image) -> None:
+    def _note_came(self, message: Image) -> int | None:
+        """Return the stamp of a picture; None where it has none, which its worker says too."""
         try:
-            self.picture_came(messages.stamp_of(message.header), message.header.frame_id)
+            stamp = messages.stamp_of(message.header)
         except RecordError as error:
             self._say(f'{topics.DEGRADED_IMAGE}: {error}')
+            return None
+        self.picture_came(stamp, message.header.frame_id)
+        return stamp
 
     def _tell_lost_picture(self, header: Header) -> None:
         """Say that there will be no mask of a picture that never came here."""
         self._vitals.lose()
         values = codec.failed_to_values(Failed(GOT_LOST))
         self._confidence.publish(messages.values_message('confidence', values, header))
-
-    def _expect_clean(self, message: Image) -> None:
-        if self._clean is not None:
-            self._clean.expect(messages.stamp_of(message.header))
 
     def _against_clean(
         self, message: Image, found: Segmented, model: CheckedSegmentation
@@ -165,12 +172,21 @@ class Segmentation(ManagedNode):
 
     def _fail(self, item: Arrived[Image], reason: str) -> None:
         """Say that there will be no mask of this picture, so that nobody waits for it."""
+        self._let_clean_go(item.what)
         self._vitals.fail(reason)
         self._tell(item.what, codec.failed_to_values(Failed(reason)))
 
     def _pass_over(self, item: Arrived[Image], reason: str) -> None:
+        self._let_clean_go(item.what)
         self._vitals.pass_over()
         self._tell(item.what, codec.passed_to_values(Passed(reason)))
+
+    def _let_clean_go(self, message: Image) -> None:
+        clean = self._clean
+        if clean is not None:
+            # A picture without a stamp was never expected.
+            with suppress(RecordError):
+                clean.let_go(messages.stamp_of(message.header))
 
     def _tell(self, message: Image, values: codec.Values) -> None:
         self._confidence.publish(messages.values_message('confidence', values, message.header))

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.nodes.watching import Endpoint, Listened
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
+from vlm_misalign_ros.wire.transports import AUTO
 
 _OWN = ('degraded/', 'segmentation/', 'vlm/', 'monitor/', 'recorder/')
 """Topics of a run itself, which nobody means who names a topic from outside."""
@@ -86,8 +87,9 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
     image, values = Form.IMAGE.value, Form.VALUES.value
     found = []
     if not chosen.lockstep:
+        # By which transport the corruption takes them, it alone knows.
         found.append(
-            Listened(CONDITION, 'pictures', topics.CAMERA_IMAGE, image, 'corruption', True)
+            Listened(CONDITION, 'pictures', topics.CAMERA_IMAGE, image, 'corruption', True, AUTO)
         )
         for part, topic, wanted in (
             (LABELS, topics.TRUTH_LABELS, chosen.truth),
@@ -95,7 +97,8 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
             (DEPTH, topics.TRUTH_DEPTH, chosen.truth and chosen.depth),
         ):
             if wanted:
-                found.append(Listened(part, part, topic, image, 'monitor', True))
+                transport = chosen.image_transport
+                found.append(Listened(part, part, topic, image, 'monitor', True, transport))
     outside = read_outside(chosen.outside)
     for part, topic in _answers(chosen).items():
         # Of a node outside any type may do.

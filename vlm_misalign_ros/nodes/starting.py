@@ -29,16 +29,14 @@ from vlm_misalign_ros.nodes import lifeline
 
 def start(kind: str) -> int:
     """Run the node of a module of this package, such as `monitor`; return the exit code."""
-    lifeline.catch_signals()
-    if not lifeline.begin():
-        return ExitCode.ERROR
+    stop = lifeline.Stopping()
     try:
+        lifeline.catch_signals(stop)
+        if not lifeline.begin():
+            return ExitCode.ERROR
         return int(importlib.import_module(f'vlm_misalign_ros.nodes.{kind}').main())
-    except KeyboardInterrupt:
-        lifeline.report_error(kind, 'interrupted while it started')
-        return ExitCode.INTERRUPTED
     except BaseException as error:  # noqa: B036  (whatever it is, its 1 would say FAIL)
-        return lifeline.report_failure(kind, error)
+        return lifeline.report_failure(kind, error, stop.interrupted)
 
 
 if __name__ == '__main__':

@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.clean import describe_clean
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
+from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import Ask, asks_of
@@ -41,10 +42,9 @@ from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Sour
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, Slot, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
-from vlm_misalign_ros.nodes.masks import CONTEXT, NO_MASK, mask_of
+from vlm_misalign_ros.nodes.masks import NO_MASK, mask_of
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
-from vlm_misalign_ros.wire.camera import is_rectified
 
 NO_SEGMENTATION = 'no segmentation node is there'
 
@@ -97,6 +97,12 @@ class Vlm(ManagedNode):
             ask.name: self.watch_over(topics.vlm_description(ask.name), chosen.hung_after)
             for ask in self._asks
         }
+        self._reading = channels.Context.by(
+            # Masks are of train ids, whatever the truth is written in.
+            open_encoding('cityscapes_label_ids'),
+            chosen,
+            self.resolve_topic_name(topics.CAMERA_IMAGE),
+        )
         self._model: CheckedVlm | None = None
         self._camera: Camera | None = None
         self._lanes: tuple[_Lane, ...] = ()
@@ -173,8 +179,7 @@ class Vlm(ManagedNode):
 
     def _keep_camera(self, message: CameraInfo) -> None:
         row = next(row for row in channels.CHANNELS if row.part == parts.CAMERA)
-        rectified = is_rectified(self.resolve_topic_name(topics.CAMERA_IMAGE))
-        found = channels.read(row, message, replace(CONTEXT, rectified=rectified))
+        found = channels.read(row, message, self._reading)
         self._camera = found if isinstance(found, Camera) else None
 
     def _take(self, part: str, read: Callable[[Any], Any], message: Any) -> None:
@@ -249,7 +254,8 @@ class Vlm(ManagedNode):
         picture = messages.bgr_pixels(task.message)
         past = tuple(messages.bgr_pixels(message) for message in task.past[:-1])
         told = checksum(picture)
-        shown = Shown((*past, picture), mask_of(task.mask, task.sure, picture, told), task.camera)
+        mask = mask_of(task.mask, task.sure, picture, told, self._reading)
+        shown = Shown((*past, picture), mask, task.camera)
         failed: FrameError | None = None
         for asker in task.lane.askers:
             self._vitals[asker.name].begin(stamp, waited)

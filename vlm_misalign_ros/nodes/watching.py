@@ -26,11 +26,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, SEGMENTATION
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, DEPTH, SEGMENTATION
 from vlm_misalign_ros.core.metrics.rates import RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.wire import transports
 from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
+from vlm_misalign_ros.wire.transports import Carrier
 
 SILENT = 5.0
 """Seconds without a message after which a topic, or a model, is named."""
@@ -82,6 +84,8 @@ class Listened:
     """Name of the node of the run that listens."""
     outside: bool
     """It comes from outside of the run."""
+    transport: str = transports.RAW
+    """How pictures or maps come, one of `transports.TRANSPORTS`; raw where it is no picture."""
     since: float = math.nan
     """Since when something is waited for; NaN while nothing is."""
     frame: int = 0
@@ -93,29 +97,60 @@ class Listened:
     messages: int = 0
     """How many it has ever brought."""
     last: int | None = None
-    """Stamp of the last, nanoseconds."""
+    """Stamp of the last, nanoseconds; None where it named no frame."""
     passing: str = ''
     """Why it passed the last frame over; empty where it answered."""
+    asked: int = 0
+    """Stamp of the newest frame that waits for it, or did."""
+    quiet: float = math.nan
+    """Since when it has said nothing, though it was asked; NaN while it is asked nothing."""
+
+
+def carrier(listened: Listened, sight: Sight) -> Carrier:
+    """Return what carries a topic, or would: another one where pictures come compressed."""
+    name, depth = sight.resolve(listened.topic), listened.part == DEPTH
+    if listened.transport == transports.RAW:
+        return Carrier(name, listened.type)
+
+    def published(topic: str) -> set[str]:
+        return {end.type for end in sight.publishers(topic)}
+
+    found = transports.among(name, published, depth, listened.transport)
+    return found or transports.first(name, listened.transport, depth)
 
 
 def reason(listened: Listened, sight: Sight) -> str:
     """Return why a topic may bring nothing, as far as the graph tells."""
-    name = sight.resolve(listened.topic)
+    carried = carrier(listened, sight)
+    name, kind = carried.topic, carried.type
     found = sight.publishers(name)
     if not found:
-        near = similar(name, listened.type, sight.topics())
+        near = similar(name, kind, sight.topics())
         hint = f'; similar: {", ".join(near)}' if near else ''
         return f'nobody publishes it{hint}'
-    right = [one for one in found if listened.type in ('', one.type)]
+    right = [one for one in found if kind in ('', one.type)]
     if not right:
-        return _of_another_type(found[0], listened.type)
-    asked = [one for one in sight.listeners(name) if one.node.endswith('/' + listened.listener)]
-    if any(one.reliable for one in asked) and not any(one.reliable for one in right):
+        return _of_another_type(found[0], kind)
+    asked, elsewhere = (
+        [one for one in sight.listeners(topic) if one.node.endswith('/' + listened.listener)]
+        for topic in (name, sight.resolve(listened.topic))
+    )
+    publisher = right[0].node
+    if elsewhere and kind not in ('', *(one.type for one in asked)):
         return (
-            f'its publisher {right[0].node} sends best effort, and a listener that asks for '
+            f'its publisher {publisher} sends {kind.rpartition("/")[2]}, which '
+            f'{listened.listener} does not take; set {listened.listener}.image_transport to auto'
+        )
+    if _reliable(asked) and not _reliable(right):
+        return (
+            f'its publisher {publisher} sends best effort, and a listener that asks for '
             f'reliable gets none of it; set {listened.listener}.reliability to best_effort'
         )
-    return f'its publisher {right[0].node} is there and sends nothing'
+    return f'its publisher {publisher} is there and sends nothing'
+
+
+def _reliable(ends: Sequence[Endpoint]) -> bool:
+    return any(one.reliable for one in ends)
 
 
 def _of_another_type(publisher: Endpoint, wanted: str) -> str:
@@ -203,22 +238,23 @@ class Watch:
                 entry.since = now
 
     def came(
-        self, part: str, stamp: int, now: float, condition: str = '', asked: bool = True
+        self, part: str, stamp: int | None, now: float, condition: str = '', asked: bool = True
     ) -> None:
         """
         Take note that a part of a frame came; the `condition` is that of a picture.
 
+        `stamp` is that of the frame; None for an answer that does not name the one it is about.
         `asked`: there is a picture, which models have to answer to.
         """
-        if part == CONDITION and not self._first:
+        if part == CONDITION and stamp is not None and not self._first:
             self._first = True
             self._tell(f'first frame: {format_stamp(stamp)}, {condition}')
         asked &= part == CONDITION
         for entry in self.listened:
             if entry.part == part:
                 self._brought(entry, stamp, now)
-            elif asked and not entry.outside and math.isnan(entry.since):
-                entry.since, entry.frame = now, stamp
+            elif asked and not entry.outside:
+                self._asked(entry, stamp or 0, now)
 
     def absent(self, now: float) -> list[str]:
         """
@@ -235,18 +271,27 @@ class Watch:
         return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
 
     def _is_gone(self, entry: Listened, now: float) -> bool:
-        if not entry.passing and now - entry.since > self._deadline:
+        if now - entry.quiet > self._deadline:
             return True
         return not self._sight.publishers(self._sight.resolve(entry.topic))
 
-    def passed(self, part: str, why: str) -> None:
+    def _asked(self, entry: Listened, stamp: int, now: float) -> None:
+        entry.asked = stamp
+        if math.isnan(entry.since):
+            entry.since, entry.frame = now, stamp
+        if math.isnan(entry.quiet):
+            entry.quiet = now
+
+    def passed(self, part: str, stamp: int, why: str, now: float) -> None:
         """Take note that a frame was passed over, which is no answer: who does so may hang."""
         part = SEGMENTATION if part == CONFIDENCE else part
         for entry in self.listened:
             if entry.part == part:
                 entry.passing = why
+                # It is asked nothing more where that was the newest.
+                entry.quiet = now if stamp < entry.asked else math.nan
 
-    def _brought(self, entry: Listened, stamp: int, now: float) -> None:
+    def _brought(self, entry: Listened, stamp: int | None, now: float) -> None:
         waited = 0.0 if math.isnan(entry.since) else now - entry.since
         if entry.named:
             verb = 'come' if entry.outside else 'answers'
@@ -258,7 +303,9 @@ class Watch:
         if self.ready_at is not None:
             # What is always slow is not named each time; what hung once is, the next time.
             entry.usual = max(waited, FADES * entry.usual)
-        entry.since = now if entry.outside or stamp < entry.frame else math.nan
+        # An answer that names no frame may be to any of those that wait.
+        early = stamp is not None and stamp < entry.frame
+        entry.since = entry.quiet = now if entry.outside or early else math.nan
         entry.named = 0.0
 
     def tick(self, now: float, answering: Callable[[], Mapping[str, bool]]) -> None:
@@ -289,17 +336,20 @@ class Watch:
         self._tell(f'ready after {waited:.0f} s: {", ".join(answering)}{listening}')
         for entry in self.listened:
             if not entry.outside and not math.isnan(entry.since):
-                entry.since = now
+                entry.since = entry.quiet = now
 
     def _look_at(self, entry: Listened, now: float) -> None:
         waited = now - entry.since
+        if now - entry.quiet > self._deadline:
+            # It does not even do that any more.
+            entry.passing = ''
         # Each time it is named, it is left alone for twice as long.
         if not waited >= max(SILENT, 2 * entry.usual, 2 * entry.named):
             return
         entry.named = waited
         if entry.outside:
             self._tell(
-                f'no {entry.what} on {self._sight.resolve(entry.topic)} for {waited:.0f} s; '
+                f'no {entry.what} on {carrier(entry, self._sight).topic} for {waited:.0f} s; '
                 f'{reason(entry, self._sight)}'
             )
             return

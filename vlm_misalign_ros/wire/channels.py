@@ -34,8 +34,9 @@ from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
 from vlm_misalign_ros.core.labels.encodings import Encoding
 from vlm_misalign_ros.core.labels.instances import AUTO, Numbered, read_instances
 from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
+from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.wire import images, pixels, topics, transports
-from vlm_misalign_ros.wire.camera import camera_from_info
+from vlm_misalign_ros.wire.camera import camera_from_info, rectified_by
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
     confidence_from_values,
@@ -75,6 +76,16 @@ class Context:
     """Encoding of ground_truth/depth: metric or carla."""
     rectified: bool = False
     """Whether the camera's pictures are."""
+
+    @classmethod
+    def by(
+        cls, encoding: Encoding, chosen: CameraParameters, pictures: str, **more: Any
+    ) -> Context:
+        """Return what is needed by chosen parameters; `pictures` is their topic's full name."""
+        rectified = rectified_by(chosen.camera_image, pictures)
+        return cls(
+            encoding, chosen.camera_height, chosen.camera_pitch, rectified=rectified, **more
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from vlm_misalign_ros.core.checksums import LONGEST
@@ -31,9 +30,6 @@ from vlm_misalign_ros.wire.told import Values
 
 CLEAN = 'clean'
 """The key of both messages."""
-_MOST = 24_000
-"""Characters of JSON beyond which a text is cut: it has room in a value that is read."""
-_MOST_TEXT = 4000
 _LARGEST = 2**40
 """Pixels of a cell that no mask has."""
 
@@ -44,12 +40,9 @@ def clean_to_values(
     """Return the pair for the answer to the clean picture; `written` gives its own pairs."""
     if clean is None:
         return {}
-    text = json.dumps(written(clean))
-    if len(text) > _MOST and isinstance(clean, Description):
-        told = clean.text[:_MOST_TEXT]
-        cut = clean.cut + len(clean.text) - len(told)
-        text = json.dumps(written(replace(clean, text=told, cut=cut)))
-    return {CLEAN: text}
+    # The longest text that is kept has room in a value that is read, where quotes, backslashes and
+    # ends of lines alone take two characters.
+    return {CLEAN: json.dumps(written(clean), ensure_ascii=False)}
 
 
 def clean_from_values(values: Mapping[str, str], read: Callable[[Mapping[str, str]], Any]) -> Any:

@@ -48,6 +48,14 @@ MOST_BYTES = 1 << 24
 """Bytes of a message in words; a longer one is refused unread."""
 
 
+def check_size(form: str, size: int) -> None:
+    """Raise RecordError for a message of the type `form` that has too many bytes to be read."""
+    if form != Form.IMAGE.value and size > MOST_BYTES:
+        raise RecordError(
+            f'a {form} has {size} bytes', f'{MOST_BYTES} at most are read of an answer'
+        )
+
+
 def names_of(message: Any) -> list[str]:
     """Return the names of a message's fields, of rclpy or of rosbags; RecordError for neither."""
     told = getattr(message, 'get_fields_and_field_types', None)

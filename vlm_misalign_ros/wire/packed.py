@@ -49,7 +49,12 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of JPEG that tell the size of the picture (ITU-T T.81, table B.1)."""
 _ALONE = {0x01, *range(0xD0, 0xD8)}
 """Markers without a length."""
-_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
+_SEGMENTS = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
+"""
+Markers with a length that libjpeg reads or skips before a frame. It takes others for an error, and
+`FF 00` for no marker at all: what is behind one it reads elsewhere than its length says.
+"""
+_CHANNELS = {0: 1, 2: 3, 3: 4, 4: 4, 6: 4}
 """Most of what OpenCV makes of a PNG's pixel, by colour type."""
 _DEPTH_HEADER = struct.Struct('<iff')
 """compressedDepth: what it is, and two numbers by which depth was made 16 bits."""
@@ -92,7 +97,11 @@ def declared(data: memoryview) -> Declared:
 
 
 def _check_size(width: int, height: int, each: int, packed: int) -> None:
-    """Raise RecordError for no size, and for one that is not unpacked; `each`: bytes a pixel."""
+    """
+    Raise RecordError for no size, and for one that is not unpacked.
+
+    `each`: bytes that a pixel takes while it is unpacked.
+    """
     told, size = f'a packed picture of {width} x {height} pixels', width * height * each
     if not width or not height:
         raise RecordError(told, _READ)
@@ -129,6 +138,8 @@ def _jpeg(data: bytes) -> Declared:
             if bits != 8:
                 raise RecordError(f'a JPEG of {bits} bits', 'publish one of 8 bits')
             return Declared(True, width, height, width * height * max(parts, 3))
+        if marker not in _SEGMENTS:
+            break
         start += 2 + struct.unpack_from('>H', data, start + 2)[0]
     raise RecordError(f'a JPEG of {len(data)} bytes does not tell its size', _READ)
 
@@ -243,7 +254,7 @@ def unpacked_depth(message: Any) -> np.ndarray:
 def _inner(data: memoryview, text: str) -> np.ndarray:
     """Return the values in compressedDepth, behind its header."""
     if 'rvl' in text.partition('compressedDepth')[2]:
-        _check_size(*rvl.size(data), 2, len(data))
+        _check_size(*rvl.size(data), rvl.EACH, len(data))
         return rvl.decoded(data)
     if declared(data).lossy:
         raise RecordError('compressedDepth came as JPEG', 'set its `format` to png')

@@ -36,6 +36,10 @@ _LONGEST = 11
 """Nibbles of a number of 32 bits."""
 MOST_RUNS = 1 << 18
 """Of a picture. Each is a step of Python's; a depth image of 2048 x 1024 has some thousands."""
+EACH = 32
+"""Bytes of memory that unpacking takes a pixel, at most, beside what blocks and runs take."""
+_BLOCK = 1 << 14
+"""Words that are taken apart together."""
 _MOST_BYTES = 4
 """Of a pixel: its number has 17 bits at most, and each run two numbers more."""
 _REMEDY = 'send it whole, or set `format` of compressedDepth to png'
@@ -60,37 +64,49 @@ def decoded(data: memoryview) -> np.ndarray:
     count = width * height
     if len(data) > _MOST_BYTES * count + 64:
         raise RecordError(f'RVL of {width} x {height} pixels has {len(data)} bytes', _REMEDY)
-    numbers = _numbers(data[_HEAD.size :])
-    places, firsts, lengths = _runs(numbers, count)
-    total = int(lengths.sum())
-    within = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    signed = numbers[np.repeat(firsts, lengths) + within].astype(np.int64)
+    # No more numbers than all pixels and all runs can have: what is behind them is filling.
+    numbers = _numbers(data[_HEAD.size :], count + 2 * MOST_RUNS)
+    zeros, others = _runs(numbers, count)
+    heads = np.cumsum(others + 2) - (others + 2)
+    signed = np.ones(int((others + 2).sum()), bool)
+    signed[heads] = signed[heads + 1] = False
+    numbers = numbers[: signed.size][signed]
+    differences = (numbers >> 1 ^ -(numbers & 1)).astype(np.uint16)
     found = np.zeros(count, np.uint16)
-    differences = (signed >> 1) ^ -(signed & 1)
-    found[np.repeat(places, lengths) + within] = np.cumsum(differences) & 0xFFFF
+    lengths = np.stack([zeros, others], axis=1).ravel()
+    there = np.repeat(np.tile([False, True], len(zeros)), lengths)
+    # Values are sums of differences modulo 2^16, as sixteen bits have them.
+    found[there] = np.cumsum(differences, dtype=np.uint16)
     return found.reshape(height, width)
 
 
-def _numbers(data: memoryview) -> np.ndarray:
-    """Return all numbers, uint32 (n,), those of the filling behind the last word's end too."""
+def _numbers(data: memoryview, most: int) -> np.ndarray:
+    """Return the first `most` numbers, or all, uint32 (n,); of a filling, too, that is no more."""
     words = np.frombuffer(data[: len(data) // 4 * 4], '<u4')
-    nibbles = (words[:, None] >> _SHIFTS & 15).astype(np.uint8).ravel()
-    ends = np.flatnonzero(nibbles < 8)
-    if not ends.size:
+    found: list[np.ndarray] = []
+    at = 0
+    while most:
+        block = words[at // 8 : at // 8 + _BLOCK, None] >> _SHIFTS & 15
+        nibbles = block.astype(np.uint8).ravel()[at % 8 :]
+        ends = np.flatnonzero(nibbles < 8)[:most]
+        if not ends.size:
+            break
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lengths = ends - starts + 1
+        if int(lengths.max()) > _LONGEST:
+            raise RecordError('RVL holds a number of more than 32 bits', _REMEDY)
+        nibbles = nibbles[: int(ends[-1]) + 1]
+        place = (np.arange(nibbles.size) - np.repeat(starts, lengths)).astype(np.uint32)
+        found.append(np.add.reduceat((nibbles & 7).astype(np.uint32) << 3 * place, starts))
+        at, most = at + nibbles.size, most - ends.size
+    if not found:
         raise RecordError(f'RVL of {len(data)} bytes holds no number', _REMEDY)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if int(lengths.max()) > _LONGEST:
-        raise RecordError('RVL holds a number of more than 32 bits', _REMEDY)
-    nibbles = nibbles[: int(ends[-1]) + 1]
-    place = (np.arange(nibbles.size) - np.repeat(starts, lengths)).astype(np.uint32)
-    found: np.ndarray = np.add.reduceat((nibbles & 7).astype(np.uint32) << 3 * place, starts)
-    return found
+    return np.concatenate(found)
 
 
-def _runs(numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return of each run that is not 0 its first pixel, its first number, and its length."""
-    found: list[tuple[int, int, int]] = []
+def _runs(numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each run how many pixels are 0, and how many follow that are not, int64."""
+    found: list[tuple[int, int]] = []
     at = place = 0
     while place < count:
         if at + 2 > len(numbers):
@@ -98,10 +114,9 @@ def _runs(numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.n
         if len(found) >= MOST_RUNS:
             raise RecordError(f'RVL of more than {MOST_RUNS} runs is not unpacked', _REMEDY)
         zeros, others = int(numbers[at]), int(numbers[at + 1])
-        at, place = at + 2, place + zeros
-        if place + others > count or at + others > len(numbers):
+        at, place = at + 2 + others, place + zeros + others
+        if place > count or at > len(numbers):
             raise RecordError(f'RVL holds more than {count} pixels, or ends before them', _REMEDY)
-        found.append((place, at, others))
-        at, place = at + others, place + others
-    places, firsts, lengths = np.array(found, np.int64).reshape(-1, 3).T
-    return places, firsts, lengths
+        found.append((zeros, others))
+    zeros_of, others_of = np.array(found, np.int64).reshape(-1, 2).T
+    return zeros_of, others_of

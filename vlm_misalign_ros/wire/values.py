@@ -196,7 +196,9 @@ def description_to_values(description: Description) -> Values:
         'text': description.text,
         'mentions': json.dumps({name: m.value for name, m in description.mentions.items()}),
         'scores': json.dumps(description.scores),
-        'further': json.dumps({name: m.value for name, m in description.further.items()}),
+        'further': json.dumps(
+            {name: m.value for name, m in description.further.items()}, ensure_ascii=False
+        ),
         'judgement': description.judgement.value,
         'judgement_score': '' if score is None else repr(score),
         'prompt_id': description.prompt_id,

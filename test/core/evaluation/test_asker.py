@@ -140,6 +140,8 @@ def test_paraphrases_are_asked_about_the_same_pictures_and_their_judgements_kept
     texts = [prompt.text for prompt in paraphrases('', 6)]
     assert [query.prompt.text for query in model.asked[1:]] == texts
     assert len({query.context for query in model.asked}) == 1
+    # The probability of a safe road is that of the frame: no paraphrase asks for it again.
+    assert [query.probed for query in model.asked] == [True] + [False] * 6
     wanted = {
         text: Judgement.UNPARSED
         if 'drive on' in text
@@ -171,6 +173,7 @@ def test_a_contrastive_model_is_shown_pictures_alone(chosen):
         ({'text': 'What?'}, 'm_ask has text, and its model is contrastive'),
         ({'system': 'You drive.'}, 'm_ask has system'),
         ({'paraphrases': 2}, 'm_ask has paraphrases'),
+        ({'frames': 3}, 'm_ask has frames: 3, and its model is contrastive'),
         ({'input': 'objects'}, "m_ask has the input 'objects', and its model is contrastive"),
         ({'input': 'image+objects'}, "the input 'image.objects'"),
     ],

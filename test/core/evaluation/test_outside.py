@@ -27,12 +27,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from maps import plain
 from vlm_misalign_ros.core.evaluation.placing import Claim
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord
-from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.records.store import RECORDS, comparable, difference, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.outside import (
     OutsideMaskParameters,
@@ -304,6 +305,69 @@ def test_of_a_node_that_answers_once_the_order_tells_what_a_wide_tolerance_does_
         assert wrong == 0
         found[once] = right
     assert found[True] > found[False] > 0
+
+
+def in_lockstep(folder, time, late):
+    """Return the records of two frames, and those alone: a model and a mask, told by `time`."""
+    rule = {'topic': '/a', 'rule': 'published', 'time': time, 'latency': 0.2, 'tolerance': 0.1}
+    mask = build_outside(OutsideMaskParameters, {'name': 'segmentation', **rule}, 'mask')
+    session = Session(
+        MonitorParameters(
+            models=('m',),
+            outside=(entry('m', **rule), to_text(mask)),
+            run_folder=str(folder),
+            source=False,
+            instances=False,
+            confidence=False,
+            pictures=0,
+            deadline=5.0,
+        ),
+        log=lambda text: None,
+    )
+    for second in (2, 3):
+        stamp, now = second * NANO, 10.0 * second
+        session.add(stamp, 'labels', LABELS, now)
+        session.add(stamp, 'condition', Applied(Condition(), 0), now, '', ns(now))
+        when = now + 0.2 + late
+        told = stamp + ns(0.25) if time == 'stamp' else None
+        claim = session.outside.claim('vlm:m', 'A car.', told, ns(when))
+        session.answer('vlm:m', claim, when)
+        session.answer('segmentation', Claim(partial(np.zeros_like, LABELS), told, ns(when)), when)
+        session.expire(when + 3.0)
+    session.end(100.0)
+    path = folder / RECORDS
+    return path, [record for record in read_records(path) if isinstance(record, FrameRecord)]
+
+
+@pytest.mark.parametrize('time, offsets', [('arrival', {}), ('stamp', {'segmentation': 0.25})])
+def test_how_long_a_node_took_is_no_difference_between_two_runs(tmp_path, time, offsets):
+    one, records = in_lockstep(tmp_path / 'one', time, 0.0)
+    other, later = in_lockstep(tmp_path / 'other', time, 0.01)
+    assert difference(one, other) == []
+    assert len(records) == len(later) == 2
+    for record, again in zip(records, later, strict=True):
+        assert record.models['m'].status.value == record.segmentation.status.value == 'scored'
+        assert record.offsets == again.offsets == offsets
+        placings = [entry.models['m'].answer.placing for entry in (record, again)]
+        wanted = [0.2, 0.21] if time == 'arrival' else [0.25, 0.25]
+        assert [placing.seconds for placing in placings] == pytest.approx(wanted)
+
+
+def test_by_another_stamp_or_another_rule_an_answer_is_another(tmp_path):
+    """What is left out is the time of the node alone."""
+    _, (record, _) = in_lockstep(tmp_path / 'a', 'arrival', 0.0)
+    _, (stamped, _) = in_lockstep(tmp_path / 's', 'stamp', 0.0)
+
+    def joined_by(frame, **changed):
+        model = frame.models['m']
+        placing = structs.replace(model.answer.placing, **changed)
+        answer = structs.replace(model.answer, placing=placing)
+        return structs.replace(frame, models={'m': structs.replace(model, answer=answer)})
+
+    assert comparable(joined_by(record, seconds=9.0)) == comparable(record)
+    assert comparable(joined_by(record, window=9.0)) != comparable(record)
+    assert comparable(joined_by(record, rule='exact')) != comparable(record)
+    assert comparable(joined_by(stamped, seconds=9.0)) != comparable(stamped)
 
 
 @pytest.mark.parametrize('name', NODES)

@@ -260,3 +260,21 @@ def test_a_picture_is_given_a_few_answers_at_most():
     given = [made.answer('vlm:m', claim(NANO), 0.1) for _ in range(20)]
     assert sum(map(len, given)) == made.MOST
     assert made.counters == {'placed/m': made.MOST, 'surplus/m': 20 - made.MOST}
+
+
+def test_a_picture_that_was_given_up_still_may_be_the_one_that_an_answer_is_about():
+    """Of two pictures nobody knows whose the first answer is: the other's is yet to come."""
+    made = placer(rule('published', latency=1.0, tolerance=0.9, once=True))
+    made.picture(1000 * MS, 1000 * MS, 1.0)
+    made.picture(1100 * MS, 1100 * MS, 1.1)
+    made.answer('vlm:m', claim(arrival=2050 * MS), 2.05)
+    made.picture(2000 * MS, 2000 * MS, 2.06)
+    assert made.expire(2.2) == [] and made.counters == {'ambiguous/m': 1}
+    assert [(one.stamp, one.claim) for one in made.expire(2.9)] == [
+        (1000 * MS, None),
+        (1100 * MS, None),
+    ]
+    # Within 0.1 to 1.9 s after both the picture at 1.1 s and that at 2.0 s.
+    made.answer('vlm:m', claim(arrival=2950 * MS), 2.95)
+    assert [(one.stamp, one.claim) for one in made.expire(9.0)] == [(2000 * MS, None)]
+    assert made.counters == {'ambiguous/m': 2}

@@ -241,6 +241,25 @@ def test_a_run_that_has_ended_is_not_gone_on_with(tmp_path):
         start(tmp_path)
 
 
+def test_the_records_of_a_monitor_that_still_runs_are_left_to_it(tmp_path):
+    first = start(tmp_path)
+    send(first, 0)
+    half = b'{"kind":"frame","sch'
+    with open(tmp_path / RECORDS, 'ab') as stream:
+        stream.write(half)
+    for _ in range(2):
+        with pytest.raises(RecordError, match='is being written by another monitor. end it, or'):
+            start(tmp_path)
+        # What it is about to write whole is not cut off either.
+        assert (tmp_path / RECORDS).read_bytes().endswith(half)
+    first.close()
+    again = start(tmp_path)
+    with pytest.raises(RecordError, match='is being written by another monitor'):
+        start(tmp_path)
+    again.end(1.0)
+    assert again.closed == 1
+
+
 def test_one_that_was_cut_off_in_its_first_line_begins_anew(tmp_path):
     (tmp_path / RECORDS).write_bytes(b'{"kind":"run","sche')
     again = start(tmp_path)

@@ -44,7 +44,7 @@ from vlm_misalign_ros.core.models.calibration import (
     operating_point,
     youden_threshold,
 )
-from vlm_misalign_ros.core.models.factory import load_vlm
+from vlm_misalign_ros.core.models.factory import load_vlm, model_hash, parse
 from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.records.schema import Closing
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
@@ -219,3 +219,11 @@ def test_only_contrastive_models_are_calibrated(checkpoints, frames, tmp_path):
     with pytest.raises(ConfigurationError, match='generative'):
         load_vlm(f'transformers:{checkpoints["llava"]}', calibration=str(tmp_path / 'c.json'))
     assert prompts_hash()
+
+
+def test_other_weights_under_one_name_are_another_model():
+    reference = parse('transformers-clip:openai/clip-vit-base-patch32')
+    plain = model_hash(reference)
+    assert plain == model_hash(reference, '{"attn_implementation": "sdpa"}') == reference.text
+    told = {model_hash(reference, {'revision': name}) for name in ('main', '0123abc')}
+    assert len({plain, *told}) == 3

@@ -392,6 +392,12 @@ def test_a_card_of_another_network_is_refused_as_it_loads(changes, network, name
     assert named in str(raised.value)
 
 
+def test_a_name_among_outputs_that_have_none_is_refused(tmp_path):
+    text = write(tmp_path, 'torchscript', {'name': 'main'}, form='tuple')
+    with pytest.raises(ModelError, match="gives 2 outputs without names; its YAML names 'main'"):
+        load_segmentation(text)
+
+
 def test_a_network_with_nan_is_refused_as_it_loads(tmp_path):
     text = write(tmp_path, 'onnx')
     model = onnx.load(tmp_path / 'net.onnx')

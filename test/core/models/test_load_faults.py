@@ -125,6 +125,15 @@ def test_a_package_that_smolvlm_needs_is_named_with_its_command(tmp_path, monkey
         ('Using `bitsandbytes` needs it: `pip install -U bitsandbytes>=0.46.1`', 'bitsandbytes'),
         ('requires the PyAV library but it was not found', 'PyAV'),
         ('sentencepiece is not installed', 'sentencepiece'),
+        ('`tiktoken` is not installed', 'tiktoken'),
+        ('num2words has not been installed', 'num2words'),
+        (
+            'This modeling file requires the following packages that were not found in your '
+            'environment: flash_attn, einops. Run `pip install flash_attn einops`',
+            'flash-attn',
+        ),
+        ('It wants a library which is not installed', ''),
+        ('Run `pip install git+https://example.org/some/thing`', ''),
         ('cannot import name x from y', ''),
     ],
 )

@@ -23,7 +23,7 @@ from segmenters import MAKERS, make
 
 from vlm_misalign_ros.core.errors import ModelError
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
-from vlm_misalign_ros.core.models.factory import load_segmentation
+from vlm_misalign_ros.core.models.factory import load_segmentation, preprocessing_told
 from vlm_misalign_ros.core.models.preprocessing import Fast, Own
 
 pytestmark = pytest.mark.heavy
@@ -80,6 +80,7 @@ def test_masks_are_those_of_transformers(family, tmp_path, street):
     model = load_segmentation(f'transformers:{folder}', input_height=128)
     own = isinstance(model.preprocessing, Own)
     assert own == (family in OWN), model.preprocessing.told
+    assert model.preprocessing.told in preprocessing_told(model)
     wanted, _ = theirs(family, folder, street, **({} if own else {'do_resize': False}))
     found = model.segment(street)
     assert found.labels.shape == street.shape[:2] and found.labels.dtype == np.uint8

@@ -14,7 +14,10 @@
 
 """Record files: written whole, read back, refused where they are damaged or of another version."""
 
+import errno
+import fcntl
 import json
+import re
 import subprocess
 import sys
 
@@ -67,6 +70,17 @@ def test_what_is_written_is_read_and_an_existing_file_is_left_alone(tmp_path):
     assert list(read_records(path)) == records
     with pytest.raises(RecordError, match='exists'):
         RecordWriter(path)
+
+
+@pytest.mark.parametrize('code', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_a_file_system_has_no_locks_records_are_written_all_the_same(
+    tmp_path, monkeypatch, code
+):
+    def flock(file, how):
+        raise OSError(code, 'none')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    assert list(read_records(write(tmp_path, [frame(1)]))) == [frame(1)]
 
 
 @given(st.integers(0, 10**6))
@@ -198,6 +212,11 @@ def test_the_schema_and_the_tables_are_those_of_the_types():
     if not docs.is_file():
         pytest.skip('docs/data.md comes with the source tree only')
     assert document.tables() in docs.read_text()
+
+
+def test_every_type_that_a_table_leads_to_has_a_table():
+    linked = set(re.findall(r'\[(\w+)\]\(#', document.tables()))
+    assert linked and linked <= {kind.__name__ for kind in document.DOCUMENTED}
 
 
 def test_records_are_what_the_schema_says():

@@ -63,6 +63,13 @@ def test_what_an_ask_leaves_out_is_as_its_model_says():
     ]
 
 
+def test_operating_points_of_pictures_are_for_pictures():
+    clip = {'model': 'miniature:clip', 'calibration': 'own'}
+    with pytest.raises(ConfigurationError, match=r"input 'mask' and the calibration 'own'"):
+        asks({**clip, 'asks': {'plain': {}, 'seen': {'input': 'mask'}}}, 'clip')
+    assert len(asks({'model': 'miniature:clip', 'asks': {'a': {}, 'b': {'input': 'mask'}}})) == 2
+
+
 def test_the_monitor_expects_every_ask():
     found = configuration(
         {

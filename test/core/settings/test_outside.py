@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.settings.outside import (
 )
 
 PUBLISHED = {'topic': '/vlm/response', 'rule': 'published', 'latency': 0.8, 'tolerance': 0.04}
+NEAREST = {'topic': '/vlm/response', 'rule': 'nearest_before', 'bound': 5.0}
 
 
 def parse(vlms, mode='live', **more):
@@ -66,14 +67,18 @@ def test_the_lexicon_of_the_run_goes_for_models_outside_too():
     assert read_outside(chosen.monitor.outside)['theirs'].lexicon == 'my.yaml'
 
 
-def test_in_an_evaluation_published_goes_by_arrival_and_one_picture_is_in_flight():
-    chosen = parse({'theirs': PUBLISHED}, 'evaluation')
+@pytest.mark.parametrize('theirs', [PUBLISHED, NEAREST], ids=lambda chosen: chosen['rule'])
+@pytest.mark.parametrize('untold', [{}, {'time': ''}], ids=['no time', 'empty'])
+def test_in_an_evaluation_time_of_day_is_arrival_and_one_picture_is_in_flight(theirs, untold):
+    theirs = {**theirs, **untold}
+    chosen = parse({'theirs': theirs}, 'evaluation')
     assert chosen.outside[0].time == 'arrival'
-    assert parse({'theirs': PUBLISHED}).outside[0].time == ''
+    assert parse({'theirs': theirs}).outside[0].time == ''
     with pytest.raises(ConfigurationError, match='max_in_flight.*is 2, and answers of theirs'):
-        parse({'theirs': PUBLISHED}, 'evaluation', replay={'dataset': 'd'})
-    # Stamps that are copied need none of that.
-    parse({'theirs': {'topic': '/a'}}, 'evaluation', replay={'dataset': 'd'})
+        parse({'theirs': theirs}, 'evaluation', replay={'dataset': 'd'})
+    # Stamps that are copied, or are of the replay's time, need none of that.
+    for told in ({'topic': '/a'}, {**theirs, 'time': 'stamp'}):
+        parse({'theirs': told}, 'evaluation', replay={'dataset': 'd'})
 
 
 def test_text_and_back():

@@ -19,6 +19,14 @@ import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.configuration import parse
+from vlm_misalign_ros.core.settings.fixed import FIXED
+from vlm_misalign_ros.core.settings.nodes import (
+    CorruptionParameters,
+    MonitorParameters,
+    RecorderParameters,
+    VlmParameters,
+)
+from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.settings.params_file import with_params_file
 
 BARE = {
@@ -92,6 +100,63 @@ def test_what_is_for_all_reaches_those_that_have_it(lay):
     chosen = parse(data)
     for node in (chosen.monitor, chosen.corruption, chosen.segmentation, chosen.vlms[0]):
         assert node.reliability == 'reliable'
+
+
+@pytest.mark.parametrize('pattern', ['/**', '/*'])
+def test_what_is_for_all_leaves_what_the_run_sets_itself(lay, pattern):
+    """A stack's file gives its own nodes a name, a source and a seed."""
+    fixed = sorted({name for names in FIXED.values() for name in names})
+    meant = {**dict.fromkeys(fixed, 'lidar'), 'reliability': 'reliable'}
+    data = lay(yaml.safe_dump({pattern: {'ros__parameters': meant}}), record=True)
+    assert all(
+        name not in section or name not in FIXED[kind]
+        for kind, section in (
+            (MonitorParameters, data['monitor']),
+            (RecorderParameters, data['recorder']),
+            (CorruptionParameters, data['corruption']),
+            (VlmParameters, data['vlms']['clip']),
+        )
+        for name in fixed
+    )
+    assert data['monitor']['reliability'] == data['vlms']['clip']['reliability'] == 'reliable'
+
+
+@pytest.mark.parametrize('kind', FIXED)
+def test_what_the_run_sets_itself_is_refused_of_a_node_that_is_named(lay, kind):
+    node = {
+        MonitorParameters: 'monitor',
+        RecorderParameters: 'recorder',
+        CorruptionParameters: 'corruption',
+        VlmParameters: 'vlm_clip',
+    }[kind]
+    assert set(FIXED[kind]) <= {entry.name for entry in table(kind)}
+    for name in FIXED[kind]:
+        text = f'{node}: {{ros__parameters: {{{name}: x}}}}'
+        with pytest.raises(ConfigurationError, match=f"'{name}' of .* is set by the run itself"):
+            parse(lay(text, record=True))
+
+
+@pytest.mark.parametrize(
+    'wrong, words',
+    [
+        ({'vlms': ['a']}, "section 'vlms' is"),
+        ({'vlms': {1: {'model': 'miniature:clip'}}}, "section 'vlms' is"),
+        ({'monitor': 3}, "section 'monitor' is 3"),
+        ({'qos_overrides': 3}, "section 'qos_overrides' is 3"),
+        ({'qos_overrides': {'/a': 3}}, "section 'qos_overrides' is 3"),
+        ({'qos_overrides': {'/a': {'publisher': [3]}}}, "section 'qos_overrides' is"),
+    ],
+)
+def test_a_section_of_another_form_is_named(lay, wrong, words):
+    text = '/**: {ros__parameters: {reliability: reliable, qos_overrides./a.publisher.depth: 2}}'
+    with pytest.raises(ConfigurationError) as caught:
+        parse(lay(text, **wrong))
+    assert words in str(caught.value)
+
+
+def test_an_empty_section_of_overrides_is_none(lay):
+    text = '/**: {ros__parameters: {qos_overrides./a.publisher.depth: 2}}'
+    assert lay(text, qos_overrides=None)['qos_overrides'] == {'/a': {'publisher': {'depth': 2}}}
 
 
 def test_a_later_entry_lies_over_an_earlier_one(lay):

@@ -89,7 +89,7 @@ class Asker:
 
     def _judge(self, query: Query, prompt: Prompt) -> Judgement:
         try:
-            return self._model.describe(replace(query, prompt=prompt)).judgement
+            return self._model.describe(replace(query, prompt=prompt, probed=False)).judgement
         except NothingSaid:
             return Judgement.UNPARSED
 
@@ -153,6 +153,12 @@ def prompt_of(ask: Ask, kind: Kind) -> Prompt | None:
                     f'{ask.name} has {name}, and its model is contrastive: it reads no words',
                     'leave it out; `prompt` names a prompt set',
                 )
+        if chosen.frames:
+            raise ConfigurationError(
+                f'{ask.name} has frames: {chosen.frames}, and its model is contrastive: it is '
+                'shown one picture',
+                'leave it out',
+            )
         if ask.input.worded:
             raise ConfigurationError(
                 f'{ask.name} has the input {ask.input.value!r}, and its model is contrastive',

@@ -26,12 +26,11 @@ import numpy as np
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.evaluation.parts import IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE
+from vlm_misalign_ros.core.records.times import IN_RESULTS
 from vlm_misalign_ros.core.types import Applied, Passed
 
 _TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
 """Parts of which a message tells the checksum."""
-_TIMES = ('latency', 'waited', 'age', 'cached', 'placing')
-"""Fields that are no content: a looped recording has the same frame described in other times."""
 PASSED = 'passed over'
 """The content of whatever says that a frame was passed over, for which reason ever."""
 _PLAIN = (str, int, float, bool, type(None))
@@ -78,7 +77,7 @@ def _spelled(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return fingerprint(value)
     if is_dataclass(value) and not isinstance(value, type):
-        names = (entry.name for entry in fields(value) if entry.name not in _TIMES)
+        names = (entry.name for entry in fields(value) if entry.name not in IN_RESULTS)
         return ','.join([f'{name}={_spelled(getattr(value, name))}' for name in names])
     if isinstance(value, Mapping):
         if all(isinstance(entry, _PLAIN) for entry in value.values()):

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.placing import Claim, Placer, Settled
 from vlm_misalign_ros.core.evaluation.rules import Rule
 from vlm_misalign_ros.core.models.outside import OutsideReader, bounded
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.settings.outside import MASK, OutsideVlmParameters, read_outside
+from vlm_misalign_ros.core.settings.outside import MASK, STAMP, OutsideVlmParameters, read_outside
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Applied, Description, Unplaced
 
@@ -120,8 +120,9 @@ class Outside:
                     placing=one.placing,
                     latency=value.latency or one.seconds,
                 )
-            elif isinstance(value, np.ndarray):
-                # An answer says itself how far it lies from its picture.
+            elif isinstance(value, np.ndarray) and one.placing and one.placing.time == STAMP:
+                # An answer says itself how far it lies from its picture. By arrival that is how
+                # long the node took, and no distance of stamps.
                 offset = one.offset
             yield Placed(one.stamp, one.part, value, one.publisher, offset)
 

@@ -225,7 +225,9 @@ class Placer:
         shown, given = self._shown[entry.by], self._given[part]
         places = list(candidates(shown.times, entry.stretch))
         if self._rules[part].once:
-            places = [p for p in places if not given.get(shown.stamps[p])] or places
+            # Given up is not answered: the answer to such a picture may be still to come.
+            answered = [0 < given.get(shown.stamps[p], 0) < self.MOST for p in places]
+            places = [p for p, had in zip(places, answered, strict=True) if not had] or places
         if not places or self._may_be_before(entry, shown, places[0]):
             self._stray(part, entry, shown)
             return

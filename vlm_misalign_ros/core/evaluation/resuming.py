@@ -30,12 +30,9 @@ from vlm_misalign_ros.core.records.account import AccountingRecord, GapRecord
 from vlm_misalign_ros.core.records.ending import ENDING
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
-from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
+from vlm_misalign_ros.core.settings.nodes import FREE, EvaluationParameters
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import format_stamp
-
-_FREE = ('limits', 'minimum_coverage', 'minimum_scenes', 'pictures', 'window')
-"""Parameters that decide nothing of what a record says."""
 
 
 def fingerprint(parameters: EvaluationParameters) -> str:
@@ -43,7 +40,7 @@ def fingerprint(parameters: EvaluationParameters) -> str:
     values = {
         entry.name: getattr(parameters, entry.name)
         for entry in table(EvaluationParameters)
-        if entry.name not in _FREE
+        if entry.name not in FREE
     }
     text = json.dumps(values, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -120,6 +120,7 @@ class ContrastiveModel:
         self._name = reference.text
         self._reference = reference
         self._calibration = options.calibration
+        self._model_kwargs = options.model_kwargs
         self._prompt = options.prompt or DEFAULT
         self._embedded: dict[str, _Embedded] = {}
         with backend.loading(reference.text, reference.directory):
@@ -152,7 +153,7 @@ class ContrastiveModel:
             if self._calibration:
                 points = calibration.load(
                     calibration.path_of(self._calibration, self._reference.directory),
-                    model_hash(self._reference),
+                    model_hash(self._reference, self._model_kwargs),
                     prompts_hash(prompt),
                 ).points
             self._embedded[prompt] = self._embed_set(sets, points)

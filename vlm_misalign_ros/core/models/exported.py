@@ -100,6 +100,11 @@ def _scores_of(output: Any, name: str) -> torch.Tensor:
             )
         output = output[name] if name else next(iter(output.values()))
     elif isinstance(output, (tuple, list)):
+        if name and len(output) > 1:
+            raise ModelError(
+                f'the network gives {len(output)} outputs without names; its YAML names {name!r}',
+                'leave out name, and the first is taken; or export it with one output',
+            )
         output = output[0]
     if not isinstance(output, torch.Tensor):
         raise ModelError(f'the network answers with a {type(output).__name__}', 'no tensor')

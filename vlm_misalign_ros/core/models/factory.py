@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,7 @@ from vlm_misalign_ros.core.models.families import (
 )
 from vlm_misalign_ros.core.models.files import files_hash, weights_hash
 from vlm_misalign_ros.core.models.label_maps import ClassMap, class_map
+from vlm_misalign_ros.core.models.library_options import Options, model_options
 from vlm_misalign_ros.core.types import Kind, Role
 
 
@@ -58,9 +60,20 @@ def check(reference: ModelReference, role: Role) -> None:
     FAMILIES.load(reference.family).check(reference, role)
 
 
-def model_hash(reference: ModelReference) -> str:
-    """Return the hash of a local model's files, or the string that names another one."""
-    return local_hash(reference) or reference.text
+_PLACES = ('revision', 'subfolder', 'variant')
+"""What in model_kwargs chooses other weights under the same name."""
+
+
+def model_hash(reference: ModelReference, model_kwargs: Options | str = '') -> str:
+    """
+    Return the hash of a local model's files, or the string that names another one.
+
+    Where `model_kwargs` choose a revision, a subfolder or a variant, these stand before it.
+    """
+    named = local_hash(reference) or reference.text
+    given = model_options(model_kwargs)
+    chosen = {name: given[name] for name in _PLACES if name in given}
+    return f'{json.dumps(chosen, sort_keys=True)} of {named}' if chosen else named
 
 
 def local_hash(reference: ModelReference) -> str:
@@ -131,6 +144,12 @@ def classes_told(model: CheckedSegmentation) -> str:
     """Return in words what a model tells of the 19 classes; empty where that is everything."""
     classes = getattr(model, 'classes', None)
     return classes.told(model.text) if isinstance(classes, ClassMap) else ''
+
+
+def preprocessing_told(model: CheckedSegmentation) -> str:
+    """Return in words how a model is given pictures, and why; empty where nothing was chosen."""
+    way = getattr(model, 'preprocessing', None)
+    return '' if way is None else f'preprocessing of {model.text}: {way.told}'
 
 
 def load_vlm(model: str, **options: Any) -> CheckedVlm:

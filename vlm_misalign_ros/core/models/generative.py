@@ -115,7 +115,8 @@ class GenerativeModel:
         with torch.inference_mode():
             inputs = self._inputs(pictures, words, query.system)
             tokens, chances = self._decoder.answer(inputs, self._max_new_tokens)
-            safe = self._probability_of_yes(pictures, query, prompt) if self._uncertainty else None
+            probed = self._uncertainty and query.probed
+            safe = self._probability_of_yes(pictures, query, prompt) if probed else None
         asked = inputs['input_ids'][0]
         if len(tokens) >= len(asked) and torch.equal(tokens[: len(asked)], asked):
             tokens = tokens[len(asked) :]

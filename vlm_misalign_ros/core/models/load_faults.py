@@ -35,12 +35,16 @@ _PACKAGES = {
 """Names on the package index of modules that are called otherwise there."""
 _MISSING = (
     re.compile(r"No module named '([\w.]+)'"),
+    re.compile(r'packages that were not found in your environment: ([\w.-]+)'),
     re.compile(r'[Pp]ackage `([\w.-]+)` is required'),
-    re.compile(r'requires (?:the )?`?([\w.-]+)`? (?:library|package)'),
+    re.compile(r'requires (?:the )?`?([\w.-]+)`? (?:library|package)\b'),
     re.compile(r'requires `?([\w.-]+)`?: `?pip install'),
-    re.compile(r'pip install (?:-U |--upgrade |-q )*[`\'"]?([A-Za-z][\w.-]*)'),
-    re.compile(r'([\w.-]+) (?:seems to be |is )?not (?:been )?installed'),
+    # An address (git+https://...) is no name.
+    re.compile(r'pip install (?:-U |--upgrade |-q )*[`\'"]?([A-Za-z][\w.-]*)(?![\w.+:/-])'),
+    re.compile(r'[`\'"]?([\w.-]+)[`\'"]? (?:(?:seems to be|is|has) )?not (?:been )?installed'),
 )
+_WORDS = frozenset({'following', 'has', 'is', 'it', 'that', 'this', 'was', 'which'})
+"""What stands where a name might, and is none: nobody is told to install it."""
 _MEMORY = re.compile(r'out of memory|cannot allocate memory|not enough memory|bad_alloc', re.I)
 _MEMORY_REMEDY = (
     'give a smaller model, dtype: bfloat16 or another device; a VLM of transformers takes a '
@@ -139,5 +143,7 @@ def missing_package(said: str) -> str:
     for pattern in _MISSING:
         if match := pattern.search(said):
             name = match.group(1).rstrip('.')
+            if name.lower() in _WORDS:
+                continue
             return _PACKAGES.get(name, _PACKAGES.get(name.split('.')[0], name.split('.')[0]))
     return ''

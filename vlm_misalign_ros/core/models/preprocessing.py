@@ -269,9 +269,9 @@ def proven(fast: Fast, processor: Any, picture: np.ndarray) -> str:
 
 def choose(
     processor: Any, fast: Fast, answer: Callable[[Prepared], object], aspect: tuple[int, int]
-) -> tuple[Preprocessing, str]:
+) -> Preprocessing:
     """
-    Return the fast way where it is proven for a checkpoint, else its processor; and why not.
+    Return the fast way where it is proven for a checkpoint, else its processor, which says why.
 
     `answer` is the network, tried at the size that a picture of `aspect` (H, W) is given; that it
     takes that size is part of the proof.
@@ -288,6 +288,4 @@ def choose(
         except Exception as error:  # networks refuse a size in any way
             cause = ' '.join(str(error).split())[:120]
             reason = f'the network takes no input of {columns} x {rows} ({cause})'
-    if reason:
-        return Own(processor, fast.device, fast.dtype, reason), reason
-    return fast, ''
+    return Own(processor, fast.device, fast.dtype, reason) if reason else fast

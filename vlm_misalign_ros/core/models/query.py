@@ -41,6 +41,8 @@ class Query:
     """What the segmentation made of the frame, for what reads the mask itself."""
     camera: Camera | None = None
     """The camera of the frame, where it is known."""
+    probed: bool = True
+    """Whether the probability of a safe road is asked for, too: once a frame is enough."""
 
     @property
     def picture(self) -> np.ndarray:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ from vlm_misalign_ros.core.models.preprocessing import (
 )
 from vlm_misalign_ros.core.types import Segmented
 
-_LOG = logging.getLogger(__name__)
 _TRIAL = (256, 512)
 """Height and width of a picture as wide as a driving scene."""
 _ENLARGED = ('mask2former', 'eomt', 'eomt_dinov3', 'videomt')
@@ -111,9 +109,7 @@ class SegmentationModel:
             self._extra = self._task(place, shared)
             processor = _Pixels(processor)
         fast = Fast(Values.of(processor), options.input_height, self._device, self._dtype)
-        self.preprocessing, reason = choose(processor, fast, self._answer, _TRIAL)
-        if reason:
-            _LOG.info('model %r: preprocessing is %s', self._name, self.preprocessing.told)
+        self.preprocessing = choose(processor, fast, self._answer, _TRIAL)
         if isinstance(self.preprocessing, Own):
             self.preprocessing.check_view((*_TRIAL, 3), self._name)
 

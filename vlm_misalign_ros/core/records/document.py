@@ -30,7 +30,7 @@ import msgspec
 
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records import account, clean, confidence, schema, truths
+from vlm_misalign_ros.core.records import account, clean, confidence, placing, schema, truths
 
 SCHEMA_FILE = PACKAGE / 'core' / 'records' / 'records.schema.json'
 DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
@@ -45,6 +45,7 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     clean.CleanMaskEntry,
     schema.ModelEntry,
     schema.AnswerEntry,
+    placing.PlacingEntry,
     clean.CleanEntry,
     schema.ScoreEntry,
     Counts,
@@ -65,6 +66,7 @@ _SOURCES = tuple(
         'records/account.py',
         'records/clean.py',
         'records/confidence.py',
+        'records/placing.py',
         'metrics/counts.py',
     )
 )

@@ -33,6 +33,7 @@ import msgspec
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
 from vlm_misalign_ros.core.records.store import RECORDS
+from vlm_misalign_ros.core.settings.nodes import JUDGING
 
 ENDING = 'ending.json'
 """The name of the file in a run folder."""
@@ -41,7 +42,6 @@ TOLD = Path('log', 'told.json')
 MANIFEST = 'manifest.json'
 EXPECTED = 'expected_frames'
 """Key of the manifest: frames that the run has to close; 0 where it has no end."""
-_JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes', 'truth')
 
 
 class Ending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ def _deciding(manifest: dict[str, Any]) -> list[Any]:
     configuration = configuration if isinstance(configuration, dict) else {}
     values = evaluation_settings(manifest) or {}
     return [
-        {name: values[name] for name in _JUDGING if name in values},
+        {name: values[name] for name in (*JUDGING, 'truth') if name in values},
         configuration.get('segmentation') not in (None, False),
         manifest.get(EXPECTED),
         manifest.get('language'),

@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
+    FREE,
     EvaluationParameters,
     SegmentationParameters,
     VlmParameters,
@@ -50,8 +51,8 @@ from vlm_misalign_ros.core.settings.nodes import (
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import NANO, format_stamp, parse_stamp
 
-_FREE = ('models', 'pictures', 'window', 'minimum_coverage', 'minimum_scenes', 'limits')
-"""Settings of the evaluation that change no record."""
+_FREE = (*FREE, 'models')
+"""Settings of the evaluation that may differ; models are compared by what they are."""
 _FREE_OF_MODELS = (
     'model',
     'calibration',

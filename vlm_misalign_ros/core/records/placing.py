@@ -31,7 +31,8 @@ class PlacingEntry(msgspec.Struct, frozen=True):
     time: str
     """By which of its times: its `stamp`, or its `arrival`."""
     seconds: float
-    """From the picture's time to the answer's; negative where the answer's is before it."""
+    """From the picture's time to the answer's; negative where the answer's is before it. By
+    arrival never part of what is compared between runs."""
     window: float
     """Seconds in which a picture would have fitted; it was the only one in them."""
 

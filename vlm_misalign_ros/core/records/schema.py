@@ -287,8 +287,8 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     epoch: int = 0
     """How often time had jumped back before: stamps are unique within an epoch."""
     offsets: dict[str, float] = msgspec.field(default_factory=dict)
-    """Seconds by which parts of the ground truth, or a mask from outside, lie behind the picture,
-    where not at 0."""
+    """Seconds by which stamps of parts of the ground truth, or of a mask from outside that was
+    joined by its stamp, lie behind the picture's, where not at 0."""
     protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
     """How the frames of the source hang together in time; absent for single frames, and where
     nothing told it."""

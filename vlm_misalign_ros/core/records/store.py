@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,22 +33,30 @@ from vlm_misalign_ros.core.records.schema import (
     to_plain,
 )
 from vlm_misalign_ros.core.records.settled import Settlement
+from vlm_misalign_ros.core.records.times import without_times
 
 RECORDS = 'records.jsonl'
 """The name of the file in a run folder."""
 MAX_DIFFERENCES = 20
-_TIMES = ('timing',)
 _FRAME, _DOUBLED = b'"frame"', b'"doubled"'
 _HEAD = 24
 """Bytes of a line within which its kind stands."""
 
 
+_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system says that has no locks."""
+
+
 class RecordWriter:
-    """Appends records to a file; each is whole on disk's cache when `write` returns."""
+    """
+    Appends records to a file; each is whole on disk's cache when `write` returns.
+
+    As long as it is open nobody else's writer gets the file, but on file systems without locks.
+    """
 
     def __init__(self, path: Path, resume: bool = False) -> None:
         """
-        Create the file; RecordError when it exists or cannot be created.
+        Create the file; RecordError when it exists, cannot be created or is being written.
 
         With `resume` go on with one that is there, behind its last whole line.
         """
@@ -56,13 +66,30 @@ class RecordWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | create, 0o644)
-            if resume:
-                self._size = sum(len(line) for _, line in _lines(path))
-                os.ftruncate(self._file, self._size)
         except FileExistsError as error:
             raise RecordError(f'{path} exists', 'choose another run folder') from error
         except OSError as error:
             raise _unwritable(path, error) from error
+        try:
+            self._take(resume)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _take(self, resume: bool) -> None:
+        """Keep others from the open file, and cut off the half line that a crash has left."""
+        try:
+            _lock(self._file)
+            if resume:
+                self._size = sum(len(line) for _, line in _lines(self._path))
+                os.ftruncate(self._file, self._size)
+        except BlockingIOError as error:
+            raise RecordError(
+                f'{self._path} is being written by another monitor',
+                'end it, or choose another run folder',
+            ) from error
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
 
     def write(self, record: Record) -> None:
         """Append one record; RecordError when the disk is full, with no half line left."""
@@ -90,6 +117,15 @@ class RecordWriter:
         finally:
             os.close(self._file)
             self._file = -1
+
+
+def _lock(file: int) -> None:
+    """Lock an open file until it is closed; BlockingIOError where another has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
 
 
 def _unwritable(path: Path, error: OSError) -> RecordError:
@@ -163,7 +199,7 @@ def read_frames(path: Path) -> Iterator[FrameRecord]:
 
 def comparable(record: FrameRecord) -> dict[str, Any]:
     """Return a frame's record without its times, as plain data."""
-    return {key: value for key, value in to_plain(record).items() if key not in _TIMES}
+    return without_times(to_plain(record))
 
 
 def _frames(path: Path) -> dict[str, dict[str, Any]]:

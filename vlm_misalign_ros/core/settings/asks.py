@@ -89,6 +89,10 @@ class Asked(Protocol):
         """Return the string of the model."""
 
     @property
+    def calibration(self) -> str:
+        """Return the file of operating points, or `own`; empty for none."""
+
+    @property
     def asks(self) -> tuple[str, ...]:
         """Return a JSON object each, parameters by the name of the ask."""
 
@@ -111,7 +115,7 @@ def asks_of(vlm: Asked) -> tuple[Ask, ...]:
         chosen = build(AskParameters, {**own, **_apart(values)}, where)
         if reads_masks(vlm.model):
             chosen = _of_mask(chosen, where)
-        _check(chosen, where)
+        _check(chosen, where, vlm.calibration)
         found.append(Ask(vlm.name if len(asks) == 1 else f'{vlm.name}_{name}', chosen))
     refuse_collisions([ask.name for ask in found])
     return tuple(found)
@@ -138,7 +142,13 @@ def _of_mask(chosen: AskParameters, where: str) -> AskParameters:
     return wanted
 
 
-def _check(chosen: AskParameters, where: str) -> None:
+def _check(chosen: AskParameters, where: str, calibration: str) -> None:
+    if calibration and chosen.input != Input.IMAGE.value:
+        raise ConfigurationError(
+            f'{where} has the input {chosen.input!r} and the calibration {calibration!r}, which '
+            'was made on camera pictures',
+            'leave the calibration out, or ask with input: image',
+        )
     if chosen.text and chosen.prompt:
         raise ConfigurationError(
             f'{where} has the prompt {chosen.prompt!r} and a text', 'give one of them'

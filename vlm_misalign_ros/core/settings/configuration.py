@@ -31,6 +31,8 @@ from vlm_misalign_ros.core.settings import self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.degrading import scenario_of
+from vlm_misalign_ros.core.settings.fixed import refuse_fixed
+from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
     CorruptionParameters,
@@ -204,14 +206,6 @@ def _scalar(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any
     return value
 
 
-def _reject(section: dict[str, Any], where: str, taken: Sequence[str]) -> None:
-    for name in taken:
-        if name in section:
-            raise ConfigurationError(
-                f'parameter {name!r} of {where} is set by the run itself', 'leave it out'
-            )
-
-
 def parse(data: Mapping[str, Any]) -> Configuration:
     """
     Return the typed configuration made from a mapping.
@@ -299,6 +293,12 @@ class _Sections:
 
     def vlms(self) -> tuple[VlmParameters, ...]:
         found = []
+        monitor = _section(self._data, 'monitor')
+        # Who judges by the mask sees it through the camera of the run.
+        names = [entry.name for entry in dataclasses.fields(CameraParameters)]
+        seen = {name: monitor[name] for name in names if name in monitor}
+        told = dataclasses.asdict(build(CameraParameters, seen, 'monitor'))
+        told['confidence'] = monitor.get('confidence', True)
         for name, values in _section(self._data, 'vlms').items():
             if not NAME.fullmatch(name) or name == MASK:
                 raise ConfigurationError(
@@ -308,14 +308,8 @@ class _Sections:
             chosen = _section({name: values}, name)
             if is_outside(chosen):
                 continue
-            _reject(chosen, f'vlms.{name}', ('name', 'lexicon', 'source', 'confidence'))
-            told = _section(self._data, 'monitor').get('confidence', True)
-            fixed = {
-                'name': name,
-                'lexicon': self._lexicon,
-                'source': not self._live,
-                'confidence': told,
-            }
+            fixed = {'name': name, 'lexicon': self._lexicon, 'source': not self._live, **told}
+            refuse_fixed(VlmParameters, chosen, f'vlms.{name}')
             values = {**self._taking, **chosen, **fixed}
             if 'asks' in chosen:
                 values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')
@@ -351,7 +345,7 @@ class _Sections:
 
     def corruption(self) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
-        _reject(chosen, 'corruption', ('seed', 'follow_source'))
+        refuse_fixed(CorruptionParameters, chosen, 'corruption')
         if chosen.get('scenario') and not self._live:
             raise ConfigurationError(
                 "parameter 'scenario' of corruption is given in an evaluation",
@@ -375,7 +369,7 @@ class _Sections:
             'segmentation': segmentation or any(entry.name == MASK for entry in outside),
             'outside': [to_text(entry) for entry in outside],
         }
-        _reject(chosen, 'monitor', (*fixed, 'run_folder'))
+        refuse_fixed(MonitorParameters, chosen, 'monitor')
         defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
         values = {**defaults, **self._reliability, **chosen, **fixed}
         return build(MonitorParameters, values, 'monitor')
@@ -392,7 +386,7 @@ class _Sections:
             'source': not self._live,
             'outside': [to_text(entry) for entry in outside],
         }
-        _reject(chosen, 'recorder', (*fixed, 'path'))
+        refuse_fixed(RecorderParameters, chosen, 'recorder')
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
         asked |= {name: monitor[name] for name in ('image_transport',) if name in monitor}
         values = {**self._reliability, **asked, **chosen, **fixed}

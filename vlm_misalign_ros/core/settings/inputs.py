@@ -43,7 +43,35 @@ class TransportParameters:
 
 
 @dataclass(frozen=True)
-class InputParameters(TransportParameters):
+class MountParameters:
+    """Where the camera is on the vehicle, which no camera_info tells."""
+
+    camera_height: float = parameter(
+        1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
+    )
+    camera_pitch: float = parameter(
+        0.038,
+        'radians, positive looking down, where no camera/source tells',
+        minimum=-1,
+        maximum=1,
+    )
+
+
+@dataclass(frozen=True)
+class CameraParameters(MountParameters):
+    """By what a camera_info is read: one camera to whoever judges by it."""
+
+    camera_image: str = parameter(
+        'auto',
+        'what camera/image_raw is, where no camera/source tells of the camera: raw (K and '
+        'distortion of camera_info), rectified (its P), or auto: rectified where the name of its '
+        'topic says so (image_rect)',
+        choices=CAMERA_IMAGES,
+    )
+
+
+@dataclass(frozen=True)
+class InputParameters(TransportParameters, CameraParameters):
     """How they travel, and what they mean."""
 
     label_encoding: str = parameter(
@@ -56,8 +84,8 @@ class InputParameters(TransportParameters):
         'auto',
         'what the values of ground_truth/instances mean: cityscapes (label id * 1000 + k), carla '
         '(its instance camera: tag in red, object in green and blue), gazebo (labels_map of its '
-        "panoptic camera: label in blue), ids (an object's number; the labels say what it is), or "
-        'auto: by the type of the map, colours being carla',
+        "panoptic camera: label in blue, by label_encoding), ids (an object's number; the labels "
+        'say what it is), or auto: by the type of the map, colours being carla',
         choices=INSTANCE_ENCODINGS,
     )
     depth_encoding: str = parameter(
@@ -65,11 +93,4 @@ class InputParameters(TransportParameters):
         'what the values of ground_truth/depth mean: metric (16UC1 millimetres, 32FC1 metres), or '
         'carla (the colours of its depth camera: (R + 256 G + 65536 B) / (2^24 - 1) km)',
         choices=DEPTH_ENCODINGS,
-    )
-    camera_image: str = parameter(
-        'auto',
-        'what camera/image_raw is, where no camera/source tells of the camera: raw (K and '
-        'distortion of camera_info), rectified (its P), or auto: rectified where the name of its '
-        'topic says so (image_rect)',
-        choices=CAMERA_IMAGES,
     )

@@ -26,7 +26,9 @@ from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.inputs import (
     SELF_CONSISTENCY,
+    CameraParameters,
     InputParameters,
+    MountParameters,
     TransportParameters,
 )
 from vlm_misalign_ros.core.settings.libraries import LibraryParameters
@@ -117,7 +119,9 @@ class SegmentationParameters(ManagedParameters):
 
 
 @dataclass(frozen=True)
-class VlmParameters(ManagedParameters, LibraryParameters, ServerParameters, AskParameters):
+class VlmParameters(
+    ManagedParameters, LibraryParameters, ServerParameters, AskParameters, CameraParameters
+):
     """Parameters of a VLM node: those of its ask, of a server, of a library, then its own."""
 
     name: str = parameter('', 'name of the model in topics and records')
@@ -173,7 +177,7 @@ class VlmParameters(ManagedParameters, LibraryParameters, ServerParameters, AskP
 
 
 @dataclass(frozen=True)
-class TruthParameters:
+class TruthParameters(MountParameters):
     """What decides what is true of a frame."""
 
     minimum_area: float = parameter(
@@ -194,15 +198,6 @@ class TruthParameters:
         minimum=0,
         maximum=1,
     )
-    camera_height: float = parameter(
-        1.22, 'metres above the road, where no camera/source tells', minimum=0.1, maximum=10
-    )
-    camera_pitch: float = parameter(
-        0.038,
-        'radians, positive looking down, where no camera/source tells',
-        minimum=-1,
-        maximum=1,
-    )
     unlabelled_share: float = parameter(
         0.2,
         'share of the scene (without hood and border) that may be unlabelled or outside the '
@@ -217,6 +212,12 @@ class TruthParameters:
         minimum=0,
         maximum=1,
     )
+
+
+JUDGING = ('limits', 'minimum_coverage', 'minimum_scenes')
+"""Parameters of the evaluation that decide a verdict, and nothing of what a record says."""
+FREE = (*JUDGING, 'pictures', 'window')
+"""Parameters of the evaluation that decide nothing of what a record says."""
 
 
 @dataclass(frozen=True)

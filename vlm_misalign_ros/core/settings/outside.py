@@ -223,8 +223,9 @@ def outside_entries(
                 raise ConfigurationError(
                     f'parameter {fixed!r} of {where} is set by the run itself', 'leave it out'
                 )
-        own = not live and entry.get('rule') == PUBLISHED
-        values = {**({'time': ARRIVAL} if own else {}), **entry, 'name': name}
+        untold = not entry.get('time') and entry.get('rule') in (PUBLISHED, NEAREST_BEFORE)
+        own = {'time': ARRIVAL} if untold and not live else {}
+        values = {**entry, **own, 'name': name}
         if name == MASK:
             found.append(build_outside(OutsideMaskParameters, values, where))
         else:

@@ -30,6 +30,7 @@ import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters
+from vlm_misalign_ros.core.settings.fixed import FIXED
 from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
@@ -90,8 +91,10 @@ def _nodes(data: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
     if not isinstance(data.get('segmentation'), dict) or is_outside(data['segmentation']):
         idle.add('segmentation')
     yield from ((name, kind) for name, kind in _NODES.items() if name not in idle)
-    for name, chosen in (data.get('vlms') or {}).items():
-        if isinstance(chosen, dict) and not is_outside(chosen):
+    # What is no mapping, or no name, is refused where all sections are.
+    vlms = data.get('vlms')
+    for name, chosen in vlms.items() if isinstance(vlms, dict) else ():
+        if isinstance(name, str) and isinstance(chosen, dict) and not is_outside(chosen):
             yield f'{VLM}{name}', VlmParameters
 
 
@@ -149,8 +152,13 @@ def _expression(pattern: str) -> re.Pattern[str]:
 def _lay(
     result: dict[str, Any], node: str, kind: type, parameters: Mapping[str, Any], exact: str
 ) -> None:
-    """Lay parameters over the section of a node; `exact` names what is for this node alone."""
-    names = [entry.name for entry in table(kind)]
+    """
+    Lay parameters over the section of a node; `exact` names what is for this node alone.
+
+    What the run sets itself is none that a node of a pattern has: a stack's file means others.
+    """
+    passed = () if exact else FIXED.get(kind, ())
+    names = [entry.name for entry in table(kind) if entry.name not in passed]
     for name, value in parameters.items():
         if name == 'use_sim_time':
             result[name] = value
@@ -174,11 +182,16 @@ def _section(result: dict[str, Any], node: str) -> dict[str, Any]:
     if node not in _NODES:
         found = result['vlms'][node.removeprefix(VLM)]
         return found
-    if result.get(node) is None:
-        result[node] = {}
-    if not isinstance(result[node], dict):
-        raise ConfigurationError(f'section {node!r} is {result[node]!r}', 'expected a mapping')
-    found = result[node]
+    return _mapping(result, node, node)
+
+
+def _mapping(place: dict[str, Any], name: str, section: str) -> dict[str, Any]:
+    """Return the mapping `name` in a mapping of a section, made where there is none."""
+    if place.get(name) is None:
+        place[name] = {}
+    if not isinstance(place[name], dict):
+        raise ConfigurationError(f'section {section!r} is {place[name]!r}', 'expected a mapping')
+    found: dict[str, Any] = place[name]
     return found
 
 
@@ -186,5 +199,7 @@ def _override(result: dict[str, Any], name: str, value: Any) -> None:
     """Lay the QoS of one topic, `qos_overrides./TOPIC.END.POLICY`, over the section."""
     topic, _, rest = name.removeprefix(f'{OVERRIDES}.').partition('.')
     end, _, policy = rest.partition('.')
-    ends = result.setdefault(OVERRIDES, {}).setdefault(topic, {})
-    ends.setdefault(end, {})[policy] = value
+    place = result
+    for part in (OVERRIDES, topic, end):
+        place = _mapping(place, part, OVERRIDES)
+    place[policy] = value

@@ -305,6 +305,45 @@ def test_probabilities_that_are_told_are_said_to_be(server):
     assert model_facts(NAME, base_url=server.url)['served']['probabilities'] == 'told'
 
 
+def of_five_at_most(handler, asked):
+    """Answer as a server that tells probabilities, and refuses to tell 20 alternatives."""
+    if 'top_logprobs' in asked.json:
+        say({'error': {'message': 'top_logprobs must be at most 5'}}, 400)(handler, asked)
+    else:
+        without_alternatives(handler, asked)
+
+
+def without_alternatives(handler, asked):
+    """Answer with probabilities and an empty list of alternatives, as some servers do."""
+    told = logprobs({'Yes': 0.9})
+    for entry in told['content']:
+        entry['top_logprobs'] = []
+    say(completion('Yes', logprobs=told))(handler, asked)
+
+
+@pytest.mark.parametrize(
+    ('answer', 'left_out'), [(of_five_at_most, ['top_logprobs']), (without_alternatives, [])]
+)
+def test_probabilities_without_alternatives_are_said_to_be(server, tmp_path, answer, left_out):
+    server.otherwise = answer
+    options = {'base_url': server.url, 'answer_cache': str(tmp_path)}
+    found = model_facts(NAME, **options)['served']
+    assert found['probabilities'].startswith('told without alternatives (top_logprobs)')
+    assert found['parameters']['left_out'] == left_out
+    assert found['trial']['asked'] == 2
+    # The trial twice and the safety question, which a refusal costs one attempt more.
+    asked = 3 + len(left_out)
+    assert len(server.asked) == asked
+    # The node's own trial asks for nothing that is not kept, and no frame has a probability.
+    model = load_vlm(NAME, **options)
+    assert len(server.asked) == asked
+    assert model.describe(PICTURE).judgement_score is None
+    # What was kept says the same.
+    again = model_facts(NAME, **options)['served']
+    told = ('probabilities', 'parameters')
+    assert [again[name] for name in told] == [found[name] for name in told]
+
+
 def test_a_local_model_is_asked_nothing():
     assert model_facts('miniature:llava') == {}
 

@@ -82,7 +82,7 @@ class OpenAI:
         raise refuse_segmentation(reference)
 
     def facts(self, reference: ModelReference, options: VlmOptions) -> dict[str, Any]:
-        """Ask the server the trial question twice; return what it says that it is."""
+        """Ask the server the trial question twice, and yes or no; return what it says it is."""
         refuse_options(options, 'openai')
         from vlm_misalign_ros.core.models.served.model import ServedModel
 

@@ -48,6 +48,11 @@ class _Tally:
     """Probability of what may, or may not, become one of the words."""
 
 
+def has_alternatives(tokens: Sequence[Token]) -> bool:
+    """Return whether a server told what else an answer might have begun with."""
+    return bool(tokens and tokens[0].top)
+
+
 def probability_of_yes(tokens: Sequence[Token]) -> float | None:
     """
     Return P(yes) / (P(yes) + P(no)) of a short greedy answer, six digits.
@@ -57,7 +62,7 @@ def probability_of_yes(tokens: Sequence[Token]) -> float | None:
     word that is below the alternatives that were told. That a whole word off the path might go on
     to be another (` no` of `nothing`, in pieces) is not known and left out.
     """
-    if not tokens or not tokens[0].top:
+    if not has_alternatives(tokens):
         return None
     tally = _Tally()
     said, reach = '', 1.0

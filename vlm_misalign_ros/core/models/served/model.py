@@ -123,7 +123,7 @@ class ServedModel:
         reply = self.client.ask(self._question(query, query.text(prompt), pictures))
         self._learn(reply)
         safe, kept = None, reply.cached
-        if self._uncertainty and self._logprobs:
+        if self._uncertainty and query.probed and self._logprobs:
             probe = self._probe(query, pictures)
             safe, kept = chances.probability_of_yes(probe.tokens), kept and probe.cached
         text = reply.text.strip()
@@ -148,7 +148,7 @@ class ServedModel:
         """
         Return the answer, yes or no, about the same pictures and after the same words.
 
-        Paraphrases of a question share it: it is asked once a frame.
+        Asks that show the same share it: it is asked once a frame.
         """
         text = query.text(self._safety)
         key = (text, query.system, *(picture.sha256 for picture in pictures))
@@ -198,8 +198,10 @@ class ServedModel:
         """
         Ask the trial question twice; return what the server says that it is, for a manifest.
 
-        Raises FrameError where it does not answer. Where both answers are kept ones it is asked
-        once more: a server that has other weights by now says something else, as a rule.
+        Where it tells probabilities it is asked yes or no, too: alternatives are asked for with
+        that alone. Raises FrameError where it does not answer. Where both answers are kept ones
+        the trial question is put once more: a server that has other weights by now says something
+        else, as a rule.
         """
         picture = Picture(trial_picture(), self._coding)
         query = Query((trial_picture(),))
@@ -209,6 +211,8 @@ class ServedModel:
         ]
         replies = [self.client.ask(question) for question in questions]
         self._learn(replies[0])
+        asks_probe = self._uncertainty and self._logprobs
+        probe = self._probe(query, (picture,)) if asks_probe else None
         now = ASKED
         if all(reply.cached for reply in replies):
             now = self._now(questions[0], {reply.text for reply in replies})
@@ -227,13 +231,15 @@ class ServedModel:
                 'cached': sum(reply.cached for reply in replies),
                 'now': now,
             },
-            'probabilities': self._probabilities(),
+            'probabilities': self._probabilities(probe),
             'counts_tokens': replies[0].used is not None,
             'parameters': {
                 'temperature': TEMPERATURE,
                 'seed': SEED,
                 'max_tokens': self._length,
-                'left_out': sorted({name for reply in replies for name in reply.left_out}),
+                'left_out': sorted(
+                    {name for reply in (*replies, probe) if reply for name in reply.left_out}
+                ),
             },
             'pictures': self._coding.told(),
             'field_of_view': 'not known: pictures are sent whole, and the server works on them',
@@ -258,7 +264,12 @@ class ServedModel:
         )
         return OTHER
 
-    def _probabilities(self) -> str:
+    def _probabilities(self, probe: Reply | None) -> str:
+        """Return what the server tells of probabilities; `probe` is what it says to yes or no."""
         if not self._uncertainty:
             return 'not asked for'
-        return 'told' if self._logprobs else 'not told by the server: probability and scores null'
+        if probe is None:
+            return 'not told by the server: probability and scores null'
+        if not chances.has_alternatives(probe.tokens):
+            return 'told without alternatives (top_logprobs): probability null'
+        return 'told'
