@@ -50,6 +50,7 @@ def test_model_and_hash_are_in_the_manifest(whole):
         'role': 'reference',
         'sha256': model_hash(parse_model(whole)),
         'label_map': {'name': 'names'},
+        'classes': list(CLASSES),
     }
 
 

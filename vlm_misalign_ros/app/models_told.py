@@ -26,6 +26,7 @@ from vlm_misalign_ros.core.models.factory import check, classes_of, local_hash, 
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.models.library_options import Options
 from vlm_misalign_ros.core.models.whole import check_whole
+from vlm_misalign_ros.core.records.manifest import TOLD
 from vlm_misalign_ros.core.settings.nodes import ReferenceParameters
 from vlm_misalign_ros.core.settings.reference import itself
 from vlm_misalign_ros.core.types import Role
@@ -40,6 +41,7 @@ def classes_told(text: str, label_map: str) -> dict[str, Any]:
     if classes is None:
         return {'label_map': {'name': label_map, **hashed}}
     found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
+    found[TOLD] = list(classes.known)
     if classes.lacking:
         found['lacking'] = list(classes.lacking)
     return found

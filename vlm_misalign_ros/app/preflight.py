@@ -53,6 +53,7 @@ from vlm_misalign_ros.core.language.prompts import (
     paraphrases_file,
     prompts_hash,
 )
+from vlm_misalign_ros.core.metrics.known import lacking_by
 from vlm_misalign_ros.core.models import calibration
 from vlm_misalign_ros.core.models.factory import kind_of, model_facts, model_hash, parse
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
@@ -88,6 +89,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     _ros(configuration)
     baselines = _limits(configuration)
     check_critical(configuration.monitor.critical)
+    lacking_by(configuration.monitor.segmentation_classes)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),

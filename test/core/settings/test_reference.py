@@ -101,9 +101,7 @@ def test_what_will_not_do_is_refused(changes, named):
 @pytest.mark.parametrize('name', ['ground_truth/labels', '/front/ground_truth/instances'])
 def test_topics_of_ground_truth_beside_it_are_refused(name, tmp_path):
     data = {**PLAIN, 'remap': {name: '/carla/semantic'}}
-    with pytest.raises(
-        ConfigurationError, match='is remapped to /carla/semantic, and'
-    ):
+    with pytest.raises(ConfigurationError, match='is remapped to /carla/semantic, and'):
         build_graph(parse(data), tmp_path)
     # A camera of another name is none.
     camera = {**PLAIN, 'remap': {topics.CAMERA_IMAGE: '/carla/rgb'}}
