@@ -26,8 +26,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vlm_misalign_ros.core.evaluation.disagreement import status_name
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, DEPTH, SEGMENTATION
-from vlm_misalign_ros.core.metrics.rates import RATES
+from vlm_misalign_ros.core.metrics.rates import BY_NAME, RATES
+from vlm_misalign_ros.core.metrics.rows import RateRow
+from vlm_misalign_ros.core.metrics.self_counts import SELF_RATES
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.wire import transports
@@ -185,24 +188,35 @@ def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[s
     return [f'{topic} ({", ".join(others[topic])})' for topic in chosen[:SIMILAR]]
 
 
-def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
+def line_of_rates(
+    values: Mapping[str, str], rows: Sequence[str], disagreement: Mapping[str, str] | None = None
+) -> str:
     """
     Return the state of one model, from the values of monitor/metrics, as a line.
 
-    First how many of all its frames came to which end, then its rates over the rolling window.
+    First how many of all its frames came to which end, then its rates over the rolling window,
+    and, where it is asked about both pictures, how far it disagrees with itself there.
     """
     counts = [(state.value, values.get(state.value, '0')) for state in Status]
     frames = ', '.join(f'{count} {state}' for state, count in counts if count != '0')
+    rates = _words(values, [BY_NAME[name] for name in rows])
+    if disagreement is None:
+        return f'{frames or "no frame"}; {rates or "no rate yet"}'
+    own = _words(disagreement, [row for row in SELF_RATES if row.headline]) or 'nothing yet'
+    told = [frames or 'no frame', *([rates] if rates else [])]
+    return '; '.join([*told, f'disagreement with its clean pictures: {own}'])
+
+
+def _words(values: Mapping[str, str], rows: Sequence[RateRow]) -> str:
     words = []
-    titles = {row.name: row.title for row in RATES}
-    for name in rows:
-        value = float(values.get(f'{name}/metric_value', 'nan'))
-        over, under = (values.get(f'{name}/{key}') for key in ('numerator', 'denominator'))
+    for row in rows:
+        value = float(values.get(f'{row.name}/metric_value', 'nan'))
         if not math.isfinite(value):
             continue
+        over, under = (values.get(f'{row.name}/{key}') for key in ('numerator', 'denominator'))
         of = f' ({over}/{under})' if under is not None else ''
-        words.append(f'{titles[name]} {value:.3f}{of}')
-    return f'{frames or "no frame"}; {", ".join(words) or "no rate yet"}'
+        words.append(f'{row.title} {value:.3f}{of}')
+    return ', '.join(words)
 
 
 class Watch:
@@ -367,7 +381,9 @@ class Watch:
         if now - self._rates_at < RATES_EVERY:
             return
         self._rates_at = now
-        for name, values in metrics().items():
+        found = metrics()
+        for name, values in found.items():
             span, _, model = name.partition(': ')
             if span == 'rolling' and model != SEGMENTATION:
-                self._tell(f'{model}: {line_of_rates(values, self._headlines)}')
+                own = found.get(status_name(span, model))
+                self._tell(f'{model}: {line_of_rates(values, self._headlines, own)}')

@@ -45,6 +45,16 @@ KIND = 'disagreement'
 WORDS = 'degraded against clean picture: disagreement, never an error'
 
 
+def status_name(span: str, name: str) -> str:
+    """Return what the status of a model is called, over the span `rolling` or `total`."""
+    return f'{span} {KIND}: {name}'
+
+
+def meaning(status: str) -> str:
+    """Return what a status of monitor/metrics is about, where that is no rate against truth."""
+    return WORDS if status.partition(': ')[0].endswith(f' {KIND}') else ''
+
+
 @dataclass
 class Compared:
     """What one closed frame says of each model, and of the segmentation, against itself."""
@@ -152,7 +162,7 @@ class Disagreement:
 
     def metrics(self, span: str) -> dict[str, dict[str, str]]:
         """Return {status name: {key: value}} of the span `rolling` or `total`, as strings."""
-        return {f'{span} {KIND}: {name}': self._told(name, span == 'total') for name in self.asked}
+        return {status_name(span, name): self._told(name, span == 'total') for name in self.asked}
 
     def _told(self, name: str, whole: bool) -> dict[str, str]:
         counts, mask = self._rolling[name].totals()
