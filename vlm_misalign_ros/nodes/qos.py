@@ -23,7 +23,7 @@ IMAGE_DEPTH = 40
 """
 Pictures and maps that wait for a node: a second at 30 Hz, and a third more.
 
-Only what does wait takes memory: 6.6 MB a picture of 2048 x 1024 (docs/live.md, QoS).
+Only what does wait takes memory: 6.3 MB a picture of 2048 x 1024 (docs/live.md, QoS).
 """
 RESULT_DEPTH = 400
 """Of values, a few KB each: a second at ten times that rate."""
