@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.records.manifest import told_classes
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.settings.outside import read_outside
@@ -138,7 +139,11 @@ def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) ->
 def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
     """Return the graph of a run that writes into `run_folder`."""
     chosen = configuration
-    monitor = dataclasses.replace(chosen.monitor, run_folder=str(run_folder.absolute()))
+    monitor = dataclasses.replace(
+        chosen.monitor,
+        run_folder=str(run_folder.absolute()),
+        segmentation_classes=told_classes(run_folder) or chosen.monitor.segmentation_classes,
+    )
     nodes = [_spec('monitor', monitor, ends_run=True), _spec('corruption', chosen.corruption)]
     if chosen.recorder is not None:
         nodes.append(

@@ -52,6 +52,7 @@ from vlm_misalign_ros.core.language.prompts import (
     paraphrases_file,
     prompts_hash,
 )
+from vlm_misalign_ros.core.metrics.known import lacking_by
 from vlm_misalign_ros.core.models import calibration, label_maps
 from vlm_misalign_ros.core.models.factory import (
     check,
@@ -66,6 +67,7 @@ from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
 from vlm_misalign_ros.core.models.hub import check_there
 from vlm_misalign_ros.core.models.library_options import Options, model_options
 from vlm_misalign_ros.core.records.ending import EXPECTED
+from vlm_misalign_ros.core.records.manifest import TOLD
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
 from vlm_misalign_ros.core.report.limits import parse_limits
@@ -96,6 +98,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     _ros(configuration)
     baselines = _limits(configuration)
     check_critical(configuration.monitor.critical)
+    lacking_by(configuration.monitor.segmentation_classes)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),
@@ -176,6 +179,7 @@ def _classes(text: str, label_map: str) -> dict[str, Any]:
     if classes is None:
         return {'label_map': {'name': label_map, **hashed}}
     found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
+    found[TOLD] = list(classes.known)
     if classes.lacking:
         found['lacking'] = list(classes.lacking)
     return found

@@ -40,7 +40,7 @@ from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
-from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.manifest import build_manifest, told_classes
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -307,7 +307,11 @@ def analyse(
     try:
         places = Places(namespace, remap, parameters.image_transport)
         outside = recorded_outside(reader, parameters, places)
-        chosen = fit(parameters, places.recorded(reader), outside)
+        # What made the masks is the run that recorded them.
+        told = told_classes(bag.parent) or parameters.segmentation_classes
+        chosen = dataclasses.replace(
+            fit(parameters, places.recorded(reader), outside), segmentation_classes=told
+        )
         check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(

@@ -138,17 +138,22 @@ def reason(listened: Listened, sight: Sight) -> str:
         [one for one in sight.listeners(topic) if one.node.endswith('/' + listened.listener)]
         for topic in (name, sight.resolve(listened.topic))
     )
+    publisher = right[0].node
     if elsewhere and kind not in ('', *(one.type for one in asked)):
         return (
-            f'its publisher {right[0].node} sends {kind.rpartition("/")[2]}, which '
+            f'its publisher {publisher} sends {kind.rpartition("/")[2]}, which '
             f'{listened.listener} does not take; set {listened.listener}.image_transport to auto'
         )
-    if any(one.reliable for one in asked) and not any(one.reliable for one in right):
+    if _reliable(asked) and not _reliable(right):
         return (
-            f'its publisher {right[0].node} sends best effort, and a listener that asks for '
+            f'its publisher {publisher} sends best effort, and a listener that asks for '
             f'reliable gets none of it; set {listened.listener}.reliability to best_effort'
         )
-    return f'its publisher {right[0].node} is there and sends nothing'
+    return f'its publisher {publisher} is there and sends nothing'
+
+
+def _reliable(ends: Sequence[Endpoint]) -> bool:
+    return any(one.reliable for one in ends)
 
 
 def _of_another_type(publisher: Endpoint, wanted: str) -> str:

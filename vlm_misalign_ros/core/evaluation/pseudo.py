@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,15 @@ from vlm_misalign_ros.core.datasets.cityscapes import PSEUDO_LABELS, CityscapesD
 from vlm_misalign_ros.core.datasets.cityscapes_index import Entry
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.labels.classes import BY_NAME, to_label_ids
-from vlm_misalign_ros.core.models.factory import load_segmentation, model_hash, parse
+from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, to_label_ids
+from vlm_misalign_ros.core.models.factory import (
+    check,
+    classes_of,
+    load_segmentation,
+    model_hash,
+    parse,
+)
+from vlm_misalign_ros.core.types import Role
 
 SCHEMA = 1
 """Version of pseudo_labels.json."""
@@ -72,7 +79,8 @@ def pseudo_label(
 
     Pictures, cameras and disparities are linked (copied where links cannot be made); nothing of
     the data set is written to. Where labelled frames show ego vehicle and borders at most pixels,
-    these keep their labels. Raises a MisalignError for data, model or folder that will not do.
+    these keep their labels. Raises a MisalignError for data, model or folder that will not do: a
+    model that cannot tell all 19 classes would have the others absent from every frame.
     """
     layout, root = split_place(asked.dataset)
     if layout != DEFAULT:
@@ -91,6 +99,10 @@ def pseudo_label(
         )
     own, told_by = _own(frames)
     reference = parse(asked.model)
+    check(reference, Role.SEGMENTATION)
+    classes = classes_of(reference, '')
+    if classes is not None:
+        _check_whole(asked.model, classes.lacking)
     network = load_segmentation(
         asked.model,
         device=asked.device,
@@ -99,7 +111,9 @@ def pseudo_label(
         input_height=asked.input_height,
     )
     for index, entry in enumerate(frames.entries):
-        labels = to_label_ids(network.segment(frames.read(index).image).labels)
+        found = network.segment(frames.read(index).image)
+        _check_whole(asked.model, found.lacking)
+        labels = to_label_ids(found.labels)
         if own is not None and own.shape == labels.shape:
             labels = np.where(own > 0, own, labels)
         try:
@@ -121,6 +135,15 @@ def pseudo_label(
     }
     write_json(asked.out / PSEUDO_LABELS, content)
     return content
+
+
+def _check_whole(model: str, lacking: Sequence[str]) -> None:
+    if lacking:
+        raise ConfigurationError(
+            f'model {model!r} cannot tell {", ".join(lacking)}, and labels of it would say that '
+            'there is none of them',
+            f'choose a model that tells all {len(CLASSES)} classes',
+        )
 
 
 def _own(frames: CityscapesDataset) -> tuple[np.ndarray | None, int]:

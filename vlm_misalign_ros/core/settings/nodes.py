@@ -242,6 +242,12 @@ class EvaluationParameters(InputParameters, TruthParameters):
         False, 'expect ground_truth/depth with every frame; camera/source says so itself'
     )
     confidence: bool = parameter(True, 'expect segmentation/confidence with every mask')
+    segmentation_classes: tuple[str, ...] = parameter(
+        (),
+        'classes that the model of segmentation/labels can tell, for masks without their '
+        'segmentation/confidence, which says so; a run fills in what the files of its model tell. '
+        'Empty: nobody knows, and a mask without its confidence is unscorable',
+    )
     pictures: int = parameter(
         24,
         'worst frames kept with picture and mask; 0: none, and no picture is received',
