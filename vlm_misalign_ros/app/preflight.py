@@ -194,10 +194,12 @@ def _model(text: str, role: Role, options: Options | None = None) -> dict[str, A
 
 def _devices(configuration: Configuration) -> None:
     """Raise ConfigurationError for a device that is not there; `auto` and `cpu` always are."""
-    chosen = [(vlm.device, vlm.threads) for vlm in configuration.vlms]
-    if configuration.segmentation is not None:
-        chosen.append((configuration.segmentation.device, configuration.segmentation.threads))
-    asked = {device for device, _ in chosen} - {'auto', 'cpu'}
+    # What another machine starts has that machine's devices.
+    other = configuration.elsewhere
+    asked = {vlm.device for vlm in configuration.vlms if f'vlm_{vlm.name}' not in other}
+    if configuration.segmentation is not None and 'segmentation' not in other:
+        asked.add(configuration.segmentation.device)
+    asked -= {'auto', 'cpu'}
     if not asked:
         return
     from vlm_misalign_ros.core.models.backend import prepare

@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.settings import self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
 from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
 from vlm_misalign_ros.core.settings.degrading import scenario_of
+from vlm_misalign_ros.core.settings.elsewhere import ELSEWHERE, read_elsewhere
 from vlm_misalign_ros.core.settings.fixed import refuse_fixed
 from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
@@ -76,6 +77,7 @@ SECTIONS = (
     'recorder',
     'annotate',
     'annotator',
+    ELSEWHERE,
 )
 
 
@@ -101,6 +103,8 @@ class Configuration:
     ros: RosSettings = RosSettings()
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
+    elsewhere: tuple[str, ...] = ()
+    """Nodes of this run that another machine starts."""
     raw: dict[str, Any] = field(default_factory=dict)
     """The mapping it was made from, overrides applied."""
 
@@ -239,7 +243,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     refuse_collisions(names)
     _refuse_unmasked(vlms, segmentation)
     replay = sections.replay()
-    check_flight(outside, 1 if replay is None else replay.max_in_flight)
+    in_flight = 1 if replay is None else replay.max_in_flight
+    check_flight(outside, in_flight)
     monitor = sections.monitor(names, segmentation is not None, outside)
     self_consistency.refuse_nothing_to_measure(monitor, vlms, segmentation, outside)
     return Configuration(
@@ -250,7 +255,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
         replay=replay,
-        corruption=sections.corruption(),
+        corruption=sections.corruption(in_flight),
         segmentation=segmentation,
         vlms=vlms,
         lexicon=lexicon,
@@ -259,6 +264,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         annotator=read_annotator(data),
         ros=read_ros(data),
         outside=outside,
+        elsewhere=read_elsewhere(data, vlms, segmentation),
         raw=dict(data),
     )
 
@@ -343,7 +349,7 @@ class _Sections:
         scenario_of(replay)
         return replay
 
-    def corruption(self) -> CorruptionParameters:
+    def corruption(self, in_flight: int) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
         refuse_fixed(CorruptionParameters, chosen, 'corruption')
         if chosen.get('scenario') and not self._live:
@@ -352,7 +358,8 @@ class _Sections:
                 'there replay says what each frame meets: give it as replay.scenario',
             )
         fixed = {'seed': self._seed, 'follow_source': not self._live}
-        values = {**self._taking, **chosen, **fixed}
+        # In lockstep nothing is dropped: whatever is in flight may wait here.
+        values = {'queue_size': max(4, in_flight), **self._taking, **chosen, **fixed}
         corruption = build(CorruptionParameters, values, 'corruption')
         scenario_of(corruption)
         return corruption
