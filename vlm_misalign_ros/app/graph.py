@@ -72,6 +72,8 @@ class Graph:
     remappings: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...] = ()
     """What every process gets behind `--ros-args`, such as a log level."""
+    elsewhere: tuple[NodeSpec, ...] = ()
+    """Nodes of the run that another machine starts."""
 
     @property
     def patience(self) -> float:
@@ -164,11 +166,11 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
     if chosen.annotator is not None:
         nodes.append(_spec('annotator', chosen.annotator))
     shared = chosen.ros.parameters()
+    nodes = [dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes]
     return Graph(
-        tuple(
-            dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes
-        ),
+        tuple(spec for spec in nodes if spec.name not in chosen.elsewhere),
         chosen.namespace,
         tuple(remapped(chosen).items()),
         tuple(chosen.ros.arguments()),
+        tuple(spec for spec in nodes if spec.name in chosen.elsewhere),
     )
