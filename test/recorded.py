@@ -20,15 +20,21 @@ import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import lz4.frame
 import numpy as np
 import yaml
 import zstandard
 from mcap.writer import CompressionType, Writer
+from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
+
+from vlm_misalign_ros.bags.writer import BagWriter
+from vlm_misalign_ros.wire import pixels
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TEXT = 'std_msgs/msg/String'
+PACKED = 'sensor_msgs/msg/CompressedImage'
 TOPICS = ('/a', '/b', '/odd')
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -186,3 +192,32 @@ def write_metadata(folder: Path, told: dict[str, Any]) -> None:
 def pack(data: bytes, form: str) -> bytes:
     """Return bytes compressed."""
     return zstandard.compress(data) if form == 'zstd' else lz4.frame.compress(data)
+
+
+def packed(message: Any, form: str) -> Any:
+    """Return a picture as a CompressedImage."""
+    array = pixels.to_array(message)
+    good, data = cv2.imencode('.jpg' if form == 'jpeg' else '.png', array)
+    assert good
+    text = f'{message.encoding}; {form} compressed '
+    return STORE.types[PACKED](message.header, text, np.frombuffer(data.tobytes(), np.uint8))
+
+
+def rewritten(source: Path, target: Path, forms: dict[str, str], names: dict[str, str]) -> Path:
+    """Write a bag again, topics of `forms` compressed, those of `names` under another name."""
+    bag = BagWriter(target, 'none')
+    known = set()
+    with AnyReader([source], default_typestore=STORE) as reader:
+        for connection, stamp, raw in reader.messages():
+            name, kind = connection.topic.removeprefix('/'), connection.msgtype
+            if name in forms:
+                kind = PACKED
+                message = packed(reader.deserialize(raw, connection.msgtype), forms[name])
+                raw = bytes(STORE.serialize_cdr(message, kind))
+            topic = names.get(name, f'/{name}') + ('/compressed' if name in forms else '')
+            if topic not in known:
+                known.add(topic)
+                bag.add_topic(topic, kind)
+            bag.write(topic, raw, stamp)
+    bag.close()
+    return target

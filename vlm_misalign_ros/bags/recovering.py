@@ -86,7 +86,7 @@ def _write(
             left_out.append(f'{topic.name} is serialised as {topic.format[:40]!r}')
             continue
         try:
-            writer.add_recorded(topic.name, topic.type, topic.definition, topic.qos)
+            writer.add_topic(topic.name, topic.type, schema=topic.definition, qos=topic.qos)
         except RecordError as error:
             left_out.append(f'{topic.name}: {error.what}')
             continue

@@ -25,6 +25,7 @@ from vlm_misalign_ros.core.evaluation.aligning import say
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, GapRecord
+from vlm_misalign_ros.core.records.reference import MEANS, against
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, SegmentationEntry
 from vlm_misalign_ros.core.records.schema import Status as State
 from vlm_misalign_ros.core.report.unseen import Unseen
@@ -167,10 +168,14 @@ class Evidence:
                 'with two clocks publish on the same topics'
             )
 
-    def notes(self) -> list[str]:
-        """Return what has to be known of a run's data beside its verdict."""
+    def notes(self, reference: str = '') -> list[str]:
+        """
+        Return what has to be known of a run's data beside its verdict.
+
+        `reference` is the model that made its labels, where that is known.
+        """
         return [
-            *self._pseudo(),
+            *self._pseudo(reference),
             *self._unverified(),
             *self._kept(),
             *(note for record in self.accounts for note in _accounted(record)),
@@ -180,11 +185,12 @@ class Evidence:
             *self._looped(),
         ]
 
-    def _pseudo(self) -> Iterator[str]:
+    def _pseudo(self, reference: str) -> Iterator[str]:
         if self.pseudo:
+            named = f'pseudo-labels; every figure is {against(reference)}' if reference else ''
             yield (
                 f"the labels of {_frames(self.pseudo)} are a segmentation model's "
-                '(pseudo-labels): rates say how far two models disagree, not what is right'
+                f'({named or "pseudo-labels"}): rates say {MEANS}'
             )
 
     def _unverified(self) -> Iterator[str]:
