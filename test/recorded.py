@@ -38,7 +38,17 @@ PACKED = 'sensor_msgs/msg/CompressedImage'
 TOPICS = ('/a', '/b', '/odd')
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
-QOS = '- history: 1\n  depth: 7\n'
+_NEVER = '{sec: 9223372036, nsec: 854775807}'
+QOS = f"""- history: 1
+  depth: 7
+  reliability: 2
+  durability: 2
+  deadline: {_NEVER}
+  lifespan: {_NEVER}
+  liveliness: 1
+  liveliness_lease_duration: {_NEVER}
+  avoid_ros_namespace_conventions: false
+"""
 
 
 class Message(NamedTuple):
