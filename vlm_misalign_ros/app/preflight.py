@@ -165,10 +165,12 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
 
 def _devices(configuration: Configuration) -> None:
     """Raise ConfigurationError for a device that is not there; `auto` and `cpu` always are."""
-    chosen = [(vlm.device, vlm.threads) for vlm in configuration.vlms]
-    masks = (configuration.segmentation, configuration.reference)
-    chosen += [(entry.device, entry.threads) for entry in masks if entry is not None]
-    asked = {device for device, _ in chosen} - {'auto', 'cpu'}
+    # What another machine starts has that machine's devices.
+    other = configuration.elsewhere
+    asked = {vlm.device for vlm in configuration.vlms if f'vlm_{vlm.name}' not in other}
+    masks = {'segmentation': configuration.segmentation, 'reference': configuration.reference}
+    asked |= {entry.device for name, entry in masks.items() if entry and name not in other}
+    asked -= {'auto', 'cpu'}
     if not asked:
         return
     from vlm_misalign_ros.core.models.backend import prepare

@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vlm_misalign_ros.core.evaluation.disagreement import status_name
 from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
@@ -35,8 +36,8 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SEGMENTATION,
 )
 from vlm_misalign_ros.core.metrics.rates import RATES
-from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.nodes.headlines import line_of_rates
 from vlm_misalign_ros.wire import transports
 from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 from vlm_misalign_ros.wire.transports import Carrier
@@ -195,27 +196,6 @@ def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[s
     named = [topic for topic in ranked if topic not in typed and nearness(topic) > 1.7]
     chosen = [*close, *named] or typed
     return [f'{topic} ({", ".join(others[topic])})' for topic in chosen[:SIMILAR]]
-
-
-def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
-    """
-    Return the state of one model, from the values of monitor/metrics, as a line.
-
-    First how many of all its frames came to which end, then its rates over the rolling window.
-    """
-    counts = [(state.value, values.get(state.value, '0')) for state in Status]
-    frames = ', '.join(f'{count} {state}' for state, count in counts if count != '0')
-    words = []
-    titles = {row.name: row.title for row in RATES}
-    for name in rows:
-        value = float(values.get(f'{name}/metric_value', 'nan'))
-        over, under = (values.get(f'{name}/{key}') for key in ('numerator', 'denominator'))
-        if not math.isfinite(value):
-            continue
-        of = f' ({over}/{under})' if under is not None else ''
-        words.append(f'{titles[name]} {value:.3f}{of}')
-    against = f'{values["against"]}: ' if 'against' in values else ''
-    return f'{frames or "no frame"}; {against}{", ".join(words) or "no rate yet"}'
 
 
 class Watch:
@@ -381,7 +361,9 @@ class Watch:
         if now - self._rates_at < RATES_EVERY:
             return
         self._rates_at = now
-        for name, values in metrics().items():
+        found = metrics()
+        for name, values in found.items():
             span, _, model = name.partition(': ')
             if span == 'rolling' and model != SEGMENTATION:
-                self._tell(f'{model}: {line_of_rates(values, self._headlines)}')
+                own = found.get(status_name(span, model))
+                self._tell(f'{model}: {line_of_rates(values, self._headlines, own)}')

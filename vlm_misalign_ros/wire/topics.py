@@ -58,7 +58,24 @@ IMAGES = (
     ANNOTATED_IMAGE,
     REFERENCE_LABELS,
 )
-"""Topics whose QoS is open to `qos_overrides` parameters, with those of the same packed."""
+"""Topics of pictures and maps, which may be packed, too."""
+OTHERS = (
+    DEGRADED_COMPRESSED,
+    ANNOTATED_COMPRESSED,
+    CAMERA_INFO,
+    CAMERA_SOURCE,
+    DEGRADED_CONDITION,
+    SEGMENTATION_CONFIDENCE,
+    REFERENCE_CONFIDENCE,
+    SEGMENTATION_TABLE,
+    SEGMENTATION_INFO,
+    ANNOTATED_MARKERS,
+    MONITOR_METRICS,
+    MONITOR_FRAME,
+    RECORDER_FRAME,
+    DIAGNOSTICS,
+)
+"""All others of every run; each model has one more."""
 
 
 def vlm_description(name: str) -> str:

@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.records.reference import reference_of
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
 from vlm_misalign_ros.core.report.finalise import finalise
-from vlm_misalign_ros.nodes.watching import line_of_rates
+from vlm_misalign_ros.nodes.headlines import line_of_rates
 
 AGAINST = 'against reference transformers:another'
 LIVE = {'configuration': {'monitor': {'reference': 'transformers:another'}}}

@@ -109,6 +109,7 @@ class Session:
             partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
         )
         self._book = Book(parameters, self._journal, self.counters)
+        self.disagreement = self._book.ledger.disagreement
         self.outside = Outside(parameters, self._journal, self.counters)
         if before is None or not self._restore(before):
             self._journal.write(run)

@@ -22,12 +22,13 @@ from math import isnan, nan
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.disagreement import SELF_MIOU
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
 from vlm_misalign_ros.core.records.reference import MEANS, against
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION, SELF_MIOU
+from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     Row,

@@ -29,8 +29,15 @@ from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings import reference, self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
-from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
+from vlm_misalign_ros.core.settings.asks import (
+    NAME,
+    ask_texts,
+    asks_of,
+    refuse_collisions,
+    refuse_unmasked,
+)
 from vlm_misalign_ros.core.settings.degrading import scenario_of
+from vlm_misalign_ros.core.settings.elsewhere import ELSEWHERE, read_elsewhere
 from vlm_misalign_ros.core.settings.fixed import refuse_fixed
 from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
@@ -78,6 +85,7 @@ SECTIONS = (
     'recorder',
     'annotate',
     'annotator',
+    ELSEWHERE,
 )
 
 
@@ -104,6 +112,8 @@ class Configuration:
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
     reference: ReferenceParameters | None = None
+    elsewhere: tuple[str, ...] = ()
+    """Nodes of this run that another machine starts."""
     raw: dict[str, Any] = field(default_factory=dict)
     """The mapping it was made from, overrides applied."""
 
@@ -239,9 +249,11 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if not names:
         raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
     refuse_collisions(names)
-    _refuse_unmasked(vlms, segmentation)
+    if segmentation is None:
+        refuse_unmasked([ask for vlm in vlms for ask in asks_of(vlm)])
     replay = sections.replay()
-    check_flight(outside, 1 if replay is None else replay.max_in_flight)
+    in_flight = 1 if replay is None else replay.max_in_flight
+    check_flight(outside, in_flight)
     monitor = sections.monitor(names, segmentation is not None, outside)
     self_consistency.refuse_nothing_to_measure(monitor, vlms, segmentation, outside)
     return Configuration(
@@ -252,7 +264,7 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
         replay=replay,
-        corruption=sections.corruption(),
+        corruption=sections.corruption(in_flight),
         segmentation=segmentation,
         vlms=vlms,
         lexicon=lexicon,
@@ -262,24 +274,9 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         ros=read_ros(data),
         outside=outside,
         reference=sections.reference,
+        elsewhere=read_elsewhere(data, vlms, segmentation),
         raw=dict(data),
     )
-
-
-def _refuse_unmasked(
-    vlms: Sequence[VlmParameters], segmentation: SegmentationParameters | None
-) -> None:
-    """Raise ConfigurationError for an ask about a mask where nothing segments."""
-    if segmentation is not None:
-        return
-    for vlm in vlms:
-        for ask in asks_of(vlm):
-            if ask.input.masked:
-                raise ConfigurationError(
-                    f'input {ask.input.value!r} of {ask.name} needs a mask, and section '
-                    "'segmentation' is empty",
-                    'name a segmentation model, or ask with input: image',
-                )
 
 
 class _Sections:
@@ -347,7 +344,7 @@ class _Sections:
         scenario_of(replay)
         return replay
 
-    def corruption(self) -> CorruptionParameters:
+    def corruption(self, in_flight: int) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
         refuse_fixed(CorruptionParameters, chosen, 'corruption')
         if chosen.get('scenario') and not self._live:
@@ -356,7 +353,8 @@ class _Sections:
                 'there replay says what each frame meets: give it as replay.scenario',
             )
         fixed = {'seed': self._seed, 'follow_source': not self._live}
-        values = {**self._taking, **chosen, **fixed}
+        # In lockstep nothing is dropped: whatever is in flight may wait here.
+        values = {'queue_size': max(4, in_flight), **self._taking, **chosen, **fixed}
         corruption = build(CorruptionParameters, values, 'corruption')
         scenario_of(corruption)
         return corruption
