@@ -19,7 +19,7 @@ A process publishes pictures of 2048 x 1024 (bgr8, 6.3 MB) at 30 Hz, as a camera
 takes them by the depth that is tried, and is busy for a second in between, or with `--stop` gets
 no time at all, so that the middleware has to keep what comes. Memory is what each process holds
 more at its most than before the first picture, less what is shared between them. docs/live.md has
-what was measured with Fast DDS; what other DDS do may differ.
+what was measured with Fast DDS; other middleware may differ.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ HEIGHT = 64
 
 @pytest.fixture(scope='module')
 def another(tmp_path_factory):
-    """Return a tiny network of another family than the run's own segmentation."""
-    return f'transformers:{make("upernet", tmp_path_factory.mktemp("tiny") / "upernet")}'
+    """Return a tiny network with other weights than the run's own segmentation."""
+    return f'transformers:{make("segformer", tmp_path_factory.mktemp("tiny") / "segformer")}'
 
 
 @pytest.fixture(scope='module')

@@ -232,6 +232,22 @@ def test_nodes_that_are_gone_are_absent_once_they_have_brought_something():
     assert watch.absent(2.0) == ['vlm:clip']
 
 
+def test_nobody_waits_for_the_labels_of_a_reference_that_is_gone():
+    from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+    from vlm_misalign_ros.nodes.sight import listened_by
+
+    chosen = MonitorParameters(lockstep=False, instances=False, reference='some:model')
+    entries = {entry.part: entry for entry in listened_by(chosen)}
+    # It is a node of the run: no topic of ground truth is looked for outside.
+    assert LABELS not in entries and not entries['reference'].outside
+    there = {'/reference/confidence': [Endpoint('/reference', entries['reference'].type, True)]}
+    watch, _ = watching(Graph(there), entries['reference'])
+    watch.came('reference', 1 * S, 1.0)
+    assert watch.absent(2.0) == []
+    there.clear()
+    assert watch.absent(2.0) == ['reference', LABELS]
+
+
 def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for():
     there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
     watch, _ = watching(Graph(there), model())

@@ -25,8 +25,13 @@ Pictures and maps that wait for a node: a second at 30 Hz, and a third more.
 
 Only what does wait takes memory: 6.3 MB a picture of 2048 x 1024 (docs/live.md, QoS).
 """
-RESULT_DEPTH = 400
-"""Of values, a few KB each: a second at ten times that rate."""
+RESULT_DEPTH = 100
+"""
+Of values, a few KB each.
+
+Where a monitor falls behind for good its values are older than its maps, by the difference of the
+two: much more of it would pass for a jump in time (evaluation/session).
+"""
 
 
 def _reliability(name: str) -> ReliabilityPolicy:

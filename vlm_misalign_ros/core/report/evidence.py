@@ -75,7 +75,7 @@ class Evidence:
     stretches: dict[tuple[str | None, int], Lost] = field(default_factory=dict)
     beside: dict[str, _Beside] = field(default_factory=dict)
     pseudo: int = 0
-    """Frames whose labels are a model's."""
+    """Frames whose truth is made of a model's labels."""
     accounts: list[AccountingRecord] = field(default_factory=list)
     gaps: list[Unseen] = field(default_factory=list)
 
@@ -109,7 +109,8 @@ class Evidence:
                 self.doubled.add((record.run, record.epoch, record.stamp))
         self.answered.update(n for n, entry in record.models.items() if entry.answer is not None)
         self.cached.update(record.timing.cached)
-        self.pseudo += record.pseudo
+        # Where the model made none, nothing is held against it.
+        self.pseudo += record.pseudo and record.truth is not None
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
