@@ -18,9 +18,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlm_misalign_ros.app.cli.parser import add_limits, add_overrides, positive
 from vlm_misalign_ros.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from vlm_misalign_ros.app.analysing import Job
 
 HELP = 'score a recorded bag offline'
 EXAMPLES = """
@@ -64,8 +68,28 @@ def run(arguments: argparse.Namespace) -> int:
     """Score the bags by their run's configuration, or another one."""
     from tqdm import tqdm
 
-    from vlm_misalign_ros.app.analysing import MERGED, Job, names, score, score_all
+    from vlm_misalign_ros.app.analysing import MERGED, score, score_all
     from vlm_misalign_ros.app.cli.results import print_results
+
+    jobs, out = _jobs(arguments)
+    alone = len(jobs) == 1
+    with tqdm(unit='frame' if alone else 'bag', desc='analyse') as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        if alone:
+            verdict = score(jobs[0], progress)
+        else:
+            verdict = score_all(jobs, out, arguments.jobs, progress)
+    print_results(out if alone else out / MERGED)
+    return verdict.exit_code
+
+
+def _jobs(arguments: argparse.Namespace) -> tuple[list[Job], Path]:
+    """Return the bags with how each is scored, and the folder of the results."""
+    from vlm_misalign_ros.app.analysing import Job, names
     from vlm_misalign_ros.bags.places import parse_topics, run_folder
 
     words = arguments.overrides
@@ -75,29 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f'{len(bags)} bags have no folder for results', 'give --out')
     out = Path(arguments.out) if arguments.out else run_folder(bags[0]) / 'analysis'
     folders = [out] if len(bags) == 1 else [out / name for name in names(bags)]
-    topics = parse_topics(arguments.topic)
-    jobs = [
-        Job(
-            bag,
-            folder,
-            arguments.config or '',
-            [word for word in words if word not in more],
-            arguments.namespace,
-            arguments.limit,
-            topics,
-        )
-        for bag, folder in zip(bags, folders, strict=True)
-    ]
-    with tqdm(unit='frame' if len(jobs) == 1 else 'bag', desc='analyse') as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total or None
-            bar.update(done - bar.n)
-
-        if len(jobs) == 1:
-            verdict = score(jobs[0], progress)
-        else:
-            verdict = score_all(jobs, out, arguments.jobs, progress)
-            out = out / MERGED
-    print_results(out)
-    return verdict.exit_code
+    shared = {
+        'config': arguments.config or '',
+        'overrides': [word for word in words if word not in more],
+        'namespace': arguments.namespace,
+        'limits': arguments.limit,
+        'topics': parse_topics(arguments.topic),
+    }
+    return [Job(bag, folder, **shared) for bag, folder in zip(bags, folders, strict=True)], out
