@@ -37,11 +37,11 @@ from vlm_misalign_ros.core.corruptions import (
 )
 from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.corruptions.scenario import Scenario
-from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
+from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.evaluation.asker import prompt_of
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
-from vlm_misalign_ros.core.evaluation.replaying import protocol_of
+from vlm_misalign_ros.core.evaluation.replaying import open_replayed, protocol_of
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
@@ -310,17 +310,7 @@ def _severities(
 
 def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings) -> dict[str, Any]:
     """Return what is replayed; raises for frames or conditions that will not do."""
-    if not replay.dataset:
-        raise ConfigurationError(
-            "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
-        )
-    dataset = open_dataset(
-        replay.dataset,
-        split=replay.split,
-        cities=replay.cities,
-        limit=replay.limit,
-        sequences=replay.sequences,
-    )
+    dataset = open_replayed(replay)
     first = dataset.read(0)
     if instances and first.labels is not None and first.instances is None:
         raise ConfigurationError(

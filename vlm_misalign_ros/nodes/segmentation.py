@@ -17,9 +17,9 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -27,9 +27,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.errors import FrameError, RecordError
-from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.segmenting import Clean, segment_frame
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import (
@@ -39,7 +38,7 @@ from vlm_misalign_ros.core.models.factory import (
 )
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
+from vlm_misalign_ros.core.types import Failed, Passed
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.label_table import announce_labels
@@ -123,20 +122,9 @@ class Segmentation(ManagedNode):
         values = codec.failed_to_values(Failed(GOT_LOST))
         self._confidence.publish(messages.values_message('confidence', values, header))
 
-    def _against_clean(
-        self, message: Image, found: Segmented, model: CheckedSegmentation
-    ) -> AgainstClean | None:
-        """Return how a mask stands to that of the clean picture; None where nobody asks."""
-        if self._clean is None:
-            return None
-        pictures = pictures_of([self._clean.taken(messages.stamp_of(message.header))])
-        if pictures is None:
-            return AgainstClean(error=NEVER_CAME)
-        try:
-            clean = model.segment(pictures[0])
-        except FrameError as error:
-            return AgainstClean(error=str(error))
-        return against_clean(found, clean, pictures[0])
+    @staticmethod
+    def _clean_pictures(clean: CleanPictures, stamp: int) -> list[np.ndarray] | None:
+        return pictures_of([clean.taken(stamp)])
 
     def _work(self, item: Arrived[Image]) -> None:
         message = item.what
@@ -145,23 +133,11 @@ class Segmentation(ManagedNode):
         picture, model = messages.bgr_pixels(message), self._model
         if model is None:
             raise RecordError(UNLOADED)
-        begin = time.perf_counter()
-        found = model.segment(picture)
-        seconds = time.perf_counter() - begin
-        against = self._against_clean(message, found, model)
-        labels = found.labels
-        told = Confidence(
-            found.entropy,
-            found.confidence,
-            checksum(picture),
-            checksum(labels),
-            found.entropies,
-            found.lacking,
-            seconds,
-            waited,
-            self.age_of(message.header),
-            against_clean=against,
-        )
+        clean: Clean | None = None
+        if self._clean is not None:
+            clean = partial(self._clean_pictures, self._clean, messages.stamp_of(message.header))
+        labels, told = segment_frame(model, picture, clean)
+        told = replace(told, waited=waited, age=self.age_of(message.header))
         self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         if self._overlay.get_subscription_count():
