@@ -198,11 +198,13 @@ def messages(reader: AnyReader, readers: Mapping[str, Sequence[Reads]]) -> Itera
             )
 
 
-def raw_messages(reader: AnyReader, wanted: Sequence[Any]) -> Iterator[tuple[Any, bytes, int]]:
+def raw_messages(
+    reader: AnyReader, wanted: Sequence[Any], start: int | None = None, stop: int | None = None
+) -> Iterator[tuple[Any, bytes, int]]:
     """Yield (connection, bytes, when) of a bag; DamagedBag where it cannot be read further."""
     count = 0
     try:
-        for connection, arrival, raw in reader.messages(connections=wanted):
+        for connection, arrival, raw in reader.messages(wanted, start, stop):
             count += 1
             yield connection, raw, arrival
     except Exception as error:  # a chunk whose checksum, compression or length is wrong

@@ -222,11 +222,11 @@ class Replay(runtime.MisalignNode):
         if frame.camera is not None:
             self._info.publish(messages.camera_info(frame.camera, header))
         if frame.labels is not None:
-            self._labels.publish(messages.image_message(frame.labels, header, 'mono8'))
+            self._labels.publish(messages.map_message(frame.labels, header))
         if frame.instances is not None:
-            self._instances.publish(messages.image_message(frame.instances, header, 'mono16'))
+            self._instances.publish(messages.map_message(frame.instances, header))
         if self._depth is not None and frame.depth is not None:
-            self._depth.publish(messages.image_message(frame.depth, header, '16UC1'))
+            self._depth.publish(messages.map_message(frame.depth, header, '16UC1'))
         self._image.publish(messages.image_message(frame.image, header, 'bgr8'))
 
     def on_stop(self) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions.scenario import Playing, Scenario
-from vlm_misalign_ros.core.datasets import Dataset, open_dataset
+from vlm_misalign_ros.core.datasets import BAG, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.datasets.order import has_sequences
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.replaying import ReplayParameters
@@ -210,10 +210,18 @@ def open_replayed(chosen: ReplayParameters) -> Dataset:
         raise ConfigurationError(
             "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
         )
+    # How a bag names its topics, no other layout asks.
+    more = {'chosen': chosen} if is_bag(chosen) else {}
     return open_dataset(
         chosen.dataset,
         split=chosen.split,
         cities=chosen.cities,
         limit=chosen.limit,
         sequences=chosen.sequences,
+        **more,
     )
+
+
+def is_bag(chosen: ReplayParameters) -> bool:
+    """Return whether a bag is replayed, whose maps are in the encodings it was recorded in."""
+    return split_place(chosen.dataset)[0] == BAG
