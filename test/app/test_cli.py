@@ -130,6 +130,8 @@ def test_shells_can_complete_the_verbs(shell, capsys):
     [
         (['men'], ['mentions']),
         (['mentions', 'au'], ['audit']),
+        (['bag', 'an'], ['analyse']),
+        (['bag', 'analyse', '--name'], ['--namespace']),
         (['mentions', 'audit', '--lab'], ['--labeller', '--labels']),
     ],
 )
