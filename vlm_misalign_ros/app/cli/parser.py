@@ -31,6 +31,7 @@ VERBS = (
     'analyse',
     'bag',
     'bag analyse',
+    'bag inspect',
     'report',
     'compare',
     'merge',
