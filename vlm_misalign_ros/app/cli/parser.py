@@ -32,6 +32,7 @@ VERBS = (
     'bag',
     'bag analyse',
     'bag inspect',
+    'bag diff',
     'report',
     'compare',
     'merge',
