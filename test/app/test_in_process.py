@@ -114,7 +114,8 @@ def test_its_records_and_results_are_those_of_the_graph(config, one_process, tmp
     assert manifests[0] == manifests[1]
     verdicts = [json.loads((f / 'verdict.json').read_text()) for f in (graph, one_process)]
     assert verdicts[0] == verdicts[1]
-    for name in ('summary.csv', 'temporal.json', 'analysis.json', 'self_consistency.json'):
+    # temporal.json is made of the times that models took, too.
+    for name in ('summary.csv', 'analysis.json', 'self_consistency.json'):
         texts = [(f / name).read_text() for f in (graph, one_process)]
         assert texts[0] == texts[1], name
     assert {p.name for p in one_process.iterdir()} == {p.name for p in graph.iterdir()}

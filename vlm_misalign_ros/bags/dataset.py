@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -31,8 +32,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vlm_misalign_ros.bags.frames import Frames, Raw
 from vlm_misalign_ros.bags.places import Places
+from vlm_misalign_ros.bags.reading import Raw, open_bag
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import CAMERA, DEPTH, INSTANCES, LABELS, SOURCE_IMAGE
 from vlm_misalign_ros.core.evaluation.session import JUMP_BACK
@@ -49,6 +50,11 @@ PICTURE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _TAKEN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH, CAMERA)
 _HEADER = 12
 """Bytes of a message, in CDR, at whose end the stamp of its header has ended."""
+_SHOWN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH)
+_CAMERAS = 4096
+"""Different cameras that are read of one bag."""
+_FAR = NANO
+"""Nanoseconds ahead from which a bag is opened anew rather than read up to there."""
 _NAMED = 8
 """Topics that are named where the camera's is not there."""
 
@@ -80,8 +86,8 @@ class _Index:
     """(stretch, stamp, arrival), stretches beginning where time jumps back."""
     others: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     """Arrivals by part and stamp."""
-    cameras: list[tuple[int, int]] = field(default_factory=list)
-    """(stamp, arrival)."""
+    cameras: dict[int, Camera | None] = field(default_factory=dict)
+    """By stamp; None where nobody knows the geometry."""
     doubled: int = 0
     unreadable: int = 0
 
@@ -98,10 +104,10 @@ class BagDataset:
         """
         self.name = path.stem if path.is_file() else path.name or path.resolve().name
         self._chosen = chosen
-        self._bag = Frames(path)
-        self._topics = self._find()
         self.faults: list[str] = []
         """What of the bag was left out, a line each."""
+        self._bag = open_bag(path)
+        self._topics = self._find()
         index = self._read_headers()
         self.entries: Sequence[Entry] = list(self._listed(index))[: chosen.limit or None]
         if not self.entries:
@@ -110,7 +116,14 @@ class BagDataset:
                 'vlm-misalign bag inspect shows what it has',
             )
         self._cameras = sorted(index.cameras)
-        self._by_arrival: dict[int, Camera | None] = {}
+        if not self._cameras:
+            self._fault('the bag has no camera_info: the camera is taken for the default one')
+        self._told = index.cameras
+        self._needed = _needed_from(self.entries)
+        self._coming: Iterator[Raw] = iter(())
+        self._kept: deque[Raw] = deque()
+        self._from: int | None = None
+        """Everything since was read, and is kept where it may be asked for."""
 
     def _find(self) -> dict[str, str]:
         """Return the full names of the topics that there are, by part."""
@@ -118,14 +131,15 @@ class BagDataset:
         rules = dict(rule.split(':=', 1) for rule in chosen.topics)
         places = Places(chosen.recorded_namespace, rules, chosen.image_transport)
         found = {
-            row.part: places.carrier(self._bag.reader, row)
-            for row in CHANNELS
-            if row.part in _TAKEN
+            row.part: places.carrier(self._bag, row) for row in CHANNELS if row.part in _TAKEN
         }
         self._pictures = places.full(topics.CAMERA_IMAGE)
-        kinds = self._bag.topics
-        if kinds.get(found[SOURCE_IMAGE]) not in PICTURE_TYPES:
-            there = sorted(name for name, kind in kinds.items() if kind in PICTURE_TYPES)
+        there = sorted(
+            name
+            for name, topic in self._bag.topics.items()
+            if not set(topic.types).isdisjoint(PICTURE_TYPES)
+        )
+        if found[SOURCE_IMAGE] not in there:
             some = ', '.join(there[:_NAMED]) + (' ...' if len(there) > _NAMED else '')
             raise DatasetError(
                 f'the bag {self._bag.path} has no pictures on {self._pictures}'
@@ -139,32 +153,36 @@ class BagDataset:
     def _read_headers(self) -> _Index:
         index, stretch, newest = _Index(), 0, -1
         seen: set[int] = set()
+        known: dict[bytes, Camera | None] = {}
         part_of = {name: part for part, name in self._topics.items()}
-        try:
-            for raw in self._bag.messages(part_of):
-                part, stamp = part_of[raw.topic], header_stamp(raw.data)
-                if stamp is None:
-                    index.unreadable += 1
-                elif part == SOURCE_IMAGE:
-                    if stamp < newest - JUMP_BACK:
-                        stretch, newest, seen = stretch + 1, -1, set()
-                    if stamp in seen:
-                        index.doubled += 1
-                        continue
-                    seen.add(stamp)
-                    newest = max(newest, stamp)
-                    index.pictures.append((stretch, stamp, raw.arrival))
-                elif part == CAMERA:
-                    index.cameras.append((stamp, raw.arrival))
-                else:
-                    at = index.others.setdefault(part, {})
-                    at.setdefault(stamp, []).append(raw.arrival)
-        except RecordError as error:
-            self.faults.append(str(error))
+        for raw in self._bag.messages(part_of):
+            part, stamp = part_of[raw.topic], header_stamp(raw.data)
+            if stamp is None:
+                index.unreadable += 1
+            elif part == SOURCE_IMAGE:
+                if stamp < newest - JUMP_BACK:
+                    stretch, newest, seen = stretch + 1, -1, set()
+                if stamp in seen:
+                    index.doubled += 1
+                    continue
+                seen.add(stamp)
+                newest = max(newest, stamp)
+                index.pictures.append((stretch, stamp, raw.arrival))
+            elif part == CAMERA:
+                # Most bags repeat one camera with every picture.
+                content = raw.data[_HEADER:]
+                if content not in known and len(known) < _CAMERAS:
+                    known[content] = self._camera_in(raw)
+                index.cameras[stamp] = known.get(content)
+            else:
+                index.others.setdefault(part, {}).setdefault(stamp, []).append(raw.arrival)
+        self._fault(self._bag.told())
+        for text in self._bag.faults:
+            self._fault(text)
         if index.doubled:
-            self.faults.append(f'{index.doubled} pictures came twice with one stamp: left out')
+            self._fault(f'{index.doubled} pictures came twice with one stamp: left out')
         if index.unreadable:
-            self.faults.append(f'{index.unreadable} messages without a time: left out')
+            self._fault(f'{index.unreadable} messages without a time: left out')
         return index
 
     def _listed(self, index: _Index) -> Iterator[Entry]:
@@ -212,15 +230,11 @@ class BagDataset:
         DatasetError where picture or truth cannot be read.
         """
         entry = self.entries[index]
-        part_of = {self._topics[part]: part for part in entry.arrivals}
-        times = entry.arrivals.values()
         found: dict[str, Any] = {}
         try:
-            for raw in self._bag.messages(part_of, min(times), max(times) + 1):
-                part = part_of[raw.topic]
-                if raw.arrival == entry.arrivals[part] and part not in found:
-                    if header_stamp(raw.data) == entry.stamp:
-                        found[part] = self._decoded(part, raw)
+            for part, raw in self._parts(index):
+                if part not in found and header_stamp(raw.data) == entry.stamp:
+                    found[part] = self._decoded(part, raw)
         except RecordError as error:
             raise DatasetError(f'frame {entry.key} of the bag: {error.what}', error.remedy) from (
                 error
@@ -251,32 +265,74 @@ class BagDataset:
             return images.whole(message, 'an instance map')
         return to_millimetres(images.depth(message))
 
+    def _parts(self, index: int) -> Iterator[tuple[str, Raw]]:
+        """
+        Yield the messages that a frame is made of.
+
+        Frames that are asked for in order are read in one go; another one begins anew.
+        """
+        arrivals = self.entries[index].arrivals
+        first, last = min(arrivals.values()), max(arrivals.values())
+        floor = self._needed[index]
+        newest = self._kept[-1].arrival if self._kept else None
+        far = newest is None or first > newest + _FAR
+        if self._from is None or first < self._from or far:
+            names = [self._topics[part] for part in _SHOWN if part in self._topics]
+            self._coming = self._bag.messages(names, first)
+            self._kept.clear()
+        self._from = first
+        while not self._kept or self._kept[-1].arrival <= last:
+            raw = next(self._coming, None)
+            if raw is None:
+                break
+            self._kept.append(raw)
+            self._let_go(first)
+        for part, arrival in arrivals.items():
+            name = self._topics[part]
+            yield from (
+                (part, raw) for raw in self._kept if raw.topic == name and raw.arrival == arrival
+            )
+        self._let_go(floor)
+        self._from = min(floor, last + 1)
+
+    def _let_go(self, floor: int) -> None:
+        while self._kept and self._kept[0].arrival < floor:
+            self._kept.popleft()
+
     def _camera(self, stamp: int) -> Camera | None:
         """Return the camera of a picture: that of its stamp, or the one told last before."""
         if not self._cameras:
             return None
-        place = max(bisect_right(self._cameras, (stamp, 1 << 63)) - 1, 0)
-        _, arrival = self._cameras[place]
-        if arrival not in self._by_arrival:
-            self._by_arrival = {arrival: self._told(arrival)}
-        return self._by_arrival[arrival]
+        place = max(bisect_right(self._cameras, stamp) - 1, 0)
+        return self._told[self._cameras[place]]
 
-    def _told(self, arrival: int) -> Camera | None:
+    def _camera_in(self, raw: Raw) -> Camera | None:
         chosen = self._chosen
-        for raw in self._bag.messages({self._topics[CAMERA]: CAMERA}, arrival, arrival + 1):
-            rectified = rectified_by(chosen.camera_image, self._pictures)
+        rectified = rectified_by(chosen.camera_image, self._pictures)
+        try:
             found = camera_from_info(
                 self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
             )
-            if isinstance(found, NoCamera):
-                self._fault(f'no geometry is known of the camera: {found.reason}')
-                return None
-            return found
-        return None
+        except RecordError as error:
+            self._fault(f'{raw.topic}: {error}')
+            return None
+        if isinstance(found, NoCamera):
+            self._fault(f'no geometry is known of the camera: {found.reason}')
+            return None
+        return found
 
     def _fault(self, text: str) -> None:
-        if text not in self.faults:
+        if text and text not in self.faults:
             self.faults.append(text)
+
+
+def _needed_from(entries: Sequence[Entry]) -> list[int]:
+    """Return, by place, from which arrival on messages are needed for the frames that follow."""
+    found, least = [], 1 << 63
+    for entry in reversed(entries):
+        found.append(least)
+        least = min(least, *entry.arrivals.values())
+    return found[::-1]
 
 
 def header_stamp(data: bytes) -> int | None:

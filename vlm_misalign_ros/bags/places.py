@@ -20,8 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-
+from vlm_misalign_ros.bags.reading import Bag
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.parts import DEPTH, IMAGE
 from vlm_misalign_ros.wire import transports
@@ -51,7 +50,7 @@ class Places:
         space = self.namespace.strip('/')
         return f'/{space}/{topic}' if space else f'/{topic}'
 
-    def carrier(self, reader: AnyReader, channel: Channel) -> str:
+    def carrier(self, bag: Bag, channel: Channel) -> str:
         """
         Return the full name of the topic of a bag that carries a channel; empty for none.
 
@@ -59,12 +58,10 @@ class Places:
         lost nothing: its checksum tells answers from those to another picture.
         """
         name = self.full(channel.topic)
-        kinds: dict[str, set[str]] = {}
-        for connection in reader.connections:
-            kinds.setdefault(connection.topic, set()).add(connection.msgtype)
+        kinds = {topic.name: topic.types for topic in bag.topics.values()}
         if channel.part in PACKED:
             found = transports.among(
-                name, lambda topic: kinds.get(topic, set()), channel.part == DEPTH, self.transport
+                name, lambda topic: kinds.get(topic, ()), channel.part == DEPTH, self.transport
             )
             # A topic of another type is there all the same: its messages are malformed.
             return found.topic if found else name if name in kinds else ''
@@ -72,28 +69,22 @@ class Places:
             return name
         packed = f'{name}/{transports.COMPRESSED}'
         there = transports.COMPRESSED_IMAGE in kinds.get(packed, ())
-        return packed if channel.part == IMAGE and there and _lossless(reader, packed) else ''
+        return packed if channel.part == IMAGE and there and _lossless(bag, packed) else ''
 
-    def recorded(self, reader: AnyReader) -> set[str]:
+    def recorded(self, bag: Bag) -> set[str]:
         """Return the names of the topics in a bag as the run has them, relative."""
         prefix = self._expanded('')
-        found = {
-            connection.topic.removeprefix(prefix)
-            for connection in reader.connections
-            if connection.topic.startswith(prefix)
-        }
+        found = {name.removeprefix(prefix) for name in bag.topics if name.startswith(prefix)}
         for channel in CHANNELS:
-            if '{model}' not in channel.topic and self.carrier(reader, channel):
+            if '{model}' not in channel.topic and self.carrier(bag, channel):
                 found.add(channel.topic)
         return found
 
 
-def _lossless(reader: AnyReader, topic: str) -> bool:
+def _lossless(bag: Bag, topic: str) -> bool:
     """Return whether the first message of a topic lost nothing when it was packed."""
-    chosen = [connection for connection in reader.connections if connection.topic == topic]
     try:
-        connection, _, data = next(reader.messages(chosen))
-        message: Any = reader.deserialize(data, connection.msgtype)
+        message: Any = bag.decode(next(bag.messages([topic])))
         return is_lossless(message)
     except (RecordError, StopIteration):
         return False

@@ -32,6 +32,8 @@ VERBS = (
     'bag',
     'bag analyse',
     'bag run',
+    'bag inspect',
+    'bag diff',
     'report',
     'compare',
     'merge',

@@ -227,7 +227,8 @@ def replayed(chosen: ReplayParameters, dataset: Dataset) -> Iterator[Sent]:
     Stamps and sources are those of the replay node, which goes through pass after pass. Raises
     DatasetError for a frame that cannot be read.
     """
-    sending = Sending(dataset, scenario_of(chosen))
+    # A frame does not come back once another has come.
+    sending = Sending(dataset, scenario_of(chosen), budget=0)
     entries = schedule_by_frame(
         dataset,
         parse_conditions(list(chosen.conditions)),

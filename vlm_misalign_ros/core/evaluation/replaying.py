@@ -175,9 +175,15 @@ class Sent:
 class Sending:
     """The frames of a data set as they are sent, each decoded once as long as there is room."""
 
-    def __init__(self, dataset: Dataset, scenario: Scenario | None = None) -> None:
-        """Begin; a scenario says what each frame meets, in place of its source."""
-        self._frames = FrameCache(dataset.read)
+    def __init__(
+        self, dataset: Dataset, scenario: Scenario | None = None, budget: int = FrameCache.BYTES
+    ) -> None:
+        """
+        Begin; a scenario says what each frame meets, in place of its source.
+
+        Decoded frames are kept within `budget` bytes, beside the one that was asked for last.
+        """
+        self._frames = FrameCache(dataset.read, budget)
         self._playing = None if scenario is None else Playing(scenario)
         self._checksums: dict[int, str] = {}
         self._newest: tuple[int, Frame] | None = None

@@ -22,6 +22,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 
 HELP = 'work with recorded bags, without ROS: its verbs are of two words'
 EXAMPLES = """
+vlm-misalign bag inspect drive.mcap
 vlm-misalign bag analyse runs/NAME/bag
 """
 
