@@ -20,7 +20,7 @@ import sys
 
 import pytest
 import yaml
-from recorded import record
+from drives import record
 
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.store import RECORDS, difference, read_frames

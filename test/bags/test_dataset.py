@@ -16,7 +16,7 @@
 
 import numpy as np
 import pytest
-from recorded import START, Drive, record
+from drives import START, Drive, record
 
 from golden.replaying import image_message
 from vlm_misalign_ros.bags.dataset import header_stamp

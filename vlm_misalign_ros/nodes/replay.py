@@ -29,6 +29,7 @@ from std_srvs.srv import Trigger
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.replaying import (
+    FrameCache,
     Sending,
     lockstep_stamp,
     open_replayed,
@@ -56,7 +57,11 @@ class Replay(runtime.MisalignNode):
         self._dataset = open_replayed(chosen)
         self._has_depth = chosen.depth and self._dataset.has_depth
         conditions = parse_conditions(list(chosen.conditions))
-        self._sending = Sending(self._dataset, scenario_of(chosen))
+        # What comes in a single pass is never used again.
+        again = len(conditions) > 1 or chosen.loop
+        self._sending = Sending(
+            self._dataset, scenario_of(chosen), FrameCache.BYTES if again else 0
+        )
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
             self._dataset,

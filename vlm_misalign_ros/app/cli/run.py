@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--in-process', action='store_true', help='without ROS, in this process: the same records'
     )
+    parser.add_argument(
+        '--node',
+        metavar='NAME',
+        help='start that node alone, for a run of the same configuration on another machine, '
+        'which has it elsewhere',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
         data['name'] = arguments.name
     if arguments.out:
         data['out'] = arguments.out
+    if arguments.node:
+        from vlm_misalign_ros.app.hosting import host
+        from vlm_misalign_ros.core.settings.configuration import parse
+
+        return host(parse(data), arguments.node)
     if arguments.in_process and arguments.single_process:
         raise ConfigurationError(
             '--in-process and --single-process are given', 'the second composes nodes of ROS'

@@ -97,6 +97,8 @@ def refuse_live(configuration: Configuration) -> None:
         'record': configuration.recorder is not None,
         'annotate': configuration.annotator is not None,
         'a topic of models outside the run': bool(configuration.outside),
+        'a reference': configuration.reference is not None,
+        'elsewhere': bool(configuration.elsewhere),
     }
     for name, there in asked.items():
         if there:

@@ -50,7 +50,7 @@ from vlm_misalign_ros.core.evaluation.lanes import (
 )
 from vlm_misalign_ros.core.evaluation.pairing import Past
 from vlm_misalign_ros.core.evaluation.replaying import Sent
-from vlm_misalign_ros.core.evaluation.segmenting import Clean, segment_frame
+from vlm_misalign_ros.core.evaluation.segmenting import Clean, held_against_clean, segment_frame
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.labels.instances import read_instances
 from vlm_misalign_ros.core.labels.maps import read_labels
@@ -63,6 +63,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     truth_settings,
 )
 from vlm_misalign_ros.core.types import (
+    AgainstClean,
     Applied,
     Confidence,
     Description,
@@ -197,8 +198,9 @@ class SegmentStep(Step):
             return
 
         def work() -> None:
-            clean = partial(_alone, job.sent.frame.image) if self._twice else None
-            mask, told = segment_frame(self._model, degraded.image, clean, degraded.applied.image)
+            mask, told = segment_frame(
+                self._model, degraded.image, partial(self._against, job), degraded.applied.image
+            )
             job.mask, job.sure = mask, confidence_heard(told)
 
         def failed(reason: str) -> None:
@@ -206,9 +208,10 @@ class SegmentStep(Step):
 
         self.do(work, failed)
 
-
-def _alone(picture: np.ndarray) -> list[np.ndarray]:
-    return [picture]
+    def _against(self, job: Job, found: Segmented) -> AgainstClean | None:
+        if not self._twice:
+            return None
+        return held_against_clean(self._model, found, [job.sent.frame.image])
 
 
 class AskStep(Step):

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -129,7 +128,7 @@ def probe_frame(like: Frame, dataset: Dataset, depth: bool = False) -> tuple[Fra
 
 
 class FrameCache:
-    """Decoded frames, the last used ones within a budget of memory."""
+    """Decoded frames: the first ones within a budget of memory, and the last one in any case."""
 
     BYTES = 512 * 1024 * 1024
 
@@ -138,7 +137,8 @@ class FrameCache:
         self._read = read
         self._budget = budget
         self._size = 0
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._frames: dict[int, Frame] = {}
+        self._last: tuple[int, Frame] | None = None
 
     @staticmethod
     def _bytes(frame: Frame) -> int:
@@ -150,9 +150,13 @@ class FrameCache:
 
     def get(self, position: int) -> Frame:
         """Return a frame, decoded now or before."""
-        if position in self._frames:
-            self._frames.move_to_end(position)
-            return self._frames[position]
+        if self._last is not None and self._last[0] == position:
+            return self._last[1]
+        frame = self._frames.get(position) or self._kept(position)
+        self._last = position, frame
+        return frame
+
+    def _kept(self, position: int) -> Frame:
         frame = self._read(position)
         # A pass longer than the budget would evict every frame before its next use.
         if self._size + self._bytes(frame) <= self._budget:
@@ -184,6 +188,7 @@ class Sending:
         Decoded frames are kept within `budget` bytes, beside the one that was asked for last.
         """
         self._frames = FrameCache(dataset.read, budget)
+        self._again = budget > 0
         self._playing = None if scenario is None else Playing(scenario)
         self._checksums: dict[int, str] = {}
         self._newest: tuple[int, Frame] | None = None
@@ -200,6 +205,8 @@ class Sending:
             source = played(source, stamp, self._playing)
         frame = self.frame(position)
         if position not in self._checksums:
+            if not self._again:
+                self._checksums.clear()
             self._checksums[position] = checksum(frame.image)
         told = replace(source, image=self._checksums[position], tells_hood=frame.tells_hood)
         return Sent(stamp, frame, told)

@@ -31,34 +31,48 @@ Clean = Callable[[], Sequence[np.ndarray] | None]
 """Returns clean pictures, BGR uint8 (H, W, 3), oldest first; None where one never came."""
 
 
+def _as_it_is(found: Segmented) -> np.ndarray:
+    return found.labels
+
+
 def segment_frame(
-    model: CheckedSegmentation, picture: np.ndarray, clean: Clean | None = None, told: str = ''
+    model: CheckedSegmentation,
+    picture: np.ndarray,
+    against: Callable[[Segmented], AgainstClean | None] = lambda found: None,
+    told: str = '',
+    labels_of: Callable[[Segmented], np.ndarray] = _as_it_is,
 ) -> tuple[np.ndarray, Confidence]:
     """
     Return the mask of a picture, train ids uint8 (H, W), and what is told of it.
 
-    `picture` is BGR uint8 (H, W, 3) and `told` its checksum, where that is known; `clean`, where
-    somebody asks, gives the clean one. FrameError where the model fails on the picture itself.
+    `picture` is BGR uint8 (H, W, 3) and `told` its checksum, where that is known; `against` says
+    how the mask stands to that of the clean picture, where somebody asks; `labels_of` makes of the
+    mask what is passed on. FrameError where the model fails on the picture itself.
     """
     begin = time.perf_counter()
     found = model.segment(picture)
     seconds = time.perf_counter() - begin
-    return found.labels, Confidence(
+    labels = labels_of(found)
+    return labels, Confidence(
         found.entropy,
         found.confidence,
         told or checksum(picture),
-        checksum(found.labels),
+        checksum(labels),
         found.entropies,
         found.lacking,
         seconds,
-        against_clean=None if clean is None else _against(model, found, clean()),
+        against_clean=against(found),
     )
 
 
-def _against(
+def held_against_clean(
     model: CheckedSegmentation, found: Segmented, pictures: Sequence[np.ndarray] | None
 ) -> AgainstClean:
-    """Return how a mask stands to that of the clean picture."""
+    """
+    Return how a mask stands to that of the clean picture, the first of `pictures`.
+
+    None where it never came. A model that fails on it costs the comparison alone.
+    """
     if pictures is None:
         return AgainstClean(error=NEVER_CAME)
     try:
