@@ -70,8 +70,7 @@ WORDS = {'occlusion:5': 'covered', 'low_light:5': 'dark'}
 
 def step_of(record: FrameRecord) -> tuple[str, int]:
     """Return the sequence of a frame and its number there."""
-    assert record.source is not None
-    sequence, _, number = record.source.key.rpartition('_')
+    sequence, _, number = record.key.rpartition('_')
     return sequence, int(number)
 
 

@@ -48,7 +48,7 @@ from vlm_misalign_ros.training.moments import (
 )
 
 NAME = 'temporal'
-RECIPE = Recipe(steps=500, batch=12, rate=6e-4, weight_decay=0.05, warmup=50, average=0.99)
+RECIPE = Recipe(steps=300, batch=12, rate=6e-4, weight_decay=0.05, warmup=50, average=0.99)
 SHARES: Mapping[tuple[int, ...], float] = {
     (NOW,): 0.15,
     (NOW_WORSE,): 0.15,
