@@ -19,7 +19,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 
 from made import frame_record
 from vlm_misalign_ros.core.corruptions.scenario import load_scenario
@@ -122,3 +124,12 @@ def test_the_configuration_asks_each_model_with_and_without_the_past(temporal):
     assert tuple(vlms) == temporal.MODELS
     for model in vlms.values():
         assert model['asks'] == {'now': {}, 'past': {'frames': 1, 'stride': temporal.BACK}}
+
+
+def test_the_page_has_the_kept_numbers(temporal):
+    found = pd.read_csv(temporal.KEPT)
+    assert temporal.PAGE.read_text(encoding='utf-8') == temporal.page(found)
+    recipe = yaml.safe_load(temporal.RECIPE.read_text(encoding='utf-8'))['scenes']
+    rows = found[(found['measure'] == 'unparsed_rate') & (found['group'] == 'all')]
+    assert set(rows['scenes']) == {recipe['frames'] // recipe['sequence_length']}
+    assert set(rows['denominator']) == {recipe['frames']}
