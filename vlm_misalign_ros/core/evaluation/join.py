@@ -241,6 +241,27 @@ class StampJoin:
         self._open[stamp] = _Open(parts, now, heard)
         return self._close_complete(stamp)
 
+    def follow(self, other: StampJoin) -> None:
+        """Count on where another join does, and wait for nobody who is absent there."""
+        self.counters = other.counters
+        self._absent = other._absent
+
+    def lacks(self, stamp: int, name: str) -> bool:
+        """Return whether a frame of this stamp is known to which a part never came."""
+        if stamp in self._open:
+            return name not in self._open[stamp].parts
+        past = self._closed.get(stamp)
+        return past is not None and name in past.missing and name not in past.heard.contents
+
+    def holds_no(self, stamp: int, names: Iterable[str]) -> bool:
+        """Return whether a frame of this stamp is open without any of the parts `names`."""
+        return stamp in self._open and not self._open[stamp].parts.keys() & set(names)
+
+    def take_over(self, stamp: int, other: StampJoin, now: float) -> None:
+        """Have a frame of another join, whose counters are the same, go on in this one."""
+        parts, heard = other.take(stamp)
+        self._open[stamp] = _Open(parts, now, heard)
+
     def restore(self, stamp: int, missing: Iterable[str]) -> None:
         """Take up that a frame was closed by another join, without what is `missing`."""
         self._closed[stamp] = _Closed(tuple(missing), True, Heard())
