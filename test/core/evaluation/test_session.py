@@ -323,7 +323,10 @@ def test_a_stamp_more_than_ten_seconds_older_is_a_jump_and_everything_starts_aga
     assert run.sums('rolling') == (1, 1) and run.sums('total') == (2, 2)
     (old,) = run.session.expire(1.0)
     assert (old.stamp, old.record.epoch) == (20 * SECOND + 1, 0)
-    assert old.record.closed.value == 'deadline' and run.accounting() == {'scored': 2, 'missing': 1}
+    assert old.record.closed.value == 'deadline' and run.accounting() == {
+        'scored': 2,
+        'missing': 1,
+    }
     # The stamps of the past are frames again.
     assert reasons(run.frame(20 * SECOND)) == ['complete']
     assert run.sums('rolling') == (2, 2) and run.session.counters['time_jumps'] == 1

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The join on the stamp: exact, bounded, resettable, aware of lateness; it counts what never came.
+The join on the stamp: exact, bounded, aware of lateness; it counts what never came.
 
 Each stamp collects named parts. A frame closes when it has every part it needs, or at its
 deadline with what it lacks. A part that many frames in a row had to be closed without is no
@@ -323,10 +323,3 @@ class StampJoin:
     def flush(self, reason: Closing = Closing.END) -> list[Joined]:
         """Close everything that is open."""
         return [self._close(stamp, reason) for stamp in list(self._open)]
-
-    def reset(self) -> list[Joined]:
-        """Close everything and forget the past: time has jumped."""
-        closed = self.flush(Closing.RESET)
-        self._closed.clear()
-        self._misses.clear()
-        return closed

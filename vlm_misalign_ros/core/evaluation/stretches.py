@@ -143,7 +143,7 @@ class Stretches:
         start, newest, line = self.current.start, self.current.newest, self._line(part)
         if start is None or newest is None or stamp >= newest - JUMP_BACK:
             return False
-        if line.epoch > self.current.epoch:
+        if line.epoch > self.current.epoch or self._strange:
             return True
         if line.epoch < self.current.epoch or line.newest is None:
             return stamp < start - JUMP_BACK
