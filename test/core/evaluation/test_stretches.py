@@ -26,7 +26,7 @@ from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
-from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Applied, Camera, Condition, Description, Kind, Mention
@@ -87,8 +87,9 @@ def drives(draw):
     latest = dict.fromkeys(PARTS, 0.0)
     for epoch in range(draw(st.integers(2, 4))):
         if epoch:
-            # Beyond ten seconds back, and never to a stamp that was there before.
-            stamp -= round(draw(st.integers(11, 13)) * NANO) + epoch
+            # More than ten seconds behind what has come so far, whatever is still under way or
+            # lost, and never to a stamp that was there before.
+            stamp -= draw(st.integers(18, 40)) * NANO + epoch
         for _ in range(draw(st.integers(12, 16))):
             for part in PARTS:
                 delay = draw(st.integers(0, 6)) / 2
@@ -105,7 +106,7 @@ def played(messages, folder):
     for _, _, _, stamp, part in messages:
         session.add(stamp, part, VALUES[part], 0.0)
     frames, last = ended(session, folder)
-    told = {key: replace(record, timing=None) for key, record in frames.items()}
+    told = {key: comparable(record) for key, record in frames.items()}
     return told, last, session.metrics()
 
 
@@ -125,11 +126,11 @@ def test_records_are_those_of_the_arrival_in_order(tmp_path_factory, messages, r
     pictures = {key: parts for key, parts in sent.items() if parts != {'labels'}}
     assert set(frames) == set(pictures)
     for key, parts in pictures.items():
-        status = frames[key].models['m'].status
+        status = frames[key]['models']['m']['status']
         if 'labels' not in parts or 'condition' not in parts:
             assert status in (Status.UNMATCHED, Status.UNSCORABLE)
         else:
-            assert status is (Status.SCORED if 'vlm:m' in parts else Status.MISSING)
+            assert status == (Status.SCORED if 'vlm:m' in parts else Status.MISSING)
     assert last.frames.get('truth_without_picture', 0) == len(sent) - len(pictures)
     assert frames == again and metrics == rates
     assert last.parts == other.parts and last.join == other.join
