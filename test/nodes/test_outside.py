@@ -38,7 +38,8 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from maps import street  # noqa: E402
-from vlm_misalign_ros.bags.analyse import analyse, open_bag  # noqa: E402
+from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
+from vlm_misalign_ros.bags.reading import open_bag  # noqa: E402
 from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.evaluation.parts import CONDITION  # noqa: E402
 from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord, Status  # noqa: E402
@@ -502,15 +503,8 @@ def test_a_topic_of_two_models_is_in_the_bag_once(tmp_path):
         for node in (recorder, talker):
             node.destroy_node()
         executor.shutdown()
-    reader = open_bag(tmp_path / 'bag')
-    try:
-        (connection,) = [entry for entry in reader.connections if entry.topic == '/both']
-        found = [
-            reader.deserialize(data, connection.msgtype).data
-            for *_, data in reader.messages([connection])
-        ]
-    finally:
-        reader.close()
+    with open_bag(tmp_path / 'bag') as bag:
+        found = [bag.decode(raw).data for raw in bag.messages(['/both'])]
     assert found == ['0', '1', '2', '3', '4']
 
 

@@ -174,12 +174,18 @@ class Evaluator:
             pictures=joined.heard.pictures,
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
-            protocol=_protocol(known),
+            protocol=self._protocol(known),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(
             record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
         )
+
+    def _protocol(self, source: Source) -> Protocol | UnsetType:
+        """Return how frames hang together in time; unset where they do not."""
+        if self._parameters.reference:
+            return Protocol.PSEUDO
+        return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
     def _models(self, held: Held, parts: Parts) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
@@ -323,11 +329,6 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
-
-
-def _protocol(source: Source) -> Protocol | UnsetType:
-    """Return how frames hang together in time; unset where they do not."""
-    return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
 
 def _condition(applied: Applied) -> ConditionEntry:

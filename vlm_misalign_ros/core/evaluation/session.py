@@ -38,8 +38,10 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
     CONFIDENCE,
+    PICTURES,
     SEGMENTATION,
     SOURCE,
+    TRUTH,
     Wanted,
     is_pictured,
     needs,
@@ -87,11 +89,15 @@ class Session:
         self._journal = Journal(self.folder, log, publishers, before is not None)
         self._book = Book(parameters, self._journal, self.counters)
         self.outside = Outside(parameters, self._journal, self.counters)
-        self._stretches = Stretches(self._stretch)
+        self.disagreement = self._book.ledger.disagreement
+        # Labels that a reference makes are an answer, and may come as late as one.
+        told = PICTURES if parameters.reference else (*PICTURES, *TRUTH)
+        self._stretches = Stretches(self._stretch, told)
         if before is None or not self._restore(before):
             self._journal.write(run)
+        join = self._stretches.current.join
         self._probes = Probes(
-            partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
+            partial(needs, self._wanted), join, self._doubled, self.counters, self._journal
         )
 
     def _stretch(self, epoch: int) -> Stretch:
@@ -109,10 +115,6 @@ class Session:
         )
         aligner = Aligner(chosen.slop, chosen.deadline / 2)
         return Stretch(epoch, join, aligner, self.outside.placer())
-
-    @property
-    def _join(self) -> StampJoin:
-        return self._stretches.current.join
 
     def _restore(self, before: Former) -> bool:
         """Go on with the records of a monitor that was cut off; return whether there are any."""
@@ -314,7 +316,7 @@ class Session:
             closed += self._place(stretch, self.outside.expire(stretch.placer, now), now)
             expired = stretch.join.expire(now)
             closed.extend(self._finish(joined, stretch.epoch) for joined in expired)
-        for name in self._join.silent:
+        for name in self._stretches.current.join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
                 self._journal.note(
@@ -346,7 +348,7 @@ class Session:
     @property
     def started(self) -> bool:
         """Return whether any frame that counts has come."""
-        return self._join.counters['received'] > 0
+        return self._stretches.current.join.counters['received'] > 0
 
     @property
     def complete(self) -> bool:
@@ -383,7 +385,7 @@ class Session:
             closed = [self._finish(one, epoch) for one in self._probes.adopt_unsourced(now)]
             for stretch in self._stretches.open:
                 closed += self._let_go(stretch, Closing.END, now)
-            self._journal.write(self._book.account(self._join.counters))
+            self._journal.write(self._book.account(self._stretches.current.join.counters))
         finally:
             self.close()
         return closed

@@ -22,12 +22,12 @@ can be told: its topic has not come back yet, and it goes on from where that top
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from vlm_misalign_ros.core.evaluation.aligning import Aligner
 from vlm_misalign_ros.core.evaluation.join import StampJoin
-from vlm_misalign_ros.core.evaluation.parts import CAMERA, PICTURES, TRUTH
+from vlm_misalign_ros.core.evaluation.parts import CAMERA, PICTURES
 from vlm_misalign_ros.core.evaluation.placing import Placer
 from vlm_misalign_ros.core.stamps import NANO
 
@@ -72,12 +72,14 @@ class Stretches:
     The current stretch and the one before it, which stays open for what still comes of it.
 
     Frames of the former stretch close when they are complete, at their deadline, or when time
-    jumps again. `make` begins the stretch of an epoch with nothing in it.
+    jumps again. `make` begins the stretch of an epoch with nothing in it; `told` are the parts
+    whose stamps tell where time is.
     """
 
-    def __init__(self, make: Callable[[int], Stretch]) -> None:
+    def __init__(self, make: Callable[[int], Stretch], told: Collection[str]) -> None:
         """Begin with the stretch of epoch 0."""
         self._make = make
+        self._told = frozenset(told)
         self.current = make(0)
         self.former: Stretch | None = None
         self._lines: dict[str, _Line] = {}
@@ -100,8 +102,7 @@ class Stretches:
         """
         if self._is_former(stamp, part):
             return self.former
-        told = _is_told(part)
-        if not told and part != CAMERA:
+        if part not in self._told and part != CAMERA:
             self._mark(stamp, part)
             return self.current
         return None if self._is_back(stamp, part) else self.current
@@ -113,7 +114,7 @@ class Stretches:
             self._lines[part] = _Line(epoch, stamp)
         elif line.epoch == epoch:
             line.newest = stamp if line.newest is None else max(line.newest, stamp)
-        if epoch == self.current.epoch and _is_told(part):
+        if epoch == self.current.epoch and part in self._told:
             if part in PICTURES or not self._may_be_former(stamp):
                 self.current.reach(stamp)
 
@@ -122,7 +123,7 @@ class Stretches:
         former, current = self.current, self._make(epoch)
         current.join.follow(former.join)
         for stamp in self._early:
-            if former.join.holds_no(stamp, (*PICTURES, *TRUTH)):
+            if former.join.holds_no(stamp, self._told):
                 current.join.take_over(stamp, former.join, now)
         self._early.clear()
         self.former, self.current = former, current
@@ -157,7 +158,8 @@ class Stretches:
         line, newest = self._line(part), self.current.newest
         last = line.newest if line.epoch == self.former.epoch else None
         behind = line.epoch < self.current.epoch
-        if not _is_told(part) and part != CAMERA and self.former.join.lacks(stamp, part):
+        answer = part not in self._told and part != CAMERA
+        if answer and self.former.join.lacks(stamp, part):
             # One more than a frame had there is of this stretch: of a gap in the recording.
             if stamp > newest + JUMP_BACK or behind and last is not None and stamp > last:
                 return True
@@ -194,8 +196,3 @@ class Stretches:
         back = stamp < newest - JUMP_BACK and stamp < last - APART
         if back and self._line(part).epoch == self.current.epoch and len(self._early) < EARLY:
             self._early[stamp] = None
-
-
-def _is_told(part: str) -> bool:
-    """Return whether a part tells where time is."""
-    return part in PICTURES or part in TRUTH
