@@ -30,7 +30,7 @@ import yaml
 
 pytest.importorskip('launch_ros', reason='launch is not on the package index')
 
-from launch import LaunchContext  # noqa: E402
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 from launch.actions import (  # noqa: E402
     DeclareLaunchArgument,
     EmitEvent,
@@ -627,6 +627,26 @@ def test_nothing_is_started_again_once_launch_ends(tmp_path):
     _, timer = node.by(-9)
     node.context._set_is_shutdown(True)
     assert timer.actions[0].execute(node.context) == []
+
+
+@pytest.mark.parametrize('others', [0, 1])
+def test_a_launch_that_ends_before_the_monitor_is_back_has_failed(tmp_path, others):
+    service, runs = LaunchService(), launched.Runs()
+    node = Ended(tmp_path, 'vlm', 5, runs, respawn=True)
+    for number in range(others):
+        (tmp_path / str(number)).mkdir()
+        Ended(tmp_path / str(number), 'vlm', 5, runs)
+
+    def killed(context):
+        killing = node.run.ended(MONITOR, -9, context)
+        return [*killing, Shutdown(reason='Ctrl-C')]
+
+    service.include_launch_description(LaunchDescription([OpaqueFunction(function=killed)]))
+    assert service.run() == (0 if others else 1)
+    (line,) = runs.failed
+    assert 'monitor ended with signal SIGKILL and without a verdict; see' in line
+    # The last that ends tells of all.
+    assert len(runs.open) == others
 
 
 def test_without_the_annotator_a_run_begins_and_goes_on(tmp_path):

@@ -159,13 +159,13 @@ def test_the_bag_gives_the_same_records_offline_and_without_ros(recorded, tmp_pa
     assert (tmp_path / 'offline' / 'report.html').is_file()
 
 
-def test_a_bag_cut_short_is_named(recorded, tmp_path):
+def test_a_bag_cut_short_is_scored_and_never_passes(recorded, tmp_path):
     folder, _ = recorded
     (bag,) = (folder / 'bag').glob('*.mcap')
     cut = tmp_path / 'cut.mcap'
     cut.write_bytes(bag.read_bytes()[:-2000])
     done = run('analyse', cut, '--out', tmp_path / 'out')
-    assert done.returncode == 2 and 'mcap recover' in done.stderr
+    assert done.returncode == 3 and 'INVALID' in done.stdout and 'Lost: ' in done.stdout
     assert 'Traceback' not in done.stderr
 
 

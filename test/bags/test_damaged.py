@@ -15,6 +15,7 @@
 """Bags of which something is lost."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -24,12 +25,16 @@ from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.labels import from_bag
 from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.bags.reading import open_bag
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.records.schema import FrameRecord
+from vlm_misalign_ros.core.records.schema import Closing, FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.report.verdict import Status
 
 pytestmark = pytest.mark.heavy
+
+MESSAGES = 12 * 10 + 4
+"""Ten a frame, and what covers those under occlusion."""
 
 
 @pytest.fixture(scope='module')
@@ -43,12 +48,14 @@ def bag(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / 'bag')
 
 
-def closed(folder):
-    return [r.stamp for r in read_records(folder / RECORDS) if isinstance(r, FrameRecord)]
+def scored(folder):
+    """Return the stamps of the frames of which nothing is missing."""
+    frames = [r for r in read_records(folder / RECORDS) if isinstance(r, FrameRecord)]
+    return [frame.stamp for frame in frames if frame.closed is Closing.COMPLETE]
 
 
-def test_a_bag_is_scored_up_to_where_it_is_damaged(bag, tmp_path):
-    """A live bag tells no number of frames: what is lost is known by its chunks alone."""
+def test_what_is_whole_of_a_damaged_bag_is_scored(bag, tmp_path):
+    """What stands behind a damaged chunk is as good as what stands before it."""
     whole = analyse(bag, tmp_path / 'whole', replaying.parameters())
     assert whole.status is Status.COMPLETE
     data = bag / 'bag_0.mcap'
@@ -57,11 +64,12 @@ def test_a_bag_is_scored_up_to_where_it_is_damaged(bag, tmp_path):
     data.write_bytes(held)
     found = analyse(bag, tmp_path / 'out', replaying.parameters())
     assert (found.status, found.exit_code) == (Status.INVALID, 3)
-    assert any('the bag cannot be read beyond message' in reason for reason in found.reasons)
-    before, after = closed(tmp_path / 'whole'), closed(tmp_path / 'out')
-    assert 0 < len(after) < len(before) and after == before[: len(after)]
+    assert any('a chunk of bag_0.mcap at byte' in reason for reason in found.reasons)
+    before, after = scored(tmp_path / 'whole'), scored(tmp_path / 'out')
+    assert len(after) < len(before) == 12 and set(after) < set(before)
+    assert after[0] == before[0] and after[-1] == before[-1]
     ending = json.loads((tmp_path / 'out' / 'ending.json').read_text())
-    assert 'cannot be read beyond' in ending['failure']
+    assert re.search(r'Lost: \d+ messages, 0\.\d+ s', ending['failure'])
 
 
 def test_a_bag_that_holds_fewer_messages_than_it_tells_is_not_whole(bag, tmp_path):
@@ -77,9 +85,9 @@ def test_a_bag_that_holds_fewer_messages_than_it_tells_is_not_whole(bag, tmp_pat
     assert any(message in reason for reason in found.reasons)
 
 
-def cut(bag):
+def cut(bag, at):
     data = bag / 'bag_0.mcap'
-    data.write_bytes(data.read_bytes()[:-1])
+    data.write_bytes(data.read_bytes()[:at])
 
 
 def spoil(key, value):
@@ -100,17 +108,42 @@ def zeroed(bag):
     data.write_bytes(held)
 
 
+def test_a_bag_whose_index_is_spoilt_or_cut_is_read_from_its_beginning(bag, tmp_path):
+    for number, change in enumerate((zeroed, lambda bag: cut(bag, -1))):
+        folder = shutil.copytree(bag, tmp_path / str(number) / 'bag')
+        change(folder)
+        found = analyse(folder, tmp_path / f'out{number}', replaying.parameters())
+        # Nothing is lost, and somebody changed it: whatever that was, it is no sound bag.
+        assert found.status is Status.INVALID and len(scored(tmp_path / f'out{number}')) == 12
+        assert any('Lost: 0 messages' in reason for reason in found.reasons)
+
+
 @pytest.mark.parametrize(
     'change, words',
     [
-        (cut, 'mcap recover'),
-        (zeroed, 'cannot be read'),
-        (lambda bag: (bag / 'bag_0.mcap').write_bytes(b''), 'cannot be read'),
-        (lambda bag: (bag / 'metadata.yaml').unlink(), 'cannot be read'),
-        (lambda bag: (bag / 'metadata.yaml').write_bytes(b'\xff\xfe: ['), 'cannot be read'),
-        (lambda bag: (bag / 'metadata.yaml').write_text('7'), 'cannot be read'),
-        (spoil('version', 'x'), 'cannot be read'),
-        (spoil('topics_with_message_count', [None]), 'cannot be read'),
+        (lambda bag: (bag / 'metadata.yaml').unlink(), 'has no metadata.yaml'),
+        (lambda bag: (bag / 'metadata.yaml').write_bytes(b'\xff\xfe: ['), 'was passed over'),
+        (lambda bag: (bag / 'metadata.yaml').write_text('7'), 'was passed over'),
+        (spoil('version', 'x'), 'is of version x'),
+        (spoil('topics_with_message_count', [None]), 'does not tell how many'),
+        (spoil('storage_identifier', ''), ''),
+        (spoil('relative_file_paths', ['other.mcap']), 'names none of the files'),
+    ],
+)
+def test_what_is_wrong_with_the_metadata_is_said(bag, change, words):
+    change(bag)
+    with open_bag(bag) as found:
+        assert sum(1 for _ in found.messages()) == MESSAGES and found.told() == ''
+        assert any(words in fault for fault in found.faults) == bool(words)
+
+
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda bag: (bag / 'bag_0.mcap').write_bytes(b''), 'bag_0.mcap is empty'),
+        (lambda bag: (bag / 'bag_0.mcap').write_bytes(b'7' * 99), 'is neither MCAP nor SQLite'),
+        (lambda bag: (bag / 'bag_0.mcap').unlink(), 'no recording: bag_0.mcap is missing'),
+        (lambda bag: cut(bag, 20), 'cannot be read'),
     ],
 )
 def test_a_bag_that_cannot_be_opened_is_one_line_and_leaves_no_folder(
@@ -129,5 +162,5 @@ def test_labels_of_a_damaged_bag_are_refused_in_one_line(bag):
     held = bytearray(data.read_bytes())
     held[len(held) // 2] ^= 1
     data.write_bytes(held)
-    with pytest.raises(RecordError, match='the bag cannot be read beyond message'):
+    with pytest.raises(RecordError, match=r'is damaged: a chunk of .* Lost: 2 messages'):
         list(from_bag(bag, '', 20)[1])

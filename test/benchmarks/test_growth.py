@@ -54,7 +54,7 @@ def test_intervals_hold_the_slope_though_neighbours_are_alike(near, true):
     rng = np.random.default_rng(1)
     found = [growth.slope(HOURS, true * HOURS + alike(rng, near)) for _ in range(400)]
     held = np.mean([one.low <= true <= one.high for one in found])
-    # Of 400 at .95 three standard errors are .033; batches of 50 keep a little of their neighbours.
+    # Of 400 at .95 three standard errors are .033; batches of 50 keep a little of what is near.
     assert 0.90 <= held <= 0.985
 
 

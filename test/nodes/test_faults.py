@@ -179,8 +179,8 @@ def test_after_all_of_it_the_sums_are_those_of_what_was_sent(stage):
         counts = {state: count for state, count in accounting.parts[part].items() if count}
         assert counts == counted(stage.graph.folder, part)
         assert sum(counts.values()) == len(stage.sent - stage.lost)
-    # Nobody saw the pictures of a killed corruption: truth without a picture, nobody's miss. Behind
-    # a corruption that stood still pictures came after their truth had been given up: without truth.
+    # Nobody saw the pictures of a killed corruption: truth without a picture, nobody's miss.
+    # Behind one that stood still pictures came after their truth had been given up: without truth.
     alone = accounting.frames.get('truth_without_picture', 0)
     without = accounting.frames.get('without_truth', 0)
     assert len(stage.lost) <= alone <= len(stage.lost) + without

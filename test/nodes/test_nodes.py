@@ -942,6 +942,32 @@ def test_the_time_of_a_run_begins_when_every_node_is_there(world, tmp_path):
     assert monitor.finished
 
 
+def test_a_monitor_that_is_started_again_counts_frames_on_and_its_duration_anew(world, tmp_path):
+    ends = {'duration': 50.0, 'frames': 2}
+    first, frames, _ = start_monitor(world, tmp_path, **ends)
+    send(world, parts_of(100 * NANO))
+    wait_for(lambda: frames)
+    first._watch.ready_at = time.monotonic() - 49.0
+    # What is left behind is as after kill -9.
+    world.executor.remove_node(first)
+    first._session.close()
+    world.nodes.remove(first)
+    first.destroy_node()
+    wait_for(lambda: not world.node.count_publishers(topics.MONITOR_FRAME))
+    again, _, _ = start_monitor(world, tmp_path, **ends)
+    again._watch.ready_at = time.monotonic() - 30.0
+    again._tick()
+    assert again.closed == 1 and not again.finished
+    again._watch.ready_at -= 20.0
+    again._tick()
+    assert again.finished
+    again.finished = False
+    again._watch.ready_at = time.monotonic()
+    send(world, parts_of(101 * NANO))
+    wait_for(lambda: again.closed == 2)
+    wait_for(lambda: again.finished)
+
+
 def test_the_monitor_scores_a_frame_when_its_last_part_has_come(world, tmp_path):
     _, frames, metrics = start_monitor(world, tmp_path, deadline=60.0)
     parts = parts_of(100 * NANO)

@@ -35,9 +35,11 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 
 from maps import street  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
+from vlm_misalign_ros.bags.reading import open_bag  # noqa: E402
 from vlm_misalign_ros.core.errors import MisalignError  # noqa: E402
 from vlm_misalign_ros.core.evaluation.parts import CONDITION  # noqa: E402
 from vlm_misalign_ros.core.records.schema import AccountingRecord, FrameRecord, Status  # noqa: E402
@@ -469,6 +471,41 @@ def listener(graph, said, **chosen):
         lambda *given: None,
         lambda name, error: said.append(f'{name}: {error}'),
     )
+
+
+def test_a_topic_of_two_models_is_in_the_bag_once(tmp_path):
+    entries = [
+        to_text(build_outside(OutsideVlmParameters, {'name': name, 'topic': '/both'}, name))
+        for name in ('fast', 'slow')
+    ]
+    talker = rclpy.create_node('talker')
+    publisher = talker.create_publisher(String, '/both', 10)
+    recorder = Recorder(
+        parameter_overrides=[
+            Parameter('path', value=str(tmp_path / 'bag')),
+            Parameter('outside', value=entries),
+            Parameter('models', value=['fast', 'slow']),
+            Parameter('segmentation', value=False),
+        ]
+    )
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    heard = []
+    keep = recorder._listener._heard
+    recorder._listener._heard = lambda name, *message: (heard.append(name), keep(name, *message))
+    try:
+        wait_for(lambda: executor.spin_once(0.02) or publisher.get_subscription_count() == 2)
+        for number in range(5):
+            publisher.publish(String(data=str(number)))
+        wait_for(lambda: executor.spin_once(0.02) or Counter(heard) == {'fast': 5, 'slow': 5})
+    finally:
+        recorder.on_stop()
+        for node in (recorder, talker):
+            node.destroy_node()
+        executor.shutdown()
+    with open_bag(tmp_path / 'bag') as bag:
+        found = [bag.decode(raw).data for raw in bag.messages(['/both'])]
+    assert found == ['0', '1', '2', '3', '4']
 
 
 def test_a_topic_is_listened_to_when_somebody_publishes_it_and_as_that_one_offers():

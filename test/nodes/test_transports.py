@@ -29,7 +29,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
-from vlm_misalign_ros.bags.analyse import open_bag  # noqa: E402
+from vlm_misalign_ros.bags.reading import open_bag  # noqa: E402
 from vlm_misalign_ros.core.records.schema import decode  # noqa: E402
 from vlm_misalign_ros.core.stamps import NANO  # noqa: E402
 from vlm_misalign_ros.core.types import Applied, Condition, Presence  # noqa: E402
@@ -284,12 +284,7 @@ def test_a_bag_has_them_as_they_came(sides, tmp_path):
     wait_for(lambda: recorder._bag._counts[name] > 1)
     recorder.executor.remove_node(recorder)
     recorder.on_stop()
-    reader = open_bag(tmp_path / 'bag')
-    try:
-        (connection,) = [entry for entry in reader.connections if entry.topic == name]
-        _, _, data = next(reader.messages([connection]))
-        message = reader.deserialize(data, connection.msgtype)
-    finally:
-        reader.close()
-    assert connection.msgtype == 'sensor_msgs/msg/CompressedImage'
+    with open_bag(tmp_path / 'bag') as bag:
+        message = bag.decode(next(bag.messages([name])))
+    assert bag.topics[name].type == 'sensor_msgs/msg/CompressedImage'
     assert bytes(message.data) == bytes(labels.data) and message.format == labels.format

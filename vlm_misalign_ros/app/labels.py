@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -29,6 +29,9 @@ from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 from vlm_misalign_ros.wire.packed import declared
 from vlm_misalign_ros.wire.pixels import to_label_pixels
 
+if TYPE_CHECKING:
+    from vlm_misalign_ros.bags.reading import Bag
+
 PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
 _LABELS = ('labelids', 'labeltrainids', 'gtfine_color', 'gtcoarse_color')
 _OTHER = ('leftimg8bit', 'instanceids', 'disparity', 'depth', 'rgb', 'polygon')
@@ -36,8 +39,10 @@ _NAMES = ('label', 'seman', 'segment', 'truth')
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether a path is a bag: a folder with metadata.yaml, or an .mcap or .db3 file."""
-    return path.suffix in ('.mcap', '.db3', '.bag') or (path / 'metadata.yaml').is_file()
+    """Return whether a path is a bag: a file of one, or a folder with such files or metadata."""
+    if path.suffix in ('.mcap', '.db3', '.bag') or (path / 'metadata.yaml').is_file():
+        return True
+    return any(True for ending in ('mcap', 'db3') for _ in path.glob(f'*.{ending}'))
 
 
 def from_path(path: Path, most: int) -> Iterator[np.ndarray]:
@@ -109,14 +114,14 @@ def from_bag(path: Path, topic: str, most: int) -> tuple[str, Iterator[np.ndarra
     Without a topic it is ground_truth/labels in whatever namespace, or the only topic of pictures
     that is named like labels. RecordError names the topics that there are.
     """
-    from vlm_misalign_ros.bags.analyse import open_bag
+    from vlm_misalign_ros.bags.reading import open_bag
 
-    reader = open_bag(path)
+    bag = open_bag(path)
     try:
         pictures = [
-            entry.topic
-            for entry in reader.connections
-            if entry.msgtype in (Form.IMAGE.value, COMPRESSED_IMAGE)
+            entry.name
+            for entry in bag.topics.values()
+            if entry.type in (Form.IMAGE.value, COMPRESSED_IMAGE)
         ]
         name = topic or _labels_among(pictures, path)
         if name not in pictures:
@@ -127,9 +132,9 @@ def from_bag(path: Path, topic: str, most: int) -> tuple[str, Iterator[np.ndarra
                 'it has pictures on ' + (', '.join(sorted(pictures)) or 'no topic'),
             )
     except BaseException:
-        reader.close()
+        bag.close()
         raise
-    return name, _messages(reader, name, most)
+    return name, _messages(bag, name, most)
 
 
 def _labels_among(pictures: list[str], path: Path) -> str:
@@ -144,18 +149,20 @@ def _labels_among(pictures: list[str], path: Path) -> str:
     return named[0]
 
 
-def _messages(reader: Any, topic: str, most: int) -> Iterator[np.ndarray]:
-    from vlm_misalign_ros.bags.analyse import decoded, raw_messages
-
+def _messages(bag: Bag, topic: str, most: int) -> Iterator[np.ndarray]:
+    """Yield maps of a topic, evenly spread; RecordError at the end where some are lost."""
     try:
-        connections = [entry for entry in reader.connections if entry.topic == topic]
-        count = sum(entry.msgcount for entry in connections)
+        count = bag.topics[topic].count
+        if count is None:
+            count = sum(1 for _ in bag.messages([topic]))
         wanted = set(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())
-        for index, (entry, raw, _) in enumerate(raw_messages(reader, connections)):
+        for index, raw in enumerate(bag.messages([topic])):
             if index in wanted:
-                yield from_message(decoded(reader, entry, raw), entry.msgtype)
+                yield from_message(bag.decode(raw), raw.type)
+        if told := bag.told():
+            raise RecordError(f'bag {bag.path} is damaged: {told}')
     finally:
-        reader.close()
+        bag.close()
 
 
 def from_topic(topic: str, most: int, timeout: float) -> Iterator[np.ndarray]:

@@ -49,7 +49,7 @@ RESPAWN = 2.0
 """Seconds after which a node is started again."""
 MOST = 10
 """Times that a node is started again in one run."""
-RESPAWNED = ('corruption', 'segmentation', 'vlm', 'annotator')
+RESPAWNED = ('corruption', 'segmentation', 'reference', 'vlm', 'annotator')
 """Executables that lose nothing but frames when they are started again."""
 _RUNS = 'vlm_misalign_runs'
 
@@ -124,7 +124,8 @@ class LaunchedRun:
         """Return what follows on the end of a node."""
         if spec.ends_run:
             if self._goes_on(spec, code, context):
-                return self._start_again(spec, f'{spec.name} ended with {how_it_ended(code)}')
+                line = f'{spec.name} ended with {how_it_ended(code)}'
+                return self._start_again(spec, code, line)
             return self._finish(spec, code)
         if self._over(context):
             return []
@@ -166,7 +167,7 @@ class LaunchedRun:
         assert loss is not None
         if self._respawn and spec.executable in RESPAWNED and closed:
             if self._again[spec.name] < MOST:
-                return self._start_again(spec, loss.line)
+                return self._start_again(spec, code, loss.line)
             line = f'{loss.line}; it has been started again {MOST} times'
         else:
             line = loss.line
@@ -184,18 +185,24 @@ class LaunchedRun:
         self._notes.append(line)
         tell_ending(self._folder, None, self._notes)
 
-    def _start_again(self, spec: NodeSpec, line: str) -> list[Action]:
+    def _start_again(self, spec: NodeSpec, code: int, line: str) -> list[Action]:
         self._again[spec.name] += 1
         line += '; it is started again'
         self._note(line)
 
         def begin(context: LaunchContext, *_: Any) -> list[Action]:
-            return [] if self._over(context) else self.begin(spec)
+            if not self._over(context):
+                return self.begin(spec)
+            # Nobody is left to write the verdict.
+            return self._finish(spec, code) if spec.ends_run else []
 
-        return [
-            LogInfo(msg=line),
-            TimerAction(period=RESPAWN, actions=[OpaqueFunction(function=begin)]),
-        ]
+        # A launch that ends meanwhile waits to hear that its run has no verdict.
+        wait = TimerAction(
+            period=RESPAWN,
+            actions=[OpaqueFunction(function=begin)],
+            cancel_on_shutdown=not spec.ends_run,
+        )
+        return [LogInfo(msg=line), wait]
 
     def _end(self, last: bool) -> list[Action]:
         """Return the actions that end the nodes: the one that ends the run, or all others."""

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,17 +29,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
-
-from vlm_misalign_ros.bags.places import Places
-from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError, RecordError
+from vlm_misalign_ros.bags.losing import told_lost
+from vlm_misalign_ros.bags.places import MOST_NAMED, Places, run_folder, suggestion
+from vlm_misalign_ros.bags.reading import Bag, open_bag
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
-from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.manifest import build_manifest, told_classes
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -59,64 +57,39 @@ from vlm_misalign_ros.wire.outside import OutsideTopic, check_size
 from vlm_misalign_ros.wire.pixels import Fallback
 from vlm_misalign_ros.wire.values import stamp_of
 
-
-class DamagedBag(RecordError):
-    """Of a bag, something is lost; what came before can be scored."""
-
-
 _DESCRIPTION = re.compile(topics.vlm_description('([A-Za-z][A-Za-z0-9_]*)'))
 
 
-def open_bag(path: Path) -> AnyReader:
-    """Return the open reader of a bag; RecordError names one that cannot be read."""
-    if not path.exists():
-        raise RecordError(f'bag {path} does not exist')
-    try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except Exception as error:  # bytes of anybody: struct, type, compression and YAML errors
-        cut = 'magic' in str(error)
-        raise RecordError(
-            f'bag {path} cannot be read: {_reason(error)}',
-            'its writer was killed: repair it with `mcap recover`'
-            if cut
-            else 'give a rosbag2 folder or an .mcap file',
-        ) from error
-    return reader
-
-
-def _reason(error: Exception) -> str:
-    """Return an error of the reader as a reason; its type tells more where it is no sentence."""
-    known = isinstance(error, (AnyReaderError, OSError)) or type(error).__name__ == 'ReaderError'
-    text = str(error).rstrip('.')
-    return (text if known and text else f'{type(error).__name__}: {text}')[:MAX_REASON]
-
-
-def recorded_outside(
-    reader: AnyReader, parameters: EvaluationParameters, places: Places
-) -> dict[str, str]:
+def recorded_outside(bag: Bag, parameters: EvaluationParameters, places: Places) -> dict[str, str]:
     """Return the full topics of the models outside that a bag has, by name."""
-    there = {connection.topic for connection in reader.connections}
     found = {
         name: places.full(entry.topic) for name, entry in read_outside(parameters.outside).items()
     }
-    return {name: topic for name, topic in found.items() if topic in there}
+    return {name: topic for name, topic in found.items() if topic in bag.topics}
 
 
 def fit(
-    parameters: EvaluationParameters, found: set[str], outside: Collection[str] = ()
+    parameters: EvaluationParameters,
+    found: set[str],
+    outside: Collection[str] = (),
+    bag: Bag | None = None,
 ) -> EvaluationParameters:
     """
     Return the parameters for what a bag holds.
 
     What is asked for and is not there is left out, by the tables of parts and channels; models
     follow the bag where none are named; `outside` are those that answered from outside.
-    RecordError when the bag has no model's answers, or no ground truth though it is expected.
+    RecordError when the bag has no model's answers, or no ground truth though it is expected:
+    with what in `bag` it may be, where that is given.
     """
     if parameters.truth and topics.TRUTH_LABELS not in found:
+        there = sorted(found)
+        more = f' and {len(there) - MOST_NAMED} more' if len(there) > MOST_NAMED else ''
         raise RecordError(
-            f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
-            'record ground truth too, or give the namespace of the run; where there is none, '
+            f'the bag has no topic {topics.TRUTH_LABELS}; it has '
+            + (', '.join(there[:MOST_NAMED]) + more or 'none'),
+            (suggestion(bag, topics.TRUTH_LABELS) if bag else '')
+            + 'record ground truth too, or give the namespace of the run; where there is none, '
             'monitor.truth=false has its models held against themselves alone',
         )
     entries = read_outside(parameters.outside)
@@ -171,54 +144,17 @@ class Recorded:
     """Bytes that it has."""
 
 
-def messages(reader: AnyReader, readers: Mapping[str, Sequence[Reads]]) -> Iterator[Recorded]:
-    """
-    Yield the messages of a bag's topics, by full name, in recorded order.
-
-    DamagedBag, at the end, where the bag cannot be read further, or holds fewer messages than it
-    says.
-    """
-    wanted = [connection for connection in reader.connections if connection.topic in readers]
-    came: Counter[int] = Counter()
-    for connection, raw, arrival in raw_messages(reader, wanted):
-        came[connection.id] += 1
-        place = f'{connection.topic} (connection {connection.id} of the bag)'
+def messages(bag: Bag, readers: Mapping[str, Sequence[Reads]]) -> Iterator[Recorded]:
+    """Yield the messages of a bag's topics, by full name, in recorded order."""
+    for raw in bag.messages(readers):
+        place = f'{raw.topic} (connection {raw.connection} of the bag)'
         message: Any
         try:
-            message = decoded(reader, connection, raw)
+            message = bag.decode(raw)
         except RecordError as error:
             message = error
-        for reads in readers[connection.topic]:
-            yield Recorded(reads, message, connection.msgtype, place, arrival, len(raw))
-    for connection in wanted:
-        if came[connection.id] < connection.msgcount:
-            raise DamagedBag(
-                f'the bag holds {came[connection.id]} messages of {connection.topic}, and tells '
-                f'of {connection.msgcount}'
-            )
-
-
-def raw_messages(reader: AnyReader, wanted: Sequence[Any]) -> Iterator[tuple[Any, bytes, int]]:
-    """Yield (connection, bytes, when) of a bag; DamagedBag where it cannot be read further."""
-    count = 0
-    try:
-        for connection, arrival, raw in reader.messages(connections=wanted):
-            count += 1
-            yield connection, raw, arrival
-    except Exception as error:  # a chunk whose checksum, compression or length is wrong
-        raise DamagedBag(f'the bag cannot be read beyond message {count}: {_reason(error)}') from (
-            error
-        )
-
-
-def decoded(reader: AnyReader, connection: Any, raw: bytes) -> Any:
-    """Return the message in bytes of a bag; RecordError where there is none in them."""
-    try:
-        return reader.deserialize(raw, connection.msgtype)
-    except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
-        raise RecordError(
-            f'a {connection.msgtype} cannot be decoded: {type(error).__name__}: {error}'
-        ) from error
+        for reads in readers[raw.topic]:
+            yield Recorded(reads, message, raw.type, place, raw.arrival, len(raw.data))
 
 
 def monitor_parameters(
@@ -261,12 +197,12 @@ def _add(session: Session, found: Recorded, context: Context) -> None:
 
 
 def _readers(
-    session: Session, chosen: EvaluationParameters, reader: AnyReader, places: Places
+    session: Session, chosen: EvaluationParameters, bag: Bag, places: Places
 ) -> dict[str, list[Reads]]:
     """Return what reads each topic, by full name; one topic may carry labels and instances."""
     found: dict[str, list[Reads]] = {}
     for channel in listened(Wanted.by(chosen)):
-        found.setdefault(places.carrier(reader, channel), []).append(channel)
+        found.setdefault(places.carrier(bag, channel), []).append(channel)
     found.pop('', None)
     limits = truth_settings(chosen).limits
     for name, entry in read_outside(chosen.outside).items():
@@ -290,10 +226,10 @@ def analyse(
 
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
     in place of those of the parameters, and are kept in the manifest; `remap` are the rules by
-    which the run listened to topics of other names. A bag that is damaged is
-    scored up to there, and the verdict says so. Raises RecordError naming the bag that cannot be
-    read at all, and ConfigurationError for limits that will not do and when
-    `folder` holds a run already.
+    which the run listened to topics of other names. Of a bag that is damaged what is whole is
+    scored, and the verdict says what is lost. Raises RecordError naming the bag that cannot be
+    read at all, and ConfigurationError for limits that will not do and when `folder` holds a run
+    already.
     """
     if (folder / 'records.jsonl').exists():
         raise ConfigurationError(
@@ -303,11 +239,16 @@ def analyse(
         parameters = dataclasses.replace(parameters, limits=tuple(limits))
     rules = Rules.of(parameters, COMMAND_LINE if limits else CONFIGURATION)
     baselines = check_runs(rules.limits, folder)
-    reader = open_bag(bag)
+    recording = open_bag(bag)
     try:
         places = Places(namespace, remap, parameters.image_transport)
-        outside = recorded_outside(reader, parameters, places)
-        chosen = fit(parameters, places.recorded(reader), outside)
+        outside = recorded_outside(recording, parameters, places)
+        # What made the masks is the run that recorded them.
+        told = told_classes(run_folder(bag)) or parameters.segmentation_classes
+        chosen = dataclasses.replace(
+            fit(parameters, places.recorded(recording), outside, recording),
+            segmentation_classes=told,
+        )
         check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
@@ -328,22 +269,20 @@ def analyse(
             depth=chosen.depth_encoding,
         )
         with closing(session):
-            failure = None
-            readers = _readers(session, chosen, reader, places)
-            try:
-                for found in messages(reader, readers):
-                    _add(session, found, context)
-                    if progress is not None:
-                        progress(session.closed, session.total)
-            except DamagedBag as error:
-                failure = str(error)
+            readers = _readers(session, chosen, recording, places)
+            for found in messages(recording, readers):
+                _add(session, found, context)
+                if progress is not None:
+                    progress(session.closed, session.total)
             session.end(now=0.0)
-        write_ending(folder, Ending(session.total or None, failure=failure, notes=session.notes))
+        notes = [*session.notes, *recording.faults, *told_lost(recording)]
+        failure = recording.told() or None
+        write_ending(folder, Ending(session.total or None, failure=failure, notes=notes))
         verdict = finalise(folder, rules)
     except OSError as error:
         raise RecordError(
             f'{folder} cannot be written: {error.strerror}', 'choose another folder'
         ) from error
     finally:
-        reader.close()
+        recording.close()
     return verdict

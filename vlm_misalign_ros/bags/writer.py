@@ -23,28 +23,36 @@ from types import MappingProxyType
 
 import yaml
 from mcap.writer import CompressionType, Writer
+from rosbags.rosbag2.metadata import dump_qos_v8, parse_qos
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from vlm_misalign_ros.bags.stored import Definition
 from vlm_misalign_ros.core.errors import RecordError
 
+_NONE = Definition()
 VERSION = 8
 """rosbag2 metadata version that Humble, Jazzy and later read."""
 
-RELIABLE = """- history: keep_last
+RELIABLE = """- history: 1
   depth: 100
-  reliability: reliable
-  durability: volatile
+  reliability: 1
+  durability: 2
   deadline:
     sec: 9223372036
     nsec: 854775807
   lifespan:
     sec: 9223372036
     nsec: 854775807
-  liveliness: automatic
+  liveliness: 1
   liveliness_lease_duration:
     sec: 9223372036
     nsec: 854775807
   avoid_ros_namespace_conventions: false
+"""
+"""
+What publishers of this package offer: keep_last, reliable, volatile, automatic, by rmw's numbers.
+
+rosbag2 reads names from version 9 on, and refuses a bag of version 8 that has them.
 """
 
 _COMPRESSION = {
@@ -54,6 +62,14 @@ _COMPRESSION = {
 }
 
 
+def _numbered(qos: str) -> str:
+    """Return QoS profiles as version 8 has them, by numbers; empty for what is none."""
+    try:
+        return str(dump_qos_v8(parse_qos(qos)))
+    except Exception:  # text of anybody: of a bag whose messages are sound all the same
+        return ''
+
+
 class BagWriter:
     """A bag folder with one MCAP file and a metadata.yaml."""
 
@@ -61,8 +77,8 @@ class BagWriter:
         """Create `folder`; RecordError where it exists or cannot be written."""
         self._folder = folder
         self._types = get_typestore(Stores.ROS2_JAZZY)
-        self._schemas: dict[str, int] = {}
-        self._channels: dict[str, tuple[int, str]] = {}
+        self._schemas: dict[tuple[str, Definition], int] = {}
+        self._channels: dict[str, tuple[int, str, str]] = {}
         self._counts: Counter[str] = Counter()
         self._first: int | None = None
         self._last = 0
@@ -87,26 +103,43 @@ class BagWriter:
         )
 
     def add_topic(
-        self, topic: str, type_name: str, definitions: Mapping[str, str] = MappingProxyType({})
+        self,
+        topic: str,
+        type_name: str,
+        definitions: Mapping[str, str] = MappingProxyType({}),
+        schema: Definition = _NONE,
+        qos: str = '',
     ) -> None:
         """
         Announce a topic (absolute name) of a message type such as sensor_msgs/msg/Image.
 
         `definitions`, in the form of .msg files, are of it and of what it is made of, where these
-        are no types of ROS itself.
+        are no types of ROS itself. `schema` is that of another bag, kept as it is, and `qos` the
+        profiles offered there, as its metadata have them.
         """
         for name, text in definitions.items():
             if name not in self._types.fielddefs:
                 self._types.register(get_types_from_msg(text, name))
-        if type_name not in self._schemas:
-            definition, _ = self._types.generate_msgdef(type_name, ros_version=2)
-            self._schemas[type_name] = self._writer.register_schema(
-                type_name, 'ros2msg', definition.encode()
+        known = schema if schema.text else self._schema(type_name)
+        if (type_name, known) not in self._schemas:
+            self._schemas[type_name, known] = self._writer.register_schema(
+                type_name, known.encoding, known.text.encode()
             )
+        offered = _numbered(qos) or RELIABLE
         channel = self._writer.register_channel(
-            topic, 'cdr', self._schemas[type_name], {'offered_qos_profiles': RELIABLE}
+            topic, 'cdr', self._schemas[type_name, known], {'offered_qos_profiles': offered}
         )
-        self._channels[topic] = channel, type_name
+        self._channels[topic] = channel, type_name, offered
+
+    def _schema(self, type_name: str) -> Definition:
+        """Return how a type is defined; without a text where that is not known."""
+        if type_name not in self._types.fielddefs:
+            return _NONE
+        return Definition('ros2msg', self._types.generate_msgdef(type_name, ros_version=2)[0])
+
+    def _hash(self, type_name: str) -> str:
+        known = type_name in self._types.fielddefs
+        return str(self._types.hash_rihs01(type_name)) if known else ''
 
     def write(self, topic: str, data: bytes, time: int) -> None:
         """Append one CDR-serialised message received at `time`, nanoseconds."""
@@ -139,12 +172,12 @@ class BagWriter:
                         'name': topic,
                         'type': type_name,
                         'serialization_format': 'cdr',
-                        'offered_qos_profiles': RELIABLE,
-                        'type_description_hash': self._types.hash_rihs01(type_name),
+                        'offered_qos_profiles': qos,
+                        'type_description_hash': self._hash(type_name),
                     },
                     'message_count': self._counts[topic],
                 }
-                for topic, (_, type_name) in self._channels.items()
+                for topic, (_, type_name, qos) in self._channels.items()
             ],
             'compression_format': '',
             'compression_mode': '',
@@ -153,6 +186,9 @@ class BagWriter:
             'ros_distro': 'jazzy',
         }
         try:
+            # By it rosbag2 knows the version where it is given the file without its folder.
+            told = yaml.safe_dump(information, sort_keys=False)
+            self._writer.add_metadata('rosbag2', {'serialized_metadata': told})
             self._writer.finish()
             self._stream.close()
             (self._folder / 'metadata.yaml').write_text(

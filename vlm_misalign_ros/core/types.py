@@ -24,6 +24,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.condition import JOINED as JOINED
 from vlm_misalign_ros.core.condition import Condition as Condition
+from vlm_misalign_ros.core.protocol import Protocol as Protocol
 
 
 class Presence(str, Enum):
@@ -114,31 +115,6 @@ class Input(str, Enum):
     def worded(self) -> bool:
         """Return whether what the segmentation found is told in words."""
         return 'objects' in self.value.split('+')
-
-
-class Protocol(str, Enum):
-    """How the frames of a run hang together in time, and what their truth is."""
-
-    SINGLE = 'single frames'
-    """Labelled frames of which none follows on another: nothing can be said of time."""
-    HELD = 'hold-frame'
-    """Each labelled frame is shown for a while; its truth is exact and does not change."""
-    LABELLED = 'labelled sequence'
-    """Frames that follow on each other, each with labels of its own."""
-    PSEUDO = 'pseudo-labels'
-    """The same with labels that a segmentation model made: what differs is a disagreement."""
-    PSEUDO_HELD = 'pseudo-labels, hold-frame'
-    """Each frame is shown for a while, with labels that a segmentation model made."""
-
-    @property
-    def held(self) -> bool:
-        """Return whether a frame comes several times, in which nothing moves."""
-        return self in (Protocol.HELD, Protocol.PSEUDO_HELD)
-
-    @property
-    def pseudo(self) -> bool:
-        """Return whether its labels are a segmentation model's."""
-        return self in (Protocol.PSEUDO, Protocol.PSEUDO_HELD)
 
 
 class Role(str, Enum):

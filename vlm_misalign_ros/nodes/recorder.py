@@ -30,11 +30,13 @@ from rclpy.serialization import deserialize_message
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.join import StampJoin
+from vlm_misalign_ros.core.evaluation.outside import outside_part
 from vlm_misalign_ros.core.evaluation.parts import (
     CAMERA,
     CONDITION,
     CONFIDENCE,
     DEPTH,
+    REFERENCE,
     SOURCE,
     Wanted,
     needs,
@@ -60,6 +62,7 @@ _DECIDING: dict[str, Callable[[dict[str, str]], Any]] = {
     CONDITION: applied_from_values,
     SOURCE: source_from_values,
     CONFIDENCE: confidence_from_values,
+    REFERENCE: confidence_from_values,
 }
 """The parts whose content decides what else a frame needs."""
 
@@ -97,6 +100,7 @@ class Recorder(runtime.MisalignNode):
             confidence=told and chosen.confidence,
             image=chosen.images,
             source_image=chosen.source_images,
+            reference=chosen.reference,
         )
         self._bag = BagWriter(Path(chosen.path), chosen.compression)
         self._join = StampJoin(
@@ -114,7 +118,7 @@ class Recorder(runtime.MisalignNode):
                 self._receive_images(images, channel)
                 continue
             name = self.resolve_topic_name(channel.topic)
-            self._bag.add_topic(name, channel.form.value)
+            self._own(name, channel.part, channel.form.value)
             self.receive(
                 channel, chosen.reliability, partial(self._write, channel, name), raw=True
             )
@@ -130,8 +134,7 @@ class Recorder(runtime.MisalignNode):
         def write(data: bytes) -> None:
             carrier = carriers[-1]
             if carrier.topic not in self._owners:
-                self._owners[carrier.topic] = channel.part
-                self._bag.add_topic(carrier.topic, carrier.type)
+                self._own(carrier.topic, channel.part, carrier.type)
             self._write(channel, carrier.topic, data)
 
         images.receive(
@@ -143,18 +146,24 @@ class Recorder(runtime.MisalignNode):
             opened=carriers.append,
         )
 
+    def _own(self, topic: str, part: str, *form: Any) -> None:
+        """Have one part write a topic, which may be that of several, and is in the bag once."""
+        if self._owners.setdefault(topic, part) == part:
+            self._bag.add_topic(topic, *form)
+
     def _open(self, name: str, topic: str, form: str, kind: Any) -> None:
-        self._bag.add_topic(topic, form, outside.definitions_of(form, kind))
+        self._own(topic, outside_part(name), form, outside.definitions_of(form, kind))
 
     def _keep(self, name: str, form: str, data: bytes, info: Mapping[str, Any]) -> None:
-        self._bag.write(self._listener.topic(name), data, time.time_ns())
+        topic = self._listener.topic(name)
+        if self._owners[topic] == outside_part(name):
+            self._bag.write(topic, data, time.time_ns())
 
     def _refused(self, name: str, error: MisalignError) -> None:
         self.get_logger().warning(f'{name} is not recorded: {error}')
 
     def _write(self, channel: Channel, name: str, data: bytes) -> None:
-        # One topic may be that of labels and instances, and is in the bag once.
-        if self._owners.get(name, channel.part) == channel.part:
+        if self._owners[name] == channel.part:
             self._bag.write(name, data, time.time_ns())
         if channel.part not in self._joined:
             return

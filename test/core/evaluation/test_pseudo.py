@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from segmenters import make
 
 from made import frame_record
 from vlm_misalign_ros.app import cli
@@ -27,7 +28,7 @@ from vlm_misalign_ros.core.evaluation import pseudo
 from vlm_misalign_ros.core.evaluation.pseudo import Asked, pseudo_label
 from vlm_misalign_ros.core.evaluation.replaying import protocol_of
 from vlm_misalign_ros.core.files import read_json
-from vlm_misalign_ros.core.labels.classes import BY_NAME
+from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.types import Protocol
 from vlm_misalign_ros.core.world import generate
@@ -38,10 +39,12 @@ EGO, ROAD, SKY = (BY_NAME[name].id for name in ('ego vehicle', 'road', 'sky'))
 class Halves:
     """A segmentation model that sees sky (train id 10) above road (0)."""
 
+    lacking = ()
+
     def segment(self, bgr):
         labels = np.zeros(bgr.shape[:2], np.uint8)
         labels[: len(labels) // 2] = 10
-        return SimpleNamespace(labels=labels)
+        return SimpleNamespace(labels=labels, lacking=self.lacking)
 
 
 @pytest.fixture
@@ -114,6 +117,32 @@ def test_what_will_not_do_is_refused(drives, made, tmp_path):
             pseudo.split_place = split
 
 
+def test_a_model_that_cannot_tell_every_class_is_refused_at_its_first_frame(
+    drives, tmp_path, monkeypatch
+):
+    """Its labels would say of each frame that there is no rider, and a model that saw one lied."""
+    few = Halves()
+    few.lacking = ('rider', 'train')
+    monkeypatch.setattr(pseudo, 'load_segmentation', lambda model, **options: few)
+    asked = Asked(str(drives), tmp_path / 'pseudo', 'miniature:segformer')
+    with pytest.raises(
+        ConfigurationError, match="'miniature:segformer' cannot tell rider, train, .* all 19"
+    ):
+        pseudo_label(asked)
+    assert not asked.out.exists()
+
+
+def test_where_its_files_tell_what_it_lacks_it_is_not_even_loaded(drives, tmp_path, monkeypatch):
+    names = [f'my {name}' if name == 'rider' else name for name in CLASSES]
+    model = make('segformer', tmp_path / 'segformer', names)
+    loaded = []
+    monkeypatch.setattr(pseudo, 'load_segmentation', lambda text, **options: loaded.append(text))
+    asked = Asked(str(drives), tmp_path / 'pseudo', f'transformers:{model}')
+    with pytest.raises(ConfigurationError, match='cannot tell rider,'):
+        pseudo_label(asked)
+    assert not loaded and not asked.out.exists()
+
+
 def test_the_verdict_notes_that_the_truth_is_a_models():
     both = frame_record(protocol='pseudo-labels, hold-frame')
     (note,) = Evidence.of([both, both, frame_record()]).notes()
@@ -121,6 +150,8 @@ def test_the_verdict_notes_that_the_truth_is_a_models():
     records = [frame_record(protocol='pseudo-labels'), frame_record()]
     (note,) = Evidence.of(records).notes()
     assert note.startswith("the labels of 1 frame are a segmentation model's")
+    # Of a frame that no model labelled there is nothing to say.
+    assert Evidence.of([frame_record(protocol='pseudo-labels', truth=None)]).notes() == []
     assert Evidence.of([frame_record(protocol='hold-frame')]).notes() == []
 
 

@@ -77,6 +77,58 @@ def test_the_older_tags_go_with_the_older_encoding():
     assert newer.tolist() == [[BY_NAME['terrain'].id, BY_NAME['wall'].id]]
 
 
+def panoptic(values, numbers):
+    """Return RGB as gz-sensors, segmentation_camera.md, has it: number in [0] + 256 [1]."""
+    wide = np.asarray(numbers)
+    return np.dstack([wide & 255, wide >> 8, np.asarray(values)]).astype(np.uint8)
+
+
+class LastChannel:
+    """A plug-in for a world where 3 is a car, 8 the road; it takes Gazebo's colours alone."""
+
+    def decode(self, pixels):
+        values = pixels[:, :, 2]
+        return np.where(values == 3, CAR, np.where(values == 8, ROAD, 0)).astype(np.uint8)
+
+
+@pytest.fixture
+def grey(tmp_path):
+    (tmp_path / 'grey.yaml').write_text('values: {3: car, 8: road}')
+    return open_encoding(str(tmp_path / 'grey.yaml'))
+
+
+def test_gazebos_labels_mean_what_the_runs_own_table_says(grey):
+    """By CARLA's tags 3 is a building, 8 a traffic sign, and 26 and 7 are bridge and light."""
+    numbers = [[0, 5, 5, 261]]
+    wanted = [[ROAD, 1000 * CAR, 1000 * CAR, 1000 * CAR + 1]]
+    for own in (grey, LastChannel()):
+        found = read_instances(panoptic([[8, 3, 3, 3]], numbers), 'gazebo', own)
+        assert found.tolist() == wanted
+    ids = panoptic([[ROAD, CAR, CAR, CAR]], numbers)
+    assert read_instances(ids, 'gazebo', open_encoding('cityscapes_label_ids')).tolist() == wanted
+    tags = panoptic([[1, 14, 14, 14]], numbers)
+    assert read_instances(tags, 'gazebo', TAGS).tolist() == wanted
+
+
+def test_auto_reads_gazebos_labels_once_it_is_decided_and_learns_nothing_of_them():
+    auto = open_encoding('auto')
+    labels, ids = street()
+    pixels = panoptic(labels, ids & 0xFFFF)
+    with pytest.raises(RecordError, match='label encoding auto is not decided yet'):
+        read_instances(pixels, 'gazebo', auto)
+    assert auto.name == 'auto'
+    assert np.array_equal(auto.decode(labels), labels) and auto.name == 'cityscapes_label_ids'
+    found = read_instances(pixels, 'gazebo', auto)
+    assert np.array_equal(found, number(labels, ids & 0xFFFF))
+
+
+@pytest.mark.parametrize('name', ['carla_palette', 'cityscapes_colors'])
+def test_gazebos_labels_are_not_read_by_colours(name):
+    pixels = panoptic([[ROAD, CAR]], [[0, 1]])
+    with pytest.raises(RecordError, match=f'label encoding {name} is one of colours.*a table of'):
+        read_instances(pixels, 'gazebo', open_encoding(name))
+
+
 @st.composite
 def numbered(draw):
     shape = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))

@@ -38,7 +38,15 @@ from vlm_misalign_ros.core.datasets.cityscapes_index import Entry
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import BY_NAME, to_label_ids
-from vlm_misalign_ros.core.models.factory import load_segmentation, model_hash, parse
+from vlm_misalign_ros.core.models.factory import (
+    check,
+    classes_of,
+    load_segmentation,
+    model_hash,
+    parse,
+)
+from vlm_misalign_ros.core.models.whole import check_whole
+from vlm_misalign_ros.core.types import Role
 
 SCHEMA = 1
 """Version of pseudo_labels.json."""
@@ -72,7 +80,8 @@ def pseudo_label(
 
     Pictures, cameras and disparities are linked (copied where links cannot be made); nothing of
     the data set is written to. Where labelled frames show ego vehicle and borders at most pixels,
-    these keep their labels. Raises a MisalignError for data, model or folder that will not do.
+    these keep their labels. Raises a MisalignError for data, model or folder that will not do: a
+    model that cannot tell all 19 classes would have the others absent from every frame.
     """
     layout, root = split_place(asked.dataset)
     if layout != DEFAULT:
@@ -91,6 +100,10 @@ def pseudo_label(
         )
     own, told_by = _own(frames)
     reference = parse(asked.model)
+    check(reference, Role.SEGMENTATION)
+    classes = classes_of(reference, '')
+    if classes is not None:
+        check_whole(asked.model, classes.lacking)
     network = load_segmentation(
         asked.model,
         device=asked.device,
@@ -99,7 +112,9 @@ def pseudo_label(
         input_height=asked.input_height,
     )
     for index, entry in enumerate(frames.entries):
-        labels = to_label_ids(network.segment(frames.read(index).image).labels)
+        found = network.segment(frames.read(index).image)
+        check_whole(asked.model, found.lacking)
+        labels = to_label_ids(found.labels)
         if own is not None and own.shape == labels.shape:
             labels = np.where(own > 0, own, labels)
         try:

@@ -48,6 +48,11 @@ class AutoEncoding:
         return AUTO if self._chosen is None else name_of(self._chosen)
 
     @property
+    def chosen(self) -> Encoding | None:
+        """Return the encoding that was decided on; None before."""
+        return self._chosen
+
+    @property
     def tells_hood(self) -> bool:
         """Return what the encoding says that was decided on."""
         return bool(getattr(self._chosen, 'tells_hood', False))

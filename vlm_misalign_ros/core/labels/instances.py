@@ -17,8 +17,9 @@ What the values of an instance map mean: from any encoding to Cityscapes instanc
 
 Cityscapes has label * 1000 + k. CARLA's instance camera has the tag in red and a number of the
 object in green and blue, Gazebo's panoptic camera the label in blue and the number in green and
-red. Simulators such as Isaac Sim number objects alone, whatever they are:
-of these the label map says what they are.
+red: what that label means is up to each world, and told by the encoding of its label map.
+Simulators such as Isaac Sim number objects alone, whatever they are: of these the label map says
+what they are.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.auto import AutoEncoding
 from vlm_misalign_ros.core.labels.classes import LABELS
 from vlm_misalign_ros.core.labels.encodings import Encoding, decode_labels, name_of
-from vlm_misalign_ros.core.labels.forms import ValueEncoding
+from vlm_misalign_ros.core.labels.forms import ColorEncoding, ValueEncoding
 from vlm_misalign_ros.core.labels.tables import CARLA_TAGS, CARLA_TAGS_0_9_13
 
 AUTO, CITYSCAPES, CARLA = 'auto', 'cityscapes', 'carla'
@@ -93,12 +95,38 @@ def from_carla(pixels: np.ndarray, tags: Encoding = CARLA_TAGS) -> np.ndarray:
 
     Source: CARLA, ref_sensors.md, instance segmentation camera: R is the tag, G and B the object.
     """
-    ids = np.ascontiguousarray(pixels[:, :, 1:3]).view('<u2')[:, :, 0]
-    return number(decode_labels(tags, pixels), ids)
+    return number(decode_labels(tags, pixels), _objects(pixels))
+
+
+def from_gazebo(pixels: np.ndarray, labels: Encoding) -> np.ndarray:
+    """
+    Return Cityscapes instance ids, uint16 (H, W), of RGB uint8 (H, W, 3) of a panoptic camera.
+
+    Its labels are the world's own, so that only `labels`, the encoding of the label map, says
+    what they mean: of values, or one that takes the semantic camera's map, which has the label
+    in every channel. RecordError for one of colours, and for `auto` until it is decided.
+    Source: gz-sensors, tutorials/segmentation_camera.md: B is the label, G and R the object.
+    """
+    table = labels.chosen if isinstance(labels, AutoEncoding) else labels
+    if table is None or isinstance(table, ColorEncoding):
+        why = 'is not decided yet' if table is None else 'is one of colours'
+        raise RecordError(
+            f'instance_encoding gazebo has labels as values, and label encoding {name_of(labels)} '
+            f'{why}',
+            'set monitor.label_encoding to a table of the values of this world',
+        )
+    values = np.ascontiguousarray(pixels[:, :, 2])
+    shown = values if isinstance(table, ValueEncoding) else np.dstack([values] * 3)
+    return number(decode_labels(table, shown), _objects(pixels[:, :, ::-1]))
+
+
+def _objects(pixels: np.ndarray) -> np.ndarray:
+    """Return the numbers, uint16 (H, W), of which channel 1 is the low byte and 2 the high."""
+    return np.ascontiguousarray(pixels[:, :, 1:3]).view('<u2')[:, :, 0]
 
 
 def tags_beside(encoding: Encoding) -> Encoding:
-    """Return the table of tags that goes with the encoding of the labels."""
+    """Return the table of CARLA's tags that goes with the encoding of the labels."""
     if isinstance(encoding, ValueEncoding) and encoding.red:
         return encoding
     return CARLA_TAGS_0_9_13 if name_of(encoding).endswith('_0_9_13') else CARLA_TAGS
@@ -113,9 +141,10 @@ def read_instances(pixels: np.ndarray, how: str, labels: Encoding) -> np.ndarray
     """
     colors = pixels.ndim == 3 and pixels.dtype == np.uint8
     plane = pixels.ndim == 2
-    if colors and how in (AUTO, CARLA, GAZEBO):
-        red_last = pixels[:, :, ::-1] if how == GAZEBO else pixels
-        return from_carla(red_last, tags_beside(labels))
+    if colors and how == GAZEBO:
+        return from_gazebo(pixels, labels)
+    if colors and how in (AUTO, CARLA):
+        return from_carla(pixels, tags_beside(labels))
     if plane and pixels.dtype == np.uint16 and how in (AUTO, CITYSCAPES):
         return pixels
     whole = plane and np.issubdtype(pixels.dtype, np.integer)

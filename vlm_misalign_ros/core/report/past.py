@@ -15,10 +15,10 @@
 """
 Does seeing the past help? Asks that show several frames, held against asks that show one.
 
-Two asks of one model are compared over the frames that both answered: the difference of each share
-of time, paired by scene. They are asks of one model where the manifest says so, by its hash, or its
-name where it has none; kind, prompt and input have to agree, too. What no manifest tells is not
-compared.
+Two asks of one model are compared over the frames that both answered: the difference of each
+share of time, paired by scene. They are asks of one model where the manifest says so, by its hash,
+or its name where it has none; kind, prompt and input have to agree, too. What no manifest tells is
+not compared.
 """
 
 from __future__ import annotations

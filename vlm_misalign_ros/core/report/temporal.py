@@ -16,8 +16,9 @@
 What a run says of time: flicker, persistence, delays and recovery, by model and condition.
 
 Made from the records, like everything beside them, so that bags, live and merged runs have it
-alike; which asks are of one model is told by the manifest, and without it none are compared. `temporal.json` has all of it, with classes and curves, `temporal.csv` a line a figure.
-Where no frame follows on another there is none of it, and both say so.
+alike; which asks are of one model is told by the manifest, and without it none are compared.
+`temporal.json` has all of it, with classes and curves, `temporal.csv` a line a figure. Where no
+frame follows on another there is none of it, and both say so.
 """
 
 from __future__ import annotations
@@ -192,4 +193,6 @@ def write_temporal(folder: Path, analysis: dict[str, Any]) -> None:
     write_json(folder / 'temporal.json', plain)
     told = [] if analysis['nothing'] else list(lines(analysis))
     frame = pd.DataFrame(told, columns=_HEADS).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    # Where a reference stands for the truth, `against` names it.
+    frame = frame.assign(**{name: analysis[name] for name in ('against',) if name in analysis})
     frame.to_csv(folder / 'temporal.csv', index=False)

@@ -84,8 +84,8 @@ class InputParameters(TransportParameters, CameraParameters):
         'auto',
         'what the values of ground_truth/instances mean: cityscapes (label id * 1000 + k), carla '
         '(its instance camera: tag in red, object in green and blue), gazebo (labels_map of its '
-        "panoptic camera: label in blue), ids (an object's number; the labels say what it is), or "
-        'auto: by the type of the map, colours being carla',
+        "panoptic camera: label in blue, by label_encoding), ids (an object's number; the labels "
+        'say what it is), or auto: by the type of the map, colours being carla',
         choices=INSTANCE_ENCODINGS,
     )
     depth_encoding: str = parameter(

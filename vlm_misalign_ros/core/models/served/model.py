@@ -199,9 +199,9 @@ class ServedModel:
         Ask the trial question twice; return what the server says that it is, for a manifest.
 
         Where it tells probabilities it is asked yes or no, too: alternatives are asked for with
-        that alone. Raises FrameError where it does not answer. Where both answers are kept ones the
-        trial question is put once more: a server that has other weights by now says something else,
-        as a rule.
+        that alone. Raises FrameError where it does not answer. Where both answers are kept ones
+        the trial question is put once more: a server that has other weights by now says something
+        else, as a rule.
         """
         picture = Picture(trial_picture(), self._coding)
         query = Query((trial_picture(),))

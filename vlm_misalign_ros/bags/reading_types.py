@@ -1,0 +1,96 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Turns bytes of a bag into messages: by the bag's own definitions, else by those of ROS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from vlm_misalign_ros.bags.stored import Definition
+from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+
+_MAX_DEFINITION = 256 << 10
+"""Characters: no type of ROS has a tenth of it, and a parser takes long for more."""
+_RULE = '=' * 80 + '\n'
+
+
+class Types:
+    """The types of a bag, each made when a message of it is first read."""
+
+    def __init__(self) -> None:
+        """Begin with those of ROS itself."""
+        self._ros = get_typestore(Stores.ROS2_JAZZY)
+        self._stores: dict[tuple[str, Definition], Any] = {}
+        self.faults: list[str] = []
+
+    def decode(self, data: bytes, kind: str, definition: Definition) -> Any:
+        """Return the message in bytes; RecordError where there is none in them."""
+        store = self._stores.get((kind, definition))
+        if store is None:
+            store = self._store(kind, definition)
+            self._stores[kind, definition] = store
+        try:
+            return store.deserialize_cdr(memoryview(data), kind)
+        except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
+            raise RecordError(
+                f'a {kind} cannot be decoded: {type(error).__name__}: {error}'[:MAX_REASON]
+            ) from error
+
+    def _store(self, kind: str, definition: Definition) -> Any:
+        """Return what knows a type."""
+        known = kind in self._ros.fielddefs
+        if not definition.text.strip():
+            if known:
+                return self._ros
+            raise RecordError(f'{kind} is no type of ROS, and the bag does not define it')
+        try:
+            if len(definition.text) > _MAX_DEFINITION:
+                raise RecordError(f'its definition has {len(definition.text):,} characters')
+            found = _parsed(kind, definition)
+            ours = self._ros.fielddefs
+            if all(name in ours and _alike(ours[name], entry) for name, entry in found.items()):
+                return self._ros
+            store = get_typestore(Stores.EMPTY)
+            # An old recorder left out what every installation had.
+            store.register({**{n: e for n, e in ours.items() if n not in found}, **found})
+            store.get_msgdef(kind)
+            return store
+        except Exception as error:  # text of anybody: syntax, key, recursion and type errors
+            told = f'the definition of {kind} in the bag cannot be read: {error}'[:MAX_REASON]
+            if not known:
+                raise RecordError(told) from error
+            self.faults.append(f'{told}; that of ROS was taken')
+            return self._ros
+
+
+def _parsed(kind: str, definition: Definition) -> dict[str, Any]:
+    """Return the types that a definition has."""
+    if definition.encoding == 'ros2msg':
+        return dict(get_types_from_msg(definition.text, kind))
+    if definition.encoding in ('ros2idl', 'omgidl'):
+        if not definition.text.startswith(f'{_RULE}IDL: '):
+            return dict(get_types_from_idl(definition.text))
+        found: dict[str, Any] = {}
+        for part in definition.text.split(_RULE)[1:]:
+            found.update(get_types_from_idl(part.partition('\n')[2]))
+        return found
+    raise RecordError(f'it is written as {definition.encoding[:40]!r}')
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Return whether two definitions have the same fields, in the same order."""
+    return bool(ours[1] == theirs[1])
