@@ -56,6 +56,8 @@ RATE = 10.0
 HOUR = 36_000
 """Frames of an hour."""
 DOCUMENT = Path(__file__).resolve().parent.parent / 'docs' / 'endurance.md'
+BLOCK = 6
+"""Looks between which CPU time is taken: it is told in steps of 10 ms."""
 EVERY = 2.0
 """Seconds from one look at the processes to the next."""
 SCENES = 200
@@ -317,6 +319,33 @@ def others_of(samples: list[dict[str, Any]]) -> np.ndarray:
     return np.append(used, used[-1])
 
 
+def cpu_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
+    """
+    Yield a line of the table of what each process takes of the CPU time of all of them.
+
+    A busy machine makes all slower alike; one that has more and more to do takes a larger share.
+    """
+    names = sorted(set(samples[0]['processes']) & set(samples[-1]['processes']))
+    blocks = [samples[at : at + BLOCK] for at in range(0, len(samples) - BLOCK + 1, BLOCK - 1)]
+    hours, shares, a_frame = [], [], []
+    for block in blocks:
+        first, last = block[0], block[-1]
+        seen = [set(entry['processes']) >= set(names) for entry in (first, last)]
+        if not all(seen) or first['frames'] == last['frames']:
+            continue
+        used = np.array(
+            [last['processes'][name]['cpu'] - first['processes'][name]['cpu'] for name in names]
+        )
+        hours.append((first['hours'] + last['hours']) / 2)
+        shares.append(100 * used / used.sum())
+        a_frame.append(1e3 * used / (last['frames'] - first['frames']))
+    for name, share, milliseconds in zip(
+        names, np.array(shares).T, np.array(a_frame).T, strict=True
+    ):
+        grown = slope(np.array(hours), share)
+        yield f'| {name} | {milliseconds.mean():.2f} | {share.mean():.2f} | {grown} |'
+
+
 def memory_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
     """Yield a line of the table of each process."""
     hours = np.array([entry['hours'] for entry in samples])
@@ -412,6 +441,11 @@ def section(kind: str) -> Iterator[str]:
     yield '| time | frames | median, ms | 95 % | ms an hour [95 %] | beside the load of others |'
     yield '|---|---|---|---|---|---|'
     yield from latency_rows(times, samples, load)
+    if kind == 'accelerated':
+        yield ''
+        yield '| process | CPU, ms a frame | % of all | % points an hour [95 %] |'
+        yield '|---|---|---|---|'
+        yield from cpu_rows(samples)
 
 
 def write() -> int:
