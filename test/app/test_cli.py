@@ -114,7 +114,7 @@ def test_the_lists_are_those_of_the_tables(capsys):
     assert names('corruptions') == list(CORRUPTIONS.names())
     assert names('rates') == [row.name for row in RATES]
     assert {'miniature:clip', 'transformers:NAME_OR_DIRECTORY'} <= set(names('models'))
-    assert names('configs') == ['demo', 'evaluate', 'grounded', 'live', 'served']
+    assert names('configs') == ['demo', 'evaluate', 'grounded', 'live', 'served', 'temporal']
     assert 'monitor.stopping_distance' in names('parameters')
 
 
@@ -130,6 +130,8 @@ def test_shells_can_complete_the_verbs(shell, capsys):
     [
         (['men'], ['mentions']),
         (['mentions', 'au'], ['audit']),
+        (['bag', 'an'], ['analyse']),
+        (['bag', 'analyse', '--name'], ['--namespace']),
         (['mentions', 'audit', '--lab'], ['--labeller', '--labels']),
     ],
 )

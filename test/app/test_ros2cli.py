@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.records.store import read_records
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here'),
 ]
 
@@ -82,8 +82,10 @@ class Run:
                 self._processes.append(
                     subprocess.Popen(words, env=environment, stdout=out, stderr=out)
                 )
-        # Nobody is listened to by what is told before it is there.
-        wait_until(lambda: any(frame.models['clip'].scored for frame in self.frames()), 150)
+
+    def meet(self):
+        """Wait for the first frame that the model has answered."""
+        wait_until(lambda: any(frame.models['clip'].scored for frame in self.frames()), 240)
 
     def frames(self):
         """Return the records of frames so far."""
@@ -125,9 +127,12 @@ def run(checkpoints, scenes, tmp_path_factory):
         )
     )
     found = Run(config, scenes, folder)
-    yield found
-    found.clear()
-    ros2('daemon', 'stop')
+    try:
+        found.meet()
+        yield found
+    finally:
+        found.clear()
+        ros2('daemon', 'stop')
 
 
 def test_nodes_and_topics_are_listed_under_their_names_and_types(run):

@@ -18,7 +18,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -137,3 +138,15 @@ class Terminal:
         self.update(count, condition, last=True)
         if self._bar is not None:
             self._bar.close()
+
+
+@contextmanager
+def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows (done, of how many; 0: not known) on a terminal, with the time left."""
+    with tqdm(desc=what, unit=unit, disable=None, dynamic_ncols=True, unit_scale=True) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        yield progress

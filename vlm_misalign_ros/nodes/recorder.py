@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -49,10 +48,10 @@ from vlm_misalign_ros.nodes import messages, outside, qos, runtime
 from vlm_misalign_ros.nodes.transports import ImageInputs
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import PACKED, Channel, recorded
+from vlm_misalign_ros.wire.raw import raw_stamp
 from vlm_misalign_ros.wire.transports import Carrier
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
-    check_stamp,
     confidence_from_values,
     source_from_values,
     values_of,
@@ -65,20 +64,6 @@ _DECIDING: dict[str, Callable[[dict[str, str]], Any]] = {
     REFERENCE: confidence_from_values,
 }
 """The parts whose content decides what else a frame needs."""
-
-
-def raw_stamp(data: bytes) -> int:
-    """
-    Return the header stamp, nanoseconds, of a CDR-serialised message that starts with one.
-
-    Raises RecordError for fewer bytes than that, and for what is no time of a frame.
-    """
-    try:
-        order = '<' if data[1] & 1 else '>'
-        seconds, nanoseconds = struct.unpack_from(f'{order}iI', data, 4)
-    except (IndexError, struct.error) as error:
-        raise RecordError(f'a message of {len(data)} bytes has no header') from error
-    return check_stamp(seconds, nanoseconds)
 
 
 class Recorder(runtime.MisalignNode):

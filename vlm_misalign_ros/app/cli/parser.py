@@ -29,6 +29,11 @@ VERBS = (
     'run',
     'demo',
     'analyse',
+    'bag',
+    'bag analyse',
+    'bag run',
+    'bag inspect',
+    'bag diff',
     'report',
     'compare',
     'merge',
@@ -50,7 +55,10 @@ VERBS = (
 )
 """
 The verbs, in the order of the help; each is a module beside this one, named as its last word.
+Those of a group lie in its folder.
 """
+GROUPS = ('bag',)
+"""First words whose verbs have a folder."""
 
 EXITS = """exit codes:
   0  PASS: every limit is kept; COMPLETE: no limit was set; or done, and nothing is wrong
@@ -95,7 +103,14 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 def module_of(verb: str) -> Verb:
     """Return the module of a verb."""
-    return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{verb.split()[-1]}'))
+    first, *second = verb.split()
+    place = '.'.join([first, *second]) if first in GROUPS else verb.split()[-1]
+    return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{place}'))
+
+
+def second_words(first: str) -> list[str]:
+    """Return the second words of the verbs that begin with a first one."""
+    return [second for verb in VERBS if (second := verb.removeprefix(f'{first} ')) != verb]
 
 
 def build(nested: bool = False) -> argparse.ArgumentParser:
