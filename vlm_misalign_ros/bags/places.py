@@ -34,7 +34,7 @@ MOST_NAMED = 40
 """Topics that are named where one is missing."""
 _OWN = {channel.topic for channel in CHANNELS}
 """What is of a run itself, such as the masks of its model, stands for nothing else."""
-_SECTIONS = {'vlms', 'segmentation', 'monitor', 'replay'}
+_SECTIONS = {'vlms', 'segmentation', 'monitor', 'replay', 'remap'}
 _RULE = re.compile(r'([^:=\s]+):=([^:=\s]+)')
 _NAME = re.compile(r'~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _LABELS = ('label', 'seman', 'segment', 'truth', 'tag')
