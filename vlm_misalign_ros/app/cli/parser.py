@@ -33,6 +33,8 @@ VERBS = (
     'bag analyse',
     'bag inspect',
     'bag diff',
+    'bag cut',
+    'bag merge',
     'report',
     'compare',
     'merge',
