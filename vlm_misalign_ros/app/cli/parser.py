@@ -35,6 +35,7 @@ VERBS = (
     'bag diff',
     'bag cut',
     'bag merge',
+    'bag from-cityscapes',
     'report',
     'compare',
     'merge',
@@ -106,6 +107,7 @@ def module_of(verb: str) -> Verb:
     """Return the module of a verb."""
     first, *second = verb.split()
     place = '.'.join([first, *second]) if first in GROUPS else verb.split()[-1]
+    place = place.replace('-', '_')
     return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{place}'))
 
 

@@ -86,7 +86,11 @@ class Layout(Protocol):
 LAYOUTS: Registry[Layout] = Registry(
     'vlm_misalign_ros.datasets',
     'data set layout',
-    {'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open'},
+    {
+        'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open',
+        # By its name alone: the core imports nothing that reads bags.
+        'bag': 'vlm_misalign_ros.bags.frames:open_frames',
+    },
 )
 """Every folder layout by name."""
 DEFAULT = 'cityscapes'
