@@ -36,6 +36,7 @@ VERBS = (
     'bag cut',
     'bag merge',
     'bag from-cityscapes',
+    'bag export',
     'report',
     'compare',
     'merge',
