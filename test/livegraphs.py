@@ -25,7 +25,7 @@ from contextlib import suppress
 from worlds import wait_for
 
 from vlm_misalign_ros.app.graph import build_graph
-from vlm_misalign_ros.app.processes import _command
+from vlm_misalign_ros.app.processes import command_of
 from vlm_misalign_ros.core.records.account import AccountingRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -148,7 +148,7 @@ class ProcessGraph:
         for name in names or self.specs:
             with open(self.log(name), 'ab') as log:
                 self.running[name] = subprocess.Popen(
-                    _command(self.specs[name], self.graph, self.folder),
+                    command_of(self.specs[name], self.graph, self.folder),
                     stdout=log,
                     stderr=log,
                     env=os.environ,

@@ -72,6 +72,7 @@ def place(data, key):
         ('annotate', 'false', 'annotate', False),
         ('self_consistency', 'true', 'self_consistency', True),
         ('truth', 'true', 'monitor.truth', True),
+        ('reference', 'transformers:x/y', 'reference', {'model': 'transformers:x/y'}),
         ('label_encoding', 'auto', 'monitor.label_encoding', 'auto'),
         ('instance_encoding', 'carla', 'monitor.instance_encoding', 'carla'),
         ('depth_encoding', 'carla', 'monitor.depth_encoding', 'carla'),

@@ -19,6 +19,7 @@ import json
 import pytest
 from segmenters import make
 
+from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.app.preflight import preflight
 from vlm_misalign_ros.core.errors import MisalignError
 from vlm_misalign_ros.core.labels.classes import CLASSES
@@ -57,11 +58,26 @@ def facts(scenes):
 def test_a_model_of_all_classes_lacks_none(facts):
     found = facts(model='miniature:segformer')
     assert found['label_map'] == {'name': 'names'} and 'lacking' not in found
+    assert found['classes'] == list(CLASSES)
 
 
 def test_what_a_model_cannot_tell_is_in_the_manifest_before_a_frame_is_seen(facts, folder):
     found = facts(model=f'transformers:{folder}')
     assert found['lacking'] == ['rider', 'car'] and found['label_map'] == {'name': 'names'}
+    assert found['classes'] == [name for name in CLASSES if name not in found['lacking']]
+
+
+def test_the_monitor_of_a_run_is_told_what_its_model_can_tell(tmp_path):
+    chosen = parse({'mode': 'live', 'vlms': {'clip': {'model': 'miniature:clip'}}})
+
+    def told():
+        (monitor,) = (spec for spec in build_graph(chosen, tmp_path).nodes if spec.ends_run)
+        return monitor.parameters.get('segmentation_classes')
+
+    assert told() is None
+    entry = {'classes': ['road', 'sky'], 'lacking': [*CLASSES[1:10], *CLASSES[11:]]}
+    (tmp_path / 'manifest.json').write_text(json.dumps({'models': {'segmentation': entry}}))
+    assert told() == ['road', 'sky']
 
 
 def test_a_label_map_of_ones_own_is_in_it_with_its_hash(facts, folder, tmp_path):

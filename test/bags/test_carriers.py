@@ -14,53 +14,18 @@
 
 """A bag whose pictures and maps are compressed, or under other names, gives the same records."""
 
-import cv2
-import numpy as np
 import pytest
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
+from recorded import rewritten
 
 from golden import replaying
 from vlm_misalign_ros.bags.analyse import analyse
-from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
-from vlm_misalign_ros.wire import pixels, topics
+from vlm_misalign_ros.wire import topics
 
 pytestmark = pytest.mark.heavy
-
-STORE = get_typestore(Stores.ROS2_JAZZY)
-PACKED = 'sensor_msgs/msg/CompressedImage'
-
-
-def packed(message, form):
-    array = pixels.to_array(message)
-    good, data = cv2.imencode('.jpg' if form == 'jpeg' else '.png', array)
-    assert good
-    text = f'{message.encoding}; {form} compressed '
-    return STORE.types[PACKED](message.header, text, np.frombuffer(data.tobytes(), np.uint8))
-
-
-def rewritten(source, target, forms, names):
-    """Write a bag again, topics of `forms` compressed, those of `names` under another name."""
-    bag = BagWriter(target, 'none')
-    known = set()
-    with AnyReader([source], default_typestore=STORE) as reader:
-        for connection, stamp, raw in reader.messages():
-            name, kind = connection.topic.removeprefix('/'), connection.msgtype
-            if name in forms:
-                kind = PACKED
-                message = packed(reader.deserialize(raw, connection.msgtype), forms[name])
-                raw = bytes(STORE.serialize_cdr(message, kind))
-            topic = names.get(name, f'/{name}') + ('/compressed' if name in forms else '')
-            if topic not in known:
-                known.add(topic)
-                bag.add_topic(topic, kind)
-            bag.write(topic, raw, stamp)
-    bag.close()
-    return target
 
 
 @pytest.fixture(scope='module')

@@ -142,7 +142,7 @@ def test_what_is_wrong_with_the_metadata_is_said(bag, change, words):
     [
         (lambda bag: (bag / 'bag_0.mcap').write_bytes(b''), 'bag_0.mcap is empty'),
         (lambda bag: (bag / 'bag_0.mcap').write_bytes(b'7' * 99), 'is neither MCAP nor SQLite'),
-        (lambda bag: (bag / 'bag_0.mcap').unlink(), 'has no recording'),
+        (lambda bag: (bag / 'bag_0.mcap').unlink(), 'no recording: bag_0.mcap is missing'),
         (lambda bag: cut(bag, 20), 'cannot be read'),
     ],
 )

@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.parts import Wanted
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
 from vlm_misalign_ros.core.records.schema import Closing, Status, decode, encode
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
@@ -176,7 +177,9 @@ def score(rng):
             # Only what a message cannot hold is no map at all.
             assert part != 'labels' or not message.width or message.encoding in FORMS[3:]
     evaluator = Evaluator(
-        EvaluationParameters(models=('m',), source=False, confidence=False, pictures=0)
+        EvaluationParameters(
+            models=('m',), source=False, confidence=False, segmentation_classes=CLASSES, pictures=0
+        )
     )
     found = evaluator.evaluate(Joined(NANO, parts, (), Closing.COMPLETE), a_camera(rng))
     return parts, found, noise and min(height, width) >= 16

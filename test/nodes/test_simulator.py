@@ -65,13 +65,15 @@ def play(street, checkpoints, tmp_path):
         simulator, graphs = Simulator(drive, shown), {}
         try:
             for camera in drive.cameras:
-                # Nothing is lost on the way, so that sums are known to the last picture.
+                # Nothing is lost on the way, so that sums are known to the last picture; with a
+                # depth of 0 queues are as everybody has them.
                 deep = {'subscription': {'depth': depth}, 'publisher': {'depth': depth}}
                 data = {
                     'namespace': camera,
                     'qos_overrides': {
                         f'/{camera}/{topic}'.replace('//', '/'): deep
                         for topic in (*MAPS, topics.CAMERA_IMAGE, topics.DEGRADED_IMAGE)
+                        if depth
                     },
                     'use_sim_time': drive.clock,
                     'corruption': {
@@ -176,7 +178,8 @@ def test_jitter_drops_a_pause_a_jump_and_a_loop_at_once(play):
         pauses={6: 0.5},
         jumps={10: 30.0, 18: -40.0},
     )
-    account, graphs = play(drive)
+    # A machine that is busy with other things takes seconds for a frame.
+    account, graphs = play(drive, deadline=6.0)
     found, accounting = check(account, graphs[''])
     assert {epoch for epoch, _ in found} == {0, 1} and accounting.frames['time_jumps'] == 1
     assert accounting.parts['every'].get('scored', 0) > 0
@@ -253,7 +256,7 @@ def test_under_each_fault_every_picture_is_in_one_state(play, name):
 @pytest.mark.slow
 def test_a_flood_that_the_middleware_drops_of_leaves_all_that_came_in_one_state(play):
     """A hundred pictures a second, with the queues that everybody has unless told otherwise."""
-    account, graphs = play(Drive(frames=300, rate=100.0), depth=10)
+    account, graphs = play(Drive(frames=300, rate=100.0), depth=0)
     records, accounting = records_of(graphs[''].folder)
     found, pictures = frames_of(records), account.of(topics.CAMERA_IMAGE)
     assert len(pictures) == 300 and set(found) <= pictures

@@ -158,3 +158,13 @@ def test_a_model_is_judged_by_its_coverage():
     }
     assert diagnosing.of_model(0.5, 10, 0.5, {}, '').level is Level.OK
     assert diagnosing.of_model(float('nan'), 0, 0.5, {}, '').level is Level.STALE
+
+
+def test_agreement_is_told_by_how_much_was_compared():
+    own = {'self_added/metric_value': '0.25', 'self_added/max': '1.0', 'asked': '9'}
+    told = diagnosing.of_agreement(4, 10, 0.5, own)
+    assert told.level is Level.ERROR
+    assert told.text == '4 of 10 frames compared with their clean picture (0.400)'
+    assert told.values == {'compared': '0.4', 'rolling_self_added/metric_value': '0.25'}
+    assert diagnosing.of_agreement(5, 10, 0.5, {}).level is Level.OK
+    assert diagnosing.of_agreement(0, 0, 0.5, {}).level is Level.STALE

@@ -18,8 +18,9 @@ import pytest
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, DEPTH, LABELS
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.nodes import diagnosing
+from vlm_misalign_ros.nodes.headlines import line_of_rates
 from vlm_misalign_ros.nodes.vitals import Level
-from vlm_misalign_ros.nodes.watching import Endpoint, Listened, Watch, line_of_rates, similar
+from vlm_misalign_ros.nodes.watching import Endpoint, Listened, Watch, similar
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -231,6 +232,22 @@ def test_nodes_that_are_gone_are_absent_once_they_have_brought_something():
     assert watch.absent(2.0) == ['vlm:clip']
 
 
+def test_nobody_waits_for_the_labels_of_a_reference_that_is_gone():
+    from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+    from vlm_misalign_ros.nodes.sight import listened_by
+
+    chosen = MonitorParameters(lockstep=False, instances=False, reference='some:model')
+    entries = {entry.part: entry for entry in listened_by(chosen)}
+    # It is a node of the run: no topic of ground truth is looked for outside.
+    assert LABELS not in entries and not entries['reference'].outside
+    there = {'/reference/confidence': [Endpoint('/reference', entries['reference'].type, True)]}
+    watch, _ = watching(Graph(there), entries['reference'])
+    watch.came('reference', 1 * S, 1.0)
+    assert watch.absent(2.0) == []
+    there.clear()
+    assert watch.absent(2.0) == ['reference', LABELS]
+
+
 def test_a_node_that_says_nothing_for_longer_than_the_deadline_is_not_waited_for():
     there = {'/vlm/clip/description': [Endpoint('/vlm_clip', 'x/msg/Y', True)]}
     watch, _ = watching(Graph(there), model())
@@ -371,3 +388,30 @@ def test_rates_come_every_five_seconds_a_line_a_model():
 )
 def test_a_line_has_what_came_of_the_frames_and_the_rates_that_there_are(values, line):
     assert line_of_rates(values, ['hallucination_rate', 'smr']) == line
+
+
+def test_a_line_without_truth_has_the_disagreement_in_place_of_rates():
+    own = {
+        'self_added/metric_value': '0.25',
+        'self_added/numerator': '1',
+        'self_added/denominator': '4',
+        'self_flip_to_safe/metric_value': 'nan',
+        'self_consistency/metric_value': '0.5',
+    }
+    words = 'disagreement with its clean pictures: said of degraded only 0.250 (1/4)'
+    assert line_of_rates({'unmatched': '3'}, ['smr'], own) == f'3 unmatched; {words}'
+    rated = {'scored': '3', 'smr/metric_value': '0.5'}
+    assert line_of_rates(rated, ['smr'], own) == f'3 scored; SMR, pooled 0.500; {words}'
+    assert line_of_rates({}, [], {}) == (
+        'no frame; disagreement with its clean pictures: nothing yet'
+    )
+
+
+def test_the_disagreement_stands_in_the_line_of_its_model():
+    watch, said = watching(Graph())
+    own = {'self_dropped/metric_value': '0.5'}
+    found = {'rolling: clip': {'unmatched': '3'}, 'rolling disagreement: clip': own}
+    watch.rates(lambda: found, 0.0)
+    assert said == [
+        'clip: 3 unmatched; disagreement with its clean pictures: said of clean only 0.500'
+    ]

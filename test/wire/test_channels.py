@@ -35,7 +35,7 @@ from vlm_misalign_ros.wire.channels import CHANNELS, Context, Form, listened, re
 from vlm_misalign_ros.wire.values import source_from_values, source_to_values
 
 CONTEXT = Context(open_encoding('cityscapes_label_ids'), 1.22, 0.038)
-ALL = Wanted(models=('a', 'b'), depth=True, source_image=True, recorder=True)
+ALL = Wanted(models=('a', 'b'), depth=True, source_image=True, recorder=True, reference=True)
 
 
 def channel(topic):
@@ -67,6 +67,8 @@ def test_every_topic_is_a_channel_or_only_an_output():
         topics.DIAGNOSTICS,
         topics.DEGRADED_COMPRESSED,
         topics.DEGRADED_SOURCE,
+        # Taken for ground_truth/labels, which the run remaps.
+        topics.REFERENCE_LABELS,
         # The end of a name, and no topic.
         topics.COMPRESSED,
     }

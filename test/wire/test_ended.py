@@ -61,3 +61,13 @@ def test_the_reason_and_a_kill_for_want_of_memory_are_told():
     told = what_follows('clip', 'vlm', 2, 5, reason='no weights').line
     assert told.startswith('clip ended with exit code 2') and told.endswith(': no weights')
     assert 'memory' in what_follows('clip', 'vlm', -9, 5, out_of_memory=True).line
+
+
+def test_without_the_reference_a_run_that_has_begun_goes_on_without_truth():
+    assert what_follows('reference', 'reference', 2, 0, reason='cannot tell rider').ends_run
+    loss = what_follows('reference', 'reference', 2, 5, reason='cannot tell rider')
+    assert not loss.ends_run
+    assert loss.line == (
+        'reference ended with exit code 2 while the run went on, and frames have no truth: '
+        'cannot tell rider'
+    )

@@ -151,6 +151,11 @@ LIVE: tuple[Argument, ...] = (
         'monitor.depth_encoding',
         text=True,
     ),
+    _text(
+        'reference',
+        'reference.model',
+        'segmentation model whose labels of the clean picture stand for the ground truth',
+    ),
     _flag('truth', 'monitor.truth', 'whether there is ground truth; empty: yes'),
     Argument(
         'instances',

@@ -27,12 +27,16 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.records.manifest import told_classes
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.settings.outside import read_outside
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.settings.ros import OVERRIDES, nearest
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.ended import Loss, what_follows
+from vlm_misalign_ros.wire.transports import COMPRESSED, COMPRESSED_DEPTH
+from vlm_misalign_ros.wire.truths import remapped
 
 PACKAGE = 'vlm_misalign_ros'
 MARGIN = 8.0
@@ -68,6 +72,8 @@ class Graph:
     remappings: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...] = ()
     """What every process gets behind `--ros-args`, such as a log level."""
+    elsewhere: tuple[NodeSpec, ...] = ()
+    """Nodes of the run that another machine starts."""
 
     @property
     def patience(self) -> float:
@@ -93,24 +99,33 @@ def full_name(namespace: str, remap: Mapping[str, str], topic: str) -> str:
     return '/'.join(['', *(part for part in (namespace.strip('/'), name) if part)])
 
 
+def topics_of(configuration: Configuration) -> list[str]:
+    """Return the full names of all topics of a run, sorted, those of packed pictures with them."""
+    outside = read_outside(configuration.monitor.outside)
+    own = [topics.vlm_description(n) for n in configuration.monitor.models if n not in outside]
+    rules = remapped(configuration)
+    images, others = (
+        [full_name(configuration.namespace, rules, name) for name in names]
+        for names in (topics.IMAGES, [*topics.OTHERS, *own, *(o.topic for o in outside.values())])
+    )
+    packed = [f'{name}/{ending}' for name in images for ending in (COMPRESSED, COMPRESSED_DEPTH)]
+    return sorted({*images, *packed, *others})
+
+
 def check_overrides(configuration: Configuration) -> None:
     """
     Raise ConfigurationError for QoS of a topic that is none of the run's.
 
     ROS takes it without a word, and it changes nothing.
     """
-    names = {
-        full_name(configuration.namespace, configuration.remap, topic) + ending
-        for topic in topics.IMAGES
-        for ending in ('', topics.COMPRESSED)
-    }
+    names = topics_of(configuration)
     for parameter in configuration.ros.qos_overrides:
         topic = parameter.removeprefix(f'{OVERRIDES}.').partition('.')[0]
         if topic not in names:
             raise ConfigurationError(
-                f'{OVERRIDES} has {topic!r}, which is no topic of pictures of this run'
-                + nearest(topic, sorted(names)),
-                'give the full name, in the namespace; topics of values have no overrides',
+                f'{OVERRIDES} has {topic!r}, which is no topic of this run'
+                + nearest(topic, names),
+                'give the full name, in the namespace',
             )
 
 
@@ -128,7 +143,11 @@ def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) ->
 def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
     """Return the graph of a run that writes into `run_folder`."""
     chosen = configuration
-    monitor = dataclasses.replace(chosen.monitor, run_folder=str(run_folder.absolute()))
+    monitor = dataclasses.replace(
+        chosen.monitor,
+        run_folder=str(run_folder.absolute()),
+        segmentation_classes=told_classes(run_folder) or chosen.monitor.segmentation_classes,
+    )
     nodes = [_spec('monitor', monitor, ends_run=True), _spec('corruption', chosen.corruption)]
     if chosen.recorder is not None:
         nodes.append(
@@ -139,17 +158,19 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
         )
     if chosen.segmentation is not None:
         nodes.append(_spec('segmentation', chosen.segmentation))
+    if chosen.reference is not None:
+        nodes.append(_spec('reference', chosen.reference))
     nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
     if chosen.replay is not None:
         nodes.append(_spec('replay', chosen.replay))
     if chosen.annotator is not None:
         nodes.append(_spec('annotator', chosen.annotator))
     shared = chosen.ros.parameters()
+    nodes = [dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes]
     return Graph(
-        tuple(
-            dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes
-        ),
+        tuple(spec for spec in nodes if spec.name not in chosen.elsewhere),
         chosen.namespace,
-        tuple(chosen.remap.items()),
+        tuple(remapped(chosen).items()),
         tuple(chosen.ros.arguments()),
+        tuple(spec for spec in nodes if spec.name in chosen.elsewhere),
     )

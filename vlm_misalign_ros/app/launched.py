@@ -49,7 +49,7 @@ RESPAWN = 2.0
 """Seconds after which a node is started again."""
 MOST = 10
 """Times that a node is started again in one run."""
-RESPAWNED = ('corruption', 'segmentation', 'vlm', 'annotator')
+RESPAWNED = ('corruption', 'segmentation', 'reference', 'vlm', 'annotator')
 """Executables that lose nothing but frames when they are started again."""
 _RUNS = 'vlm_misalign_runs'
 

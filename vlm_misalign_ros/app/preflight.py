@@ -28,6 +28,7 @@ import numpy as np
 
 from vlm_misalign_ros.app.graph import check_overrides
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
+from vlm_misalign_ros.app.models_told import classes_told, model_told, reference_told
 from vlm_misalign_ros.app.outside import encodings_of, outside_facts
 from vlm_misalign_ros.core.corruptions import (
     CORRUPTIONS,
@@ -52,19 +53,11 @@ from vlm_misalign_ros.core.language.prompts import (
     paraphrases_file,
     prompts_hash,
 )
-from vlm_misalign_ros.core.models import calibration, label_maps
-from vlm_misalign_ros.core.models.factory import (
-    check,
-    classes_of,
-    kind_of,
-    local_hash,
-    model_facts,
-    model_hash,
-    parse,
-)
+from vlm_misalign_ros.core.metrics.known import lacking_by
+from vlm_misalign_ros.core.models import calibration
+from vlm_misalign_ros.core.models.factory import kind_of, model_facts, model_hash, parse
 from vlm_misalign_ros.core.models.families import FAMILIES, reads_masks
-from vlm_misalign_ros.core.models.hub import check_there
-from vlm_misalign_ros.core.models.library_options import Options, model_options
+from vlm_misalign_ros.core.models.library_options import model_options
 from vlm_misalign_ros.core.records.ending import EXPECTED
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.limit import check_conditions, check_corruptions, check_models
@@ -96,6 +89,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     _ros(configuration)
     baselines = _limits(configuration)
     check_critical(configuration.monitor.critical)
+    lacking_by(configuration.monitor.segmentation_classes)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
         'models': _models(configuration),
@@ -147,7 +141,7 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     truth = truth_settings(configuration.monitor).to_plain()
     for vlm in configuration.vlms:
-        facts = _model(vlm.model, Role.VLM, model_options(vlm.model_kwargs))
+        facts = model_told(vlm.model, Role.VLM, model_options(vlm.model_kwargs))
         for ask in asks_of(vlm):
             if reads_masks(vlm.model):
                 told = mask_reader_facts(vlm, ask, configuration.segmentation, truth)
@@ -156,8 +150,10 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
             found[ask.name] = {**facts, **told}
     if configuration.segmentation is not None:
         chosen = configuration.segmentation
-        found['segmentation'] = _model(chosen.model, Role.SEGMENTATION)
-        found['segmentation'].update(_classes(chosen.model, chosen.label_map))
+        found['segmentation'] = model_told(chosen.model, Role.SEGMENTATION)
+        found['segmentation'].update(classes_told(chosen.model, chosen.label_map))
+    if configuration.reference is not None:
+        found['reference'] = reference_told(configuration.reference, found.get('segmentation'))
     _devices(configuration)
     for vlm in configuration.vlms:
         # Last: a served model is asked, which may cost something.
@@ -167,37 +163,14 @@ def _models(configuration: Configuration) -> dict[str, dict[str, Any]]:
     return found | {entry.name: outside_facts(entry) for entry in configuration.outside}
 
 
-def _classes(text: str, label_map: str) -> dict[str, Any]:
-    """Return what a model can tell, where it is known before it is loaded; raises for nothing."""
-    label_maps.check(label_map)
-    own = label_map not in ('', *label_maps.shipped())
-    hashed = {'sha256': sha256_of(Path(label_map).expanduser())} if own else {}
-    classes = classes_of(parse(text), label_map)
-    if classes is None:
-        return {'label_map': {'name': label_map, **hashed}}
-    found: dict[str, Any] = {'label_map': {'name': classes.source, **hashed}}
-    if classes.lacking:
-        found['lacking'] = list(classes.lacking)
-    return found
-
-
-def _model(text: str, role: Role, options: Options | None = None) -> dict[str, Any]:
-    """Return what a model is; raises for one that will not open."""
-    model = parse(text)
-    check(model, role)
-    check_there(model, options)
-    facts = {'model': text, 'role': role.value}
-    if hashed := local_hash(model):
-        facts['sha256'] = hashed
-    return facts
-
-
 def _devices(configuration: Configuration) -> None:
     """Raise ConfigurationError for a device that is not there; `auto` and `cpu` always are."""
-    chosen = [(vlm.device, vlm.threads) for vlm in configuration.vlms]
-    if configuration.segmentation is not None:
-        chosen.append((configuration.segmentation.device, configuration.segmentation.threads))
-    asked = {device for device, _ in chosen} - {'auto', 'cpu'}
+    # What another machine starts has that machine's devices.
+    other = configuration.elsewhere
+    asked = {vlm.device for vlm in configuration.vlms if f'vlm_{vlm.name}' not in other}
+    masks = {'segmentation': configuration.segmentation, 'reference': configuration.reference}
+    asked |= {entry.device for name, entry in masks.items() if entry and name not in other}
+    asked -= {'auto', 'cpu'}
     if not asked:
         return
     from vlm_misalign_ros.core.models.backend import prepare
@@ -375,8 +348,8 @@ def _note_data(severities: dict[str, Any], dataset: Mapping[str, Any]) -> None:
 def _plugins(configuration: Configuration) -> dict[str, str]:
     """Return distribution and version of every plug-in that the run uses, by kind and name."""
     models = [vlm.model for vlm in configuration.vlms]
-    if configuration.segmentation is not None:
-        models.append(configuration.segmentation.model)
+    masks = (configuration.segmentation, configuration.reference)
+    models += [entry.model for entry in masks if entry is not None]
     replay = configuration.replay
     corruptions = [part.corruption for entry in _conditions(configuration) for part in entry.parts]
     used = (

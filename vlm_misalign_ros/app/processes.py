@@ -48,7 +48,8 @@ TAIL = 15
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _command(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
+def command_of(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
+    """Return the command that starts a node; its parameters are written into `folder`/log."""
     parameters = folder / 'log' / f'{spec.name}.yaml'
     # A ROS parameter file cannot hold an empty list; the default of every list is empty or kept.
     values = {key: value for key, value in spec.parameters.items() if value != []}
@@ -135,7 +136,7 @@ class Runner:
             self._spawn(spec, [sys.executable, '-m', STARTING, 'composed', str(path)], environment)
             return
         for spec in self._graph.nodes:
-            self._spawn(spec, _command(spec, self._graph, self._folder), environment)
+            self._spawn(spec, command_of(spec, self._graph, self._folder), environment)
 
     def _spawn(self, spec: NodeSpec, command: list[str], environment: dict[str, str]) -> None:
         log = self._folder / 'log' / f'{spec.name}.log'

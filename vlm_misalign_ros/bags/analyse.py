@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vlm_misalign_ros.bags.losing import told_lost
-from vlm_misalign_ros.bags.places import Places
+from vlm_misalign_ros.bags.places import MOST_NAMED, Places, run_folder, suggestion
 from vlm_misalign_ros.bags.reading import Bag, open_bag
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
-from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.manifest import build_manifest, told_classes
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -69,19 +69,27 @@ def recorded_outside(bag: Bag, parameters: EvaluationParameters, places: Places)
 
 
 def fit(
-    parameters: EvaluationParameters, found: set[str], outside: Collection[str] = ()
+    parameters: EvaluationParameters,
+    found: set[str],
+    outside: Collection[str] = (),
+    bag: Bag | None = None,
 ) -> EvaluationParameters:
     """
     Return the parameters for what a bag holds.
 
     What is asked for and is not there is left out, by the tables of parts and channels; models
     follow the bag where none are named; `outside` are those that answered from outside.
-    RecordError when the bag has no model's answers, or no ground truth though it is expected.
+    RecordError when the bag has no model's answers, or no ground truth though it is expected:
+    with what in `bag` it may be, where that is given.
     """
     if parameters.truth and topics.TRUTH_LABELS not in found:
+        there = sorted(found)
+        more = f' and {len(there) - MOST_NAMED} more' if len(there) > MOST_NAMED else ''
         raise RecordError(
-            f'the bag has no topic {topics.TRUTH_LABELS}; it has ' + ', '.join(sorted(found)),
-            'record ground truth too, or give the namespace of the run; where there is none, '
+            f'the bag has no topic {topics.TRUTH_LABELS}; it has '
+            + (', '.join(there[:MOST_NAMED]) + more or 'none'),
+            (suggestion(bag, topics.TRUTH_LABELS) if bag else '')
+            + 'record ground truth too, or give the namespace of the run; where there is none, '
             'monitor.truth=false has its models held against themselves alone',
         )
     entries = read_outside(parameters.outside)
@@ -235,7 +243,12 @@ def analyse(
     try:
         places = Places(namespace, remap, parameters.image_transport)
         outside = recorded_outside(recording, parameters, places)
-        chosen = fit(parameters, places.recorded(recording), outside)
+        # What made the masks is the run that recorded them.
+        told = told_classes(run_folder(bag)) or parameters.segmentation_classes
+        chosen = dataclasses.replace(
+            fit(parameters, places.recorded(recording), outside, recording),
+            segmentation_classes=told,
+        )
         check_models(rules.limits, chosen.models, chosen.segmentation)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(

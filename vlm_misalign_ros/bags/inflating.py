@@ -43,10 +43,38 @@ def stream(source: BinaryIO, form: str) -> BinaryIO:
         decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
         return cast(BinaryIO, decoder.stream_reader(source, read_across_frames=True))
     if form == LZ4:
-        return cast(BinaryIO, lz4.frame.LZ4FrameFile(source))
+        return cast(BinaryIO, _Lz4(source))
     raise RecordError(
         f'compression {form[:40]!r} is not read', f'read are {ZSTD} and {LZ4}: unpack it first'
     )
+
+
+class _Lz4:
+    """Reads frames of LZ4; what is cut gives what can be unpacked of it before the error."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._decoder = lz4.frame.LZ4FrameDecompressor()
+        self._begun = False
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end. EOFError, RuntimeError where spoilt."""
+        while True:
+            data = b''
+            if self._decoder.eof:
+                data = self._decoder.unused_data or b''
+                self._decoder = lz4.frame.LZ4FrameDecompressor()
+                self._begun = False
+            if not data and self._decoder.needs_input:
+                data = self._source.read(1 << 16)
+                if not data:
+                    if self._begun:
+                        raise EOFError('a frame of LZ4 is cut')
+                    return b''
+            self._begun = True
+            found = self._decoder.decompress(data, size)
+            if found:
+                return bytes(found)
 
 
 def inflate(data: bytes, form: str, size: int | None = None) -> bytes:

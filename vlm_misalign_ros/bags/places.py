@@ -16,16 +16,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.bags.reading import Bag
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import DEPTH, IMAGE
+from vlm_misalign_ros.core.settings.configuration import read_yaml
 from vlm_misalign_ros.wire import transports
 from vlm_misalign_ros.wire.channels import CHANNELS, PACKED, Channel
 from vlm_misalign_ros.wire.packed import is_lossless
+
+MOST_NAMED = 40
+"""Topics that are named where one is missing."""
+_OWN = {channel.topic for channel in CHANNELS}
+"""What is of a run itself, such as the masks of its model, stands for nothing else."""
+_SECTIONS = {'vlms', 'segmentation', 'monitor', 'replay'}
+_RULE = re.compile(r'([^:=\s]+):=([^:=\s]+)')
+_NAME = re.compile(r'~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+_LABELS = ('label', 'seman', 'segment', 'truth', 'tag')
+
+
+def parse_topics(rules: Iterable[str]) -> dict[str, str]:
+    """Return remappings written as `camera/image_raw:=/front/image`; ConfigurationError else."""
+    found = {}
+    for rule in rules:
+        match = _RULE.fullmatch(rule)
+        if not match or not all(_NAME.fullmatch(name) for name in match.groups()):
+            raise ConfigurationError(
+                f'{rule!r} is no rule for a topic',
+                'write TOPIC_OF_THE_RUN:=TOPIC_OF_THE_BAG, such as '
+                'camera/image_raw:=/sensing/camera/front/image_raw',
+            )
+        found[match[1]] = match[2]
+    return found
+
+
+def run_folder(bag: Path) -> Path:
+    """Return the folder in which a bag was recorded; a file of a bag is in one more."""
+    inside = bag.is_file() and (bag.parent / 'metadata.yaml').is_file()
+    return bag.parent.parent if inside else bag.parent
+
+
+def run_config(bag: Path) -> str:
+    """
+    Return the path of the configuration by which a bag was recorded; empty where there is none.
+
+    Many a file is named config.yaml: one that configures nothing of a run is somebody else's.
+    """
+    path = run_folder(bag) / 'config.yaml'
+    if not path.is_file():
+        return ''
+    try:
+        known = read_yaml(path).keys() & _SECTIONS
+    except ConfigurationError:
+        if (path.parent / 'manifest.json').is_file():
+            raise
+        return ''
+    return str(path) if known else ''
+
+
+def suggestion(bag: Bag, topic: str) -> str:
+    """Return which topics of a bag may be one that is missing, as advice; empty for none."""
+    pictures = {
+        name
+        for name, entry in bag.topics.items()
+        if entry.type in (transports.IMAGE, transports.COMPRESSED_IMAGE)
+        and not any(name.endswith(f'/{own}') for own in _OWN - {topic})
+    }
+    last = topic.rpartition('/')[2]
+    if topic.startswith('ground_truth/'):
+        pictures = {name for name in pictures if any(n in name.lower() for n in _LABELS)}
+    else:
+        # Compressed pictures go by the name of those that they are made of.
+        pictures = {
+            name.removesuffix(f'/{transports.COMPRESSED}')
+            for name in pictures
+            if not any(n in name.lower() for n in (*_LABELS, 'depth'))
+        }
+    exact = sorted(name for name in pictures if name.endswith(f'/{topic}'))
+    found = exact or sorted(pictures, key=lambda name: (not name.endswith(f'/{last}'), name))
+    if not found:
+        return ''
+    if len(found) == 1:
+        return f'the bag has one topic that it may be: --topic {topic}:={found[0]}; or '
+    named = ', '.join(found[:5])
+    return f'it may be one of {named}: --topic {topic}:={found[0]}; or '
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from typing_extensions import Self
-
 from vlm_misalign_ros.bags.inflating import inflate
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading_folder import Folder, look, open_storage
@@ -121,7 +119,7 @@ class Bag:
             folder.cleanup()
         self._unpacked.clear()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Bag:
         """Return it, open."""
         return self
 

@@ -84,8 +84,10 @@ def look(path: Path) -> Folder:
     else:
         _follow(found, told, path, there)
     if not found.files:
+        absent = _names(told) if isinstance(told, dict) else []
         raise RecordError(
-            f'bag {path} has no recording: no file ends with .mcap or .db3',
+            f'bag {path} has no recording: '
+            + (f'{absent[0]} is missing' if absent else 'no file ends with .mcap or .db3'),
             'give a rosbag2 folder, an .mcap or a .db3 file',
         )
     return found
@@ -144,12 +146,7 @@ def _follow(found: Folder, told: dict[str, Any], path: Path, there: list[Path]) 
     found.form = str(told.get('compression_format') or '').lower()[:40]
     found.distro = str(told.get('ros_distro') or '')[:40]
     _counts(found, told)
-    names = told.get('relative_file_paths')
-    names = (
-        [PurePosixPath(name).name for name in names if isinstance(name, str)]
-        if (isinstance(names, list))
-        else []
-    )
+    names = _names(told)
     present = [path / name for name in dict.fromkeys(names) if name and (path / name).is_file()]
     if not present:
         if there:
@@ -167,6 +164,15 @@ def _follow(found: Folder, told: dict[str, Any], path: Path, there: list[Path]) 
             f'{METADATA} does not name {", ".join(beside[:5])}, which was not read'
         )
     found.files = present
+
+
+def _names(told: dict[str, Any]) -> list[str]:
+    """Return the names of the files that metadata name, without their folders."""
+    names = told.get('relative_file_paths')
+    if not isinstance(names, list):
+        return []
+    found = [PurePosixPath(name).name for name in names if isinstance(name, str)]
+    return [name for name in found if name]
 
 
 def _counts(found: Folder, told: dict[str, Any]) -> None:
@@ -212,12 +218,20 @@ def open_storage(path: Path, unpacked: list[TemporaryDirectory[str]]) -> Storage
     A compressed one is unpacked into a folder that is appended to `unpacked`.
     """
     with open(path, 'rb') as file:
+        form = inflating.form_of(file.read(4))
+    if not form:
+        return _of_content(path)
+    whole = _unpack(path, form, unpacked)
+    try:
+        return _of_content(whole)
+    except RecordError as error:
+        raise RecordError(error.what.replace(str(whole), str(path)), error.remedy) from error
+
+
+def _of_content(path: Path) -> Storage:
+    """Open a file that is not compressed."""
+    with open(path, 'rb') as file:
         head = file.read(32)
-    form = inflating.form_of(head)
-    if form:
-        path = _unpack(path, form, unpacked)
-        with open(path, 'rb') as file:
-            head = file.read(32)
     for magic, (what, remedy) in _FOREIGN.items():
         if head.startswith(magic):
             raise RecordError(f'{path} is {what}', remedy)

@@ -239,9 +239,10 @@ class McapFile:
                     self._known.add(op, data)
                     if op == Op.MESSAGE:
                         channels.add(MESSAGE.unpack_from(data)[0])
-            except _SPOILT:
-                # Said by whoever reads its messages; what came before is known by now.
-                pass
+            except _SPOILT as error:
+                # What came before is known by now.
+                if chunk.whole:
+                    self._lose(chunk, error)
         self._chunks.append(chunk._replace(channels=frozenset(channels) or None))
 
     def _message(self, at: int, length: int, left: int) -> None:

@@ -65,10 +65,7 @@ class Annotator(runtime.MisalignNode):
         self._truths: dict[int, np.ndarray] = {}
         self._image = self.publish_images(topics.ANNOTATED_IMAGE)
         self._packed = self.create_publisher(
-            CompressedImage,
-            topics.ANNOTATED_COMPRESSED,
-            qos.image_qos('reliable'),
-            qos_overriding_options=qos.overridable(),
+            CompressedImage, topics.ANNOTATED_COMPRESSED, qos.image_qos('reliable')
         )
         self._marker_type = markers.marker_type()
         self._markers = None

@@ -70,10 +70,7 @@ class Corruption(runtime.MisalignNode):
         results = qos.result_qos()
         self._image = self.publish_images(topics.DEGRADED_IMAGE)
         self._packed = self.create_publisher(
-            CompressedImage,
-            topics.DEGRADED_COMPRESSED,
-            qos.image_qos('reliable'),
-            qos_overriding_options=qos.overridable(),
+            CompressedImage, topics.DEGRADED_COMPRESSED, qos.image_qos('reliable')
         )
         self._occluder = self.publish_images(topics.DEGRADED_OCCLUDER)
         self._source = self.publish_images(topics.DEGRADED_SOURCE)

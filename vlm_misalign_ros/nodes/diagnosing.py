@@ -19,6 +19,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from vlm_misalign_ros.core.evaluation.disagreement import SELF_MIOU
+from vlm_misalign_ros.core.metrics.self_counts import SELF_RATES
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.nodes.vitals import Level, Told
 from vlm_misalign_ros.nodes.watching import SILENT, Listened, Sight, carrier, reason
@@ -31,6 +33,11 @@ SHOWN = (
     'result_seconds/max',
 )
 """Rolling values of monitor/metrics that a model's status shows."""
+
+DISAGREEMENT = tuple(
+    f'{name}/metric_value' for name in (*(row.name for row in SELF_RATES), SELF_MIOU)
+)
+"""And those of how far a model agrees with itself."""
 
 
 def of_topic(entry: Listened, sight: Sight, now: float) -> Told:
@@ -80,3 +87,19 @@ def of_model(
         return Told(Level.STALE, 'no frame closed yet', values)
     text = f'coverage {coverage:.3f} over {closed} frames: {counts}'
     return Told(Level.ERROR if coverage < minimum else Level.OK, text, values)
+
+
+def of_agreement(compared: int, closed: int, minimum: float, metrics: Mapping[str, str]) -> Told:
+    """
+    Return how much of a model was compared with clean pictures, and how far it disagrees there.
+
+    ERROR below the `minimum` share of all frames, STALE while no frame is closed. `metrics`
+    are those of the rolling window.
+    """
+    share = compared / closed if closed else math.nan
+    values = {'compared': repr(share)}
+    values |= {f'rolling_{key}': metrics[key] for key in DISAGREEMENT if key in metrics}
+    if not closed:
+        return Told(Level.STALE, 'no frame closed yet', values)
+    text = f'{compared} of {closed} frames compared with their clean picture ({share:.3f})'
+    return Told(Level.ERROR if share < minimum else Level.OK, text, values)

@@ -26,6 +26,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation.disagreement import meaning, status_name
 from vlm_misalign_ros.core.evaluation.ledger import Closed
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, DEPTH, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -183,7 +184,7 @@ class Monitor(runtime.MisalignNode):
                     DiagnosticArray(
                         header=header,
                         status=[
-                            messages.status(f'monitor: {name}', pairs)
+                            messages.status(f'monitor: {name}', pairs, message=meaning(name))
                             for name, pairs in frame.metrics.items()
                         ],
                     )
@@ -230,16 +231,23 @@ class Monitor(runtime.MisalignNode):
             self._sight.resolve(entry.topic): diagnosing.of_topic(entry, self._sight, now)
             for entry in self._watch.listened
         }
-        session = self._session
+        session, chosen = self._session, self._chosen
         rolling = session.metrics() if session.closed else {}
         for name, states in session.accounting.items():
             told[f'{name} coverage'] = diagnosing.of_model(
                 session.coverage(name),
                 session.closed,
-                self._chosen.minimum_coverage,
+                chosen.minimum_coverage if chosen.truth else 0.0,
                 rolling.get(f'rolling: {name}', {}),
                 ', '.join(f'{count} {state}' for state, count in states.items() if count),
             )
+            if not chosen.truth or name in session.disagreement.asked:
+                told[f'{name} self-consistency'] = diagnosing.of_agreement(
+                    session.disagreement.frames[name],
+                    session.closed,
+                    0.0 if chosen.truth else chosen.minimum_coverage,
+                    rolling.get(status_name('rolling', name), {}),
+                )
         statuses = [
             messages.status(
                 f'{self.full_name}: {name}', found.values, bytes([found.level]), found.text

@@ -31,16 +31,15 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
 from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.settings.outside import OutsideMaskParameters, OutsideParameters
+from vlm_misalign_ros.nodes import qos
 from vlm_misalign_ros.wire.channels import Form
 from vlm_misalign_ros.wire.outside import check_size
 
-DEPTH = 10
-"""Messages of a topic that wait: texts may be of megabytes."""
 PUBLISHERS = 64
 """Publishers whose messages are numbered at most: there may be any number of strangers."""
 _TYPE = re.compile(r'([a-z][a-z0-9_]*)/msg/([A-Z][A-Za-z0-9]*)')
@@ -151,11 +150,8 @@ class Listener:
             for end in found
             if end.topic_type == form
         )
-        profile = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=DEPTH,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
+        # As few as of pictures: texts may be of megabytes.
+        profile = qos.image_qos('reliable' if reliable else 'best_effort')
         self._opened(name, topic.name, form, kind)
 
         def take(data: bytes, info: Mapping[str, Any]) -> None:

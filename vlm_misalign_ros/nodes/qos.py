@@ -19,25 +19,36 @@ from __future__ import annotations
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-IMAGE_DEPTH = 10
+IMAGE_DEPTH = 40
+"""
+Pictures and maps that wait for a node: a second at 30 Hz, and a third more.
+
+Only what does wait takes memory: 6.3 MB a picture of 2048 x 1024 (docs/live.md, QoS).
+"""
 RESULT_DEPTH = 100
+"""
+Of values, a few KB each.
+
+Where a monitor falls behind for good its values are older than its maps, by the difference of the
+two: much more of it would pass for a jump in time (evaluation/session).
+"""
+
+
+def _reliability(name: str) -> ReliabilityPolicy:
+    return ReliabilityPolicy.RELIABLE if name == 'reliable' else ReliabilityPolicy.BEST_EFFORT
 
 
 def image_qos(reliability: str) -> QoSProfile:
     """Return the profile of images and maps: `reliable` (evaluation) or `best_effort`."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=IMAGE_DEPTH,
-        reliability=ReliabilityPolicy.RELIABLE
-        if reliability == 'reliable'
-        else ReliabilityPolicy.BEST_EFFORT,
+        history=HistoryPolicy.KEEP_LAST, depth=IMAGE_DEPTH, reliability=_reliability(reliability)
     )
 
 
-def result_qos() -> QoSProfile:
-    """Return the profile of small results: reliable."""
+def result_qos(reliability: str = 'reliable') -> QoSProfile:
+    """Return the profile of small results; of what others send it may be `best_effort`."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=RESULT_DEPTH, reliability=ReliabilityPolicy.RELIABLE
+        history=HistoryPolicy.KEEP_LAST, depth=RESULT_DEPTH, reliability=_reliability(reliability)
     )
 
 

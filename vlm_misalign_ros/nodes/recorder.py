@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
     DEPTH,
+    REFERENCE,
     SOURCE,
     Wanted,
     needs,
@@ -60,6 +61,7 @@ _DECIDING: dict[str, Callable[[dict[str, str]], Any]] = {
     CONDITION: applied_from_values,
     SOURCE: source_from_values,
     CONFIDENCE: confidence_from_values,
+    REFERENCE: confidence_from_values,
 }
 """The parts whose content decides what else a frame needs."""
 
@@ -83,6 +85,7 @@ class Recorder(runtime.MisalignNode):
             confidence=told and chosen.confidence,
             image=chosen.images,
             source_image=chosen.source_images,
+            reference=chosen.reference,
         )
         self._bag = BagWriter(Path(chosen.path), chosen.compression)
         self._join = StampJoin(

@@ -63,9 +63,11 @@ class Replay(runtime.MisalignNode):
             sequences=chosen.sequences,
         )
         self._has_depth = chosen.depth and self._dataset.has_depth
-        self._frames = FrameCache(self._dataset.read)
-        self._checksums: dict[int, str] = {}
         conditions = parse_conditions(list(chosen.conditions))
+        self._again = len(conditions) > 1 or chosen.loop
+        # What comes in a single pass is never used again.
+        self._frames = FrameCache(self._dataset.read, FrameCache.BYTES if self._again else 0)
+        self._checksums: dict[int, str] = {}
         scenario = scenario_of(chosen)
         self._playing = None if scenario is None else Playing(scenario)
         self._lockstep = chosen.mode == 'lockstep'
@@ -225,6 +227,8 @@ class Replay(runtime.MisalignNode):
             source = played(source, stamp, self._playing)
         frame = self._frames.get(position)
         if position not in self._checksums:
+            if not self._again:
+                self._checksums.clear()
             self._checksums[position] = checksum(frame.image)
         self._publish(stamp, frame, replace(source, image=self._checksums[position]))
         self._sent += 1

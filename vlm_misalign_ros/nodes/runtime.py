@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeVar
 
 import rclpy
@@ -34,6 +35,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -103,7 +105,9 @@ class MisalignNode(Node):
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         """Create the node; `kwargs` go to rclpy (parameter_overrides for composition)."""
+        self._open_to_overrides = False
         super().__init__(name, **kwargs)
+        self._open_to_overrides = True
         self.finished = False
         self.exit_code: int = ExitCode.PASS
         self.failure: MisalignError | None = None
@@ -128,6 +132,26 @@ class MisalignNode(Node):
         if len(more) < 2:
             options.setdefault('clock', self._steady)
         return super().create_timer(timer_period_sec, callback, *more, **options)
+
+    def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        """Return a publisher, its QoS open to `qos_overrides` parameters."""
+        chosen = self._overridable(qos_profile, more)
+        return super().create_publisher(msg_type, topic, chosen, **more)
+
+    def create_subscription(
+        self, msg_type: Any, topic: str, callback: Any, qos_profile: Any, **more: Any
+    ) -> Any:
+        """Return a subscription, its QoS open to `qos_overrides` parameters."""
+        chosen = self._overridable(qos_profile, more)
+        return super().create_subscription(msg_type, topic, callback, chosen, **more)
+
+    def _overridable(self, profile: Any, more: dict[str, Any]) -> Any:
+        """Return a profile for one end alone: overriding changes it where it is."""
+        if not self._open_to_overrides:
+            # What rclpy makes for itself.
+            return profile
+        more.setdefault('qos_overriding_options', qos.overridable())
+        return QoSProfile(depth=profile) if isinstance(profile, int) else copy(profile)
 
     @property
     def full_name(self) -> str:
@@ -173,25 +197,17 @@ class MisalignNode(Node):
 
     def publish_images(self, topic: str, reliability: str = 'reliable') -> Any:
         """
-        Return a publisher of images, its QoS open to `qos_overrides` parameters.
+        Return a publisher of images.
 
         What is reliable reaches listeners of both kinds, RViz among them.
         """
-        return self.create_publisher(
-            Image, topic, qos.image_qos(reliability), qos_overriding_options=qos.overridable()
-        )
+        return self.create_publisher(Image, topic, qos.image_qos(reliability))
 
     def receive_images(
         self, topic: str, reliability: str, callback: Callable[[Image], None]
     ) -> Any:
-        """Subscribe to images, the QoS open to `qos_overrides` parameters."""
-        return self.create_subscription(
-            Image,
-            topic,
-            callback,
-            qos.image_qos(reliability),
-            qos_overriding_options=qos.overridable(),
-        )
+        """Subscribe to images."""
+        return self.create_subscription(Image, topic, callback, qos.image_qos(reliability))
 
     def receive(
         self, channel: Channel, reliability: str, callback: Callable[..., None], raw: bool = False
@@ -201,17 +217,13 @@ class MisalignNode(Node):
 
         A callback that has to have two arguments gets rclpy's information on each message, too.
         """
-        options: dict[str, Any] = {'raw': raw}
         if channel.form is Form.VALUES:
             profile = qos.result_qos()
         elif channel.form is Form.CAMERA_INFO:
-            profile = qos.image_qos('best_effort')
+            profile = qos.result_qos('best_effort')
         else:
             profile = qos.image_qos(reliability)
-            options['qos_overriding_options'] = qos.overridable()
-        self.create_subscription(
-            _CLASSES[channel.form], channel.topic, callback, profile, **options
-        )
+        self.create_subscription(_CLASSES[channel.form], channel.topic, callback, profile, raw=raw)
 
     def start_worker(
         self,

@@ -17,113 +17,70 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
-from dataclasses import fields
 
 import cv2
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
-from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import FrameError, RecordError
 from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
-from vlm_misalign_ros.core.models.factory import (
-    classes_told,
-    load_segmentation,
-    preprocessing_told,
-)
-from vlm_misalign_ros.core.models.families import SegmentationOptions
+from vlm_misalign_ros.core.models.factory import load_segmentation
 from vlm_misalign_ros.core.settings.nodes import SegmentationParameters
-from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
-from vlm_misalign_ros.nodes import messages, qos, runtime
+from vlm_misalign_ros.core.types import AgainstClean, Segmented
+from vlm_misalign_ros.nodes import messages, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.label_table import announce_labels
-from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
-from vlm_misalign_ros.nodes.worker import Arrived
+from vlm_misalign_ros.nodes.segmenting import Segmenting
 from vlm_misalign_ros.wire import topics
-from vlm_misalign_ros.wire import values as codec
 
 
-class Segmentation(ManagedNode):
+class Segmentation(Segmenting):
     """Runs one segmentation model over degraded/image_raw."""
+
+    PICTURES = topics.DEGRADED_IMAGE
+    LABELS = topics.SEGMENTATION_LABELS
+    CONFIDENCE = topics.SEGMENTATION_CONFIDENCE
 
     def __init__(self, **kwargs: object) -> None:
         """Read the parameters; then load the model and start to listen, or wait to be told."""
         super().__init__('segmentation', **kwargs)
         self._chosen = chosen = self.read_parameters(SegmentationParameters)
-        self._vitals = self.watch_over(topics.SEGMENTATION_LABELS, chosen.hung_after)
-        self._model: CheckedSegmentation | None = None
         self._clean: CleanPictures | None = None
         self._colors = color_table()
-        self.manage(chosen.autostart)
+        self.begin(chosen)
 
-    def load(self) -> None:
-        """Load the model, then start to listen."""
-        chosen = self._chosen
-        options = {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
-        self._model = load_segmentation(chosen.model, **options)
-        if told := classes_told(self._model):
-            self.get_logger().warning(told)
-        if told := preprocessing_told(self._model):
-            self.get_logger().info(told)
-        self._labels = self.publish_images(topics.SEGMENTATION_LABELS)
-        self._confidence = self.create_publisher(
-            DiagnosticArray, topics.SEGMENTATION_CONFIDENCE, qos.result_qos()
-        )
+    def open_model(self, options: dict[str, object]) -> CheckedSegmentation:
+        """Return the model, loaded."""
+        return load_segmentation(self._chosen.model, **options)
+
+    def make_more(self) -> None:
+        """Publish what shows the masks, and listen to clean pictures where somebody asks."""
         self._overlay = self.publish_images(topics.SEGMENTATION_OVERLAY)
         self._table = announce_labels(self)
-        self._worker = self.start_worker(
-            self._work,
-            chosen.policy,
-            chosen.queue_size,
-            chosen.max_failures,
-            self._fail,
-            passed=self._pass_over,
-        )
-        self._clean = clean_pictures(self, chosen)
-        self.hear_announced(self._tell_lost_picture)
-        self.receive_images(topics.DEGRADED_IMAGE, chosen.reliability, self._take)
+        self._clean = clean_pictures(self, self._chosen)
 
     def unload(self) -> None:
         """Let go of the model."""
-        self._model = self._clean = None
+        super().unload()
+        self._clean = None
 
-    def pause(self) -> None:
-        """Pass over what waits."""
-        self._worker.pass_over(self.idle)
-
-    def _take(self, message: Image) -> None:
-        self._vitals.came()
-        stamp = self._note_came(message)
-        if self.idle:
-            self._pass_over(Arrived(message), self.idle)
-            return
-        if self._clean is not None and stamp is not None:
+    def expect(self, stamp: int) -> None:
+        """Keep the clean picture of a frame that will be worked on."""
+        if self._clean is not None:
             self._clean.expect(stamp)
-        self._worker.submit(Arrived(message))
 
-    def _note_came(self, message: Image) -> int | None:
-        """Return the stamp of a picture; None where it has none, which its worker says too."""
-        try:
-            stamp = messages.stamp_of(message.header)
-        except RecordError as error:
-            self._say(f'{topics.DEGRADED_IMAGE}: {error}')
-            return None
-        self.picture_came(stamp, message.header.frame_id)
-        return stamp
+    def let_go(self, message: Image) -> None:
+        """Keep the clean picture of a frame no longer."""
+        clean = self._clean
+        if clean is not None:
+            # A picture without a stamp was never expected.
+            with suppress(RecordError):
+                clean.let_go(messages.stamp_of(message.header))
 
-    def _tell_lost_picture(self, header: Header) -> None:
-        """Say that there will be no mask of a picture that never came here."""
-        self._vitals.lose()
-        values = codec.failed_to_values(Failed(GOT_LOST))
-        self._confidence.publish(messages.values_message('confidence', values, header))
-
-    def _against_clean(
+    def against_clean(
         self, message: Image, found: Segmented, model: CheckedSegmentation
     ) -> AgainstClean | None:
         """Return how a mask stands to that of the clean picture; None where nobody asks."""
@@ -138,58 +95,12 @@ class Segmentation(ManagedNode):
             return AgainstClean(error=str(error))
         return against_clean(found, clean, pictures[0])
 
-    def _work(self, item: Arrived[Image]) -> None:
-        message = item.what
-        waited = item.waited
-        self._vitals.begin(messages.stamp_of(message.header), waited)
-        picture, model = messages.bgr_pixels(message), self._model
-        if model is None:
-            raise RecordError(UNLOADED)
-        begin = time.perf_counter()
-        found = model.segment(picture)
-        seconds = time.perf_counter() - begin
-        against = self._against_clean(message, found, model)
-        labels = found.labels
-        told = Confidence(
-            found.entropy,
-            found.confidence,
-            checksum(picture),
-            checksum(labels),
-            found.entropies,
-            found.lacking,
-            seconds,
-            waited,
-            self.age_of(message.header),
-            against_clean=against,
-        )
-        self._tell(message, codec.confidence_to_values(told))
-        self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
+    def show(self, message: Image, picture: np.ndarray, labels: np.ndarray) -> None:
+        """Publish picture and mask over each other, where somebody looks."""
         if self._overlay.get_subscription_count():
             rgb = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB)
             overlay = cv2.addWeighted(rgb, 0.5, self._colors[labels], 0.5, 0)
             self._overlay.publish(messages.image_message(overlay, message.header, 'rgb8'))
-        self._vitals.end(messages.stamp_of(message.header), told.age)
-
-    def _fail(self, item: Arrived[Image], reason: str) -> None:
-        """Say that there will be no mask of this picture, so that nobody waits for it."""
-        self._let_clean_go(item.what)
-        self._vitals.fail(reason)
-        self._tell(item.what, codec.failed_to_values(Failed(reason)))
-
-    def _pass_over(self, item: Arrived[Image], reason: str) -> None:
-        self._let_clean_go(item.what)
-        self._vitals.pass_over()
-        self._tell(item.what, codec.passed_to_values(Passed(reason)))
-
-    def _let_clean_go(self, message: Image) -> None:
-        clean = self._clean
-        if clean is not None:
-            # A picture without a stamp was never expected.
-            with suppress(RecordError):
-                clean.let_go(messages.stamp_of(message.header))
-
-    def _tell(self, message: Image, values: codec.Values) -> None:
-        self._confidence.publish(messages.values_message('confidence', values, message.header))
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     DEPTH,
     INSTANCES,
     LABELS,
+    REFERENCE,
     SEGMENTATION,
     model_of,
     vlm_part,
@@ -38,7 +39,7 @@ from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
 from vlm_misalign_ros.wire.transports import AUTO
 
-_OWN = ('degraded/', 'segmentation/', 'vlm/', 'monitor/', 'recorder/')
+_OWN = ('degraded/', 'segmentation/', 'vlm/', 'monitor/', 'recorder/', 'reference/')
 """Topics of a run itself, which nobody means who names a topic from outside."""
 _SYSTEM = ('/rosout', '/parameter_events', topics.DIAGNOSTICS)
 
@@ -92,7 +93,7 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
             Listened(CONDITION, 'pictures', topics.CAMERA_IMAGE, image, 'corruption', True, AUTO)
         )
         for part, topic, wanted in (
-            (LABELS, topics.TRUTH_LABELS, chosen.truth),
+            (LABELS, topics.TRUTH_LABELS, chosen.truth and not chosen.reference),
             (INSTANCES, topics.TRUTH_INSTANCES, chosen.truth and chosen.instances),
             (DEPTH, topics.TRUTH_DEPTH, chosen.truth and chosen.depth),
         ):
@@ -109,8 +110,10 @@ def listened_by(chosen: MonitorParameters) -> list[Listened]:
 
 
 def _answers(chosen: MonitorParameters) -> dict[str, str]:
-    """Return the topic of the mask and of each model's answers, by part."""
+    """Return the topic of the mask, of the reference and of each model's answers, by part."""
     found = {SEGMENTATION: topics.SEGMENTATION_LABELS} if chosen.segmentation else {}
+    if chosen.reference:
+        found[REFERENCE] = topics.REFERENCE_CONFIDENCE
     found |= {vlm_part(name): topics.vlm_description(name) for name in chosen.models}
     for name, entry in read_outside(chosen.outside).items():
         found[outside_part(name)] = entry.topic

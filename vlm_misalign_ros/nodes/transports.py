@@ -76,7 +76,7 @@ class ImageInputs:
         opened: Callable[[Carrier], None] = lambda carrier: None,
     ) -> None:
         """
-        Subscribe to pictures or maps, the QoS open to `qos_overrides` parameters.
+        Subscribe to pictures or maps.
 
         `callback` is as rclpy takes it: of the message, or of the message and what is known of
         it; with `raw` of its bytes. `depth` also takes compressedDepth. `opened` is told what is
@@ -131,7 +131,6 @@ class ImageInputs:
                 carrier.topic,
                 two if _takes_info(found.take) else one,
                 qos.image_qos(found.reliability),
-                qos_overriding_options=qos.overridable(),
                 raw=found.raw,
             )
         except Exception as error:  # rclpy raises its own kinds

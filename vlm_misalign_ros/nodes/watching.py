@@ -26,10 +26,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_misalign_ros.core.evaluation.parts import CONDITION, CONFIDENCE, DEPTH, SEGMENTATION
+from vlm_misalign_ros.core.evaluation.disagreement import status_name
+from vlm_misalign_ros.core.evaluation.parts import (
+    CONDITION,
+    CONFIDENCE,
+    DEPTH,
+    LABELS,
+    REFERENCE,
+    SEGMENTATION,
+)
 from vlm_misalign_ros.core.metrics.rates import RATES
-from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.nodes.headlines import line_of_rates
 from vlm_misalign_ros.wire import transports
 from vlm_misalign_ros.wire.channels import COMPRESSED_IMAGE, Form
 from vlm_misalign_ros.wire.transports import Carrier
@@ -190,26 +198,6 @@ def similar(name: str, kind: str, topics: Mapping[str, Sequence[str]]) -> list[s
     return [f'{topic} ({", ".join(others[topic])})' for topic in chosen[:SIMILAR]]
 
 
-def line_of_rates(values: Mapping[str, str], rows: Sequence[str]) -> str:
-    """
-    Return the state of one model, from the values of monitor/metrics, as a line.
-
-    First how many of all its frames came to which end, then its rates over the rolling window.
-    """
-    counts = [(state.value, values.get(state.value, '0')) for state in Status]
-    frames = ', '.join(f'{count} {state}' for state, count in counts if count != '0')
-    words = []
-    titles = {row.name: row.title for row in RATES}
-    for name in rows:
-        value = float(values.get(f'{name}/metric_value', 'nan'))
-        over, under = (values.get(f'{name}/{key}') for key in ('numerator', 'denominator'))
-        if not math.isfinite(value):
-            continue
-        of = f' ({over}/{under})' if under is not None else ''
-        words.append(f'{titles[name]} {value:.3f}{of}')
-    return f'{frames or "no frame"}; {", ".join(words) or "no rate yet"}'
-
-
 class Watch:
     """Says the few things that somebody at the terminal has to know, each a few times at most."""
 
@@ -268,7 +256,8 @@ class Watch:
             for entry in self.listened
             if entry.messages and not entry.outside and self._is_gone(entry, now)
         ]
-        return [*gone, CONFIDENCE] if SEGMENTATION in gone else gone
+        also = ((SEGMENTATION, CONFIDENCE), (REFERENCE, LABELS))
+        return [*gone, *(other for part, other in also if part in gone)]
 
     def _is_gone(self, entry: Listened, now: float) -> bool:
         if now - entry.quiet > self._deadline:
@@ -372,7 +361,9 @@ class Watch:
         if now - self._rates_at < RATES_EVERY:
             return
         self._rates_at = now
-        for name, values in metrics().items():
+        found = metrics()
+        for name, values in found.items():
             span, _, model = name.partition(': ')
             if span == 'rolling' and model != SEGMENTATION:
-                self._tell(f'{model}: {line_of_rates(values, self._headlines)}')
+                own = found.get(status_name(span, model))
+                self._tell(f'{model}: {line_of_rates(values, self._headlines, own)}')

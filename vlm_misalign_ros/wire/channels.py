@@ -170,6 +170,9 @@ CHANNELS: tuple[Channel, ...] = (
         _values(confidence_from_values),
     ),
     Channel(
+        topics.REFERENCE_CONFIDENCE, Form.VALUES, parts.REFERENCE, _values(confidence_from_values)
+    ),
+    Channel(
         topics.vlm_description('{model}'),
         Form.VALUES,
         parts.vlm_part('{model}'),

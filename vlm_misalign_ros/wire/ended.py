@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 INDISPENSABLE = ('replay', 'corruption', 'recorder')
 """Executables without which a run is over: there is nothing to wait for, or to keep."""
+LABELLING = ('reference',)
+"""Executables that give the run its truth, and no answers."""
 SHOWING = ('annotator',)
 """Executables that only show what is measured; a run begins and ends without them."""
 
@@ -76,7 +78,10 @@ def what_follows(
     line = f'{name} ended with {how_it_ended(code, out_of_memory)}'
     ends_run = executable not in SHOWING and (closed == 0 or executable in INDISPENSABLE)
     if not ends_run and executable not in SHOWING:
-        line += ' while the run went on, and its answers count as missing'
+        lost = (
+            'frames have no truth' if executable in LABELLING else 'its answers count as missing'
+        )
+        line += f' while the run went on, and {lost}'
     elif not code or not reason:
         line += ' while the run went on'
     return Loss(f'{line}: {reason}' if reason else line, ends_run)

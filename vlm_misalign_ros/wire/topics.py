@@ -33,6 +33,9 @@ SEGMENTATION_CONFIDENCE = 'segmentation/confidence'
 SEGMENTATION_OVERLAY = 'segmentation/overlay'
 SEGMENTATION_TABLE = 'segmentation/label_table'
 SEGMENTATION_INFO = 'segmentation/label_info'
+REFERENCE_LABELS = 'reference/labels'
+"""What stands for the ground truth of a run that has a reference."""
+REFERENCE_CONFIDENCE = 'reference/confidence'
 ANNOTATED_IMAGE = 'annotated/image_raw'
 ANNOTATED_COMPRESSED = 'annotated/image_raw/compressed'
 ANNOTATED_MARKERS = 'annotated/markers'
@@ -53,8 +56,26 @@ IMAGES = (
     SEGMENTATION_LABELS,
     SEGMENTATION_OVERLAY,
     ANNOTATED_IMAGE,
+    REFERENCE_LABELS,
 )
-"""Topics whose QoS is open to `qos_overrides` parameters, with those of the same packed."""
+"""Topics of pictures and maps, which may be packed, too."""
+OTHERS = (
+    DEGRADED_COMPRESSED,
+    ANNOTATED_COMPRESSED,
+    CAMERA_INFO,
+    CAMERA_SOURCE,
+    DEGRADED_CONDITION,
+    SEGMENTATION_CONFIDENCE,
+    REFERENCE_CONFIDENCE,
+    SEGMENTATION_TABLE,
+    SEGMENTATION_INFO,
+    ANNOTATED_MARKERS,
+    MONITOR_METRICS,
+    MONITOR_FRAME,
+    RECORDER_FRAME,
+    DIAGNOSTICS,
+)
+"""All others of every run; each model has one more."""
 
 
 def vlm_description(name: str) -> str:

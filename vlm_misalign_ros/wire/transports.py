@@ -28,7 +28,7 @@ TRANSPORTS = (AUTO, RAW, COMPRESSED)
 """Ways to take pictures; `auto` goes by what is published."""
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-_DEPTH = 'compressedDepth'
+COMPRESSED_DEPTH = 'compressedDepth'
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Carrier:
 
 
 def _is_packed(name: str) -> bool:
-    return name.rpartition('/')[2] in (COMPRESSED, _DEPTH)
+    return name.rpartition('/')[2] in (COMPRESSED, COMPRESSED_DEPTH)
 
 
 def first(name: str, transport: str, depth: bool = False) -> Carrier:
@@ -50,7 +50,7 @@ def first(name: str, transport: str, depth: bool = False) -> Carrier:
         return Carrier(name, IMAGE)
     if _is_packed(name):
         return Carrier(name, COMPRESSED_IMAGE)
-    return Carrier(f'{name}/{_DEPTH if depth else COMPRESSED}', COMPRESSED_IMAGE)
+    return Carrier(f'{name}/{COMPRESSED_DEPTH if depth else COMPRESSED}', COMPRESSED_IMAGE)
 
 
 def among(
@@ -65,7 +65,7 @@ def among(
     With `auto` raw goes before compressed, and the topic of that very name before its kin. None
     where there is nothing.
     """
-    kin = [f'{name}/{_DEPTH}'] if depth else []
+    kin = [f'{name}/{COMPRESSED_DEPTH}'] if depth else []
     kin.append(f'{name}/{COMPRESSED}')
     if transport != COMPRESSED and IMAGE in published(name):
         return Carrier(name, IMAGE)

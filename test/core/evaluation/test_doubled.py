@@ -21,6 +21,7 @@ import pytest
 
 from maps import plain
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -62,6 +63,7 @@ class Run:
                     'source': False,
                     'instances': False,
                     'segmentation': False,
+                    'segmentation_classes': CLASSES,
                     'pictures': 0,
                     'deadline': 1.0,
                     **chosen,

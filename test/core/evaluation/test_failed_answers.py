@@ -23,6 +23,7 @@ from maps import plain
 from vlm_misalign_ros.core.evaluation import holding as evaluating
 from vlm_misalign_ros.core.evaluation.parts import Wanted, needs
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -61,6 +62,7 @@ class Run:
             pictures=0,
             deadline=1.0,
             confidence=confidence,
+            segmentation_classes=CLASSES,
             run_folder=str(folder),
         )
         self.folder = folder

@@ -19,6 +19,7 @@ import pytest
 
 from maps import plain
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
@@ -48,6 +49,7 @@ def closed(tmp_path, parts, lockstep=True, **chosen):
             models=('m',),
             run_folder=str(tmp_path),
             lockstep=lockstep,
+            segmentation_classes=CLASSES,
             **{'confidence': False, 'pictures': 0, **chosen},
         ),
         log=lambda text: None,

@@ -150,6 +150,8 @@ def test_the_verdict_notes_that_the_truth_is_a_models():
     records = [frame_record(protocol='pseudo-labels'), frame_record()]
     (note,) = Evidence.of(records).notes()
     assert note.startswith("the labels of 1 frame are a segmentation model's")
+    # Of a frame that no model labelled there is nothing to say.
+    assert Evidence.of([frame_record(protocol='pseudo-labels', truth=None)]).notes() == []
     assert Evidence.of([frame_record(protocol='hold-frame')]).notes() == []
 
 

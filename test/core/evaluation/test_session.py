@@ -23,6 +23,7 @@ import pytest
 from maps import plain
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.schema import (
     AccountingRecord,
     FrameRecord,
@@ -64,6 +65,7 @@ class Run:
             'source': False,
             'instances': False,
             'segmentation': False,
+            'segmentation_classes': CLASSES,
             'pictures': 0,
             'deadline': 1.0,
             **chosen,

@@ -25,6 +25,7 @@ from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.labels.fitting import candidates
 from vlm_misalign_ros.core.labels.maps import read_labels
@@ -40,7 +41,13 @@ from vlm_misalign_ros.wire.channels import CHANNELS, Context
 LABELS = next(entry for entry in CHANNELS if entry.topic == topics.TRUTH_LABELS)
 SECOND = 1_000_000_000
 ANSWER = Description('m', Kind.GENERATIVE, 'A car.', {'car': Mention.ASSERTED})
-PLAIN = {'models': ('m', 'silent'), 'source': False, 'instances': False, 'confidence': False}
+PLAIN = {
+    'models': ('m', 'silent'),
+    'source': False,
+    'instances': False,
+    'confidence': False,
+    'segmentation_classes': CLASSES,
+}
 
 
 def parts_of(labels, **more):

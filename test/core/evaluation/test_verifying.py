@@ -21,6 +21,7 @@ import pytest
 
 from maps import plain
 from vlm_misalign_ros.core.checksums import checksum
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.records.account import DoubledRecord
@@ -122,6 +123,51 @@ def test_truth_that_the_segmentation_cannot_tell_is_in_no_cell(tmp_path):
     assert found.cells == [cell for cell in plain_one.cells if cell[0] != max(rows)]
     assert found.cells_visible == [c for c in plain_one.cells_visible if c[0] != max(rows)]
     assert found.frame_iou > plain_one.frame_iou
+
+
+def test_a_mask_without_its_confidence_is_scored_by_what_its_model_is_known_to_tell(tmp_path):
+    """The lost confidence of one frame makes no other measure of it."""
+    labels = GOOD['labels'].copy()
+    labels[:, 32:] = 26  # cars, which the model does not know
+    parts = {'labels': labels, 'confidence': replace(GOOD['confidence'], lacking=('car',))}
+    known = [name for name in CLASSES if name != 'car']
+    cases = {
+        'told': (parts, {}),
+        'lost': ({**parts, 'confidence': None}, {'segmentation_classes': known}),
+        'never': (
+            {**parts, 'confidence': None},
+            {'segmentation_classes': known, 'confidence': False},
+        ),
+    }
+    records = {}
+    for name, (changes, chosen) in cases.items():
+        (tmp_path / name).mkdir()
+        records[name] = frame(evaluate(tmp_path / name, changes, **chosen))
+    told = records['told'].segmentation
+    assert (
+        told.lacking == ('car',) and told.cells and 13 not in {true for true, _, _ in told.cells}
+    )
+    for name in ('lost', 'never'):
+        found = records[name].segmentation
+        assert (found.status, found.lacking) == (Status.SCORED, ('car',)), name
+        assert (found.cells, found.frame_iou) == (told.cells, told.frame_iou)
+    one, *_ = summarise([records['told'], records['lost']])
+    assert not one.known.mixed and one.known.miou == 'miou_of_18'
+
+
+@pytest.mark.parametrize('expected', [True, False])
+def test_a_mask_of_which_nothing_told_the_classes_is_not_scored(tmp_path, expected):
+    found = frame(evaluate(tmp_path, {'confidence': None}, confidence=expected))
+    assert found.segmentation.status is Status.UNSCORABLE and found.segmentation.cells == []
+    assert 'nothing told which classes the mask can hold' in found.segmentation.problem
+    # The frame itself is sound.
+    assert {entry.status for entry in found.models.values()} == {Status.SCORED}
+    assert all(row.known.miou == 'miou' and not row.segmented for row in summarise([found]))
+
+
+def test_classes_that_do_not_exist_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match='segmentation_classes.*unicorn'):
+        evaluate(tmp_path, segmentation_classes=('road', 'unicorn'))
 
 
 def test_an_answer_about_another_picture_is_never_scored(tmp_path):

@@ -25,7 +25,7 @@ from vlm_misalign_ros.core.metrics.rolling import RollingCounts
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=40), st.integers(1, 20))
 def test_a_rolling_window_equals_the_sum_of_what_lies_in_it(entries, window):
-    rolling, newest, kept = RollingCounts(window), 0, []
+    rolling, newest, kept = RollingCounts(window, Counts()), 0, []
     for second, value in entries:
         matrix = np.full(confusion.SHAPE, value, np.int64)
         rolling.add(second * 10**9, Counts(frames=1, assertions=value), matrix)

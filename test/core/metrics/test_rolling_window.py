@@ -26,7 +26,7 @@ SECOND = 1_000_000_000
 
 def in_window(window, stamps):
     """Return the places of the frames that are counted after all of them came."""
-    rolling = RollingCounts(window)
+    rolling = RollingCounts(window, Counts())
     for place, stamp in enumerate(stamps):
         matrix = np.full(SHAPE, 2**place, np.int64)
         rolling.add(stamp, Counts(frames=1, assertions=2**place), matrix)

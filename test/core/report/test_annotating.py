@@ -16,6 +16,7 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from made import frame_record
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES
@@ -30,6 +31,7 @@ from vlm_misalign_ros.core.report.annotating import (
     outlines_of,
     texts_of,
 )
+from vlm_misalign_ros.core.types import Protocol
 
 PERSON, CAR, ROAD = (CLASSES.index(name) for name in ('person', 'car', 'road'))
 
@@ -91,6 +93,14 @@ def test_a_frame_without_truth_and_a_model_without_answer_say_so_in_grey():
     first, second = lines_of(frame)
     assert first[-1].text == 'no ground truth' and first[-1].color == UNKNOWN
     assert second[-1].text == 'missing' and second[-1].color == UNKNOWN
+
+
+def test_what_a_reference_tells_is_not_called_the_truth():
+    frame = record(nearest=6.24, nearest_class='person')
+    (text, _) = texts_of(lines_of(structs.replace(frame, protocol=Protocol.PSEUDO)))[0]
+    assert text == 'low_light:3  reference HAZARD: person at 6.2 m'
+    without = frame_record(truth=None, models={}, protocol='pseudo-labels')
+    assert lines_of(without)[0][-1].text == 'no reference'
 
 
 def test_texts_of_models_are_never_shown():

@@ -83,7 +83,20 @@ def test_what_does_not_fit_is_named(data, words):
         ('/ego/rgb', True),
         ('/degraded/image_raw', False),
         ('/front/camera/image_raw', False),
-        ('/front/monitor/frame', False),
+        ('/front/monitor/frame', True),
+        ('/ego/rgb/compressed', True),
+        ('/ego/info', True),
+        ('/front/camera/camera_info', False),
+        ('/front/degraded/condition', True),
+        ('/front/segmentation/confidence', True),
+        ('/front/vlm/clip/description', True),
+        ('/front/vlm/other/description', False),
+        ('/front/vlm/stranger/description', False),
+        ('/stranger/says', True),
+        ('/diagnostics', True),
+        ('/front/diagnostics', False),
+        ('/depth/compressedDepth', True),
+        ('/clock', False),
     ],
 )
 def test_overrides_are_of_topics_that_are_there(topic, fits):
@@ -91,14 +104,22 @@ def test_overrides_are_of_topics_that_are_there(topic, fits):
         {
             **BARE,
             'namespace': '/front',
-            'remap': {'camera/image_raw': '/ego/rgb'},
+            'vlms': {
+                **BARE['vlms'],
+                'stranger': {'topic': '/stranger/says', 'type': 'std_msgs/msg/String'},
+            },
+            'remap': {
+                'camera/image_raw': '/ego/rgb',
+                'camera/camera_info': '/ego/info',
+                'ground_truth/depth': '/depth',
+            },
             **overrides(topic, depth=3),
         }
     )
     if fits:
         check_overrides(chosen)
     else:
-        with pytest.raises(ConfigurationError, match='no topic of pictures'):
+        with pytest.raises(ConfigurationError, match='no topic of this run'):
             check_overrides(chosen)
 
 

@@ -26,17 +26,25 @@ HELP = 'score a recorded bag offline'
 EXAMPLES = """
 vlm-misalign analyse runs/NAME/bag
 vlm-misalign analyse drive.mcap --config live.yaml monitor.stopping_distance=30 --out scored
+vlm-misalign analyse drive --config live.yaml --topic ground_truth/labels:=/carla/semantic
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('bag', help='rosbag2 folder or .mcap file')
+    parser.add_argument('bag', help='rosbag2 folder, .mcap or .db3 file')
     add_overrides(parser, 'overrides of the configuration, such as monitor.window=10')
     parser.add_argument('--config', help="configuration (default: the recorded run's)")
     parser.add_argument('--out', help='folder of the results (default: analysis beside the bag)')
     add_limits(parser)
     parser.add_argument('--namespace', default='', help='namespace of the recorded topics')
+    parser.add_argument(
+        '--topic',
+        action='append',
+        default=[],
+        metavar='A:=/B',
+        help='a topic of the run that has another name in the bag; may be given several times',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.bags.analyse import analyse
+    from vlm_misalign_ros.bags.places import parse_topics, run_config, run_folder
     from vlm_misalign_ros.core.settings.configuration import (
         find_config,
         override,
@@ -54,10 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
     from vlm_misalign_ros.core.settings.parameters import table
     from vlm_misalign_ros.nodes.bridge import by_cv_bridge
+    from vlm_misalign_ros.wire.truths import remapped
 
     bag = Path(arguments.bag)
-    beside = bag.parent / 'config.yaml'
-    config = arguments.config or (str(beside) if beside.is_file() else '')
+    named = parse_topics(arguments.topic)
+    config = arguments.config or run_config(bag)
     parameters, namespace = EvaluationParameters(), arguments.namespace
     remap: dict[str, str] = {}
     if config:
@@ -69,12 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         namespace = namespace or configuration.namespace
-        remap = configuration.remap
+        remap = remapped(configuration)
     elif arguments.overrides:
         raise ConfigurationError(
             f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'
         )
-    out = Path(arguments.out) if arguments.out else bag.parent / 'analysis'
+    remap = {**remap, **named}
+    out = Path(arguments.out) if arguments.out else run_folder(bag) / 'analysis'
     with tqdm(unit='frame', desc='analyse') as bar:
 
         def progress(closed: int, total: int) -> None:

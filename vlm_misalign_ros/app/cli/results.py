@@ -25,7 +25,9 @@ _ORDER = ('FAIL', 'INVALID', 'UNDECIDED', 'PASS')
 
 def print_results(folder: Path) -> None:
     """Print table, verdict and where the results are; nothing where there are no records."""
+    from vlm_misalign_ros.core.records.reference import reference_of
     from vlm_misalign_ros.core.records.store import RECORDS, read_records
+    from vlm_misalign_ros.core.report.finalise import read_manifest
     from vlm_misalign_ros.core.report.summary import summarise
     from vlm_misalign_ros.core.report.terminal import format_disagreement, format_table
 
@@ -34,7 +36,7 @@ def print_results(folder: Path) -> None:
         return
     rows = summarise(read_records(path))
     if rows:
-        print(format_table(rows))
+        print(format_table(rows, reference_of(read_manifest(folder))))
     disagreement = folder / 'self_consistency.json'
     if disagreement.is_file():
         told = format_disagreement(json.loads(disagreement.read_text(encoding='utf-8')))

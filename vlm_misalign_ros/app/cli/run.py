@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--single-process', action='store_true', help='compose the nodes in one process'
     )
+    parser.add_argument(
+        '--node',
+        metavar='NAME',
+        help='start that node alone, for a run of the same configuration on another machine, '
+        'which has it elsewhere',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,6 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
         data['name'] = arguments.name
     if arguments.out:
         data['out'] = arguments.out
+    if arguments.node:
+        from vlm_misalign_ros.app.hosting import host
+        from vlm_misalign_ros.core.settings.configuration import parse
+
+        return host(parse(data), arguments.node)
     return start(data, arguments.overwrite, arguments.single_process)
 
 

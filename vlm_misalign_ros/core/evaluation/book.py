@@ -50,7 +50,9 @@ class Book:
         self._journal = journal
         self._counters = counters
         self._evaluator = Evaluator(parameters)
-        self.ledger = Ledger(parameters.models, parameters.segmentation, parameters.window)
+        self.ledger = Ledger(
+            parameters.models, parameters.segmentation, parameters.window, parameters.reference
+        )
         self.cameras = Cameras()
         self._beside = Beside()
         self._lost = Lost()

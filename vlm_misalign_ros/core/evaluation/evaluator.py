@@ -46,7 +46,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.metrics.known import told_alone
+from vlm_misalign_ros.core.metrics.known import lacking_by, told_alone
 from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
 from vlm_misalign_ros.core.records.confidence import ConfidenceEntry
 from vlm_misalign_ros.core.records.schema import (
@@ -62,6 +62,7 @@ from vlm_misalign_ros.core.records.schema import (
 )
 from vlm_misalign_ros.core.records.truths import CorridorEntry, RequiredEntry, TruthEntry
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
+from vlm_misalign_ros.core.settings.outside import MASK, outside_names
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, read_seen
 from vlm_misalign_ros.core.types import (
@@ -79,6 +80,10 @@ from vlm_misalign_ros.core.types import (
     View,
 )
 
+_UNTOLD = (
+    'nothing told which classes the mask can hold: it has no segmentation/confidence '
+    '(monitor.segmentation_classes says so where none comes)'
+)
 CAN_BE_CRITICAL = (*CRITICAL, 'traffic light', 'traffic sign')
 
 
@@ -105,6 +110,9 @@ class Evaluator:
         self._parameters = parameters
         self._critical = check_critical(parameters.critical)
         self._settings = truth_settings(parameters)
+        # An encoding that cannot tell all classes is refused for masks from outside.
+        outside = MASK in outside_names(parameters.outside)
+        self._lacking = () if outside else lacking_by(parameters.segmentation_classes)
 
     def evaluate(
         self,
@@ -166,12 +174,18 @@ class Evaluator:
             pictures=joined.heard.pictures,
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
-            protocol=_protocol(known),
+            protocol=self._protocol(known),
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(
             record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
         )
+
+    def _protocol(self, source: Source) -> Protocol | UnsetType:
+        """Return how frames hang together in time; unset where they do not."""
+        if self._parameters.reference:
+            return Protocol.PSEUDO
+        return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
     def _models(self, held: Held, parts: Parts) -> dict[str, ModelEntry]:
         seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
@@ -218,8 +232,13 @@ class Evaluator:
                 status, None, confidence, [], verified=verified, problem=problem
             )
             return entry, None, None
+        lacking = self._lacking if told is None else told.lacking
+        if lacking is None:
+            entry = SegmentationEntry(
+                Status.UNSCORABLE, None, None, [], verified=verified, problem=_UNTOLD
+            )
+            return entry, None, None
         labels = held.maps.labels
-        lacking = () if told is None else told.lacking
         if predicted.shape != labels.shape:
             # A model that answers at its own resolution is compared at the ground truth's.
             size = labels.shape[::-1]
@@ -238,6 +257,7 @@ class Evaluator:
             confusion.to_cells(matrix),
             cells_visible,
             verified,
+            lacks=list(lacking) if told is None and lacking else UNSET,
         )
         return entry, matrix, visible
 
@@ -309,11 +329,6 @@ def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ConfigurationError("parameter 'critical' is empty", 'name at least one class')
     return names
-
-
-def _protocol(source: Source) -> Protocol | UnsetType:
-    """Return how frames hang together in time; unset where they do not."""
-    return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
 
 def _condition(applied: Applied) -> ConditionEntry:

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     INSTANCES,
     LABELS,
     OCCLUDER,
+    REFERENCE,
     SEGMENTATION,
     SOURCE,
     SOURCE_IMAGE,
@@ -62,7 +63,7 @@ MOST_STRETCHED = 1.05
 MOST_SCALED = 16
 """Factor by which labels may be smaller or larger than the picture."""
 
-_SPARED = (LABELS, CAMERA, IMAGE, SOURCE_IMAGE)
+_SPARED = (LABELS, REFERENCE, CAMERA, IMAGE, SOURCE_IMAGE)
 """Shared parts without which a frame is scored, or (labels) has a status of its own."""
 _NEVER_CAME = {
     CONDITION: 'degraded/condition never came: nobody knows what was shown',
@@ -87,7 +88,10 @@ class Held:
     """For whom something came twice with other content: models, SEGMENTATION."""
     evidence: Evidence
     unused: str
-    """Which of the maps was not used though the labels were; empty when all were."""
+    """
+    Which of the maps was not used though the labels were, or why a reference made no labels;
+    empty otherwise.
+    """
 
     @classmethod
     def nothing(cls, joined: Joined, models: Sequence[str], reason: str) -> Held:
@@ -200,6 +204,9 @@ def _trust(labels: LabelMap, parts: Parts, settings: TruthSettings) -> Trust:
 
 
 def _unused(parts: Parts) -> str:
+    told = parts.get(REFERENCE)
+    if LABELS not in parts and isinstance(told, (Failed, Passed)):
+        return f'no labels of the reference: {told.reason}'
     depth: np.ndarray | None = parts.get(DEPTH)
     if LABELS in parts and depth is not None and known_depth(depth) is None:
         return f'depth is {int(depth[0, 0])} throughout and was not used'
@@ -211,7 +218,8 @@ def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
     if LABELS not in parts:
         return None
     labels = LabelMap.of(parts[LABELS])
-    if source is not None and not source.tells_hood:
+    # No model knows the ego vehicle.
+    if REFERENCE in parts or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
     return labels
 

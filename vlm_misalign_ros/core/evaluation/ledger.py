@@ -28,15 +28,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.disagreement import Compared, Disagreement, compared
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluated
 from vlm_misalign_ros.core.evaluation.join import Twice
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION, concerned, model_of
+from vlm_misalign_ros.core.evaluation.told import told_rates
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, miou
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.pulse import KINDS, Pulse
 from vlm_misalign_ros.core.metrics.rates import rates
 from vlm_misalign_ros.core.metrics.rolling import RollingCounts
+from vlm_misalign_ros.core.records.reference import against
 from vlm_misalign_ros.core.records.schema import COUNTED, FrameRecord, Status
 
 Metrics = dict[str, dict[str, str]]
@@ -64,6 +67,8 @@ class _Entry:
     pictures: int
     missing: set[str]
     """Parts that it was closed without, and that did not come since."""
+    compared: Compared | None
+    """How its answers stand to those of its clean picture; None where nobody asked."""
 
 
 class Ledger:
@@ -71,22 +76,30 @@ class Ledger:
 
     KEPT = 4096
 
-    def __init__(self, models: Iterable[str], segmentation: bool, window: float) -> None:
-        """Start with nothing; `window` in seconds of header time."""
+    def __init__(
+        self, models: Iterable[str], segmentation: bool, window: float, reference: str = ''
+    ) -> None:
+        """
+        Start with nothing; `window` in seconds of header time.
+
+        `reference` is the model whose labels stand for the truth; empty where none does.
+        """
+        self._against = {'against': against(reference)} if reference else {}
         self._models = tuple(models)
         names = (*self._models, SEGMENTATION) if segmentation else self._models
         self.states: dict[str, Counter[str]] = {name: Counter() for name in names}
         """Pictures by state, for each model, and SEGMENTATION where it is asked for."""
-        self.rolling = {name: RollingCounts(window) for name in self._models}
+        self.rolling = {name: RollingCounts(window, Counts()) for name in self._models}
         self.totals = {name: Counts() for name in self._models}
         self.confusion = np.zeros(SHAPE, np.int64)
         self.visible = np.zeros(SHAPE, np.int64)
         """The confusion matrix over what occluders leave to see."""
-        self.rolling_confusion = RollingCounts(window)
-        self.rolling_visible = RollingCounts(window)
+        self.rolling_confusion = RollingCounts(window, Counts())
+        self.rolling_visible = RollingCounts(window, Counts())
         self.pulses = {name: Pulse(window, Status.SCORED.value) for name in names}
         """Coverage and times."""
         self.known = Known()
+        self.disagreement = Disagreement(window)
         self.pictures = 0
         """Pictures that are in a state."""
         self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
@@ -108,7 +121,10 @@ class Ledger:
             _matrices(evaluated) if summed else None,
             1,
             set(record.missing),
+            compared(record),
         )
+        if entry.compared is not None:
+            self.disagreement.add(stamp, entry.compared)
         if entry.confusion is not None:
             self.known.add(record.segmentation.lacking)
         for name, status in statuses.items():
@@ -178,6 +194,8 @@ class Ledger:
             if name not in entry.statuses or entry.statuses[name] is Status.DOUBLED:
                 continue
             self._move(entry, name, Status.DOUBLED, twice.stamp)
+            if entry.compared is not None:
+                self.disagreement.take_back(twice.stamp, entry.compared, name)
             if name in entry.counts:
                 taken[name] = Counts() - entry.counts.pop(name)
             if name == SEGMENTATION and entry.confusion is not None:
@@ -190,6 +208,7 @@ class Ledger:
         """Empty the windows: time has jumped."""
         for sums in (*self.rolling.values(), self.rolling_confusion, self.rolling_visible):
             sums.clear()
+        self.disagreement.restart()
         for pulse in self.pulses.values():
             pulse.clear()
 
@@ -200,26 +219,21 @@ class Ledger:
             whole = span == 'total'
             for name in self._models:
                 counts = self.totals[name] if whole else self.rolling[name].totals()[0]
-                values: dict[str, str] = {}
-                for rate_name, rate in rates(counts).items():
-                    values[f'{rate_name}/metric_value'] = repr(rate.value)
-                    values[f'{rate_name}/min'] = repr(rate.low)
-                    values[f'{rate_name}/max'] = repr(rate.high)
-                    if rate.denominator is not None:
-                        values[f'{rate_name}/numerator'] = str(rate.numerator)
-                        values[f'{rate_name}/denominator'] = str(rate.denominator)
+                values = told_rates(rates(counts))
                 # What the safety rates are of: how many frames were a hazard, clear, or neither.
                 values['hazard_frames'] = str(counts.hazards_judged + counts.hazards_unjudged)
                 values['clear_frames'] = str(counts.clear_judged + counts.clear_unjudged)
                 values['indeterminate_frames'] = str(counts.indeterminate)
                 result[f'{span}: {name}'] = (
-                    values | self._counted(name) | self._kept_up(name, whole)
+                    self._against | values | self._counted(name) | self._kept_up(name, whole)
                 )
+            result |= self.disagreement.metrics(span)
             if SEGMENTATION not in self.states:
                 continue
             matrix = self.confusion if whole else self.rolling_confusion.totals()[1]
             visible = self.visible if whole else self.rolling_visible.totals()[1]
             result[f'{span}: segmentation'] = {
+                **self._against,
                 f'{self.known.miou}/metric_value': self._miou(matrix),
                 f'{self.known.named("miou_visible")}/metric_value': self._miou(visible),
                 **self._counted(SEGMENTATION),

@@ -37,6 +37,8 @@ LABELS, INSTANCES, DEPTH = 'labels', 'instances', 'depth'
 SOURCE_IMAGE, IMAGE = 'source_image', 'image'
 CONDITION, OCCLUDER = 'condition', 'occluder'
 SEGMENTATION, CONFIDENCE = 'segmentation', 'confidence'
+REFERENCE = 'reference'
+"""What the reference says of the labels that it makes, or why there will be none."""
 RECORDER = 'recorder'
 _VLM = 'vlm:'
 
@@ -96,6 +98,8 @@ class Wanted:
     """Confidence is listened for in any case: it says where there will be no mask."""
     image: bool = True
     source_image: bool = False
+    reference: bool = False
+    """A reference makes the labels, and says so of each."""
     recorder: bool = False
     """Frames wait until the recorder has them."""
     outside: tuple[str, ...] = ()
@@ -118,6 +122,7 @@ class Wanted:
             confidence=told and parameters.confidence,
             failure=told,
             image=parameters.pictures > 0,
+            reference=bool(parameters.reference),
             recorder=recorder,
             outside=outside,
         )
@@ -170,6 +175,22 @@ def _is_confident(wanted: Wanted, parts: Parts) -> bool:
     return wanted.confidence and _is_degraded(parts)
 
 
+def has_no_labels(parts: Parts) -> bool:
+    """Return whether the reference says that it makes no labels of this frame."""
+    return isinstance(parts.get(REFERENCE), (Failed, Passed))
+
+
+def _is_labelled(wanted: Wanted, parts: Parts) -> bool:
+    if not wanted.reference:
+        return wanted.truth
+    # It is shown what is degraded, and nothing else.
+    return wanted.truth and not has_no_labels(parts) and _is_degraded(parts)
+
+
+def _is_referred(wanted: Wanted, parts: Parts) -> bool:
+    return wanted.reference and _is_degraded(parts)
+
+
 def _is_shown(wanted: Wanted, parts: Parts) -> bool:
     return wanted.image and _is_degraded(parts)
 
@@ -181,7 +202,8 @@ def _is_covered(wanted: Wanted, parts: Parts) -> bool:
 
 PARTS: tuple[PartRow, ...] = (
     PartRow(CONDITION, lambda w: True, _always),
-    PartRow(LABELS, lambda w: w.truth, lambda w, _: w.truth, 'truth'),
+    PartRow(LABELS, lambda w: w.truth, _is_labelled, 'truth'),
+    PartRow(REFERENCE, lambda w: w.reference, _is_referred),
     PartRow(SOURCE, lambda w: w.source, lambda w, _: w.source, 'source', told_by_topic=True),
     PartRow(CAMERA, lambda w: not w.source, _never),
     PartRow(INSTANCES, lambda w: w.instances, lambda w, _: w.instances, 'instances'),

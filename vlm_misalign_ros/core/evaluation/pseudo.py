@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.datasets.cityscapes import PSEUDO_LABELS, CityscapesD
 from vlm_misalign_ros.core.datasets.cityscapes_index import Entry
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, to_label_ids
+from vlm_misalign_ros.core.labels.classes import BY_NAME, to_label_ids
 from vlm_misalign_ros.core.models.factory import (
     check,
     classes_of,
@@ -45,6 +45,7 @@ from vlm_misalign_ros.core.models.factory import (
     model_hash,
     parse,
 )
+from vlm_misalign_ros.core.models.whole import check_whole
 from vlm_misalign_ros.core.types import Role
 
 SCHEMA = 1
@@ -102,7 +103,7 @@ def pseudo_label(
     check(reference, Role.SEGMENTATION)
     classes = classes_of(reference, '')
     if classes is not None:
-        _check_whole(asked.model, classes.lacking)
+        check_whole(asked.model, classes.lacking)
     network = load_segmentation(
         asked.model,
         device=asked.device,
@@ -112,7 +113,7 @@ def pseudo_label(
     )
     for index, entry in enumerate(frames.entries):
         found = network.segment(frames.read(index).image)
-        _check_whole(asked.model, found.lacking)
+        check_whole(asked.model, found.lacking)
         labels = to_label_ids(found.labels)
         if own is not None and own.shape == labels.shape:
             labels = np.where(own > 0, own, labels)
@@ -135,15 +136,6 @@ def pseudo_label(
     }
     write_json(asked.out / PSEUDO_LABELS, content)
     return content
-
-
-def _check_whole(model: str, lacking: Sequence[str]) -> None:
-    if lacking:
-        raise ConfigurationError(
-            f'model {model!r} cannot tell {", ".join(lacking)}, and labels of it would say that '
-            'there is none of them',
-            f'choose a model that tells all {len(CLASSES)} classes',
-        )
 
 
 def _own(frames: CityscapesDataset) -> tuple[np.ndarray | None, int]:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -98,7 +97,7 @@ def probe_frame(like: Frame, dataset: Dataset, depth: bool = False) -> tuple[Fra
 
 
 class FrameCache:
-    """Decoded frames, the last used ones within a budget of memory."""
+    """Decoded frames: the first ones within a budget of memory, and the last one in any case."""
 
     BYTES = 512 * 1024 * 1024
 
@@ -107,7 +106,8 @@ class FrameCache:
         self._read = read
         self._budget = budget
         self._size = 0
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._frames: dict[int, Frame] = {}
+        self._last: tuple[int, Frame] | None = None
 
     @staticmethod
     def _bytes(frame: Frame) -> int:
@@ -119,9 +119,13 @@ class FrameCache:
 
     def get(self, position: int) -> Frame:
         """Return a frame, decoded now or before."""
-        if position in self._frames:
-            self._frames.move_to_end(position)
-            return self._frames[position]
+        if self._last is not None and self._last[0] == position:
+            return self._last[1]
+        frame = self._frames.get(position) or self._kept(position)
+        self._last = position, frame
+        return frame
+
+    def _kept(self, position: int) -> Frame:
         frame = self._read(position)
         # A pass longer than the budget would evict every frame before its next use.
         if self._size + self._bytes(frame) <= self._budget:

@@ -87,6 +87,8 @@ class Session:
             doubled=self._doubled,
             pictured=is_pictured,
         )
+        # Labels that a reference makes are an answer, and may come as late as one.
+        self._truth = () if parameters.reference else TRUTH
         self._aligner = Aligner(parameters.slop, parameters.deadline / 2)
         self._newest: int | None = None
         self._epoch = 0
@@ -107,6 +109,7 @@ class Session:
             partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
         )
         self._book = Book(parameters, self._journal, self.counters)
+        self.disagreement = self._book.ledger.disagreement
         self.outside = Outside(parameters, self._journal, self.counters)
         if before is None or not self._restore(before):
             self._journal.write(run)
@@ -249,7 +252,7 @@ class Session:
 
     def _jumped(self, stamp: int, part: str, now: float) -> list[Closed]:
         """Start again where time has jumped back; return what closed by it."""
-        if part not in PICTURES and part not in TRUTH:
+        if part not in PICTURES and part not in self._truth:
             # An answer may be as late as it likes.
             return []
         closed: list[Closed] = []
@@ -281,7 +284,7 @@ class Session:
         is nobody's miss, to whichever stretch it belongs.
         """
         before = self._epoch - 1
-        if part in PICTURES or part in TRUTH or not self._may_be_former(stamp):
+        if part in PICTURES or part in self._truth or not self._may_be_former(stamp):
             return False
         if not self._book.ledger.lacks(before, stamp, part):
             return False
@@ -291,7 +294,7 @@ class Session:
 
     def _move_on(self, stamp: int, part: str) -> None:
         """Keep up to where pictures, and truth that is surely of this stretch, have come."""
-        if part in PICTURES or part in TRUTH and not self._may_be_former(stamp):
+        if part in PICTURES or part in self._truth and not self._may_be_former(stamp):
             self._newest = stamp if self._newest is None else max(self._newest, stamp)
 
     def _tell_total(self, total: int) -> None:

@@ -34,12 +34,15 @@ from vlm_misalign_ros.core.evaluation.parts import (
     CONDITION,
     CONFIDENCE,
     IMAGE,
+    LABELS,
     OCCLUDER,
+    REFERENCE,
     SEGMENTATION,
     SOURCE,
     SOURCE_IMAGE,
     vlm_part,
 )
+from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed, Passed
 
 
@@ -79,6 +82,7 @@ def verify(joined: Joined, models: Sequence[str]) -> Evidence:
             found.passed = f'the picture was passed over: {applied.passed}'
             return found
         _check_frame(found, joined, applied, pixels)
+        _check_reference(found, joined, applied)
     if not found.image and not found.problem and IMAGE in joined.parts:
         found.image = pixels(IMAGE)
     if not found.problem:
@@ -122,6 +126,21 @@ def _check_frame(
     if found.mismatches:
         names = ', '.join(part for part, _ in found.mismatches)
         found.problem = f'{names} and {CONDITION} are of different pictures'
+
+
+def _check_reference(found: Evidence, joined: Joined, applied: Applied) -> None:
+    """Hold the labels of a reference against what it says of them, and of which picture."""
+    told: Confidence | Failed | Passed | None = joined.parts.get(REFERENCE)
+    if found.problem or not isinstance(told, Confidence):
+        return
+    if told.image and applied.source and told.image != applied.source:
+        found.mismatches.append((REFERENCE, CONDITION))
+        found.problem = f'{REFERENCE} and {CONDITION} are of different pictures'
+    elif told.mask and LABELS in joined.parts:
+        labels = LabelMap.of(joined.parts[LABELS]).labels
+        if checksum(labels) != told.mask:
+            found.mismatches.append((LABELS, REFERENCE))
+            found.problem = f'other labels than those of which {REFERENCE} tells'
 
 
 def _check_answers(found: Evidence, joined: Joined, models: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.labels.classes import CLASSES
 
 MIOU = 'miou'
@@ -42,6 +43,22 @@ def told_alone(matrix: np.ndarray, lacking: Sequence[str]) -> np.ndarray:
     found = matrix.copy()
     found[[CLASSES.index(name) for name in lacking]] = 0
     return found
+
+
+def lacking_by(known: Sequence[str]) -> tuple[str, ...] | None:
+    """
+    Return the classes that a model lacks which can tell those that are `known`.
+
+    None for none: nothing told what it can tell. ConfigurationError names a class that does not
+    exist.
+    """
+    for name in known:
+        if name not in CLASSES:
+            raise ConfigurationError(
+                f"parameter 'segmentation_classes' names the class {name!r}",
+                'allowed: ' + ', '.join(CLASSES),
+            )
+    return tuple(name for name in CLASSES if name not in known) if known else None
 
 
 class Known:

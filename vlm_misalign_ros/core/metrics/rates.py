@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.metrics import intervals
 from vlm_misalign_ros.core.metrics.consistency import CONSISTENCY
 from vlm_misalign_ros.core.metrics.counts import BANDS, FIELDS, Counts
 from vlm_misalign_ros.core.metrics.rows import Better, Interval, RateRow, ReaderError
+from vlm_misalign_ros.core.metrics.self_counts import SelfCounts
 from vlm_misalign_ros.core.metrics.statistics import wilson
 
 __all__ = [
@@ -323,10 +324,14 @@ class Rate:
 
 
 def rates(
-    counts: Counts, table: tuple[RateRow, ...] = RATES, by_scene: np.ndarray | None = None
+    counts: Counts | SelfCounts,
+    table: tuple[RateRow, ...] = RATES,
+    by_scene: np.ndarray | None = None,
 ) -> dict[str, Rate]:
     """
     Return every rate of a table by name; the rates of a mean stand before it.
+
+    SelfCounts have the table SELF_RATES.
 
     With `by_scene`, the same counts by scene in the order of counts.FIELDS, int64 (scenes, F),
     proportions get Korn and Graubard's interval, else Wilson's, for which every answer is
@@ -340,7 +345,7 @@ def rates(
     return found
 
 
-def _ratio(row: RateRow, counts: Counts) -> Rate:
+def _ratio(row: RateRow, counts: Counts | SelfCounts) -> Rate:
     over = sum(getattr(counts, name) for name in row.over)
     under = sum(getattr(counts, name) for name in row.under)
     low, high = wilson(over, under) if row.interval is Interval.WILSON else (nan, nan)

@@ -26,10 +26,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vlm_misalign_ros.core.files import PACKAGE
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import PACKAGE, read_json
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon
 from vlm_misalign_ros.core.language.prompts import prompts_hash
+from vlm_misalign_ros.core.settings.outside import MASK
 
+TOLD = 'classes'
+"""Where an entry of a manifest's models has the classes that a segmentation can tell."""
 _PACKAGES = (
     'vlm_misalign_ros',
     'numpy',
@@ -73,6 +78,22 @@ def build_manifest(
         'revision': _revision(),
         'machine': _machine(),
     }
+
+
+def told_classes(folder: Path) -> tuple[str, ...]:
+    """
+    Return the classes that the segmentation of the run in `folder` can tell, by its manifest.
+
+    Empty where that says nothing of it: its model tells only once it is loaded, or there is none.
+    """
+    path = folder / 'manifest.json'
+    try:
+        models = read_json(path, '').get('models') if path.is_file() else None
+    except RecordError:  # nobody's manifest tells nothing
+        return ()
+    entry = models.get(MASK) if isinstance(models, dict) else None
+    told = entry.get(TOLD) if isinstance(entry, dict) else None
+    return tuple(name for name in CLASSES if name in told) if isinstance(told, list) else ()
 
 
 def _versions() -> dict[str, str]:

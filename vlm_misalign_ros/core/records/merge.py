@@ -45,6 +45,7 @@ from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_reco
 from vlm_misalign_ros.core.settings.nodes import (
     FREE,
     EvaluationParameters,
+    ReferenceParameters,
     SegmentationParameters,
     VlmParameters,
 )
@@ -216,6 +217,9 @@ def measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     segmentation = configuration.get('segmentation')
     segmentation = segmentation if isinstance(segmentation, dict) else {}
     found['setting of segmentation'] = _settings(SegmentationParameters, segmentation)
+    reference = configuration.get('reference')
+    if isinstance(reference, dict):
+        found['setting of reference'] = _settings(ReferenceParameters, reference)
     for vlm in configuration.get('vlms') or ():
         found[f'setting of {vlm.get("name")}'] = _settings(VlmParameters, vlm)
     for entry in table(EvaluationParameters):

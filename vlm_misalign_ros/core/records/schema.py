@@ -125,11 +125,16 @@ class SegmentationEntry(msgspec.Struct, frozen=True):
     """Why the mask could not be scored, or why the frame was passed over."""
     error: str | None = None
     """Why the model failed on this frame; null where it did not, or nothing told."""
+    lacks: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Classes that the model cannot tell, of a mask without confidence (which says so itself), as
+    the settings or the model's files tell; absent where it can tell all 19."""
 
     @property
     def lacking(self) -> tuple[str, ...]:
         """Return the classes that the model cannot tell."""
-        return () if self.confidence is None else tuple(self.confidence.lacking)
+        if self.confidence is not None:
+            return tuple(self.confidence.lacking)
+        return () if self.lacks is msgspec.UNSET else tuple(self.lacks)
 
 
 class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -86,9 +86,9 @@ def lines_of(record: FrameRecord, names: Sequence[str] = ()) -> list[list[Span]]
 def _truth(record: FrameRecord) -> Iterator[Span]:
     truth = record.truth
     if truth is None:
-        yield Span('no ground truth', UNKNOWN)
+        yield Span('no reference' if record.pseudo else 'no ground truth', UNKNOWN)
         return
-    yield Span(f'truth {truth.hazard.value}')
+    yield Span(f'{"reference" if record.pseudo else "truth"} {truth.hazard.value}')
     if truth.nearest is not None:
         yield Span(f': {truth.nearest_class} at {truth.nearest:.1f} m')
     elif truth.doubt is not None:

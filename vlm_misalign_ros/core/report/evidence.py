@@ -25,6 +25,7 @@ from vlm_misalign_ros.core.evaluation.aligning import say
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, GapRecord
+from vlm_misalign_ros.core.records.reference import MEANS, against
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, SegmentationEntry
 from vlm_misalign_ros.core.records.schema import Status as State
 from vlm_misalign_ros.core.report.unseen import Unseen
@@ -74,7 +75,7 @@ class Evidence:
     stretches: dict[tuple[str | None, int], Lost] = field(default_factory=dict)
     beside: dict[str, _Beside] = field(default_factory=dict)
     pseudo: int = 0
-    """Frames whose labels are a model's."""
+    """Frames whose truth is made of a model's labels."""
     accounts: list[AccountingRecord] = field(default_factory=list)
     gaps: list[Unseen] = field(default_factory=list)
 
@@ -108,7 +109,8 @@ class Evidence:
                 self.doubled.add((record.run, record.epoch, record.stamp))
         self.answered.update(n for n, entry in record.models.items() if entry.answer is not None)
         self.cached.update(record.timing.cached)
-        self.pseudo += record.pseudo
+        # Where the model made none, nothing is held against it.
+        self.pseudo += record.pseudo and record.truth is not None
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
         self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
@@ -167,10 +169,14 @@ class Evidence:
                 'with two clocks publish on the same topics'
             )
 
-    def notes(self) -> list[str]:
-        """Return what has to be known of a run's data beside its verdict."""
+    def notes(self, reference: str = '') -> list[str]:
+        """
+        Return what has to be known of a run's data beside its verdict.
+
+        `reference` is the model that made its labels, where that is known.
+        """
         return [
-            *self._pseudo(),
+            *self._pseudo(reference),
             *self._unverified(),
             *self._kept(),
             *(note for record in self.accounts for note in _accounted(record)),
@@ -180,11 +186,12 @@ class Evidence:
             *self._looped(),
         ]
 
-    def _pseudo(self) -> Iterator[str]:
+    def _pseudo(self, reference: str) -> Iterator[str]:
         if self.pseudo:
+            named = f'pseudo-labels; every figure is {against(reference)}' if reference else ''
             yield (
                 f"the labels of {_frames(self.pseudo)} are a segmentation model's "
-                '(pseudo-labels): rates say how far two models disagree, not what is right'
+                f'({named or "pseudo-labels"}): rates say {MEANS}'
             )
 
     def _unverified(self) -> Iterator[str]:

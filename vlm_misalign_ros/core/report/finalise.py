@@ -17,10 +17,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +29,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
+from vlm_misalign_ros.core.records.reference import against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
@@ -44,7 +46,7 @@ from vlm_misalign_ros.core.report.self_consistency import (
     self_checks,
     write_self_consistency,
 )
-from vlm_misalign_ros.core.report.summary import Summary, to_frame
+from vlm_misalign_ros.core.report.summary import Row, Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
 from vlm_misalign_ros.core.report.timelines import Gathering
@@ -68,7 +70,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     what a killed run has left. `rules` are those of the manifest where none are given. Raises
     RecordError, and ConfigurationError for rules that will not do.
     """
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if rules is None:
         rules = rules_of(manifest) if manifest else Rules()
     # A long run does not fit into memory: what does not gather reads the file for itself.
@@ -107,7 +109,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     reader, audited = reader_of(folder, lexicon)
     notes = [
         *(ending.notes if ending else _told(folder)),
-        *evidence.notes(),
+        *evidence.notes(reference_of(manifest)),
         *labels.notes(),
         *supposed,
         *audited,
@@ -116,11 +118,12 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     time = analyse_times(over_time.times(), _section(manifest, 'models'))
+    time.update(_against(manifest))
     disagreement = agreed.analysis()
     try:
         write_temporal(folder, time)
         write_self_consistency(folder, disagreement)
-        to_frame(rows).to_csv(folder / 'summary.csv', index=False)
+        _table(rows, manifest).to_csv(folder / 'summary.csv', index=False)
         to_table(times).to_csv(folder / 'timing.csv', index=False)
         write_flat(folder / 'records.parquet', records)
     except OSError as error:
@@ -128,7 +131,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
-    analysis = analyse_records(records, reader)
+    analysis = {**_against(manifest), **analyse_records(records, reader)}
     write_analysis(folder, analysis)
     write_report(folder, records, rows, verdict, analysis, time, times, disagreement)
     return verdict
@@ -149,13 +152,24 @@ def _limited(
     ]
 
 
+def _against(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return what the figures of a run are against, where that is a reference."""
+    reference = reference_of(manifest)
+    return {'against': against(reference)} if reference else {}
+
+
+def _table(rows: Sequence[Row], manifest: dict[str, Any]) -> pd.DataFrame:
+    """Return summary.csv; with a reference each line says that it is against that."""
+    return to_frame(rows).assign(**_against(manifest))
+
+
 def _told(folder: Path) -> list[str]:
     """Return what a run that was killed had been told of its end."""
     failure, notes = told_ending(folder)
     return [*notes, *([] if failure is None else [failure])]
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a run folder; empty where there is none."""
     try:
         return read_json(folder / 'manifest.json', '')

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.pictures import picture_name
+from vlm_misalign_ros.core.records.reference import MEANS, against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
@@ -88,11 +89,15 @@ def write_report(
     for record in records:
         seen.add(record)
     lost, classes = lost_kinds(rows), known_of(rows)
+    manifest = _manifest(folder)
+    reference = reference_of(manifest)
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
         verdict=verdict,
         meaning=MEANING,
-        manifest=_manifest(folder),
+        manifest=manifest,
+        against=f', {against(reference)}' if reference else '',
+        means=MEANS,
         headlines=HEADLINES,
         beside=BESIDE,
         compared=COMPARED,

@@ -36,6 +36,7 @@ import numpy as np
 import pandas as pd
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
+from vlm_misalign_ros.core.evaluation.disagreement import SELF_MIOU, TRUSTED, asserted
 from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
 from vlm_misalign_ros.core.metrics import clustered, confusion
@@ -47,36 +48,22 @@ from vlm_misalign_ros.core.metrics.self_consistency import (
     compare_assertions,
     shares_of,
 )
-from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
+from vlm_misalign_ros.core.metrics.self_counts import SELF_RATES
+from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record
 from vlm_misalign_ros.core.report.figures import Figure
 from vlm_misalign_ros.core.report.summary import ALL
 from vlm_misalign_ros.core.report.table import sound
 from vlm_misalign_ros.core.report.verdict import Check
 from vlm_misalign_ros.core.report.verdict import Status as Verdict
-from vlm_misalign_ros.core.types import Judgement, Mention
+from vlm_misalign_ros.core.types import Judgement
 
 SCHEMA = 1
 """Version of self_consistency.json."""
-FIGURES = (
-    Figure('self_consistency', 'classes alike'),
-    Figure('self_added', 'said of degraded only'),
-    Figure('self_dropped', 'said of clean only'),
-    Figure('self_judgement_consistency', 'judged alike'),
-    Figure('self_flip_to_safe', 'UNSAFE to SAFE'),
-    Figure('self_flip_to_unsafe', 'SAFE to UNSAFE'),
-)
+FIGURES = tuple(Figure(row.name, row.title) for row in SELF_RATES)
 """Of models that describe."""
-SELF_MIOU = 'self_miou'
-"""Of the segmentation: mean IoU of the masks of the two pictures."""
 SEGMENTATION = 'segmentation'
-_TRUSTED = (Status.SCORED, Status.UNMATCHED)
-"""Where an answer is of its picture: whether there is truth for it is no matter here."""
 _JUDGEMENTS = tuple(Judgement)
 _CLASSES = len(SCORED)
-
-
-def _is_asserted(mentions: dict[str, Mention]) -> set[str]:
-    return {name for name, state in mentions.items() if state is Mention.ASSERTED}
 
 
 class _Model:
@@ -97,12 +84,12 @@ class _Model:
         if answer.clean.error is not None:
             self.failed[condition] += 1
             return
-        if entry.status not in _TRUSTED:
+        if entry.status not in TRUSTED:
             self.untrusted[condition] += 1
             return
         self.frames.append(frame)
         self.states.extend(
-            compare_assertions(_is_asserted(answer.clean.mentions), _is_asserted(answer.mentions))
+            compare_assertions(asserted(answer.clean.mentions), asserted(answer.mentions))
         )
         self.clean.append(_JUDGEMENTS.index(answer.clean.judgement))
         self.degraded.append(_JUDGEMENTS.index(answer.judgement))
@@ -144,7 +131,7 @@ class SelfConsistency:
         told = None if mask.confidence is None else mask.confidence.clean
         if told is not None:
             self._asked[number] += 1
-            if told.error is None and mask.status in _TRUSTED:
+            if told.error is None and mask.status in TRUSTED:
                 self._compared[number] += 1
                 kept = self._masks.setdefault(
                     (number, source), np.zeros(confusion.SHAPE, np.int64)

@@ -193,4 +193,6 @@ def write_temporal(folder: Path, analysis: dict[str, Any]) -> None:
     write_json(folder / 'temporal.json', plain)
     told = [] if analysis['nothing'] else list(lines(analysis))
     frame = pd.DataFrame(told, columns=_HEADS).astype(dict.fromkeys(_WHOLE, 'Int64'))
+    # Where a reference stands for the truth, `against` names it.
+    frame = frame.assign(**{name: analysis[name] for name in ('against',) if name in analysis})
     frame.to_csv(folder / 'temporal.csv', index=False)

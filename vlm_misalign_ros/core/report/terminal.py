@@ -22,11 +22,13 @@ from math import isnan, nan
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
+from vlm_misalign_ros.core.evaluation.disagreement import SELF_MIOU
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
+from vlm_misalign_ros.core.records.reference import MEANS, against
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION, SELF_MIOU
+from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     Row,
@@ -40,17 +42,17 @@ from vlm_misalign_ros.core.report.summary import (
 _BESIDE = tuple(row for row in BESIDE if row.terminal)
 
 
-def format_table(rows: Sequence[Row]) -> str:
+def format_table(rows: Sequence[Row], reference: str = '') -> str:
     """
     Return the rows as a table of text, rates with their 95 % intervals, two digits.
 
     A block a condition, with its mIoU and what scenes it has. What became of frames that were
     not scored has a column only where there are such frames. Below it stands which model judges
-    every frame alike.
+    every frame alike. Where a model's labels stand for the truth, `reference` names it.
     """
     lost = lost_kinds(rows)
-    head = ['', 'scored', *(rate.title for rate in (*HEADLINES, *_BESIDE))]
-    lines = [[*head, *(['not scored'] if lost else [])]]
+    columns = ['', 'scored', *(rate.title for rate in (*HEADLINES, *_BESIDE))]
+    lines = [[*columns, *(['not scored'] if lost else [])]]
     titles = {}
     for condition, group in groupby(rows, lambda row: row.condition):
         block = list(group)
@@ -58,7 +60,8 @@ def format_table(rows: Sequence[Row]) -> str:
         lines += [_cells(row, lost) for row in block]
     below = [line for line in (few_scenes(rows), known_of(rows).told) if line]
     alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
-    return '\n'.join([*_aligned(lines, titles), *below, *alike, *further_lines(rows)])
+    head = [f'{against(reference)} ({MEANS}):'] if reference else []
+    return '\n'.join([*head, *_aligned(lines, titles), *below, *alike, *further_lines(rows)])
 
 
 def _mask(row: Row) -> str:

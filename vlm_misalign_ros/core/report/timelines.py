@@ -219,7 +219,8 @@ class Gathering:
         self._number.append(number)
         self._order.append(timed)
         self._held.append(held)
-        protocol = LIVE if live else Protocol.SINGLE.value if told is UNSET else told.value
+        plain = LIVE if live else Protocol.SINGLE.value
+        protocol = plain if told is UNSET else told.value
         self._protocols[protocol] += record.pictures
 
     def times(self) -> Times:

@@ -200,3 +200,14 @@ def refuse_collisions(names: Iterable[str]) -> None:
         raise ConfigurationError(
             f'the name {twice[0]!r} belongs to two asks', 'MODEL_ASK has to be there once: rename'
         )
+
+
+def refuse_unmasked(asks: Iterable[Ask]) -> None:
+    """Raise ConfigurationError for an ask about a mask, of a run in which nothing segments."""
+    for ask in asks:
+        if ask.input.masked:
+            raise ConfigurationError(
+                f'input {ask.input.value!r} of {ask.name} needs a mask, and section '
+                "'segmentation' is empty",
+                'name a segmentation model, or ask with input: image',
+            )

@@ -27,10 +27,17 @@ import yaml
 
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.settings import self_consistency
+from vlm_misalign_ros.core.settings import reference, self_consistency
 from vlm_misalign_ros.core.settings.annotator import AnnotatorParameters, read_annotator
-from vlm_misalign_ros.core.settings.asks import NAME, ask_texts, asks_of, refuse_collisions
+from vlm_misalign_ros.core.settings.asks import (
+    NAME,
+    ask_texts,
+    asks_of,
+    refuse_collisions,
+    refuse_unmasked,
+)
 from vlm_misalign_ros.core.settings.degrading import scenario_of
+from vlm_misalign_ros.core.settings.elsewhere import ELSEWHERE, read_elsewhere
 from vlm_misalign_ros.core.settings.fixed import refuse_fixed
 from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
@@ -38,6 +45,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
+    ReferenceParameters,
     ReplayParameters,
     SegmentationParameters,
     VlmParameters,
@@ -68,6 +76,7 @@ SECTIONS = (
     'replay',
     'corruption',
     'segmentation',
+    reference.SECTION,
     'vlms',
     'lexicon',
     self_consistency.SECTION,
@@ -76,6 +85,7 @@ SECTIONS = (
     'recorder',
     'annotate',
     'annotator',
+    ELSEWHERE,
 )
 
 
@@ -101,6 +111,9 @@ class Configuration:
     ros: RosSettings = RosSettings()
     outside: tuple[OutsideParameters, ...] = ()
     """Models that no process is started for; one of the name `segmentation` gives the mask."""
+    reference: ReferenceParameters | None = None
+    elsewhere: tuple[str, ...] = ()
+    """Nodes of this run that another machine starts."""
     raw: dict[str, Any] = field(default_factory=dict)
     """The mapping it was made from, overrides applied."""
 
@@ -226,9 +239,8 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if seed < 0:
         raise ConfigurationError(f"parameter 'seed' is {seed}", 'allowed: from 0')
     lexicon = _scalar(data, 'lexicon', str, '')
-    sections = _Sections(
-        self_consistency.asked_twice(data), live=mode == 'live', seed=seed, lexicon=lexicon
-    )
+    laid = reference.against_reference(self_consistency.asked_twice(data))
+    sections = _Sections(laid, live=mode == 'live', seed=seed, lexicon=lexicon)
     vlms, segmentation, outside = sections.vlms(), sections.segmentation(), sections.outside()
     names = (
         *(ask.name for vlm in vlms for ask in asks_of(vlm)),
@@ -237,9 +249,11 @@ def parse(data: Mapping[str, Any]) -> Configuration:
     if not names:
         raise ConfigurationError("section 'vlms' is empty", 'name at least one model')
     refuse_collisions(names)
-    _refuse_unmasked(vlms, segmentation)
+    if segmentation is None:
+        refuse_unmasked([ask for vlm in vlms for ask in asks_of(vlm)])
     replay = sections.replay()
-    check_flight(outside, 1 if replay is None else replay.max_in_flight)
+    in_flight = 1 if replay is None else replay.max_in_flight
+    check_flight(outside, in_flight)
     monitor = sections.monitor(names, segmentation is not None, outside)
     self_consistency.refuse_nothing_to_measure(monitor, vlms, segmentation, outside)
     return Configuration(
@@ -250,33 +264,19 @@ def parse(data: Mapping[str, Any]) -> Configuration:
         namespace=_scalar(data, 'namespace', str, ''),
         remap={str(k): str(v) for k, v in _section(data, 'remap').items()},
         replay=replay,
-        corruption=sections.corruption(),
+        corruption=sections.corruption(in_flight),
         segmentation=segmentation,
         vlms=vlms,
         lexicon=lexicon,
         monitor=monitor,
         recorder=sections.recorder(names, segmentation is not None, outside),
-        annotator=read_annotator(data),
+        annotator=read_annotator(laid),
         ros=read_ros(data),
         outside=outside,
+        reference=sections.reference,
+        elsewhere=read_elsewhere(data, vlms, segmentation),
         raw=dict(data),
     )
-
-
-def _refuse_unmasked(
-    vlms: Sequence[VlmParameters], segmentation: SegmentationParameters | None
-) -> None:
-    """Raise ConfigurationError for an ask about a mask where nothing segments."""
-    if segmentation is not None:
-        return
-    for vlm in vlms:
-        for ask in asks_of(vlm):
-            if ask.input.masked:
-                raise ConfigurationError(
-                    f'input {ask.input.value!r} of {ask.name} needs a mask, and section '
-                    "'segmentation' is empty",
-                    'name a segmentation model, or ask with input: image',
-                )
 
 
 class _Sections:
@@ -290,6 +290,7 @@ class _Sections:
         self._record = _scalar(data, 'record', bool, False)
         self._reliability = {'reliability': 'best_effort' if live else 'reliable'}
         self._taking = {**self._reliability, 'policy': 'latest' if live else 'every_frame'}
+        self.reference = reference.read_reference(data)
 
     def vlms(self) -> tuple[VlmParameters, ...]:
         found = []
@@ -343,7 +344,7 @@ class _Sections:
         scenario_of(replay)
         return replay
 
-    def corruption(self) -> CorruptionParameters:
+    def corruption(self, in_flight: int) -> CorruptionParameters:
         chosen = _section(self._data, 'corruption')
         refuse_fixed(CorruptionParameters, chosen, 'corruption')
         if chosen.get('scenario') and not self._live:
@@ -352,7 +353,8 @@ class _Sections:
                 'there replay says what each frame meets: give it as replay.scenario',
             )
         fixed = {'seed': self._seed, 'follow_source': not self._live}
-        values = {**self._taking, **chosen, **fixed}
+        # In lockstep nothing is dropped: whatever is in flight may wait here.
+        values = {'queue_size': max(4, in_flight), **self._taking, **chosen, **fixed}
         corruption = build(CorruptionParameters, values, 'corruption')
         scenario_of(corruption)
         return corruption
@@ -368,6 +370,7 @@ class _Sections:
             'recorder': self._record and not self._live,
             'segmentation': segmentation or any(entry.name == MASK for entry in outside),
             'outside': [to_text(entry) for entry in outside],
+            'reference': self.reference.model if self.reference else '',
         }
         refuse_fixed(MonitorParameters, chosen, 'monitor')
         defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
@@ -385,6 +388,7 @@ class _Sections:
             'segmentation': segmentation or any(entry.name == MASK for entry in outside),
             'source': not self._live,
             'outside': [to_text(entry) for entry in outside],
+            'reference': self.reference is not None,
         }
         refuse_fixed(RecorderParameters, chosen, 'recorder')
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}

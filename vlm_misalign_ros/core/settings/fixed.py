@@ -41,9 +41,10 @@ FIXED: Mapping[type, tuple[str, ...]] = {
         'recorder',
         'segmentation',
         'outside',
+        'reference',
         'run_folder',
     ),
-    RecorderParameters: ('models', 'segmentation', 'source', 'outside', 'path'),
+    RecorderParameters: ('models', 'segmentation', 'source', 'outside', 'reference', 'path'),
 }
 
 

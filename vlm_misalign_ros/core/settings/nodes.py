@@ -94,8 +94,8 @@ class CorruptionParameters(WorkingParameters, TransportParameters):
 
 
 @dataclass(frozen=True)
-class SegmentationParameters(ManagedParameters):
-    """Parameters of the segmentation node."""
+class MaskModelParameters(ManagedParameters):
+    """Parameters of a node that segments: those of its model."""
 
     model: str = parameter(
         '', 'transformers:NAME_OR_DIRECTORY, onnx:FILE, torchscript:FILE or miniature:segformer'
@@ -114,8 +114,19 @@ class SegmentationParameters(ManagedParameters):
         'a YAML file {its name or index: Cityscapes name or ignore}; empty: by their names',
     )
     threads: int = parameter(1, 'CPU threads; one keeps results the same everywhere', minimum=1)
-    self_consistency: bool = parameter(False, SELF_CONSISTENCY)
     trust_remote_code: bool = parameter(False, 'let a checkpoint bring code of its own')
+
+
+@dataclass(frozen=True)
+class SegmentationParameters(MaskModelParameters):
+    """Parameters of the segmentation node."""
+
+    self_consistency: bool = parameter(False, SELF_CONSISTENCY)
+
+
+@dataclass(frozen=True)
+class ReferenceParameters(MaskModelParameters):
+    """Parameters of the reference node, whose labels of the clean picture stand for the truth."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +247,23 @@ class EvaluationParameters(InputParameters, TruthParameters):
         'expect ground_truth/labels with every frame; false: there is none, and all that is '
         'measured is how far models agree with themselves (self_consistency)',
     )
+    reference: str = parameter(
+        '',
+        'segmentation model whose labels of the clean picture stand for the ground truth '
+        '(docs/live.md): that of the section reference; empty: none',
+    )
     source: bool = parameter(True, 'expect camera/source with every frame')
     instances: bool = parameter(True, 'expect ground_truth/instances with every frame')
     depth: bool = parameter(
         False, 'expect ground_truth/depth with every frame; camera/source says so itself'
     )
     confidence: bool = parameter(True, 'expect segmentation/confidence with every mask')
+    segmentation_classes: tuple[str, ...] = parameter(
+        (),
+        'classes that the model of segmentation/labels can tell, for masks without their '
+        'segmentation/confidence, which says so; a run fills in what the files of its model tell. '
+        'Empty: nobody knows, and a mask without its confidence is unscorable',
+    )
     pictures: int = parameter(
         24,
         'worst frames kept with picture and mask; 0: none, and no picture is received',
@@ -315,6 +337,7 @@ class RecorderParameters(TransportParameters):
     confidence: bool = parameter(True, 'record segmentation/confidence')
     instances: bool = parameter(True, 'record ground_truth/instances')
     depth: bool = parameter(True, 'record ground_truth/depth, where there is any')
+    reference: bool = parameter(False, 'a reference makes the labels; record what it says of them')
     compression: str = parameter(
         'zstd', 'compression of the chunks', choices=('none', 'lz4', 'zstd')
     )

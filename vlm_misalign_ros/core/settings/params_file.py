@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
+    ReferenceParameters,
     ReplayParameters,
     SegmentationParameters,
     VlmParameters,
@@ -48,6 +49,7 @@ _NODES: dict[str, type] = {
     'monitor': MonitorParameters,
     'corruption': CorruptionParameters,
     'segmentation': SegmentationParameters,
+    'reference': ReferenceParameters,
     'recorder': RecorderParameters,
     'annotator': AnnotatorParameters,
     'replay': ReplayParameters,
@@ -90,6 +92,8 @@ def _nodes(data: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
     idle = {'replay'} if data.get('mode') == 'live' else set()
     if not isinstance(data.get('segmentation'), dict) or is_outside(data['segmentation']):
         idle.add('segmentation')
+    if not isinstance(data.get('reference'), dict):
+        idle.add('reference')
     yield from ((name, kind) for name, kind in _NODES.items() if name not in idle)
     # What is no mapping, or no name, is refused where all sections are.
     vlms = data.get('vlms')
