@@ -34,7 +34,7 @@ from bagged import (
 from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags.analyse import analyse
-from vlm_misalign_ros.bags.frames import Wanted
+from vlm_misalign_ros.bags.camera_topics import Wanted
 from vlm_misalign_ros.bags.reading import open_bag
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import DatasetError, RecordError

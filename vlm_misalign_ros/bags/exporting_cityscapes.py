@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from vlm_misalign_ros.bags.exporting import Exported, png_bytes
-from vlm_misalign_ros.bags.frames import BagFrames, Wanted
+from vlm_misalign_ros.bags.camera_topics import Wanted
+from vlm_misalign_ros.bags.frames import BagFrames
 from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.core.datasets import DEFAULT, open_dataset
 from vlm_misalign_ros.core.errors import DatasetError

@@ -37,6 +37,9 @@ VERBS = (
     'bag merge',
     'bag from-cityscapes',
     'bag export',
+    'bag record',
+    'bag play',
+    'bag recover',
     'report',
     'compare',
     'merge',
@@ -133,11 +136,16 @@ def build(nested: bool = False) -> argparse.ArgumentParser:
     )
     parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
+    groups: dict[str, Any] = {}
     for name in VERBS:
         module = module_of(name)
         examples = '\n'.join(f'  {line}' for line in module.EXAMPLES.strip().splitlines())
         first, _, second = name.partition(' ')
-        among = _below(verbs.choices[first]) if nested and second else verbs
+        among = verbs
+        if nested and second:
+            if first not in groups:
+                groups[first] = _below(verbs.choices[first])
+            among = groups[first]
         added = among.add_parser(
             second if among is not verbs else name,
             help=module.HELP,

@@ -86,11 +86,7 @@ class Layout(Protocol):
 LAYOUTS: Registry[Layout] = Registry(
     'vlm_misalign_ros.datasets',
     'data set layout',
-    {
-        'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open',
-        # By its name alone: the core imports nothing that reads bags.
-        'bag': 'vlm_misalign_ros.bags.frames:open_frames',
-    },
+    {'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open'},
 )
 """Every folder layout by name."""
 DEFAULT = 'cityscapes'

@@ -84,7 +84,7 @@ def _export(arguments: argparse.Namespace, bag: Path, out: Path, progress: Progr
 
     if arguments.format == 'cityscapes':
         from vlm_misalign_ros.bags.exporting_cityscapes import export_cityscapes
-        from vlm_misalign_ros.bags.frames import Wanted
+        from vlm_misalign_ros.bags.camera_topics import Wanted
 
         rules = dict(_rule(text) for text in arguments.topic)
         wanted = Wanted(rules, arguments.namespace, arguments.labels or AUTO)

@@ -12,12 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What verbs of bags print of a bag that they wrote."""
+"""What several verbs of bags do: tell of a bag that they wrote, and that they need ROS."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from vlm_misalign_ros.core.errors import MisalignError
 
 if TYPE_CHECKING:
     from vlm_misalign_ros.bags.copying import Copied
@@ -30,3 +34,14 @@ def tell_copied(out: Path, found: Copied) -> None:
     for note in found.notes:
         print(safe(f'note: {note}'))
     print(f'{out}: {found.messages} messages, {found.seconds:.3f} s')
+
+
+@contextmanager
+def needs_ros() -> Iterator[None]:
+    """Have a missing ROS be one line."""
+    try:
+        yield
+    except ImportError as error:
+        raise MisalignError(
+            f'this verb needs ROS 2: {error}', 'source ROS 2 (`vlm-misalign doctor`)'
+        ) from error
