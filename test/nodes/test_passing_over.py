@@ -100,14 +100,14 @@ def test_a_model_names_the_stamps_that_it_passes_over_while_it_works(
 def test_a_picture_that_is_not_degraded_in_time_is_named(world, monkeypatch):
     from vlm_misalign_ros.nodes import corruption as node
 
-    begun, go_on, degrade = threading.Semaphore(0), threading.Event(), node.degrade
+    begun, go_on, degrade = threading.Semaphore(0), threading.Event(), node.degrade_frame
 
     def slow(*given):
         begun.release()
         assert go_on.wait(20)
         return degrade(*given)
 
-    monkeypatch.setattr(node, 'degrade', slow)
+    monkeypatch.setattr(node, 'degrade_frame', slow)
     told = world.listen(topics.DEGRADED_CONDITION, DiagnosticArray)
     camera = world.talk(topics.CAMERA_IMAGE, Image)
     world.start(Corruption, follow_source=False, condition='low_light:2', queue_size=1)

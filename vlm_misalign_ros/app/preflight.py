@@ -38,14 +38,16 @@ from vlm_misalign_ros.core.corruptions import (
 )
 from vlm_misalign_ros.core.corruptions.measured import scale_of
 from vlm_misalign_ros.core.corruptions.scenario import Scenario
-from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, open_dataset, split_place
+from vlm_misalign_ros.core.datasets import LAYOUTS, Dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.evaluation.asker import prompt_of
+from vlm_misalign_ros.core.evaluation.engine import refuse_live
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
-from vlm_misalign_ros.core.evaluation.replaying import protocol_of
+from vlm_misalign_ros.core.evaluation.replaying import is_bag, open_replayed, protocol_of
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
 from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
     contrastive_prompts,
@@ -66,12 +68,13 @@ from vlm_misalign_ros.core.settings.asks import Ask, asks_of
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
 from vlm_misalign_ros.core.settings.nodes import (
+    MonitorParameters,
     ReplayParameters,
     VlmParameters,
     truth_settings,
     vlm_options,
 )
-from vlm_misalign_ros.core.truth.read import TruthSettings, trust_of
+from vlm_misalign_ros.core.truth.read import trust_of
 from vlm_misalign_ros.core.types import Condition, Kind, Role
 
 LOOKED_AT = 5
@@ -80,13 +83,17 @@ _NAME = re.compile(r'[~/]?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 """A name of ROS, as of a topic or a namespace."""
 
 
-def preflight(configuration: Configuration) -> dict[str, Any]:
+def preflight(configuration: Configuration, ros: bool = True) -> dict[str, Any]:
     """
     Check what can be checked before a process starts; return facts for the manifest.
 
-    Raises a MisalignError that names the data set, model or setting that will not do.
+    With `ros` there will be nodes; without, all happens in this process. Raises a MisalignError
+    that names the data set, model or setting that will not do.
     """
-    _ros(configuration)
+    if ros:
+        _ros(configuration)
+    else:
+        refuse_live(configuration)
     baselines = _limits(configuration)
     check_critical(configuration.monitor.critical)
     lacking_by(configuration.monitor.segmentation_classes)
@@ -98,11 +105,7 @@ def preflight(configuration: Configuration) -> dict[str, Any]:
     facts['severities'] = _severities(configuration, facts['models'])
     facts[EXPECTED] = configuration.monitor.frames
     if configuration.replay is not None:
-        facts['dataset'] = _dataset(
-            configuration.replay,
-            configuration.monitor.instances,
-            truth_settings(configuration.monitor),
-        )
+        facts['dataset'] = _dataset(configuration.replay, configuration.monitor)
         _note_data(facts['severities'], facts['dataset'])
         passes = 1 if configuration.replay.scenario else len(_conditions(configuration))
         asked = facts['dataset']['frames'] * configuration.replay.hold * passes
@@ -218,7 +221,8 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
     open_encoding(name)
     if configuration.annotator is not None:
         open_encoding(configuration.annotator.label_encoding)
-    if configuration.replay is not None and name != LABEL_IDS:
+    replay = configuration.replay
+    if replay is not None and name != LABEL_IDS and not is_bag(replay):
         raise ConfigurationError(
             f"parameter 'label_encoding' of monitor is {name!r}",
             f'leave it out: in an evaluation labels come as {LABEL_IDS}, which the reader of '
@@ -281,26 +285,16 @@ def _severities(
     return facts
 
 
-def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings) -> dict[str, Any]:
+def _dataset(replay: ReplayParameters, monitor: MonitorParameters) -> dict[str, Any]:
     """Return what is replayed; raises for frames or conditions that will not do."""
-    if not replay.dataset:
-        raise ConfigurationError(
-            "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
-        )
-    dataset = open_dataset(
-        replay.dataset,
-        split=replay.split,
-        cities=replay.cities,
-        limit=replay.limit,
-        sequences=replay.sequences,
-    )
+    dataset, instances = open_replayed(replay), monitor.instances
     first = dataset.read(0)
     if instances and first.labels is not None and first.instances is None:
         raise ConfigurationError(
             f'data set {replay.dataset} has no instances (frame {first.key})',
             'set monitor.instances to false: things are then told apart by their outlines',
         )
-    _check_labels(dataset, replay, instances, settings)
+    _check_labels(dataset, replay, monitor)
     pseudo = getattr(dataset, 'pseudo_labels', None)
     return {
         **({} if pseudo is None else {'pseudo_labels': pseudo}),
@@ -313,17 +307,25 @@ def _dataset(replay: ReplayParameters, instances: bool, settings: TruthSettings)
     }
 
 
-def _check_labels(
-    dataset: Dataset, replay: ReplayParameters, instances: bool, settings: TruthSettings
-) -> None:
+def _check_labels(dataset: Dataset, replay: ReplayParameters, monitor: MonitorParameters) -> None:
     """Raise DatasetError where most of a few frames have labels that say too little."""
-    looked_at, lost = 0, []
+    looked_at, lost, settings = 0, [], truth_settings(monitor)
+    if not monitor.truth:
+        return
     for index in dict.fromkeys(np.linspace(0, len(dataset) - 1, LOOKED_AT).round().astype(int)):
         frame = dataset.read(int(index))
         if frame.labels is None:
             continue
         looked_at += 1
-        trust = trust_of(frame if instances else replace(frame, instances=None), settings)
+        if is_bag(replay):
+            # What the instances of a bag stand for is seen when they are scored.
+            found = read_labels(open_encoding(monitor.label_encoding), frame.labels)
+            frame = replace(
+                frame, labels=found.labels, instances=None, tells_hood=found.tells_hood
+            )
+        elif not monitor.instances:
+            frame = replace(frame, instances=None)
+        trust = trust_of(frame, settings)
         if not trust.scorable:
             lost.append(f'frame {frame.key}: {trust.reason}')
     if len(lost) * 2 > looked_at:

@@ -36,15 +36,17 @@ _ASIDE = '.replaced'
 """End of the name under which a run that is replaced waits until the new one has begun."""
 
 
-def create_run(configuration: Configuration, overwrite: bool = False) -> Path:
+def create_run(configuration: Configuration, overwrite: bool = False, ros: bool = True) -> Path:
     """
     Check the configuration, make the run folder and write its manifest; return the folder.
+
+    `ros` says whether nodes of ROS will run it, or this process.
 
     Raises RecordError when the folder holds a run already (unless `overwrite`) or cannot be
     written, and whatever `preflight` raises, before anything is removed. A run that is replaced
     is only set aside: `settle` removes it, or brings it back.
     """
-    facts = preflight(configuration)
+    facts = preflight(configuration, ros)
     started = datetime.now(timezone.utc)
     name = configuration.name or _timed(started, configuration.namespace)
     if Path(name).name != name or name in ('.', '..'):

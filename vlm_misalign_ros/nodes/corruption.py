@@ -17,19 +17,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.corruptions import degrade, parse_conditions, single_condition
+from vlm_misalign_ros.core.corruptions import parse_conditions, single_condition
 from vlm_misalign_ros.core.corruptions.conditions import UNKNOWN
-from vlm_misalign_ros.core.corruptions.degrading import LEAST_SIDE, check_condition
+from vlm_misalign_ros.core.corruptions.degrading import check_condition
 from vlm_misalign_ros.core.corruptions.scenario import Playing
-from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.evaluation.degraded import degrade_frame
 from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
@@ -185,23 +184,8 @@ class Corruption(runtime.MisalignNode):
         stamp = messages.stamp_of(message.header)
         self._vitals.begin(stamp, item.waited)
         picture = np.ascontiguousarray(messages.bgr_pixels(message))
-        if min(picture.shape[:2]) < LEAST_SIDE:
-            raise RecordError(
-                f'a picture of {picture.shape[1]} x {picture.shape[0]} is too small to degrade',
-                f'publish {LEAST_SIDE} pixels at least each way',
-            )
-        try:
-            degraded = degrade(picture, condition, self._chosen.seed, key, self._manner)
-        except ConfigurationError as error:
-            raise FrameError(error.what, error.remedy) from error
-        source = checksum(picture)
-        applied = replace(
-            degraded.applied,
-            image=source if degraded.image is picture else checksum(degraded.image),
-            occluder='' if degraded.occluder is None else checksum(degraded.occluder),
-            source=source,
-        )
-        self._tell(message, applied)
+        degraded = degrade_frame(picture, condition, self._chosen.seed, key, self._manner)
+        self._tell(message, degraded.applied)
         if degraded.occluder is not None:
             self._occluder.publish(
                 messages.image_message(degraded.occluder, message.header, 'mono8')

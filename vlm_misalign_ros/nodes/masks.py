@@ -16,19 +16,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation import parts
+from vlm_misalign_ros.core.evaluation.lanes import NO_MASK, mask_for
 from vlm_misalign_ros.core.types import Confidence, Failed, Segmented
 from vlm_misalign_ros.wire import channels
-
-NO_MASK = 'there is no mask of this frame: '
 
 
 def mask_of(
@@ -53,14 +49,4 @@ def mask_of(
         raise RecordError(NO_MASK + mask.reason)
     row = next(row for row in channels.CHANNELS if row.part == parts.SEGMENTATION)
     labels = channels.read(row, mask, context)
-    if not isinstance(sure, Confidence):
-        sure = Confidence(math.nan, math.nan)
-    if sure.image and sure.image != told or sure.mask and sure.mask != checksum(labels):
-        raise RecordError(
-            'the mask of this stamp is of another picture',
-            'two segmentation nodes, or two cameras, publish on one topic: part them',
-        )
-    height, width = picture.shape[:2]
-    if labels.shape != (height, width):
-        labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return Segmented(labels, sure.entropy, sure.confidence, sure.entropies, sure.lacking)
+    return mask_for(labels, sure, picture, told)

@@ -39,6 +39,7 @@ __all__ = [
     'image_message',
     'key_values',
     'make_header',
+    'map_message',
     'stamp_of',
     'status',
     'values_message',
@@ -63,6 +64,17 @@ def image_message(array: np.ndarray, header: Header, encoding: str) -> Image:
     data.frombytes(array.data.cast('B'))
     message.data = data
     return message
+
+
+def map_message(array: np.ndarray, header: Header, sixteen: str = 'mono16') -> Image:
+    """
+    Return an Image of a map, (H, W) or RGB (H, W, 3), in the encoding of its type.
+
+    `sixteen` is that of sixteen bits.
+    """
+    kinds = {'u1': 'mono8', 'u2': sixteen, 'i4': '32SC1', 'f4': '32FC1'}
+    encoding = 'rgb8' if array.ndim == 3 else kinds[array.dtype.str[1:]]
+    return image_message(array, header, encoding)
 
 
 def compressed_message(

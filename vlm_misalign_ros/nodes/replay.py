@@ -26,15 +26,18 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import Trigger
 
-from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.corruptions import parse_conditions
-from vlm_misalign_ros.core.corruptions.scenario import Playing
-from vlm_misalign_ros.core.datasets import open_dataset
-from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
-from vlm_misalign_ros.core.evaluation.replaying import FrameCache, played, probe_frame, schedule
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation.replaying import (
+    FrameCache,
+    Sending,
+    lockstep_stamp,
+    open_replayed,
+    probe_frame,
+    schedule,
+)
 from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
-from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Frame, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.wire import topics
@@ -51,25 +54,14 @@ class Replay(runtime.MisalignNode):
         """Open the data set; frames start to flow once every node answers."""
         super().__init__('replay', **kwargs)
         self._chosen = chosen = self.read_parameters(ReplayParameters)
-        if not chosen.dataset:
-            raise ConfigurationError(
-                "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
-            )
-        self._dataset = open_dataset(
-            chosen.dataset,
-            split=chosen.split,
-            cities=chosen.cities,
-            limit=chosen.limit,
-            sequences=chosen.sequences,
-        )
+        self._dataset = open_replayed(chosen)
         self._has_depth = chosen.depth and self._dataset.has_depth
         conditions = parse_conditions(list(chosen.conditions))
-        self._again = len(conditions) > 1 or chosen.loop
         # What comes in a single pass is never used again.
-        self._frames = FrameCache(self._dataset.read, FrameCache.BYTES if self._again else 0)
-        self._checksums: dict[int, str] = {}
-        scenario = scenario_of(chosen)
-        self._playing = None if scenario is None else Playing(scenario)
+        again = len(conditions) > 1 or chosen.loop
+        self._sending = Sending(
+            self._dataset, scenario_of(chosen), FrameCache.BYTES if again else 0
+        )
         self._lockstep = chosen.mode == 'lockstep'
         self._schedule: Iterator[tuple[int, Source]] = schedule(
             self._dataset,
@@ -206,7 +198,7 @@ class Replay(runtime.MisalignNode):
         self._probe_at = now + self._probe_wait
         stamp = len(self._probes) + 1
         self._probes.add(stamp)
-        self._publish(stamp, *probe_frame(self._frames.get(0), self._dataset, self._has_depth))
+        self._publish(stamp, *probe_frame(self._sending.frame(0), self._dataset, self._has_depth))
 
     def _send_next(self) -> None:
         entry = next(self._schedule, None)
@@ -216,21 +208,14 @@ class Replay(runtime.MisalignNode):
                 self.finished = True
             return
         self._steps = max(0, self._steps - 1)
+        position, source = entry
         if self._lockstep:
-            offset = round(source_index(entry) * NANO / self._chosen.rate)
-            stamp = round(self._chosen.start_stamp * NANO) + offset
+            stamp = lockstep_stamp(source.index, self._chosen)
             self._in_flight.add(stamp)
         else:
             stamp = self.get_clock().now().nanoseconds
-        position, source = entry
-        if self._playing is not None:
-            source = played(source, stamp, self._playing)
-        frame = self._frames.get(position)
-        if position not in self._checksums:
-            if not self._again:
-                self._checksums.clear()
-            self._checksums[position] = checksum(frame.image)
-        self._publish(stamp, frame, replace(source, image=self._checksums[position]))
+        sent = self._sending.take(position, source, stamp)
+        self._publish(stamp, sent.frame, sent.source)
         self._sent += 1
 
     def _publish(self, stamp: int, frame: Frame, source: Source) -> None:
@@ -242,21 +227,16 @@ class Replay(runtime.MisalignNode):
         if frame.camera is not None:
             self._info.publish(messages.camera_info(frame.camera, header))
         if frame.labels is not None:
-            self._labels.publish(messages.image_message(frame.labels, header, 'mono8'))
+            self._labels.publish(messages.map_message(frame.labels, header))
         if frame.instances is not None:
-            self._instances.publish(messages.image_message(frame.instances, header, 'mono16'))
+            self._instances.publish(messages.map_message(frame.instances, header))
         if self._depth is not None and frame.depth is not None:
-            self._depth.publish(messages.image_message(frame.depth, header, '16UC1'))
+            self._depth.publish(messages.map_message(frame.depth, header, '16UC1'))
         self._image.publish(messages.image_message(frame.image, header, 'bgr8'))
 
     def on_stop(self) -> None:
         """Say how much was sent."""
         self.get_logger().info(f'{self._sent} frames sent')
-
-
-def source_index(entry: tuple[int, Source]) -> int:
-    """Return the position of a scheduled frame in the run."""
-    return entry[1].index
 
 
 def main() -> int:

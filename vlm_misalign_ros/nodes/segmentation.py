@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import Image
 
-from vlm_misalign_ros.core.errors import FrameError, RecordError
-from vlm_misalign_ros.core.evaluation.clean import NEVER_CAME, against_clean
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.segmenting import held_against_clean
 from vlm_misalign_ros.core.labels.classes import color_table
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import load_segmentation
@@ -87,13 +87,7 @@ class Segmentation(Segmenting):
         if self._clean is None:
             return None
         pictures = pictures_of([self._clean.taken(messages.stamp_of(message.header))])
-        if pictures is None:
-            return AgainstClean(error=NEVER_CAME)
-        try:
-            clean = model.segment(pictures[0])
-        except FrameError as error:
-            return AgainstClean(error=str(error))
-        return against_clean(found, clean, pictures[0])
+        return held_against_clean(model, found, pictures)
 
     def show(self, message: Image, picture: np.ndarray, labels: np.ndarray) -> None:
         """Publish picture and mask over each other, where somebody looks."""

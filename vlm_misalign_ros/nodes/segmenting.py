@@ -16,21 +16,20 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.segmenting import segment_frame
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import classes_told, preprocessing_told
 from vlm_misalign_ros.core.models.families import SegmentationOptions
 from vlm_misalign_ros.core.settings.nodes import MaskModelParameters
-from vlm_misalign_ros.core.types import AgainstClean, Confidence, Failed, Passed, Segmented
+from vlm_misalign_ros.core.types import AgainstClean, Failed, Passed, Segmented
 from vlm_misalign_ros.nodes import messages, qos
 from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
 from vlm_misalign_ros.nodes.worker import Arrived
@@ -147,23 +146,13 @@ class Segmenting(ManagedNode):
         picture, model = messages.bgr_pixels(message), self._model
         if model is None:
             raise RecordError(UNLOADED)
-        begin = time.perf_counter()
-        found = model.segment(picture)
-        seconds = time.perf_counter() - begin
-        labels = self.labels_of(found)
-        against = self.against_clean(message, found, model)
-        told = Confidence(
-            found.entropy,
-            found.confidence,
-            checksum(picture),
-            checksum(labels),
-            found.entropies,
-            found.lacking,
-            seconds,
-            waited,
-            self.age_of(message.header),
-            against_clean=against,
+        labels, told = segment_frame(
+            model,
+            picture,
+            lambda found: self.against_clean(message, found, model),
+            labels_of=self.labels_of,
         )
+        told = replace(told, waited=waited, age=self.age_of(message.header))
         self._tell(message, codec.confidence_to_values(told))
         self._labels.publish(messages.image_message(labels, message.header, 'mono8'))
         self.show(message, picture, labels)

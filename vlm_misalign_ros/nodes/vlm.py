@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -28,25 +28,30 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.checksums import checksum
-from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
-from vlm_misalign_ros.core.evaluation.clean import describe_clean
+from vlm_misalign_ros.core.evaluation.lanes import (
+    NO_MASK,
+    NO_SEGMENTATION,
+    answer,
+    open_lanes,
+    put_all,
+    sequence_of,
+)
 from vlm_misalign_ros.core.evaluation.pairing import Pairing, Past
 from vlm_misalign_ros.core.labels.encodings import open_encoding
 from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
-from vlm_misalign_ros.core.settings.asks import Ask, asks_of
+from vlm_misalign_ros.core.settings.asks import asks_of
 from vlm_misalign_ros.core.settings.nodes import VlmParameters, vlm_options
 from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, Slot, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
-from vlm_misalign_ros.nodes.masks import NO_MASK, mask_of
+from vlm_misalign_ros.nodes.masks import mask_of
 from vlm_misalign_ros.wire import channels, topics
 from vlm_misalign_ros.wire import values as codec
-
-NO_SEGMENTATION = 'no segmentation node is there'
 
 
 @dataclass(frozen=True)
@@ -112,19 +117,23 @@ class Vlm(ManagedNode):
     def load(self) -> None:
         """Load the model, try out its asks, then start to listen."""
         chosen, asks = self._chosen, self._asks
-        # It is tried out with the prompt of the first as it is loaded; the asks one by one.
         self._model = model = load_vlm(chosen.model, **vlm_options(chosen))
-        askers = {ask.name: Asker(model, ask, chosen.lexicon) for ask in asks}
-        for ask in asks:
-            if ask.chosen != type(ask.chosen)(prompt=ask.chosen.prompt):
-                askers[ask.name].try_out()
+        lanes = open_lanes(model, chosen)
         self._answers = {
-            name: self.create_publisher(
-                DiagnosticArray, topics.vlm_description(name), qos.result_qos()
+            ask.name: self.create_publisher(
+                DiagnosticArray, topics.vlm_description(ask.name), qos.result_qos()
             )
-            for name in askers
+            for ask in asks
         }
-        self._lanes = _lanes(asks, askers, chosen)
+        self._lanes = tuple(
+            _Lane(
+                number,
+                lane.askers,
+                Pairing(lane.needed, chosen.queue_size),
+                Past(lane.frames, lane.stride),
+            )
+            for number, lane in enumerate(lanes)
+        )
         past = max(ask.chosen.frames * ask.chosen.stride for ask in asks)
         self._clean = clean_pictures(self, chosen, past)
         self._worker = self.start_worker(
@@ -239,7 +248,7 @@ class Vlm(ManagedNode):
     def _task(self, lane: _Lane, stamp: int, found: dict[str, Any]) -> _Task:
         source, camera = found.get(parts.SOURCE, (None, self._camera))
         picture = found[parts.IMAGE]
-        past = lane.past.add(stamp, _sequence(source), picture)
+        past = lane.past.add(stamp, sequence_of(source), picture)
         mask, sure = found.get(parts.SEGMENTATION), found.get(parts.CONFIDENCE)
         clean: tuple[Slot, ...] = ()
         # Nobody makes a mask of the clean picture.
@@ -256,24 +265,17 @@ class Vlm(ManagedNode):
         told = checksum(picture)
         mask = mask_of(task.mask, task.sure, picture, told, self._reading)
         shown = Shown((*past, picture), mask, task.camera)
-        failed: FrameError | None = None
-        for asker in task.lane.askers:
+        clean = partial(pictures_of, task.clean) if task.clean else None
+
+        def put(asker: Asker) -> None:
             self._vitals[asker.name].begin(stamp, waited)
-            try:
-                answer = asker.answer(shown)
-            except FrameError as error:
-                if failed is None or error.repeats:
-                    failed = error
-                self._refuse(task, asker.name, str(error))
-                continue
-            if task.clean:
-                answer = replace(answer, clean=describe_clean(asker, pictures_of(task.clean)))
+            found = answer(asker, shown, told, clean)
             age = self.age_of(task.message.header)
-            answer = replace(answer, image=told, waited=waited, age=age)
-            self._publish(task, asker.name, codec.description_to_values(answer))
+            found = replace(found, waited=waited, age=age)
+            self._publish(task, asker.name, codec.description_to_values(found))
             self._vitals[asker.name].end(stamp, age)
-        if failed is not None:
-            raise failed
+
+        put_all(task.lane.askers, put, partial(self._refuse, task))
 
     def _tell_lost_picture(self, header: Header) -> None:
         """Say that there will be no answers to a picture that never came here."""
@@ -312,43 +314,12 @@ class Vlm(ManagedNode):
         self._answers[name].publish(messages.values_message(f'vlm: {name}', values, header))
 
 
-def _lanes(
-    asks: Sequence[Ask], askers: Mapping[str, Asker], chosen: VlmParameters
-) -> tuple[_Lane, ...]:
-    """Return the asks by what they wait for: those that need no mask do not wait for one."""
-    by_need: dict[tuple[frozenset[str], int, int], list[Asker]] = {}
-    for ask in asks:
-        needed = {parts.IMAGE}
-        if ask.input.masked:
-            needed |= {parts.SEGMENTATION} | ({parts.CONFIDENCE} if chosen.confidence else set())
-        if chosen.source and (ask.chosen.frames or ask.input.masked):
-            needed.add(parts.SOURCE)
-        key = frozenset(needed), ask.chosen.frames, ask.chosen.stride
-        by_need.setdefault(key, []).append(askers[ask.name])
-    return tuple(
-        _Lane(number, tuple(found), Pairing(needed, chosen.queue_size), Past(frames, stride))
-        for number, ((needed, frames, stride), found) in enumerate(by_need.items())
-    )
-
-
 def _confidence(message: DiagnosticArray) -> Confidence | Failed | Passed:
     return codec.confidence_from_values(codec.values_of(message))
 
 
 def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
     return codec.source_from_values(codec.values_of(message))
-
-
-def _sequence(source: Source | None) -> object:
-    """
-    Return what the frames of one sequence and pass have in common.
-
-    A pass has one condition, or goes through a scenario, whose changes are part of what was seen.
-    """
-    if source is None:
-        return None
-    held = source.key if source.protocol.held else ''
-    return source.dataset, source.sequence, held, source.cycle, source.probe
 
 
 def main() -> int:

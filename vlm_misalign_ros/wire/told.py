@@ -21,12 +21,12 @@ from collections.abc import Mapping
 from vlm_misalign_ros.core.checksums import LONGEST
 from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.language.bounding import clean_text
+from vlm_misalign_ros.core.language.lines import NO_REASON
+from vlm_misalign_ros.core.language.lines import line as line
 from vlm_misalign_ros.core.types import Confidence, Description, Failed, Passed
 from vlm_misalign_ros.wire.scalars import number
 
 Values = dict[str, str]
-
-_NO_REASON = 'no reason was told'
 
 
 def positive(found: float, key: str) -> float:
@@ -36,11 +36,6 @@ def positive(found: float, key: str) -> float:
     return found
 
 
-def line(text: str, length: int = 256) -> str:
-    """Return a name as one line of bounded length that can be written and shown."""
-    return clean_text(text[:length]).replace('\n', ' ').replace('\t', ' ')
-
-
 def checksum_of(values: Mapping[str, str], key: str) -> str:
     """Return a checksum, as one line of bounded length; empty where none was told."""
     return line(values.get(key, ''), LONGEST)
@@ -48,18 +43,18 @@ def checksum_of(values: Mapping[str, str], key: str) -> str:
 
 def failed_to_values(failed: Failed) -> Values:
     """Return the pairs of a message that comes in place of an answer or of a confidence."""
-    return {'error': clean_text(failed.reason)[:MAX_REASON] or _NO_REASON}
+    return {'error': clean_text(failed.reason)[:MAX_REASON] or NO_REASON}
 
 
 def passed_to_values(passed: Passed) -> Values:
     """Return the pairs of a message about a frame that its node left out on purpose."""
-    return {'passed': clean_text(passed.reason)[:MAX_REASON] or _NO_REASON}
+    return {'passed': clean_text(passed.reason)[:MAX_REASON] or NO_REASON}
 
 
 def reason_of(values: Mapping[str, str], key: str) -> str:
     """Return why there is nothing; empty where there is. Blanks are no reason, but say so."""
     text = values.get(key, '')
-    return (line(text, MAX_REASON).strip() or _NO_REASON) if text else ''
+    return (line(text, MAX_REASON).strip() or NO_REASON) if text else ''
 
 
 def absent_of(values: Mapping[str, str]) -> Failed | Passed | None:

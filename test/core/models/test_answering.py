@@ -64,7 +64,11 @@ def test_what_is_right_passes_as_it_is():
     assert vlm(GOOD).describe(PICTURE) is GOOD
     assert segmentation(MASK).segment(PICTURE) is MASK
     void = replace(MASK, labels=np.full((32, 64), 255, np.uint8), entropy=1.0000001)
-    assert segmentation(void).segment(PICTURE) is void
+    assert segmentation(void).segment(PICTURE) == replace(void, entropy=1.0)
+    rounded = replace(GOOD, scores={'car': -1e-9}, judgement_score=1.0000001)
+    assert vlm(rounded).describe(PICTURE) == replace(
+        rounded, scores={'car': 0.0}, judgement_score=1.0
+    )
 
 
 @pytest.mark.parametrize(

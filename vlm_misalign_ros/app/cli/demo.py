@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--single-process', action='store_true', help='compose the nodes in one process'
     )
+    parser.add_argument('--in-process', action='store_true', help='without ROS, in this process')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
             *arguments.overrides,
         ],
     )
-    code = start(data, overwrite=True, single=arguments.single_process)
+    code = start(
+        data, overwrite=True, single=arguments.single_process, in_process=arguments.in_process
+    )
     print(
         'Miniature models on synthetic streets: the effect is theirs, measured; '
         'the size of it says nothing of other models.'

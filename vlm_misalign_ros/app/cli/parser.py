@@ -31,6 +31,7 @@ VERBS = (
     'analyse',
     'bag',
     'bag analyse',
+    'bag run',
     'bag inspect',
     'bag diff',
     'bag cut',

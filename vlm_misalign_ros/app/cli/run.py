@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_misalign_ros.app.cli.parser import PROGRAM, add_overrides
-from vlm_misalign_ros.core.errors import ExitCode
+from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from vlm_misalign_ros.core.settings.configuration import Configuration
@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--single-process', action='store_true', help='compose the nodes in one process'
     )
     parser.add_argument(
+        '--in-process', action='store_true', help='without ROS, in this process: the same records'
+    )
+    parser.add_argument(
         '--node',
         metavar='NAME',
         help='start that node alone, for a run of the same configuration on another machine, '
@@ -69,18 +72,27 @@ def run(arguments: argparse.Namespace) -> int:
         from vlm_misalign_ros.core.settings.configuration import parse
 
         return host(parse(data), arguments.node)
-    return start(data, arguments.overwrite, arguments.single_process)
+    if arguments.in_process and arguments.single_process:
+        raise ConfigurationError(
+            '--in-process and --single-process are given', 'the second composes nodes of ROS'
+        )
+    return start(data, arguments.overwrite, arguments.single_process, arguments.in_process)
 
 
-def start(data: dict[str, Any], overwrite: bool, single: bool) -> int:
+def start(
+    data: dict[str, Any], overwrite: bool, single: bool = False, in_process: bool = False
+) -> int:
     """Run a configuration; print the table and the verdict; return the exit code."""
     from vlm_misalign_ros.app.runs import create_run, settle
     from vlm_misalign_ros.core.settings.configuration import parse
 
     configuration = parse(data)
-    folder = create_run(configuration, overwrite)
+    folder = create_run(configuration, overwrite, ros=not in_process)
     try:
-        code = _run(configuration, folder, single)
+        if in_process:
+            code = _run_in_process(configuration, folder)
+        else:
+            code = _run(configuration, folder, single)
     finally:
         kept = settle(folder)
     if code == ExitCode.INTERRUPTED:
@@ -108,6 +120,25 @@ def _run(configuration: Configuration, folder: Path, single: bool) -> int:
             print(f'  {line}', file=sys.stderr)
         for failure in runner.failures:
             print(f'{PROGRAM}: error: {failure}', file=sys.stderr)
+    if (folder / 'verdict.json').is_file():
+        print_results(folder)
+    return code
+
+
+def _run_in_process(configuration: Configuration, folder: Path) -> int:
+    from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.app.in_process import InProcess
+    from vlm_misalign_ros.app.runs import expected_frames
+
+    total = expected_frames(folder)
+    print(
+        f'run {folder}: {total} frames, {len(configuration.monitor.models)} VLMs, in this process',
+        file=sys.stderr,
+    )
+    running = InProcess(configuration, folder, total)
+    code = running.run()
+    if running.failure is not None:
+        print(f'{PROGRAM}: error: {running.failure}', file=sys.stderr)
     if (folder / 'verdict.json').is_file():
         print_results(folder)
     return code

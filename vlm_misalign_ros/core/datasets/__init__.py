@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vlm_misalign_ros.core.datasets.checked import CheckedDataset
 from vlm_misalign_ros.core.errors import DatasetError
@@ -72,7 +72,14 @@ class Layout(Protocol):
     """Opens data sets of one folder layout; a function may be one."""
 
     def __call__(
-        self, root: Path, split: str, cities: Sequence[str], limit: int, sequences: bool, /
+        self,
+        root: Path,
+        split: str,
+        cities: Sequence[str],
+        limit: int,
+        sequences: bool,
+        /,
+        **more: Any,
     ) -> Dataset:
         """
         Open the data set in `root`.
@@ -86,9 +93,14 @@ class Layout(Protocol):
 LAYOUTS: Registry[Layout] = Registry(
     'vlm_misalign_ros.datasets',
     'data set layout',
-    {'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open'},
+    {
+        'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open',
+        'bag': 'vlm_misalign_ros.bags.dataset:open_recording',
+    },
 )
 """Every folder layout by name."""
+BAG = 'bag'
+"""The layout of a recording, whose maps are as they were recorded."""
 DEFAULT = 'cityscapes'
 """The layout of a place that names none."""
 
@@ -119,13 +131,14 @@ def open_dataset(
     cities: Sequence[str] = (),
     limit: int = 0,
     sequences: bool = False,
+    **more: Any,
 ) -> Dataset:
     """
     Open a data set given as `LAYOUT:FOLDER` or as a folder in Cityscapes layout.
 
-    The other arguments and the errors are those of Layout.
+    `more` is for the layout alone. The other arguments and the errors are those of Layout.
     """
     kind, folder = split_place(place)
-    opened = LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences)
+    opened = LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences, **more)
     # Cityscapes checks its own files; what a plug-in gives is not believed.
     return opened if kind in LAYOUTS.builtin() else CheckedDataset(opened, kind)

@@ -56,7 +56,7 @@ class Lost:
     is bounded.
     """
 
-    BLOCK = 4096
+    BLOCK = 65_536
 
     def __init__(self) -> None:
         """Start with nothing seen."""

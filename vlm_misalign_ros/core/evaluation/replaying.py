@@ -17,13 +17,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vlm_misalign_ros.core.corruptions.scenario import Playing
-from vlm_misalign_ros.core.datasets import Dataset
+from vlm_misalign_ros.core.checksums import checksum
+from vlm_misalign_ros.core.corruptions.scenario import Playing, Scenario
+from vlm_misalign_ros.core.datasets import BAG, Dataset, open_dataset, split_place
 from vlm_misalign_ros.core.datasets.order import has_sequences
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.replaying import ReplayParameters
+from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Condition, Frame, Protocol, Source
 
 
@@ -49,30 +53,57 @@ def schedule(
     A pass holds one condition, so that rolling rates show the degradation as it comes. Each frame
     comes `hold` times in a row; from the second time on its degradation is drawn anew.
     """
-    total = 0 if loop else len(dataset) * len(conditions) * hold
-    protocol = protocol_of(dataset, hold)
-    index = cycle = 0
+    scheduled = _Schedule(dataset, conditions, 0 if loop else 1, depth, hold)
+    cycle = 0
     while True:
         for condition in conditions:
-            for position, entry in enumerate(dataset.entries):
+            for position in range(len(dataset)):
                 for time in range(hold):
-                    source = Source(
-                        dataset.name,
-                        entry.sequence,
-                        entry.key,
-                        index,
-                        total,
-                        cycle,
-                        condition,
-                        depth,
-                        protocol=protocol,
-                        draw=f'{entry.key}+{time}' if time else '',
-                    )
-                    yield position, source
-                    index += 1
+                    yield position, scheduled.source(position, condition, cycle, time)
             cycle += 1
         if not loop:
             return
+
+
+def schedule_by_frame(
+    dataset: Dataset, conditions: Sequence[Condition], depth: bool = False, hold: int = 1
+) -> Iterator[tuple[int, Source]]:
+    """Yield what `schedule` does once, each frame under every condition before the next."""
+    scheduled = _Schedule(dataset, conditions, 1, depth, hold)
+    for position in range(len(dataset)):
+        for cycle, condition in enumerate(conditions):
+            for time in range(hold):
+                yield position, scheduled.source(position, condition, cycle, time)
+
+
+class _Schedule:
+    """Makes the sources of a replay."""
+
+    def __init__(
+        self, dataset: Dataset, conditions: Sequence[Condition], times: int, depth: bool, hold: int
+    ) -> None:
+        self._dataset = dataset
+        self._entries = dataset.entries
+        self._total = times * len(dataset) * len(conditions) * hold
+        self._depth = depth
+        self._hold = hold
+        self._protocol = protocol_of(dataset, hold)
+
+    def source(self, position: int, condition: Condition, cycle: int, time: int) -> Source:
+        """Return the source of a frame in a pass, the how-manieth time it is shown there."""
+        entry = self._entries[position]
+        return Source(
+            self._dataset.name,
+            entry.sequence,
+            entry.key,
+            (cycle * len(self._entries) + position) * self._hold + time,
+            self._total,
+            cycle,
+            condition,
+            self._depth,
+            protocol=self._protocol,
+            draw=f'{entry.key}+{time}' if time else '',
+        )
 
 
 def played(source: Source, stamp: int, playing: Playing) -> Source:
@@ -132,3 +163,78 @@ class FrameCache:
             self._frames[position] = frame
             self._size += self._bytes(frame)
         return frame
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A frame as it is sent."""
+
+    stamp: int
+    """Header time, nanoseconds."""
+    frame: Frame
+    source: Source
+    """With what is known of the frame only once it is decoded."""
+
+
+class Sending:
+    """The frames of a data set as they are sent, each decoded once as long as there is room."""
+
+    def __init__(
+        self, dataset: Dataset, scenario: Scenario | None = None, budget: int = FrameCache.BYTES
+    ) -> None:
+        """
+        Begin; a scenario says what each frame meets, in place of its source.
+
+        Decoded frames are kept within `budget` bytes, beside the one that was asked for last.
+        """
+        self._frames = FrameCache(dataset.read, budget)
+        self._again = budget > 0
+        self._playing = None if scenario is None else Playing(scenario)
+        self._checksums: dict[int, str] = {}
+        self._newest: tuple[int, Frame] | None = None
+
+    def frame(self, position: int) -> Frame:
+        """Return a frame, decoded now or before; the one that was asked for last is kept."""
+        if self._newest is None or self._newest[0] != position:
+            self._newest = position, self._frames.get(position)
+        return self._newest[1]
+
+    def take(self, position: int, source: Source, stamp: int) -> Sent:
+        """Return a scheduled frame with a stamp, nanoseconds, its source complete."""
+        if self._playing is not None:
+            source = played(source, stamp, self._playing)
+        frame = self.frame(position)
+        if position not in self._checksums:
+            if not self._again:
+                self._checksums.clear()
+            self._checksums[position] = checksum(frame.image)
+        told = replace(source, image=self._checksums[position], tells_hood=frame.tells_hood)
+        return Sent(stamp, frame, told)
+
+
+def lockstep_stamp(index: int, chosen: ReplayParameters) -> int:
+    """Return the stamp, nanoseconds, of the frame that is sent as number `index`, from 0."""
+    return round(chosen.start_stamp * NANO) + round(index * NANO / chosen.rate)
+
+
+def open_replayed(chosen: ReplayParameters) -> Dataset:
+    """Return the data set that is replayed; ConfigurationError where none is named."""
+    if not chosen.dataset:
+        raise ConfigurationError(
+            "parameter 'dataset' of replay is empty", 'give FOLDER or LAYOUT:FOLDER'
+        )
+    # How a bag names its topics, no other layout asks.
+    more = {'chosen': chosen} if is_bag(chosen) else {}
+    return open_dataset(
+        chosen.dataset,
+        split=chosen.split,
+        cities=chosen.cities,
+        limit=chosen.limit,
+        sequences=chosen.sequences,
+        **more,
+    )
+
+
+def is_bag(chosen: ReplayParameters) -> bool:
+    """Return whether a bag is replayed, whose maps are in the encodings it was recorded in."""
+    return split_place(chosen.dataset)[0] == BAG

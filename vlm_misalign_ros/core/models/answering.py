@@ -109,8 +109,7 @@ class CheckedVlm(_Checked):
             raise FrameError(f'model {self.text!r} gave an answer that is none: {fault}')
         if answer.empty:
             raise NothingSaid(f'model {self.text!r} gave an empty answer')
-        found: Description = answer
-        return found
+        return _described_within(answer)
 
 
 class CheckedSegmentation(_Checked):
@@ -126,8 +125,7 @@ class CheckedSegmentation(_Checked):
         fault = segmentation_fault(found, bgr.shape[:2])
         if fault:
             raise FrameError(f'model {self.text!r} gave a mask that is none: {fault}')
-        mask: Segmented = found
-        return mask
+        return _segmented_within(found)
 
 
 # At the start ----------------------------------------------------------------------------------
@@ -303,3 +301,34 @@ def _is_number(value: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     return _is_number(value) and -_ROUNDING <= value <= 1 + _ROUNDING
+
+
+def _described_within(answer: Description) -> Description:
+    """Return an answer whose shares are 0 to 1 to the last digit, as messages have them."""
+    scores = answer.scores
+    if not all(0 <= value <= 1 for value in scores.values()):
+        answer = replace(answer, scores={name: _within(value) for name, value in scores.items()})
+    score = answer.judgement_score
+    if score is not None and not 0 <= score <= 1:
+        answer = replace(answer, judgement_score=_within(score))
+    if any(not 0 <= side <= 1 for side in answer.view):
+        left, top, right, bottom = map(_within, answer.view)
+        answer = replace(answer, view=(left, top, right, bottom))
+    return answer
+
+
+def _segmented_within(found: Segmented) -> Segmented:
+    told = (found.entropy, found.confidence, *found.entropies.values())
+    if all(0 <= value <= 1 for value in told):
+        return found
+    entropies = {name: _within(value) for name, value in found.entropies.items()}
+    return replace(
+        found,
+        entropy=_within(found.entropy),
+        confidence=_within(found.confidence),
+        entropies=entropies,
+    )
+
+
+def _within(value: float) -> float:
+    return min(max(float(value), 0.0), 1.0)

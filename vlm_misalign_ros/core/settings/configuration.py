@@ -59,6 +59,7 @@ from vlm_misalign_ros.core.settings.outside import (
     to_text,
 )
 from vlm_misalign_ros.core.settings.parameters import build
+from vlm_misalign_ros.core.settings.replaying import seen_of
 from vlm_misalign_ros.core.settings.resources import find_shipped, share_directories
 from vlm_misalign_ros.core.settings.ros import OVERRIDES, RosSettings, read_ros
 
@@ -334,7 +335,9 @@ class _Sections:
                     "a live run has no section 'replay'", 'its frames come from outside'
                 )
             return None
-        replay = build(ReplayParameters, _section(self._data, 'replay'), 'replay')
+        # The camera of a bag, and how its pictures come, are those of the evaluation.
+        told = seen_of(_section(self._data, 'monitor'))
+        replay = build(ReplayParameters, {**told, **_section(self._data, 'replay')}, 'replay')
         if replay.mode != 'lockstep':
             raise ConfigurationError(
                 f"parameter 'mode' of replay is {replay.mode!r}",

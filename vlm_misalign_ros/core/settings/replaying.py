@@ -16,17 +16,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
+from vlm_misalign_ros.core.errors import ConfigurationError
+from vlm_misalign_ros.core.settings.inputs import CameraParameters, TransportParameters
 from vlm_misalign_ros.core.settings.parameters import parameter
 from vlm_misalign_ros.core.settings.working import RELIABILITY
 
 
 @dataclass(frozen=True)
-class ReplayParameters:
+class ReplayParameters(TransportParameters, CameraParameters):
     """Parameters of the replay node."""
 
-    dataset: str = parameter('', 'data set: FOLDER in Cityscapes layout, or LAYOUT:FOLDER')
+    dataset: str = parameter(
+        '', 'data set: FOLDER in Cityscapes layout, LAYOUT:FOLDER, or bag:BAG'
+    )
+    topics: tuple[str, ...] = parameter(
+        (),
+        'bag: under which names its topics stand where they are not those of a run, as in '
+        '`camera/image_raw:=/front/image`',
+    )
+    recorded_namespace: str = parameter('', 'bag: the namespace of its topics')
     split: str = parameter('', 'split to replay (train, val, test); empty: all that are there')
     cities: tuple[str, ...] = parameter((), 'cities to replay; empty: all')
     limit: int = parameter(0, 'frames of each pass; 0: all', minimum=0)
@@ -70,3 +82,19 @@ class ReplayParameters:
     )
     frame_id: str = parameter('camera', 'header.frame_id of every message')
     reliability: str = parameter('reliable', 'QoS reliability of the images', choices=RELIABILITY)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a rule of `topics` that is none."""
+        for rule in self.topics:
+            if rule.count(':=') != 1 or rule.startswith(':=') or rule.endswith(':='):
+                raise ConfigurationError(
+                    f'replay.topics has {rule!r}', 'give camera/image_raw:=/NAME/IN/THE/BAG'
+                )
+
+
+def seen_of(monitor: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a section `monitor` says of the camera, and of how its pictures come."""
+    names = [
+        entry.name for kind in (CameraParameters, TransportParameters) for entry in fields(kind)
+    ]
+    return {name: monitor[name] for name in names if name in monitor}

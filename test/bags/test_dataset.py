@@ -1,0 +1,130 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The pictures of a bag as a data set: which, under which names, with which truth."""
+
+import numpy as np
+import pytest
+from drives import START, Drive, record
+
+from golden.replaying import image_message
+from vlm_misalign_ros.bags.dataset import header_stamp
+from vlm_misalign_ros.bags.running import over_bag
+from vlm_misalign_ros.core.datasets import open_dataset
+from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.evaluation.replaying import open_replayed, protocol_of
+from vlm_misalign_ros.core.settings.nodes import ReplayParameters
+from vlm_misalign_ros.core.stamps import NANO
+from vlm_misalign_ros.core.types import Protocol
+
+
+def picture(level):
+    return np.full((32, 64, 3), level, np.uint8)
+
+
+def test_a_bag_gives_the_pictures_and_the_truth_that_were_recorded(scenes, tmp_path):
+    found = open_dataset(f'bag:{record(tmp_path / "drive", scenes)}')
+    wanted = open_dataset(scenes)
+    assert len(found) == len(wanted) == 6 and found.name == 'drive' and not found.has_depth
+    for one, other in zip(found, wanted, strict=True):
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.labels, other.labels)
+        assert np.array_equal(one.instances, other.instances)
+        assert (one.camera.fx, one.camera.width) == (other.camera.fx, other.camera.width)
+    assert [entry.key for entry in found.entries[:2]] == [
+        'drive@1700000000.000000000',
+        'drive@1700000000.050000000',
+    ]
+    assert protocol_of(found) is Protocol.LABELLED and found.rate == 20.0
+    # Whatever was read last, each is itself.
+    assert np.array_equal(found.read(1).image, wanted.read(1).image)
+
+
+def test_names_are_those_that_are_given(scenes, tmp_path):
+    bag = record(tmp_path / 'drive', scenes, False, '/car/', 'front/image')
+    chosen = ReplayParameters(
+        dataset=f'bag:{bag}',
+        topics=('camera/image_raw:=front/image',),
+        recorded_namespace='car',
+        camera_height=2.0,
+        limit=2,
+    )
+    found = open_replayed(chosen)
+    assert len(found) == 2 and found.read(0).camera.mount_height == 2.0
+    assert found.read(0).labels is None and protocol_of(found) is Protocol.SINGLE
+    with pytest.raises(DatasetError, match='--topic camera/image_raw:=/car/front/image'):
+        open_dataset(f'bag:{bag}')
+
+
+def test_what_a_bag_has_not_is_refused(scenes, tmp_path):
+    bag = record(tmp_path / 'drive', scenes)
+    with pytest.raises(DatasetError, match='no split'):
+        open_dataset(f'bag:{bag}', split='val')
+    with pytest.raises(DatasetError, match='does not exist'):
+        open_dataset(f'bag:{tmp_path / "nothing"}')
+
+
+def test_doubled_stamps_are_left_out_and_a_looped_drive_begins_anew(tmp_path):
+    drive = Drive(tmp_path / 'drive')
+    arrival = START
+    for lap in range(2):
+        for number in (0, 1, 1, 200):
+            stamp = START + number * NANO // 10
+            # The stamps come again, the times of arrival do not.
+            message = image_message(picture(10 * lap + number % 9), stamp, 'bgr8')
+            drive.put('camera/image_raw', message, arrival)
+            labels = image_message(np.full((32, 64), 7 + lap, np.uint8), stamp, 'mono8')
+            drive.put('ground_truth/labels', labels, arrival + 1000)
+            arrival += NANO
+    drive.close()
+    found = open_dataset(f'bag:{tmp_path / "drive"}')
+    assert [entry.sequence for entry in found.entries] == ['drive'] * 3 + ['drive#2'] * 3
+    assert len({entry.key for entry in found.entries}) == 6
+    assert any('2 pictures came twice' in fault for fault in found.faults)
+    assert [int(frame.labels[0, 0]) for frame in found] == [7] * 3 + [8] * 3
+    assert [int(frame.image[0, 0, 0]) for frame in found] == [0, 1, 2, 10, 11, 12]
+
+
+@pytest.mark.parametrize(
+    'data', [b'', b'\x00\x01\x00\x00' + b'\xff' * 8, b'\x00\x07' + b'\x00' * 30]
+)
+def test_what_has_no_time_has_none(data):
+    assert header_stamp(data) is None
+
+
+def test_a_configuration_is_fitted_to_what_a_bag_holds(scenes, tmp_path):
+    with_truth = record(tmp_path / 'a', scenes, rate=5.0)
+    without = record(tmp_path / 'run' / 'bag', scenes, False, '/car/', 'front/image')
+    (tmp_path / 'run' / 'config.yaml').write_text(
+        'namespace: car\nremap: {camera/image_raw: front/image}\n'
+    )
+    data = {
+        'mode': 'live',
+        'record': True,
+        'corruption': {'condition': 'low_light:2', 'keep_lamps': True},
+        'monitor': {'camera_height': 1.5},
+    }
+    found, said = over_bag(data, with_truth)
+    assert not said and found['mode'] == 'evaluation' and 'record' not in found
+    assert found['replay']['rate'] == 5.0 and found['corruption'] == {'keep_lamps': True}
+    found, said = over_bag(data, without)
+    assert found['monitor']['truth'] is False and found['self_consistency'] is True
+    assert found['replay']['topics'] == ['camera/image_raw:=front/image']
+    assert len(said) == 1 and 'no ground truth' in said[0]
+
+
+def test_a_bag_that_is_none_is_named(tmp_path):
+    (tmp_path / 'drive.mcap').write_bytes(b'nothing')
+    with pytest.raises((DatasetError, RecordError), match='drive.mcap'):
+        open_dataset(f'bag:{tmp_path / "drive.mcap"}')
