@@ -177,7 +177,8 @@ def test_somebody_elses_labels_become_cityscapes(tmp_path, streets):
 
 def test_pictures_without_labels_are_a_sequence(tmp_path):
     words = ['bag', 'export', str(camera_bag(tmp_path / 'bag', 3)), str(tmp_path / 'out')]
-    assert main([*words, '--format', 'cityscapes']) == 0
+    rule = f'camera/image_raw:={FRONT}'
+    assert main([*words, '--format', 'cityscapes', '--topic', rule]) == 0
     found = open_dataset(tmp_path / 'out', sequences=True)
     assert [np.array_equal(f.image, picture(n)) for n, f in enumerate(found)] == [True] * 3
 

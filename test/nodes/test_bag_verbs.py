@@ -27,9 +27,12 @@ from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags.reading import open_bag
 from vlm_misalign_ros.core.datasets import open_dataset
+from vlm_misalign_ros.core.evaluation.replaying import open_replayed
+from vlm_misalign_ros.core.settings.nodes import ReplayParameters
 
 pytest.importorskip('rclpy')
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
+SPACE = f'bag_{os.getpid()}'
 COMMAND = (sys.executable, '-m', 'vlm_misalign_ros.app.cli', 'bag')
 
 
@@ -54,11 +57,10 @@ def source(tmp_path_factory):
 
 def recorded(source, folder, ending):
     """Play a bag and record what comes; end the recorder by a signal; return its exit code."""
-    space = f'bag_{os.getpid()}'
-    recorder = start('record', folder / 'rec', '--namespace', space)
+    recorder = start('record', folder / 'rec', '--namespace', SPACE)
     try:
         wait_for(lambda: (folder / 'rec').is_dir(), 60)
-        player = start('play', source, '--namespace', space)
+        player = start('play', source, '--namespace', SPACE)
         told = player.communicate(timeout=90)[0]
         assert player.returncode == 0, told
         recorder.send_signal(ending)
@@ -71,7 +73,8 @@ def recorded(source, folder, ending):
 def check(bag, least):
     """Compare the frames of a bag with those that were played; the last may be on its way."""
     known = list(open_dataset(replaying.SCENES))
-    found = list(open_dataset(f'bag:{bag}'))
+    chosen = ReplayParameters(dataset=f'bag:{bag}', recorded_namespace=SPACE)
+    found = list(open_replayed(chosen))
     assert least <= len(found) <= len(known)
     for one in found:
         (other,) = (frame for frame in known if np.array_equal(frame.image, one.image))

@@ -19,52 +19,71 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from vlm_misalign_ros.bags.dataset import BagDataset
 from vlm_misalign_ros.bags.exporting import Exported, png_bytes
-from vlm_misalign_ros.bags.camera_topics import Wanted
-from vlm_misalign_ros.bags.frames import BagFrames
+from vlm_misalign_ros.bags.headers import Headers
+from vlm_misalign_ros.bags.reading import open_bag
 from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.core.datasets import DEFAULT, open_dataset
-from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.labels import inspecting
 from vlm_misalign_ros.core.labels.classes import LABELS
-from vlm_misalign_ros.core.types import Camera, Frame
+from vlm_misalign_ros.core.labels.encodings import AUTO, Encoding, open_encoding
+from vlm_misalign_ros.core.labels.instances import AUTO as BY_TYPE
+from vlm_misalign_ros.core.labels.instances import Numbered, read_instances
+from vlm_misalign_ros.core.labels.maps import read_labels
+from vlm_misalign_ros.core.settings.replaying import ReplayParameters
+from vlm_misalign_ros.core.types import Camera, Frame, Source
+from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.values import source_from_values, values_of
 
 _KEY = re.compile(r'(?P<city>.+)_\d{6}_\d{6}')
 _HIGHEST = max(label.id for label in LABELS)
+_LOOKED_AT = 8
+"""Label maps by which the encoding is found."""
 
 
 def export_cityscapes(
     path: Path,
     out: Path,
-    wanted: Wanted,
+    chosen: ReplayParameters,
+    labels: str = AUTO,
     split: str = 'val',
     progress: Callable[[int, int], object] | None = None,
 ) -> Exported:
     """
     Write leftImg8bit, gtFine (labelIds, instanceIds) and camera of a bag's frames, in one split.
 
-    Frames that camera/source names keep their names; others are BAG_000000_NUMBER. Frames without
-    labels, and all of a bag without a topic of labels, go to leftImg8bit_sequence. What was
-    written is opened again before it counts. Raises DatasetError for a bag without a camera, and
-    for what cannot be read, and leaves nothing then.
+    `chosen` says under which names topics stand, `labels` the encoding of the label maps (auto:
+    the one that fits). Frames that camera/source names keep their names, and come once however
+    many conditions there were; others are BAG_000000_NUMBER. Frames without labels go to
+    leftImg8bit_sequence. What was written is opened again before it counts. Raises DatasetError
+    for a bag without a camera, and for what cannot be read, and leaves nothing then.
     """
     refuse_present(out)
-    found = Exported()
-    frames = BagFrames(path, wanted)
     if not re.fullmatch(r'[A-Za-z0-9_-]{1,40}', split):
         raise DatasetError(f'split {split[:40]!r} is no folder name', 'give val, train or test')
+    found = Exported()
+    frames = BagDataset(path, chosen)
+    known = _sources(path, chosen)
+    encoding = _encoding(frames, labels)
     with whole_folder(out) as folder:
         stems: set[str] = set()
         for index, entry in enumerate(frames.entries):
-            frame = frames.read(index)
-            stem = _stem(entry.key, frames.name, index)
+            source, told = known.get(entry.stamp, (None, None))
+            if source is not None and source.probe:
+                continue
+            stem = _stem(source.key if source is not None else '', frames.name, index)
             if stem in stems:
-                raise DatasetError(f'two frames of bag {path} are called {stem}')
+                continue
             stems.add(stem)
-            _write_frame(folder, split, stem, frame)
+            frame = _decoded(frames.read(index), encoding)
+            _write_frame(folder, split, stem, replace(frame, camera=told or frame.camera))
             labelled = frame.labels is not None
             found.counts['frames with labels' if labelled else 'frames without labels'] += 1
             if progress is not None:
@@ -72,13 +91,70 @@ def export_cityscapes(
         for sequences in (False, True):
             if (folder / ('leftImg8bit_sequence' if sequences else 'leftImg8bit')).is_dir():
                 open_dataset(f'{DEFAULT}:{folder}', split=split, sequences=sequences)
-    if frames.has_depth and frames.entries:
+    if frames.has_depth:
         found.notes.append('depth is not written: Cityscapes has disparity of a stereo camera')
-    if frames.doubled:
-        found.notes.append(f'{frames.doubled} pictures whose stamp came before were left out')
-    if frames.losses:
-        found.notes.append(f'lost: {frames.losses}')
+    found.notes += frames.faults
     return found
+
+
+def _sources(
+    path: Path, chosen: ReplayParameters
+) -> dict[int, tuple[Source | None, Camera | None]]:
+    """Return what camera/source tells of frames, by stamp."""
+    found: dict[int, tuple[Source | None, Camera | None]] = {}
+    space = chosen.recorded_namespace.strip('/')
+    name = '/'.join(['', *(part for part in (space, topics.CAMERA_SOURCE) if part)])
+    with open_bag(path) as bag:
+        if name not in bag.topics:
+            return found
+        headers = Headers(bag)
+        for raw in bag.messages([name]):
+            stamp = headers.stamp(raw)
+            try:
+                if stamp is not None:
+                    told = source_from_values(values_of(bag.decode(raw)))
+                    found.setdefault(stamp, told)
+            except RecordError:
+                continue
+    return found
+
+
+def _encoding(frames: BagDataset, labels: str) -> Encoding | None:
+    """Return the encoding of the label maps: as given, or the one that fits; None without maps."""
+    places = [index for index, entry in enumerate(frames.entries) if entry.labels]
+    if not places:
+        return None
+    if labels != AUTO:
+        return open_encoding(labels)
+    step = max(1, len(places) // _LOOKED_AT)
+    maps = [frames.read(index).labels for index in places[::step][:_LOOKED_AT]]
+    fitting = inspecting.inspect(array for array in maps if array is not None).fitting
+    if len(fitting) != 1:
+        raise DatasetError(
+            f'{" and ".join(fitting) or "no encoding"} fit the label maps of the bag',
+            'give --labels, a name of `vlm-misalign list encodings` or a YAML file',
+        )
+    return open_encoding(fitting[0])
+
+
+def _decoded(frame: Frame, encoding: Encoding | None) -> Frame:
+    """Return a frame as it was recorded with Cityscapes label and instance ids."""
+    if frame.labels is None or encoding is None:
+        return replace(frame, labels=None, instances=None)
+    found = read_labels(encoding, frame.labels)
+    if found.problem:
+        raise DatasetError(
+            f'labels of frame {frame.key}: {found.problem}',
+            'give their encoding (--labels), of `vlm-misalign list encodings`',
+        )
+    instances: np.ndarray | None = None
+    if frame.instances is not None:
+        try:
+            read = read_instances(frame.instances, BY_TYPE, encoding)
+        except RecordError as error:
+            raise DatasetError(f'frame {frame.key}: {error.what}', error.remedy) from error
+        instances = read.resolved(found.labels) if isinstance(read, Numbered) else read
+    return replace(frame, labels=found.labels, instances=instances)
 
 
 def _stem(key: str, name: str, index: int) -> str:

@@ -152,7 +152,4 @@ def _camera_uses(bag: str, camera: str, roles: Roles, truth: str, where: str) ->
     if near:
         rules.append(f'{topics.CAMERA_INFO}:={near[0]}')
     words = ''.join(f' --topic {shlex.quote(rule)}' for rule in rules)
-    yield (
-        f'models over {camera}: vlm-misalign bag run {bag} CONFIG'
-        f'{words}{where if own else ""}'
-    )
+    yield (f'models over {camera}: vlm-misalign bag run {bag} CONFIG{words}{where if own else ""}')

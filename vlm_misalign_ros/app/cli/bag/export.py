@@ -20,8 +20,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_misalign_ros.core.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from vlm_misalign_ros.bags.exporting import Exported, Progress
 
@@ -84,11 +82,15 @@ def _export(arguments: argparse.Namespace, bag: Path, out: Path, progress: Progr
 
     if arguments.format == 'cityscapes':
         from vlm_misalign_ros.bags.exporting_cityscapes import export_cityscapes
-        from vlm_misalign_ros.bags.camera_topics import Wanted
+        from vlm_misalign_ros.bags.places import parse_topics
+        from vlm_misalign_ros.core.settings.nodes import ReplayParameters
 
-        rules = dict(_rule(text) for text in arguments.topic)
-        wanted = Wanted(rules, arguments.namespace, arguments.labels or AUTO)
-        return export_cityscapes(bag, out, wanted, arguments.split, progress)
+        parse_topics(arguments.topic)
+        chosen = ReplayParameters(
+            topics=tuple(arguments.topic), recorded_namespace=arguments.namespace
+        )
+        labels = arguments.labels or AUTO
+        return export_cityscapes(bag, out, chosen, labels, arguments.split, progress)
     if arguments.format == 'foxglove':
         from vlm_misalign_ros.bags.exporting_foxglove import export_foxglove
 
@@ -98,12 +100,3 @@ def _export(arguments: argparse.Namespace, bag: Path, out: Path, progress: Progr
 
     export = export_png if arguments.format == 'png' else export_parquet
     return export(bag, out, arguments.topic, progress)
-
-
-def _rule(text: str) -> tuple[str, str]:
-    name, parted, target = text.partition(':=')
-    if not parted or not name or not target:
-        raise ConfigurationError(
-            f'--topic is {text[:80]!r}', 'give a rule, such as camera/image_raw:=/front/image_raw'
-        )
-    return name, target

@@ -18,13 +18,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from vlm_misalign_ros.app.cli.parser import PROGRAM, add_overrides, count
 from vlm_misalign_ros.core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from vlm_misalign_ros.core.datasets import Dataset
 
 HELP = "publish the camera and ground truth of a bag, at the bag's rate or in lockstep"
 EXAMPLES = """
@@ -46,15 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='RULE',
         help='topic of the bag, such as camera/image_raw:=/front/image_raw; may be given again',
     )
-    parser.add_argument('--labels', default='', help='encoding of the labels (default: that fits)')
     parser.add_argument(
-        '--rate', type=float, default=0.0, help='frames a second (default: as the stamps)'
+        '--rate', type=float, help='frames a second (default: as the stamps have it)'
     )
     parser.add_argument(
         '--lockstep', action='store_true', help='the next frame when a monitor closed one'
     )
     parser.add_argument('--limit', type=count, default=0, help='frames at most (default: all)')
     parser.add_argument('--namespace', default='', help='namespace to publish in')
+    parser.add_argument(
+        '--recorded-namespace', default='', help='namespace of the topics in the bag'
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,38 +63,39 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.cli.bag.telling import needs_ros
     from vlm_misalign_ros.app.graph import spec_of
     from vlm_misalign_ros.bags.places import parse_topics
-    from vlm_misalign_ros.core.datasets import open_dataset
+    from vlm_misalign_ros.bags.running import recorded_names
+    from vlm_misalign_ros.core.evaluation.replaying import open_replayed
     from vlm_misalign_ros.core.settings.configuration import override
     from vlm_misalign_ros.core.settings.nodes import ReplayParameters
     from vlm_misalign_ros.core.settings.parameters import build
 
-    wishes = [f'{name}={topic}' for name, topic in parse_topics(arguments.topic).items()]
-    wishes += [f'labels={arguments.labels}'] if arguments.labels else []
-    place = f'bag:{arguments.bag}' + ('?' + '&'.join(wishes) if wishes else '')
     given = override({}, arguments.overrides)
-    for name in ('dataset', 'mode', 'rate', 'limit'):
+    for name in ('dataset', 'topics', 'mode', 'rate', 'limit'):
         if name in given:
-            raise ConfigurationError(f'parameter {name!r} is given', f'it has an option: --{name}')
-    dataset = open_dataset(place, limit=arguments.limit)
-    rate = arguments.rate or rate_of(dataset)
+            raise ConfigurationError(
+                f'parameter {name!r} is given', 'it has an argument of its own'
+            )
+    parse_topics(arguments.topic)
+    bag = Path(arguments.bag).expanduser().absolute()
+    namespace, rules = recorded_names(bag)
     values = {
+        'recorded_namespace': arguments.recorded_namespace or namespace,
         **given,
-        'dataset': place,
+        'dataset': f'bag:{bag}',
+        'topics': [*rules, *arguments.topic],
         'mode': 'lockstep' if arguments.lockstep else 'real_time',
-        'rate': rate,
         'limit': arguments.limit,
     }
+    if arguments.rate is not None:
+        values['rate'] = arguments.rate
     parameters = build(ReplayParameters, values, 'replay')
+    dataset = open_replayed(parameters)
+    if arguments.rate is None:
+        told = getattr(dataset, 'rate', None) or parameters.rate
+        parameters = dataclasses.replace(parameters, rate=min(max(told, 0.01), 1000.0))
     with needs_ros():
         from vlm_misalign_ros.nodes.alone import run_alone
-    mode = 'in lockstep' if arguments.lockstep else f'at {rate:.4g} Hz'
+    mode = 'in lockstep' if arguments.lockstep else f'at {parameters.rate:.4g} Hz'
     print(f'{PROGRAM}: {len(dataset)} frames of {arguments.bag}, {mode}', file=sys.stderr)
     spec = dataclasses.asdict(spec_of('replay', parameters))
     return run_alone(spec, arguments.namespace, [])
-
-
-def rate_of(dataset: Dataset) -> float:
-    """Return the frames a second by the stamps of a bag's frames; 10 where there is no telling."""
-    stamps = [getattr(entry, 'stamp', 0) for entry in dataset.entries]
-    span = (max(stamps) - min(stamps)) / 1e9
-    return min(max((len(stamps) - 1) / span, 0.01), 1000.0) if span > 0 else 10.0
