@@ -47,6 +47,7 @@ from growth import BATCHES, slope
 from vlm_misalign_ros.core.models.untrained import create_untrained
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.stamps import NANO, parse_stamp
 from vlm_misalign_ros.core.world import generate
 
 OUT = Path('runs') / 'endurance'
@@ -55,6 +56,8 @@ RATE = 10.0
 HOUR = 36_000
 """Frames of an hour."""
 DOCUMENT = Path(__file__).resolve().parent.parent / 'docs' / 'endurance.md'
+BLOCK = 6
+"""Looks between which CPU time is taken: it is told in steps of 10 ms."""
 EVERY = 2.0
 """Seconds from one look at the processes to the next."""
 SCENES = 200
@@ -63,12 +66,16 @@ HOLD = 180
 SIZE = {'accelerated': (128, 64), 'real_time': (256, 128)}
 FULL = 8400
 """Frames after which the tables of the monitor are full: its largest keeps 8,192 stamps."""
+SETTLED = 20.0
+"""Seconds after which the camera of the measured part has all that it needs."""
 FILLING = 30.0
 """Hz of the camera until then, in real time."""
 PATIENCE = 420.0
 """Seconds after which it is measured all the same."""
 MEASURED = 600.0
 SAMPLES = 'samples.jsonl'
+FRAME = b'{"kind":"frame"'
+"""How the line of a frame begins."""
 CYCLE = (('clean', 4), ('motion_blur:2', 2), ('low_light:3', 2), ('occlusion:2', 2))
 """What the scenario goes through again and again, so that no stretch of it is heavier."""
 MINIATURES: dict[str, dict[str, Any]] = {
@@ -160,8 +167,8 @@ def machine_busy() -> float:
     return (sum(used) - used[3] - used[4]) / os.sysconf('SC_CLK_TCK')
 
 
-class Lines:
-    """Counts the lines of a file that grows."""
+class Frames:
+    """Counts the frames in records that grow."""
 
     def __init__(self, path: Path) -> None:
         """Begin at its beginning; it need not be there yet."""
@@ -169,13 +176,15 @@ class Lines:
         self._read = self.count = 0
 
     def look(self) -> int:
-        """Return how many lines there are by now."""
+        """Return how many there are by now."""
         if self._path.exists():
             with open(self._path, 'rb') as file:
                 file.seek(self._read)
-                while block := file.read(1 << 20):
-                    self._read += len(block)
-                    self.count += block.count(b'\n')
+                for line in file:
+                    if not line.endswith(b'\n'):
+                        break
+                    self._read += len(line)
+                    self.count += line.startswith(FRAME)
         return self.count
 
 
@@ -187,7 +196,7 @@ class Watched:
         self._folder = folder
         self._said = open(folder / 'terminal.txt', 'wb')
         self._out = open(folder / SAMPLES, 'w', encoding='utf-8')
-        self._lines = Lines(folder / 'run' / RECORDS)
+        self._frames = Frames(folder / 'run' / RECORDS)
         self._others: list[subprocess.Popen[bytes]] = []
         self.run = self._start(command)
         self.began = time.monotonic()
@@ -210,7 +219,7 @@ class Watched:
         """Write down every two seconds how all are, until so much has gone by or it has ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.run.poll() is None:
-            if self._lines.look() > frames:
+            if self._frames.look() > frames:
                 return
             seen = {}
             beside = [process.pid for process in self._others]
@@ -222,7 +231,7 @@ class Watched:
                     continue
             entry = {
                 'time': time.monotonic() - self.began,
-                'frames': self._lines.count,
+                'frames': self._frames.count,
                 'measured': measured,
                 'busy': machine_busy(),
                 'processes': seen,
@@ -278,12 +287,21 @@ def run(kind: str, seconds: float, hold: int) -> int:
 
 
 def read_samples(folder: Path) -> list[dict[str, Any]]:
-    """Return what was written down of a run while it was measured, from its second half on."""
+    """
+    Return what was written down of a run while it was measured, each with `hours` of the camera.
+
+    Accelerated, those are its frames, of which the second half is measured.
+    """
     read = [json.loads(line) for line in (folder / SAMPLES).read_text().splitlines()]
     measured = [entry for entry in read if entry['measured'] and len(entry['processes']) > 3]
+    # A camera that has just been started is no part of it.
+    measured = [entry for entry in measured if entry['time'] > measured[0]['time'] + SETTLED]
     if folder.name == 'accelerated':
         half = read[-1]['frames'] / 2
         measured = [entry for entry in measured if entry['frames'] >= half]
+    for entry in measured:
+        by_frames = folder.name == 'accelerated'
+        entry['hours'] = entry['frames'] / HOUR if by_frames else entry['time'] / 3600
     return measured
 
 
@@ -301,28 +319,56 @@ def others_of(samples: list[dict[str, Any]]) -> np.ndarray:
     return np.append(used, used[-1])
 
 
+def cpu_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
+    """
+    Yield a line of the table of what each process takes of the CPU time of all of them.
+
+    A busy machine makes all slower alike; one that has more and more to do takes a larger share.
+    """
+    names = sorted(set(samples[0]['processes']) & set(samples[-1]['processes']))
+    blocks = [samples[at : at + BLOCK] for at in range(0, len(samples) - BLOCK + 1, BLOCK - 1)]
+    hours, shares, a_frame = [], [], []
+    for block in blocks:
+        first, last = block[0], block[-1]
+        seen = [set(entry['processes']) >= set(names) for entry in (first, last)]
+        if not all(seen) or first['frames'] == last['frames']:
+            continue
+        used = np.array(
+            [last['processes'][name]['cpu'] - first['processes'][name]['cpu'] for name in names]
+        )
+        hours.append((first['hours'] + last['hours']) / 2)
+        shares.append(100 * used / used.sum())
+        a_frame.append(1e3 * used / (last['frames'] - first['frames']))
+    for name, share, milliseconds in zip(
+        names, np.array(shares).T, np.array(a_frame).T, strict=True
+    ):
+        grown = slope(np.array(hours), share)
+        yield f'| {name} | {milliseconds.mean():.2f} | {share.mean():.2f} | {grown} |'
+
+
 def memory_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
     """Yield a line of the table of each process."""
-    hours = np.array([entry['frames'] for entry in samples]) / HOUR
+    hours = np.array([entry['hours'] for entry in samples])
     for name in sorted({name for entry in samples for name in entry['processes']}):
         seen = [entry['processes'].get(name) for entry in samples]
         there = np.array([one is not None for one in seen])
         if there.sum() < 0.9 * len(samples):
             continue
         found = [one for one in seen if one is not None]
-        rss = np.array([one['rss'] for one in found])
+        held = np.array([one['anonymous'] for one in found])
         handles = ' to '.join(str(k(one['threads'] for one in found)) for k in (min, max))
         files = ' to '.join(str(k(one['files'] for one in found)) for k in (min, max))
         yield (
-            f'| {name} | {rss[0]:.2f} | {rss[-1]:.2f} | {slope(hours[there], rss)} '
+            f'| {name} | {held[0]:.2f} | {held[-1]:.2f} | {slope(hours[there], held)} '
             f'| {handles} | {files} |'
         )
 
 
-def latencies(frames: Iterable[FrameRecord]) -> dict[str, list[tuple[int, float]]]:
-    """Return {what: [(number of the frame, milliseconds)]} of all times in records."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    for number, frame in enumerate(frames):
+def latencies(frames: Iterable[FrameRecord]) -> dict[str, list[tuple[float, float]]]:
+    """Return {what: [(hours by the stamp, milliseconds)]} of all times in records."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for frame in frames:
+        hours = parse_stamp(frame.stamp) / NANO / 3600
         timing = frame.timing
         told = {'frame open': timing.open_seconds}
         for name, entry in (
@@ -333,25 +379,36 @@ def latencies(frames: Iterable[FrameRecord]) -> dict[str, list[tuple[int, float]
             told |= {f'{name} {model}': seconds for model, seconds in entry.items()}
         for what, seconds in told.items():
             if seconds is not None:
-                found.setdefault(what, []).append((number, 1e3 * seconds))
+                found.setdefault(what, []).append((hours, 1e3 * seconds))
     return found
 
 
-def latency_rows(folder: Path, samples: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line of the table of each kind of time."""
+def measured_times(folder: Path, samples: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return {what: (hours, milliseconds)}, (2, N), of the frames that were measured."""
     records = read_records(folder / 'run' / RECORDS)
     found = latencies(record for record in records if isinstance(record, FrameRecord))
-    first, last = samples[0]['frames'], samples[-1]['frames']
-    at, load = [entry['frames'] for entry in samples], others_of(samples)
-    for what, pairs in sorted(found.items()):
-        all_of = np.array(pairs)
-        kept = all_of[(all_of[:, 0] >= first) & (all_of[:, 0] <= last)]
-        if len(kept) < 4 * BATCHES:
+    first, last = samples[0]['hours'], samples[-1]['hours']
+    # Stamps of a camera are those of the clock; the last frame closes as the last look is taken.
+    behind = max(hours for hours, _ in found['frame open']) - last
+    times = {what: np.array(pairs).T for what, pairs in found.items()}
+    for what, (hours, _) in times.items():
+        hours -= behind
+        times[what] = times[what][:, (hours >= first) & (hours <= last)]
+    return times
+
+
+def latency_rows(
+    times: dict[str, np.ndarray], samples: list[dict[str, Any]], load: np.ndarray
+) -> Iterator[str]:
+    """Yield a line of the table of each kind of time."""
+    at = [entry['hours'] for entry in samples]
+    for what, (hours, values) in sorted(times.items()):
+        if len(values) < 4 * BATCHES:
             continue
-        hours, values = kept[:, 0] / HOUR, kept[:, 1]
-        beside = np.interp(kept[:, 0], at, load)
+        beside = np.interp(hours, at, load)
+        middle, most = np.percentile(values, (50, 95))
         yield (
-            f'| {what} | {np.median(values):.1f} | {np.percentile(values, 95):.1f} '
+            f'| {what} | {len(values)} | {middle:.1f} | {most:.1f} '
             f'| {slope(hours, values)} | {slope(hours, values, beside)} |'
         )
 
@@ -362,15 +419,18 @@ def section(kind: str) -> Iterator[str]:
     told = json.loads((folder / 'told.json').read_text())
     samples = read_samples(folder)
     first, last = samples[0], samples[-1]
-    frames = last['frames'] - first['frames']
+    times = measured_times(folder, samples)
+    frames = times['frame open'].shape[1]
     rate = frames / (last['time'] - first['time'])
     load = others_of(samples)
+    records = read_records(folder / 'run' / RECORDS)
+    whole = sum(isinstance(record, FrameRecord) for record in records)
     low, high = np.percentile(load, (5, 95))
     yield (
-        f'{last["frames"]} frames; measured over the last {frames} of them, which took '
+        f'{whole} frames; measured over the last {frames} of them, which took '
         f'{last["time"] - first["time"]:.0f} s ({rate:.1f} frames/s), on {told["machine"]}, of '
         f'which others used {load.mean():.2f} on average (5 % to 95 %: {low:.2f} to {high:.2f}). '
-        f'The report of all {last["frames"]} frames was made in '
+        f'The report of all {whole} frames was made in '
         f'{told["report_seconds"]:.1f} s.'
     )
     yield ''
@@ -378,9 +438,14 @@ def section(kind: str) -> Iterator[str]:
     yield '|---|---|---|---|---|---|'
     yield from memory_rows(samples)
     yield ''
-    yield '| time | median, ms | 95 % | ms an hour [95 %] | beside the load of others |'
-    yield '|---|---|---|---|---|'
-    yield from latency_rows(folder, samples)
+    yield '| time | frames | median, ms | 95 % | ms an hour [95 %] | beside the load of others |'
+    yield '|---|---|---|---|---|---|'
+    yield from latency_rows(times, samples, load)
+    if kind == 'accelerated':
+        yield ''
+        yield '| process | CPU, ms a frame | % of all | % points an hour [95 %] |'
+        yield '|---|---|---|---|'
+        yield from cpu_rows(samples)
 
 
 def write() -> int:

@@ -21,7 +21,7 @@ paired differences to the ask that is told nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -164,7 +164,12 @@ def groups(counts: Counts) -> dict[str, np.ndarray]:
     return {str(name): chosen for name, chosen in found.items()}
 
 
-def rates(counts: Counts, plain: str) -> pd.DataFrame:
+def rates(
+    counts: Counts,
+    plain: str,
+    measures: Sequence[str] = MEASURES,
+    grouped: Callable[[Counts], Mapping[str, np.ndarray]] = groups,
+) -> pd.DataFrame:
     """
     Return every measure of every ask, a row for each group of conditions.
 
@@ -172,10 +177,10 @@ def rates(counts: Counts, plain: str) -> pd.DataFrame:
     ask `plain` over frames on which both have a denominator.
     """
     rows = []
-    for group, chosen in groups(counts).items():
+    for group, chosen in grouped(counts).items():
         for ask, own in counts.asks.items():
             here = chosen[own.frames]
-            for place, measure in enumerate(MEASURES):
+            for place, measure in enumerate(measures):
                 over, under = own.over[here, place], own.under[here, place]
                 scenes = counts.scenes[own.frames[here]]
                 found = _rate(scenes, over, under)

@@ -390,10 +390,20 @@ def draw(out: Path, chosen: Mapping[str, Any]) -> Path:
     from vlm_misalign_ros.core.world import generate
 
     frames, seed, split = chosen['frames'], chosen['seed'], chosen['split']
-    scenes = out / '.results' / f'scenes-{split}-{frames}-{seed}-{drawn_by()}'
+    length, eventful = chosen.get('sequence_length', 1), chosen.get('eventful', False)
+    drives = f'-{length}{"-eventful" * eventful}' if length > 1 else ''
+    scenes = out / '.results' / f'scenes-{split}-{frames}-{seed}-{drawn_by()}{drives}'
     if not (scenes / 'done').exists():
         with tqdm(total=frames, unit='frame', desc='scenes') as bar:
-            generate(scenes, frames, seed, split=split, progress=lambda *_: bar.update(1))
+            generate(
+                scenes,
+                frames,
+                seed,
+                split=split,
+                sequence_length=length,
+                progress=lambda *_: bar.update(1),
+                eventful=eventful,
+            )
         (scenes / 'done').touch()
     return scenes
 

@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from endurance import CLI, Lines
+from endurance import CLI, Frames
 
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.world import generate
@@ -140,11 +140,11 @@ def run(folder: Path, name: str, apart: bool) -> float:
 
 def watched(process: subprocess.Popen[bytes], path: Path) -> float:
     """Wait for the end of a run; return frames a second, from its first frame to its last."""
-    lines = Lines(path)
+    counted = Frames(path)
     first = last = time.monotonic()
     before = frames = 0
     while process.poll() is None:
-        now, found = time.monotonic(), max(lines.look() - 1, 0)
+        now, found = time.monotonic(), counted.look()
         if found and not frames:
             first, before = now, found
         if found > frames:
@@ -159,6 +159,8 @@ def main() -> int:
     parser.add_argument('--scenes', type=int, default=24)
     parser.add_argument('--width', type=int, default=512)
     arguments = parser.parse_args()
+    # What is ended from outside tidies up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as text, cable():
         folder = Path(text)
         made = configuration(folder, arguments.scenes, arguments.width)

@@ -200,13 +200,14 @@ class Simulator:
     """
     Sends drives through `street`, a list of frames, from a ROS context of its own.
 
-    Each begins when `listeners` subscribe to every topic of pictures and maps, as what
-    follows a restart does: what is sent before is lost, as with any simulator, and could not be
-    accounted for.
+    Each begins when `listeners` (one number, or one by topic) subscribe to every topic of pictures
+    and maps, as what follows a restart does: what is sent before is lost, as with any simulator,
+    and could not be accounted for. `before` is called with each event ahead of it, and may wait.
     """
 
-    def __init__(self, drive, street, listeners=1):
+    def __init__(self, drive, street, listeners=1, before=None):
         self.drive, self.street, self.listeners = drive, street, listeners
+        self.before = before
         self.account = Account()
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
@@ -227,10 +228,14 @@ class Simulator:
 
     def _met(self):
         return all(
-            publisher.get_subscription_count() >= self.listeners
+            publisher.get_subscription_count() >= self._needed(topic)
             for (_, topic), publisher in self._publishers.items()
             if topic in (*MAPS, topics.CAMERA_IMAGE)
         )
+
+    def _needed(self, topic):
+        few = self.listeners
+        return few if isinstance(few, int) else few.get(topic, 1)
 
     def _meet(self):
         end = time.monotonic() + 60.0
@@ -244,6 +249,8 @@ class Simulator:
         begun = time.monotonic()
         for event in plan(drive or self.drive):
             time.sleep(max(begun + event.due - time.monotonic(), 0.0))
+            if self.before is not None:
+                self.before(event)
             if not event.topic:
                 begun += self._restart()
                 continue

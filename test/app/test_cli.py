@@ -114,7 +114,7 @@ def test_the_lists_are_those_of_the_tables(capsys):
     assert names('corruptions') == list(CORRUPTIONS.names())
     assert names('rates') == [row.name for row in RATES]
     assert {'miniature:clip', 'transformers:NAME_OR_DIRECTORY'} <= set(names('models'))
-    assert names('configs') == ['demo', 'evaluate', 'grounded', 'live', 'served']
+    assert names('configs') == ['demo', 'evaluate', 'grounded', 'live', 'served', 'temporal']
     assert 'monitor.stopping_distance' in names('parameters')
 
 

@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.records.store import read_records
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(shutil.which('ros2') is None, reason='no ros2 command here'),
 ]
 
@@ -82,8 +82,10 @@ class Run:
                 self._processes.append(
                     subprocess.Popen(words, env=environment, stdout=out, stderr=out)
                 )
-        # Nobody is listened to by what is told before it is there.
-        wait_until(lambda: any(frame.models['clip'].scored for frame in self.frames()), 150)
+
+    def meet(self):
+        """Wait for the first frame that the model has answered."""
+        wait_until(lambda: any(frame.models['clip'].scored for frame in self.frames()), 240)
 
     def frames(self):
         """Return the records of frames so far."""
@@ -125,9 +127,12 @@ def run(checkpoints, scenes, tmp_path_factory):
         )
     )
     found = Run(config, scenes, folder)
-    yield found
-    found.clear()
-    ros2('daemon', 'stop')
+    try:
+        found.meet()
+        yield found
+    finally:
+        found.clear()
+        ros2('daemon', 'stop')
 
 
 def test_nodes_and_topics_are_listed_under_their_names_and_types(run):
@@ -163,14 +168,14 @@ def test_an_echoed_answer_has_the_stamp_of_its_picture(run):
 
 
 def test_echoed_diagnostics_have_a_status_for_each_topic_and_model(run):
-    of_monitor = "any(status.name == '/monitor: join' for status in m.status)"
+    of_monitor = "any(status.name == 'monitor: join' for status in m.status)"
     told = echoed('/diagnostics', '--filter', of_monitor)['status']
     found = {status['name']: status for status in told}
-    assert int(pairs(found['/monitor: join'])['closed']) > 0
-    named = {name.removeprefix('/monitor: ') for name in found}
+    assert int(pairs(found['monitor: join'])['closed']) > 0
+    named = {name.removeprefix('monitor: ') for name in found}
     models = {'clip coverage', 'segmentation coverage'}
     assert models | {'/ground_truth/labels', '/vlm/clip/description'} <= named
-    assert pairs(found['/monitor: /ground_truth/labels'])['alive'] == '1'
+    assert pairs(found['monitor: /ground_truth/labels'])['alive'] == '1'
 
 
 def test_a_picture_is_echoed_without_its_pixels(run):

@@ -40,7 +40,8 @@ from vlm_misalign_ros.wire.environment import child_environment
 STARTING = 'vlm_misalign_ros.nodes.starting'
 POLL = 0.1
 GRACE = 60.0
-"""Seconds the monitor may take to write its results."""
+"""Seconds the monitor may take to write its results, and one more for each FRAMES_A_SECOND."""
+FRAMES_A_SECOND = 200
 STOP = 8.0
 """Seconds a node may take to end before it is killed."""
 TAIL = 15
@@ -184,7 +185,7 @@ class Runner:
         """Ask for the results; a second Ctrl-C does without."""
         last.signal(signal.SIGINT)
         asked = max(1, len(self._interrupts))
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + GRACE + records.read()[1] / FRAMES_A_SECOND
         while not last.wait(POLL) and time.monotonic() < end:
             condition, count = records.read()
             terminal.update(count, condition)

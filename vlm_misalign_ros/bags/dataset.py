@@ -36,7 +36,7 @@ from vlm_misalign_ros.bags.places import Places
 from vlm_misalign_ros.bags.reading import Raw, open_bag
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import CAMERA, DEPTH, INSTANCES, LABELS, SOURCE_IMAGE
-from vlm_misalign_ros.core.evaluation.session import JUMP_BACK
+from vlm_misalign_ros.core.evaluation.stretches import JUMP_BACK
 from vlm_misalign_ros.core.settings.replaying import ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Camera, Frame, NoCamera

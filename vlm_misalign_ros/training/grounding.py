@@ -26,7 +26,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -175,33 +175,42 @@ def _pixels(maps: TruthMaps) -> dict[str, int]:
 
 
 @cache
-def _models() -> tuple[Any, Any]:
-    """Return perception, and the tower (picture to feature map); once in a process."""
+def open_tower() -> Any:
+    """Return the vision tower of the model that it starts from; once in a process."""
     from transformers import AutoModelForImageTextToText
 
     torch.set_num_threads(1)
     whole: Any = AutoModelForImageTextToText.from_pretrained(
         str(parse(START).directory), local_files_only=True
     )
-    return (
-        load_segmentation(PERCEPTION, input_height=384, threads=1, device='cpu'),
-        whole.model.vision_tower.timm_model.float().eval(),
-    )
+    return whole.model.vision_tower.timm_model.float().eval()
 
 
 @torch.no_grad()
+def seen_by(tower: Any, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what a tower sees, float16 (N, cells, channels), of BGR uint8 (H, W, 3) each."""
+    small = [cv2.resize(entry, SMALL[::-1], interpolation=cv2.INTER_AREA) for entry in pictures]
+    seen = tower.forward_features(torch.from_numpy(normalised(np.stack(small), *HALF)))
+    found: np.ndarray = seen.flatten(2).transpose(1, 2).numpy().astype(np.float16)
+    return found
+
+
+@cache
+def _perception() -> Any:
+    return load_segmentation(PERCEPTION, input_height=384, threads=1, device='cpu')
+
+
 def _of_one(seed: int, index: int) -> tuple[np.ndarray, list[dict[str, dict[str, str]]]]:
     """Return what is kept of one street: features (VARIANTS, cells, channels), and words."""
-    perception, tower = _models()
+    tower, perception = open_tower(), _perception()
     frame = render_scene(seed, index, RENDERED[1], RENDERED[0], cities=SPLITS['train'])
     rng = np.random.default_rng((seed, index))
     pictures: list[tuple[np.ndarray, np.ndarray | None]] = [
         (photometric(frame.image, rng, 0.6), None),
         worse_camera(photometric(frame.image, rng, 0.6), rng),
     ]
-    small, kept = [], []
+    kept = []
     for picture, visible in pictures:
-        small.append(cv2.resize(picture, SMALL[::-1], interpolation=cv2.INTER_AREA))
         mask = perception.segment(picture)
         maps = replace(TruthMaps.of(frame), visible=visible)
         scene = scene_left(read_truth(maps, frame.camera, TruthSettings()), maps)
@@ -210,10 +219,13 @@ def _of_one(seed: int, index: int) -> tuple[np.ndarray, list[dict[str, dict[str,
             'image+objects+uncertainty': findings.in_words(mask, uncertainty=True, pictured=True),
             'objects': findings.in_words(mask, uncertainty=False, pictured=False),
         }
-        answers = {'default': narrate(scene), 'json': as_json(scene), 'safety': yes_or_no(scene)}
-        kept.append({'told': told, 'answers': answers})
-    seen = tower.forward_features(torch.from_numpy(normalised(np.stack(small), *HALF)))
-    return seen.flatten(2).transpose(1, 2).numpy().astype(np.float16), kept
+        kept.append({'told': told, 'answers': answers_of(scene)})
+    return seen_by(tower, [picture for picture, _ in pictures]), kept
+
+
+def answers_of(scene: Scene) -> dict[str, str]:
+    """Return what is to be answered about a scene, by prompt."""
+    return {'default': narrate(scene), 'json': as_json(scene), 'safety': yes_or_no(scene)}
 
 
 def _fill(job: tuple[Path, int, int, int]) -> int:

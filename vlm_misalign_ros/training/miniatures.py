@@ -27,10 +27,17 @@ from vlm_misalign_ros.training import (
     generative,
     grounded,
     segmentation,
+    temporal,
     towers,
 )
 
-MINIATURES: tuple[str, ...] = ('segformer', *contrastive.KINDS, *generative.TOWERS, grounded.NAME)
+MINIATURES: tuple[str, ...] = (
+    'segformer',
+    *contrastive.KINDS,
+    *generative.TOWERS,
+    grounded.NAME,
+    temporal.NAME,
+)
 """Names of the models that are trained and shipped."""
 
 
@@ -61,6 +68,8 @@ def train(
     elif name == grounded.NAME:
         parts = [recipe.part(share) for recipe in grounded.RECIPES]
         grounded.train(place, work, seed, parts, threads, share)
+    elif name == temporal.NAME:
+        temporal.train(place, work, seed, temporal.RECIPE.part(share), threads, share)
     else:
         kind = (
             contrastive.KINDS[name].tower if name in contrastive.KINDS else generative.TOWERS[name]

@@ -105,7 +105,7 @@ def test_the_window_is_by_header_time_and_empty_after_a_jump():
     assert (values['asked'], values['compared'], values['self_added/numerator']) == ('4', '2', '0')
     assert values['self_flip_to_safe/numerator'] == values['self_flip_to_unsafe/numerator'] == '1'
     assert of(ledger, 'rolling', SEGMENTATION)['self_miou/metric_value'] == '0.0'
-    ledger.restart()
+    ledger.restart(1)
     assert of(ledger, 'rolling')['asked'] == '0' and of(ledger, 'total')['asked'] == '5'
     assert of(ledger, 'rolling', SEGMENTATION)['self_miou/metric_value'] == 'nan'
 

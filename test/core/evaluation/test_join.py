@@ -79,13 +79,36 @@ def test_the_oldest_frame_is_closed_when_too_many_are_open():
     assert (closed.stamp, closed.reason) == (1, 'overflow')
 
 
-def test_after_a_reset_old_stamps_are_new_frames():
+def test_a_join_that_follows_another_counts_on_and_knows_none_of_its_frames():
+    join, after = make(), make()
+    join.add(1, 'image', None, 0.0)
+    after.follow(join)
+    assert after.add(1, 'image', None, 0.0) == ([], False)
+    assert [frame.stamp for frame in after.flush()] == [1] == [f.stamp for f in join.flush()]
+    assert join.counters == after.counters == {'received': 2, 'end': 2}
+
+
+def test_a_frame_that_is_taken_over_goes_on_with_what_it_had():
+    join, after = make(), make()
+    after.follow(join)
+    join.add(1, 'labels', 'kept', 0.0)
+    assert join.holds_no(1, ['image']) and not join.holds_no(1, ['labels'])
+    assert not join.holds_no(2, ['image'])
+    after.take_over(1, join, 0.0)
+    assert join.flush() == [] and after.counters['received'] == 1
+    (closed,) = after.flush()
+    assert closed.parts == {'labels': 'kept'}
+
+
+def test_a_frame_lacks_what_it_has_not_and_once_it_is_closed_what_it_needed():
     join = make()
     join.add(1, 'image', None, 0.0)
-    (closed,) = join.reset()
-    assert closed.reason == 'reset'
-    assert join.add(1, 'image', None, 0.0) == ([], False)
-    assert [frame.stamp for frame in join.flush()] == [1]
+    assert join.lacks(1, 'labels') and not join.lacks(1, 'image') and not join.lacks(2, 'image')
+    join.flush()
+    missing = [name for name in NEEDED if name != 'image']
+    assert all(join.lacks(1, name) for name in missing) and not join.lacks(1, 'surplus')
+    join.add(1, missing[0], None, 0.0)
+    assert not join.lacks(1, missing[0])
 
 
 @given(st.permutations([(s, p) for s in range(6) for p in NEEDED]))

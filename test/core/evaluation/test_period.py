@@ -77,7 +77,7 @@ def test_a_long_run_is_counted_in_blocks_with_bounded_memory():
     for number in range(count):
         if number % 1000 != 500:
             lost.add(number * 33 * MS)
-    assert len(lost._stamps) <= 2 * Lost.BLOCK
+    assert len(lost._stretch.stamps) <= 2 * Lost.BLOCK
     assert lost.told() == (pytest.approx(0.033), len(range(500, count, 1000)))
 
 

@@ -318,10 +318,15 @@ def test_a_stamp_ten_seconds_older_than_the_newest_is_no_jump():
 def test_a_stamp_more_than_ten_seconds_older_is_a_jump_and_everything_starts_again():
     run, closed = looped(20 * SECOND, 10 * SECOND)
     assert run.session.counters['time_jumps'] == 1 and len(run.log) == 1
-    # What was open is closed, the windows are empty, the totals stay.
-    assert reasons(closed) == ['reset', 'complete']
-    assert [frame.stamp for frame in closed] == [20 * SECOND + 1, 10 * SECOND]
+    # The windows are empty, the totals stay; what is open waits for what still comes of it.
+    assert reasons(closed) == ['complete'] and closed[0].stamp == 10 * SECOND
     assert run.sums('rolling') == (1, 1) and run.sums('total') == (2, 2)
+    (old,) = run.session.expire(1.0)
+    assert (old.stamp, old.record.epoch) == (20 * SECOND + 1, 0)
+    assert old.record.closed.value == 'deadline' and run.accounting() == {
+        'scored': 2,
+        'missing': 1,
+    }
     # The stamps of the past are frames again.
     assert reasons(run.frame(20 * SECOND)) == ['complete']
     assert run.sums('rolling') == (2, 2) and run.session.counters['time_jumps'] == 1

@@ -14,6 +14,7 @@
 
 """Stamps of the first second, truth without a picture, time that jumps, what is not asked for."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -261,20 +262,26 @@ def test_an_answer_that_is_very_late_is_no_jump_in_time():
     assert run.states() == {'scored': 1, 'late': 1}
 
 
-def test_what_comes_from_before_a_jump_belongs_before_it(tmp_path):
+@pytest.mark.parametrize('now, state', [(0.5, 'scored'), (1.5, 'late')])
+def test_what_comes_from_before_a_jump_belongs_before_it(tmp_path, now, state):
     run = Run(tmp_path)
     run.frame(100 * SECOND)
     run.truth(101 * SECOND)
     run.frame(1 * SECOND)
-    assert run.states() == {'scored': 2, 'missing': 1}
-    run.add(101 * SECOND, 'vlm:m', ANSWER)
-    run.add(101 * SECOND, 'labels', LABELS)
-    assert run.states() == {'scored': 2, 'late': 1} and run.session.closed == 3
+    assert run.states() == {'scored': 2}
+    run.session.expire(now)
+    run.add(101 * SECOND, 'vlm:m', ANSWER, now)
+    run.add(101 * SECOND, 'labels', LABELS, now)
+    assert run.session.closed == 3 and run.session.counters['before_jump'] == 1
     # Neither was a jump forward: what follows is no jump back.
-    run.frame(2 * SECOND)
-    assert run.session.counters['time_jumps'] == 1 and run.states() == {'scored': 3, 'late': 1}
-    late = [record for record in run.records() if isinstance(record, LateRecord)]
-    assert late == [LateRecord('101.000000000', 'vlm:m', 0)]
+    run.frame(2 * SECOND, now)
+    assert run.session.counters['time_jumps'] == 1
+    assert Counter(run.states()) == Counter({'scored': 3}) + Counter([state])
+    records = run.records()
+    late = [record for record in records if isinstance(record, LateRecord)]
+    assert late == [LateRecord('101.000000000', 'vlm:m', 0)] * (state == 'late')
+    found = {r.stamp: r.epoch for r in records if isinstance(r, FrameRecord)}
+    assert found['101.000000000'] == 0 and found['2.000000000'] == 1
 
 
 def test_a_recording_with_a_gap_that_is_looped_counts_every_picture_of_each_loop(tmp_path):

@@ -15,12 +15,11 @@
 """A scripted drive, from its text to the tables of time: what was worked out by hand is found."""
 
 import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scripted import BY_HAND, FRAMES, RATE, during, holds_what_is_by_hand, write_scenario
 
 from maps import ID, plain
 from vlm_misalign_ros.core.corruptions import degrade
@@ -39,41 +38,14 @@ from vlm_misalign_ros.core.types import (
     Source,
 )
 
-TEXT = (Path(__file__).resolve().parents[2] / 'data' / 'scripted_drive.txt').read_text()
-LINE = re.compile(r'([\d.]+)\s+([\d.]+)\s+(\w+) ?(.*)')
-RATE, BEGIN = 10, 5 * 10**9
-
-
-def scripted(what):
-    """Return (from, to, text) of the lines of the script that tell of something, in tenths."""
-    lines = (LINE.fullmatch(line) for line in TEXT.splitlines())
-    return [
-        (round(float(line[1]) * RATE), round(float(line[2]) * RATE), line[4])
-        for line in lines
-        if line and line[3] == what
-    ]
-
-
-def by_hand(what):
-    """Return the numbers that were worked out by hand."""
-    (line,) = (line for line in TEXT.splitlines() if line.startswith(f'{what} '))
-    return [float(word) for word in line.removeprefix(what).split()]
-
-
-def during(spans, tenth):
-    return [text for begin, end, text in spans if begin <= tenth < end]
+BEGIN = 5 * 10**9
 
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     """Play the script through degradation, join, evaluation and report; return the run folder."""
     folder = tmp_path_factory.mktemp('scripted')
-    meets = scripted('meets')
-    scenario = folder / 'scenario.yaml'
-    scenario.write_text(
-        json.dumps([{'condition': text, 'seconds': (e - b) / RATE} for b, e, text in meets])
-    )
-    playing = Playing(load_scenario(scenario))
+    playing = Playing(load_scenario(write_scenario(folder / 'scenario.yaml')))
     session = Session(
         MonitorParameters(
             models=('m',),
@@ -89,22 +61,21 @@ def run(tmp_path_factory):
     clear = plain()
     blocked = clear.copy()
     blocked[18:26, 28:36] = ID['person']
-    total = meets[-1][1]
-    for tenth in range(total):
+    for tenth in range(FRAMES):
         stamp = BEGIN + tenth * 10**9 // RATE
         key = f'drive_000000_{tenth:06d}'
         source = Source(
-            'd', 'drive_000000', key, tenth, total, 0, Condition(), protocol=Protocol.LABELLED
+            'd', 'drive_000000', key, tenth, FRAMES, 0, Condition(), protocol=Protocol.LABELLED
         )
         source = played(source, stamp, playing)
-        labels = blocked if during(scripted('hazard'), tenth) else clear
-        (said,) = during(scripted('says'), tenth)
+        labels = blocked if during('hazard', tenth) else clear
+        (said,) = during('says', tenth)
         session.add(stamp, 'source', (source, None), 0.0)
         done = degrade(picture, source.condition, 0, source.draw)
         session.add(stamp, 'condition', done.applied, 0.0)
         session.add(stamp, 'labels', labels, 0.0)
         if said != 'nothing':
-            mentions = dict.fromkeys(during(scripted('names'), tenth), Mention.ASSERTED)
+            mentions = dict.fromkeys(during('names', tenth), Mention.ASSERTED)
             answer = Description('m', Kind.GENERATIVE, 'x', mentions, judgement=Judgement(said))
             session.add(stamp, 'vlm:m', answer, 0.0)
         else:
@@ -121,36 +92,17 @@ def figures(run):
 
 def test_every_frame_meets_what_the_script_says(run):
     table = pd.read_parquet(run / 'records.parquet')
-    meets = [during(scripted('meets'), tenth)[0].replace(' ', '') for tenth in range(140)]
+    meets = [during('meets', tenth)[0].replace(' ', '') for tenth in range(FRAMES)]
     composed = table.corruption.str.contains('+', regex=False)
     assert table.corruption.where(composed, 'clean').tolist() == meets
     assert (table.hazard == 'HAZARD').tolist() == [
-        bool(during(scripted('hazard'), tenth)) for tenth in range(140)
+        bool(during('hazard', tenth)) for tenth in range(FRAMES)
     ]
 
 
-def test_the_delays_of_detection_are_those_by_hand(figures):
-    found = figures['time_to_hazard']
-    assert (found['durations'], found['ended']) == (2, 2)
-    # Of two, the first is the median, and the other the longest.
-    assert [found['value'], found['longest']] == pytest.approx(by_hand('detected'))
-
-
-def test_the_lag_of_recovery_is_that_by_hand(figures):
-    found = figures['recovery_judgement']
-    assert (found['durations'], found['ended']) == (1, 1)
-    assert [found['value']] == pytest.approx(by_hand('recovered'))
-
-
-def test_what_was_made_up_lasted_as_long_as_by_hand(figures):
-    found, again = figures['hallucination_run'], figures['hallucination_persistence']
-    assert [found['value']] == pytest.approx(by_hand('made up for'))
-    assert [again['numerator'], again['denominator']] == by_hand('made up again')
-
-
-def test_the_flicker_is_that_by_hand(figures):
-    found = figures['judgement_flicker']
-    assert [found['numerator'], found['denominator']] == by_hand('flickered')
+@pytest.mark.parametrize('figure', BY_HAND)
+def test_the_tool_finds_what_was_worked_out_by_hand(figures, figure):
+    holds_what_is_by_hand(figures, figure)
 
 
 def test_one_drive_tells_nothing_of_others(figures):

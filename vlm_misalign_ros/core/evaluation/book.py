@@ -56,6 +56,7 @@ class Book:
         self.cameras = Cameras()
         self._beside = Beside()
         self._lost = Lost()
+        self._epoch = 0
         self._pictures: WorstPictures | None = None
         if parameters.run_folder and parameters.pictures:
             folder = Path(parameters.run_folder) / 'pictures'
@@ -73,7 +74,7 @@ class Book:
         found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
         record = found.record
         self.ledger.enter(epoch, joined.stamp, found)
-        self._lost.add(joined.stamp)
+        self._lost.add(joined.stamp, former=epoch < self._epoch)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
         self._journal.write(record)
@@ -95,7 +96,7 @@ class Book:
         """Take up a frame that is written down already."""
         found, stamp = evaluated(record), parse_stamp(record.stamp)
         self.ledger.enter(record.epoch, stamp, found)
-        self._lost.add(stamp)
+        self._lost.add(stamp, former=record.epoch < self._epoch)
         if self._pictures is not None:
             self._pictures.restore(found.badness, stamp)
 
@@ -106,10 +107,11 @@ class Book:
             self._pictures.forget(twice.stamp)
 
     def restart(self, epoch: int) -> None:
-        """Begin another stretch: time has jumped."""
-        self.ledger.restart()
+        """Begin another stretch: time has jumped. Frames of the former one may still close."""
+        self._epoch = epoch
+        self.ledger.restart(epoch)
         self._lost.restart()
-        self.cameras.restart(epoch)
+        self.cameras.restart(epoch - 1)
 
     def account(self, join: Mapping[str, int]) -> AccountingRecord:
         """Return the last line: what became of everything; `join` has the counts of the parts."""

@@ -127,13 +127,20 @@ class Disagreement:
         """Return the models, and the segmentation, that were asked about a clean picture."""
         return tuple(self._totals)
 
-    def add(self, stamp: int, found: Compared) -> None:
-        """Take up a closed frame."""
+    def add(self, stamp: int, found: Compared, windowed: bool = True) -> None:
+        """Take up a closed frame; not `windowed` is one from before time jumped."""
         for name, counts in found.counts.items():
-            self._add(stamp, name, counts, found.mask if name == SEGMENTATION else None, found)
+            mask = found.mask if name == SEGMENTATION else None
+            self._add(stamp, name, counts, mask, found, windowed)
 
     def _add(
-        self, stamp: int, name: str, counts: SelfCounts, mask: np.ndarray | None, of: Compared
+        self,
+        stamp: int,
+        name: str,
+        counts: SelfCounts,
+        mask: np.ndarray | None,
+        of: Compared,
+        windowed: bool,
     ) -> None:
         self.frames[name] += counts.compared
         if name not in self._totals:
@@ -142,18 +149,19 @@ class Disagreement:
         if not of.summed:
             return
         self._totals[name] += counts
-        self._rolling[name].add(stamp, counts, mask)
+        if windowed:
+            self._rolling[name].add(stamp, counts, mask)
         if mask is not None:
             self._mask += mask
 
-    def take_back(self, stamp: int, found: Compared, name: str) -> None:
+    def take_back(self, stamp: int, found: Compared, name: str, windowed: bool = True) -> None:
         """Take out what a frame said of `name`: its answer turned out to be doubled."""
         former = found.counts.get(name)
         if former is None or not former.compared:
             return
         found.counts[name] = now = SelfCounts(asked=1, untrusted=1)
         mask = found.mask if name == SEGMENTATION else None
-        self._add(stamp, name, now - former, None if mask is None else -mask, found)
+        self._add(stamp, name, now - former, None if mask is None else -mask, found, windowed)
 
     def restart(self) -> None:
         """Empty the windows: time has jumped."""

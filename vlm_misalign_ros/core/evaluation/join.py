@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The join on the stamp: exact, bounded, resettable, aware of lateness; it counts what never came.
+The join on the stamp: exact, bounded, aware of lateness; it counts what never came.
 
 Each stamp collects named parts. A frame closes when it has every part it needs, or at its
 deadline with what it lacks. A part that many frames in a row had to be closed without is no
@@ -241,6 +241,27 @@ class StampJoin:
         self._open[stamp] = _Open(parts, now, heard)
         return self._close_complete(stamp)
 
+    def follow(self, other: StampJoin) -> None:
+        """Count on where another join does, and wait for nobody who is absent there."""
+        self.counters = other.counters
+        self._absent = other._absent
+
+    def lacks(self, stamp: int, name: str) -> bool:
+        """Return whether a frame of this stamp is known to which a part never came."""
+        if stamp in self._open:
+            return name not in self._open[stamp].parts
+        past = self._closed.get(stamp)
+        return past is not None and name in past.missing and name not in past.heard.contents
+
+    def holds_no(self, stamp: int, names: Iterable[str]) -> bool:
+        """Return whether a frame of this stamp is open without any of the parts `names`."""
+        return stamp in self._open and not self._open[stamp].parts.keys() & set(names)
+
+    def take_over(self, stamp: int, other: StampJoin, now: float) -> None:
+        """Have a frame of another join, whose counters are the same, go on in this one."""
+        parts, heard = other.take(stamp)
+        self._open[stamp] = _Open(parts, now, heard)
+
     def restore(self, stamp: int, missing: Iterable[str]) -> None:
         """Take up that a frame was closed by another join, without what is `missing`."""
         self._closed[stamp] = _Closed(tuple(missing), True, Heard())
@@ -302,10 +323,3 @@ class StampJoin:
     def flush(self, reason: Closing = Closing.END) -> list[Joined]:
         """Close everything that is open."""
         return [self._close(stamp, reason) for stamp in list(self._open)]
-
-    def reset(self) -> list[Joined]:
-        """Close everything and forget the past: time has jumped."""
-        closed = self.flush(Closing.RESET)
-        self._closed.clear()
-        self._misses.clear()
-        return closed

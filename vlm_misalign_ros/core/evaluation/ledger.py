@@ -103,6 +103,8 @@ class Ledger:
         self.pictures = 0
         """Pictures that are in a state."""
         self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
+        self._epoch = 0
+        """The stretch of time that the windows are of."""
 
     def knows(self, epoch: int, stamp: int) -> bool:
         """Return whether a frame is among those kept."""
@@ -124,7 +126,7 @@ class Ledger:
             compared(record),
         )
         if entry.compared is not None:
-            self.disagreement.add(stamp, entry.compared)
+            self.disagreement.add(stamp, entry.compared, epoch == self._epoch)
         if entry.confusion is not None:
             self.known.add(record.segmentation.lacking)
         for name, status in statuses.items():
@@ -134,10 +136,10 @@ class Ledger:
                 for kind in KINDS
                 if name in getattr(record.timing, kind)
             }
-            self.pulses[name].enter(stamp, status.value, seconds)
+            self.pulses[name].enter(stamp, status.value, seconds, epoch == self._epoch)
         self.pictures += 1
         self._more(entry, record.pictures)
-        self._sum(stamp, entry.counts, entry.confusion)
+        self._sum(epoch, stamp, entry.counts, entry.confusion)
         self._entries[epoch, stamp] = entry
         while len(self._entries) > self.KEPT:
             self._entries.popitem(last=False)
@@ -151,21 +153,21 @@ class Ledger:
             self.pictures += more
             entry.pictures = pictures
 
-    def _sum(self, stamp: int, counts: dict[str, Counts], matrices: Matrices | None) -> None:
+    def _sum(
+        self, epoch: int, stamp: int, counts: dict[str, Counts], matrices: Matrices | None
+    ) -> None:
+        windowed = epoch == self._epoch
         for name, found in counts.items():
             self.totals[name] += found
-            self.rolling[name].add(stamp, found)
+            if windowed:
+                self.rolling[name].add(stamp, found)
         if matrices is not None:
             whole, visible = matrices
             self.confusion += whole
             self.visible += visible
-            self.rolling_confusion.add(stamp, Counts(), whole)
-            self.rolling_visible.add(stamp, Counts(), visible)
-
-    def lacks(self, epoch: int, stamp: int, part: str) -> bool:
-        """Return whether a frame is kept that was closed without `part`, and still lacks it."""
-        entry = self._entries.get((epoch, stamp))
-        return entry is not None and part in entry.missing
+            if windowed:
+                self.rolling_confusion.add(stamp, Counts(), whole)
+                self.rolling_visible.add(stamp, Counts(), visible)
 
     def late(self, epoch: int, stamp: int, part: str, passed: bool = False) -> None:
         """Take up that a part came, or that it was `passed` over, after its frame had closed."""
@@ -175,10 +177,11 @@ class Ledger:
         entry.missing.discard(part)
         name = model_of(part)
         if entry.statuses.get(name) is Status.MISSING:
-            self._move(entry, name, Status.DROPPED if passed else Status.LATE, stamp)
+            self._move(entry, name, Status.DROPPED if passed else Status.LATE, epoch, stamp)
 
-    def _move(self, entry: _Entry, name: str, status: Status, stamp: int) -> None:
-        self.pulses[name].move(stamp, status.value)
+    def _move(self, entry: _Entry, name: str, status: Status, epoch: int, stamp: int) -> None:
+        if epoch == self._epoch:
+            self.pulses[name].move(stamp, status.value)
         self.states[name][entry.statuses[name].value] -= 1
         self.states[name][status.value] += 1
         entry.statuses[name] = status
@@ -193,19 +196,21 @@ class Ledger:
         for name in concerned(twice.part, self._models):
             if name not in entry.statuses or entry.statuses[name] is Status.DOUBLED:
                 continue
-            self._move(entry, name, Status.DOUBLED, twice.stamp)
+            self._move(entry, name, Status.DOUBLED, epoch, twice.stamp)
             if entry.compared is not None:
-                self.disagreement.take_back(twice.stamp, entry.compared, name)
+                windowed = epoch == self._epoch
+                self.disagreement.take_back(twice.stamp, entry.compared, name, windowed)
             if name in entry.counts:
                 taken[name] = Counts() - entry.counts.pop(name)
             if name == SEGMENTATION and entry.confusion is not None:
                 whole, visible = entry.confusion
                 matrices, entry.confusion = (-whole, -visible), None
-        self._sum(twice.stamp, taken, matrices)
+        self._sum(epoch, twice.stamp, taken, matrices)
         self._more(entry, twice.pictures)
 
-    def restart(self) -> None:
-        """Empty the windows: time has jumped."""
+    def restart(self, epoch: int) -> None:
+        """Empty the windows, which are of `epoch` from now on: time has jumped."""
+        self._epoch = epoch
         for sums in (*self.rolling.values(), self.rolling_confusion, self.rolling_visible):
             sums.clear()
         self.disagreement.restart()

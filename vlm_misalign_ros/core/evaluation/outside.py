@@ -52,7 +52,9 @@ class Outside:
         """Open the lexicons and prompts; ConfigurationError where one will not do."""
         entries = read_outside(parameters.outside)
         rules = {outside_part(name): Rule.of(entry) for name, entry in entries.items()}
-        self._placer = Placer(rules, parameters.deadline, whole=parameters.lockstep)
+        self._rules = rules
+        self.placer = partial(Placer, rules, parameters.deadline, whole=parameters.lockstep)
+        """Returns what places answers among the pictures of one stretch of time."""
         self._readers = {
             vlm_part(name): OutsideReader(name, entry.prompt, entry.text, entry.lexicon)
             for name, entry in entries.items()
@@ -62,17 +64,23 @@ class Outside:
         self._counters = counters
 
     def picture(
-        self, stamp: int, applied: Applied, arrival: int | None, now: float
+        self, placer: Placer, stamp: int, applied: Applied, arrival: int | None, now: float
     ) -> list[Settled]:
         """Take up the condition of a picture, which says whether there is one."""
-        if not self._placer.parts:
+        if not placer.parts:
             return []
         arrival = round(now * NANO) if arrival is None else arrival
-        return self._told(self._placer.picture(stamp, arrival, now, shown=applied.shown))
+        return self._told(placer, placer.picture(stamp, arrival, now, shown=applied.shown))
 
-    def answer(self, part: str, claim: Claim, now: float, publisher: str) -> list[Settled]:
+    def stamp_of(self, part: str, claim: Claim) -> int | None:
+        """Return the stamp of an answer; None where its rule does not go by it."""
+        return claim.stamp if self._rules[part].by(claim.stamp) == STAMP else None
+
+    def answer(
+        self, placer: Placer, part: str, claim: Claim, now: float, publisher: str
+    ) -> list[Settled]:
         """Take up an answer; RecordError for one without the time that its rule goes by."""
-        return self._told(self._placer.answer(part, claim, now, publisher))
+        return self._told(placer, placer.answer(part, claim, now, publisher))
 
     def claim(self, part: str, text: str, stamp: int | None, arrival: int) -> Claim:
         """Return the claim of an answer in words; it is read when it is known whose it is."""
@@ -83,18 +91,18 @@ class Outside:
         """Note why nothing that comes from a model can be taken."""
         self._journal.note(f'{name}: {error}')
 
-    def expire(self, now: float) -> list[Settled]:
+    def expire(self, placer: Placer, now: float) -> list[Settled]:
         """Settle what has waited long enough."""
-        return self._told(self._placer.expire(now))
+        return self._told(placer, placer.expire(now))
 
-    def flush(self, now: float) -> list[Settled]:
+    def flush(self, placer: Placer, now: float) -> list[Settled]:
         """Settle all that waits, and forget the past."""
-        return self._told(self._placer.flush(now))
+        return self._told(placer, placer.flush(now))
 
-    def _told(self, settled: list[Settled]) -> list[Settled]:
-        self._counters.update(self._placer.counters)
-        self._placer.counters.clear()
-        for part, text in self._placer.astray.items():
+    def _told(self, placer: Placer, settled: list[Settled]) -> list[Settled]:
+        self._counters.update(placer.counters)
+        placer.counters.clear()
+        for part, text in placer.astray.items():
             if self._journal.once(f'astray {part}', text):
                 self._journal.notes.append(text)
         return settled

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
@@ -48,6 +49,19 @@ def find_period(distances: np.ndarray) -> float | None:
     return period if regular >= REGULAR else None
 
 
+_Found = tuple[list[float], int, bool]
+"""Periods, lost pictures, and whether all was regular."""
+
+
+@dataclass
+class _Stretch:
+    """The stamps of a stretch of time without a jump."""
+
+    stamps: set[int] = field(default_factory=set)
+    last: int | None = None
+    """The last stamp that is evaluated and forgotten."""
+
+
 class Lost:
     """
     Estimates, from the stamps of pictures, how many never came.
@@ -60,43 +74,47 @@ class Lost:
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        self._stamps: set[int] = set()
-        self._last: int | None = None
+        self._stretch = _Stretch()
+        self._former = _Stretch()
         self._periods: list[float] = []
         self._lost = 0
         self._regular = True
 
-    def add(self, stamp: int) -> None:
-        """Take up the stamp of one picture, nanoseconds."""
-        self._stamps.add(stamp)
-        if len(self._stamps) >= 2 * self.BLOCK:
-            ordered = sorted(self._stamps)
-            self._take(ordered[: self.BLOCK])
-            self._stamps = set(ordered[self.BLOCK :])
+    def add(self, stamp: int, former: bool = False) -> None:
+        """Take up the stamp of one picture, nanoseconds; `former`: from before the last jump."""
+        stretch = self._former if former else self._stretch
+        stretch.stamps.add(stamp)
+        if len(stretch.stamps) >= 2 * self.BLOCK:
+            ordered = sorted(stretch.stamps)
+            self._take(stretch, ordered[: self.BLOCK])
+            stretch.stamps = set(ordered[self.BLOCK :])
 
     def restart(self) -> None:
         """Take what comes next as another stretch: time has jumped."""
-        self._take(sorted(self._stamps))
-        self._stamps, self._last = set(), None
+        self._take(self._former, sorted(self._former.stamps))
+        self._former, self._stretch = self._stretch, _Stretch()
 
-    def _take(self, ordered: list[int]) -> None:
-        self._periods, self._lost, self._regular = self._with(ordered)
-        self._last = ordered[-1] if ordered else self._last
+    def _take(self, stretch: _Stretch, ordered: list[int]) -> None:
+        before = self._periods, self._lost, self._regular
+        self._periods, self._lost, self._regular = self._with(before, stretch.last, ordered)
+        stretch.last = ordered[-1] if ordered else stretch.last
 
-    def _with(self, ordered: list[int]) -> tuple[list[float], int, bool]:
-        """Return periods, lost pictures and whether all was regular, with one stretch more."""
-        begin = [] if self._last is None else [self._last]
+    def _with(self, before: _Found, last: int | None, ordered: list[int]) -> _Found:
+        """Return what was found `before`, with one stretch more, which goes on from `last`."""
+        periods, lost, regular = before
+        begin = [] if last is None else [last]
         distances = np.diff(np.array([*begin, *ordered], np.int64)).astype(np.float64)
         period = find_period(distances)
         if period is None:
             # A stretch too short to tell is neither.
-            regular = self._regular and len(distances) < LEAST
-            return self._periods, self._lost, regular
+            return periods, lost, regular and len(distances) < LEAST
         steps = np.maximum(1, np.rint(distances / period))
-        periods = [*self._periods, period][-self.BLOCK :]
-        return periods, self._lost + int(np.sum(steps - 1)), self._regular
+        return [*periods, period][-self.BLOCK :], lost + int(np.sum(steps - 1)), regular
 
     def told(self) -> tuple[float, int] | None:
         """Return (period in seconds, pictures that never came); None where there is no period."""
-        periods, lost, regular = self._with(sorted(self._stamps))
+        found = self._periods, self._lost, self._regular
+        for stretch in (self._former, self._stretch):
+            found = self._with(found, stretch.last, sorted(stretch.stamps))
+        periods, lost, regular = found
         return (median(periods) / NANO, lost) if periods and regular else None

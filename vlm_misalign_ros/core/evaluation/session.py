@@ -49,14 +49,12 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
 from vlm_misalign_ros.core.evaluation.probes import Probes
 from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former, gap
+from vlm_misalign_ros.core.evaluation.stretches import Stretch, Stretches
 from vlm_misalign_ros.core.records.account import LateRecord
-from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord
+from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
-from vlm_misalign_ros.core.stamps import NANO, parse_stamp
+from vlm_misalign_ros.core.stamps import parse_stamp
 from vlm_misalign_ros.core.types import Camera, NoCamera, Passed
-
-JUMP_BACK = 10 * NANO
-"""A stamp so much older than the newest one means that time has jumped (a looped bag)."""
 
 
 class Session:
@@ -75,23 +73,7 @@ class Session:
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
-        # Live, nothing is waited for beyond its deadline, so nobody is given up either.
-        patience = parameters.patience if parameters.lockstep else 2**62
         self._wanted = Wanted.by(parameters, parameters.recorder)
-        self._join = StampJoin(
-            partial(needs, self._wanted),
-            parameters.deadline,
-            parameters.capacity,
-            patience,
-            content=content_of,
-            doubled=self._doubled,
-            pictured=is_pictured,
-        )
-        # Labels that a reference makes are an answer, and may come as late as one.
-        self._truth = () if parameters.reference else TRUTH
-        self._aligner = Aligner(parameters.slop, parameters.deadline / 2)
-        self._newest: int | None = None
-        self._epoch = 0
         self._given_up: set[str] = set()
         self.counters: Counter[str] = Counter()
         self.total = 0
@@ -105,14 +87,34 @@ class Session:
         )
         before = former(self.folder, run)
         self._journal = Journal(self.folder, log, publishers, before is not None)
-        self._probes = Probes(
-            partial(needs, self._wanted), self._join, self._doubled, self.counters, self._journal
-        )
         self._book = Book(parameters, self._journal, self.counters)
-        self.disagreement = self._book.ledger.disagreement
         self.outside = Outside(parameters, self._journal, self.counters)
+        self.disagreement = self._book.ledger.disagreement
+        # Labels that a reference makes are an answer, and may come as late as one.
+        told = PICTURES if parameters.reference else (*PICTURES, *TRUTH)
+        self._stretches = Stretches(self._stretch, told)
         if before is None or not self._restore(before):
             self._journal.write(run)
+        join = self._stretches.current.join
+        self._probes = Probes(
+            partial(needs, self._wanted), join, self._doubled, self.counters, self._journal
+        )
+
+    def _stretch(self, epoch: int) -> Stretch:
+        """Return a stretch of time in which nothing has come yet."""
+        chosen = self._chosen
+        join = StampJoin(
+            partial(needs, self._wanted),
+            chosen.deadline,
+            chosen.capacity,
+            # Live, nothing is waited for beyond its deadline, so nobody is given up either.
+            chosen.patience if chosen.lockstep else 2**62,
+            content=content_of,
+            doubled=partial(self._doubled, epoch=epoch),
+            pictured=is_pictured,
+        )
+        aligner = Aligner(chosen.slop, chosen.deadline / 2)
+        return Stretch(epoch, join, aligner, self.outside.placer())
 
     def _restore(self, before: Former) -> bool:
         """Go on with the records of a monitor that was cut off; return whether there are any."""
@@ -121,12 +123,10 @@ class Session:
             whole = True
             if isinstance(record, FrameRecord):
                 stamp = parse_stamp(record.stamp)
-                if record.epoch > self._epoch:
-                    self._epoch, self._newest = record.epoch, None
-                    self._join.reset()
+                if record.epoch > self._stretches.current.epoch:
+                    self._stretches.begin(record.epoch, 0.0)
                     self._book.restart(record.epoch)
-                self._newest = max(self._newest or 0, stamp)
-                self._join.restore(stamp, record.missing)
+                self._stretches.restore(record.epoch, stamp, record.missing)
                 self._book.restore(record)
                 frames += 1
             elif isinstance(record, LateRecord):
@@ -134,7 +134,8 @@ class Session:
                 stamp = parse_stamp(record.stamp)
                 self._book.ledger.late(record.epoch, stamp, whose, record.passed)
         if whole:
-            self._journal.write(gap(self._newest, self._epoch, before.seconds))
+            current = self._stretches.current
+            self._journal.write(gap(current.newest, current.epoch, before.seconds))
             self._journal.once(
                 'gap',
                 f'goes on with {before.path}: {frames} frames were closed before; what came in '
@@ -179,59 +180,81 @@ class Session:
         `now` in seconds of a steady clock; `publisher` says who sent it, where that is known;
         `arrival` when it came, in nanoseconds of the clock of claims from outside (default: now).
         """
-        closed = self._take(stamp, part, value, now, publisher)
+        closed, stretch = self._turn(stamp, part, now)
+        if part == CAMERA:
+            # It may come ahead of the picture by which a jump shows; a camera opens no frame.
+            epoch = self._stretches.current.epoch + 1 if stretch is None else stretch.epoch
+            self._hear(epoch, stamp, part, publisher)
+            self._tell_camera(epoch, stamp, value, publisher)
+            return closed
+        stretch = stretch or self._stretches.current
+        closed += self._take(stretch, stamp, part, value, now, publisher)
         if part == CONDITION:
-            closed += self._place(self.outside.picture(stamp, value, arrival, now), now)
+            settled = self.outside.picture(stretch.placer, stamp, value, arrival, now)
+            closed += self._place(stretch, settled, now)
         return closed
 
     def answer(self, part: str, claim: Claim, now: float, publisher: str = '') -> list[Closed]:
         """Add what came from outside, which is about a picture yet to be found."""
+        stretch, stamp = self._stretches.current, self.outside.stamp_of(part, claim)
+        if stamp is not None and not self._chosen.lockstep:
+            stretch = self._stretches.of(stamp, part) or stretch
+            self._stretches.heard(stretch.epoch, stamp, part)
         try:
-            return self._place(self.outside.answer(part, claim, now, publisher), now)
+            settled = self.outside.answer(stretch.placer, part, claim, now, publisher)
+            return self._place(stretch, settled, now)
         except RecordError as error:
             self.malformed(part, error)
             return []
 
-    def _place(self, settled: Sequence[Settled], now: float) -> list[Closed]:
+    def _place(self, stretch: Stretch, settled: Sequence[Settled], now: float) -> list[Closed]:
         """Give pictures what came for them from outside."""
         closed: list[Closed] = []
         for one in self.outside.placed(settled, self.malformed):
             if one.publisher:
-                self._journal.sent(self._epoch, one.stamp, one.part, one.publisher)
+                self._journal.sent(stretch.epoch, one.stamp, one.part, one.publisher)
             if self._chosen.lockstep and self._probes.may_be(one.stamp):
                 closed += self._probe(one.stamp, one.part, one.value, now, one.publisher)
             else:
-                closed += self._join_placed([one], now)
+                closed += self._join_placed(stretch, [one], now)
         return closed
 
-    def _take(self, stamp: int, part: str, value: Any, now: float, publisher: str) -> list[Closed]:
+    def _turn(self, stamp: int, part: str, now: float) -> tuple[list[Closed], Stretch | None]:
+        """Return what closed by a jump in time, and whose stretch a part is, if it has begun."""
+        if self._chosen.lockstep:
+            return [], self._stretches.current
+        stretch = self._stretches.of(stamp, part)
+        if stretch is self._stretches.former and stretch is not None:
+            self.counters['before_jump'] += 1
+        closed = self._jump(now) if stretch is None and part != CAMERA else []
+        return closed, stretch
+
+    def _hear(self, epoch: int, stamp: int, part: str, publisher: str) -> None:
         if publisher:
-            self._journal.sent(self._epoch, stamp, part, publisher)
-        if part == CAMERA:
-            self._tell_camera(stamp, value, publisher)
-            return []
+            self._journal.sent(epoch, stamp, part, publisher)
+        if not self._chosen.lockstep:
+            self._stretches.heard(epoch, stamp, part)
+
+    def _take(
+        self, stretch: Stretch, stamp: int, part: str, value: Any, now: float, publisher: str
+    ) -> list[Closed]:
+        self._hear(stretch.epoch, stamp, part, publisher)
         if self._chosen.lockstep and self._probes.may_be(stamp):
             return self._probe(stamp, part, value, now, publisher)
-        closed = []
-        if not self._chosen.lockstep:
-            closed = self._jumped(stamp, part, now)
-            if self._is_former(stamp, part, value):
-                return closed
-            self._move_on(stamp, part)
         if part == SOURCE and value[0].total:
             self._tell_total(value[0].total)
-        placed = self._aligner.add(stamp, part, value, now, publisher)
-        return closed + self._join_placed(placed, now)
+        placed = stretch.aligner.add(stamp, part, value, now, publisher)
+        return self._join_placed(stretch, placed, now)
 
-    def _join_placed(self, placed: Sequence[Placed], now: float) -> list[Closed]:
+    def _join_placed(self, stretch: Stretch, placed: Sequence[Placed], now: float) -> list[Closed]:
         closed: list[Closed] = []
         for one in placed:
-            joined, late = self._join.add(
+            joined, late = stretch.join.add(
                 one.stamp, one.part, one.value, now, one.publisher, one.offset
             )
             if late:
-                self._late(self._epoch, one.stamp, one.part, one.value)
-            closed.extend(self._finish(frame, now) for frame in joined)
+                self._late(stretch.epoch, one.stamp, one.part, one.value)
+            closed.extend(self._finish(frame, stretch.epoch) for frame in joined)
         return closed
 
     def _probe(
@@ -246,56 +269,27 @@ class Session:
                 Closed(probe, None)
                 for probe in self._probes.add(stamp, part, value, now, publisher)
             ]
-        self._newest = max(self._newest or 0, stamp)
-        closed = [self._finish(joined, now) for joined in self._probes.adopt(stamp, now)]
-        return closed + self._take(stamp, part, value, now, publisher)
+        current = self._stretches.current
+        adopted = self._probes.adopt(stamp, now)
+        closed = [self._finish(joined, current.epoch) for joined in adopted]
+        return closed + self._take(current, stamp, part, value, now, publisher)
 
-    def _jumped(self, stamp: int, part: str, now: float) -> list[Closed]:
-        """Start again where time has jumped back; return what closed by it."""
-        if part not in PICTURES and part not in self._truth:
-            # An answer may be as late as it likes.
-            return []
-        closed: list[Closed] = []
-        if self._is_back(stamp):
-            self._journal.once('jump', 'time jumped back: the join and the windows start again')
-            closed = self._join_placed(self._aligner.flush(), now)
-            closed += self._place(self.outside.flush(now), now)
-            closed.extend(self._finish(joined, now) for joined in self._join.reset())
-            self.counters['time_jumps'] += 1
-            self._epoch += 1
-            self._book.restart(self._epoch)
-            self._newest = stamp
+    def _jump(self, now: float) -> list[Closed]:
+        """Begin another stretch, as time has jumped back; return what closed by it."""
+        self._journal.once('jump', 'time jumped back: the windows start again')
+        former, epoch = self._stretches.former, self._stretches.current.epoch + 1
+        closed = [] if former is None else self._let_go(former, Closing.RESET, now)
+        self.counters['time_jumps'] += 1
+        self._stretches.begin(epoch, now)
+        self._book.restart(epoch)
         return closed
 
-    def _is_back(self, stamp: int) -> bool:
-        return self._newest is not None and stamp < self._newest - JUMP_BACK
-
-    def _may_be_former(self, stamp: int) -> bool:
-        """Return whether a stamp may be of before the last jump in time, or of a gap since."""
-        ahead = self._newest is not None and stamp > self._newest + JUMP_BACK
-        return self._epoch > 0 and ahead and self._book.ledger.knows(self._epoch - 1, stamp)
-
-    def _is_former(self, stamp: int, part: str, value: Any) -> bool:
-        """
-        Take up a part that belongs before the last jump in time; return whether it does.
-
-        That is an answer, mask or occluder that its frame there was closed without. A picture is
-        one more: a recording with a gap comes to the same stamps again. Truth without a picture
-        is nobody's miss, to whichever stretch it belongs.
-        """
-        before = self._epoch - 1
-        if part in PICTURES or part in self._truth or not self._may_be_former(stamp):
-            return False
-        if not self._book.ledger.lacks(before, stamp, part):
-            return False
-        self.counters['before_jump'] += 1
-        self._late(before, stamp, part, value)
-        return True
-
-    def _move_on(self, stamp: int, part: str) -> None:
-        """Keep up to where pictures, and truth that is surely of this stretch, have come."""
-        if part in PICTURES or part in self._truth and not self._may_be_former(stamp):
-            self._newest = stamp if self._newest is None else max(self._newest, stamp)
+    def _let_go(self, stretch: Stretch, reason: Closing, now: float) -> list[Closed]:
+        """Close all that is open of a stretch."""
+        closed = self._join_placed(stretch, stretch.aligner.flush(), now)
+        closed += self._place(stretch, self.outside.flush(stretch.placer, now), now)
+        closed.extend(self._finish(joined, stretch.epoch) for joined in stretch.join.flush(reason))
+        return closed
 
     def _tell_total(self, total: int) -> None:
         """Keep how long the run is; what was told first holds, so that no stranger ends it."""
@@ -306,20 +300,23 @@ class Session:
         remedy = 'end the other run, or set another ROS_DOMAIN_ID'
         self.malformed(SOURCE, RecordError(what, remedy))
 
-    def _tell_camera(self, stamp: int, camera: Camera | NoCamera, publisher: str) -> None:
-        """Keep what camera_info tells; a camera opens no frame."""
-        # It may come ahead of the picture by which a jump shows.
-        epoch = self._epoch + (not self._chosen.lockstep and self._is_back(stamp))
+    def _tell_camera(
+        self, epoch: int, stamp: int, camera: Camera | NoCamera, publisher: str
+    ) -> None:
+        """Keep what camera_info tells."""
         closed = self._book.ledger.knows(epoch, stamp)
         if twice := self._book.cameras.tell(epoch, stamp, camera, publisher, closed):
             self._doubled(twice, epoch)
 
     def expire(self, now: float) -> list[Closed]:
         """Close frames whose deadline has passed."""
-        closed = self._join_placed(self._aligner.expire(now), now)
-        closed += self._place(self.outside.expire(now), now)
-        closed.extend(self._finish(joined, now) for joined in self._join.expire(now))
-        for name in self._join.silent:
+        closed: list[Closed] = []
+        for stretch in self._stretches.open:
+            closed += self._join_placed(stretch, stretch.aligner.expire(now), now)
+            closed += self._place(stretch, self.outside.expire(stretch.placer, now), now)
+            expired = stretch.join.expire(now)
+            closed.extend(self._finish(joined, stretch.epoch) for joined in expired)
+        for name in self._stretches.current.join.silent:
             if name not in self._given_up:
                 self._given_up.add(name)
                 self._journal.note(
@@ -336,16 +333,22 @@ class Session:
         """
         if self._chosen.lockstep:
             return []
-        return [self._finish(joined, now) for joined in self._join.without(names, now)]
+        names = tuple(names)
+        return [
+            self._finish(joined, stretch.epoch)
+            for stretch in self._stretches.open
+            for joined in stretch.join.without(names, now)
+        ]
 
     def waiting_for(self) -> tuple[str, ...]:
         """Return what the oldest open frame (or start-up probe) lacks."""
-        return self._join.waiting_for() or self._probes.waiting_for()
+        waiting = [stretch.join.waiting_for() for stretch in self._stretches.open]
+        return next(filter(None, waiting), ()) or self._probes.waiting_for()
 
     @property
     def started(self) -> bool:
         """Return whether any frame that counts has come."""
-        return self._join.counters['received'] > 0
+        return self._stretches.current.join.counters['received'] > 0
 
     @property
     def complete(self) -> bool:
@@ -357,16 +360,15 @@ class Session:
         self._book.ledger.late(epoch, stamp, _whose(part, passed), passed)
         self._journal.late(epoch, stamp, part, passed)
 
-    def _doubled(self, twice: Twice, epoch: int | None = None) -> None:
+    def _doubled(self, twice: Twice, epoch: int = 0) -> None:
         """Write down that a part came twice with other content; take back what was scored."""
-        epoch = self._epoch if epoch is None else epoch
         self._journal.doubled(epoch, twice)
         if twice.closed:
             self._book.take_back(epoch, twice)
 
-    def _finish(self, joined: Joined, now: float) -> Closed:
+    def _finish(self, joined: Joined, epoch: int) -> Closed:
         self.counters[joined.reason.value] += 1
-        return self._book.enter(joined, self._epoch)
+        return self._book.enter(joined, epoch)
 
     def metrics(self) -> Metrics:
         """Return {status name: {key: value}} of rolling and total rates, as strings."""
@@ -379,11 +381,11 @@ class Session:
     def end(self, now: float) -> list[Closed]:
         """Close what is open and the records; return the frames that closed by it."""
         try:
-            closed = [self._finish(one, now) for one in self._probes.adopt_unsourced(now)]
-            closed += self._join_placed(self._aligner.flush(), now)
-            closed += self._place(self.outside.flush(now), now)
-            closed.extend(self._finish(joined, now) for joined in self._join.flush())
-            self._journal.write(self._book.account(self._join.counters))
+            epoch = self._stretches.current.epoch
+            closed = [self._finish(one, epoch) for one in self._probes.adopt_unsourced(now)]
+            for stretch in self._stretches.open:
+                closed += self._let_go(stretch, Closing.END, now)
+            self._journal.write(self._book.account(self._stretches.current.join.counters))
         finally:
             self.close()
         return closed

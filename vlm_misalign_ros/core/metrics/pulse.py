@@ -99,8 +99,19 @@ class Pulse:
         self._covered = 0
         self._spans = {kind: _Span() for kind in KINDS}
 
-    def enter(self, stamp: int, state: str, seconds: Mapping[str, float]) -> None:
-        """Take up a closed frame; `seconds` by KINDS, as far as they are known."""
+    def enter(
+        self, stamp: int, state: str, seconds: Mapping[str, float], windowed: bool = True
+    ) -> None:
+        """
+        Take up a closed frame; `seconds` by KINDS, as far as they are known.
+
+        Not `windowed` is one from before time jumped, which is in the totals alone.
+        """
+        for kind in KINDS:
+            if kind in seconds:
+                self._totals[kind].add(seconds[kind])
+        if not windowed:
+            return
         if stamp in self._states:
             self._drop(stamp)
         else:
@@ -109,7 +120,6 @@ class Pulse:
         self._covered += state == self._scored
         for kind in KINDS:
             if kind in seconds:
-                self._totals[kind].add(seconds[kind])
                 self._spans[kind].add(stamp, seconds[kind])
         cut = bisect_right(self._stamps, self._stamps[-1] - self._window)
         for old in self._stamps[:cut]:
