@@ -168,14 +168,14 @@ def test_an_echoed_answer_has_the_stamp_of_its_picture(run):
 
 
 def test_echoed_diagnostics_have_a_status_for_each_topic_and_model(run):
-    of_monitor = "any(status.name == '/monitor: join' for status in m.status)"
+    of_monitor = "any(status.name == 'monitor: join' for status in m.status)"
     told = echoed('/diagnostics', '--filter', of_monitor)['status']
     found = {status['name']: status for status in told}
-    assert int(pairs(found['/monitor: join'])['closed']) > 0
-    named = {name.removeprefix('/monitor: ') for name in found}
+    assert int(pairs(found['monitor: join'])['closed']) > 0
+    named = {name.removeprefix('monitor: ') for name in found}
     models = {'clip coverage', 'segmentation coverage'}
     assert models | {'/ground_truth/labels', '/vlm/clip/description'} <= named
-    assert pairs(found['/monitor: /ground_truth/labels'])['alive'] == '1'
+    assert pairs(found['monitor: /ground_truth/labels'])['alive'] == '1'
 
 
 def test_a_picture_is_echoed_without_its_pixels(run):
