@@ -39,7 +39,7 @@ from results import between, lacking, recipe, run
 
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, terms
 from vlm_misalign_ros.core.metrics.scenes import Scenes
-from vlm_misalign_ros.core.records.schema import FrameRecord, Record
+from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record
 from vlm_misalign_ros.core.records.store import read_records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,25 +91,29 @@ def count(records: Iterable[Record], models: Iterable[str] = MODELS) -> Counts:
             continue
         sequence, step = step_of(record)
         met[sequence, step] = record.condition.name
-        entries = [record.models.get(name) for name in asks]
-        scored = [entry.scored for entry in entries if entry is not None]
-        if len(scored) < len(asks) or None in scored:
+        rows = [_terms(record.models.get(name)) for name in asks]
+        if len(whole := [row for row in rows if row is not None]) < len(rows):
             continue
         sources.append(scenes.add(record))
         before = met.get((sequence, step - BACK), FIRST)
         conditions.append(f'{worded(record.condition.name)} after {worded(before)}')
-        for name, found in zip(asks, scored, strict=True):
-            assert found is not None
-            values = np.array([found[1].counts.values()], np.int64)
-            lines[name].append(
-                np.array([terms(BY_NAME[rate], values) for rate in MEASURES])[:, :, 0].T
-            )
+        for name, row in zip(asks, whole, strict=True):
+            lines[name].append(row)
     numbers = scenes.numbers()[np.array(sources, np.int64)]
     frames = np.arange(len(sources))
     table = {name: np.stack(rows) for name, rows in lines.items()}
     counted = {name: Counted(frames, rows[:, 0], rows[:, 1]) for name, rows in table.items()}
     told = np.array(conditions)
     return Counts(told, told, numbers, counted)
+
+
+def _terms(entry: ModelEntry | None) -> np.ndarray | None:
+    """Return numerators and denominators by MEASURES, int64 (2, M); None where not scored."""
+    if entry is None or entry.scored is None:
+        return None
+    values = np.array([entry.scored[1].counts.values()], np.int64)
+    found: np.ndarray = np.array([terms(BY_NAME[rate], values) for rate in MEASURES])[:, :, 0].T
+    return found
 
 
 def worded(condition: str) -> str:

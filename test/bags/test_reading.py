@@ -214,6 +214,11 @@ def test_a_file_that_a_split_bag_lacks_is_named_with_what_was_in_it(tmp_path):
     assert lost.endswith('Lost: 3 messages, 0.200 s')
 
 
+def test_a_number_in_the_name_of_a_single_file_stands_for_no_others(tmp_path):
+    write_mcap(tmp_path / 'bag' / 'run_42.mcap', MESSAGES)
+    assert read(tmp_path / 'bag')[:2] == (MESSAGES, '')
+
+
 def test_a_file_that_no_metadata_name_is_said_and_not_read(tmp_path):
     file = write(tmp_path / 'bag', 'mcap')
     shutil.copyfile(file, file.with_name('bag_1.mcap'))

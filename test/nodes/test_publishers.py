@@ -106,7 +106,7 @@ def test_two_runs_on_one_domain_are_told_by_both_their_nodes(spin, tmp_path):
     spin(lambda: session.accounting['m']['scored'] == 1)
     # The same again is harmless, whoever sends it.
     other.send(5 * NANO, condition=Condition())
-    spin(lambda: session._join.counters['repeated'] == 1)
+    spin(lambda: session._stretches.current.join.counters['repeated'] == 1)
     assert session.accounting['m']['scored'] == 1
     # Something else takes back what was scored.
     other.send(5 * NANO, condition=Condition('occlusion', 5))

@@ -129,7 +129,8 @@ def check_overrides(configuration: Configuration) -> None:
             )
 
 
-def _spec(kind: str, parameters: Any, name: str = '', ends_run: bool = False) -> NodeSpec:
+def spec_of(kind: str, parameters: Any, name: str = '', ends_run: bool = False) -> NodeSpec:
+    """Return the entry of a node of a kind with its parameters."""
     return NodeSpec(
         name or kind,
         kind,
@@ -148,23 +149,23 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
         run_folder=str(run_folder.absolute()),
         segmentation_classes=told_classes(run_folder) or chosen.monitor.segmentation_classes,
     )
-    nodes = [_spec('monitor', monitor, ends_run=True), _spec('corruption', chosen.corruption)]
+    nodes = [spec_of('monitor', monitor, ends_run=True), spec_of('corruption', chosen.corruption)]
     if chosen.recorder is not None:
         nodes.append(
-            _spec(
+            spec_of(
                 'recorder',
                 dataclasses.replace(chosen.recorder, path=str(run_folder.absolute() / 'bag')),
             )
         )
     if chosen.segmentation is not None:
-        nodes.append(_spec('segmentation', chosen.segmentation))
+        nodes.append(spec_of('segmentation', chosen.segmentation))
     if chosen.reference is not None:
-        nodes.append(_spec('reference', chosen.reference))
-    nodes.extend(_spec('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
+        nodes.append(spec_of('reference', chosen.reference))
+    nodes.extend(spec_of('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
     if chosen.replay is not None:
-        nodes.append(_spec('replay', chosen.replay))
+        nodes.append(spec_of('replay', chosen.replay))
     if chosen.annotator is not None:
-        nodes.append(_spec('annotator', chosen.annotator))
+        nodes.append(spec_of('annotator', chosen.annotator))
     shared = chosen.ros.parameters()
     nodes = [dataclasses.replace(spec, parameters={**spec.parameters, **shared}) for spec in nodes]
     return Graph(

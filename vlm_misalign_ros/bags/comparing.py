@@ -20,10 +20,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.bags.headers import Headers
 from vlm_misalign_ros.bags.reading import CDR, Bag, Raw, open_bag
 from vlm_misalign_ros.bags.spooling import Spool
 from vlm_misalign_ros.core.errors import RecordError
@@ -34,7 +35,6 @@ from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.types import Description
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
-from vlm_misalign_ros.wire.raw import raw_stamp
 from vlm_misalign_ros.wire.values import description_from_values, description_to_values, values_of
 
 _TIMES = (topics.MONITOR_METRICS, topics.DIAGNOSTICS.lstrip('/'))
@@ -147,30 +147,14 @@ class _Reading:
 
     def __init__(self, bag: Bag) -> None:
         self._bag = bag
-        self._headed: dict[tuple[str, str], bool] = {}
+        self._headers = Headers(bag)
 
     def of(self, raw: Raw) -> tuple[int | None, bytes, str]:
         """Return (stamp, digest, values as JSON or nothing)."""
-        stamp = None
-        if self._has_header(raw):
-            try:
-                stamp = raw_stamp(raw.data)
-            except RecordError:
-                stamp = None
+        stamp = self._headers.stamp(raw)
         plain = self._plain(raw)
         data = plain.encode() if plain else raw.data
         return stamp, hashlib.blake2b(data, digest_size=16).digest(), plain
-
-    def _has_header(self, raw: Raw) -> bool:
-        key = raw.topic, raw.type
-        if key not in self._headed:
-            self._headed[key] = False
-            try:
-                names = [entry.name for entry in fields(self._bag.decode(raw))]
-                self._headed[key] = names[:1] == ['header']
-            except RecordError:
-                pass
-        return self._headed[key]
 
     def _plain(self, raw: Raw) -> str:
         """Return the values of a message without times, as JSON; empty for any other message."""

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vlm_misalign_ros.bags.headers import Headers
 from vlm_misalign_ros.bags.losing import told_lost
 from vlm_misalign_ros.bags.pacing import Intervals, Stamps
 from vlm_misalign_ros.bags.reading import CDR, Bag, Raw, Topic, open_bag
@@ -33,7 +34,7 @@ from vlm_misalign_ros.core.labels import inspecting
 from vlm_misalign_ros.core.stamps import AGREE, format_stamp
 from vlm_misalign_ros.wire import images
 from vlm_misalign_ros.wire.packed import declared
-from vlm_misalign_ros.wire.raw import image_head, raw_stamp
+from vlm_misalign_ros.wire.raw import image_head
 from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 
 SAMPLES = 8
@@ -164,37 +165,26 @@ class _Looker:
     def __init__(self, bag: Bag, looked: Mapping[str, Looked]) -> None:
         self._bag, self._looked = bag, looked
         self._maps: dict[str, list[np.ndarray]] = {}
-        self._headed: dict[str, bool] = {}
+        self._headers = Headers(bag)
 
     def take(self, raw: Raw) -> None:
         entry = self._looked[raw.topic]
         entry.count += 1
         entry.bytes += len(raw.data)
         entry.arrivals.add(raw.arrival)
-        if self._has_header(raw, entry):
+        if self._headers.has(raw):
             entry.stamps = entry.stamps or Stamps()
-            try:
-                entry.stamps.add(raw_stamp(raw.data), raw.arrival, raw.data)
-            except RecordError:
+            stamp = self._headers.stamp(raw)
+            if stamp is None:
                 entry.stamps.unread += 1
+            else:
+                entry.stamps.add(stamp, raw.arrival, raw.data)
+        entry.problem = entry.problem or self._headers.problem(raw)
         if raw.type in (IMAGE, COMPRESSED_IMAGE):
             try:
                 self._picture(raw, entry)
             except RecordError as error:
                 entry.problem = entry.problem or str(error)
-
-    def _has_header(self, raw: Raw, entry: Looked) -> bool:
-        """Return whether messages of a type begin with a header, by the first of a topic."""
-        key = f'{raw.topic} {raw.type}'
-        if key not in self._headed:
-            self._headed[key] = False
-            try:
-                message = self._bag.decode(raw)
-                names = [part.name for part in fields(message)]
-                self._headed[key] = names[:1] == ['header'] and hasattr(message.header, 'stamp')
-            except RecordError as error:
-                entry.problem = entry.problem or str(error)
-        return self._headed[key]
 
     def _picture(self, raw: Raw, entry: Looked) -> None:
         if raw.type == IMAGE:

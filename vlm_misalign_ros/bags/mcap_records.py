@@ -129,12 +129,24 @@ def read_chunk_index(data: bytes) -> Chunk:
     return Chunk(at, data_at, packed, size, form, start, end, channels or None)
 
 
-def read_statistics(data: bytes) -> tuple[dict[int, int], int, int, int, int]:
-    """Return (messages by channel, messages, channels, chunks, first) that a file says it has."""
+class Statistics(NamedTuple):
+    """What a file says that it has."""
+
+    counts: dict[int, int]
+    """Messages by channel."""
+    messages: int
+    channels: int
+    chunks: int
+    start: int
+    """Of the first message, nanoseconds."""
+
+
+def read_statistics(data: bytes) -> Statistics:
+    """Return the statistics in a record."""
     fields = Fields(data)
     count, _, channels, _, _, chunks, start, _ = fields.take('QHIIIIQQ')
     counts = {number: n for number, n in struct.iter_unpack('<HQ', fields.block())}
-    return counts, count, channels, chunks, start
+    return Statistics(counts, count, channels, chunks, start)
 
 
 def index_entry(data: bytes | memoryview) -> tuple[int, int]:

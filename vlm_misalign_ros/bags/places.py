@@ -34,7 +34,7 @@ MOST_NAMED = 40
 """Topics that are named where one is missing."""
 _OWN = {channel.topic for channel in CHANNELS}
 """What is of a run itself, such as the masks of its model, stands for nothing else."""
-_SECTIONS = {'vlms', 'segmentation', 'monitor', 'replay'}
+_SECTIONS = {'vlms', 'segmentation', 'monitor', 'replay', 'remap'}
 _RULE = re.compile(r'([^:=\s]+):=([^:=\s]+)')
 _NAME = re.compile(r'~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _LABELS = ('label', 'seman', 'segment', 'truth', 'tag')
@@ -81,22 +81,8 @@ def run_config(bag: Path) -> str:
 
 def suggestion(bag: Bag, topic: str) -> str:
     """Return which topics of a bag may be one that is missing, as advice; empty for none."""
-    pictures = {
-        name
-        for name, entry in bag.topics.items()
-        if entry.type in (transports.IMAGE, transports.COMPRESSED_IMAGE)
-        and not any(name.endswith(f'/{own}') for own in _OWN - {topic})
-    }
+    pictures = _pictures(bag, topic)
     last = topic.rpartition('/')[2]
-    if topic.startswith('ground_truth/'):
-        pictures = {name for name in pictures if any(n in name.lower() for n in _LABELS)}
-    else:
-        # Compressed pictures go by the name of those that they are made of.
-        pictures = {
-            name.removesuffix(f'/{transports.COMPRESSED}')
-            for name in pictures
-            if not any(n in name.lower() for n in (*_LABELS, 'depth'))
-        }
     exact = sorted(name for name in pictures if name.endswith(f'/{topic}'))
     found = exact or sorted(pictures, key=lambda name: (not name.endswith(f'/{last}'), name))
     if not found:
@@ -105,6 +91,26 @@ def suggestion(bag: Bag, topic: str) -> str:
         return f'the bag has one topic that it may be: --topic {topic}:={found[0]}; or '
     named = ', '.join(found[:5])
     return f'it may be one of {named}: --topic {topic}:={found[0]}; or '
+
+
+def _pictures(bag: Bag, topic: str) -> set[str]:
+    """Return the topics of pictures, or of label maps, that may be meant by one of a run."""
+    kinds = (transports.IMAGE, transports.COMPRESSED_IMAGE)
+    others = tuple(f'/{own}' for own in _OWN - {topic})
+    found = {
+        name
+        for name, entry in bag.topics.items()
+        if entry.type in kinds and not name.endswith(others)
+    }
+    labels = {name for name in found if any(word in name.lower() for word in _LABELS)}
+    if topic.startswith('ground_truth/'):
+        return labels
+    # Compressed pictures go by the name of those that they are made of.
+    return {
+        name.removesuffix(f'/{transports.COMPRESSED}')
+        for name in found - labels
+        if 'depth' not in name.lower()
+    }
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from vlm_misalign_ros.bags.inflating import inflate
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading_folder import Folder, look, open_storage
 from vlm_misalign_ros.bags.reading_types import Types
-from vlm_misalign_ros.bags.stored import NANO, Definition, Loss, Storage, Stored, Stream
+from vlm_misalign_ros.bags.stored import Definition, Loss, Storage, Stored, Stream, covered
 from vlm_misalign_ros.core.errors import RecordError
 
 CDR = 'cdr'
@@ -172,18 +172,7 @@ class Bag:
             # Told of and in no file: whoever asks for it is to hear that it is lost.
             if all(stream.type != kind for stream in streams.get(topic, ())):
                 streams.setdefault(topic, []).append(Stream(0, topic, kind))
-        for name, found in streams.items():
-            types = tuple(dict.fromkeys(stream.type for stream in found))
-            counts = [n for (topic, _), n in (promised or {}).items() if topic == name]
-            first = next((s for s in found if s.type == types[0] and s.definition.text), found[0])
-            self.topics[name] = Topic(
-                name,
-                types,
-                sum(counts) if promised is not None else None,
-                first.format,
-                first.definition,
-                first.qos,
-            )
+        self.topics = {name: _topic(name, found, promised) for name, found in streams.items()}
 
     @property
     def count(self) -> int | None:
@@ -335,28 +324,31 @@ class Bag:
 
     def _total(self, losses: list[Loss]) -> str:
         """Return how much is lost, counted once."""
-        counted = sum(loss.messages or 0 for loss in self._short.values())
-        others = [loss for loss in losses if loss not in self._short.values()]
-        if self._folder.promised is None or not self._short:
-            counted = max(counted, sum(loss.messages or 0 for loss in others))
-            unknown = any(loss.messages is None for loss in others)
-        else:
-            unknown = False
-        # What files tell of their damage may be of topics that were not asked for.
-        spans = sorted(
-            (loss.start, loss.end)
-            for loss in losses
-            if loss.start is not None and loss.end is not None
-        )
-        covered, reached = 0, None
-        for start, end in spans:
-            begin = start if reached is None else max(start, reached)
-            covered += max(0, end - begin)
-            reached = end if reached is None else max(reached, end)
-        count = f'{"at least " if unknown and counted else ""}{counted} messages'
+        short = list(self._short.values())
+        counted = sum(loss.messages or 0 for loss in short)
+        unknown = False
+        if self._folder.promised is None or not short:
+            # What files tell of their damage may be of topics that were not asked for.
+            others = [loss.messages for loss in losses if loss not in short]
+            counted = max(counted, sum(number or 0 for number in others))
+            unknown = None in others
+        count = f'{"at least " if unknown else ""}{counted} messages'
         if unknown and not counted:
             count = 'an unknown number of messages'
-        return f'{count}, {covered / NANO:.3f} s' if spans else count
+        seconds = covered(losses)
+        return count if seconds is None else f'{count}, {seconds:.3f} s'
+
+
+def _topic(
+    name: str, found: list[Stream], promised: Mapping[tuple[str, str], int] | None
+) -> Topic:
+    """Return a topic of some streams; the first that has a definition stands for its type."""
+    types = tuple(dict.fromkeys(stream.type for stream in found))
+    first = next((s for s in found if s.type == types[0] and s.definition.text), found[0])
+    count = None
+    if promised is not None:
+        count = sum(number for (topic, _), number in promised.items() if topic == name)
+    return Topic(name, types, count, first.format, first.definition, first.qos)
 
 
 _STREAMS = 1 << 48

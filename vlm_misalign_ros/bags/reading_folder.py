@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -111,12 +112,13 @@ def _gaps(files: list[Path]) -> list[Loss]:
     numbers: dict[str, set[int]] = {}
     for entry in files:
         stem, number, _ = _natural(entry)
-        if 0 <= number < 1_000_000:
+        if number >= 0:
             numbers.setdefault(stem, set()).add(number)
     return [
         Loss(f'file {stem}{number} of the bag is missing')
         for stem, known in numbers.items()
-        for number in sorted(set(range(max(known))) - known)[:20]
+        for last, following in pairwise(sorted(known))
+        for number in range(last + 1, min(following, last + 21))
     ]
 
 
@@ -146,18 +148,21 @@ def _follow(found: Folder, told: dict[str, Any], path: Path, there: list[Path]) 
     found.form = str(told.get('compression_format') or '').lower()[:40]
     found.distro = str(told.get('ros_distro') or '')[:40]
     _counts(found, told)
-    names = _names(told)
-    present = [path / name for name in dict.fromkeys(names) if name and (path / name).is_file()]
+    _choose(found, told, path, there)
+
+
+def _choose(found: Folder, told: dict[str, Any], path: Path, there: list[Path]) -> None:
+    """Take the files that the metadata name, where any of them is there; else all."""
+    names = list(dict.fromkeys(_names(told)))
+    present = [path / name for name in names if (path / name).is_file()]
     if not present:
         if there:
             found.faults.append(f'{METADATA} names none of the files that are there')
         return
-    for name in names:
-        if not (path / name).is_file():
-            found.losses.append(_absent(name, told))
-    beside = [entry.name for entry in there if entry not in present]
+    found.losses.extend(_absent(name, told) for name in names if path / name not in present)
     # `x.db3` beside `x.db3.zstd` is what a compressing recorder had not removed yet.
     packed = {entry.name.removesuffix(ending) for entry in present for ending in _PACKED}
+    beside = [entry.name for entry in there if entry not in present]
     beside = [name for name in beside if name not in packed]
     if beside:
         found.faults.append(

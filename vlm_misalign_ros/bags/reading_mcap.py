@@ -37,6 +37,7 @@ from vlm_misalign_ros.bags.mcap_records import (
     Chunk,
     Known,
     Op,
+    Statistics,
     index_entry,
     read_chunk,
     read_chunk_index,
@@ -127,7 +128,7 @@ class McapFile:
         return found
 
     def _summary(self, begin: int, end: int, crc: int, foot: bytes) -> bool:
-        statistics = None
+        statistics: Statistics | None = None
         total, at = 0, begin
         while at < end:
             head = self._at(at, HEAD.size)
@@ -144,18 +145,20 @@ class McapFile:
                 statistics = read_statistics(data)
         if crc and zlib.crc32(foot[: HEAD.size + 16], total) != crc:
             raise RecordError('its checksum is another')
-        if statistics is None:
-            return False
-        counts, count, channels, chunks, start = statistics
+        return statistics is not None and self._is_complete(statistics, begin)
+
+    def _is_complete(self, statistics: Statistics, end: int) -> bool:
+        """Return whether the index has everything that the statistics tell of; take these."""
         known = self._known.streams.keys()
-        if chunks != len(self._chunks) or channels > len(known):
+        if statistics.chunks != len(self._chunks) or statistics.channels > len(known):
             return False
         if not all(chunk.channels is None or chunk.channels <= known for chunk in self._chunks):
             return False
-        self.promised = counts if sum(counts.values()) == count else None
-        if count and not chunks:
-            run = _Run(len(MAGIC), start)
-            run.end, run.channels = begin, set(self._known.streams)
+        counts = statistics.counts
+        self.promised = counts if sum(counts.values()) == statistics.messages else None
+        if statistics.messages and not self._chunks:
+            run = _Run(len(MAGIC), statistics.start)
+            run.end, run.channels = end, set(known)
             self._runs.append(run)
         return True
 
@@ -184,22 +187,25 @@ class McapFile:
             try:
                 if op == Op.CHUNK:
                     chunk = self._head(at, length, left)
-                elif op == Op.MESSAGE_INDEX and length <= _MAX_RECORD:
-                    channels.add(index_entry(self._at(at + HEAD.size, min(length, 6)))[0])
                 elif op == Op.MESSAGE:
                     self._message(at, length, left)
-                elif op in (Op.SCHEMA, Op.CHANNEL) and length <= _MAX_RECORD:
-                    self._known.add(op, self._at(at + HEAD.size, length))
+                elif length <= _MAX_RECORD:
+                    self._small(op, at + HEAD.size, length, channels)
             except _SPOILT as error:
                 self.losses[at] = Loss(f'{self.path.name} is damaged at byte {at:,}: {error}')
-                if op == Op.CHUNK:
-                    chunk = None
             ended = ended or op == Op.DATA_END
             at += HEAD.size + length
             if op == Op.FOOTER:
                 break
         self._take(chunk, channels)
         self._end_of_scan(at, ended)
+
+    def _small(self, op: int, at: int, length: int, channels: set[int]) -> None:
+        """Take a schema, a channel, or the channel of an index of messages."""
+        if op == Op.MESSAGE_INDEX:
+            channels.add(index_entry(self._at(at, min(length, 6)))[0])
+        elif op in (Op.SCHEMA, Op.CHANNEL):
+            self._known.add(op, self._at(at, length))
 
     def _end_of_scan(self, at: int, ended: bool) -> None:
         name = self.path.name

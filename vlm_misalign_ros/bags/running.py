@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.bags.dataset import BagDataset
+from vlm_misalign_ros.bags.places import run_config
 from vlm_misalign_ros.core.datasets import BAG
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.parts import INSTANCES, LABELS
@@ -39,11 +40,10 @@ OF_LIVE = ('condition', 'schedule', 'scenario', 'hold')
 
 def recorded_names(bag: Path) -> tuple[str, list[str]]:
     """Return namespace and rules FROM:=TO of the run that a bag lies in; none outside of one."""
-    inside = bag.is_file() and (bag.parent / 'metadata.yaml').is_file()
-    beside = (bag.parent.parent if inside else bag.parent) / 'config.yaml'
-    if not beside.is_file():
+    config = run_config(bag)
+    if not config:
         return '', []
-    data = read_yaml(beside)
+    data = read_yaml(Path(config))
     remap = data.get('remap') or {}
     rules = [f'{source}:={target}' for source, target in remap.items()]
     return str(data.get('namespace') or ''), rules

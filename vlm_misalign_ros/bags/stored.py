@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -89,6 +89,20 @@ class Loss:
         if self.start is not None and self.end is not None:
             told.append(f'{max(0, self.end - self.start) / NANO:.3f} s')
         return f'{self.what} ({", ".join(told)})' if told else self.what
+
+
+def covered(losses: Iterable[Loss]) -> float | None:
+    """Return the seconds in which something was lost, each once; None where no loss tells."""
+    spans = sorted(
+        (loss.start, loss.end)
+        for loss in losses
+        if loss.start is not None and loss.end is not None
+    )
+    total, reached = 0, spans[0][0] if spans else 0
+    for start, end in spans:
+        total += max(0, end - max(start, reached))
+        reached = max(end, reached)
+    return total / NANO if spans else None
 
 
 class Storage(Protocol):

@@ -121,6 +121,13 @@ def uses_of(path: Path, roles: Roles) -> Iterator[str]:
         yield from _camera_uses(bag, camera, roles, truth, where)
     if not cameras:
         yield 'no topic has pictures of a camera: no model can be run over it'
+    yield from _labels_told(roles, truth)
+    if topics.CAMERA_INFO not in roles.known and not roles.infos and cameras:
+        yield 'no camera_info: distances are those of the default camera'
+
+
+def _labels_told(roles: Roles, truth: str) -> Iterator[str]:
+    """Yield what the labels of a bag are, or that it has none."""
     if not truth:
         several = ', '.join(sorted(roles.labels))
         yield (
@@ -133,8 +140,6 @@ def uses_of(path: Path, roles: Roles) -> Iterator[str]:
         yield f'labels on {truth}: monitor.label_encoding={roles.labels[truth][0]}'
     elif truth in roles.labels:
         yield f'labels on {truth} may be {" or ".join(roles.labels[truth])}'
-    if topics.CAMERA_INFO not in roles.known and not roles.infos and cameras:
-        yield 'no camera_info: distances are those of the default camera'
 
 
 def _camera_uses(bag: str, camera: str, roles: Roles, truth: str, where: str) -> Iterator[str]:
@@ -147,8 +152,4 @@ def _camera_uses(bag: str, camera: str, roles: Roles, truth: str, where: str) ->
     if near:
         rules.append(f'{topics.CAMERA_INFO}:={near[0]}')
     words = ''.join(f' --topic {shlex.quote(rule)}' for rule in rules)
-    lacking = '' if truth else ' monitor.truth=false self_consistency=true'
-    yield (
-        f'models over {camera}: vlm-misalign bag run {bag} CONFIG{lacking}'
-        f'{words}{where if own else ""}'
-    )
+    yield (f'models over {camera}: vlm-misalign bag run {bag} CONFIG{words}{where if own else ""}')

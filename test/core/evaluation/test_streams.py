@@ -182,13 +182,13 @@ def test_every_picture_is_in_a_state_whatever_gaps_a_looped_recording_has(loops,
 def test_no_part_gets_lost_from_the_count(events):
     kept, finish = [], Session._finish
 
-    def counted(self, joined, now):
+    def counted(self, joined, epoch):
         kept.extend(joined.parts)
-        return finish(self, joined, now)
+        return finish(self, joined, epoch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, '_finish', counted)
         session, _ = play(events)
-    found = session._join.counters
+    found = session._stretches.current.join.counters
     others = sum(found[name] for name in ('late', 'unneeded', 'repeated', 'doubled'))
     assert found['received'] == len(events) == len(kept) + others

@@ -12,30 +12,41 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""`analyse`: a recorded bag, offline and without ROS."""
+"""`analyse`: recorded bags, offline and without ROS."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vlm_misalign_ros.app.cli.parser import add_limits, add_overrides
+from vlm_misalign_ros.app.cli.parser import add_limits, add_overrides, positive
 from vlm_misalign_ros.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from vlm_misalign_ros.app.analysing import Job
 
 HELP = 'score a recorded bag offline'
 EXAMPLES = """
 vlm-misalign analyse runs/NAME/bag
 vlm-misalign analyse drive.mcap --config live.yaml monitor.stopping_distance=30 --out scored
 vlm-misalign analyse drive --config live.yaml --topic ground_truth/labels:=/carla/semantic
+vlm-misalign analyse drives/monday drives/tuesday --config live.yaml --out scored --jobs 2
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('bag', help='rosbag2 folder, .mcap or .db3 file')
-    add_overrides(parser, 'overrides of the configuration, such as monitor.window=10')
+    add_overrides(
+        parser, 'more bags, and overrides of the configuration, such as monitor.window=10'
+    )
     parser.add_argument('--config', help="configuration (default: the recorded run's)")
-    parser.add_argument('--out', help='folder of the results (default: analysis beside the bag)')
+    parser.add_argument(
+        '--out',
+        help='folder of the results (default: analysis beside the bag); of several bags, a folder '
+        'each is made in it, and one named all',
+    )
     add_limits(parser)
     parser.add_argument('--namespace', default='', help='namespace of the recorded topics')
     parser.add_argument(
@@ -45,55 +56,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='A:=/B',
         help='a topic of the run that has another name in the bag; may be given several times',
     )
+    parser.add_argument(
+        '--jobs',
+        type=positive,
+        default=1,
+        help='bags that are scored at once; those that were scored before are not again',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score the bag by its run's configuration, or another one."""
+    """Score the bags by their run's configuration, or another one."""
     from tqdm import tqdm
 
+    from vlm_misalign_ros.app.analysing import MERGED, score, score_all
     from vlm_misalign_ros.app.cli.results import print_results
-    from vlm_misalign_ros.bags.analyse import analyse
-    from vlm_misalign_ros.bags.places import parse_topics, run_config, run_folder
-    from vlm_misalign_ros.core.settings.configuration import (
-        find_config,
-        override,
-        parse,
-        read_yaml,
-    )
-    from vlm_misalign_ros.core.settings.nodes import EvaluationParameters
-    from vlm_misalign_ros.core.settings.parameters import table
-    from vlm_misalign_ros.nodes.bridge import by_cv_bridge
-    from vlm_misalign_ros.wire.truths import remapped
 
-    bag = Path(arguments.bag)
-    named = parse_topics(arguments.topic)
-    config = arguments.config or run_config(bag)
-    parameters, namespace = EvaluationParameters(), arguments.namespace
-    remap: dict[str, str] = {}
-    if config:
-        configuration = parse(override(read_yaml(find_config(config)), arguments.overrides))
-        parameters = EvaluationParameters(
-            **{
-                entry.name: getattr(configuration.monitor, entry.name)
-                for entry in table(EvaluationParameters)
-            }
-        )
-        namespace = namespace or configuration.namespace
-        remap = remapped(configuration)
-    elif arguments.overrides:
-        raise ConfigurationError(
-            f'overrides {arguments.overrides} have no configuration to apply to', 'give --config'
-        )
-    remap = {**remap, **named}
-    out = Path(arguments.out) if arguments.out else run_folder(bag) / 'analysis'
-    with tqdm(unit='frame', desc='analyse') as bar:
+    jobs, out = _jobs(arguments)
+    alone = len(jobs) == 1
+    with tqdm(unit='frame' if alone else 'bag', desc='analyse') as bar:
 
-        def progress(closed: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             bar.total = total or None
-            bar.update(closed - bar.n)
+            bar.update(done - bar.n)
 
-        verdict = analyse(
-            bag, out, parameters, namespace, progress, by_cv_bridge, arguments.limit, remap
-        )
-    print_results(out)
+        if alone:
+            verdict = score(jobs[0], progress)
+        else:
+            verdict = score_all(jobs, out, arguments.jobs, progress)
+    print_results(out if alone else out / MERGED)
     return verdict.exit_code
+
+
+def _jobs(arguments: argparse.Namespace) -> tuple[list[Job], Path]:
+    """Return the bags with how each is scored, and the folder of the results."""
+    from vlm_misalign_ros.app.analysing import Job, names
+    from vlm_misalign_ros.bags.places import parse_topics, run_folder
+
+    words = arguments.overrides
+    more = [word for word in words if '=' not in word or Path(word).exists()]
+    bags = [Path(word) for word in (arguments.bag, *more)]
+    if len(bags) > 1 and not arguments.out:
+        raise ConfigurationError(f'{len(bags)} bags have no folder for results', 'give --out')
+    out = Path(arguments.out) if arguments.out else run_folder(bags[0]) / 'analysis'
+    folders = [out] if len(bags) == 1 else [out / name for name in names(bags)]
+    shared = {
+        'config': arguments.config or '',
+        'overrides': [word for word in words if word not in more],
+        'namespace': arguments.namespace,
+        'limits': arguments.limit,
+        'topics': parse_topics(arguments.topic),
+    }
+    return [Job(bag, folder, **shared) for bag, folder in zip(bags, folders, strict=True)], out

@@ -34,6 +34,13 @@ VERBS = (
     'bag run',
     'bag inspect',
     'bag diff',
+    'bag cut',
+    'bag merge',
+    'bag from-cityscapes',
+    'bag export',
+    'bag record',
+    'bag play',
+    'bag recover',
     'report',
     'compare',
     'merge',
@@ -105,6 +112,7 @@ def module_of(verb: str) -> Verb:
     """Return the module of a verb."""
     first, *second = verb.split()
     place = '.'.join([first, *second]) if first in GROUPS else verb.split()[-1]
+    place = place.replace('-', '_')
     return cast(Verb, importlib.import_module(f'vlm_misalign_ros.app.cli.{place}'))
 
 
@@ -129,11 +137,16 @@ def build(nested: bool = False) -> argparse.ArgumentParser:
     )
     parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
+    groups: dict[str, Any] = {}
     for name in VERBS:
         module = module_of(name)
         examples = '\n'.join(f'  {line}' for line in module.EXAMPLES.strip().splitlines())
         first, _, second = name.partition(' ')
-        among = _below(verbs.choices[first]) if nested and second else verbs
+        among = verbs
+        if nested and second:
+            if first not in groups:
+                groups[first] = _below(verbs.choices[first])
+            among = groups[first]
         added = among.add_parser(
             second if among is not verbs else name,
             help=module.HELP,

@@ -1,0 +1,76 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Several bags scored at once: one summary, and nothing is scored twice."""
+
+import shutil
+
+import pytest
+import yaml
+
+from golden import replaying
+from vlm_misalign_ros.app.analysing import JOB, names
+from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.core.records.schema import FrameRecord
+from vlm_misalign_ros.core.records.store import RECORDS, read_records
+
+CONFIG = {
+    'vlms': {name: {'model': f'miniature:{name}'} for name in replaying.MODELS},
+    'segmentation': {'model': 'miniature:segformer'},
+    'monitor': {'pictures': 0},
+    'replay': {'dataset': str(replaying.SCENES)},
+}
+
+
+def test_every_bag_has_a_name_of_its_own(tmp_path):
+    bags = [tmp_path / name for name in ('a/bag', 'b/bag', 'x.mcap', 'y/x.db3', 'all', 'c/a')]
+    assert names(bags) == ['a', 'b', 'x', 'x_2', 'all_', 'a_2']
+
+
+def test_several_bags_need_a_folder(tmp_path, capsys):
+    assert main(['analyse', str(tmp_path / 'a'), str(tmp_path / 'b')]) == 2
+    assert '2 bags have no folder for results. give --out' in capsys.readouterr().err
+
+
+def frames(folder):
+    return [r for r in read_records(folder / RECORDS) if isinstance(r, FrameRecord)]
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_several_bags_give_one_summary_and_go_on_where_they_were_stopped(tmp_path, capsys):
+    conditions = {'a': ('clean',), 'b': ('low_light:3',)}
+    for name, some in conditions.items():
+        replaying.write_bag(tmp_path / name / 'bag', live=False, conditions=some)
+        (tmp_path / name / 'config.yaml').write_text(yaml.safe_dump(CONFIG))
+    out = tmp_path / 'out'
+    words = ['analyse', str(tmp_path / 'a' / 'bag'), str(tmp_path / 'b' / 'bag')]
+    words += ['--out', str(out), '--jobs', '2']
+    assert main(words) in (0, 3)
+    assert [len(frames(out / name)) for name in ('a', 'b', 'all')] == [4, 4, 8]
+    assert {frame.condition.name for frame in frames(out / 'all')} == {'clean', 'low_light:3'}
+    # Of two the one is done, the other was stopped in the middle.
+    (out / 'b' / JOB).unlink()
+    (out / 'b' / 'report.html').unlink()
+    kept = (out / 'a' / RECORDS).stat().st_mtime_ns, (out / 'b' / RECORDS).stat().st_mtime_ns
+    main(words)
+    again = (out / 'a' / RECORDS).stat().st_mtime_ns, (out / 'b' / RECORDS).stat().st_mtime_ns
+    assert again[0] == kept[0] and again[1] > kept[1] and (out / 'b' / 'report.html').is_file()
+    # By other settings it is another analysis.
+    capsys.readouterr()
+    assert main([*words, 'monitor.stopping_distance=30']) == 2
+    assert 'holds an analysis with another overrides' in capsys.readouterr().err
+    shutil.rmtree(tmp_path / 'b' / 'bag')
+    assert main([*words[:3], '--out', str(tmp_path / 'other')]) == 2
+    assert 'b/bag does not exist' in capsys.readouterr().err

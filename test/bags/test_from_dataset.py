@@ -1,0 +1,80 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A data set as a bag, which is read again to the last pixel."""
+
+import numpy as np
+import pytest
+
+from golden import replaying
+from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.bags.analyse import analyse
+from vlm_misalign_ros.bags.reading import open_bag
+from vlm_misalign_ros.core.datasets import open_dataset
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.wire.values import source_from_values, values_of
+
+
+@pytest.fixture(scope='module')
+def streets():
+    return open_dataset(replaying.SCENES)
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+    """Return the four scenes as a bag."""
+    out = tmp_path_factory.mktemp('written') / 'bag'
+    assert main(['bag', 'from-cityscapes', str(replaying.SCENES), str(out), '--rate', '4']) == 0
+    return out
+
+
+def test_a_data_set_comes_back_from_its_bag_to_the_last_pixel(written, streets):
+    found = open_dataset(f'bag:{written}')
+    assert len(found) == len(streets) and found.has_depth == streets.has_depth
+    for one, other in zip(found, streets, strict=True):
+        for name in ('image', 'labels', 'instances', 'depth'):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        assert (one.camera.fx, one.camera.cy) == (other.camera.fx, other.camera.cy)
+
+
+def test_frames_come_at_the_rate_and_tell_their_names(written, streets):
+    with open_bag(written) as bag:
+        arrivals = [raw.arrival for raw in bag.messages(['/camera/image_raw'])]
+        told = [
+            source_from_values(values_of(bag.decode(raw)))
+            for raw in bag.messages(['/camera/source'])
+        ]
+    assert arrivals == [1_000_000_000 + n * 250_000_000 for n in range(len(streets))]
+    assert [source.key for source, _ in told] == [entry.key for entry in streets.entries]
+    assert [camera for _, camera in told] == [frame.camera for frame in streets]
+
+
+def test_the_bag_of_a_data_set_is_one_that_analyse_takes(written, tmp_path):
+    """It has no answers, which is what is told, and no fault of the bag."""
+    with pytest.raises(RecordError, match='the bag has no answers of'):
+        analyse(written, tmp_path / 'out', replaying.parameters())
+
+
+def test_topics_stand_in_a_namespace(tmp_path):
+    words = ['bag', 'from-cityscapes', str(replaying.SCENES), str(tmp_path / 'bag')]
+    assert main([*words, '--namespace', '/car/front/', '--limit', '1']) == 0
+    with open_bag(tmp_path / 'bag') as bag:
+        assert '/car/front/camera/image_raw' in bag.topics and len(bag.topics) == 6
+
+
+def test_a_rate_that_cannot_be_leaves_nothing(tmp_path, capsys):
+    words = ['bag', 'from-cityscapes', str(replaying.SCENES), str(tmp_path / 'out')]
+    for rate in ('0', '-1', 'nan', '1e9'):
+        assert main([*words, '--rate', rate]) == 2
+    assert list(tmp_path.iterdir()) == []
