@@ -24,7 +24,7 @@ engine: several may follow each other, over any frames and conditions, in any or
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 
 from vlm_misalign_ros.core.corruptions import Manner, parse_conditions
@@ -62,6 +62,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     VlmParameters,
     vlm_options,
 )
+from vlm_misalign_ros.core.types import Source
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,8 @@ class _Run:
         for gone in (self._degrade, *(self._gone if first else ())):
             if gone.gone is not None:
                 raise gone.gone
-        if self._gone:
-            # What is not said any more is not waited for.
+        if not closed:
+            # All is said that will be: what is lacking is not waited for.
             closed += self._session.expire(time.monotonic() + self._deadline)
         return closed
 
@@ -222,12 +223,18 @@ class _Run:
         return [closed for part, value in made for closed in self._add(stamp, part, value)]
 
 
-def replayed(chosen: ReplayParameters, dataset: Dataset) -> Iterator[Sent]:
+def replayed(
+    chosen: ReplayParameters,
+    dataset: Dataset,
+    wanted: Callable[[Source], bool] = lambda source: True,
+) -> Iterator[Sent]:
     """
     Yield the frames of a run in lockstep, a frame under every condition before the next.
 
-    Stamps and sources are those of the replay node, which goes through pass after pass. Raises
-    DatasetError for a frame that cannot be read.
+    Stamps and sources are those of the replay node, which goes through pass after pass. What is
+    not `wanted` is not decoded: some of the frames and conditions give the records that all of
+    them give, but under a scenario, which begins with the first. Raises DatasetError for a frame
+    that cannot be read.
     """
     # A frame does not come back once another has come.
     sending = Sending(dataset, scenario_of(chosen), budget=0)
@@ -238,4 +245,5 @@ def replayed(chosen: ReplayParameters, dataset: Dataset) -> Iterator[Sent]:
         hold=chosen.hold,
     )
     for position, source in entries:
-        yield sending.take(position, source, lockstep_stamp(source.index, chosen))
+        if wanted(source):
+            yield sending.take(position, source, lockstep_stamp(source.index, chosen))
