@@ -17,7 +17,7 @@ A run with its model on another machine, for which two network namespaces stand 
 
 Each has one end of a virtual cable, an address of its own and a /dev/shm of its own, so that
 nothing but the network is between them. The same evaluation runs three times, with everything
-in one namespace twice, and with the model in the other; `vlm-misalign compare` holds the records
+in one namespace twice, and with the model in the other; `vlm-misalign diff` holds the records
 against each other. Needs the right to make namespaces (root), iproute2 and util-linux.
 
     python benchmarks/two_hosts.py
@@ -172,7 +172,7 @@ def main() -> int:
             print(f'{name}: {rate:.1f} frames/s, {crossed:.1f} MB over the cable', flush=True)
         code = 0
         for other in ('two', 'again'):
-            compared = [*CLI, 'compare', str(folder / 'one'), str(folder / other)]
+            compared = [*CLI, 'diff', str(folder / 'one'), str(folder / other)]
             code = max(code, subprocess.run(compared, check=False).returncode)
     return code
 

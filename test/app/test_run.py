@@ -531,7 +531,7 @@ def test_a_run_folder_that_is_read_only_is_named(recorded, mounted, tmp_path):
     command = ' '.join(CLI)
     done = mounted(
         f'cp -r {folder} disk/run && mount -o remount,ro disk; {command} report disk/run; '
-        f'echo $?; {command} compare disk/run {folder}; echo $?',
+        f'echo $?; {command} diff disk/run {folder}; echo $?',
         '64M',
     )
     assert done.stdout.split('\n')[0] == '2', done.stdout + done.stderr
@@ -746,6 +746,7 @@ def test_bad_input_is_one_clear_line(config, tmp_path, capsys, overrides, words)
         (['analyse', '/no/bag'], '/no/bag'),
         (['report', '/no/run'], '/no/run'),
         (['compare', '/no/a', '/no/b'], '/no/a'),
+        (['diff', '/no/a', '/no/b'], '/no/a'),
         (['merge', '/no/out', '/no/a', '/no/b'], '/no/a'),
         (['truth', '/no/data'], '/no/data'),
         (['scenes', '/dev/null/x', '--frames', '1'], 'cannot be written'),

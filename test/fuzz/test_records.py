@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Run folders that somebody changed: `report`, `merge` and `compare` say so or refuse."""
+"""Run folders that somebody changed: `report`, `merge` and `diff` say so or refuse."""
 
 import json
 import shutil
@@ -86,14 +86,14 @@ def ask(verb, folder, runs, out):
         return call('report', runs[2], '--limit', limit)
     if verb == 'merge':
         return call('merge', out, folder, runs[1])
-    return call('compare', folder, runs[2])
+    return call('diff', folder, runs[2])
 
 
-@pytest.mark.parametrize('verb', ['report', 'worse', 'merge', 'compare'])
+@pytest.mark.parametrize('verb', ['report', 'worse', 'merge', 'diff'])
 def test_sound_runs_pass(verb, runs, tmp_path):
     """Else a fuzz that never sees PASS would prove nothing."""
     ended = ask(verb, runs[0], runs, tmp_path / 'out')
-    assert ended.code == 0 and (verb == 'compare' or 'verdict: PASS' in ended.out), ended
+    assert ended.code == 0 and (verb == 'diff' or 'verdict: PASS' in ended.out), ended
 
 
 def spoil(rng, folder):
@@ -128,13 +128,13 @@ def play(numbers, runs, tmp_path):
         shutil.copytree(runs[0], folder)
         name = spoil(rng, folder)
         # What makes pages takes a hundred times as long as what refuses or compares.
-        verb = str(rng.choice(['report', 'worse', 'merge', 'compare'], p=[0.3, 0.1, 0.2, 0.4]))
+        verb = str(rng.choice(['report', 'worse', 'merge', 'diff'], p=[0.3, 0.1, 0.2, 0.4]))
         ended = ask(verb, folder, runs, out)
         codes[ended.code] += 1
         told = (number, verb, name, ended)
         if ended.code == 2 and verb == 'merge':
             assert not out.exists(), told
-        if verb == 'compare':
+        if verb == 'diff':
             # Two identical runs differ where records do, and a file of none holds none.
             assert ended.code in ((0, 1, 2) if name == RECORDS else (0,)), told
         elif name == RECORDS:

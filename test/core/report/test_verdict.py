@@ -16,7 +16,6 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
-import zlib
 from math import isnan, nan
 from pathlib import Path
 
@@ -25,15 +24,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from made import frame_record
+from made_runs import MONITOR, a_run, frames
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.metrics.confusion import miou
-from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.ending import ENDING, Ending, read_ending, write_ending
 from vlm_misalign_ros.core.records.merge import merge
-from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord
-from vlm_misalign_ros.core.records.store import RecordWriter
 from vlm_misalign_ros.core.report.baseline import BASELINES, Baselines, check_runs, find_run
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.judging import _Judge, tally_for
@@ -44,58 +40,6 @@ from vlm_misalign_ros.core.report.verdict import Check, Status, ending_checks, j
 
 PASS, FAIL, INVALID = Status.PASS, Status.FAIL, Status.INVALID
 UNDECIDED, COMPLETE = Status.UNDECIDED, Status.COMPLETE
-
-
-def frames(number, condition='clean', models=('m',), status='scored', start=0, **more):
-    """
-    Return frames of a scene each; counts in `more` may be functions of the frame's number.
-
-    Counts default to one judged hazard that is called UNSAFE and one required class of two named.
-    """
-    names = [name for name in more if name in Counts.__struct_fields__]
-    chosen = {name: more.pop(name) for name in names}
-    found = []
-    for k in range(start, start + number):
-        counts = {'frames': 1, 'assertions': 2, 'required': 2, 'hazards_judged': 1, 'unsafe': 1}
-        counts |= {n: int(v(k)) if callable(v) else v for n, v in chosen.items()}
-        found.append(
-            frame_record(
-                stamp=f'{k + 1}.{zlib.crc32(condition.encode()) % 10**9:09d}',
-                key=f'key_{k}',
-                sequence='',
-                condition=condition,
-                models={
-                    model: {
-                        'status': status,
-                        'score': {'counts': msgspec.to_builtins(Counts(**counts))},
-                    }
-                    if status == 'scored'
-                    else {'status': status}
-                    for model in models
-                },
-                **{'segmentation': {'cells': [[0, 0, 9], [0, 1, 1]]}, **more},
-            )
-        )
-    return found
-
-
-MONITOR = {'minimum_coverage': 0.95, 'minimum_scenes': 20, 'limits': [], 'minimum_area': 1000.0}
-
-
-def a_run(folder, records, ending=None, killed=False, manifest=None, **monitor):
-    """Write a run folder that ended well unless told otherwise; return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = RecordWriter(folder / 'records.jsonl')
-    models = list(dict.fromkeys(name for record in records for name in record.models))
-    for record in (RunRecord(SCHEMA, folder.name, models or ['m']), *records):
-        writer.write(record)
-    writer.close()
-    plain = {'configuration': {'monitor': {**MONITOR, **monitor}}, **(manifest or {})}
-    (folder / 'manifest.json').write_text(json.dumps(plain))
-    (folder / 'config.yaml').write_text('{}')
-    if not killed:
-        write_ending(folder, ending or Ending())
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -12,42 +12,58 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""`compare`: whether two runs have the same records."""
+"""`compare`: whose rates are better, of runs over the same pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from vlm_misalign_ros.core.errors import ExitCode
-
-HELP = 'compare the records of two runs, times aside'
+HELP = 'tell whose rates are better, of runs over the same pictures'
 EXAMPLES = """
-vlm-misalign compare runs/a runs/b
+vlm-misalign compare runs/base runs/new --out compared
+vlm-misalign compare runs/base runs/new --limit 'clip/smr_false_safe not worse by 0.02'
+vlm-misalign compare runs/base runs/new --model clip=clip_large
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('first', help='run folder or records file')
     parser.add_argument(
-        'second',
-        help='run folder or records file, of the same data; the rates of other data are compared '
-        'by smr_false_safe and smr_false_alarm, or smr_balanced, never by the pooled smr',
+        'runs', nargs='+', metavar='RUN', help='run folders; the others are held against the first'
+    )
+    parser.add_argument(
+        '--model',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='compare this model alone, or NAME_IN_FIRST_RUN=NAME_IN_OTHERS; may be given again',
+    )
+    parser.add_argument(
+        '--limit',
+        action='append',
+        default=[],
+        metavar='LIMIT',
+        help="judge by this limit, '[MODEL/][RATE][@CONDITIONS] not worse by NUMBER'; may be "
+        'given again',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FOLDER',
+        help='write compare.html, compare.csv, compare_turned.csv and compare.json there',
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what differs."""
-    from vlm_misalign_ros.core.records.store import RECORDS, difference
+    """Compare, print and write."""
+    from vlm_misalign_ros.app.cli.results import tell_verdict
+    from vlm_misalign_ros.core.report.comparing import compare
+    from vlm_misalign_ros.core.report.comparison import PAGE, format_comparison, write_comparison
 
-    paths = [
-        path / RECORDS if path.is_dir() else path
-        for path in (Path(arguments.first), Path(arguments.second))
-    ]
-    found = difference(*paths)
-    for line in found:
-        print(line)
-    if not found:
-        print('the records are identical but for times')
-    return ExitCode.FAIL if found else ExitCode.PASS
+    found = compare([Path(text) for text in arguments.runs], arguments.model, arguments.limit)
+    print(format_comparison(found))
+    print('\n' + tell_verdict(found.verdict.to_plain()))
+    if arguments.out:
+        write_comparison(Path(arguments.out), found)
+        print(f'results: {Path(arguments.out) / PAGE}')
+    return found.verdict.exit_code

@@ -43,6 +43,7 @@ VERBS = (
     'bag recover',
     'report',
     'compare',
+    'diff',
     'merge',
     'ask',
     'calibrate',

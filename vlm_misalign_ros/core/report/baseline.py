@@ -203,6 +203,11 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def untrusted(place: Path) -> str:
+    """Say why a run can be compared with none at all; empty where it can."""
+    return _unknown(place) or _distrust(place)
+
+
 def _unknown(place: Path) -> str:
     """Say what is not known of another run that has to be; empty where nothing is lacking."""
     if not evaluation_settings(_json(place / 'manifest.json')):
@@ -234,7 +239,11 @@ def _other_data(ours: Tally, theirs: Tally) -> str:
     """Say why the frames of two runs cannot be paired; empty when they can."""
     common = [key for key in ours.frames if key in theirs.frames]
     if not common:
-        return 'it has no frame in common with this run (other data, or other conditions)'
+        alike = {key[:3] for key in ours.frames} & {key[:3] for key in theirs.frames}
+        why = 'other data'
+        if alike:
+            why = f'other conditions: it shows {", ".join(theirs.conditions)}'
+        return f'it has no frame in common with this run ({why})'
     truth = [key for key in common if ours.frames[key][0] != theirs.frames[key][0]]
     if truth:
         return (

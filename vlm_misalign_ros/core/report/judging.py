@@ -26,13 +26,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import isclose, isnan
+from typing import Protocol
 
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, Better
-from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.limit import MIOU, Bound, End, Limit, NotWorse
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.tally import Measured, Tally
 from vlm_misalign_ros.core.report.verdict import Check, Finding, Status
+
+
+class Others(Protocol):
+    """Runs that this one is held against; report/baseline has those that limits name."""
+
+    def get(self, text: str, rates: Sequence[str]) -> Tally | str:
+        """Return the counts of a run that a limit names, or why it cannot be compared."""
 
 
 def tally_for(limits: Sequence[Limit]) -> Tally:
@@ -42,7 +49,7 @@ def tally_for(limits: Sequence[Limit]) -> Tally:
     return Tally(tuple(dict.fromkeys(rates)), pairs)
 
 
-def limit_checks(tally: Tally, rules: Rules, baselines: Baselines) -> Iterator[Check]:
+def limit_checks(tally: Tally, rules: Rules, baselines: Others) -> Iterator[Check]:
     """Yield a check for each limit, model, condition and rate, each once."""
     told: set[str] = set()
     for limit in rules.limits:
@@ -55,7 +62,7 @@ def limit_checks(tally: Tally, rules: Rules, baselines: Baselines) -> Iterator[C
 class _Judge:
     """Judges one limit."""
 
-    def __init__(self, tally: Tally, rules: Rules, baselines: Baselines, limit: Limit) -> None:
+    def __init__(self, tally: Tally, rules: Rules, baselines: Others, limit: Limit) -> None:
         self._tally = tally
         self._rules = rules
         self._baselines = baselines

@@ -50,19 +50,24 @@ FORM = '[MODEL/]RATE[.high|.low][@CONDITIONS] < NUMBER, or ... not worse than RU
 EXAMPLE = "for example 'critical_omission_rate@low_light:1-3 < 0.2' (see docs/verdict.md)"
 
 
-def parse_limits(entries: Sequence[str]) -> tuple[Limit, ...]:
-    """Return the limits in the order written, each once; ConfigurationError names a wrong one."""
-    return tuple(dict.fromkeys(parse_limit(entry) for entry in entries))
+def parse_limits(entries: Sequence[str], run: str = '') -> tuple[Limit, ...]:
+    """
+    Return the limits in the order written, each once; ConfigurationError names a wrong one.
+
+    Where all are held against one `run`, they need not name it: `RATE not worse by NUMBER`.
+    """
+    return tuple(dict.fromkeys(parse_limit(entry, run) for entry in entries))
 
 
-def parse_limit(text: str) -> Limit:
+def parse_limit(text: str, run: str = '') -> Limit:
     """
     Return a limit from its text.
 
-    `RATE=NUMBER` is read as `RATE <= NUMBER`. Raises ConfigurationError naming the limit, the
-    place in it and what may stand there.
+    `RATE=NUMBER` is read as `RATE <= NUMBER`; `not worse by NUMBER` and `not worse than NUMBER`
+    are for `run`, where one is given. Raises ConfigurationError naming the limit, the place in it
+    and what may stand there.
     """
-    return _Parser(text).limit()
+    return _Parser(text, run).limit()
 
 
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -73,6 +78,7 @@ _BETWEEN = re.compile(r'\s*[,;]\s*')
 _SIGN = re.compile(r'<=|>=|<|>|=|≤|≥')
 _NUMBER = re.compile(r'[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?')
 _NOT_WORSE = re.compile(r'not\s+worse\s+than\b')
+_NOT_WORSE_BY = re.compile(r'not\s+worse\s+(?:by|than)\s+(?P<margin>[^\s/]+)\s*$')
 _RUN = re.compile(r'(?P<run>\S.*)\s+by\s+(?P<margin>\S+)\s*', re.DOTALL)
 _REST = re.compile(r'.*', re.DOTALL)
 _SIGNS = {'≤': '<=', '≥': '>=', '=': '<='}
@@ -86,8 +92,9 @@ def _short(text: str, most: int) -> str:
 class _Parser:
     """Reads one limit from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, run: str = '') -> None:
         self._text = text
+        self._run = run
         self._at = 0
 
     def _fail(self, what: str, allowed: str, at: int | None = None) -> ConfigurationError:
@@ -111,13 +118,16 @@ class _Parser:
     def limit(self) -> Limit:
         model, rate, end, where = '', '', End.POINT, EACH
         begin = self._at
-        if not self._peek(_NOT_WORSE):
+        if not self._begins_not_worse():
             model, rate, end = self._subject()
             if self._literal('@'):
                 where = self._where()
         limit = Limit(model, rate, end, where, self._relation(rate))
         self._check(limit, begin)
         return limit
+
+    def _begins_not_worse(self) -> bool:
+        return self._peek(_NOT_WORSE) or bool(self._run and self._peek(_NOT_WORSE_BY))
 
     def _peek(self, pattern: re.Pattern[str]) -> bool:
         at = self._at
@@ -130,7 +140,7 @@ class _Parser:
         name = self._take(_NAME)
         if name is not None and self._literal('/'):
             model = name[0]
-            name = None if self._peek(_NOT_WORSE) else self._take(_NAME)
+            name = None if self._begins_not_worse() else self._take(_NAME)
         if name is not None:
             rate = name[0]
             if rate != MIOU and rate not in BY_NAME:
@@ -201,6 +211,9 @@ class _Parser:
                 return tuple(sorted(found))
 
     def _relation(self, rate: str) -> Bound | NotWorse:
+        margin = self._take(_NOT_WORSE_BY) if self._run else None
+        if margin is not None:
+            return NotWorse(self._run, self._margin(margin['margin'], margin.start('margin')))
         if self._take(_NOT_WORSE):
             return self._not_worse()
         sign = self._take(_SIGN)
@@ -230,10 +243,13 @@ class _Parser:
                 rest.start(),
             )
         at = rest.start() + found.start('margin')
-        number = _NUMBER.fullmatch(found['margin'])
+        return NotWorse(found['run'].rstrip(), self._margin(found['margin'], at))
+
+    def _margin(self, text: str, at: int) -> float:
+        number = _NUMBER.fullmatch(text)
         if number is None or not 0 <= float(number[0]) <= 1:
             raise self._fail('expected a number from 0 to 1', _SHARE, at)
-        return NotWorse(found['run'].rstrip(), float(number[0]))
+        return float(number[0])
 
     def _check(self, limit: Limit, at: int) -> None:
         """Refuse what can be written and means nothing."""

@@ -16,8 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import nan
 
 import msgspec
@@ -79,6 +79,10 @@ class Measured:
     scored: int
     numerator: int | None = None
     denominator: int | None = None
+    own: float = nan
+    """Of a difference: the rate over the frames that both have scored."""
+    other: float = nan
+    """That of the other run over the same frames."""
 
     @property
     def coverage(self) -> float:
@@ -107,6 +111,7 @@ class Tally:
         """Frames whose labels are a model's."""
         self._cells: dict[tuple[str, str], Cell] = {}
         self._numbered = np.zeros(0, np.int64)
+        self._called: dict[str, str] = {}
         self.frames: dict[Key, tuple[int, int]] = {}
         """What is true of each frame and what was done to it, hashed, where runs are compared."""
 
@@ -121,6 +126,11 @@ class Tally:
     def alone(self) -> int:
         """Return how many scenes are single frames because their data set tells of no drive."""
         return self._scenes.rules()[Rule.FRAME]
+
+    def call(self, names: Mapping[str, str]) -> None:
+        """Have models, {name from now on: name in the records}, by other names from now on."""
+        self._called.update(names)
+        self.models.update(dict.fromkeys(names))
 
     def add(self, record: FrameRecord) -> None:
         """Add one closed frame."""
@@ -166,6 +176,7 @@ class Tally:
 
     def cells(self, model: str, conditions: Sequence[str]) -> list[Cell]:
         """Return the cells of a model (empty: the segmentation) under some conditions."""
+        model = self._called.get(model, model)
         found = (self._cells.get((model, condition)) for condition in conditions)
         return [cell for cell in found if cell is not None]
 
@@ -188,15 +199,19 @@ class Tally:
         own, others = [ours[key][1] for key in keys], [theirs[key][1] for key in keys]
         common = sum(key[3] in conditions and key in other.frames for key in self.frames)
         if rate == MIOU:
-            found = _miou_difference(matrices(others, places), matrices(own, places))
-            return _of(found, len(np.unique(places)), common, len(keys))
+            masks = matrices(others, places), matrices(own, places)
+            found = _miou_difference(*masks)
+            counted = _of(found, len(np.unique(places)), common, len(keys))
+            return replace(counted, other=_miou(masks[0]), own=_miou(masks[1]))
         rows = terms_of(rate)
         pairs = [
             (by_scene(others, other.fields, places, row), by_scene(own, self.fields, places, row))
             for row in rows
         ]
         scenes = min(int(((a[1] > 0) & (b[1] > 0)).sum()) for a, b in pairs)
-        return _of(mean_difference(pairs), scenes, common, len(keys))
+        counted = _of(mean_difference(pairs), scenes, common, len(keys))
+        base, mine = (sum(_ratio(pair[k]) for pair in pairs) / len(pairs) for k in (0, 1))
+        return replace(counted, other=base, own=mine)
 
     def by_key(
         self, model: str, rate: str, conditions: Sequence[str]
@@ -242,6 +257,17 @@ class Tally:
 
 def _of(found: Interval, scenes: int, frames: int, scored: int) -> Measured:
     return Measured(found.value, found.low, found.high, scenes, frames, scored)
+
+
+def _ratio(terms: Terms) -> float:
+    over, under = float(terms[0].sum()), float(terms[1].sum())
+    return over / under if under else nan
+
+
+def _miou(found: np.ndarray) -> float:
+    """Return the mIoU of matrices by scene, (scenes, 380)."""
+    hits, unions = _hits_and_unions(found)
+    return float(mious(hits.sum(axis=0)[None], unions.sum(axis=0)[None])[0])
 
 
 def _hits_and_unions(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,7 @@ def format_table(rows: Sequence[Row], reference: str = '') -> str:
     below = [line for line in (few_scenes(rows), known_of(rows).told) if line]
     alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
     head = [f'{against(reference)} ({MEANS}):'] if reference else []
-    return '\n'.join([*head, *_aligned(lines, titles), *below, *alike, *further_lines(rows)])
+    return '\n'.join([*head, *aligned(lines, titles), *below, *alike, *further_lines(rows)])
 
 
 def _mask(row: Row) -> str:
@@ -120,7 +120,7 @@ def compact(rate: Rate) -> str:
     return f'{number(rate.value)} [{low} {high}]' + '*' * few(rate)
 
 
-def _aligned(lines: Sequence[Sequence[str]], titles: dict[int, str]) -> list[str]:
+def aligned(lines: Sequence[Sequence[str]], titles: dict[int, str]) -> list[str]:
     """Return a head and lines as text in columns; `titles` stand before the lines so numbered."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     last = len(widths) - 1 if lines[0][-1] == 'not scored' else -1
