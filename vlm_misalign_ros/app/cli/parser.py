@@ -44,6 +44,7 @@ VERBS = (
     'report',
     'compare',
     'merge',
+    'gather',
     'ask',
     'calibrate',
     'severities',
