@@ -123,6 +123,8 @@ setup(
             'onnxscript>=0.5',
             'pytest-timeout>=2.1',
             'hypothesis>=6.60',
+            # What docs/data.md shows of it is tried.
+            'duckdb>=1.0',
             'jsonschema>=4',
             'tomli>=2; python_version < "3.11"',
             'cityscapesScripts>=2.2',

@@ -14,4 +14,19 @@
 
 """Measure how a vision-language model goes wrong when the camera degrades, beside mIoU."""
 
+from __future__ import annotations
+
+from typing import Any
+
 __version__ = '0.1.0'
+_LOADED = ('RunTables', 'load_run')
+"""From core/report/loading: the tables of a run as DataFrames (docs/data.md)."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs pandas when it is asked for."""
+    from importlib import import_module
+
+    if name not in _LOADED:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.core.report.loading'), name)

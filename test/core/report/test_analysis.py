@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.metrics.extractor import carried
 from vlm_misalign_ros.core.metrics.intervals import korn_graubard
 from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATE
 from vlm_misalign_ros.core.metrics.rates import COMPARED
-from vlm_misalign_ros.core.report import finalise
+from vlm_misalign_ros.core.report import flat
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
 from vlm_misalign_ros.core.report.page import show_interval, write_report
 from vlm_misalign_ros.core.report.reader import Reader
@@ -547,11 +547,11 @@ def test_a_record_that_makes_no_sense_is_named(use, change, words):
 @pytest.mark.heavy
 @pytest.mark.parametrize('use', ['analysis', 'summary', 'table'])
 def test_memory_grows_by_columns_and_not_by_records(tmp_path, use, monkeypatch):
-    monkeypatch.setattr(finalise, '_LINES', 100)
+    monkeypatch.setattr(flat, '_LINES', 100)
     do = {
         'analysis': tables,
         'summary': summarise,
-        'table': lambda records: finalise.write_flat(tmp_path / 'a.parquet', records),
+        'table': lambda records: flat.write_flat(tmp_path / 'a.parquet', records),
     }[use]
 
     def most(count):

@@ -45,6 +45,7 @@ VERBS = (
     'compare',
     'diff',
     'merge',
+    'gather',
     'ask',
     'calibrate',
     'severities',

@@ -16,25 +16,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
-from vlm_misalign_ros.core.metrics.counts import FIELDS
 from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.reference import against, reference_of
-from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
+from vlm_misalign_ros.core.records.schema import FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
 from vlm_misalign_ros.core.report.analysis import analyse_records, write_analysis
+from vlm_misalign_ros.core.report.asked import Asked
 from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.evidence import Evidence
+from vlm_misalign_ros.core.report.flat import FLAT, write_flat
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
@@ -46,9 +41,11 @@ from vlm_misalign_ros.core.report.self_consistency import (
     self_checks,
     write_self_consistency,
 )
-from vlm_misalign_ros.core.report.summary import Row, Summary, to_frame
+from vlm_misalign_ros.core.report.sheets import write_csv
+from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
+from vlm_misalign_ros.core.report.tidy import RATES, Masks, rates_table
 from vlm_misalign_ros.core.report.timelines import Gathering
 from vlm_misalign_ros.core.report.timing import Timings, to_table
 from vlm_misalign_ros.core.report.verdict import (
@@ -77,17 +74,17 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
-    over_time, agreed = Gathering(), SelfConsistency()
+    over_time, agreed, ious = Gathering(), SelfConsistency(), Masks()
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels, timings, over_time, agreed):
+        for gathering in (summary, evidence, labels, timings, over_time, agreed, ious):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
             segmented += record.segmentation.status is Status.SCORED
             if tally is not None:
                 tally.add(record)
-    rows, times = summary.rows(), timings.rows()
+    rows, times, asked_as = summary.rows(), timings.rows(), Asked(manifest)
     asked = segmented > 0 or _segments(manifest)
     ending = read_ending(folder)
     limited, supposed = _limited(folder, manifest, tally, rules)
@@ -123,9 +120,11 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     try:
         write_temporal(folder, time)
         write_self_consistency(folder, disagreement)
-        _table(rows, manifest).to_csv(folder / 'summary.csv', index=False)
-        to_table(times).to_csv(folder / 'timing.csv', index=False)
-        write_flat(folder / 'records.parquet', records)
+        write_csv(folder / 'summary.csv', to_frame(rows).assign(**_against(manifest)))
+        write_csv(folder / 'timing.csv', to_table(times))
+        tidy = rates_table(rows, ious.rows(), asked_as)
+        write_csv(folder / RATES, tidy.assign(**_against(manifest)))
+        write_flat(folder / FLAT, records, asked_as, summary.late)
     except OSError as error:
         raise RecordError(
             f'the tables in {folder} cannot be written: {error.strerror}',
@@ -158,11 +157,6 @@ def _against(manifest: dict[str, Any]) -> dict[str, str]:
     return {'against': against(reference)} if reference else {}
 
 
-def _table(rows: Sequence[Row], manifest: dict[str, Any]) -> pd.DataFrame:
-    """Return summary.csv; with a reference each line says that it is against that."""
-    return to_frame(rows).assign(**_against(manifest))
-
-
 def _told(folder: Path) -> list[str]:
     """Return what a run that was killed had been told of its end."""
     failure, notes = told_ending(folder)
@@ -186,98 +180,3 @@ def _section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
     return _section(manifest, 'configuration').get('segmentation') not in (None, False)
-
-
-_LINES = 2000
-"""Lines of the table that are written at once."""
-_TEXT, _NUMBER, _WHOLE = pa.string(), pa.float64(), pa.int64()
-_COLUMNS = pa.schema(
-    [
-        ('stamp', _TEXT),
-        ('index', _WHOLE),
-        ('dataset', _TEXT),
-        ('sequence', _TEXT),
-        ('key', _TEXT),
-        ('pass', _WHOLE),
-        ('corruption', _TEXT),
-        ('severity', _WHOLE),
-        ('closed', _TEXT),
-        ('epoch', _WHOLE),
-        ('pictures', _WHOLE),
-        ('hazard', _TEXT),
-        ('doubt', _TEXT),
-        ('hazard_visible', _TEXT),
-        ('nearest', _NUMBER),
-        ('frame_iou', _NUMBER),
-        ('model', _TEXT),
-        ('status', _TEXT),
-        ('verified', pa.bool_()),
-        ('text', _TEXT),
-        ('judgement', _TEXT),
-        ('judgement_score', _NUMBER),
-        ('mentions', _TEXT),
-        ('scores', _TEXT),
-        ('hallucinated', _TEXT),
-        ('omitted', _TEXT),
-        *((f'count_{name}', _WHOLE) for name in FIELDS),
-    ]
-)
-
-
-def write_flat(path: Path, records: Iterable[Record]) -> None:
-    """
-    Write one line a frame and model, with counts as columns and the rest as JSON text.
-
-    Parquet, _LINES lines at a time. Raises OSError.
-    """
-    lines: list[dict[str, Any]] = []
-    with pq.ParquetWriter(path, _COLUMNS) as writer:
-        for record in records:
-            if isinstance(record, FrameRecord):
-                lines.extend(_flat(record))
-            if len(lines) >= _LINES:
-                writer.write_table(pa.Table.from_pylist(lines, _COLUMNS))
-                lines.clear()
-        writer.write_table(pa.Table.from_pylist(lines, _COLUMNS))
-
-
-def _flat(record: FrameRecord) -> Iterator[dict[str, Any]]:
-    condition, truth = record.condition, record.truth
-    shared = {
-        'stamp': record.stamp,
-        'index': record.index,
-        'dataset': record.dataset,
-        'sequence': record.sequence,
-        'key': record.key,
-        'pass': record.cycle,
-        'corruption': condition.corruption,
-        'severity': condition.severity,
-        'closed': record.closed.value,
-        'epoch': record.epoch,
-        'pictures': record.pictures,
-        'hazard': truth.hazard.value if truth else None,
-        'doubt': truth.doubt.value if truth and truth.doubt else None,
-        'hazard_visible': (truth.hazard_visible.value if truth and truth.hazard_visible else None),
-        'nearest': truth.nearest if truth else None,
-        'frame_iou': record.segmentation.frame_iou,
-    }
-    for name, entry in record.models.items():
-        yield {**shared, **_line(name, entry)}
-
-
-def _line(model: str, entry: ModelEntry) -> dict[str, Any]:
-    answer, score = entry.answer, entry.score
-    return {
-        'model': model,
-        'status': entry.status.value,
-        'verified': entry.verified,
-        'text': answer.text if answer else None,
-        'judgement': answer.judgement.value if answer else None,
-        'judgement_score': answer.judgement_score if answer else None,
-        'mentions': json.dumps(answer.mentions if answer else {}),
-        'further': json.dumps(answer.further if answer else {}),
-        'scores': json.dumps(answer.scores if answer else {}),
-        'hallucinated': json.dumps(score.hallucinated if score else []),
-        'omitted': json.dumps(score.omitted if score else []),
-        **{f'count_{name}': getattr(score.counts, name) if score else None for name in FIELDS},
-    }

@@ -51,6 +51,7 @@ from vlm_misalign_ros.core.metrics.self_consistency import (
 from vlm_misalign_ros.core.metrics.self_counts import SELF_RATES
 from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record
 from vlm_misalign_ros.core.report.figures import Figure
+from vlm_misalign_ros.core.report.sheets import write_csv
 from vlm_misalign_ros.core.report.summary import ALL
 from vlm_misalign_ros.core.report.table import sound
 from vlm_misalign_ros.core.report.verdict import Check
@@ -323,6 +324,4 @@ def write_self_consistency(folder: Path, analysis: dict[str, Any]) -> None:
     plain = json.loads(json.dumps(analysis), parse_constant=lambda _: None)
     write_json(folder / 'self_consistency.json', plain)
     frame = pd.DataFrame(list(lines(analysis)), columns=_HEADS)
-    frame.astype(dict.fromkeys(_WHOLE, 'Int64')).to_csv(
-        folder / 'self_consistency.csv', index=False
-    )
+    write_csv(folder / 'self_consistency.csv', frame.astype(dict.fromkeys(_WHOLE, 'Int64')))

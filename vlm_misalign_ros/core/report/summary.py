@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan, nan
 
@@ -206,6 +206,11 @@ class Summary:
                 row.confusion_visible += matrices[1]
                 row.segmented += 1
                 row.known.add(record.segmentation.lacking)
+
+    @property
+    def late(self) -> Mapping[tuple[int, str, str], Status]:
+        """Return what became of parts behind their frame, by epoch, stamp and part."""
+        return self._late
 
     def rows(self) -> list[Row]:
         """Return the rows by condition, then the sums over all conditions."""

@@ -221,7 +221,7 @@ class _Frames:
             self.sweeps.append(-1 if told is None else _HAZARDS.index(told))
         if mask.status is Status.SCORED:
             self.known.add(mask.lacking)
-        self.ious.extend(_hits_and_unions(mask))
+        self.ious.extend(hits_and_unions(mask))
 
 
 class _Model:
@@ -361,7 +361,7 @@ def _bytes(values: array[int]) -> np.ndarray:
     return np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)
 
 
-def _hits_and_unions(mask: SegmentationEntry) -> list[int]:
+def hits_and_unions(mask: SegmentationEntry) -> list[int]:
     """Return hits, then unions, of each class; zeros without a mask (see confusion.ious)."""
     found = [0] * (2 * VOID)
     if mask.status is not Status.SCORED:

@@ -50,6 +50,7 @@ from vlm_misalign_ros.core.report.figures import (
     shares_of,
 )
 from vlm_misalign_ros.core.report.past import against_single
+from vlm_misalign_ros.core.report.sheets import write_csv
 from vlm_misalign_ros.core.report.summary import ALL
 from vlm_misalign_ros.core.report.timelines import Gathering, Times
 
@@ -195,4 +196,4 @@ def write_temporal(folder: Path, analysis: dict[str, Any]) -> None:
     frame = pd.DataFrame(told, columns=_HEADS).astype(dict.fromkeys(_WHOLE, 'Int64'))
     # Where a reference stands for the truth, `against` names it.
     frame = frame.assign(**{name: analysis[name] for name in ('against',) if name in analysis})
-    frame.to_csv(folder / 'temporal.csv', index=False)
+    write_csv(folder / 'temporal.csv', frame)
