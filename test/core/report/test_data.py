@@ -155,7 +155,8 @@ def test_the_miou_of_a_condition_stands_beside_the_rates(run):
 
 
 def test_a_reference_is_told_in_every_line(tmp_path):
-    rates = load_run(make(tmp_path, dataset={'pseudo_labels': {'model': 'segformer'}})).rates
+    dataset = {'root': 'x', 'pseudo_labels': {'model': 'segformer'}}
+    rates = load_run(make(tmp_path, dataset=dataset)).rates
     assert set(rates.against) == {'against reference segformer'}
 
 
