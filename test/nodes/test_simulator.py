@@ -80,6 +80,9 @@ def play(street, checkpoints, tmp_path):
                         'schedule': ['clean', 'motion_blur:3'],
                         'hold': 2 * drive.step,
                         'reliability': 'reliable',
+                        # A busy machine is no reason to leave a picture out.
+                        'policy': 'every_frame',
+                        'queue_size': 64,
                     },
                     'segmentation': {
                         'model': f'transformers:{checkpoints["segformer"]}',
