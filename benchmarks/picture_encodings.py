@@ -15,7 +15,7 @@
 """
 Times how a picture of each encoding becomes BGR, beside the least that OpenCV alone needs.
 
-    python benchmarks/encodings.py
+    python benchmarks/picture_encodings.py
 
 For `bgr8`, and `bgr8` with padded rows, the second column is how cv_bridge's Python module does it
 (vision_opencv, cv_bridge/core.py: one copy by numpy, without its compiled conversion).
