@@ -25,7 +25,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from vlm_misalign_ros.app.processes import SIGNALS
 from vlm_misalign_ros.app.progress import Terminal
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
@@ -38,6 +37,7 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.wire.environment import prepare_process
+from vlm_misalign_ros.wire.stopping import listen, restore
 
 LOG = Path('log', 'engine.log')
 """What was told on the way, in a run folder."""
@@ -99,15 +99,11 @@ class InProcess:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Have the first signal end the run after the frame in hand, and a second at once."""
-        previous = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
-            if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
-                signal.signal(number, self._interrupt)
+        previous = listen(self._interrupt)
         try:
             yield
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            restore(previous)
 
     def _interrupt(self, number: int, frame: Any) -> None:
         if self._interrupts:

@@ -27,8 +27,8 @@ from contextlib import suppress
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
+from vlm_misalign_ros.wire.stopping import SIGNALS, listen
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNHEARD = 128 + signal.SIGPIPE
 """The exit code where whoever read the output has closed it, as `head` does; as of a shell."""
 
@@ -45,12 +45,7 @@ def _listen() -> dict[signal.Signals, Any]:
     """Have every signal that asks this process to end do so in order; return what was there."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        # nohup has hang-ups ignored, and means it.
-        if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    return previous
+    return listen(_interrupt)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
