@@ -60,6 +60,12 @@ def test_a_second_segmentation_looks_at_clean_pictures_and_everybody_takes_its_l
     assert {LABELS, REFERENCE} <= parts and not {INSTANCES, DEPTH} & parts
 
 
+def test_how_the_camera_comes_is_for_the_camera_to_say(tmp_path):
+    # The recorder takes it as the monitor takes labels, and it may be compressed.
+    chosen = parse({**PLAIN, 'record': True, 'recorder': {'source_images': True}})
+    assert chosen.recorder.image_transport == chosen.corruption.image_transport == 'auto'
+
+
 def test_without_one_nothing_changes(tmp_path):
     plain = {key: value for key, value in PLAIN.items() if key != 'reference'}
     assert 'reference' not in nodes(plain, tmp_path)
