@@ -203,6 +203,8 @@ class Vlm(ManagedNode):
         if part == parts.IMAGE:
             for vitals in self._vitals.values():
                 vitals.came()
+            for lane in self._lanes:
+                lane.pairing.turn(stamp)
             self.picture_came(stamp, message.header.frame_id)
         for lane in self._lanes:
             why = self._why_not(lane, part, value)
