@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 from golden import replaying
-from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.app.cli import main, parser
+from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames
 from vlm_misalign_ros.core.settings.configuration import parse

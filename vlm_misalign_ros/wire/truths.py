@@ -28,7 +28,9 @@ def remapped(configuration: Configuration) -> dict[str, str]:
     Return the remappings of a run, by which everybody takes a reference's labels for the truth.
 
     Rules of ROS do not follow one another: labels that are published under another name are taken
-    from there. Raises ConfigurationError where topics of ground truth are named beside a reference.
+    from there.
+
+    Raises ConfigurationError where topics of ground truth are named beside a reference.
     """
     rules = dict(configuration.remap)
     if configuration.reference is None:
