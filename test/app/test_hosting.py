@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from vlm_misalign_ros.app import hosting
+from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode
 from vlm_misalign_ros.core.settings.configuration import parse
@@ -71,6 +72,25 @@ def test_it_is_started_with_what_it_would_have_in_the_run(monkeypatch, tmp_path)
 def test_what_the_run_starts_itself_is_not_started(name):
     with pytest.raises(ConfigurationError, match=r'elsewhere: \[vlm_clip\]'):
         hosting.host(CONFIGURATION, name)
+
+
+@pytest.mark.parametrize(
+    'words, named',
+    [
+        # As of a variable that is not set: no whole run is started in its place.
+        (['--node', ''], "node '' is not among those of elsewhere"),
+        (['--node', 'vlm_clip', '--single-process'], '--node and --single-process are given'),
+        (['--node', 'vlm_clip', '--in-process'], '--node and --in-process are given'),
+        (['--node', 'vlm_clip', '--overwrite'], '--node and --overwrite are given'),
+    ],
+)
+def test_with_a_node_no_run_is_started(words, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / 'config.yaml'
+    path.write_text(yaml.safe_dump(CONFIGURATION.raw), encoding='utf-8')
+    assert main(['run', str(path), *words]) == ExitCode.ERROR
+    assert named in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
