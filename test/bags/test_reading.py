@@ -21,6 +21,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -305,6 +306,39 @@ def test_a_log_that_cannot_be_applied_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, 'disk_usage', lambda path: room)
     with pytest.raises(RecordError, match=r'bag_0\.db3-wal.* no room'):
         read(left)
+
+
+JOURNAL = bytes.fromhex('d9d505f920a163d7')
+
+
+def journal_of(pages, name=b''):
+    """Return a journal of a database that had `pages`, with no page of it."""
+    numbers = (0, 0, pages, 512, 4096)
+    head = JOURNAL + b''.join(number.to_bytes(4, 'big') for number in numbers)
+    data = head.ljust(512, b'\0')
+    if name:
+        data += (0x40000000 // 4096 + 1).to_bytes(4, 'big') + name
+        data += len(name).to_bytes(4, 'big') + sum(name).to_bytes(4, 'big') + JOURNAL
+    return data
+
+
+def test_a_journal_that_names_a_file_of_anybody_is_refused_and_the_file_stays(tmp_path):
+    """SQLite takes the name for that of a journal above it, and removes the file."""
+    file, other = tmp_path / 'x.db3', tmp_path / 'notes.txt'
+    write_sqlite(file, MESSAGES)
+    other.write_text('not of the bag')
+    pages = file.stat().st_size // 4096
+    Path(f'{file}-journal').write_bytes(journal_of(pages, str(other).encode()))
+    with pytest.raises(RecordError, match=r'x\.db3-journal.* names a file that is none'):
+        read(file)
+    assert other.read_text() == 'not of the bag'
+
+
+def test_a_journal_that_makes_a_bag_of_gigabytes_is_refused(tmp_path):
+    write_sqlite(tmp_path / 'x.db3', MESSAGES)
+    (tmp_path / 'x.db3-journal').write_bytes(journal_of(1 << 22))
+    with pytest.raises(RecordError, match=r'tells of 17,179,869,184 bytes'):
+        read(tmp_path / 'x.db3')
 
 
 # What else is in a bag -------------------------------------------------------------------------
