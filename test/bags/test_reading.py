@@ -14,6 +14,7 @@
 
 """Bags as others record them: every form of rosbag2 gives the same messages, or one right line."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -560,6 +561,28 @@ def test_what_is_unpacked_is_never_more_than_was_told():
         assert inflating.inflate_start(packed, form, 100) == bytes(100)
     with pytest.raises(RecordError, match="'bz2' is not read"):
         inflating.inflate(b'x', 'bz2', 1)
+
+
+@pytest.mark.parametrize('form', ['zstd', 'lz4'])
+def test_what_was_cut_is_never_taken_for_whole(form):
+    """At every byte, within every kind of frame: with a checksum, of one byte, after another."""
+    data = bytes(range(256)) * 3 + bytes(3000)
+    packed = pack(data, form)
+    if form == 'zstd':
+        packed = zstandard.ZstdCompressor(write_checksum=True).compress(data)
+        skipped = bytes.fromhex('502a4d1803000000') + b'abc'
+        packed = packed + skipped + zstandard.compress(b'x' * 300_000) + packed
+        worker = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+        packed += worker.compress(data) + worker.flush()
+        data = data + b'x' * 300_000 + data * 2
+    assert inflating.inflate(packed, form) == data
+    frames = 0
+    for at in range(len(packed)):
+        with contextlib.suppress(RecordError):
+            # Between two frames nothing tells that there was one more.
+            assert data.startswith(inflating.inflate(packed[:at], form))
+            frames += 1
+    assert frames == (4 if form == 'zstd' else 0)
 
 
 def test_trees_that_were_made_to_be_walked_for_ever_are_not(tmp_path):
