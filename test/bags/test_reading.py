@@ -181,6 +181,13 @@ def test_messages_that_are_compressed_are_read_and_spoilt_ones_counted(form, tmp
     found, told, _ = read(tmp_path / 'bag')
     assert found == [*MESSAGES[:7], *MESSAGES[8:]]
     assert 'messages of /b cannot be unpacked' in told and 'Lost: 1 messages' in told
+    # Without metadata the bytes say that they are compressed; who reads twice loses nothing more.
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    for path in (tmp_path / 'bag', next((tmp_path / 'bag').glob('*.db3'))):
+        with open_bag(path) as bag:
+            for _ in range(2):
+                assert [raw.data for raw in bag.messages()] == [m[2] for m in found]
+            assert 'Lost: 1 messages' in bag.told()
 
 
 # Folders ---------------------------------------------------------------------------------------
