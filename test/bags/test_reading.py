@@ -475,6 +475,19 @@ def test_a_database_of_something_else_is_refused(tmp_path):
         open_bag(tmp_path / 'x.db3')
 
 
+@pytest.mark.parametrize('kept', ['VIRTUAL', 'STORED'])
+def test_columns_that_are_made_as_they_are_read_are_refused(kept, tmp_path):
+    connection = sqlite3.connect(tmp_path / 'x.db3')
+    connection.execute('CREATE TABLE topics(id, name, type, serialization_format)')
+    connection.execute(
+        'CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, '
+        f'data AS (hex(zeroblob(300000000))) {kept})'
+    )
+    connection.close()
+    with pytest.raises(RecordError, match=r'table messages of .*x\.db3 has columns that are made'):
+        open_bag(tmp_path / 'x.db3')
+
+
 # Hostile sizes ---------------------------------------------------------------------------------
 
 

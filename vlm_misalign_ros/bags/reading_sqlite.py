@@ -171,6 +171,13 @@ class SqliteFile:
             raise RecordError(
                 f'{self.path} has no tables of messages and topics', 'give a bag of rosbag2'
             )
+        for table in sorted(tables):
+            if any(row[-1] for row in connection.execute(f'PRAGMA table_xinfo({table})')):
+                # What makes a column may take any time and memory.
+                raise RecordError(
+                    f'table {table} of {self.path} has columns that are made when they are read',
+                    'give a bag of rosbag2',
+                )
         definitions: dict[str, Definition] = {}
         if 'message_definitions' in tables:
             rows = connection.execute(
