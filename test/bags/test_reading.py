@@ -21,6 +21,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -45,11 +46,11 @@ from recorded import (
 )
 from rosbags.rosbag2 import Writer as PeerWriter
 
-from vlm_misalign_ros.bags import inflating
+from vlm_misalign_ros.bags import inflating, reading_types
 from vlm_misalign_ros.bags.losing import told_lost
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading import open_bag
-from vlm_misalign_ros.bags.stored import MAX_SIZE, Stored
+from vlm_misalign_ros.bags.stored import MAX_SIZE, Definition, Stored
 from vlm_misalign_ros.core.errors import RecordError
 
 MESSAGES = some_messages(30, 6000)
@@ -399,6 +400,41 @@ def test_a_definition_of_another_distribution_is_that_of_its_messages(tmp_path):
     with open_bag(path) as bag:
         (message,) = map(bag.decode, bag.messages())
     assert (message.before, message.data) == (7, 'there')
+
+
+LEAF = (
+    '=' * 80 + '\nMSG: x_msgs/Y\nstring[99] a\n' + '=' * 80 + '\nMSG: x_msgs/Z\nx_msgs/Y[99] a\n'
+)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'string[3000000] x',
+        'x_msgs/Y[3000000] x\n' + LEAF,
+        'x_msgs/Z[99] x\n' + LEAF,
+        'x_msgs/Z[] x\nx_msgs/Z[2] y\n' + LEAF,
+        '\n'.join(f'int32 a{n}' for n in range(10_001)),
+        'x_msgs/X x',
+    ],
+    ids=lambda text: text[:14],
+)
+def test_a_definition_of_millions_of_values_is_refused_and_parsed_once(text, monkeypatch):
+    parsed = []
+    true = reading_types.get_types_from_msg
+    monkeypatch.setattr(
+        reading_types, 'get_types_from_msg', lambda *word: parsed.append(1) or true(*word)
+    )
+    types = reading_types.Types()
+    before = time.process_time()
+    for _ in range(3):
+        with pytest.raises(RecordError, match='the definition of x_msgs/msg/X in the bag cannot'):
+            types.decode(b'\0\1\0\0' + bytes(99), 'x_msgs/msg/X', Definition('ros2msg', text))
+    assert parsed == [1] and time.process_time() - before < 5
+    # Numbers are taken at once, however many, and a sequence is as long as its message.
+    plain = Definition('ros2msg', f'uint8[20000] x\nx_msgs/Z[] y\n{LEAF}')
+    found = types.decode(b'\0\1\0\0' + bytes(20004), 'x_msgs/msg/X', plain)
+    assert (found.x.shape, found.y) == ((20000,), [])
 
 
 def test_what_the_recorder_itself_lost_is_told(tmp_path):
