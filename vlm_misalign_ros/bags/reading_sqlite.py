@@ -272,13 +272,14 @@ class SqliteFile:
         for key, arrival, number, size, data in connection.execute(
             query + ' ORDER BY timestamp, id', values
         ):
-            if isinstance(data, bytes) and isinstance(arrival, int) and isinstance(key, int):
+            sound = isinstance(data, bytes) and isinstance(arrival, int) and arrival >= 0
+            if sound and isinstance(key, int):
                 yield key, Stored(arrival, number, data)
             else:
                 told = arrival if isinstance(arrival, int) else None
                 self.losses[key if isinstance(key, int) else -1] = Loss(
                     f'row {key} of {self.path.name} is no message of at most {MAX_SIZE:,} bytes '
-                    f'(it has {size})',
+                    f'at a time since 1970 (it has {size} bytes)',
                     1,
                     told,
                     told,
