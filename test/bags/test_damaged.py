@@ -149,6 +149,28 @@ def test_times_and_counts_of_metadata_that_are_none_are_not_taken(value, bag):
         expected = ['other.mcap is missing']
 
 
+def test_what_is_told_of_names_steers_no_terminal_and_is_bounded(bag):
+    metadata = bag / 'metadata.yaml'
+    told = yaml.safe_load(metadata.read_text())
+    information = told['rosbag2_bagfile_information']
+    information['relative_file_paths'] += ['a\x1b[31m\u202e.mcap']
+    information['topics_with_message_count'] += [
+        {
+            'message_count': 7,
+            'topic_metadata': {'name': f'/\x1b]0;{"x" * 9000}', 'type': 'a/msg/B'},
+        }
+    ]
+    metadata.write_text(yaml.safe_dump(told))
+    (bag / 'b\x1b.mcap').write_bytes(b'')
+    with open_bag(bag) as found:
+        assert sum(1 for _ in found.messages()) == MESSAGES
+        words = [found.told(), *found.faults]
+    assert 'a[31m.mcap is missing' in words[0] and '(7 messages)' in words[0]
+    assert 'b.mcap' in ' '.join(words[1:])
+    for text in words:
+        assert text.isprintable() and len(text) < 3000
+
+
 NAMES = """
 nested: &n0 [x, x, x, x, x, x, x, x, x, x]
 {nested}

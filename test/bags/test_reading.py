@@ -463,6 +463,8 @@ def test_what_the_recorder_itself_lost_is_told(tmp_path):
             data = bytes(store.serialize_cdr(message, kind))
             writer.add_message(channel, START + number, data, START + number)
         writer.add_message(channel, START + 9, b'\0\1\0\0\xff', START + 9)
+        other = writer.register_channel('/x/events/rosbag2_messages_lost', 'json', 0)
+        writer.add_message(other, START, b'{}', START)
         writer.finish()
     with open_bag(path) as bag:
         lines = told_lost(bag)

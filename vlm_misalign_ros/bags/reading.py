@@ -33,8 +33,17 @@ from vlm_misalign_ros.bags.inflating import form_of, inflate
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading_folder import Folder, look, open_storage
 from vlm_misalign_ros.bags.reading_types import Types
-from vlm_misalign_ros.bags.stored import Definition, Loss, Storage, Stored, Stream, covered
+from vlm_misalign_ros.bags.stored import (
+    MAX_TOLD,
+    Definition,
+    Loss,
+    Storage,
+    Stored,
+    Stream,
+    covered,
+)
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.language.lines import line
 
 CDR = 'cdr'
 _OPEN_FILES = 64
@@ -314,7 +323,8 @@ class Bag:
         found = list(self._folder.faults)
         for part in self._parts:
             found.extend(part.storage.faults)
-        return [*found, *self._faults, *self._types.faults]
+        found += [*self._faults, *self._types.faults]
+        return [line(fault, MAX_TOLD) for fault in found]
 
     def told(self) -> str:
         """Return in one line what is lost, in messages and seconds; empty for nothing."""
