@@ -82,6 +82,13 @@ def test_compressed_pictures_are_suggested_by_the_name_of_what_they_are_made_of(
         assert ':=/front; or ' in suggestion(bag, 'camera/image_raw')
 
 
+def test_names_of_topics_in_an_error_steer_no_terminal(tmp_path, capsys):
+    empty(tmp_path / 'x.mcap', '/a\x1b]0;b\x07', '/c\u202e')
+    assert main(['analyse', str(tmp_path / 'x.mcap'), '--out', str(tmp_path / 'out')]) == 2
+    (line,) = (text for text in capsys.readouterr().err.splitlines() if 'error: ' in text)
+    assert 'no topic ground_truth/labels' in line and 'it has a\\x1b]0;b\\x07, c\\u202e' in line
+
+
 def test_the_folder_of_a_run_is_found_by_its_bag_and_by_a_file_of_it(tmp_path):
     file = empty(tmp_path / 'bag' / 'bag_0.mcap', '/a')
     (tmp_path / 'bag' / 'metadata.yaml').write_text('')
