@@ -175,6 +175,22 @@ def test_files_that_are_compressed_are_read_with_and_without_metadata(form, kind
 
 
 @pytest.mark.parametrize('form', ['zstd', 'lz4'])
+def test_a_compressed_file_whose_checksum_is_another_is_told_of(form, tmp_path):
+    file = tmp_path / 'x.db3'
+    write_sqlite(file, MESSAGES)
+    if form == 'zstd':
+        data = zstandard.ZstdCompressor(write_checksum=True).compress(file.read_bytes())
+    else:
+        data = lz4.frame.compress(file.read_bytes(), content_checksum=True)
+    packed = tmp_path / f'x.db3.{form}'
+    packed.write_bytes(data)
+    assert read(packed) == (MESSAGES, '', [])
+    packed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(RecordError, match=f'x.db3.{form} is damaged: .*hecksum'):
+        read(packed)
+
+
+@pytest.mark.parametrize('form', ['zstd', 'lz4'])
 def test_messages_that_are_compressed_are_read_and_spoilt_ones_counted(form, tmp_path):
     packed = [m._replace(data=pack(m.data, form)) for m in MESSAGES]
     packed[7] = packed[7]._replace(data=b'\x28\xb5\x2f\xfd junk')

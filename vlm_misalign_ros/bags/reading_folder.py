@@ -43,6 +43,8 @@ _MAX_NAME = 255
 _ENDINGS = ('.mcap', '.db3')
 _PACKED = ('.zstd', '.zst', '.lz4')
 _NUMBER = re.compile(r'(.*_)(\d+)(\.\w+?)(\.(?:zstd|zst|lz4))?')
+_PACKED_AT = -2
+"""Where in a file the loss stands that its compression tells of: at none of its places or rows."""
 _LEAST, _RATIO = 256 << 20, 100
 """A compressed file may have so many bytes unpacked, or as many times its own."""
 _FOREIGN = {
@@ -245,11 +247,18 @@ def open_storage(path: Path, unpacked: list[TemporaryDirectory[str]]) -> Storage
         form = inflating.form_of(file.read(4))
     if not form:
         return _of_content(path)
-    whole = _unpack(path, form, unpacked)
+    whole, spoilt = _unpack(path, form, unpacked)
     try:
-        return _of_content(whole)
+        found = _of_content(whole)
     except RecordError as error:
+        if spoilt:
+            raise RecordError(
+                f'{path} is damaged: {spoilt}', 'copy it again from where it was recorded'
+            ) from error
         raise RecordError(error.what.replace(str(whole), str(path)), error.remedy) from error
+    if spoilt:
+        found.losses[_PACKED_AT] = Loss(f'{path.name} is damaged: {spoilt}; what came was read')
+    return found
 
 
 def _of_content(path: Path) -> Storage:
@@ -271,8 +280,13 @@ def _of_content(path: Path) -> Storage:
     )
 
 
-def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> Path:
-    """Unpack a file; what can be unpacked of one that is cut is kept."""
+def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> tuple[Path, str]:
+    """
+    Return (the file unpacked, what its decoder says is wrong with it; empty for nothing).
+
+    What can be unpacked of one that is cut or spoilt is kept.
+    """
+    spoilt = ''
     size = path.stat().st_size
     folder = TemporaryDirectory(prefix='bag-')
     unpacked.append(folder)
@@ -286,8 +300,9 @@ def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> P
         source = inflating.stream(packed, form)
         while True:
             try:
-                part = source.read(1 << 20)
-            except Exception:  # what is cut or spoilt ends here; each library has its own errors
+                part = source.read(1 << 16)  # what is read at once is lost at once
+            except Exception as error:  # what is spoilt ends here; each library has its own errors
+                spoilt = str(error) or type(error).__name__
                 break
             if not part:
                 break
@@ -302,4 +317,4 @@ def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> P
                     'make room or set TMPDIR',
                 )
             out.write(part)
-    return target
+    return target, spoilt
