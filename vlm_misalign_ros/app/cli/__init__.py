@@ -112,9 +112,15 @@ def _fault(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    """Print a line for the user; a terminal that is gone changes no exit code."""
+    """
+    Print a line for the user; a terminal that is gone changes no exit code.
+
+    Errors name what is in files of anybody: nothing of it steers the terminal.
+    """
+    from vlm_misalign_ros.core.report.audit.showing import safe
+
     with suppress(OSError, ValueError):
-        print(f'vlm-misalign: {text}', file=sys.stderr, flush=True)
+        print(safe(f'vlm-misalign: {text}'), file=sys.stderr, flush=True)
 
 
 def _drop_output() -> None:
