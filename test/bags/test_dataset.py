@@ -18,15 +18,28 @@ import numpy as np
 import pytest
 from drives import START, Drive, record
 
-from golden.replaying import image_message
+from golden.replaying import image_message, info_message
 from vlm_misalign_ros.bags.dataset import header_stamp
+from vlm_misalign_ros.bags.from_dataset import Timing, write_dataset
 from vlm_misalign_ros.bags.running import over_bag
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.join import Closing, Joined
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, LABELS, SOURCE
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed, protocol_of
-from vlm_misalign_ros.core.settings.nodes import ReplayParameters
+from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO
-from vlm_misalign_ros.core.types import Protocol
+from vlm_misalign_ros.core.types import (
+    Applied,
+    Camera,
+    Condition,
+    Hazard,
+    NoCamera,
+    Protocol,
+    Source,
+)
+from vlm_misalign_ros.wire.values import source_from_values, source_to_values
 
 
 def picture(level):
@@ -94,6 +107,29 @@ def test_doubled_stamps_are_left_out_and_a_looped_drive_begins_anew(tmp_path):
     assert any('2 pictures came twice' in fault for fault in found.faults)
     assert [int(frame.labels[0, 0]) for frame in found] == [7] * 3 + [8] * 3
     assert [int(frame.image[0, 0, 0]) for frame in found] == [0, 1, 2, 10, 11, 12]
+
+
+def test_a_camera_that_is_not_calibrated_is_unknown_and_never_the_default_one(tmp_path):
+    nobody = Camera(64, 32, 0.0, 0.0, 0.0, 0.0)
+    labels = np.repeat(np.uint8([23, 11, 7, 7]), 8)[:, None].repeat(64, 1)
+    drive = Drive(tmp_path / 'drive')
+    drive.put('camera/camera_info', info_message(nobody, START), START)
+    drive.put('ground_truth/labels', image_message(labels, START, 'mono8'), START)
+    drive.put('camera/image_raw', image_message(picture(1), START, 'bgr8'), START)
+    drive.close()
+    found = open_dataset(f'bag:{tmp_path / "drive"}')
+    frame = found.read(0)
+    assert isinstance(frame.camera, NoCamera) and 'not calibrated' in frame.camera.reason
+    assert any('not calibrated' in fault for fault in found.faults)
+    # The same of a bag that is made of it, and of what the nodes are told.
+    write_dataset(found, tmp_path / 'again', Timing())
+    assert isinstance(open_dataset(f'bag:{tmp_path / "again"}').read(0).camera, NoCamera)
+    source = Source('d', 's', 'k', 0, 1, 0, Condition())
+    assert source_from_values(source_to_values(source, frame.camera)) == (source, frame.camera)
+    told = Evaluator(EvaluationParameters(instances=False, confidence=False))
+    parts = {SOURCE: (source, frame.camera), CONDITION: Applied(Condition(), 1)}
+    joined = Joined(1, {**parts, LABELS: frame.labels}, (), Closing.COMPLETE)
+    assert told.evaluate(joined).record.truth.hazard is Hazard.INDETERMINATE
 
 
 @pytest.mark.parametrize(

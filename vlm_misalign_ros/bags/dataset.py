@@ -53,6 +53,7 @@ _HEADER = 12
 _SHOWN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH)
 _CAMERAS = 4096
 """Different cameras that are read of one bag."""
+_TOO_MANY = NoCamera(f'camera_info tells of more than {_CAMERAS} cameras')
 _FAR = NANO
 """Nanoseconds ahead from which a bag is opened anew rather than read up to there."""
 _NAMED = 8
@@ -86,8 +87,8 @@ class _Index:
     """(stretch, stamp, arrival), stretches beginning where time jumps back."""
     others: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     """Arrivals by part and stamp."""
-    cameras: dict[int, Camera | None] = field(default_factory=dict)
-    """By stamp; None where nobody knows the geometry."""
+    cameras: dict[int, Camera | NoCamera] = field(default_factory=dict)
+    """By stamp."""
     doubled: int = 0
     unreadable: int = 0
 
@@ -153,7 +154,7 @@ class BagDataset:
     def _read_headers(self) -> _Index:
         index, stretch, newest = _Index(), 0, -1
         seen: set[int] = set()
-        known: dict[bytes, Camera | None] = {}
+        known: dict[bytes, Camera | NoCamera] = {}
         part_of = {name: part for part, name in self._topics.items()}
         for raw in self._bag.messages(part_of):
             part, stamp = part_of[raw.topic], header_stamp(raw.data)
@@ -173,7 +174,7 @@ class BagDataset:
                 content = raw.data[_HEADER:]
                 if content not in known and len(known) < _CAMERAS:
                     known[content] = self._camera_in(raw)
-                index.cameras[stamp] = known.get(content)
+                index.cameras[stamp] = known.get(content, _TOO_MANY)
             else:
                 index.others.setdefault(part, {}).setdefault(stamp, []).append(raw.arrival)
         self._fault(self._bag.told())
@@ -299,14 +300,14 @@ class BagDataset:
         while self._kept and self._kept[0].arrival < floor:
             self._kept.popleft()
 
-    def _camera(self, stamp: int) -> Camera | None:
+    def _camera(self, stamp: int) -> Camera | NoCamera | None:
         """Return the camera of a picture: that of its stamp, or the one told last before."""
         if not self._cameras:
             return None
         place = max(bisect_right(self._cameras, stamp) - 1, 0)
         return self._told[self._cameras[place]]
 
-    def _camera_in(self, raw: Raw) -> Camera | None:
+    def _camera_in(self, raw: Raw) -> Camera | NoCamera:
         chosen = self._chosen
         rectified = rectified_by(chosen.camera_image, self._pictures)
         try:
@@ -314,11 +315,9 @@ class BagDataset:
                 self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
             )
         except RecordError as error:
-            self._fault(f'{raw.topic}: {error}')
-            return None
+            found = NoCamera(error.what)
         if isinstance(found, NoCamera):
             self._fault(f'no geometry is known of the camera: {found.reason}')
-            return None
         return found
 
     def _fault(self, text: str) -> None:
