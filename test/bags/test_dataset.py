@@ -19,7 +19,6 @@ import pytest
 from drives import START, Drive, record
 
 from golden.replaying import image_message, info_message
-from vlm_misalign_ros.bags.dataset import header_stamp
 from vlm_misalign_ros.bags.from_dataset import Timing, write_dataset
 from vlm_misalign_ros.bags.running import over_bag
 from vlm_misalign_ros.core.datasets import open_dataset
@@ -39,6 +38,7 @@ from vlm_misalign_ros.core.types import (
     Protocol,
     Source,
 )
+from vlm_misalign_ros.wire.raw import raw_stamp
 from vlm_misalign_ros.wire.values import source_from_values, source_to_values
 
 
@@ -136,7 +136,69 @@ def test_a_camera_that_is_not_calibrated_is_unknown_and_never_the_default_one(tm
     'data', [b'', b'\x00\x01\x00\x00' + b'\xff' * 8, b'\x00\x07' + b'\x00' * 30]
 )
 def test_what_has_no_time_has_none(data):
-    assert header_stamp(data) is None
+    with pytest.raises(RecordError):
+        raw_stamp(data)
+
+
+def drive_of(folder, *rows):
+    """Record (part, seconds of the stamp, level, seconds of the recording)."""
+    drive = Drive(folder)
+    for part, second, level, when in rows:
+        stamp, maps = START + second * NANO, part.startswith('ground_truth')
+        image = picture(level)[:, :, 0] if maps else picture(level)
+        message = image_message(image, stamp, 'mono8' if maps else 'bgr8')
+        drive.put(part, message, START + round(when * NANO))
+    drive.close()
+    return open_dataset(f'bag:{folder}')
+
+
+CAMERA, TRUTH = 'camera/image_raw', 'ground_truth/labels'
+
+
+def test_truth_of_before_a_jump_is_never_that_of_a_picture_after_it(tmp_path):
+    # A simulator that is reset: the second drive has the stamps of the first, and no labels.
+    found = drive_of(
+        tmp_path / 'reset',
+        *((CAMERA, 0, 1, 0), (TRUTH, 0, 7, 0.1), (TRUTH, 1, 7, 1), (CAMERA, 30, 2, 30)),
+        *((TRUTH, 30, 7, 30.1), (CAMERA, 0, 3, 60), (CAMERA, 1, 4, 61), (CAMERA, 30, 5, 90)),
+    )
+    assert [entry.labels for entry in found.entries] == [True, True, None, None, None]
+
+
+def test_truth_that_comes_late_or_early_around_a_jump_is_that_of_its_picture(tmp_path):
+    found = drive_of(
+        tmp_path / 'looped',
+        *((CAMERA, 0, 1, 0), (TRUTH, 0, 7, 0.1), (CAMERA, 30, 2, 30), (TRUTH, 0, 8, 30.1)),
+        *((CAMERA, 0, 3, 30.2), (TRUTH, 30, 7, 30.3), (CAMERA, 30, 4, 60), (TRUTH, 30, 8, 61)),
+    )
+    assert [int(frame.labels[0, 0]) for frame in found] == [7, 7, 8, 8]
+
+
+def test_what_came_twice_and_differs_is_truth_of_nothing(tmp_path):
+    found = drive_of(
+        tmp_path / 'doubled',
+        *((CAMERA, 0, 1, 0), (TRUTH, 0, 7, 0.1), (TRUTH, 0, 11, 0.2)),
+        *((CAMERA, 1, 1, 1), (TRUTH, 1, 7, 1.1), (TRUTH, 1, 7, 1.2)),
+        *((CAMERA, 2, 1, 2), (CAMERA, 2, 9, 2.1), (TRUTH, 2, 7, 2.2)),
+        *((CAMERA, 3, 1, 3), (CAMERA, 3, 1, 3.1), (TRUTH, 3, 7, 3.2)),
+    )
+    assert [entry.labels for entry in found.entries] == [None, True, None, True]
+    assert any('1 times labels came twice' in fault for fault in found.faults)
+    assert any('1 stamps have pictures that differ' in fault for fault in found.faults)
+
+
+def test_a_camera_is_that_of_its_own_stretch(tmp_path):
+    drive = Drive(tmp_path / 'drive')
+    for lap, focal in enumerate((50.0, 80.0)):
+        for second in (0, 30):
+            stamp, when = START + second * NANO, START + (second + 60 * lap) * NANO
+            camera = Camera(64, 32, focal, focal, 32.0, 16.0)
+            drive.put(CAMERA, image_message(picture(lap), stamp, 'bgr8'), when)
+            # After the picture, as where two threads publish them.
+            drive.put('camera/camera_info', info_message(camera, stamp + 1000), when + 1000)
+    drive.close()
+    found = open_dataset(f'bag:{tmp_path / "drive"}')
+    assert [frame.camera.fx for frame in found] == [50.0, 50.0, 80.0, 80.0]
 
 
 def test_a_configuration_is_fitted_to_what_a_bag_holds(scenes, tmp_path):
