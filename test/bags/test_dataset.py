@@ -144,7 +144,7 @@ def drive_of(folder, *rows):
     """Record (part, seconds of the stamp, level, seconds of the recording)."""
     drive = Drive(folder)
     for part, second, level, when in rows:
-        stamp, maps = START + second * NANO, part.startswith('ground_truth')
+        stamp, maps = START + round(second * NANO), part.startswith('ground_truth')
         image = picture(level)[:, :, 0] if maps else picture(level)
         message = image_message(image, stamp, 'mono8' if maps else 'bgr8')
         drive.put(part, message, START + round(when * NANO))
@@ -185,6 +185,19 @@ def test_what_came_twice_and_differs_is_truth_of_nothing(tmp_path):
     assert [entry.labels for entry in found.entries] == [None, True, None, True]
     assert any('1 times labels came twice' in fault for fault in found.faults)
     assert any('1 stamps have pictures that differ' in fault for fault in found.faults)
+
+
+def test_truth_that_was_made_afterwards_is_read_without_what_lies_between(tmp_path):
+    # An hour later, as labels that were put beside a recording by `bag merge`.
+    found = drive_of(
+        tmp_path / 'later',
+        *((CAMERA, n / 10, n, n / 10) for n in range(40)),
+        *((TRUTH, n / 10, n, 3600 + n / 10) for n in range(40)),
+    )
+    for number, frame in enumerate(found):
+        assert int(frame.image[0, 0, 0]) == int(frame.labels[0, 0]) == number
+        assert len(found._kept) < 15
+    assert int(found.read(3).labels[0, 0]) == 3
 
 
 def test_a_camera_is_that_of_its_own_stretch(tmp_path):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -56,7 +56,7 @@ _CAMERAS = 4096
 """Different cameras that are read of one bag."""
 _TOO_MANY = NoCamera(f'camera_info tells of more than {_CAMERAS} cameras')
 _FAR = NANO
-"""Nanoseconds ahead from which a bag is opened anew rather than read up to there."""
+"""Nanoseconds from which what lies ahead is looked up rather than read up to."""
 _NAMED = 8
 """Topics that are named where the camera's is not there."""
 
@@ -75,6 +75,12 @@ class Entry:
     """None where it has none."""
     stretch: int = 0
     """How often time had jumped back before."""
+
+    @property
+    def near(self) -> set[int]:
+        """Return when what is read in one go was recorded: the picture, and what came with it."""
+        middle = self.arrivals[SOURCE_IMAGE]
+        return {at for at in self.arrivals.values() if abs(at - middle) <= _FAR}
 
     @property
     def city(self) -> str:
@@ -275,10 +281,11 @@ class BagDataset:
         """
         Yield the messages that a frame is made of.
 
-        Frames that are asked for in order are read in one go; another one begins anew.
+        Frames that are asked for in order are read in one go; another one begins anew. Truth that
+        was recorded far from its picture, as what was made afterwards, is looked up by itself.
         """
-        arrivals = self.entries[index].arrivals
-        first, last = min(arrivals.values()), max(arrivals.values())
+        entry = self.entries[index]
+        first, last = min(entry.near), max(entry.near)
         floor = self._needed[index]
         newest = self._kept[-1].arrival if self._kept else None
         far = newest is None or first > newest + _FAR
@@ -293,11 +300,12 @@ class BagDataset:
                 break
             self._kept.append(raw)
             self._let_go(first)
-        for part, arrival in arrivals.items():
+        for part, arrival in entry.arrivals.items():
             name = self._topics[part]
-            yield from (
-                (part, raw) for raw in self._kept if raw.topic == name and raw.arrival == arrival
-            )
+            here: Iterable[Raw] = self._kept
+            if arrival not in entry.near:
+                here = self._bag.messages([name], arrival, arrival + 1)
+            yield from ((part, raw) for raw in here if (raw.topic, raw.arrival) == (name, arrival))
         self._let_go(floor)
         self._from = min(floor, last + 1)
 
@@ -339,7 +347,7 @@ def _needed_from(entries: Sequence[Entry]) -> list[int]:
     found, least = [], 1 << 63
     for entry in reversed(entries):
         found.append(least)
-        least = min(least, *entry.arrivals.values())
+        least = min(least, *entry.near)
     return found[::-1]
 
 
