@@ -97,6 +97,19 @@ def test_what_has_no_header_goes_with_what_came_before_it(tmp_path):
     assert contents(tmp_path / 'out') == contents(bag)[2:6]
 
 
+@pytest.mark.parametrize('qos', ['[' * 900, '- durability: 2020-13-45\n', '- [\n', '{}'])
+def test_qos_that_are_none_are_of_no_latched_topic(qos, tmp_path, monkeypatch):
+    writer = BagWriter(tmp_path / 'bag')
+    kind, data = text_message('x')
+    with monkeypatch.context() as patch:
+        patch.setattr('vlm_misalign_ros.bags.writer._numbered', lambda text: text)
+        writer.add_topic('/a', kind, qos=qos)
+    for when in range(3):
+        writer.write('/a', data, START + when * NANO)
+    writer.close()
+    assert cut_bag(tmp_path / 'bag', tmp_path / 'out', '1').messages == 2
+
+
 def test_latched_messages_from_before_the_start_are_kept(tmp_path):
     writer = BagWriter(tmp_path / 'bag')
     kind, data = text_message('a map')

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 from drives import START, Drive, record
 
+from bagged import strange_bag
 from golden.replaying import image_message, info_message
 from vlm_misalign_ros.bags.from_dataset import Timing, write_dataset
 from vlm_misalign_ros.bags.running import over_bag
 from vlm_misalign_ros.core.datasets import open_dataset
-from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError, RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.evaluation.join import Closing, Joined
 from vlm_misalign_ros.core.evaluation.parts import CONDITION, LABELS, SOURCE
@@ -233,6 +234,24 @@ def test_a_configuration_is_fitted_to_what_a_bag_holds(scenes, tmp_path):
     assert found['monitor']['truth'] is False and found['self_consistency'] is True
     assert found['replay']['topics'] == ['camera/image_raw:=front/image']
     assert len(said) == 1 and 'no ground truth' in said[0]
+
+
+def test_pictures_whose_type_has_other_fields_are_refused_in_one_line(tmp_path):
+    kind = 'sensor_msgs/msg/CompressedImage'
+    definition = 'builtin_interfaces/Time stamp\nstring frame_id\nstring format\nstring data\n'
+    data = b'\1\0\0\0' + b'\0' * 4 + b'\1\0\0\0\0\0\0\0' * 3
+    topic = '/camera/image_raw/compressed'
+    found = open_dataset(f'bag:{strange_bag(tmp_path / "bag", topic, kind, definition, data)}')
+    with pytest.raises(DatasetError, match='frame bag@1.000000000'):
+        found.read(0)
+
+
+@pytest.mark.parametrize('remap', ['[a, b]', 'text', '{1: 2}'])
+def test_remappings_beside_a_bag_that_are_none_are_named(remap, tmp_path):
+    drive_of(tmp_path / 'drive', (CAMERA, 0, 1, 0))
+    (tmp_path / 'config.yaml').write_text(f'mode: live\nvlms: []\nremap: {remap}\n')
+    with pytest.raises(ConfigurationError, match='remap'):
+        over_bag({}, tmp_path / 'drive')
 
 
 def test_a_bag_that_is_none_is_named(tmp_path):

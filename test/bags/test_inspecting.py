@@ -30,6 +30,7 @@ from bagged import (
     info_message,
     packed_message,
     picture,
+    strange_bag,
     text_message,
     time_of,
 )
@@ -133,6 +134,12 @@ def test_a_topic_with_a_hostile_name_stays_text(tmp_path, capsys):
     path = bag_of(tmp_path / 'bag', [('/a\x1b[2J', text_message('x'), time_of(0))])
     assert main(['bag', 'inspect', str(path)]) == 0
     assert '\x1b' not in capsys.readouterr().out
+
+
+def test_a_type_with_other_fields_is_said_of_its_topic(tmp_path):
+    kind, data = 'sensor_msgs/msg/CompressedImage', b'\3\0\0\0ab\0'
+    bag = strange_bag(tmp_path / 'bag', '/strange', kind, 'string data', data)
+    assert 'TypeError' in entry(inspect_bag(bag), '/strange')['problem']
 
 
 def test_what_is_no_bag_is_one_line(tmp_path, capsys):

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.types import Description
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import description_from_values, description_to_values, values_of
 
 _TIMES = (topics.MONITOR_METRICS, topics.DIAGNOSTICS.lstrip('/'))
@@ -161,7 +162,8 @@ class _Reading:
         if raw.type != Form.VALUES.value:
             return ''
         try:
-            values = values_of(self._bag.decode(raw))
+            with of_strangers():
+                values = values_of(self._bag.decode(raw))
         except RecordError:
             return ''
         return json.dumps(_without_times(raw.topic, values), sort_keys=True)

@@ -46,6 +46,7 @@ from vlm_misalign_ros.wire.camera import camera_from_info, rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS
 from vlm_misalign_ros.wire.pixels import to_millimetres
 from vlm_misalign_ros.wire.raw import raw_stamp
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 
 _TAKEN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH, CAMERA)
@@ -246,7 +247,8 @@ class BagDataset:
         try:
             for part, raw in self._parts(index):
                 if part not in found and _stamp(raw) == entry.stamp:
-                    found[part] = self._decoded(part, raw)
+                    with of_strangers():
+                        found[part] = self._decoded(part, raw)
         except RecordError as error:
             raise DatasetError(f'frame {entry.key} of the bag: {error.what}', error.remedy) from (
                 error
@@ -328,9 +330,10 @@ class BagDataset:
         chosen = self._chosen
         rectified = rectified_by(chosen.camera_image, self._pictures)
         try:
-            found = camera_from_info(
-                self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
-            )
+            with of_strangers():
+                found = camera_from_info(
+                    self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
+                )
         except RecordError as error:
             found = NoCamera(error.what)
         if isinstance(found, NoCamera):

@@ -40,6 +40,7 @@ from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.settings.replaying import ReplayParameters
 from vlm_misalign_ros.core.types import Camera, Frame, NoCamera, Source
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import source_from_values, values_of
 
 _KEY = re.compile(r'(?P<city>.+)_\d{6}_\d{6}')
@@ -112,7 +113,8 @@ def _sources(
             stamp = headers.stamp(raw)
             try:
                 if stamp is not None:
-                    told = source_from_values(values_of(bag.decode(raw)))
+                    with of_strangers():
+                        told = source_from_values(values_of(bag.decode(raw)))
                     found.setdefault(stamp, told)
             except RecordError:
                 continue
