@@ -147,6 +147,22 @@ def test_what_is_no_bag_is_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.count('\n') == 1
 
 
+def test_a_loop_has_the_rate_and_the_gaps_of_what_is_looped(tmp_path):
+    # 20 s at 10 Hz with one frame lost, three times over: 3 x 199 intervals in 3 x 20 s.
+    numbers = [n for n in range(201) if n != 100]
+    bag = bag_of(
+        tmp_path / 'bag',
+        [
+            (FRONT, image_message(picture(0), time_of(n), 'bgr8'), time_of(n + 201 * lap))
+            for lap in range(3)
+            for n in numbers
+        ],
+    )
+    found = entry(inspect_bag(bag), FRONT)['stamps']
+    assert found['rate'] == pytest.approx(199 / 20)
+    assert (found['back'], found['doubled_alike'], found['gaps']) == (2, 400, 0)
+
+
 def test_the_median_interval_is_within_two_percent_of_numpys():
     steps = np.random.default_rng(0).lognormal(-2, 1, 9999)
     intervals = Intervals()
