@@ -89,14 +89,16 @@ class Comparison:
 
     topics: tuple[Difference, ...]
     left_out: tuple[str, ...]
-    """Topics that are about times alone, or that are no CDR."""
+    """Topics that are about times alone."""
+    unread: tuple[str, ...]
+    """Topics of which nobody knows whether they are the same: they are no CDR."""
     lost: tuple[str, str]
     """What of each bag could not be read."""
 
     @property
     def same(self) -> bool:
         """Return whether they hold the same, and all of it could be read."""
-        return all(entry.same for entry in self.topics) and not any(self.lost)
+        return all(entry.same for entry in self.topics) and not any((*self.lost, *self.unread))
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -104,6 +106,7 @@ class Comparison:
             'same': self.same,
             'topics': [entry.to_plain() for entry in self.topics],
             'left_out': list(self.left_out),
+            'unread': list(self.unread),
             'lost': list(self.lost),
         }
 
@@ -120,8 +123,9 @@ def compare_bags(
     with Spool() as spool, open_bag(first) as one, open_bag(second) as other:
         bags = (one, other)
         names = sorted(one.topics.keys() | other.topics.keys())
-        left_out = {name for name in names if _is_left_out(name, bags)}
-        compared = [name for name in names if name not in left_out]
+        left_out = tuple(name for name in names if _is_of_times(name))
+        unread = tuple(name for name in names if name not in left_out and _is_strange(name, bags))
+        compared = [name for name in names if name not in {*left_out, *unread}]
         done, total = 0, sum(bag.count or 0 for bag in bags)
         ordered: set[str] = set()
         for side, bag in enumerate(bags):
@@ -135,12 +139,15 @@ def compare_bags(
                 if progress is not None:
                     progress(done, total)
         found = [_difference(spool, name, bags, name in ordered) for name in compared]
-        return Comparison(tuple(found), tuple(sorted(left_out)), (one.told(), other.told()))
+        return Comparison(tuple(found), left_out, unread, (one.told(), other.told()))
 
 
-def _is_left_out(name: str, bags: tuple[Bag, Bag]) -> bool:
-    told = any(name == f'/{topic}' or name.endswith(f'/{topic}') for topic in _TIMES)
-    return told or any(name in bag.topics and bag.topics[name].format != CDR for bag in bags)
+def _is_of_times(name: str) -> bool:
+    return name.endswith(tuple(f'/{topic}' for topic in _TIMES))
+
+
+def _is_strange(name: str, bags: tuple[Bag, Bag]) -> bool:
+    return any(name in bag.topics and bag.topics[name].format != CDR for bag in bags)
 
 
 class _Reading:
@@ -204,9 +211,9 @@ def _difference(spool: Spool, name: str, bags: tuple[Bag, Bag], by_order: bool) 
     alone = []
     for side in (0, 1):
         number = 0
-        for stamp in spool.alone(name, side):
+        for stamp, nth in spool.alone(name, side):
             number += 1
-            found.first = found.first or f'{_where(stamp, by_order)} is in one bag only'
+            found.first = found.first or f'{_where(stamp, by_order, nth)} is in one bag only'
         alone.append(number)
     found.alone = alone[0], alone[1]
     for pair in spool.differing(name):
