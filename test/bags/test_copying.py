@@ -179,6 +179,33 @@ def test_bags_that_do_not_go_together_are_refused_and_leave_nothing(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['one', 'text', 'two', 'values']
 
 
+@pytest.mark.parametrize(
+    'encoding, text, alike',
+    [
+        ('ros2msg', '# What was said.\nstring   data  # in words\nint32 MOST=3\n', True),
+        ('ros2idl', 'module std_msgs { module msg { struct String { string data; }; }; };', True),
+        ('ros2msg', 'string text\n', False),
+        ('ros2msg', 'string data\nint32 more\n', False),
+        ('ros2msg', 'string data\n{', False),
+        ('jsonschema', '{}', False),
+    ],
+)
+def test_a_type_is_the_same_by_its_fields_not_by_its_text(encoding, text, alike, tmp_path):
+    kind, data = text_message('x')
+    known = (Definition('ros2msg', 'string data\n'), Definition(encoding, text))
+    for name, definition in zip(('one', 'two'), known, strict=True):
+        writer = BagWriter(tmp_path / name)
+        writer.add_topic('/chatter', kind, schema=definition)
+        writer.write('/chatter', data, START)
+        writer.close()
+    paths = [tmp_path / 'one', tmp_path / 'two']
+    if alike:
+        assert merge_bags(paths, tmp_path / 'out').messages == 2
+    else:
+        with pytest.raises(RecordError, match='other fields'):
+            merge_bags(paths, tmp_path / 'out')
+
+
 def test_metadata_of_version_8_have_qos_by_numbers(tmp_path):
     """rosbag2 reads these as numbers up to version 8 (rosbag2_storage/qos.cpp), else throws."""
     bag = camera_bag(tmp_path / 'bag', 2)

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from vlm_misalign_ros.bags.headers import Headers
 from vlm_misalign_ros.bags.reading import CDR, Bag, Raw, open_bag
+from vlm_misalign_ros.bags.reading_types import same_fields
 from vlm_misalign_ros.bags.stored import Definition
 from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.bags.writer import BagWriter
@@ -93,7 +94,7 @@ class Copy:
             )
         if not before[1].text:
             self._topics[name] = kind, definition, path
-        elif definition.text and before[1] != definition:
+        elif definition.text and not same_fields(kind, before[1], definition):
             raise RecordError(
                 f'{kind} of {name} has other fields in {path} than in {before[2]}',
                 'one topic has one definition: leave one of the bags out',

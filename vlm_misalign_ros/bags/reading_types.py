@@ -91,6 +91,21 @@ def _parsed(kind: str, definition: Definition) -> dict[str, Any]:
     raise RecordError(f'it is written as {definition.encoding[:40]!r}')
 
 
+def same_fields(kind: str, one: Definition, other: Definition) -> bool:
+    """Return whether two texts define a type alike: remarks, blanks and constants aside."""
+    if one == other:
+        return True
+    if max(len(one.text), len(other.text)) > _MAX_DEFINITION:
+        return False
+    try:
+        first, second = _parsed(kind, one), _parsed(kind, other)
+    except Exception:  # text of anybody: syntax, key, recursion and type errors
+        return False
+    # Some writers leave out what every installation has: what both have decides.
+    common = first.keys() & second.keys()
+    return kind in common and all(_alike(first[name], second[name]) for name in common)
+
+
 def _alike(ours: Any, theirs: Any) -> bool:
     """Return whether two definitions have the same fields, in the same order."""
     return bool(ours[1] == theirs[1])
