@@ -121,6 +121,21 @@ def _values_of(node: Nodetype, held: Any, types: dict[str, Any], known: dict[str
     return one if plain or node is Nodetype.SEQUENCE else one * size
 
 
+def same_fields(kind: str, one: Definition, other: Definition) -> bool:
+    """Return whether two texts define a type alike: remarks, blanks and constants aside."""
+    if one == other:
+        return True
+    if max(len(one.text), len(other.text)) > _MAX_DEFINITION:
+        return False
+    try:
+        first, second = _parsed(kind, one), _parsed(kind, other)
+    except Exception:  # text of anybody: syntax, key, recursion and type errors
+        return False
+    # Some writers leave out what every installation has: what both have decides.
+    common = first.keys() & second.keys()
+    return kind in common and all(_alike(first[name], second[name]) for name in common)
+
+
 def _alike(ours: Any, theirs: Any) -> bool:
     """Return whether two definitions have the same fields, in the same order."""
     return bool(ours[1] == theirs[1])

@@ -260,7 +260,7 @@ class AskStep(Step):
 
     def _put(self, job: Job, lane: Lane, past: tuple[tuple[np.ndarray, ...], ...]) -> None:
         told = job.applied.image
-        camera = job.sent.frame.camera if parts.SOURCE in lane.needed else None
+        camera = job.sent.frame.known_camera if parts.SOURCE in lane.needed else None
         shown = Shown(tuple(pair[0] for pair in past), self._mask(job, lane), camera)
         clean: Clean | None = None
         if self._twice and not lane.masked:
