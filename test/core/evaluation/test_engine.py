@@ -15,6 +15,7 @@
 """The in-process engine with models made by hand: shards, failures, frames that lack something."""
 
 import dataclasses
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +29,8 @@ from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedVlm
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.schema import Closing, Status
-from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames
+from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames, read_records
+from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.settings.configuration import parse
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -114,6 +116,18 @@ def test_shards_in_any_order_give_the_records_of_the_whole(scenes, tmp_path):
     assert {stamp: comparable(record) for stamp, record in found.items()} == {
         stamp: comparable(record) for stamp, record in whole.items()
     }
+
+
+def test_what_a_run_that_ended_early_did_not_show_is_not_lost(scenes, tmp_path):
+    chosen = configured(scenes, replay={'conditions': ['clean', 'low_light:1-5']})
+    session = Session(dataclasses.replace(chosen.monitor, run_folder=str(tmp_path)), log=print)
+    engine = Engine(chosen, loaded(chosen, Brightness()), say=print)
+    frames = engine.run(replayed(chosen.replay, open_replayed(chosen.replay)), session)
+    assert len(list(islice(frames, 14))) == 14
+    session.end(0.0)
+    order_frames(tmp_path / RECORDS)
+    records = list(read_records(tmp_path / RECORDS))
+    assert not records[-1].estimated_lost and Evidence.of(records).notes() == []
 
 
 def test_each_picture_is_decoded_once(scenes, tmp_path, monkeypatch):
