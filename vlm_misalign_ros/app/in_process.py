@@ -21,7 +21,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -89,8 +89,10 @@ class InProcess:
     def _warn(self, text: str) -> None:
         """Write a line down; show it where it is the first of its kind."""
         if self._log is not None:
-            self._log.write(text + '\n')
-            self._log.flush()
+            # A disk that is full ends a run by its records, with a reason.
+            with suppress(OSError):
+                self._log.write(text + '\n')
+                self._log.flush()
         kind = re.sub(r'\d+', '', text)
         if self._terminal is not None and kind not in self._said and len(self._said) < KINDS:
             self._said.add(kind)
