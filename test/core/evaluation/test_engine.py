@@ -15,6 +15,8 @@
 """The in-process engine with models made by hand: shards, failures, frames that lack something."""
 
 import dataclasses
+import gc
+import weakref
 from itertools import islice
 from types import SimpleNamespace
 
@@ -139,6 +141,23 @@ def test_each_picture_is_decoded_once(scenes, tmp_path, monkeypatch):
     )
     run(chosen, tmp_path, loaded(chosen, Brightness()))
     assert read == list(range(6))
+
+
+def test_no_picture_is_kept_for_asks_that_are_shown_no_past(scenes, tmp_path):
+    chosen, shown = configured(scenes), []
+
+    def seen(picture):
+        shown.append(weakref.ref(picture))
+        return segment(picture)
+
+    session = Session(dataclasses.replace(chosen.monitor, run_folder=str(tmp_path)), log=print)
+    engine = Engine(chosen, loaded(chosen, Brightness(), seen), say=print)
+    for _ in engine.run(replayed(chosen.replay, open_replayed(chosen.replay)), session):
+        gc.collect()
+        # That of the clean pass, which is the decoded one, and that of the frame in hand.
+        assert sum(picture() is not None for picture in shown) <= 2
+    session.close()
+    assert len(shown) == 18
 
 
 def test_a_model_that_is_gone_counts_as_missing_from_then_on(scenes, tmp_path):
