@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import signal
 import time
@@ -76,7 +77,9 @@ class InProcess:
             replay = self._configuration.replay
             if replay is None:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
-            frames = replayed(replay, open_replayed(replay))
+            # Those with which pass after pass begins, though they come in another order here.
+            last = self._chosen.frames or math.inf
+            frames = replayed(replay, open_replayed(replay), lambda of: of.index < last)
             self._terminal = Terminal(self._total, out)
             with self._signals():
                 session = Session(self._chosen, log=self._warn)
