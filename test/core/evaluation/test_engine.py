@@ -29,6 +29,7 @@ from vlm_misalign_ros.core.evaluation.lanes import open_lanes
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedVlm
+from vlm_misalign_ros.core.models.label_maps import ClassMap
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.schema import Closing, Status
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames, read_records
@@ -219,6 +220,17 @@ def test_frames_without_labels_close_at_once(scenes, tmp_path):
     assert counts == [1] * 18
     session.end(0.0)
     assert {r.closed for r in read_frames(tmp_path / RECORDS)} == {Closing.DEADLINE}
+
+
+def test_classes_that_a_segmentation_cannot_tell_are_said(scenes):
+    chosen, said = configured(scenes), []
+    models = loaded(chosen, Brightness())
+    whole = SimpleNamespace(segment=segment, classes=ClassMap(tuple(range(19)), 'names'))
+    some = SimpleNamespace(segment=segment, classes=ClassMap(tuple(range(18)), 'names'))
+    for model in (whole, some):
+        named = dataclasses.replace(models, segmentation=CheckedSegmentation('by hand', model))
+        Engine(chosen, named, say=said.append)
+    assert len(said) == 1 and said[0].endswith('without bicycle')
 
 
 def test_what_needs_a_graph_is_refused(scenes):
