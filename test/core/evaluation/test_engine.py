@@ -207,6 +207,24 @@ def test_a_mask_that_failed_costs_who_needs_it(scenes, tmp_path):
     assert lost[0].models['a'].status is Status.SCORED
 
 
+def test_a_segmentation_that_is_gone_is_not_waited_for(scenes, tmp_path):
+    chosen, calls = configured(scenes), []
+
+    def broken(picture):
+        calls.append(1)
+        if len(calls) > 4:
+            raise ValueError('no mask any more')
+        return segment(picture)
+
+    _, _, found = run(chosen, tmp_path, loaded(chosen, Brightness(), broken))
+    records = sorted(found.values(), key=lambda record: (record.key, record.cycle))
+    states = [record.models['reader'] for record in records]
+    assert [entry.status for entry in states[:4]] == [Status.SCORED] * 4
+    assert all('no mask any more' in entry.error for entry in states[4:7])
+    assert [entry.status for entry in states[7:]] == [Status.DROPPED] * 11
+    assert len(calls) == 7 and all(r.models['a'].status is Status.SCORED for r in records)
+
+
 def test_frames_without_labels_close_at_once(scenes, tmp_path):
     chosen = configured(scenes)
     monitor = dataclasses.replace(chosen.monitor, run_folder=str(tmp_path))

@@ -183,7 +183,9 @@ class _Run:
         job = self._degrade.take(sent)
         if self._segment is not None:
             self._segment.take(job)
-        segmented = self._segment is not None and self._segment.gone is None
+        # The frame at which it gave up is one whose mask failed, as those before.
+        of = self._segment
+        segmented = of is not None and (of.gone is None or job.sure is not None)
         for step in self._ask:
             step.take(job, segmented)
         closed += self._add_made(job)
