@@ -17,11 +17,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,7 +77,9 @@ class InProcess:
             replay = self._configuration.replay
             if replay is None:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
-            frames = replayed(replay, open_replayed(replay))
+            # Those with which pass after pass begins, though they come in another order here.
+            last = self._chosen.frames or math.inf
+            frames = replayed(replay, open_replayed(replay), lambda of: of.index < last)
             self._terminal = Terminal(self._total, out)
             with self._signals():
                 session = Session(self._chosen, log=self._warn)
@@ -89,8 +92,10 @@ class InProcess:
     def _warn(self, text: str) -> None:
         """Write a line down; show it where it is the first of its kind."""
         if self._log is not None:
-            self._log.write(text + '\n')
-            self._log.flush()
+            # A disk that is full ends a run by its records, with a reason.
+            with suppress(OSError):
+                self._log.write(text + '\n')
+                self._log.flush()
         kind = re.sub(r'\d+', '', text)
         if self._terminal is not None and kind not in self._said and len(self._said) < KINDS:
             self._said.add(kind)
