@@ -1404,20 +1404,3 @@ def test_in_a_namespace_every_topic_moves_along(world, picture):
     world.meet()
     camera.publish(picture_message(picture, 2 * NANO))
     wait_for(lambda: degraded)
-
-
-def test_only_nodes_and_tools_import_ros():
-    """The core runs on a machine without ROS."""
-    root = Path(codec.__file__).parent
-    for path in root.rglob('*.py'):
-        if path.parent.name == 'nodes' or path.name in ('launching.py', 'doctor.py'):
-            continue
-        for line in path.read_text().splitlines():
-            words = line.split()
-            if words[:1] in (['import'], ['from']):
-                assert words[1].split('.')[0] not in (
-                    'rclpy',
-                    'sensor_msgs',
-                    'diagnostic_msgs',
-                    'std_msgs',
-                ), path
