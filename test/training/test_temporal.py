@@ -95,7 +95,7 @@ def test_less_is_to_be_said_of_what_is_covered_and_never_more(moments, tmp_path)
     """Over streets until one has something covered: of two covered pictures more is left."""
     fewer = 0
     for index in range(40):
-        _, answers = grounding_of(index)
+        _, (answers,) = grounding_of(index)
         named = {
             name: set(json.loads(entry['json'])['objects']) for name, entry in answers.items()
         }
