@@ -14,9 +14,6 @@
 
 """What docs/temporal.md says comes from the kept numbers, and these from records by hand."""
 
-import sys
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pandas as pd
@@ -29,20 +26,11 @@ from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.settings.configuration import find_config, read_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope='module')
-def temporal():
+def temporal(load):
     """Return benchmarks/temporal.py."""
-    if not (ROOT / 'benchmarks').is_dir():
-        pytest.skip('benchmarks come with the source tree only')
-    sys.path.insert(0, str(ROOT / 'benchmarks'))
-    try:
-        import temporal
-    finally:
-        sys.path.pop(0)
-    return temporal
+    return load('temporal')
 
 
 def said(omitted, required=2):
