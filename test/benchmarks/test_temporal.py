@@ -66,6 +66,26 @@ def test_frames_are_told_apart_by_what_was_three_frames_before(temporal):
     assert len(set(counts.scenes.tolist())) == 2
 
 
+def test_what_was_before_is_known_though_it_was_not_scored_or_is_told_later(temporal):
+    met = ['clean'] * 3 + ['occlusion:5'] * 3
+    first, *others = (frame(0, step, name, 1, 0) for step, name in enumerate(met))
+    unknown = msgspec.structs.replace(first, truth=None)
+    counts = temporal.count([*others, unknown], ['m'])
+    assert counts.conditions.tolist() == ['clean after nothing'] * 2 + ['covered after clean'] * 3
+
+
+def test_each_ask_has_a_row_of_its_own_for_what_the_run_compares(temporal):
+    told = {'single': 0.4, 'past': 0.1, 'scenes': 9, 'value': -0.3, 'low': -0.5, 'high': -0.2}
+    pair = {'single': 'llava_now', 'past': 'llava_past', **dict.fromkeys(temporal.FLICKER, told)}
+    rows = temporal.steadiness([pair])
+    assert rows[rows['ask'] == 'llava_now']['value'].tolist() == [0.4] * len(temporal.FLICKER)
+    assert not {'low', 'high'} & set(rows)
+    lines = temporal.steady_table(temporal.Kept(rows)).splitlines()
+    assert (
+        lines[2] == '| judgements that change | llava | .400 | .100 | **−.300** [−.500, −.200] |'
+    )
+
+
 def test_differences_are_paired_by_frame_and_their_unit_is_the_sequence(temporal):
     """By hand: of 20 drives' two classes each, `now` leaves out one in all, `past` in half."""
     records = [
