@@ -58,7 +58,12 @@ SHOWN = {
     (PAST_WORSE, NOW): 'all',
     (PAST_WORSE, NOW_WORSE): 'either',
 }
-"""The ways to show them, oldest first, and of what is left to see the answers then are."""
+"""
+The ways to show them, oldest first, and of what is left to see the answers then are.
+
+Pixels of the earlier picture stand for those of the later one: what moves, or comes, in between
+is neglected.
+"""
 
 
 @dataclass(frozen=True)
