@@ -16,10 +16,10 @@
 An hour of a camera at 10 Hz through the whole graph, and what grows meanwhile.
 
 `accelerated` has 36,000 pictures replayed as fast as the graph takes them, with untrained models
-of the smallest size. `real_time` has a camera of 10 Hz and every miniature with the policy
-`latest`, for ten minutes after the tables of the monitor are full. Both are `vlm-misalign run`, a
-process each node; the memory of each is read from /proc every two seconds. `write` tells both in
-docs/endurance.md.
+of the smallest size. `real_time` has a camera of 10 Hz and every miniature but `temporal` with the
+policy `latest`, for ten minutes after the tables of the monitor are full, or after seven minutes
+in which they are not yet. Both are `vlm-misalign run`, a process each node; the memory of each is
+read from /proc every two seconds. `write` tells both in docs/endurance.md.
 
     python benchmarks/endurance.py accelerated
     python benchmarks/endurance.py real_time
@@ -37,13 +37,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from growth import BATCHES, slope
+from results import between
 
+from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.models.untrained import create_untrained
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -74,8 +77,6 @@ PATIENCE = 420.0
 """Seconds after which it is measured all the same."""
 MEASURED = 600.0
 SAMPLES = 'samples.jsonl'
-FRAME = b'{"kind":"frame"'
-"""How the line of a frame begins."""
 CYCLE = (('clean', 4), ('motion_blur:2', 2), ('low_light:3', 2), ('occlusion:2', 2))
 """What the scenario goes through again and again, so that no stretch of it is heavier."""
 MINIATURES: dict[str, dict[str, Any]] = {
@@ -167,27 +168,6 @@ def machine_busy() -> float:
     return (sum(used) - used[3] - used[4]) / os.sysconf('SC_CLK_TCK')
 
 
-class Frames:
-    """Counts the frames in records that grow."""
-
-    def __init__(self, path: Path) -> None:
-        """Begin at its beginning; it need not be there yet."""
-        self._path = path
-        self._read = self.count = 0
-
-    def look(self) -> int:
-        """Return how many there are by now."""
-        if self._path.exists():
-            with open(self._path, 'rb') as file:
-                file.seek(self._read)
-                for line in file:
-                    if not line.endswith(b'\n'):
-                        break
-                    self._read += len(line)
-                    self.count += line.startswith(FRAME)
-        return self.count
-
-
 class Watched:
     """A run under way: who takes part, and what is written down of them."""
 
@@ -196,7 +176,7 @@ class Watched:
         self._folder = folder
         self._said = open(folder / 'terminal.txt', 'wb')
         self._out = open(folder / SAMPLES, 'w', encoding='utf-8')
-        self._frames = Frames(folder / 'run' / RECORDS)
+        self._records = Records(folder / 'run' / RECORDS)
         self._others: list[subprocess.Popen[bytes]] = []
         self.run = self._start(command)
         self.began = time.monotonic()
@@ -219,7 +199,8 @@ class Watched:
         """Write down every two seconds how all are, until so much has gone by or it has ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.run.poll() is None:
-            if self._frames.look() > frames:
+            count = self._records.read()[1]
+            if count > frames:
                 return
             seen = {}
             beside = [process.pid for process in self._others]
@@ -231,7 +212,7 @@ class Watched:
                     continue
             entry = {
                 'time': time.monotonic() - self.began,
-                'frames': self._frames.count,
+                'frames': count,
                 'measured': measured,
                 'busy': machine_busy(),
                 'processes': seen,
@@ -306,17 +287,17 @@ def read_samples(folder: Path) -> list[dict[str, Any]]:
 
 
 def others_of(samples: list[dict[str, Any]]) -> np.ndarray:
-    """Return how many cores everybody else used between one look and the next, (N,)."""
-    busy, own = (
-        np.array(found)
-        for found in (
-            [entry['busy'] for entry in samples],
-            [sum(one['cpu'] for one in entry['processes'].values()) for entry in samples],
-        )
-    )
-    time_of = np.array([entry['time'] for entry in samples])
-    used = np.diff(busy - own) / np.diff(time_of)
-    return np.append(used, used[-1])
+    """
+    Return how many cores everybody else used between one look and the next, (N,).
+
+    What a process took is known between two looks that both found it.
+    """
+    used = []
+    for first, last in pairwise(samples):
+        before, after = first['processes'], last['processes']
+        own = sum(after[name]['cpu'] - before[name]['cpu'] for name in set(before) & set(after))
+        used.append((last['busy'] - first['busy'] - own) / (last['time'] - first['time']))
+    return np.array([*used, used[-1]])
 
 
 def cpu_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
@@ -347,21 +328,18 @@ def cpu_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def memory_rows(samples: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line of the table of each process."""
+    """Yield a line of the table of each process; no slope of one that was not there throughout."""
     hours = np.array([entry['hours'] for entry in samples])
     for name in sorted({name for entry in samples for name in entry['processes']}):
         seen = [entry['processes'].get(name) for entry in samples]
         there = np.array([one is not None for one in seen])
-        if there.sum() < 0.9 * len(samples):
-            continue
         found = [one for one in seen if one is not None]
         held = np.array([one['anonymous'] for one in found])
+        whole = len(found) >= 0.9 * len(samples)
+        grown = slope(hours[there], held) if whole else f'in {len(found)} of {len(samples)} looks'
         handles = ' to '.join(str(k(one['threads'] for one in found)) for k in (min, max))
         files = ' to '.join(str(k(one['files'] for one in found)) for k in (min, max))
-        yield (
-            f'| {name} | {held[0]:.2f} | {held[-1]:.2f} | {slope(hours[there], held)} '
-            f'| {handles} | {files} |'
-        )
+        yield (f'| {name} | {held[0]:.2f} | {held[-1]:.2f} | {grown} | {handles} | {files} |')
 
 
 def latencies(frames: Iterable[FrameRecord]) -> dict[str, list[tuple[float, float]]]:
@@ -400,17 +378,18 @@ def measured_times(folder: Path, samples: list[dict[str, Any]]) -> dict[str, np.
 def latency_rows(
     times: dict[str, np.ndarray], samples: list[dict[str, Any]], load: np.ndarray
 ) -> Iterator[str]:
-    """Yield a line of the table of each kind of time."""
+    """Yield a line of the table of each kind of time; no slopes where there are too few."""
     at = [entry['hours'] for entry in samples]
     for what, (hours, values) in sorted(times.items()):
-        if len(values) < 4 * BATCHES:
+        if not len(values):
+            yield f'| {what} | 0 | – | – | – | – |'
             continue
-        beside = np.interp(hours, at, load)
         middle, most = np.percentile(values, (50, 95))
-        yield (
-            f'| {what} | {len(values)} | {middle:.1f} | {most:.1f} '
-            f'| {slope(hours, values)} | {slope(hours, values, beside)} |'
-        )
+        slopes = '– | –'
+        if len(values) >= 4 * BATCHES:
+            beside = np.interp(hours, at, load)
+            slopes = f'{slope(hours, values)} | {slope(hours, values, beside)}'
+        yield f'| {what} | {len(values)} | {middle:.1f} | {most:.1f} | {slopes} |'
 
 
 def section(kind: str) -> Iterator[str]:
@@ -453,10 +432,7 @@ def write() -> int:
     page = DOCUMENT.read_text(encoding='utf-8')
     for kind in SIZE:
         if (OUT / kind / 'told.json').is_file():
-            begin, end = (f'<!-- {kind}: {word} -->' for word in ('begin', 'end'))
-            before, _, rest = page.partition(begin)
-            after = rest.partition(end)[2]
-            page = f'{before}{begin}\n' + '\n'.join(section(kind)) + f'\n{end}{after}'
+            page = between(page, kind, '\n'.join(section(kind)))
     DOCUMENT.write_text(page, encoding='utf-8')
     return 0
 

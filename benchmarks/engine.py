@@ -36,8 +36,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from timing import frame_rate
 
-from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
 from vlm_misalign_ros.core.evaluation.asker import Shown
 from vlm_misalign_ros.core.evaluation.engine import Engine, Models, replayed
@@ -110,16 +110,10 @@ def graph(data: dict[str, Any], work: Path) -> float:
     command = [sys.executable, '-m', 'vlm_misalign_ros.app.cli', 'run', str(path)]
     with open(work / 'graph.log', 'w', encoding='utf-8') as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-        records, first, last = Records(work / 'graph' / RECORDS), None, (0.0, 0)
-        while process.poll() is None:
-            count, now = records.read()[1], time.monotonic()
-            if count > last[1]:
-                last = now, count
-                first = first or last
-            time.sleep(0.01)
-    if process.returncode or first is None or last[1] <= first[1]:
+        rate = frame_rate(process, work / 'graph' / RECORDS)
+    if process.returncode or rate is None:
         raise SystemExit((work / 'graph.log').read_text())
-    return (last[1] - first[1]) / (last[0] - first[0])
+    return rate
 
 
 def main() -> None:

@@ -132,7 +132,7 @@ def measure(chosen: argparse.Namespace, depth: int) -> tuple[float, ...]:
     here = [sys.executable, __file__, '--depth', str(depth), '--rate', str(chosen.rate)]
     here += ['--reliability', chosen.reliability, '--busy', str(chosen.busy)]
     here += ['--stop'] if chosen.stop else []
-    listener, publisher = (
+    started = [
         subprocess.Popen(
             [*here, '--role', role],
             stdout=subprocess.PIPE,
@@ -140,9 +140,16 @@ def measure(chosen: argparse.Namespace, depth: int) -> tuple[float, ...]:
             env={**os.environ, **child_environment()},
         )
         for role in ('listen', 'publish')
-    )
-    lost, held = listener.communicate(timeout=60)[0].split()[1:]
-    kept, reached = publisher.communicate(timeout=60)[0].split()[1:]
+    ]
+    try:
+        (lost, held), (kept, reached) = (
+            process.communicate(timeout=60)[0].split()[1:] for process in started
+        )
+    finally:
+        # One that never met the other would wait for it without end.
+        for process in started:
+            process.kill()
+            process.wait()
     return int(lost), float(held), float(kept), float(reached)
 
 

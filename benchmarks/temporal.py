@@ -78,31 +78,32 @@ def count(records: Iterable[Record], models: Iterable[str] = MODELS) -> Counts:
     """
     Return the counts of a run.
 
-    A frame's condition is `NOW after BEFORE`, with that of BACK frames before in its sequence.
-    Frames that one of the asks was not scored on are left out of all.
+    A frame's condition is `NOW after BEFORE`, with that of BACK frames before in its sequence,
+    whether that one was scored or not, and in whatever order the records are. Frames that one of
+    the asks was not scored on are left out of all.
     """
     asks = [f'{model}_{ask}' for model in models for ask in ('now', 'past')]
     scenes = Scenes()
-    met: dict[tuple[str, int], str] = {}
+    frames = [record for record in records if isinstance(record, FrameRecord)]
+    met = {step_of(record): record.condition.name for record in frames}
     sources, conditions = [], []
     lines: dict[str, list[np.ndarray]] = {name: [] for name in asks}
-    for record in records:
-        if not isinstance(record, FrameRecord) or record.truth is None:
+    for record in frames:
+        if record.truth is None:
             continue
-        sequence, step = step_of(record)
-        met[sequence, step] = record.condition.name
         rows = [_terms(record.models.get(name)) for name in asks]
         if len(whole := [row for row in rows if row is not None]) < len(rows):
             continue
         sources.append(scenes.add(record))
+        sequence, step = step_of(record)
         before = met.get((sequence, step - BACK), FIRST)
         conditions.append(f'{worded(record.condition.name)} after {worded(before)}')
         for name, row in zip(asks, whole, strict=True):
             lines[name].append(row)
     numbers = scenes.numbers()[np.array(sources, np.int64)]
-    frames = np.arange(len(sources))
+    places = np.arange(len(sources))
     table = {name: np.stack(rows) for name, rows in lines.items()}
-    counted = {name: Counted(frames, rows[:, 0], rows[:, 1]) for name, rows in table.items()}
+    counted = {name: Counted(places, rows[:, 0], rows[:, 1]) for name, rows in table.items()}
     told = np.array(conditions)
     return Counts(told, told, numbers, counted)
 
@@ -137,19 +138,14 @@ def steadiness(asks: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     for pair in asks:
         for figure in FLICKER:
             told = pair[figure]
-            rows.append(
-                {
-                    'group': 'pairs',
-                    'ask': pair['past'],
-                    'measure': figure,
-                    'value': told['past'],
-                    'low': told['single'],
-                    'scenes': told['scenes'],
-                    'difference': told['value'],
-                    'difference_low': told['low'],
-                    'difference_high': told['high'],
-                }
-            )
+            row = {'group': 'pairs', 'measure': figure, 'scenes': told['scenes']}
+            apart = {
+                'difference': told['value'],
+                'difference_low': told['low'],
+                'difference_high': told['high'],
+            }
+            rows.append({**row, 'ask': pair['single'], 'value': told['single']})
+            rows.append({**row, 'ask': pair['past'], 'value': told['past'], **apart})
     return pd.DataFrame(rows)
 
 
@@ -171,10 +167,10 @@ def steady_table(kept: Kept) -> str:
     rows = []
     for measure, name in FLICKER.items():
         for model in MODELS:
-            row = kept.row('pairs', f'{model}_past', measure)
-            if row is None:
+            now, past = (kept.row('pairs', f'{model}_{ask}', measure) for ask in ('now', 'past'))
+            if now is None or past is None:
                 continue
-            rows.append([name, model, decimal(row['low']), decimal(row['value']), apart(row)])
+            rows.append([name, model, decimal(now['value']), decimal(past['value']), apart(past)])
     return grid(['of pairs of neighbours', 'model', 'now', 'past', 'past minus now'], rows)
 
 

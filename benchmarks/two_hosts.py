@@ -32,14 +32,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-from endurance import CLI, Frames
+from endurance import CLI
+from timing import frame_rate
 
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.world import generate
@@ -91,7 +91,9 @@ def sent(name: str) -> int:
     """Return the bytes that have left a namespace over the cable."""
     words = ip('-n', name, '-s', 'link', 'show', 'type', 'veth')
     found = re.search(r'TX:.*\n\s*(\d+)', words)
-    return int(found[1]) if found else 0
+    if found is None:
+        raise SystemExit(f'ip tells no bytes sent: {words}')
+    return int(found[1])
 
 
 def configuration(folder: Path, scenes: int, width: int) -> dict[str, Any]:
@@ -127,30 +129,15 @@ def run(folder: Path, name: str, apart: bool) -> float:
                 subprocess.Popen(inside(THERE, node), stdout=said, stderr=said, env=environment)
             )
         try:
-            rate = watched(started[0], folder / name / RECORDS)
+            rate = frame_rate(started[0], folder / name / RECORDS)
         finally:
             for process in started:
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
                     process.wait(60)
-    if started[0].returncode:
+    if started[0].returncode or rate is None:
         raise SystemExit((folder / f'{name}.txt').read_text())
     return rate
-
-
-def watched(process: subprocess.Popen[bytes], path: Path) -> float:
-    """Wait for the end of a run; return frames a second, from its first frame to its last."""
-    counted = Frames(path)
-    first = last = time.monotonic()
-    before = frames = 0
-    while process.poll() is None:
-        now, found = time.monotonic(), counted.look()
-        if found and not frames:
-            first, before = now, found
-        if found > frames:
-            frames, last = found, now
-        time.sleep(0.02)
-    return (frames - before) / max(last - first, 1e-9)
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from golden.replaying import image_message, info_message, values_message
 from vlm_misalign_ros.bags.reading import Raw, open_bag
+from vlm_misalign_ros.bags.stored import Definition
 from vlm_misalign_ros.bags.writer import BagWriter
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -91,6 +92,15 @@ def camera_bag(folder: Path, frames: int = 10, skipped: Iterable[int] = ()) -> P
             if n not in lacking
         ],
     )
+
+
+def strange_bag(folder: Path, topic: str, kind: str, definition: str, data: bytes) -> Path:
+    """Return a bag whose one topic has fields of its own under the name of a type of ROS."""
+    bag = BagWriter(folder)
+    bag.add_topic(topic, kind, schema=Definition('ros2msg', definition))
+    bag.write(topic, b'\0\1\0\0' + data, START)
+    bag.close()
+    return folder
 
 
 def contents(path: Path) -> list[Raw]:

@@ -135,3 +135,12 @@ def picture_message(pixels, stamp, encoding='bgr8', frame_id='front'):
 
 def stamps(heard):
     return [messages.stamp_of(message.header) for message in heard]
+
+
+def at(heard, stamp):
+    return next(message for message in heard if messages.stamp_of(message.header) == stamp)
+
+
+def send(world, parts):
+    for topic, message in parts.items():
+        world.publishers[topic].publish(message)

@@ -19,11 +19,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from golden import replaying
 from vlm_misalign_ros.app.cli import main, parser
+from vlm_misalign_ros.app.graph import build_graph
 from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames
+from vlm_misalign_ros.core.settings.configuration import parse
 
 TOOLS = Path(__file__).resolve().parents[2] / 'rosbag_tools'
 WORDS = parser.second_words('bag')
@@ -62,6 +65,31 @@ def test_every_verb_is_an_executable_for_ros2_run(word):
 def test_every_executable_is_a_verb():
     names = {path.name for path in TOOLS.iterdir() if path.is_file()}
     assert names == {'analyse', *(f'bag_{word.replace("-", "_")}' for word in WORDS)}
+
+
+@pytest.mark.heavy
+def test_a_recorder_of_a_configuration_listens_as_that_of_its_run(tmp_path, monkeypatch):
+    alone = pytest.importorskip('vlm_misalign_ros.nodes.alone')
+    data = {
+        'mode': 'live',
+        'namespace': 'front',
+        'remap': {'camera/image_raw': '/ego/rgb'},
+        'segmentation': {'model': 'miniature:segformer'},
+        'reference': {'model': 'transformers:another/one'},
+        'vlms': {'clip': {'model': 'miniature:clip'}},
+    }
+    path = tmp_path / 'live.yaml'
+    path.write_text(yaml.safe_dump(data), encoding='utf-8')
+    found = []
+    monkeypatch.setattr(alone, 'run_alone', lambda *given: found.append(given) or 2)
+    assert main(['bag', 'record', str(tmp_path / 'out'), '--config', str(path)]) == 2
+    ((spec, namespace, rules, _),) = found
+    graph = build_graph(parse({**data, 'record': True}), tmp_path)
+    (own,) = (entry for entry in graph.nodes if entry.name == 'recorder')
+    assert {**spec['parameters'], 'path': ''} == {**own.parameters, 'path': ''}
+    assert namespace == graph.namespace
+    assert rules == [f'{source}:={target}' for source, target in graph.remappings]
+    assert 'ground_truth/labels:=reference/labels' in rules
 
 
 @pytest.mark.heavy

@@ -14,14 +14,19 @@
 
 """Several bags scored at once: one summary, and nothing is scored twice."""
 
+import os
 import shutil
 
 import pytest
 import yaml
 
 from golden import replaying
-from vlm_misalign_ros.app.analysing import JOB, names
+from vlm_misalign_ros.app import analysing
+from vlm_misalign_ros.app.analysing import JOB, Job, names, score_all
 from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.records.ending import MANIFEST
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 
@@ -41,6 +46,36 @@ def test_every_bag_has_a_name_of_its_own(tmp_path):
 def test_several_bags_need_a_folder(tmp_path, capsys):
     assert main(['analyse', str(tmp_path / 'a'), str(tmp_path / 'b')]) == 2
     assert '2 bags have no folder for results. give --out' in capsys.readouterr().err
+
+
+def test_an_analysis_that_was_made_alone_is_not_taken_away(tmp_path):
+    bag = tmp_path / 'a.mcap'
+    bag.write_bytes(b'1')
+    job = Job(bag, tmp_path / 'out' / 'a')
+    job.out.mkdir(parents=True)
+    write_json(job.out / MANIFEST, {'bag': str(bag)})
+    (job.out / 'report.html').write_text('whole')
+    with pytest.raises(RecordError, match='was not made as one of several'):
+        score_all([job, job], tmp_path / 'out', 1)
+    assert (job.out / 'report.html').read_text() == 'whole'
+
+
+def test_a_bag_that_changed_since_is_not_taken_for_scored(tmp_path):
+    bag = tmp_path / 'bag'
+    bag.mkdir()
+    file = bag / 'bag_0.mcap'
+    file.write_bytes(b'1')
+    job = Job(bag, tmp_path / 'out' / 'a')
+    job.out.mkdir(parents=True)
+    write_json(job.out / MANIFEST, {'bag': str(bag)})
+    write_json(job.out / JOB, analysing._told(job))
+    assert analysing._is_done(job)
+    before = file.stat().st_mtime_ns
+    for content, time in ((b'12', before), (b'2', before + 10**9)):
+        file.write_bytes(content)
+        os.utime(file, ns=(time, time))
+        with pytest.raises(RecordError, match='an analysis with another content of the bag'):
+            score_all([job, job], tmp_path / 'out', 1)
 
 
 def frames(folder):

@@ -17,6 +17,7 @@
 import json
 
 import pytest
+from mcap.writer import Writer
 
 from bagged import (
     FRONT,
@@ -31,6 +32,8 @@ from bagged import (
 from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags.comparing import compare_bags
+from vlm_misalign_ros.bags.spooling import Spool
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention
 from vlm_misalign_ros.wire.values import description_to_values
 
@@ -104,6 +107,52 @@ def test_messages_without_a_stamp_are_matched_in_their_order(tmp_path):
 
     (entry,) = compare_bags(bag('one', 'a', 'b', 'c'), bag('other', 'a', 'x')).topics
     assert (entry.alone, entry.differ, entry.by_order) == ((1, 0), 1, True)
+    assert entry.first == 'message 3 is in one bag only'
+
+
+def test_many_messages_without_a_stamp_take_no_longer_each():
+    def steps(number):
+        counted = 0
+
+        def count():
+            nonlocal counted
+            counted += 1
+
+        with Spool() as spool:
+            spool._base.set_progress_handler(count, 100)
+            for side in (0, 1):
+                for _ in range(number):
+                    spool.add(side, '/chatter', 0, bytes([side]), '')
+            assert len(list(spool.differing('/chatter'))) == number
+            assert not list(spool.alone('/chatter', 0))
+        return counted
+
+    assert steps(2000) < 2.5 * steps(1000)
+
+
+def test_no_room_for_what_is_compared_is_one_line(tmp_path, monkeypatch):
+    with pytest.raises(RecordError, match='TMPDIR'), Spool() as spool:
+        spool._base.execute('pragma max_page_count = 8')
+        for number in range(2000):
+            spool.add(0, '/a', number, b'', 'x' * 100)
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
+    with pytest.raises(RecordError, match='TMPDIR'):
+        Spool()
+
+
+def test_what_is_no_cdr_is_never_the_same(tmp_path, capsys):
+    for name in ('one', 'other'):
+        with open(tmp_path / f'{name}.mcap', 'wb') as stream:
+            writer = Writer(stream)
+            writer.start(profile='ros2')
+            schema = writer.register_schema('x', 'jsonschema', b'{}')
+            channel = writer.register_channel('/j', 'json', schema)
+            writer.add_message(channel, 1, json.dumps(name).encode(), 1)
+            writer.finish()
+    paths = [str(tmp_path / f'{name}.mcap') for name in ('one', 'other')]
+    assert main(['bag', 'diff', *paths]) == 1
+    told = capsys.readouterr().out
+    assert '/j' in told and 'the same' not in told
 
 
 def test_a_topic_of_another_type_and_one_that_is_not_there(tmp_path):

@@ -97,6 +97,19 @@ def test_what_has_no_header_goes_with_what_came_before_it(tmp_path):
     assert contents(tmp_path / 'out') == contents(bag)[2:6]
 
 
+@pytest.mark.parametrize('qos', ['[' * 900, '- durability: 2020-13-45\n', '- [\n', '{}'])
+def test_qos_that_are_none_are_of_no_latched_topic(qos, tmp_path, monkeypatch):
+    writer = BagWriter(tmp_path / 'bag')
+    kind, data = text_message('x')
+    with monkeypatch.context() as patch:
+        patch.setattr('vlm_misalign_ros.bags.writer._numbered', lambda text: text)
+        writer.add_topic('/a', kind, qos=qos)
+    for when in range(3):
+        writer.write('/a', data, START + when * NANO)
+    writer.close()
+    assert cut_bag(tmp_path / 'bag', tmp_path / 'out', '1').messages == 2
+
+
 def test_latched_messages_from_before_the_start_are_kept(tmp_path):
     writer = BagWriter(tmp_path / 'bag')
     kind, data = text_message('a map')
@@ -164,6 +177,33 @@ def test_bags_that_do_not_go_together_are_refused_and_leave_nothing(tmp_path):
     with pytest.raises(RecordError, match='exists'):
         merge_bags([text, tmp_path / 'one'], values)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['one', 'text', 'two', 'values']
+
+
+@pytest.mark.parametrize(
+    'encoding, text, alike',
+    [
+        ('ros2msg', '# What was said.\nstring   data  # in words\nint32 MOST=3\n', True),
+        ('ros2idl', 'module std_msgs { module msg { struct String { string data; }; }; };', True),
+        ('ros2msg', 'string text\n', False),
+        ('ros2msg', 'string data\nint32 more\n', False),
+        ('ros2msg', 'string data\n{', False),
+        ('jsonschema', '{}', False),
+    ],
+)
+def test_a_type_is_the_same_by_its_fields_not_by_its_text(encoding, text, alike, tmp_path):
+    kind, data = text_message('x')
+    known = (Definition('ros2msg', 'string data\n'), Definition(encoding, text))
+    for name, definition in zip(('one', 'two'), known, strict=True):
+        writer = BagWriter(tmp_path / name)
+        writer.add_topic('/chatter', kind, schema=definition)
+        writer.write('/chatter', data, START)
+        writer.close()
+    paths = [tmp_path / 'one', tmp_path / 'two']
+    if alike:
+        assert merge_bags(paths, tmp_path / 'out').messages == 2
+    else:
+        with pytest.raises(RecordError, match='other fields'):
+            merge_bags(paths, tmp_path / 'out')
 
 
 def test_metadata_of_version_8_have_qos_by_numbers(tmp_path):

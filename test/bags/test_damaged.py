@@ -26,6 +26,7 @@ from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.labels import from_bag
 from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.reading import open_bag
+from vlm_misalign_ros.bags.recovering import recover
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
@@ -116,6 +117,89 @@ def test_a_bag_whose_index_is_spoilt_or_cut_is_read_from_its_beginning(bag, tmp_
         # Nothing is lost, and somebody changed it: whatever that was, it is no sound bag.
         assert found.status is Status.INVALID and len(scored(tmp_path / f'out{number}')) == 12
         assert any('Lost: 0 messages' in reason for reason in found.reasons)
+
+
+BEYOND = (10**400, -1, 1 << 62, 1.5, float('inf'), float('nan'), True, 'x', [1], None)
+
+
+@pytest.mark.parametrize('value', BEYOND, ids=lambda value: str(value)[:5])
+def test_times_and_counts_of_metadata_that_are_none_are_not_taken(value, bag):
+    """What is lost is told in numbers that can be, whatever stands for them."""
+    metadata = bag / 'metadata.yaml'
+    told = yaml.safe_load(metadata.read_text())
+    entry = {
+        'path': 'other.mcap',
+        'starting_time': {'nanoseconds_since_epoch': 10},
+        'duration': {'nanoseconds': 5 * 10**8},
+        'message_count': 7,
+    }
+    changed = {'message_count': value}, {'duration': {'nanoseconds': value}}
+    expected = ['other.mcap is missing (7 messages, 0.500 s)']
+    for change in ({}, *changed, {'starting_time': {'nanoseconds_since_epoch': value}}):
+        told['rosbag2_bagfile_information'] |= {
+            'relative_file_paths': ['bag_0.mcap', 'other.mcap'],
+            'files': [{**entry, **change}],
+            'duration': {'nanoseconds': value} if change else {'nanoseconds': 0},
+        }
+        metadata.write_text(yaml.safe_dump(told))
+        with open_bag(bag) as found:
+            assert sum(1 for _ in found.messages()) == MESSAGES
+            assert [str(loss) for loss in found.losses] == expected
+            assert found.told().startswith(expected[0])
+        expected = ['other.mcap is missing']
+
+
+def test_what_is_told_of_names_steers_no_terminal_and_is_bounded(bag):
+    metadata = bag / 'metadata.yaml'
+    told = yaml.safe_load(metadata.read_text())
+    information = told['rosbag2_bagfile_information']
+    information['relative_file_paths'] += ['a\x1b[31m\u202e.mcap']
+    information['topics_with_message_count'] += [
+        {
+            'message_count': 7,
+            'topic_metadata': {'name': f'/\x1b]0;{"x" * 9000}', 'type': 'a/msg/B'},
+        }
+    ]
+    metadata.write_text(yaml.safe_dump(told))
+    (bag / 'b\x1b.mcap').write_bytes(b'')
+    with open_bag(bag) as found:
+        assert sum(1 for _ in found.messages()) == MESSAGES
+        words = [found.told(), *found.faults]
+    assert 'a[31m.mcap is missing' in words[0] and '(7 messages)' in words[0]
+    assert 'b.mcap' in ' '.join(words[1:])
+    for text in words:
+        assert text.isprintable() and len(text) < 3000
+
+
+NAMES = """
+nested: &n0 [x, x, x, x, x, x, x, x, x, x]
+{nested}
+rosbag2_bagfile_information:
+  version: *n9
+  compression_mode: *n9
+  compression_format: *n9
+  ros_distro: *n9
+  relative_file_paths: [bag_0.mcap, *n9, "{long}", "\\ud800.mcap"]
+  topics_with_message_count:
+  - message_count: 1
+    topic_metadata: {{name: {name}, type: {kind}}}
+"""
+
+
+@pytest.mark.parametrize(
+    'name, kind', [('*n9', 'a/msg/B'), ('/a', '*n9'), ('"\\ud800"', 'a/msg/B')]
+)
+def test_texts_of_metadata_that_are_none_are_not_taken(name, kind, bag, tmp_path):
+    """A list of lists of lists has a thousand million parts once it is written out."""
+    rows = (f'n{n}: &n{n} [{", ".join([f"*n{n - 1}"] * 10)}]' for n in range(1, 10))
+    (bag / 'metadata.yaml').write_text(
+        NAMES.format(nested='\n'.join(rows), long='y' * 400, name=name, kind=kind)
+    )
+    with open_bag(bag) as found:
+        assert sum(1 for _ in found.messages()) == MESSAGES
+        assert any('is of version unknown' in fault for fault in found.faults)
+        assert '?.mcap is missing' in found.told() and 'yyy' not in found.told()
+    assert recover(bag, tmp_path / 'out').messages == MESSAGES
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from bagged import (
     image_message,
     packed_message,
     picture,
+    strange_bag,
     time_of,
     values_message,
 )
@@ -96,6 +97,23 @@ def test_doubled_stamps_and_hostile_names_stay_in_their_folders(tmp_path):
         'a/1700000000.000000000_2.png',
         'a_/1700000000.000000000.png',
     ]
+
+
+@pytest.mark.parametrize(
+    'form, kind, definition, data',
+    [
+        ('png', 'sensor_msgs/msg/CompressedImage', 'string data', b'\3\0\0\0ab\0'),
+        ('png', 'sensor_msgs/msg/Image', 'string encoding', b'\3\0\0\0ab\0'),
+        ('parquet', 'diagnostic_msgs/msg/DiagnosticArray', 'int32 status', b'\1\0\0\0'),
+    ],
+)
+def test_a_type_with_other_fields_is_one_line(form, kind, definition, data, tmp_path, capsys):
+    bag = strange_bag(tmp_path / 'bag', '/strange', kind, definition, data)
+    out = tmp_path / 'out'
+    assert main(['bag', 'export', str(bag), str(out), '--format', form]) == 2
+    told = capsys.readouterr().err
+    assert 'could be written: 1 x /strange' in told and 'Traceback' not in told
+    assert not out.exists()
 
 
 def test_topics_that_are_asked_for_are_written_alone(tmp_path, capsys):

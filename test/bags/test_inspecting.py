@@ -30,6 +30,7 @@ from bagged import (
     info_message,
     packed_message,
     picture,
+    strange_bag,
     text_message,
     time_of,
 )
@@ -135,9 +136,31 @@ def test_a_topic_with_a_hostile_name_stays_text(tmp_path, capsys):
     assert '\x1b' not in capsys.readouterr().out
 
 
+def test_a_type_with_other_fields_is_said_of_its_topic(tmp_path):
+    kind, data = 'sensor_msgs/msg/CompressedImage', b'\3\0\0\0ab\0'
+    bag = strange_bag(tmp_path / 'bag', '/strange', kind, 'string data', data)
+    assert 'TypeError' in entry(inspect_bag(bag), '/strange')['problem']
+
+
 def test_what_is_no_bag_is_one_line(tmp_path, capsys):
     assert main(['bag', 'inspect', str(tmp_path / 'nothing')]) == 2
     assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_loop_has_the_rate_and_the_gaps_of_what_is_looped(tmp_path):
+    # 20 s at 10 Hz with one frame lost, three times over: 3 x 199 intervals in 3 x 20 s.
+    numbers = [n for n in range(201) if n != 100]
+    bag = bag_of(
+        tmp_path / 'bag',
+        [
+            (FRONT, image_message(picture(0), time_of(n), 'bgr8'), time_of(n + 201 * lap))
+            for lap in range(3)
+            for n in numbers
+        ],
+    )
+    found = entry(inspect_bag(bag), FRONT)['stamps']
+    assert found['rate'] == pytest.approx(199 / 20)
+    assert (found['back'], found['doubled_alike'], found['gaps']) == (2, 400, 0)
 
 
 def test_the_median_interval_is_within_two_percent_of_numpys():

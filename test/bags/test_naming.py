@@ -15,6 +15,7 @@
 """Under which names a run's topics are looked for in a bag, and what is said where one lacks."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -82,11 +83,23 @@ def test_compressed_pictures_are_suggested_by_the_name_of_what_they_are_made_of(
         assert ':=/front; or ' in suggestion(bag, 'camera/image_raw')
 
 
-def test_the_folder_of_a_run_is_found_by_its_bag_and_by_a_file_of_it(tmp_path):
+def test_names_of_topics_in_an_error_steer_no_terminal(tmp_path, capsys):
+    empty(tmp_path / 'x.mcap', '/a\x1b]0;b\x07', '/c\u202e')
+    assert main(['analyse', str(tmp_path / 'x.mcap'), '--out', str(tmp_path / 'out')]) == 2
+    (line,) = (text for text in capsys.readouterr().err.splitlines() if 'error: ' in text)
+    assert 'no topic ground_truth/labels' in line and 'it has a\\x1b]0;b\\x07, c\\u202e' in line
+
+
+def test_the_folder_of_a_run_is_found_by_its_bag_and_by_a_file_of_it(tmp_path, monkeypatch):
     file = empty(tmp_path / 'bag' / 'bag_0.mcap', '/a')
     (tmp_path / 'bag' / 'metadata.yaml').write_text('')
     alone = empty(tmp_path / 'alone.mcap', '/a')
     assert {run_folder(path) for path in (tmp_path / 'bag', file, alone)} == {tmp_path}
+    monkeypatch.chdir(tmp_path / 'bag')
+    assert run_folder(Path('.')) == run_folder(Path('../bag/.')).resolve() == tmp_path
+    (tmp_path / 'bag' / 'inside').mkdir()
+    monkeypatch.chdir('inside')
+    assert run_folder(Path('..')) == tmp_path
 
 
 def test_a_configuration_of_somebody_else_is_none(tmp_path):

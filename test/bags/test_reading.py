@@ -14,13 +14,16 @@
 
 """Bags as others record them: every form of rosbag2 gives the same messages, or one right line."""
 
+import contextlib
 import os
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import zlib
+from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -43,11 +46,11 @@ from recorded import (
 )
 from rosbags.rosbag2 import Writer as PeerWriter
 
-from vlm_misalign_ros.bags import inflating
+from vlm_misalign_ros.bags import inflating, reading_types
 from vlm_misalign_ros.bags.losing import told_lost
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading import open_bag
-from vlm_misalign_ros.bags.stored import MAX_SIZE, Stored
+from vlm_misalign_ros.bags.stored import MAX_SIZE, Definition, Stored
 from vlm_misalign_ros.core.errors import RecordError
 
 MESSAGES = some_messages(30, 6000)
@@ -172,6 +175,22 @@ def test_files_that_are_compressed_are_read_with_and_without_metadata(form, kind
 
 
 @pytest.mark.parametrize('form', ['zstd', 'lz4'])
+def test_a_compressed_file_whose_checksum_is_another_is_told_of(form, tmp_path):
+    file = tmp_path / 'x.db3'
+    write_sqlite(file, MESSAGES)
+    if form == 'zstd':
+        data = zstandard.ZstdCompressor(write_checksum=True).compress(file.read_bytes())
+    else:
+        data = lz4.frame.compress(file.read_bytes(), content_checksum=True)
+    packed = tmp_path / f'x.db3.{form}'
+    packed.write_bytes(data)
+    assert read(packed) == (MESSAGES, '', [])
+    packed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(RecordError, match=f'x.db3.{form} is damaged: .*hecksum'):
+        read(packed)
+
+
+@pytest.mark.parametrize('form', ['zstd', 'lz4'])
 def test_messages_that_are_compressed_are_read_and_spoilt_ones_counted(form, tmp_path):
     packed = [m._replace(data=pack(m.data, form)) for m in MESSAGES]
     packed[7] = packed[7]._replace(data=b'\x28\xb5\x2f\xfd junk')
@@ -179,6 +198,13 @@ def test_messages_that_are_compressed_are_read_and_spoilt_ones_counted(form, tmp
     found, told, _ = read(tmp_path / 'bag')
     assert found == [*MESSAGES[:7], *MESSAGES[8:]]
     assert 'messages of /b cannot be unpacked' in told and 'Lost: 1 messages' in told
+    # Without metadata the bytes say that they are compressed; who reads twice loses nothing more.
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    for path in (tmp_path / 'bag', next((tmp_path / 'bag').glob('*.db3'))):
+        with open_bag(path) as bag:
+            for _ in range(2):
+                assert [raw.data for raw in bag.messages()] == [m[2] for m in found]
+            assert 'Lost: 1 messages' in bag.told()
 
 
 # Folders ---------------------------------------------------------------------------------------
@@ -307,6 +333,39 @@ def test_a_log_that_cannot_be_applied_is_refused_by_name(tmp_path, monkeypatch):
         read(left)
 
 
+JOURNAL = bytes.fromhex('d9d505f920a163d7')
+
+
+def journal_of(pages, name=b''):
+    """Return a journal of a database that had `pages`, with no page of it."""
+    numbers = (0, 0, pages, 512, 4096)
+    head = JOURNAL + b''.join(number.to_bytes(4, 'big') for number in numbers)
+    data = head.ljust(512, b'\0')
+    if name:
+        data += (0x40000000 // 4096 + 1).to_bytes(4, 'big') + name
+        data += len(name).to_bytes(4, 'big') + sum(name).to_bytes(4, 'big') + JOURNAL
+    return data
+
+
+def test_a_journal_that_names_a_file_of_anybody_is_refused_and_the_file_stays(tmp_path):
+    """SQLite takes the name for that of a journal above it, and removes the file."""
+    file, other = tmp_path / 'x.db3', tmp_path / 'notes.txt'
+    write_sqlite(file, MESSAGES)
+    other.write_text('not of the bag')
+    pages = file.stat().st_size // 4096
+    Path(f'{file}-journal').write_bytes(journal_of(pages, str(other).encode()))
+    with pytest.raises(RecordError, match=r'x\.db3-journal.* names a file that is none'):
+        read(file)
+    assert other.read_text() == 'not of the bag'
+
+
+def test_a_journal_that_makes_a_bag_of_gigabytes_is_refused(tmp_path):
+    write_sqlite(tmp_path / 'x.db3', MESSAGES)
+    (tmp_path / 'x.db3-journal').write_bytes(journal_of(1 << 22))
+    with pytest.raises(RecordError, match=r'tells of 17,179,869,184 bytes'):
+        read(tmp_path / 'x.db3')
+
+
 # What else is in a bag -------------------------------------------------------------------------
 
 
@@ -359,6 +418,41 @@ def test_a_definition_of_another_distribution_is_that_of_its_messages(tmp_path):
     assert (message.before, message.data) == (7, 'there')
 
 
+LEAF = (
+    '=' * 80 + '\nMSG: x_msgs/Y\nstring[99] a\n' + '=' * 80 + '\nMSG: x_msgs/Z\nx_msgs/Y[99] a\n'
+)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'string[3000000] x',
+        'x_msgs/Y[3000000] x\n' + LEAF,
+        'x_msgs/Z[99] x\n' + LEAF,
+        'x_msgs/Z[] x\nx_msgs/Z[2] y\n' + LEAF,
+        '\n'.join(f'int32 a{n}' for n in range(10_001)),
+        'x_msgs/X x',
+    ],
+    ids=lambda text: text[:14],
+)
+def test_a_definition_of_millions_of_values_is_refused_and_parsed_once(text, monkeypatch):
+    parsed = []
+    true = reading_types.get_types_from_msg
+    monkeypatch.setattr(
+        reading_types, 'get_types_from_msg', lambda *word: parsed.append(1) or true(*word)
+    )
+    types = reading_types.Types()
+    before = time.process_time()
+    for _ in range(3):
+        with pytest.raises(RecordError, match='the definition of x_msgs/msg/X in the bag cannot'):
+            types.decode(b'\0\1\0\0' + bytes(99), 'x_msgs/msg/X', Definition('ros2msg', text))
+    assert parsed == [1] and time.process_time() - before < 5
+    # Numbers are taken at once, however many, and a sequence is as long as its message.
+    plain = Definition('ros2msg', f'uint8[20000] x\nx_msgs/Z[] y\n{LEAF}')
+    found = types.decode(b'\0\1\0\0' + bytes(20004), 'x_msgs/msg/X', plain)
+    assert (found.x.shape, found.y) == ((20000,), [])
+
+
 def test_what_the_recorder_itself_lost_is_told(tmp_path):
     kind = 'rosbag2_interfaces/msg/MessagesLostEvent'
     text = (
@@ -385,6 +479,8 @@ def test_what_the_recorder_itself_lost_is_told(tmp_path):
             data = bytes(store.serialize_cdr(message, kind))
             writer.add_message(channel, START + number, data, START + number)
         writer.add_message(channel, START + 9, b'\0\1\0\0\xff', START + 9)
+        other = writer.register_channel('/x/events/rosbag2_messages_lost', 'json', 0)
+        writer.add_message(other, START, b'{}', START)
         writer.finish()
     with open_bag(path) as bag:
         lines = told_lost(bag)
@@ -430,6 +526,19 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     )
     connection.close()
     with pytest.raises(RecordError, match='no tables of messages and topics'):
+        open_bag(tmp_path / 'x.db3')
+
+
+@pytest.mark.parametrize('kept', ['VIRTUAL', 'STORED'])
+def test_columns_that_are_made_as_they_are_read_are_refused(kept, tmp_path):
+    connection = sqlite3.connect(tmp_path / 'x.db3')
+    connection.execute('CREATE TABLE topics(id, name, type, serialization_format)')
+    connection.execute(
+        'CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, '
+        f'data AS (hex(zeroblob(300000000))) {kept})'
+    )
+    connection.close()
+    with pytest.raises(RecordError, match=r'table messages of .*x\.db3 has columns that are made'):
         open_bag(tmp_path / 'x.db3')
 
 
@@ -526,6 +635,28 @@ def test_what_is_unpacked_is_never_more_than_was_told():
         assert inflating.inflate_start(packed, form, 100) == bytes(100)
     with pytest.raises(RecordError, match="'bz2' is not read"):
         inflating.inflate(b'x', 'bz2', 1)
+
+
+@pytest.mark.parametrize('form', ['zstd', 'lz4'])
+def test_what_was_cut_is_never_taken_for_whole(form):
+    """At every byte, within every kind of frame: with a checksum, of one byte, after another."""
+    data = bytes(range(256)) * 3 + bytes(3000)
+    packed = pack(data, form)
+    if form == 'zstd':
+        packed = zstandard.ZstdCompressor(write_checksum=True).compress(data)
+        skipped = bytes.fromhex('502a4d1803000000') + b'abc'
+        packed = packed + skipped + zstandard.compress(b'x' * 300_000) + packed
+        worker = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+        packed += worker.compress(data) + worker.flush()
+        data = data + b'x' * 300_000 + data * 2
+    assert inflating.inflate(packed, form) == data
+    frames = 0
+    for at in range(len(packed)):
+        with contextlib.suppress(RecordError):
+            # Between two frames nothing tells that there was one more.
+            assert data.startswith(inflating.inflate(packed[:at], form))
+            frames += 1
+    assert frames == (4 if form == 'zstd' else 0)
 
 
 def test_trees_that_were_made_to_be_walked_for_ever_are_not(tmp_path):

@@ -15,6 +15,7 @@
 """A damaged bag is made into a sound one that rosbags and mcap read, with all that was whole."""
 
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -113,6 +114,34 @@ def test_topics_that_no_bag_of_ours_can_hold_are_named(tmp_path):
         writer.finish()
     done = recover(tmp_path / 'x.mcap', tmp_path / 'new')
     assert done.topics == {'/text': 1} and done.left_out == ["/json is serialised as 'json'"]
+
+
+def test_messages_of_another_type_are_told_of(tmp_path):
+    with open(tmp_path / 'x.mcap', 'wb') as file:
+        writer = Writer(file, compression=CompressionType.NONE)
+        writer.start(profile='ros2', library='test')
+        for kind, count in ((TEXT, 1), ('std_msgs/msg/Empty', 3)):
+            schema = writer.register_schema(kind, 'ros2msg', b'')
+            channel = writer.register_channel('/text', 'cdr', schema)
+            for number in range(count):
+                writer.add_message(channel, START + number, text_message('there'), START)
+        writer.finish()
+    done = recover(tmp_path / 'x.mcap', tmp_path / 'new')
+    assert done.topics == {'/text': 1}
+    assert done.left_out == [f'3 messages of /text, which are std_msgs/msg/Empty and not {TEXT}']
+
+
+def test_a_row_of_no_time_is_lost_and_the_others_are_recovered(tmp_path):
+    write_sqlite(tmp_path / 'x.db3', MESSAGES)
+    connection = sqlite3.connect(tmp_path / 'x.db3')
+    connection.execute('UPDATE messages SET timestamp = -5 WHERE id = 3')
+    connection.commit()
+    connection.close()
+    done = recover(tmp_path / 'x.db3', tmp_path / 'new')
+    assert done.messages == len(MESSAGES) - 1
+    assert 'row 3 of x.db3' in done.told and 'Lost: 1 messages' in done.told
+    (tmp_path / 'x.db3').write_bytes((tmp_path / 'x.db3').read_bytes()[:-1])
+    assert recover(tmp_path / 'x.db3', tmp_path / 'page').messages < len(MESSAGES)
 
 
 @pytest.mark.skipif(shutil.which('sqlite3') is None, reason='no sqlite3 command')

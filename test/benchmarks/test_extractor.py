@@ -27,16 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
-def benchmark():
+def benchmark(load):
     """Return benchmarks/extractor.py."""
-    if not (ROOT / 'benchmarks').is_dir():
-        pytest.skip('benchmarks come with the source tree only')
-    sys.path.insert(0, str(ROOT / 'benchmarks'))
-    try:
-        import extractor
-    finally:
-        sys.path.pop(0)
-    return extractor
+    return load('extractor')
 
 
 def test_what_is_published_is_what_the_package_carries(benchmark):

@@ -15,8 +15,6 @@
 """What docs/grounded.md says comes from the kept numbers, and these from records by hand."""
 
 import math
-import sys
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -32,20 +30,11 @@ from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.settings.configuration import find_config, read_yaml
 from vlm_misalign_ros.core.types import Input
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope='module')
-def grounded():
+def grounded(load):
     """Return benchmarks/grounded.py."""
-    if not (ROOT / 'benchmarks').is_dir():
-        pytest.skip('benchmarks come with the source tree only')
-    sys.path.insert(0, str(ROOT / 'benchmarks'))
-    try:
-        import grounded
-    finally:
-        sys.path.pop(0)
-    return grounded
+    return load('grounded')
 
 
 def said(*names, prompted=(), hallucinated=0, absent=17):

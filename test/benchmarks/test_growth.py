@@ -14,23 +14,16 @@
 
 """The slopes that the endurance benchmark tells: right on average, and their intervals hold."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / 'benchmarks'
-if not BENCHMARKS.is_dir():
-    pytest.skip('benchmarks come with the source tree only', allow_module_level=True)
-# What is left on the path would reach every process that a later test starts.
-sys.path.insert(0, str(BENCHMARKS))
-try:
-    import growth
-finally:
-    sys.path.pop(0)
-
 HOURS = np.linspace(0.0, 0.5, 600)
+
+
+@pytest.fixture(scope='module')
+def growth(load):
+    """Return benchmarks/growth.py."""
+    return load('growth')
 
 
 def alike(rng, near, size=600):
@@ -42,13 +35,13 @@ def alike(rng, near, size=600):
     return found
 
 
-def test_the_slope_of_a_line_is_that_of_the_line():
+def test_the_slope_of_a_line_is_that_of_the_line(growth):
     found = growth.slope(HOURS, 7.0 + 3.0 * HOURS)
     assert (found.value, found.low, found.high) == pytest.approx((3.0, 3.0, 3.0))
     assert not found.flat
 
 
-def test_what_never_changes_has_no_slope():
+def test_what_never_changes_has_no_slope(growth):
     found = growth.slope(HOURS, np.full(600, 350.4))
     assert (found.value, found.low) == pytest.approx((0.0, 0.0), abs=1e-9)
     assert found.flat
@@ -56,7 +49,7 @@ def test_what_never_changes_has_no_slope():
 
 @pytest.mark.parametrize('near', [0.0, 0.9])
 @pytest.mark.parametrize('true', [0.0, 5.0])
-def test_intervals_hold_the_slope_though_neighbours_are_alike(near, true):
+def test_intervals_hold_the_slope_though_neighbours_are_alike(growth, near, true):
     rng = np.random.default_rng(1)
     found = [growth.slope(HOURS, true * HOURS + alike(rng, near)) for _ in range(400)]
     held = np.mean([one.low <= true <= one.high for one in found])
@@ -64,7 +57,7 @@ def test_intervals_hold_the_slope_though_neighbours_are_alike(near, true):
     assert 0.90 <= held <= 0.985
 
 
-def test_a_growth_of_one_small_object_a_frame_shows():
+def test_a_growth_of_one_small_object_a_frame_shows(growth):
     """28 bytes a frame are 0.96 MiB an hour, told beside steps of a page."""
     leak = np.floor(28 * 36_000 * HOURS / 4096) * 4096 / 2**20
     found = growth.slope(HOURS, 350.0 + leak)
@@ -72,7 +65,7 @@ def test_a_growth_of_one_small_object_a_frame_shows():
     assert found.value == pytest.approx(28 * 36_000 / 2**20, rel=0.01)
 
 
-def test_what_comes_of_a_load_that_rises_is_none_of_the_slope():
+def test_what_comes_of_a_load_that_rises_is_none_of_the_slope(growth):
     rng = np.random.default_rng(2)
     load = 1.0 + HOURS + 0.2 * np.sin(40 * HOURS)
     values = 20.0 + 8.0 * load + 0.1 * rng.normal(size=600)

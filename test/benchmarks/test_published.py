@@ -16,7 +16,6 @@
 
 import json
 import sys
-from pathlib import Path
 from xml.dom import minidom
 
 import pandas as pd
@@ -26,20 +25,11 @@ import yaml
 from vlm_misalign_ros.core.errors import ExitCode
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope='module')
-def results():
+def results(load):
     """Return benchmarks/results.py."""
-    if not (ROOT / 'benchmarks').is_dir():
-        pytest.skip('benchmarks come with the source tree only')
-    sys.path.insert(0, str(ROOT / 'benchmarks'))
-    try:
-        import results
-    finally:
-        sys.path.pop(0)
-    return results
+    return load('results')
 
 
 def test_table_sentences_and_plot_are_those_of_the_kept_numbers(results):

@@ -14,9 +14,6 @@
 
 """What docs/temporal.md says comes from the kept numbers, and these from records by hand."""
 
-import sys
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pandas as pd
@@ -29,20 +26,11 @@ from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.settings.configuration import find_config, read_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope='module')
-def temporal():
+def temporal(load):
     """Return benchmarks/temporal.py."""
-    if not (ROOT / 'benchmarks').is_dir():
-        pytest.skip('benchmarks come with the source tree only')
-    sys.path.insert(0, str(ROOT / 'benchmarks'))
-    try:
-        import temporal
-    finally:
-        sys.path.pop(0)
-    return temporal
+    return load('temporal')
 
 
 def said(omitted, required=2):
@@ -76,6 +64,26 @@ def test_frames_are_told_apart_by_what_was_three_frames_before(temporal):
     one += ['covered after covered', 'dark after covered']
     assert counts.conditions.tolist() == 2 * one
     assert len(set(counts.scenes.tolist())) == 2
+
+
+def test_what_was_before_is_known_though_it_was_not_scored_or_is_told_later(temporal):
+    met = ['clean'] * 3 + ['occlusion:5'] * 3
+    first, *others = (frame(0, step, name, 1, 0) for step, name in enumerate(met))
+    unknown = msgspec.structs.replace(first, truth=None)
+    counts = temporal.count([*others, unknown], ['m'])
+    assert counts.conditions.tolist() == ['clean after nothing'] * 2 + ['covered after clean'] * 3
+
+
+def test_each_ask_has_a_row_of_its_own_for_what_the_run_compares(temporal):
+    told = {'single': 0.4, 'past': 0.1, 'scenes': 9, 'value': -0.3, 'low': -0.5, 'high': -0.2}
+    pair = {'single': 'llava_now', 'past': 'llava_past', **dict.fromkeys(temporal.FLICKER, told)}
+    rows = temporal.steadiness([pair])
+    assert rows[rows['ask'] == 'llava_now']['value'].tolist() == [0.4] * len(temporal.FLICKER)
+    assert not {'low', 'high'} & set(rows)
+    lines = temporal.steady_table(temporal.Kept(rows)).splitlines()
+    assert (
+        lines[2] == '| judgements that change | llava | .400 | .100 | **−.300** [−.500, −.200] |'
+    )
 
 
 def test_differences_are_paired_by_frame_and_their_unit_is_the_sequence(temporal):

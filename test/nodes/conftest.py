@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What tests of real nodes share: rclpy's life, and executors that end with the test."""
+"""What tests of real nodes share: rclpy's life, executors that end with the test, a picture."""
 
 import time
 
+import cv2
+import numpy as np
 import pytest
 
 
@@ -59,3 +61,10 @@ def spin(ros):
     for node in nodes:
         node.destroy_node()
     executor.shutdown()
+
+
+@pytest.fixture(scope='session')
+def picture():
+    """Return BGR uint8 (128, 256, 3), smooth, so that a corruption changes it everywhere."""
+    rng = np.random.default_rng(0)
+    return cv2.resize(rng.integers(0, 256, (8, 16, 3), np.uint8), (256, 128))

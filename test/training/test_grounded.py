@@ -164,7 +164,7 @@ def test_it_is_asked_in_training_as_it_will_be_asked(start, pictured):
     model, processor = start
     picture = np.random.default_rng(0).integers(0, 256, (256, 512, 3), np.uint8)
     prompt = generative_prompt('safety')
-    asked = question(processor, prompt, TOLD, pictured)
+    asked = question(processor, f'{TOLD}\n{prompt}', int(pictured))
     words = Query((picture,) * pictured, None, context=TOLD).text(Prompt('safety', prompt))
     content = [{'type': 'image'}] * pictured + [{'type': 'text', 'text': words}]
     text = processor.apply_chat_template(

@@ -27,7 +27,8 @@ from vlm_misalign_ros.core.models.query import Query
 from vlm_misalign_ros.core.world import SPLITS, cities_of
 from vlm_misalign_ros.training import grounding
 from vlm_misalign_ros.training.augment import HALF, normalised
-from vlm_misalign_ros.training.grounded import open_start
+from vlm_misalign_ros.training.generative import answer_loss
+from vlm_misalign_ros.training.grounded import open_start, question
 from vlm_misalign_ros.training.moments import (
     NOW,
     NOW_WORSE,
@@ -38,7 +39,7 @@ from vlm_misalign_ros.training.moments import (
     Moments,
     make_moments,
 )
-from vlm_misalign_ros.training.temporal import PROMPTS, SHARES, Exercises, question, temporal_loss
+from vlm_misalign_ros.training.temporal import PROMPTS, SHARES, Exercises
 
 pytestmark = pytest.mark.heavy
 
@@ -95,7 +96,7 @@ def test_less_is_to_be_said_of_what_is_covered_and_never_more(moments, tmp_path)
     """Over streets until one has something covered: of two covered pictures more is left."""
     fewer = 0
     for index in range(40):
-        _, answers = grounding_of(index)
+        _, (answers,) = grounding_of(index)
         named = {
             name: set(json.loads(entry['json'])['objects']) for name, entry in answers.items()
         }
@@ -139,7 +140,7 @@ def test_it_is_asked_in_training_as_it_will_be_asked(start, count):
         pixels = normalised(np.stack([picture[:, :, ::-1] for picture in pictures]), *HALF)
         tower = model.model.vision_tower.timm_model
         seen = tower.forward_features(torch.from_numpy(pixels)).flatten(2).transpose(1, 2)
-        seen = seen.expand(2, *seen.shape)
+        seen = seen.flatten(0, 1).expand(2, -1, -1)
         losses = []
         for answer in answers:
             ids = torch.tensor([[*asked, *answer]])
@@ -152,7 +153,7 @@ def test_it_is_asked_in_training_as_it_will_be_asked(start, count):
             losses += torch.nn.functional.cross_entropy(
                 given, torch.tensor(answer), reduction='none'
             ).tolist()
-        found = float(temporal_loss(model, seen, asked, answers))
+        found = float(answer_loss(model, seen, asked, answers))
     # Of two answers of unequal length every token counts alike.
     assert found == pytest.approx(np.mean(losses), rel=1e-4)
 

@@ -151,8 +151,10 @@ def score_all(
 
 def _score_quietly(job: Job) -> None:
     """Score a bag in a process of its own."""
+    # A bag that changes while it is read is another one afterwards.
+    told = _told(job)
     score(job)
-    write_json(job.out / JOB, _told(job))
+    write_json(job.out / JOB, told)
 
 
 def _told(job: Job) -> dict[str, Any]:
@@ -163,6 +165,7 @@ def _told(job: Job) -> dict[str, Any]:
     config = job.config or run_config(job.bag)
     return {
         'bag': str(job.bag.resolve()),
+        'content of the bag': _content(job.bag),
         'config': sha256_of(find_config(config)) if config else '',
         'overrides': list(job.overrides),
         'namespace': job.namespace,
@@ -171,11 +174,23 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
+def _content(bag: Path) -> dict[str, list[int]]:
+    """Return size and time of change, nanoseconds, of each file of a bag, by name."""
+    try:
+        entries = sorted(bag.iterdir()) if bag.is_dir() else [bag]
+        told = {entry.name: entry.stat() for entry in entries if entry.is_file()}
+    except OSError:
+        # Whoever reads it names what is wrong with it.
+        return {}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in told.items()}
+
+
 def _is_done(job: Job) -> bool:
     """
     Return whether a bag was scored before; what was begun and not ended is taken away.
 
-    RecordError where the folder has the analysis of another bag, or by other settings.
+    RecordError where the folder has the analysis of another bag, of one that changed since, or by
+    other settings, and where it was not made here.
     """
     if not (job.out / MANIFEST).is_file():
         return False
@@ -191,5 +206,10 @@ def _is_done(job: Job) -> bool:
     told = read_json(job.out / MANIFEST, '').get('bag')
     if told != str(job.bag):
         raise RecordError(f'{job.out} holds another run, of {told}', 'give another --out')
+    if (job.out / 'report.html').is_file():
+        raise RecordError(
+            f'{job.out} holds an analysis of {told} that was not made as one of several',
+            'give another --out, or remove it',
+        )
     shutil.rmtree(job.out)
     return False

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.app.graph import build_graph
-from vlm_misalign_ros.app.processes import SIGNALS, STOP, command_of
+from vlm_misalign_ros.app.processes import STOP, command_of
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.wire.environment import child_environment
+from vlm_misalign_ros.wire.stopping import listen, restore
 
 
 def host(configuration: Configuration, name: str) -> int:
@@ -65,13 +66,12 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGKILL if asked else signal.SIGINT)
         asked.append(number)
 
-    before = {number: signal.signal(number, end) for number in SIGNALS}
+    before = listen(end)
     try:
         code = process.wait()
     finally:
         if process.poll() is None:
             process.kill()
             process.wait(STOP)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore(before)
     return int(ExitCode.INTERRUPTED if asked else max(code, 0) or ExitCode.ERROR * (code < 0))

@@ -17,15 +17,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from vlm_misalign_ros.app.processes import SIGNALS
 from vlm_misalign_ros.app.progress import Terminal
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
@@ -38,6 +38,7 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.wire.environment import prepare_process
+from vlm_misalign_ros.wire.stopping import listen, restore
 
 LOG = Path('log', 'engine.log')
 """What was told on the way, in a run folder."""
@@ -76,7 +77,9 @@ class InProcess:
             replay = self._configuration.replay
             if replay is None:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
-            frames = replayed(replay, open_replayed(replay))
+            # Those with which pass after pass begins, though they come in another order here.
+            last = self._chosen.frames or math.inf
+            frames = replayed(replay, open_replayed(replay), lambda of: of.index < last)
             self._terminal = Terminal(self._total, out)
             with self._signals():
                 session = Session(self._chosen, log=self._warn)
@@ -89,8 +92,10 @@ class InProcess:
     def _warn(self, text: str) -> None:
         """Write a line down; show it where it is the first of its kind."""
         if self._log is not None:
-            self._log.write(text + '\n')
-            self._log.flush()
+            # A disk that is full ends a run by its records, with a reason.
+            with suppress(OSError):
+                self._log.write(text + '\n')
+                self._log.flush()
         kind = re.sub(r'\d+', '', text)
         if self._terminal is not None and kind not in self._said and len(self._said) < KINDS:
             self._said.add(kind)
@@ -99,15 +104,11 @@ class InProcess:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Have the first signal end the run after the frame in hand, and a second at once."""
-        previous = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
-            if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
-                signal.signal(number, self._interrupt)
+        previous = listen(self._interrupt)
         try:
             yield
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            restore(previous)
 
     def _interrupt(self, number: int, frame: Any) -> None:
         if self._interrupts:

@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
+from vlm_misalign_ros.wire.stopping import listen, restore
 
 STARTING = 'vlm_misalign_ros.nodes.starting'
 POLL = 0.1
@@ -46,7 +47,6 @@ STOP = 8.0
 """Seconds a node may take to end before it is killed."""
 TAIL = 15
 """Lines of a log that are shown where the log does not outlast the run."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def command_of(spec: NodeSpec, graph: Graph, folder: Path) -> list[str]:
@@ -99,11 +99,7 @@ class Runner:
 
         It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
-        previous = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
-            # nohup has hang-ups ignored, and means it.
-            if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
-                signal.signal(number, self._interrupt)
+        previous = listen(self._interrupt)
         self._terminal = Terminal(self._total, out)
         self._kills = out_of_memory_kills()
         sweep()
@@ -121,8 +117,7 @@ class Runner:
             condition, count = records.read()
             self._terminal.close(count, condition)
             sweep()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            restore(previous)
 
     def _interrupt(self, number: int, frame: Any) -> None:
         self._interrupts.append(signal.Signals(number).name)

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.types import Description
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import Form
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import description_from_values, description_to_values, values_of
 
 _TIMES = (topics.MONITOR_METRICS, topics.DIAGNOSTICS.lstrip('/'))
@@ -88,14 +89,16 @@ class Comparison:
 
     topics: tuple[Difference, ...]
     left_out: tuple[str, ...]
-    """Topics that are about times alone, or that are no CDR."""
+    """Topics that are about times alone."""
+    unread: tuple[str, ...]
+    """Topics of which nobody knows whether they are the same: they are no CDR."""
     lost: tuple[str, str]
     """What of each bag could not be read."""
 
     @property
     def same(self) -> bool:
         """Return whether they hold the same, and all of it could be read."""
-        return all(entry.same for entry in self.topics) and not any(self.lost)
+        return all(entry.same for entry in self.topics) and not any((*self.lost, *self.unread))
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -103,6 +106,7 @@ class Comparison:
             'same': self.same,
             'topics': [entry.to_plain() for entry in self.topics],
             'left_out': list(self.left_out),
+            'unread': list(self.unread),
             'lost': list(self.lost),
         }
 
@@ -119,8 +123,9 @@ def compare_bags(
     with Spool() as spool, open_bag(first) as one, open_bag(second) as other:
         bags = (one, other)
         names = sorted(one.topics.keys() | other.topics.keys())
-        left_out = {name for name in names if _is_left_out(name, bags)}
-        compared = [name for name in names if name not in left_out]
+        left_out = tuple(name for name in names if _is_of_times(name))
+        unread = tuple(name for name in names if name not in left_out and _is_strange(name, bags))
+        compared = [name for name in names if name not in {*left_out, *unread}]
         done, total = 0, sum(bag.count or 0 for bag in bags)
         ordered: set[str] = set()
         for side, bag in enumerate(bags):
@@ -134,12 +139,15 @@ def compare_bags(
                 if progress is not None:
                     progress(done, total)
         found = [_difference(spool, name, bags, name in ordered) for name in compared]
-        return Comparison(tuple(found), tuple(sorted(left_out)), (one.told(), other.told()))
+        return Comparison(tuple(found), left_out, unread, (one.told(), other.told()))
 
 
-def _is_left_out(name: str, bags: tuple[Bag, Bag]) -> bool:
-    told = any(name == f'/{topic}' or name.endswith(f'/{topic}') for topic in _TIMES)
-    return told or any(name in bag.topics and bag.topics[name].format != CDR for bag in bags)
+def _is_of_times(name: str) -> bool:
+    return name.endswith(tuple(f'/{topic}' for topic in _TIMES))
+
+
+def _is_strange(name: str, bags: tuple[Bag, Bag]) -> bool:
+    return any(name in bag.topics and bag.topics[name].format != CDR for bag in bags)
 
 
 class _Reading:
@@ -161,7 +169,8 @@ class _Reading:
         if raw.type != Form.VALUES.value:
             return ''
         try:
-            values = values_of(self._bag.decode(raw))
+            with of_strangers():
+                values = values_of(self._bag.decode(raw))
         except RecordError:
             return ''
         return json.dumps(_without_times(raw.topic, values), sort_keys=True)
@@ -202,9 +211,9 @@ def _difference(spool: Spool, name: str, bags: tuple[Bag, Bag], by_order: bool) 
     alone = []
     for side in (0, 1):
         number = 0
-        for stamp in spool.alone(name, side):
+        for stamp, nth in spool.alone(name, side):
             number += 1
-            found.first = found.first or f'{_where(stamp, by_order)} is in one bag only'
+            found.first = found.first or f'{_where(stamp, by_order, nth)} is in one bag only'
         alone.append(number)
     found.alone = alone[0], alone[1]
     for pair in spool.differing(name):

@@ -25,10 +25,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from vlm_misalign_ros.bags.headers import Headers
 from vlm_misalign_ros.bags.reading import CDR, Bag, Raw, open_bag
+from vlm_misalign_ros.bags.reading_types import same_fields
 from vlm_misalign_ros.bags.stored import Definition
 from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.bags.writer import BagWriter
@@ -37,7 +36,7 @@ from vlm_misalign_ros.core.stamps import NANO, join_stamp
 
 Progress = Callable[[int, int], object]
 _STAMP = re.compile(r'@(\d{1,12})(?:\.(\d{1,9}))?')
-_LATCHED = (1, 'transient_local')
+_LATCHED = re.compile(r'\bdurability[\'"]?: *[\'"]?(?:1|transient_local)\b')
 """Durability of messages that are given to whoever comes later, by number and by name."""
 
 _HELD = 64 << 20
@@ -95,7 +94,7 @@ class Copy:
             )
         if not before[1].text:
             self._topics[name] = kind, definition, path
-        elif definition.text and before[1] != definition:
+        elif definition.text and not same_fields(kind, before[1], definition):
             raise RecordError(
                 f'{kind} of {name} has other fields in {path} than in {before[2]}',
                 'one topic has one definition: leave one of the bags out',
@@ -299,8 +298,4 @@ class _Cut:
 
 def _is_latched(qos: str) -> bool:
     """Return whether any publisher of a topic gave its messages to late subscribers."""
-    try:
-        profiles = yaml.safe_load(qos) or []
-        return any(profile.get('durability') in _LATCHED for profile in profiles)
-    except (yaml.YAMLError, AttributeError, TypeError):
-        return False
+    return _LATCHED.search(qos) is not None

@@ -22,16 +22,17 @@ evaluation reads them by its encodings.
 
 from __future__ import annotations
 
-import struct
+import zlib
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from vlm_misalign_ros.bags.owning import Index, Owners
 from vlm_misalign_ros.bags.places import Places
 from vlm_misalign_ros.bags.reading import Raw, open_bag
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
@@ -44,17 +45,19 @@ from vlm_misalign_ros.wire import images, topics
 from vlm_misalign_ros.wire.camera import camera_from_info, rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS
 from vlm_misalign_ros.wire.pixels import to_millimetres
-from vlm_misalign_ros.wire.values import check_stamp
+from vlm_misalign_ros.wire.raw import raw_stamp
+from vlm_misalign_ros.wire.strange import of_strangers
+from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 
-PICTURE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _TAKEN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH, CAMERA)
 _HEADER = 12
 """Bytes of a message, in CDR, at whose end the stamp of its header has ended."""
 _SHOWN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH)
 _CAMERAS = 4096
 """Different cameras that are read of one bag."""
+_TOO_MANY = NoCamera(f'camera_info tells of more than {_CAMERAS} cameras')
 _FAR = NANO
-"""Nanoseconds ahead from which a bag is opened anew rather than read up to there."""
+"""Nanoseconds from which what lies ahead is looked up rather than read up to."""
 _NAMED = 8
 """Topics that are named where the camera's is not there."""
 
@@ -71,25 +74,19 @@ class Entry:
     """When it, and the truth of its stamp, were recorded, by part, nanoseconds."""
     labels: bool | None = None
     """None where it has none."""
+    stretch: int = 0
+    """How often time had jumped back before."""
+
+    @property
+    def near(self) -> set[int]:
+        """Return when what is read in one go was recorded: the picture, and what came with it."""
+        middle = self.arrivals[SOURCE_IMAGE]
+        return {at for at in self.arrivals.values() if abs(at - middle) <= _FAR}
 
     @property
     def city(self) -> str:
         """Return the place; a bag tells none."""
         return self.sequence
-
-
-@dataclass
-class _Index:
-    """Which messages there are, by what their headers tell."""
-
-    pictures: list[tuple[int, int, int]] = field(default_factory=list)
-    """(stretch, stamp, arrival), stretches beginning where time jumps back."""
-    others: dict[str, dict[int, list[int]]] = field(default_factory=dict)
-    """Arrivals by part and stamp."""
-    cameras: dict[int, Camera | None] = field(default_factory=dict)
-    """By stamp; None where nobody knows the geometry."""
-    doubled: int = 0
-    unreadable: int = 0
 
 
 class BagDataset:
@@ -137,7 +134,7 @@ class BagDataset:
         there = sorted(
             name
             for name, topic in self._bag.topics.items()
-            if not set(topic.types).isdisjoint(PICTURE_TYPES)
+            if not set(topic.types).isdisjoint((IMAGE, COMPRESSED_IMAGE))
         )
         if found[SOURCE_IMAGE] not in there:
             some = ', '.join(there[:_NAMED]) + (' ...' if len(there) > _NAMED else '')
@@ -150,51 +147,67 @@ class BagDataset:
             )
         return {part: name for part, name in found.items() if name}
 
-    def _read_headers(self) -> _Index:
-        index, stretch, newest = _Index(), 0, -1
-        seen: set[int] = set()
-        known: dict[bytes, Camera | None] = {}
+    def _read_headers(self) -> Index:
+        index, stretch, newest = Index(), 0, -1
+        seen: dict[int, int] = {}
+        known: dict[bytes, Camera | NoCamera] = {}
         part_of = {name: part for part, name in self._topics.items()}
         for raw in self._bag.messages(part_of):
-            part, stamp = part_of[raw.topic], header_stamp(raw.data)
+            part, stamp = part_of[raw.topic], _stamp(raw)
             if stamp is None:
                 index.unreadable += 1
             elif part == SOURCE_IMAGE:
                 if stamp < newest - JUMP_BACK:
-                    stretch, newest, seen = stretch + 1, -1, set()
+                    stretch, newest, seen = stretch + 1, -1, {}
+                content = zlib.crc32(raw.data)
                 if stamp in seen:
                     index.doubled += 1
+                    if seen[stamp] != content:
+                        index.unsure.add((stretch, stamp))
                     continue
-                seen.add(stamp)
+                seen[stamp] = content
                 newest = max(newest, stamp)
                 index.pictures.append((stretch, stamp, raw.arrival))
             elif part == CAMERA:
                 # Most bags repeat one camera with every picture.
-                content = raw.data[_HEADER:]
-                if content not in known and len(known) < _CAMERAS:
-                    known[content] = self._camera_in(raw)
-                index.cameras[stamp] = known.get(content)
+                told = raw.data[_HEADER:]
+                if told not in known and len(known) < _CAMERAS:
+                    known[told] = self._camera_in(raw)
+                back = stamp < newest - JUMP_BACK
+                index.cameras[stretch + back, stamp] = known.get(told, _TOO_MANY)
             else:
-                index.others.setdefault(part, {}).setdefault(stamp, []).append(raw.arrival)
+                found = raw.arrival, zlib.crc32(raw.data)
+                index.others.setdefault(part, {}).setdefault(stamp, []).append(found)
         self._fault(self._bag.told())
         for text in self._bag.faults:
             self._fault(text)
         if index.doubled:
             self._fault(f'{index.doubled} pictures came twice with one stamp: left out')
+        if index.unsure:
+            self._fault(
+                f'{len(index.unsure)} stamps have pictures that differ: nobody knows whose truth '
+                'theirs is, and none is taken'
+            )
         if index.unreadable:
             self._fault(f'{index.unreadable} messages without a time: left out')
         return index
 
-    def _listed(self, index: _Index) -> Iterator[Entry]:
+    def _listed(self, index: Index) -> Iterator[Entry]:
+        truth, unsure = Owners(index), Counter[str]()
         for stretch, stamp, arrival in index.pictures:
             sequence = f'{self.name}#{stretch + 1}' if stretch else self.name
             arrivals = {SOURCE_IMAGE: arrival}
-            for part, at in index.others.items():
-                if stamp in at:
-                    # After a jump in time stamps come again: what was recorded nearest is meant.
-                    arrivals[part] = min(at[stamp], key=lambda other: abs(other - arrival))
+            known = (stretch, stamp) not in index.unsure
+            for part, mine in truth.of(stretch, stamp, arrival) if known else ():
+                if len({content for _, content in mine}) == 1:
+                    arrivals[part] = mine[0][0]
+                else:
+                    unsure[part] += 1
             key = f'{sequence}@{format_stamp(stamp)}'
-            yield Entry(key, sequence, stamp, arrivals, True if LABELS in arrivals else None)
+            labels = True if LABELS in arrivals else None
+            yield Entry(key, sequence, stamp, arrivals, labels, stretch)
+        for part, number in sorted(unsure.items()):
+            self._fault(f'{number} times {part} came twice for one picture, and differs: left out')
 
     @property
     def has_depth(self) -> bool:
@@ -233,8 +246,9 @@ class BagDataset:
         found: dict[str, Any] = {}
         try:
             for part, raw in self._parts(index):
-                if part not in found and header_stamp(raw.data) == entry.stamp:
-                    found[part] = self._decoded(part, raw)
+                if part not in found and _stamp(raw) == entry.stamp:
+                    with of_strangers():
+                        found[part] = self._decoded(part, raw)
         except RecordError as error:
             raise DatasetError(f'frame {entry.key} of the bag: {error.what}', error.remedy) from (
                 error
@@ -251,7 +265,7 @@ class BagDataset:
             found[SOURCE_IMAGE],
             found.get(LABELS),
             found.get(INSTANCES),
-            self._camera(entry.stamp),
+            self._camera(entry),
             found.get(DEPTH),
         )
 
@@ -269,10 +283,11 @@ class BagDataset:
         """
         Yield the messages that a frame is made of.
 
-        Frames that are asked for in order are read in one go; another one begins anew.
+        Frames that are asked for in order are read in one go; another one begins anew. Truth that
+        was recorded far from its picture, as what was made afterwards, is looked up by itself.
         """
-        arrivals = self.entries[index].arrivals
-        first, last = min(arrivals.values()), max(arrivals.values())
+        entry = self.entries[index]
+        first, last = min(entry.near), max(entry.near)
         floor = self._needed[index]
         newest = self._kept[-1].arrival if self._kept else None
         far = newest is None or first > newest + _FAR
@@ -287,11 +302,12 @@ class BagDataset:
                 break
             self._kept.append(raw)
             self._let_go(first)
-        for part, arrival in arrivals.items():
+        for part, arrival in entry.arrivals.items():
             name = self._topics[part]
-            yield from (
-                (part, raw) for raw in self._kept if raw.topic == name and raw.arrival == arrival
-            )
+            here: Iterable[Raw] = self._kept
+            if arrival not in entry.near:
+                here = self._bag.messages([name], arrival, arrival + 1)
+            yield from ((part, raw) for raw in here if (raw.topic, raw.arrival) == (name, arrival))
         self._let_go(floor)
         self._from = min(floor, last + 1)
 
@@ -299,26 +315,29 @@ class BagDataset:
         while self._kept and self._kept[0].arrival < floor:
             self._kept.popleft()
 
-    def _camera(self, stamp: int) -> Camera | None:
+    def _camera(self, entry: Entry) -> Camera | NoCamera | None:
         """Return the camera of a picture: that of its stamp, or the one told last before."""
         if not self._cameras:
             return None
-        place = max(bisect_right(self._cameras, stamp) - 1, 0)
+        after = bisect_right(self._cameras, (entry.stretch, entry.stamp))
+        before = max(after - 1, 0)
+        # The first of a stretch holds for what came before it, rather than one of another stretch.
+        ahead = self._cameras[before][0] != entry.stretch and after < len(self._cameras)
+        place = after if ahead and self._cameras[after][0] == entry.stretch else before
         return self._told[self._cameras[place]]
 
-    def _camera_in(self, raw: Raw) -> Camera | None:
+    def _camera_in(self, raw: Raw) -> Camera | NoCamera:
         chosen = self._chosen
         rectified = rectified_by(chosen.camera_image, self._pictures)
         try:
-            found = camera_from_info(
-                self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
-            )
+            with of_strangers():
+                found = camera_from_info(
+                    self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
+                )
         except RecordError as error:
-            self._fault(f'{raw.topic}: {error}')
-            return None
+            found = NoCamera(error.what)
         if isinstance(found, NoCamera):
             self._fault(f'no geometry is known of the camera: {found.reason}')
-            return None
         return found
 
     def _fault(self, text: str) -> None:
@@ -331,21 +350,14 @@ def _needed_from(entries: Sequence[Entry]) -> list[int]:
     found, least = [], 1 << 63
     for entry in reversed(entries):
         found.append(least)
-        least = min(least, *entry.arrivals.values())
+        least = min(least, *entry.near)
     return found[::-1]
 
 
-def header_stamp(data: bytes) -> int | None:
-    """
-    Return the stamp, nanoseconds, of the header that a message in CDR begins with.
-
-    None where there is none: too few bytes, another encapsulation, or no time of a frame.
-    """
-    if len(data) < _HEADER or data[0] != 0 or data[1] not in (0, 1):
-        return None
-    seconds, nanoseconds = struct.unpack_from('<iI' if data[1] else '>iI', data, 4)
+def _stamp(raw: Raw) -> int | None:
+    """Return the stamp of a message with a header; None where there is none that is a time."""
     try:
-        return check_stamp(seconds, nanoseconds)
+        return raw_stamp(raw.data)
     except RecordError:
         return None
 

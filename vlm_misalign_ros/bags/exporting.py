@@ -38,6 +38,7 @@ from vlm_misalign_ros.wire import images, pixels, topics
 from vlm_misalign_ros.wire.channels import Form
 from vlm_misalign_ros.wire.layouts import LAYOUTS
 from vlm_misalign_ros.wire.packed import declared, is_packed, unpacked_depth
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 from vlm_misalign_ros.wire.values import description_from_values, values_of
 
@@ -94,7 +95,8 @@ def export_png(
             stamp = headers.stamp(raw)
             name = format_stamp(raw.arrival if stamp is None else stamp)
             try:
-                data = _png_of(bag.decode(raw))
+                with of_strangers():
+                    data = _png_of(bag.decode(raw))
             except RecordError as error:
                 found.refused[f'{raw.topic}: {error.what}'] += 1
             else:
@@ -254,12 +256,15 @@ def export_parquet(
                     message = bag.decode(raw)
                     answer = _ANSWER.fullmatch(raw.topic)
                     head = _head(raw, headers.stamp(raw))
-                    if answer is None:
-                        for row in _values(message):
-                            values.add({**head, **row})
-                    else:
-                        told = description_from_values(values_of(message))
-                        answers.add({**head, 'model': answer[1], **_answer(told)})
+                    with of_strangers():
+                        if answer is None:
+                            rows = [{**head, **row} for row in _values(message)]
+                        else:
+                            told = description_from_values(values_of(message))
+                            rows = [{**head, 'model': answer[1], **_answer(told)}]
+                    table = values if answer is None else answers
+                    for row in rows:
+                        table.add(row)
                     found.counts[raw.topic] += 1
                 except RecordError as error:
                     found.refused[f'{raw.topic}: {error.what}'] += 1

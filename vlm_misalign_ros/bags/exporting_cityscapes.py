@@ -38,8 +38,9 @@ from vlm_misalign_ros.core.labels.instances import AUTO as BY_TYPE
 from vlm_misalign_ros.core.labels.instances import Numbered, read_instances
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.settings.replaying import ReplayParameters
-from vlm_misalign_ros.core.types import Camera, Frame, Source
+from vlm_misalign_ros.core.types import Camera, Frame, NoCamera, Source
 from vlm_misalign_ros.wire import topics
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import source_from_values, values_of
 
 _KEY = re.compile(r'(?P<city>.+)_\d{6}_\d{6}')
@@ -99,9 +100,9 @@ def export_cityscapes(
 
 def _sources(
     path: Path, chosen: ReplayParameters
-) -> dict[int, tuple[Source | None, Camera | None]]:
+) -> dict[int, tuple[Source | None, Camera | NoCamera | None]]:
     """Return what camera/source tells of frames, by stamp."""
-    found: dict[int, tuple[Source | None, Camera | None]] = {}
+    found: dict[int, tuple[Source | None, Camera | NoCamera | None]] = {}
     space = chosen.recorded_namespace.strip('/')
     name = '/'.join(['', *(part for part in (space, topics.CAMERA_SOURCE) if part)])
     with open_bag(path) as bag:
@@ -112,7 +113,8 @@ def _sources(
             stamp = headers.stamp(raw)
             try:
                 if stamp is not None:
-                    told = source_from_values(values_of(bag.decode(raw)))
+                    with of_strangers():
+                        told = source_from_values(values_of(bag.decode(raw)))
                     found.setdefault(stamp, told)
             except RecordError:
                 continue
@@ -185,7 +187,7 @@ def _write_frame(folder: Path, split: str, stem: str, frame: Frame) -> None:
                 'and merge keep all), or record them as label id * 1000 + k',
             )
         _write(fine / f'{stem}_gtFine_instanceIds.png', png_bytes(frame.instances))
-    camera = frame.camera
+    camera = frame.known_camera
     if camera is not None and not camera.distortion and (camera.height, camera.width) == shape:
         place = folder / 'camera' / split / city / f'{stem}_camera.json'
         _write(place, (json.dumps(_camera(camera), indent=2) + '\n').encode())

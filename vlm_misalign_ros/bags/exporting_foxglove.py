@@ -40,6 +40,7 @@ from vlm_misalign_ros.core.stamps import parse_stamp, split_stamp
 from vlm_misalign_ros.wire import images, pixels, topics
 from vlm_misalign_ros.wire.packed import declared
 from vlm_misalign_ros.wire.raw import image_head
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.transports import COMPRESSED, IMAGE
 from vlm_misalign_ros.wire.values import values_of
 
@@ -185,8 +186,10 @@ class _Sink:
             record = records.of(stamp) if records else self._record(parts.get('record'))
             if record is None:
                 return
-            size = self._size(picture)
-            truth, mask = self._ids(parts.get('truth'), True), self._ids(parts.get('mask'), False)
+            with of_strangers():
+                size = self._size(picture)
+                truth = self._ids(parts.get('truth'), True)
+                mask = self._ids(parts.get('mask'), False)
         except RecordError as error:
             self._found.refused[error.what] += 1
             return
@@ -196,7 +199,8 @@ class _Sink:
         self._found.counts[TOPIC] += 1
 
     def _record(self, raw: Raw | None) -> FrameRecord | None:
-        text = '' if raw is None else values_of(self._bag.decode(raw)).get(_RECORD, '')
+        with of_strangers():
+            text = '' if raw is None else values_of(self._bag.decode(raw)).get(_RECORD, '')
         record = decode(text.encode(), topics.MONITOR_FRAME) if text else None
         return record if isinstance(record, FrameRecord) else None
 

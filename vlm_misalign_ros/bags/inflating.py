@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import BinaryIO, cast
 
 import lz4.frame
@@ -28,6 +29,8 @@ from vlm_misalign_ros.core.errors import RecordError
 ZSTD, LZ4 = 'zstd', 'lz4'
 FORMS = ('', ZSTD, LZ4)
 _MAGIC = {b'\x28\xb5\x2f\xfd': ZSTD, b'\x04\x22\x4d\x18': LZ4}
+_SKIPPED, _LONGEST_HEAD = 0x184D2A50, 18
+"""How frames of zstd that hold nothing begin; bytes of the longest head of others."""
 _WINDOW = 1 << 27
 """Bytes that a decoder of zstd may keep: what `zstd` itself takes without being told to."""
 
@@ -88,7 +91,7 @@ def inflate(data: bytes, form: str, size: int | None = None) -> bytes:
     else:
         limit = MAX_SIZE if size is None else min(size, MAX_SIZE)
         found, complete = _read(data, form, limit)
-        if not complete:
+        if not complete or (size is None and not data):
             raise RecordError('what is compressed is cut or spoilt')
         if len(found) > limit:
             raise RecordError(f'what is compressed has more than {limit:,} bytes')
@@ -114,6 +117,33 @@ def _read(data: bytes, form: str, limit: int) -> tuple[bytes, bool]:
                 break
             parts.append(part)
             length += len(part)
-    except (zstandard.ZstdError, RuntimeError, EOFError, OSError, ValueError):
-        return b''.join(parts), False
-    return b''.join(parts), True
+        complete = form != ZSTD or _frames_end(data)
+    except (zstandard.ZstdError, RuntimeError, EOFError, OSError, ValueError, struct.error):
+        complete = False
+    return b''.join(parts), complete
+
+
+def _frames_end(data: bytes) -> bool:
+    """
+    Return whether the last frame of zstd ends where the bytes do: its decoder says nothing of it.
+
+    Raises ZstdError and struct.error for bytes that end within a head
+    (https://www.rfc-editor.org/rfc/rfc8878, 3.1).
+    """
+    at = 0
+    while at < len(data):
+        (magic,) = struct.unpack_from('<I', data, at)
+        if magic & ~0xF == _SKIPPED:
+            at += 8 + struct.unpack_from('<I', data, at + 4)[0]
+            continue
+        head = data[at : at + _LONGEST_HEAD]
+        at += zstandard.frame_header_size(head)
+        last = False
+        while not last:
+            low, high = struct.unpack_from('<HB', data, at)
+            block = high << 16 | low
+            last = bool(block & 1)
+            # A block of one byte repeated tells how often, and has that one byte.
+            at += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
+        at += 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+    return at == len(data)

@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.stamps import AGREE, format_stamp
 from vlm_misalign_ros.wire import images
 from vlm_misalign_ros.wire.packed import declared
 from vlm_misalign_ros.wire.raw import image_head
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 
 SAMPLES = 8
@@ -182,7 +183,8 @@ class _Looker:
         entry.problem = entry.problem or self._headers.problem(raw)
         if raw.type in (IMAGE, COMPRESSED_IMAGE):
             try:
-                self._picture(raw, entry)
+                with of_strangers():
+                    self._picture(raw, entry)
             except RecordError as error:
                 entry.problem = entry.problem or str(error)
 

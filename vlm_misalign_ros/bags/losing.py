@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from vlm_misalign_ros.bags.reading import Bag
+from vlm_misalign_ros.bags.reading import CDR, Bag
 from vlm_misalign_ros.bags.stored import MAX_TEXT
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.language.lines import line
 
 LOST = 'events/rosbag2_messages_lost'
 _TOPICS = 20
@@ -32,15 +33,14 @@ def told_lost(bag: Bag) -> list[str]:
     found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     unread = 0
     names = [name for name in bag.topics if name.endswith(f'/{LOST}')]
-    if not names:
-        return []
-    for raw in bag.messages(names):
+    # Of another serialisation it is a topic of somebody else's.
+    for raw in bag.messages([name for name in names if bag.topics[name].format == CDR]):
         try:
             entries = (
                 bag.decode(raw).messages_lost_statistics if len(raw.data) < MAX_TEXT else None
             )
             for entry in entries or []:
-                counts = found[str(entry.topic_name)[:200]]
+                counts = found[line(str(entry.topic_name), 200)]
                 counts[0] += int(entry.messages_lost_in_transport)
                 counts[1] += int(entry.messages_lost_in_recorder)
             unread += entries is None
@@ -53,5 +53,7 @@ def told_lost(bag: Bag) -> list[str]:
         if transport + recorder
     ]
     if unread:
-        lines.append(f'{unread} messages of {names[0]}, which tell of losses, cannot be read')
+        lines.append(
+            f'{unread} messages of {line(names[0], 200)}, which tell of losses, cannot be read'
+        )
     return lines

@@ -23,7 +23,7 @@ import numpy as np
 from rosbags.typesys import Stores, get_typestore
 
 from vlm_misalign_ros.core.stamps import split_stamp
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.types import Camera, NoCamera
 
 _STORE = get_typestore(Stores.ROS2_JAZZY)
 _TYPES = _STORE.types
@@ -72,8 +72,10 @@ def values_bytes(name: str, values: Mapping[str, str], stamp: int) -> bytes:
     )
 
 
-def info_bytes(camera: Camera, stamp: int) -> bytes:
-    """Return the CameraInfo of a camera with its lens, serialised."""
+def info_bytes(camera: Camera | NoCamera, stamp: int) -> bytes:
+    """Return the CameraInfo of a camera with its lens, serialised; zeros where it is unknown."""
+    if isinstance(camera, NoCamera):
+        camera = Camera(0, 0, 0.0, 0.0, 0.0, 0.0)
     region = _TYPES['sensor_msgs/msg/RegionOfInterest']
     fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
     several = len(camera.distortion) > 5

@@ -22,6 +22,7 @@ import zlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
+from vlm_misalign_ros.core.evaluation.stretches import JUMP_BACK
 from vlm_misalign_ros.core.stamps import NANO
 
 GAP = 2.5
@@ -40,32 +41,38 @@ class Intervals:
         """Begin with none."""
         self._counts: Counter[int] = Counter()
         self._longest: list[tuple[float, float]] = []
-        self._first: int | None = None
-        self._last = 0
-        self.count = 0
+        self._last: int | None = None
+        self._covered = 0
+        """Nanoseconds until then, without jumps back."""
 
     def add(self, time: int) -> None:
-        """Take the next time, nanoseconds; those that go back count as of no length."""
-        if self._first is None:
-            self._first = time
-        else:
-            seconds = max(0, time - self._last) / NANO
-            self._counts[_bin(seconds)] += 1
-            heapq.heappush(self._longest, (seconds, (self._last - self._first) / NANO))
-            if len(self._longest) > _LONGEST:
-                heapq.heappop(self._longest)
-        self._last = max(time, self._last)
-        self.count += 1
+        """
+        Take the next time, nanoseconds.
+
+        One that goes back counts as of no length, and one that goes back by a jump in time, as in
+        a loop, as of no interval at all.
+        """
+        if self._last is None or time < self._last - JUMP_BACK:
+            self._last = time
+            return
+        step = max(0, time - self._last)
+        seconds = step / NANO
+        self._counts[_bin(seconds)] += 1
+        heapq.heappush(self._longest, (seconds, self.seconds))
+        if len(self._longest) > _LONGEST:
+            heapq.heappop(self._longest)
+        self._covered += step
+        self._last += step
 
     @property
     def seconds(self) -> float:
-        """Return the seconds from first to last."""
-        return 0.0 if self._first is None else (self._last - self._first) / NANO
+        """Return the seconds from first to last, those of each stretch between jumps."""
+        return self._covered / NANO
 
     @property
     def rate(self) -> float | None:
         """Return messages a second, in the mean; None for fewer than two times."""
-        return (self.count - 1) / self.seconds if self.seconds else None
+        return self._counts.total() / self.seconds if self._covered else None
 
     @property
     def median(self) -> float | None:
@@ -87,7 +94,7 @@ class Intervals:
 
     @property
     def longest(self) -> list[tuple[float, float]]:
-        """Return the longest gaps, (seconds, seconds from the first message), longest first."""
+        """Return the longest gaps, (seconds, `seconds` until then), longest first."""
         least = GAP * (self.median or math.inf)
         found = [pair for pair in self._longest if pair[0] > least]
         return sorted(found, reverse=True)[: self.gaps]

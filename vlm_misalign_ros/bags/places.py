@@ -56,7 +56,12 @@ def parse_topics(rules: Iterable[str]) -> dict[str, str]:
 
 
 def run_folder(bag: Path) -> Path:
-    """Return the folder in which a bag was recorded; a file of a bag is in one more."""
+    """
+    Return the folder in which a bag was recorded; a file of a bag is in one more.
+
+    A bag without a name, such as `.`, is that of its folder.
+    """
+    bag = bag if bag.name not in ('', '..') else bag.resolve()
     inside = bag.is_file() and (bag.parent / 'metadata.yaml').is_file()
     return bag.parent.parent if inside else bag.parent
 

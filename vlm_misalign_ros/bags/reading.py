@@ -29,12 +29,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from vlm_misalign_ros.bags.inflating import inflate
+from vlm_misalign_ros.bags.inflating import form_of, inflate
 from vlm_misalign_ros.bags.merging import Place, merged
 from vlm_misalign_ros.bags.reading_folder import Folder, look, open_storage
 from vlm_misalign_ros.bags.reading_types import Types
-from vlm_misalign_ros.bags.stored import Definition, Loss, Storage, Stored, Stream, covered
+from vlm_misalign_ros.bags.stored import (
+    MAX_TOLD,
+    Definition,
+    Loss,
+    Storage,
+    Stored,
+    Stream,
+    covered,
+)
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.language.lines import line
 
 CDR = 'cdr'
 _OPEN_FILES = 64
@@ -211,6 +220,7 @@ class Bag:
                     'record it as cdr',
                 )
         came: Counter[tuple[str, str]] = Counter()
+        spoilt: Counter[str] = Counter()
         last: int | None = None
         places = [
             Place(part.storage.start or 0, 1, partial(_read, part, asked, start, end, index))
@@ -223,26 +233,29 @@ class Bag:
             came[stream.topic, stream.type] += 1
             last = message.arrival if last is None else max(last, message.arrival)
             data = message.data
-            if self._folder.mode:
+            # No CDR begins as what is compressed does: without metadata, the bytes say it.
+            form = self._folder.form if self._folder.mode else form_of(data)
+            if form:
                 try:
-                    data = inflate(data, self._folder.form)
+                    data = inflate(data, form)
                 except RecordError as error:
-                    self._spoilt(stream, message, error)
+                    spoilt[stream.topic] += 1
+                    self._spoilt(stream, message, error, spoilt[stream.topic])
                     continue
             connection = part.connections[number]
             yield Raw(stream.topic, stream.type, message.arrival, data, connection)
         if start is None and end is None:
             self._compare(asked, came, last)
 
-    def _spoilt(self, stream: Stream, message: Stored, error: RecordError) -> None:
-        """Count a message that is compressed by itself and cannot be unpacked."""
-        key = stream.topic, f'spoilt {stream.type}'
-        before = self._short.get(key)
+    def _spoilt(self, stream: Stream, message: Stored, error: RecordError, count: int) -> None:
+        """Keep a message that cannot be unpacked: so many of its topic in this reading."""
+        key = '', stream.topic
+        before = self._short.get(key, Loss('', 0, message.arrival, message.arrival))
         self._short[key] = Loss(
             f'messages of {stream.topic} cannot be unpacked: {error.what}',
-            (before.messages or 0) + 1 if before else 1,
-            before.start if before else message.arrival,
-            message.arrival,
+            max(before.messages or 0, count),
+            min(before.start or 0, message.arrival),
+            max(before.end or 0, message.arrival),
         )
 
     def _compare(
@@ -310,7 +323,8 @@ class Bag:
         found = list(self._folder.faults)
         for part in self._parts:
             found.extend(part.storage.faults)
-        return [*found, *self._faults, *self._types.faults]
+        found += [*self._faults, *self._types.faults]
+        return [line(fault, MAX_TOLD) for fault in found]
 
     def told(self) -> str:
         """Return in one line what is lost, in messages and seconds; empty for nothing."""

@@ -38,9 +38,13 @@ from vlm_misalign_ros.core.errors import RecordError
 METADATA = 'metadata.yaml'
 NEWEST = 9
 _MAX_METADATA = 16 << 20
+_MAX_NAME = 255
+"""Bytes of the name of a file; none is longer."""
 _ENDINGS = ('.mcap', '.db3')
 _PACKED = ('.zstd', '.zst', '.lz4')
 _NUMBER = re.compile(r'(.*_)(\d+)(\.\w+?)(\.(?:zstd|zst|lz4))?')
+_PACKED_AT = -2
+"""Where in a file the loss stands that its compression tells of: at none of its places or rows."""
 _LEAST, _RATIO = 256 << 20, 100
 """A compressed file may have so many bytes unpacked, or as many times its own."""
 _FOREIGN = {
@@ -140,13 +144,13 @@ def _follow(found: Folder, told: dict[str, Any], path: Path, there: list[Path]) 
     """Take from the metadata what is sound in them."""
     version = told.get('version')
     if not isinstance(version, int) or not 1 <= version <= NEWEST:
-        found.faults.append(
-            f'{METADATA} is of version {str(version)[:20]}; known are 1 to {NEWEST}'
-        )
-    mode = str(told.get('compression_mode') or '').lower()
+        known = isinstance(version, str) or (isinstance(version, int) and abs(version) < 1 << 62)
+        shown = str(version) if known else 'unknown'
+        found.faults.append(f'{METADATA} is of version {shown[:20]}; known are 1 to {NEWEST}')
+    mode = _text(told.get('compression_mode')).lower()
     found.mode = 'message' if mode == 'message' else ''
-    found.form = str(told.get('compression_format') or '').lower()[:40]
-    found.distro = str(told.get('ros_distro') or '')[:40]
+    found.form = _text(told.get('compression_format')).lower()[:40]
+    found.distro = _text(told.get('ros_distro'))[:40]
     _counts(found, told)
     _choose(found, told, path, there)
 
@@ -176,8 +180,8 @@ def _names(told: dict[str, Any]) -> list[str]:
     names = told.get('relative_file_paths')
     if not isinstance(names, list):
         return []
-    found = [PurePosixPath(name).name for name in names if isinstance(name, str)]
-    return [name for name in found if name]
+    found = [PurePosixPath(_text(name)).name for name in names]
+    return [name for name in found if 0 < len(name.encode()) <= _MAX_NAME]
 
 
 def _counts(found: Folder, told: dict[str, Any]) -> None:
@@ -185,21 +189,37 @@ def _counts(found: Folder, told: dict[str, Any]) -> None:
     try:
         for entry in told['topics_with_message_count']:
             topic = entry['topic_metadata']
-            count = entry['message_count']
-            if not isinstance(count, int) or not 0 <= count < 1 << 62:
+            key = _text(topic['name']), full_type(_text(topic['type']))
+            if not all(key):
                 raise ValueError
-            key = str(topic['name']), full_type(str(topic['type']))
-            counts[key] = counts.get(key, 0) + count
+            counts[key] = counts.get(key, 0) + _number(entry['message_count'])
         found.promised = counts
     except (KeyError, TypeError, ValueError):
         found.faults.append(f'{METADATA} does not tell how many messages there are')
     try:
-        start = told['starting_time']['nanoseconds_since_epoch']
-        duration = told['duration']['nanoseconds']
-        if isinstance(start, int) and isinstance(duration, int) and any(counts.values()):
-            found.end = start + duration
-    except (KeyError, TypeError):
+        _, end = _stretch(told)
+        if any(counts.values()):
+            found.end = end
+    except (KeyError, TypeError, ValueError):
         pass
+
+
+def _text(value: Any) -> str:
+    """Return what is text that can be written, else none: a list may be of lists without end."""
+    return value.encode('utf-8', 'replace').decode() if isinstance(value, str) else ''
+
+
+def _number(value: Any) -> int:
+    """Return a count, or nanoseconds; ValueError for what no clock and no count comes to."""
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError
+    return value
+
+
+def _stretch(told: dict[str, Any]) -> tuple[int, int]:
+    """Return (when it begins, when it ends), nanoseconds, of a bag or a file of it."""
+    start = _number(told['starting_time']['nanoseconds_since_epoch'])
+    return start, start + _number(told['duration']['nanoseconds'])
 
 
 def _absent(name: str, told: dict[str, Any]) -> Loss:
@@ -208,9 +228,10 @@ def _absent(name: str, told: dict[str, Any]) -> Loss:
     for entry in files if isinstance(files, list) else []:
         try:
             if PurePosixPath(entry['path']).name == name:
-                start = int(entry['starting_time']['nanoseconds_since_epoch'])
-                end = start + int(entry['duration']['nanoseconds'])
-                return Loss(f'{name} is missing', int(entry['message_count']), start, end)
+                count = _number(entry['message_count'])
+                # Of a file without messages the time is none.
+                stretch = _stretch(entry) if count else (None, None)
+                return Loss(f'{name} is missing', count, *stretch)
         except (KeyError, TypeError, ValueError):
             continue
     return Loss(f'{name} is missing')
@@ -226,11 +247,18 @@ def open_storage(path: Path, unpacked: list[TemporaryDirectory[str]]) -> Storage
         form = inflating.form_of(file.read(4))
     if not form:
         return _of_content(path)
-    whole = _unpack(path, form, unpacked)
+    whole, spoilt = _unpack(path, form, unpacked)
     try:
-        return _of_content(whole)
+        found = _of_content(whole)
     except RecordError as error:
+        if spoilt:
+            raise RecordError(
+                f'{path} is damaged: {spoilt}', 'copy it again from where it was recorded'
+            ) from error
         raise RecordError(error.what.replace(str(whole), str(path)), error.remedy) from error
+    if spoilt:
+        found.losses[_PACKED_AT] = Loss(f'{path.name} is damaged: {spoilt}; what came was read')
+    return found
 
 
 def _of_content(path: Path) -> Storage:
@@ -252,8 +280,13 @@ def _of_content(path: Path) -> Storage:
     )
 
 
-def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> Path:
-    """Unpack a file; what can be unpacked of one that is cut is kept."""
+def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> tuple[Path, str]:
+    """
+    Return (the file unpacked, what its decoder says is wrong with it; empty for nothing).
+
+    What can be unpacked of one that is cut or spoilt is kept.
+    """
+    spoilt = ''
     size = path.stat().st_size
     folder = TemporaryDirectory(prefix='bag-')
     unpacked.append(folder)
@@ -267,8 +300,9 @@ def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> P
         source = inflating.stream(packed, form)
         while True:
             try:
-                part = source.read(1 << 20)
-            except Exception:  # what is cut or spoilt ends here; each library has its own errors
+                part = source.read(1 << 16)  # what is read at once is lost at once
+            except Exception as error:  # what is spoilt ends here; each library has its own errors
+                spoilt = str(error) or type(error).__name__
                 break
             if not part:
                 break
@@ -283,4 +317,4 @@ def _unpack(path: Path, form: str, unpacked: list[TemporaryDirectory[str]]) -> P
                     'make room or set TMPDIR',
                 )
             out.write(part)
-    return target
+    return target, spoilt

@@ -41,6 +41,9 @@ from vlm_misalign_ros.bags.stored import (
 from vlm_misalign_ros.core.errors import RecordError
 
 _SIDES = ('-wal', '-journal')
+_JOURNAL = bytes.fromhex('d9d505f920a163d7')
+"""How a rollback journal begins, and how it ends where it is one of several with one above them:
+https://www.sqlite.org/fileformat2.html (3)."""
 _STEPS = 1_000_000, 16
 """Steps of SQLite that reading may take: so many, and so many a byte of the file. Trees that were
 made to be walked for ever are not."""
@@ -88,6 +91,8 @@ class SqliteFile:
         left = [side for side in sides if side.is_file() and side.stat().st_size > 0]
         if not left:
             return self.path
+        for side in left:
+            self._refuse_others(side)
         names = ' and '.join(side.name for side in left)
         self._copied = TemporaryDirectory(prefix='bag-')
         copy = Path(self._copied.name, 'bag.db3')
@@ -115,11 +120,32 @@ class SqliteFile:
                 f'applied: {error}',
                 'recover it with `sqlite3 FILE .recover`',
             ) from error
+        grown = copy.stat().st_size
+        if grown > size:
+            raise RecordError(
+                f'{names} beside {self.path} tells of {grown:,} bytes, and {size:,} are there',
+                'remove it, if what was begun last is not needed',
+            )
         self.faults.append(
             f'{self.path.name} had {names} beside it, left over by its writer: it was applied to '
             'a copy, which was read'
         )
         return copy
+
+    def _refuse_others(self, side: Path) -> None:
+        """
+        Refuse a journal that names another file; RecordError.
+
+        SQLite removes the file above several journals once the last of them is applied, and
+        nothing says that it is one: a bag is one database and has none.
+        """
+        with open(side, 'rb') as file:
+            file.seek(max(0, side.stat().st_size - len(_JOURNAL)))
+            if file.read() == _JOURNAL and side.name.endswith('-journal'):
+                raise RecordError(
+                    f'{side}, which lies beside the bag, names a file that is none of the bag',
+                    'remove it, if what was begun last is not needed',
+                )
 
     def _connect(self) -> None:
         """Read the tables of topics; where that fails, every page."""
@@ -145,6 +171,13 @@ class SqliteFile:
             raise RecordError(
                 f'{self.path} has no tables of messages and topics', 'give a bag of rosbag2'
             )
+        for table in sorted(tables):
+            if any(row[-1] for row in connection.execute(f'PRAGMA table_xinfo({table})')):
+                # What makes a column may take any time and memory.
+                raise RecordError(
+                    f'table {table} of {self.path} has columns that are made when they are read',
+                    'give a bag of rosbag2',
+                )
         definitions: dict[str, Definition] = {}
         if 'message_definitions' in tables:
             rows = connection.execute(
@@ -239,13 +272,14 @@ class SqliteFile:
         for key, arrival, number, size, data in connection.execute(
             query + ' ORDER BY timestamp, id', values
         ):
-            if isinstance(data, bytes) and isinstance(arrival, int) and isinstance(key, int):
+            sound = isinstance(data, bytes) and isinstance(arrival, int) and arrival >= 0
+            if sound and isinstance(key, int):
                 yield key, Stored(arrival, number, data)
             else:
                 told = arrival if isinstance(arrival, int) else None
                 self.losses[key if isinstance(key, int) else -1] = Loss(
                     f'row {key} of {self.path.name} is no message of at most {MAX_SIZE:,} bytes '
-                    f'(it has {size})',
+                    f'at a time since 1970 (it has {size} bytes)',
                     1,
                     told,
                     told,

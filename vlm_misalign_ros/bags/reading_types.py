@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from vlm_misalign_ros.bags.stored import Definition
@@ -25,6 +26,8 @@ from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 
 _MAX_DEFINITION = 256 << 10
 """Characters: no type of ROS has a tenth of it, and a parser takes long for more."""
+_MAX_VALUES = 10_000
+"""Values that a message has of each field, sequences apart: code is made for every one of them."""
 _RULE = '=' * 80 + '\n'
 
 
@@ -41,8 +44,14 @@ class Types:
         """Return the message in bytes; RecordError where there is none in them."""
         store = self._stores.get((kind, definition))
         if store is None:
-            store = self._store(kind, definition)
+            try:
+                store = self._store(kind, definition)
+            except RecordError as error:
+                # Every message is of it, and it is parsed once.
+                store = error
             self._stores[kind, definition] = store
+        if isinstance(store, RecordError):
+            raise RecordError(store.what, store.remedy)
         try:
             return store.deserialize_cdr(memoryview(data), kind)
         except Exception as error:  # bytes of anybody: struct, Unicode, index and value errors
@@ -62,6 +71,8 @@ class Types:
                 raise RecordError(f'its definition has {len(definition.text):,} characters')
             found = _parsed(kind, definition)
             ours = self._ros.fielddefs
+            if _values(kind, {**ours, **found}, {}) > _MAX_VALUES:
+                raise RecordError(f'a message has more than {_MAX_VALUES:,} values by it')
             if all(name in ours and _alike(ours[name], entry) for name, entry in found.items()):
                 return self._ros
             store = get_typestore(Stores.EMPTY)
@@ -89,6 +100,40 @@ def _parsed(kind: str, definition: Definition) -> dict[str, Any]:
             found.update(get_types_from_idl(part.partition('\n')[2]))
         return found
     raise RecordError(f'it is written as {definition.encoding[:40]!r}')
+
+
+def _values(kind: str, types: dict[str, Any], known: dict[str, int]) -> int:
+    """Return how many values a type has where each sequence has one; arrays of numbers are one."""
+    if kind not in known:
+        fields = [held for _, held in types[kind][1]]
+        known[kind] = sum(_values_of(node, held, types, known) for node, held in fields)
+    return known[kind]
+
+
+def _values_of(node: Nodetype, held: Any, types: dict[str, Any], known: dict[str, int]) -> int:
+    if node is Nodetype.BASE:
+        return 1
+    if node is Nodetype.NAME:
+        return max(1, _values(held, types, known))
+    (inner, name), size = held
+    one = _values_of(inner, name, types, known)
+    plain = inner is Nodetype.BASE and name[0] not in ('string', 'wstring')
+    return one if plain or node is Nodetype.SEQUENCE else one * size
+
+
+def same_fields(kind: str, one: Definition, other: Definition) -> bool:
+    """Return whether two texts define a type alike: remarks, blanks and constants aside."""
+    if one == other:
+        return True
+    if max(len(one.text), len(other.text)) > _MAX_DEFINITION:
+        return False
+    try:
+        first, second = _parsed(kind, one), _parsed(kind, other)
+    except Exception:  # text of anybody: syntax, key, recursion and type errors
+        return False
+    # Some writers leave out what every installation has: what both have decides.
+    common = first.keys() & second.keys()
+    return kind in common and all(_alike(first[name], second[name]) for name in common)
 
 
 def _alike(ours: Any, theirs: Any) -> bool:

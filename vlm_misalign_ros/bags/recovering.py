@@ -16,15 +16,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 
 from vlm_misalign_ros.bags.reading import CDR, Bag, open_bag
+from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.errors import RecordError
 
@@ -42,7 +40,7 @@ class Recovered:
     faults: list[str] = field(default_factory=list)
     """What was wrong though nothing is lost by it."""
     left_out: list[str] = field(default_factory=list)
-    """Topics that no bag of ours can hold, with the reason."""
+    """Topics that no bag of ours can hold, with the reason, and messages of another type."""
 
 
 def recover(
@@ -54,24 +52,9 @@ def recover(
     `progress` is told (messages written, messages promised or None). RecordError where nothing
     is whole, or `target` exists or cannot be written; then nothing is left at `target`.
     """
-    if target.exists():
-        raise RecordError(f'{target} exists', 'choose another folder')
-    with open_bag(bag) as source:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = Path(mkdtemp(prefix=f'.{target.name}.', dir=target.parent))
-        except OSError as error:
-            raise RecordError(
-                f'{target} cannot be written: {error.strerror}', 'choose another folder'
-            ) from error
-        try:
-            # The file is named after its folder.
-            made = beside / target.name
-            found = _write(source, made, progress)
-            os.rename(made, target)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    return found
+    refuse_present(target)
+    with open_bag(bag) as source, whole_folder(target) as made:
+        return _write(source, made, progress)
 
 
 def _write(
@@ -91,13 +74,20 @@ def _write(
             left_out.append(f'{topic.name}: {error.what}')
             continue
         names.append(topic.name)
+    others: Counter[tuple[str, str]] = Counter()
     for raw in source.messages(names):
-        if raw.type == source.topics[raw.topic].type:
-            writer.write(raw.topic, raw.data, raw.arrival)
-            counts[raw.topic] += 1
-            if progress is not None:
-                progress(counts.total(), source.count)
+        if raw.type != source.topics[raw.topic].type:
+            others[raw.topic, raw.type] += 1
+            continue
+        writer.write(raw.topic, raw.data, raw.arrival)
+        counts[raw.topic] += 1
+        if progress is not None:
+            progress(counts.total(), source.count)
     writer.close()
+    left_out.extend(
+        f'{count} messages of {topic}, which are {kind} and not {source.topics[topic].type}'
+        for (topic, kind), count in sorted(others.items())
+    )
     if not counts:
         raise RecordError(
             f'nothing of bag {source.path} is whole: {source.told() or "it holds no messages"}'

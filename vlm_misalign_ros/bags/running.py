@@ -44,7 +44,12 @@ def recorded_names(bag: Path) -> tuple[str, list[str]]:
     if not config:
         return '', []
     data = read_yaml(Path(config))
-    remap = data.get('remap') or {}
+    remap = _section(data, 'remap')
+    for source, target in remap.items():
+        if not isinstance(source, str) or not isinstance(target, str):
+            raise ConfigurationError(
+                f'remap of {config} has {source!r}: {target!r}', 'give names of topics'
+            )
     rules = [f'{source}:={target}' for source, target in remap.items()]
     return str(data.get('namespace') or ''), rules
 

@@ -22,10 +22,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from vlm_misalign_ros.core.errors import RecordError
+
 _TABLE = """
 create table message (
     side integer, topic text, stamp integer, nth integer, digest blob, plain text,
-    primary key (topic, stamp, nth, side)
+    primary key (topic, stamp, side, nth)
 ) without rowid
 """
 _PAIRS = """
@@ -36,11 +38,17 @@ where a.topic = ? and a.side = 0 and a.digest != b.digest order by a.stamp, a.nt
 _ALONE = """
 select a.stamp, a.nth from message a where a.topic = ? and a.side = ? and not exists (
     select 1 from message b
-    where b.topic = a.topic and b.stamp = a.stamp and b.nth = a.nth and b.side != a.side
+    where b.topic = a.topic and b.stamp = a.stamp and b.side = 1 - a.side and b.nth = a.nth
 ) order by a.stamp, a.nth
 """
-_NTH = 'select count(*) from message where topic = ? and stamp = ? and side = ?'
+_NTH = 'select max(nth) from message where topic = ? and stamp = ? and side = ?'
 _COUNT = 'select count(*) from message where topic = ? and side = ?'
+
+
+def _failed(error: Exception) -> RecordError:
+    return RecordError(
+        f'what is compared cannot be written: {error}', 'free space, or set TMPDIR to where it is'
+    )
 
 
 class Pair(NamedTuple):
@@ -56,8 +64,11 @@ class Spool:
     """Messages of two bags, in a file that goes away with it."""
 
     def __init__(self) -> None:
-        """Open an empty one."""
-        self._folder = TemporaryDirectory(prefix='vlm_misalign_')
+        """Open an empty one; RecordError where there is no room for it."""
+        try:
+            self._folder = TemporaryDirectory(prefix='vlm_misalign_')
+        except OSError as error:
+            raise _failed(error) from error
         self._base = sqlite3.connect(Path(self._folder.name) / 'spool', isolation_level=None)
         self._base.execute('pragma journal_mode = off')
         self._base.execute('pragma synchronous = off')
@@ -73,14 +84,16 @@ class Spool:
         """Return it, open."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Remove it."""
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        """Remove it; RecordError where it could not be written."""
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise _failed(error) from error
 
     def add(self, side: int, topic: str, stamp: int, digest: bytes, plain: str) -> None:
         """Take a message: the first, second, ... of its topic, stamp and side."""
-        (nth,) = self._base.execute(_NTH, (topic, stamp, side)).fetchone()
-        row = side, topic, stamp, nth, digest, plain
+        (last,) = self._base.execute(_NTH, (topic, stamp, side)).fetchone()
+        row = side, topic, stamp, 0 if last is None else last + 1, digest, plain
         self._base.execute('insert into message values (?, ?, ?, ?, ?, ?)', row)
 
     def count(self, side: int, topic: str) -> int:
@@ -91,6 +104,6 @@ class Spool:
         """Yield the messages of a topic that are on both sides and differ."""
         return (Pair(*row) for row in self._base.execute(_PAIRS, (topic,)))
 
-    def alone(self, topic: str, side: int) -> Iterator[int]:
-        """Yield the stamps of messages that are on one side only."""
-        return (int(stamp) for stamp, _ in self._base.execute(_ALONE, (topic, side)))
+    def alone(self, topic: str, side: int) -> Iterator[tuple[int, int]]:
+        """Yield (stamp, nth) of the messages that are on one side only."""
+        return iter(self._base.execute(_ALONE, (topic, side)))

@@ -196,7 +196,8 @@ def is_message(row: Row) -> bool:
     if len(row.values) != 4:
         return False
     _, topic, time, data = row.values
-    return isinstance(topic, int) and isinstance(time, int) and isinstance(data, bytes)
+    timed = isinstance(time, int) and time >= 0
+    return isinstance(topic, int) and timed and isinstance(data, bytes)
 
 
 def is_topic(row: Row) -> bool:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from vlm_misalign_ros.core.language.lines import line
+
 NANO = 1_000_000_000
 MAX_SIZE = 128 << 20
 """Bytes, unpacked, that a chunk or a message may have: a hostile length is refused above it."""
@@ -28,6 +30,8 @@ ROOM = 2 * MAX_SIZE
 """Bytes of unpacked chunks that are held at once, however they overlap in time."""
 MAX_TEXT = 1 << 20
 """Bytes that a definition of a message, or a list of QoS profiles, may have."""
+MAX_TOLD = 1000
+"""Characters of what is told of a bag at once: names in it are anybody's."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,14 @@ class Loss:
     """The stretch of time in which they were, nanoseconds; None where nothing tells."""
 
     def __str__(self) -> str:
-        """Return it in words, with messages and seconds where they are known."""
+        """Return it in words, in one line, with messages and seconds where they are known."""
         told = []
         if self.messages is not None:
             told.append(f'{self.messages} messages')
         if self.start is not None and self.end is not None:
             told.append(f'{max(0, self.end - self.start) / NANO:.3f} s')
-        return f'{self.what} ({", ".join(told)})' if told else self.what
+        what = line(self.what, MAX_TOLD)
+        return f'{what} ({", ".join(told)})' if told else what
 
 
 def covered(losses: Iterable[Loss]) -> float | None:

@@ -175,11 +175,17 @@ class Frame:
     """Cityscapes label ids, uint8 (H, W)."""
     instances: np.ndarray | None
     """Cityscapes instance ids, uint16 (H, W): label * 1000 + k, or a bare label id."""
-    camera: Camera | None = None
+    camera: Camera | NoCamera | None = None
+    """None where nothing was told of it: the default one is taken then."""
     depth: np.ndarray | None = None
     """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
+
+    @property
+    def known_camera(self) -> Camera | None:
+        """Return the camera where its geometry is known."""
+        return self.camera if isinstance(self.camera, Camera) else None
 
 
 @dataclass(frozen=True)

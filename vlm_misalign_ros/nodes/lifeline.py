@@ -31,12 +31,12 @@ from contextlib import suppress
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
 from vlm_misalign_ros.wire.environment import PARENT
+from vlm_misalign_ros.wire.stopping import SIGNALS, listen
 
 POLL = 0.2
 """Seconds between two looks at the parent."""
 GRACE = 5.0
 """Seconds that a process may take to keep what it has; then it is gone, whatever it does."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -129,10 +129,7 @@ class Stopping:
 def catch_signals(stop: Stopping | None = None) -> Stopping:
     """Return what SIGINT, SIGTERM and SIGHUP set; rclpy's own handlers stay out of it."""
     stop = stop or Stopping()
-    for number in SIGNALS:
-        # nohup has hang-ups ignored, and means it.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, stop.on_signal)
+    listen(stop.on_signal)
     return stop
 
 

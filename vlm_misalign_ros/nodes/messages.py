@@ -27,7 +27,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from vlm_misalign_ros.core.stamps import split_stamp
-from vlm_misalign_ros.core.types import Camera
+from vlm_misalign_ros.core.types import Camera, NoCamera
 from vlm_misalign_ros.nodes.bridge import by_cv_bridge
 from vlm_misalign_ros.wire import images, pixels
 from vlm_misalign_ros.wire.values import stamp_of
@@ -98,8 +98,10 @@ def bgr_pixels(message: Image | CompressedImage) -> np.ndarray:
     return images.picture(message, by_cv_bridge)
 
 
-def camera_info(camera: Camera, header: Header) -> CameraInfo:
-    """Return the CameraInfo of a pinhole camera without distortion."""
+def camera_info(camera: Camera | NoCamera, header: Header) -> CameraInfo:
+    """Return the CameraInfo of a pinhole camera without distortion; zeros where none is known."""
+    if isinstance(camera, NoCamera):
+        return CameraInfo(header=header)
     message = CameraInfo(header=header, width=camera.width, height=camera.height)
     message.distortion_model = 'plumb_bob'
     message.d = [0.0] * 5

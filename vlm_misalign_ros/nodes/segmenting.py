@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -27,8 +27,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.segmenting import segment_frame
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
 from vlm_misalign_ros.core.models.factory import classes_told, preprocessing_told
-from vlm_misalign_ros.core.models.families import SegmentationOptions
-from vlm_misalign_ros.core.settings.nodes import MaskModelParameters
+from vlm_misalign_ros.core.settings.nodes import MaskModelParameters, segmentation_options
 from vlm_misalign_ros.core.types import AgainstClean, Failed, Passed, Segmented
 from vlm_misalign_ros.nodes import messages, qos
 from vlm_misalign_ros.nodes.managed import GOT_LOST, UNLOADED, ManagedNode
@@ -82,9 +81,7 @@ class Segmenting(ManagedNode):
     def load(self) -> None:
         """Load the model, then start to listen."""
         chosen = self._of_model
-        self._model = self.open_model(
-            {f.name: getattr(chosen, f.name) for f in fields(SegmentationOptions)}
-        )
+        self._model = self.open_model(segmentation_options(chosen))
         if told := classes_told(self._model):
             self.get_logger().warning(told)
         if told := preprocessing_told(self._model):

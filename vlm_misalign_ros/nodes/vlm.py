@@ -45,7 +45,7 @@ from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.models.factory import load_vlm
 from vlm_misalign_ros.core.settings.asks import asks_of
 from vlm_misalign_ros.core.settings.nodes import VlmParameters, vlm_options
-from vlm_misalign_ros.core.types import Camera, Confidence, Failed, Passed, Source
+from vlm_misalign_ros.core.types import Camera, Confidence, Failed, NoCamera, Passed, Source
 from vlm_misalign_ros.nodes import messages, qos, runtime
 from vlm_misalign_ros.nodes.clean import CleanPictures, Slot, clean_pictures, pictures_of
 from vlm_misalign_ros.nodes.managed import GOT_LOST, ManagedNode
@@ -203,6 +203,8 @@ class Vlm(ManagedNode):
         if part == parts.IMAGE:
             for vitals in self._vitals.values():
                 vitals.came()
+            for lane in self._lanes:
+                lane.pairing.turn(stamp)
             self.picture_came(stamp, message.header.frame_id)
         for lane in self._lanes:
             why = self._why_not(lane, part, value)
@@ -246,7 +248,8 @@ class Vlm(ManagedNode):
                 self._pass_over(lane, there[parts.IMAGE].header, f'its {lacking} did not come')
 
     def _task(self, lane: _Lane, stamp: int, found: dict[str, Any]) -> _Task:
-        source, camera = found.get(parts.SOURCE, (None, self._camera))
+        source, told = found.get(parts.SOURCE, (None, self._camera))
+        camera = told if isinstance(told, Camera) else None
         picture = found[parts.IMAGE]
         past = lane.past.add(stamp, sequence_of(source), picture)
         mask, sure = found.get(parts.SEGMENTATION), found.get(parts.CONFIDENCE)
@@ -318,7 +321,7 @@ def _confidence(message: DiagnosticArray) -> Confidence | Failed | Passed:
     return codec.confidence_from_values(codec.values_of(message))
 
 
-def _source(message: DiagnosticArray) -> tuple[Source, Camera | None]:
+def _source(message: DiagnosticArray) -> tuple[Source, Camera | NoCamera | None]:
     return codec.source_from_values(codec.values_of(message))
 
 

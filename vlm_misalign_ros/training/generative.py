@@ -239,16 +239,20 @@ def padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
 def answer_loss(
     model: Any, seen: torch.Tensor, question: list[int], answers: list[list[int]]
 ) -> torch.Tensor:
-    """Return the loss on the answers; `seen` are features (B, TOKENS, C)."""
+    """
+    Return the loss on the answers to one question, the mean over their tokens.
+
+    `seen` are features (B, N, C) for the N places of pictures in the question, in its order.
+    """
     inner = model.model
     given = torch.tensor(question, device=seen.device)
     answer = padded(answers, 0).to(seen.device)
     labels = padded(answers, IGNORED).to(seen.device)
     tokens = torch.cat([given.expand(len(answers), -1), answer[:, :-1]], 1)
     embedded = inner.get_input_embeddings()(tokens)
-    place = int((given == model.config.image_token_index).nonzero()[0])
-    projected = inner.multi_modal_projector(seen)
-    embedded = torch.cat([embedded[:, :place], projected, embedded[:, place + TOKENS :]], 1)
+    places = (given == model.config.image_token_index).nonzero()[:, 0]
+    projected = inner.multi_modal_projector(seen).to(embedded.dtype)
+    embedded = embedded.index_copy(1, places, projected)
     if model.config.model_type == 'paligemma':
         # The question is seen both ways, the answer from behind.
         kinds = torch.ones_like(tokens)

@@ -105,16 +105,23 @@ def extend(model: Any, processor: Any, more: Sequence[str]) -> None:
     model.config.text_config.max_position_embeddings = CONTEXT
 
 
-def question(processor: Any, prompt: str, told: str, pictured: bool) -> list[int]:
-    """Return the token ids of a question, as at inference: the picture's places, words, prompt."""
-    words = f'{told}\n{prompt}' if told else prompt
-    content = [{'type': 'image'}] * pictured + [{'type': 'text', 'text': words}]
+def question(processor: Any, words: str, pictures: int) -> list[int]:
+    """Return the token ids of a question, as at inference: places of its pictures, then words."""
+    content = [{'type': 'image'}] * pictures + [{'type': 'text', 'text': words}]
     text = processor.apply_chat_template(
         [{'role': 'user', 'content': content}], tokenize=False, add_generation_prompt=True
     )
     text = text.replace(processor.image_token, processor.image_token * TOKENS)
     ids: list[int] = processor.tokenizer(text).input_ids
     return ids
+
+
+def drawn_prompt(rng: np.random.Generator, shares: Mapping[str, float]) -> tuple[str, str]:
+    """Return which prompt is asked, and its text; half of `safety` is in other words."""
+    asked = str(rng.choice(list(shares), p=list(shares.values())))
+    if asked == 'safety' and rng.random() < 0.5:
+        return asked, OTHER_WORDS[int(rng.integers(len(OTHER_WORDS)))]
+    return asked, generative_prompt(asked)
 
 
 class Exercises:
@@ -136,17 +143,15 @@ class Exercises:
         The features are None where the words stand alone.
         """
         kind = str(rng.choice(list(self._shares), p=list(self._shares.values())))
-        asked = str(rng.choice(list(PROMPTS), p=list(PROMPTS.values())))
-        prompt = generative_prompt(asked)
-        if asked == 'safety' and rng.random() < 0.5:
-            prompt = OTHER_WORDS[int(rng.integers(len(OTHER_WORDS)))]
+        asked, prompt = drawn_prompt(rng, PROMPTS)
         indices = rng.integers(0, len(self._grounds.told), batch)
         pictured = kind != 'objects'
         tokenizer = self._processor.tokenizer
         questions, answers = [], []
         for index in indices:
             told = self._grounds.told[index].get(kind, '')
-            questions.append(question(self._processor, prompt, told, pictured))
+            words = f'{told}\n{prompt}' if told else prompt
+            questions.append(question(self._processor, words, int(pictured)))
             # A decoder goes on from the question's last word.
             text = ' ' + self._grounds.answers[index][asked]
             ids = tokenizer(text, add_special_tokens=False).input_ids

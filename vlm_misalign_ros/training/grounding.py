@@ -23,8 +23,6 @@ misses and makes up of strange pictures.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +34,6 @@ import cv2
 import numpy as np
 import torch
 
-from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_ID, CLASSES, SCORED, to_train_ids
 from vlm_misalign_ros.core.models import findings
 from vlm_misalign_ros.core.models.factory import load_segmentation, parse
@@ -55,6 +52,7 @@ from vlm_misalign_ros.training.captions import (
     narrate,
     yes_or_no,
 )
+from vlm_misalign_ros.training.kept import make_kept, unreadable
 from vlm_misalign_ros.training.samples import RENDERED, SMALL
 
 START = 'miniature:llava'
@@ -67,7 +65,6 @@ VARIANTS = 2
 """Every street as it is in other light, and through a worse camera."""
 HIDDEN = 0.25
 """Part of the way ahead that is covered where nobody can judge it any more."""
-CHUNK = 25
 INPUTS = ('image', 'image+objects', 'image+objects+uncertainty', 'objects')
 """What is learnt to be asked with; the words of each but the first are kept."""
 PROMPTS = ('default', 'json', 'safety')
@@ -228,17 +225,6 @@ def answers_of(scene: Scene) -> dict[str, str]:
     return {'default': narrate(scene), 'json': as_json(scene), 'safety': yes_or_no(scene)}
 
 
-def _fill(job: tuple[Path, int, int, int]) -> int:
-    folder, seed, start, stop = job
-    made = [_of_one(seed, index) for index in range(start, stop)]
-    np.save(folder / f'{start:06d}.npy', np.concatenate([seen for seen, _ in made]))
-    words = [entry for _, kept in made for entry in kept]
-    partial = folder / f'{start:06d}.part'
-    partial.write_text(json.dumps(words))
-    partial.replace(folder / f'{start:06d}.json')
-    return stop - start
-
-
 def make_grounds(
     folder: Path,
     seed: int,
@@ -251,31 +237,8 @@ def make_grounds(
 
     DatasetError for files that cannot be read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, scenes, CHUNK)
-    jobs = [
-        (folder, seed + SEED_STEP, start, min(start + CHUNK, scenes))
-        for start in starts
-        if not (folder / f'{start:06d}.json').is_file()
-    ]
-    if progress is not None:
-        progress(scenes - sum(stop - start for *_, start, stop in jobs))
-    if jobs:
-        context = multiprocessing.get_context('spawn')
-        with context.Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            for count in pool.imap_unordered(_fill, jobs):
-                if progress is not None:
-                    progress(count)
-    seen, told, answers = [], [], []
-    for start in starts:
-        try:
-            seen.append(np.load(folder / f'{start:06d}.npy'))
-            for entry in json.loads((folder / f'{start:06d}.json').read_text()):
-                told.append(entry['told'])
-                answers.append(entry['answers'])
-        except (OSError, ValueError, KeyError) as error:
-            raise DatasetError(
-                f'{folder}/{start:06d}.npy and .json cannot be read: {error}',
-                'remove the folder and train again',
-            ) from error
-    return Grounds(np.concatenate(seen), told, answers)
+    seen, kept = make_kept(_of_one, folder, seed + SEED_STEP, scenes, workers, progress)
+    try:
+        return Grounds(seen, *([entry[of] for entry in kept] for of in ('told', 'answers')))
+    except (KeyError, TypeError) as error:
+        raise unreadable(folder, error) from error

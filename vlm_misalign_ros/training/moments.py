@@ -22,16 +22,12 @@ see. The streets are of the training cities, and of none that other miniatures w
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
 from vlm_misalign_ros.core.world import SPLITS, render_scene
 from vlm_misalign_ros.training.augment import photometric
@@ -42,6 +38,7 @@ from vlm_misalign_ros.training.grounding import (
     seen_by,
     worse_camera,
 )
+from vlm_misalign_ros.training.kept import make_kept
 from vlm_misalign_ros.training.samples import RENDERED
 
 SEED_STEP = 3
@@ -61,8 +58,12 @@ SHOWN = {
     (PAST_WORSE, NOW): 'all',
     (PAST_WORSE, NOW_WORSE): 'either',
 }
-"""The ways to show them, oldest first, and of what is left to see the answers then are."""
-CHUNK = 25
+"""
+The ways to show them, oldest first, and of what is left to see the answers then are.
+
+Pixels of the earlier picture stand for those of the later one: what moves, or comes, in between
+is neglected.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Moments:
     """What is to be answered, by what is left to see (a value of SHOWN) and prompt."""
 
 
-def _of_one(seed: int, index: int) -> tuple[np.ndarray, dict[str, dict[str, str]]]:
-    """Return what is kept of one street: features (4, cells, channels), and answers."""
+def _of_one(seed: int, index: int) -> tuple[np.ndarray, list[dict[str, dict[str, str]]]]:
+    """Return what is kept of one street: features (1, 4, cells, channels), and its answers."""
     rng = np.random.default_rng((seed, index))
     later = int(rng.integers(max(APART), LENGTH))
     earlier = later - int(rng.choice(APART))
@@ -108,17 +109,7 @@ def _of_one(seed: int, index: int) -> tuple[np.ndarray, dict[str, dict[str, str]
         maps = replace(TruthMaps.of(frame), visible=visible)
         truth = read_truth(maps, frame.camera, TruthSettings())
         answers[name] = answers_of(scene_left(truth, maps))
-    return seen_by(open_tower(), (past, past_worse, now, now_worse)), answers
-
-
-def _fill(job: tuple[Path, int, int, int]) -> int:
-    folder, seed, start, stop = job
-    made = [_of_one(seed, index) for index in range(start, stop)]
-    np.save(folder / f'{start:06d}.npy', np.stack([seen for seen, _ in made]))
-    partial = folder / f'{start:06d}.part'
-    partial.write_text(json.dumps([answers for _, answers in made]))
-    partial.replace(folder / f'{start:06d}.json')
-    return stop - start
+    return seen_by(open_tower(), (past, past_worse, now, now_worse))[None], [answers]
 
 
 def make_moments(
@@ -133,29 +124,4 @@ def make_moments(
 
     DatasetError for files that cannot be read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, streets, CHUNK)
-    jobs = [
-        (folder, seed + SEED_STEP, start, min(start + CHUNK, streets))
-        for start in starts
-        if not (folder / f'{start:06d}.json').is_file()
-    ]
-    if progress is not None:
-        progress(streets - sum(stop - start for *_, start, stop in jobs))
-    if jobs:
-        context = multiprocessing.get_context('spawn')
-        with context.Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            for count in pool.imap_unordered(_fill, jobs):
-                if progress is not None:
-                    progress(count)
-    seen, answers = [], []
-    for start in starts:
-        try:
-            seen.append(np.load(folder / f'{start:06d}.npy'))
-            answers += json.loads((folder / f'{start:06d}.json').read_text())
-        except (OSError, ValueError) as error:
-            raise DatasetError(
-                f'{folder}/{start:06d}.npy and .json cannot be read: {error}',
-                'remove the folder and train again',
-            ) from error
-    return Moments(np.concatenate(seen), answers)
+    return Moments(*make_kept(_of_one, folder, seed + SEED_STEP, streets, workers, progress))

@@ -29,12 +29,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 from tqdm import tqdm
 
-from vlm_misalign_ros.core.language.prompts import generative_prompt
-from vlm_misalign_ros.training.generative import IGNORED, TOKENS, padded
-from vlm_misalign_ros.training.grounded import OTHER_WORDS, open_start
+from vlm_misalign_ros.training.generative import answer_loss
+from vlm_misalign_ros.training.grounded import drawn_prompt, open_start, question
 from vlm_misalign_ros.training.loop import Recipe, fit
 from vlm_misalign_ros.training.moments import (
     NOW,
@@ -61,17 +59,6 @@ SHARES: Mapping[tuple[int, ...], float] = {
 PROMPTS = {'default': 0.65, 'json': 0.1, 'safety': 0.25}
 
 
-def question(processor: Any, prompt: str, pictures: int) -> list[int]:
-    """Return the token ids of a question as at inference: the pictures' places, then words."""
-    content = [{'type': 'image'}] * pictures + [{'type': 'text', 'text': prompt}]
-    text = processor.apply_chat_template(
-        [{'role': 'user', 'content': content}], tokenize=False, add_generation_prompt=True
-    )
-    text = text.replace(processor.image_token, processor.image_token * TOKENS)
-    ids: list[int] = processor.tokenizer(text).input_ids
-    return ids
-
-
 class Exercises:
     """Questions and answers about every street as token ids."""
 
@@ -87,10 +74,7 @@ class Exercises:
         """Return features float32 (B, pictures, TOKENS, C), one question, and B answers."""
         ways = list(SHARES)
         shown = ways[int(rng.choice(len(ways), p=list(SHARES.values())))]
-        asked = str(rng.choice(list(PROMPTS), p=list(PROMPTS.values())))
-        prompt = generative_prompt(asked)
-        if asked == 'safety' and rng.random() < 0.5:
-            prompt = OTHER_WORDS[int(rng.integers(len(OTHER_WORDS)))]
+        asked, prompt = drawn_prompt(rng, PROMPTS)
         indices = rng.integers(0, len(self._moments.answers), batch)
         left = SHOWN[shown]
         # A decoder goes on from the question's last word.
@@ -99,25 +83,6 @@ class Exercises:
         seen = self._moments.seen[indices][:, list(shown)].astype(np.float32)
         answers = [[*row, self._end] for row in ids]
         return seen, question(self._processor, prompt, len(shown)), answers
-
-
-def temporal_loss(
-    model: Any, seen: torch.Tensor, asked: list[int], answers: list[list[int]]
-) -> torch.Tensor:
-    """Return the loss on the answers; `seen` are features (B, pictures, TOKENS, C)."""
-    inner = model.model
-    given = torch.tensor(asked)
-    tokens = torch.cat([given.expand(len(answers), -1), padded(answers, 0)[:, :-1]], 1)
-    labels = padded(answers, IGNORED)
-    embedded = inner.get_input_embeddings()(tokens)
-    projected = inner.multi_modal_projector(seen.flatten(0, 1)).to(embedded.dtype)
-    places = (given == model.config.image_token_index).nonzero()[:, 0]
-    embedded = embedded.index_copy(1, places, projected.unflatten(0, seen.shape[:2]).flatten(1, 2))
-    hidden = inner.language_model(inputs_embeds=embedded).last_hidden_state
-    logits = model.lm_head(hidden[:, len(asked) - 1 :])
-    return functional.cross_entropy(
-        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
-    )
 
 
 def train(
@@ -136,7 +101,7 @@ def train(
 
     def loss(model: nn.Module, rng: np.random.Generator, batch: int) -> torch.Tensor:
         seen, asked, answers = exercises.draw(rng, batch)
-        return temporal_loss(model, torch.from_numpy(seen), asked, answers)
+        return answer_loss(model, torch.from_numpy(seen).flatten(1, 2), asked, answers)
 
     trained: Any = fit(model, loss, recipe, work / f'{NAME}.pt', seed, NAME)
     out.mkdir(parents=True, exist_ok=True)

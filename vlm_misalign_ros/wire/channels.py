@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.parts import Wanted
 from vlm_misalign_ros.core.labels.classes import CLASSES, IGNORE
@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.labels.maps import LabelMap, read_labels
 from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.wire import images, pixels, topics, transports
 from vlm_misalign_ros.wire.camera import camera_from_info, rectified_by
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import (
     applied_from_values,
     confidence_from_values,
@@ -191,12 +192,8 @@ def read(channel: Channel, message: Any, context: Context) -> Any:
     Raises RecordError, and nothing else, for whatever a stranger may have put into it.
     """
     assert channel.read is not None
-    try:
+    with of_strangers():
         return channel.read(message, context)
-    except RecordError:
-        raise
-    except Exception as error:
-        raise RecordError(f'{type(error).__name__}: {error}'[:MAX_REASON]) from error
 
 
 def _opened(wanted: Wanted) -> Iterator[Channel]:

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.outside import Outside, outside_part
 from vlm_misalign_ros.core.evaluation.placing import Claim
 from vlm_misalign_ros.core.labels.classes import to_train_ids
@@ -40,6 +40,7 @@ from vlm_misalign_ros.core.settings.outside import (
 )
 from vlm_misalign_ros.wire.channels import Form
 from vlm_misalign_ros.wire.pixels import to_label_pixels
+from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.values import check_stamp, description_from_values, values_of
 
 TEXTS = ('data', 'text')
@@ -129,12 +130,8 @@ class OutsideTopic:
 
         Raises RecordError, and nothing else, for whatever a stranger may have put into it.
         """
-        try:
+        with of_strangers():
             return self._claim(message, form, arrival)
-        except RecordError:
-            raise
-        except Exception as error:
-            raise RecordError(f'{type(error).__name__}: {error}'[:MAX_REASON]) from error
 
     def _claim(self, message: Any, form: str, arrival: int) -> Claim:
         stamp = stamp_in(message)
@@ -151,12 +148,8 @@ class OutsideTopic:
     def _mask(self, message: Any) -> np.ndarray:
         """Return train ids, uint8 (H, W); RecordError for a mask that its encoding cannot read."""
         assert self._encoding is not None
-        try:
+        with of_strangers():
             read = read_labels(self._encoding, to_label_pixels(message))
-        except RecordError:
-            raise
-        except Exception as error:
-            raise RecordError(f'{type(error).__name__}: {error}'[:MAX_REASON]) from error
         share = read.outside.total / max(1, read.labels.size)
         if read.problem or share > self._limits.unlabelled_share:
             raise RecordError(

@@ -63,7 +63,10 @@ def image_head(data: bytes) -> ImageHead:
 
 
 def _order(data: bytes) -> str:
-    return '<' if data[1] & 1 else '>'
+    """Return the byte order of struct; RecordError for what is no CDR of ROS 2."""
+    if data[0] or data[1] > 1:
+        raise RecordError(f'a message begins with {data[:2].hex()}, which is no CDR')
+    return '<' if data[1] else '>'
 
 
 def _text(data: bytes, place: int, order: str) -> tuple[str, int]:

@@ -27,6 +27,9 @@ def remapped(configuration: Configuration) -> dict[str, str]:
     """
     Return the remappings of a run, by which everybody takes a reference's labels for the truth.
 
+    Rules of ROS do not follow one another: labels that are published under another name are taken
+    from there.
+
     Raises ConfigurationError where topics of ground truth are named beside a reference.
     """
     rules = dict(configuration.remap)
@@ -38,4 +41,7 @@ def remapped(configuration: Configuration) -> dict[str, str]:
                 f'{name} is remapped to {target}, and the run has a reference',
                 'leave out one of the two: what there is ground truth of needs no reference',
             )
-    return {**rules, topics.TRUTH_LABELS: topics.REFERENCE_LABELS}
+    own = topics.REFERENCE_LABELS
+    full = '/' + f'{configuration.namespace.strip("/")}/{own}'.lstrip('/')
+    made = next((rules[name] for name in rules if name in (own, full)), own)
+    return {**rules, topics.TRUTH_LABELS: made}

@@ -28,7 +28,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.corruptions import SEVERITIES, covers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import MAX_REASON, RecordError
 from vlm_misalign_ros.core.language.bounding import clean_text
 from vlm_misalign_ros.core.stamps import NANO, join_stamp
 from vlm_misalign_ros.core.types import (
@@ -41,6 +41,7 @@ from vlm_misalign_ros.core.types import (
     Input,
     Judgement,
     Kind,
+    NoCamera,
     Passed,
     Protocol,
     Source,
@@ -98,7 +99,7 @@ def _condition(values: Mapping[str, str]) -> Condition:
     return Condition(name, severity)
 
 
-def source_to_values(source: Source, camera: Camera | None = None) -> Values:
+def source_to_values(source: Source, camera: Camera | NoCamera | None = None) -> Values:
     """Return the pairs of a `camera/source` message."""
     values = {
         'dataset': source.dataset,
@@ -116,12 +117,14 @@ def source_to_values(source: Source, camera: Camera | None = None) -> Values:
         'protocol': source.protocol.value,
         'draw': source.draw,
     }
-    if camera is not None:
+    if isinstance(camera, NoCamera):
+        values['no_camera'] = camera.reason[:MAX_REASON]
+    elif camera is not None:
         values['camera'] = json.dumps(camera_to_plain(camera))
     return values
 
 
-def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None]:
+def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | NoCamera | None]:
     """Read a `camera/source` message; RecordError names a value that cannot be read."""
     source = Source(
         dataset=line(values.get('dataset', '')),
@@ -138,6 +141,8 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | None
         protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
         draw=line(values.get('draw', '')),
     )
+    if 'no_camera' in values:
+        return source, NoCamera(line(values['no_camera'])[:MAX_REASON])
     fields = loads(values, 'camera', None)
     if fields is None:
         return source, None

@@ -15,6 +15,9 @@
 """The in-process engine with models made by hand: shards, failures, frames that lack something."""
 
 import dataclasses
+import gc
+import weakref
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,9 +29,11 @@ from vlm_misalign_ros.core.evaluation.lanes import open_lanes
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedVlm
+from vlm_misalign_ros.core.models.label_maps import ClassMap
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.schema import Closing, Status
-from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames
+from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames, read_records
+from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.settings.configuration import parse
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
 
@@ -116,6 +121,18 @@ def test_shards_in_any_order_give_the_records_of_the_whole(scenes, tmp_path):
     }
 
 
+def test_what_a_run_that_ended_early_did_not_show_is_not_lost(scenes, tmp_path):
+    chosen = configured(scenes, replay={'conditions': ['clean', 'low_light:1-5']})
+    session = Session(dataclasses.replace(chosen.monitor, run_folder=str(tmp_path)), log=print)
+    engine = Engine(chosen, loaded(chosen, Brightness()), say=print)
+    frames = engine.run(replayed(chosen.replay, open_replayed(chosen.replay)), session)
+    assert len(list(islice(frames, 14))) == 14
+    session.end(0.0)
+    order_frames(tmp_path / RECORDS)
+    records = list(read_records(tmp_path / RECORDS))
+    assert not records[-1].estimated_lost and Evidence.of(records).notes() == []
+
+
 def test_each_picture_is_decoded_once(scenes, tmp_path, monkeypatch):
     chosen = configured(scenes)
     dataset, read = open_replayed(chosen.replay), []
@@ -125,6 +142,23 @@ def test_each_picture_is_decoded_once(scenes, tmp_path, monkeypatch):
     )
     run(chosen, tmp_path, loaded(chosen, Brightness()))
     assert read == list(range(6))
+
+
+def test_no_picture_is_kept_for_asks_that_are_shown_no_past(scenes, tmp_path):
+    chosen, shown = configured(scenes), []
+
+    def seen(picture):
+        shown.append(weakref.ref(picture))
+        return segment(picture)
+
+    session = Session(dataclasses.replace(chosen.monitor, run_folder=str(tmp_path)), log=print)
+    engine = Engine(chosen, loaded(chosen, Brightness(), seen), say=print)
+    for _ in engine.run(replayed(chosen.replay, open_replayed(chosen.replay)), session):
+        gc.collect()
+        # That of the clean pass, which is the decoded one, and that of the frame in hand.
+        assert sum(picture() is not None for picture in shown) <= 2
+    session.close()
+    assert len(shown) == 18
 
 
 def test_a_model_that_is_gone_counts_as_missing_from_then_on(scenes, tmp_path):
@@ -173,6 +207,24 @@ def test_a_mask_that_failed_costs_who_needs_it(scenes, tmp_path):
     assert lost[0].models['a'].status is Status.SCORED
 
 
+def test_a_segmentation_that_is_gone_is_not_waited_for(scenes, tmp_path):
+    chosen, calls = configured(scenes), []
+
+    def broken(picture):
+        calls.append(1)
+        if len(calls) > 4:
+            raise ValueError('no mask any more')
+        return segment(picture)
+
+    _, _, found = run(chosen, tmp_path, loaded(chosen, Brightness(), broken))
+    records = sorted(found.values(), key=lambda record: (record.key, record.cycle))
+    states = [record.models['reader'] for record in records]
+    assert [entry.status for entry in states[:4]] == [Status.SCORED] * 4
+    assert all('no mask any more' in entry.error for entry in states[4:7])
+    assert [entry.status for entry in states[7:]] == [Status.DROPPED] * 11
+    assert len(calls) == 7 and all(r.models['a'].status is Status.SCORED for r in records)
+
+
 def test_frames_without_labels_close_at_once(scenes, tmp_path):
     chosen = configured(scenes)
     monitor = dataclasses.replace(chosen.monitor, run_folder=str(tmp_path))
@@ -186,6 +238,17 @@ def test_frames_without_labels_close_at_once(scenes, tmp_path):
     assert counts == [1] * 18
     session.end(0.0)
     assert {r.closed for r in read_frames(tmp_path / RECORDS)} == {Closing.DEADLINE}
+
+
+def test_classes_that_a_segmentation_cannot_tell_are_said(scenes):
+    chosen, said = configured(scenes), []
+    models = loaded(chosen, Brightness())
+    whole = SimpleNamespace(segment=segment, classes=ClassMap(tuple(range(19)), 'names'))
+    some = SimpleNamespace(segment=segment, classes=ClassMap(tuple(range(18)), 'names'))
+    for model in (whole, some):
+        named = dataclasses.replace(models, segmentation=CheckedSegmentation('by hand', model))
+        Engine(chosen, named, say=said.append)
+    assert len(said) == 1 and said[0].endswith('without bicycle')
 
 
 def test_what_needs_a_graph_is_refused(scenes):

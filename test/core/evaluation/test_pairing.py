@@ -112,6 +112,35 @@ def test_pictures_are_lost_when_a_later_one_has_come():
     assert found.announce(1) == [] and found.came(1) == []
 
 
+def test_what_a_run_that_was_cut_off_announced_is_not_lost_to_the_next():
+    found = Announced()
+    assert found.announce(49) == found.came(49) == found.announce(50) == []
+    # It ends here: a node that goes on hears the next, whose stamps are the same.
+    assert found.announce(1) == found.announce(2) == []
+    assert found.came(2) == [1]
+    for stamp in range(3, 53):
+        assert found.announce(stamp) == found.came(stamp) == []
+    assert found.announce(60) == found.came(1) == []
+    # A picture ahead of its condition.
+    assert found.announce(1) == []
+
+
+def test_a_frame_that_was_passed_over_is_not_in_the_next_run():
+    pairing = Pairing(('image', 'mask'), 4)
+
+    def come(stamp, part):
+        if part == 'image':
+            pairing.turn(stamp)
+        return pairing.add(stamp, part, part)
+
+    for stamp in (1, 2):
+        come(stamp, 'image')
+        assert pairing.pass_over(stamp) and come(stamp, 'mask') is None
+    for stamp in (1, 2):
+        assert come(stamp, 'image') is None
+        assert come(stamp, 'mask') == {'image': 'image', 'mask': 'mask'}
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_what_is_called_lost_never_came_and_all_before_the_last_that_came_is_called_so(
     arrives, random

@@ -48,6 +48,38 @@ def test_the_order_does_not_matter(order):
     assert told(100 * MS * np.array(kept)) == (pytest.approx(0.1), 3)
 
 
+def test_a_stamp_of_a_block_that_is_forgotten_leaves_the_gaps_unknown(monkeypatch):
+    monkeypatch.setattr(Lost, 'BLOCK', 20)
+    numbers = np.arange(100).reshape(5, 20)
+    assert told(100 * MS * numbers.ravel()) == (pytest.approx(0.1), 0)
+    assert told(100 * MS * numbers.T.ravel()) is None
+
+
+def by_frame(passes, frames, until):
+    """Return what is told where each frame has every pass before the next, cut off at `until`."""
+    lost = Lost()
+    for number in range(until):
+        frame, cycle = divmod(number, passes)
+        lost.add((cycle * frames + frame) * 100 * MS, cycle=cycle)
+    return lost.told()
+
+
+def test_passes_without_end_are_bounded(monkeypatch):
+    monkeypatch.setattr(Lost, 'BLOCK', 50)
+    lost = Lost()
+    for number in range(10_000):
+        lost.add(number * 100 * MS, cycle=number // 25)
+        assert sum(len(pass_.stamps) for pass_ in lost._stretches.values()) <= 100
+    assert lost.told() == (pytest.approx(0.1), 0)
+
+
+def test_passes_side_by_side_have_no_gaps(monkeypatch):
+    monkeypatch.setattr(Lost, 'BLOCK', 100)
+    assert by_frame(5, 60, 300) == (pytest.approx(0.1), 0)
+    # It ended early: what was not shown any more is not lost.
+    assert by_frame(5, 60, 100) == (pytest.approx(0.1), 0)
+
+
 def test_a_camera_that_trembles_still_has_a_period():
     rng = np.random.default_rng(0)
     stamps = np.arange(200) * 100 * MS + rng.uniform(-7, 7, 200) * MS
@@ -77,7 +109,7 @@ def test_a_long_run_is_counted_in_blocks_with_bounded_memory():
     for number in range(count):
         if number % 1000 != 500:
             lost.add(number * 33 * MS)
-    assert len(lost._stretch.stamps) <= 2 * Lost.BLOCK
+    assert len(lost._stretches[0].stamps) <= 2 * Lost.BLOCK
     assert lost.told() == (pytest.approx(0.033), len(range(500, count, 1000)))
 
 

@@ -16,7 +16,7 @@
 
 import pytest
 
-from vlm_misalign_ros.app.graph import build_graph
+from vlm_misalign_ros.app.graph import build_graph, topics_of
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.parts import (
     DEPTH,
@@ -58,6 +58,12 @@ def test_a_second_segmentation_looks_at_clean_pictures_and_everybody_takes_its_l
     assert specs['reference'].parameters['policy'] == 'latest'
     parts = set(taken(Wanted.by(parse(PLAIN).monitor)))
     assert {LABELS, REFERENCE} <= parts and not {INSTANCES, DEPTH} & parts
+
+
+def test_how_the_camera_comes_is_for_the_camera_to_say(tmp_path):
+    # The recorder takes it as the monitor takes labels, and it may be compressed.
+    chosen = parse({**PLAIN, 'record': True, 'recorder': {'source_images': True}})
+    assert chosen.recorder.image_transport == chosen.corruption.image_transport == 'auto'
 
 
 def test_without_one_nothing_changes(tmp_path):
@@ -109,6 +115,16 @@ def test_topics_of_ground_truth_beside_it_are_refused(name, tmp_path):
         topics.CAMERA_IMAGE: '/carla/rgb',
         topics.TRUTH_LABELS: topics.REFERENCE_LABELS,
     }
+
+
+@pytest.mark.parametrize('name', ['reference/labels', '/front/reference/labels'])
+def test_its_labels_are_taken_from_where_they_are_published(name, tmp_path):
+    data = {**PLAIN, 'namespace': 'front', 'remap': {name: '/map/labels'}}
+    assert remapped(parse(data)) == {name: '/map/labels', topics.TRUTH_LABELS: '/map/labels'}
+    assert {'/map/labels'} <= set(topics_of(parse(data)))
+    # That of another camera is none of its own.
+    other = {**PLAIN, 'namespace': 'front', 'remap': {'/rear/reference/labels': '/map/labels'}}
+    assert remapped(parse(other))[topics.TRUTH_LABELS] == topics.REFERENCE_LABELS
 
 
 def test_a_mask_from_outside_is_another_model_for_all_that_is_known():

@@ -27,8 +27,8 @@ from contextlib import suppress
 from typing import Any
 
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError
+from vlm_misalign_ros.wire.stopping import SIGNALS, listen
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNHEARD = 128 + signal.SIGPIPE
 """The exit code where whoever read the output has closed it, as `head` does; as of a shell."""
 
@@ -45,12 +45,7 @@ def _listen() -> dict[signal.Signals, Any]:
     """Have every signal that asks this process to end do so in order; return what was there."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        # nohup has hang-ups ignored, and means it.
-        if number is not signal.SIGHUP or previous[number] is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    return previous
+    return listen(_interrupt)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,9 +112,15 @@ def _fault(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    """Print a line for the user; a terminal that is gone changes no exit code."""
+    """
+    Print a line for the user; a terminal that is gone changes no exit code.
+
+    Errors name what is in files of anybody: nothing of it steers the terminal.
+    """
+    from vlm_misalign_ros.core.report.audit.showing import safe
+
     with suppress(OSError, ValueError):
-        print(f'vlm-misalign: {text}', file=sys.stderr, flush=True)
+        print(safe(f'vlm-misalign: {text}'), file=sys.stderr, flush=True)
 
 
 def _drop_output() -> None:

@@ -67,7 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
         data['name'] = arguments.name
     if arguments.out:
         data['out'] = arguments.out
-    if arguments.node:
+    if arguments.node is not None:
+        for name in ('overwrite', 'single_process', 'in_process'):
+            if getattr(arguments, name):
+                raise ConfigurationError(
+                    f'--node and --{name.replace("_", "-")} are given',
+                    'the second is for the run, which goes on elsewhere',
+                )
         from vlm_misalign_ros.app.hosting import host
         from vlm_misalign_ros.core.settings.configuration import parse
 

@@ -74,7 +74,7 @@ class Book:
         found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
         record = found.record
         self.ledger.enter(epoch, joined.stamp, found)
-        self._lost.add(joined.stamp, former=epoch < self._epoch)
+        self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
         self._journal.write(record)
@@ -96,7 +96,7 @@ class Book:
         """Take up a frame that is written down already."""
         found, stamp = evaluated(record), parse_stamp(record.stamp)
         self.ledger.enter(record.epoch, stamp, found)
-        self._lost.add(stamp, former=record.epoch < self._epoch)
+        self._lost.add(stamp, record.epoch < self._epoch, record.cycle)
         if self._pictures is not None:
             self._pictures.restore(found.badness, stamp)
 

@@ -129,7 +129,7 @@ def calibrate_mask_reader(
     clean = _Clean(frames, settings, progress)
     for frame, truth in clean:
         mask = Mask.of(network.segment(frame.image).labels, hood)
-        areas.append({**mask.areas(), IN_THE_WAY: in_the_way(mask, frame.camera, settings)})
+        areas.append({**mask.areas(), IN_THE_WAY: in_the_way(mask, frame.known_camera, settings)})
         safe = truth[calibration.SAFETY]
         truths.append({**truth, IN_THE_WAY: None if safe is None else not safe})
     found = set_areas(areas, truths)

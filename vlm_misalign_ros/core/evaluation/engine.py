@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from vlm_misalign_ros.core.corruptions import Manner, parse_conditions
 from vlm_misalign_ros.core.datasets import Dataset
@@ -52,14 +52,19 @@ from vlm_misalign_ros.core.evaluation.replaying import (
 )
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation
-from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm
-from vlm_misalign_ros.core.models.families import SegmentationOptions
+from vlm_misalign_ros.core.models.factory import (
+    classes_told,
+    load_segmentation,
+    load_vlm,
+    preprocessing_told,
+)
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.degrading import manner_of, scenario_of
 from vlm_misalign_ros.core.settings.nodes import (
     ReplayParameters,
     SegmentationParameters,
     VlmParameters,
+    segmentation_options,
     vlm_options,
 )
 from vlm_misalign_ros.core.types import Source
@@ -86,8 +91,7 @@ class Models:
 
 
 def _segmentation(chosen: SegmentationParameters) -> CheckedSegmentation:
-    options = {entry.name: getattr(chosen, entry.name) for entry in fields(SegmentationOptions)}
-    return load_segmentation(chosen.model, **options)
+    return load_segmentation(chosen.model, **segmentation_options(chosen))
 
 
 def refuse_live(configuration: Configuration) -> None:
@@ -116,7 +120,9 @@ class Engine:
         self, configuration: Configuration, models: Models | None = None, say: Say = print
     ) -> None:
         """
-        Load the models, unless they are given; `say` is told what goes wrong with frames.
+        Load the models, unless they are given.
+
+        `say` is told what a segmentation cannot tell, and what goes wrong with frames.
 
         Raises ConfigurationError for what only a graph of nodes can do, and a MisalignError that
         names the model that will not do.
@@ -126,6 +132,9 @@ class Engine:
         self._manner = manner_of(configuration.corruption)
         self._models = models or Models.load(configuration)
         self._say = say
+        if (found := self._models.segmentation) is not None:
+            for told in filter(None, (classes_told(found), preprocessing_told(found))):
+                say(told)
         self.notes: list[str] = []
         """Models that were lost on the way, and why."""
 
@@ -174,7 +183,9 @@ class _Run:
         job = self._degrade.take(sent)
         if self._segment is not None:
             self._segment.take(job)
-        segmented = self._segment is not None and self._segment.gone is None
+        # The frame at which it gave up is one whose mask failed, as those before.
+        of = self._segment
+        segmented = of is not None and (of.gone is None or job.sure is not None)
         for step in self._ask:
             step.take(job, segmented)
         closed += self._add_made(job)

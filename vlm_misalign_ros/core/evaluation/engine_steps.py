@@ -253,14 +253,17 @@ class AskStep(Step):
         """Return the (degraded, clean) pictures that a lane is shown, oldest first."""
         assert job.degraded is not None
         source = job.sent.source
+        pair = (job.degraded.image, job.sent.frame.image)
+        if not lane.frames:
+            # Nothing of it is shown again; there may be a hundred passes.
+            return (pair,)
         past = self._past.setdefault((number, source.cycle), Past(lane.frames, lane.stride))
         told = source if parts.SOURCE in lane.needed else None
-        pair = (job.degraded.image, job.sent.frame.image)
         return past.add(job.sent.stamp, sequence_of(told), pair)
 
     def _put(self, job: Job, lane: Lane, past: tuple[tuple[np.ndarray, ...], ...]) -> None:
         told = job.applied.image
-        camera = job.sent.frame.camera if parts.SOURCE in lane.needed else None
+        camera = job.sent.frame.known_camera if parts.SOURCE in lane.needed else None
         shown = Shown(tuple(pair[0] for pair in past), self._mask(job, lane), camera)
         clean: Clean | None = None
         if self._twice and not lane.masked:

@@ -132,7 +132,7 @@ class Evaluator:
         """
         models = self._parameters.models
         joined = only_of_its_own(joined, models)
-        told: tuple[Source, Camera | None] | None = joined.parts.get(SOURCE)
+        told: tuple[Source, Camera | NoCamera | None] | None = joined.parts.get(SOURCE)
         source, camera = told or (None, None)
         try:
             held = hold(joined, source, camera or default_camera, models, self._settings)

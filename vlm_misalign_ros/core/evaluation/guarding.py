@@ -21,15 +21,19 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from vlm_misalign_ros.core.errors import FrameError, MisalignError, ModelError, RecordError
+from vlm_misalign_ros.core.language.lines import line
 
 T = TypeVar('T')
+SAID = 2000
+"""Characters that are told of a failure: models and servers say what they like."""
 
 
 class Guard(Generic[T]):
     """
     Lets one item fail without ending the rest.
 
-    `failed` is told the item and the reason, `say` a line for the log. RecordError (a message of
+    `failed` is told the item and the reason, `say` a line for the log; of the reason that is one
+    line of SAID characters at most, without control characters. RecordError (a message of
     somebody else that cannot be read) and a FrameError that does not repeat are no sign that the
     worker itself is at fault; of any others `most` in a row (0: never) are, and raise the last.
     May be called by several threads: then a row is one of ends, in the order in which they come.
@@ -70,6 +74,7 @@ class Guard(Generic[T]):
     def _note(
         self, item: T, reason: str, error: Exception | None = None, repeats: bool = False
     ) -> None:
+        reason = line(reason, SAID)
         with self._lock:
             self.failures += 1
             failures = self.failures

@@ -39,6 +39,7 @@ class Pairing:
         self.dropped = 0
         self._gone: list[tuple[int, Mapping[str, Any]]] = []
         self._passed: dict[int, None] = {}
+        self._newest = 0
         self._open: dict[int, dict[str, Any]] = {}
 
     def add(self, stamp: int, part: str, value: Any) -> dict[str, Any] | None:
@@ -74,6 +75,17 @@ class Pairing:
         self._open.pop(stamp, None)
         return True
 
+    def turn(self, stamp: int) -> None:
+        """
+        Take note of a picture: an earlier one than the last begins anew.
+
+        It is of the next run, or of a recording that is looped; stamps come again there, and what
+        was passed over before says nothing of them.
+        """
+        if stamp < self._newest:
+            self._passed.clear()
+        self._newest = stamp
+
     def take(self, stamp: int) -> Mapping[str, Any]:
         """Return the parts that there are of a frame, which is not waited for any longer."""
         return self._open.pop(stamp, {})
@@ -85,7 +97,8 @@ class Announced:
 
     Both come from one node, which sends each condition before its picture, and both topics keep
     their order: once a later picture has come, an earlier one cannot come any more. Which topic is
-    heard first does not matter, nor do stamps: a recording that is looped begins anew.
+    heard first does not matter. Where stamps begin anew, in the next run or a recording that is
+    looped, what was announced before is not lost but forgotten: its stamps come again.
     """
 
     def __init__(self, kept: int = PASSED_KEPT) -> None:
@@ -99,9 +112,9 @@ class Announced:
         if stamp in self._pictures:
             # It came ahead of its condition: what was announced before and did not come is lost.
             del self._pictures[stamp]
-            lost = list(self._conditions)
+            before = list(self._conditions)
             self._conditions.clear()
-            return lost
+            return [old for old in before if old < stamp]
         self._conditions[stamp] = None
         _bound(self._conditions, self._kept)
         return []
@@ -116,7 +129,7 @@ class Announced:
         place = order.index(stamp)
         for old in order[: place + 1]:
             del self._conditions[old]
-        return order[:place]
+        return [old for old in order[:place] if old < stamp]
 
 
 def _bound(kept: dict[int, None], most: int) -> None:

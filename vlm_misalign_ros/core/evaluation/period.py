@@ -55,7 +55,7 @@ _Found = tuple[list[float], int, bool]
 
 @dataclass
 class _Stretch:
-    """The stamps of a stretch of time without a jump."""
+    """The stamps of one pass in a stretch of time without a jump."""
 
     stamps: set[int] = field(default_factory=set)
     last: int | None = None
@@ -66,33 +66,60 @@ class Lost:
     """
     Estimates, from the stamps of pictures, how many never came.
 
-    Stamps may come in any order within a block; a block is evaluated and forgotten, so memory
-    is bounded.
+    Stamps may come in any order within a block; the older half of what there is is evaluated and
+    forgotten, so memory is bounded. Of a stamp that comes after that nobody knows which gap it
+    fills: then nothing is told. Between passes nothing is looked for: a run that has every frame
+    under each condition before the next may end early in all of them.
     """
 
     BLOCK = 65_536
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        self._stretch = _Stretch()
-        self._former = _Stretch()
+        self._stretches: dict[int, _Stretch] = {}
+        self._former: dict[int, _Stretch] = {}
+        self._kept = 0
         self._periods: list[float] = []
         self._lost = 0
         self._regular = True
 
-    def add(self, stamp: int, former: bool = False) -> None:
-        """Take up the stamp of one picture, nanoseconds; `former`: from before the last jump."""
-        stretch = self._former if former else self._stretch
+    def add(self, stamp: int, former: bool = False, cycle: int = 0) -> None:
+        """
+        Take up the stamp of one picture, nanoseconds; `former`: from before the last jump.
+
+        `cycle` is the number of its pass.
+        """
+        among = self._former if former else self._stretches
+        stretch = among.setdefault(cycle, _Stretch())
+        if stretch.last is not None and stamp < stretch.last:
+            self._regular = False
+        self._kept += stamp not in stretch.stamps
         stretch.stamps.add(stamp)
-        if len(stretch.stamps) >= 2 * self.BLOCK:
+        if self._kept >= 2 * self.BLOCK:
+            self._forget(self._former)
+            self._forget(self._stretches)
+            self._count()
+
+    def _forget(self, among: dict[int, _Stretch]) -> None:
+        """Evaluate and forget the older half of each pass, and passes that nothing comes of."""
+        for cycle, stretch in list(among.items()):
             ordered = sorted(stretch.stamps)
-            self._take(stretch, ordered[: self.BLOCK])
-            stretch.stamps = set(ordered[self.BLOCK :])
+            half = len(ordered) // 2 if len(ordered) >= 2 * LEAST else len(ordered)
+            self._take(stretch, ordered[:half])
+            stretch.stamps = set(ordered[half:])
+            if not ordered:
+                del among[cycle]
 
     def restart(self) -> None:
         """Take what comes next as another stretch: time has jumped."""
-        self._take(self._former, sorted(self._former.stamps))
-        self._former, self._stretch = self._stretch, _Stretch()
+        for stretch in self._former.values():
+            self._take(stretch, sorted(stretch.stamps))
+        self._former, self._stretches = self._stretches, {}
+        self._count()
+
+    def _count(self) -> None:
+        both = (*self._former.values(), *self._stretches.values())
+        self._kept = sum(len(stretch.stamps) for stretch in both)
 
     def _take(self, stretch: _Stretch, ordered: list[int]) -> None:
         before = self._periods, self._lost, self._regular
@@ -114,7 +141,7 @@ class Lost:
     def told(self) -> tuple[float, int] | None:
         """Return (period in seconds, pictures that never came); None where there is no period."""
         found = self._periods, self._lost, self._regular
-        for stretch in (self._former, self._stretch):
+        for stretch in (*self._former.values(), *self._stretches.values()):
             found = self._with(found, stretch.last, sorted(stretch.stamps))
         periods, lost, regular = found
         return (median(periods) / NANO, lost) if periods and regular else None

@@ -191,13 +191,10 @@ class Sending:
         self._again = budget > 0
         self._playing = None if scenario is None else Playing(scenario)
         self._checksums: dict[int, str] = {}
-        self._newest: tuple[int, Frame] | None = None
 
     def frame(self, position: int) -> Frame:
         """Return a frame, decoded now or before; the one that was asked for last is kept."""
-        if self._newest is None or self._newest[0] != position:
-            self._newest = position, self._frames.get(position)
-        return self._newest[1]
+        return self._frames.get(position)
 
     def take(self, position: int, source: Source, stamp: int) -> Sent:
         """Return a scheduled frame with a stamp, nanoseconds, its source complete."""

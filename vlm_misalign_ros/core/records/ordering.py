@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.stamps import parse_stamp
 
 
 class _Head(msgspec.Struct):
@@ -37,11 +38,12 @@ def order_frames(path: Path) -> None:
     Put the frames of a closed records file into the order of epochs and stamps.
 
     Other records stay where they are. The file is replaced by a whole one, and left alone where it
-    is in order; only places of lines are held in memory. Raises RecordError when the disk refuses.
+    is in order; only places of lines are held in memory. Raises RecordError when the disk refuses,
+    and for a line that is no record.
     """
     read = msgspec.json.Decoder(_Head)
     lines: list[tuple[int, int]] = []
-    frames: list[tuple[tuple[int, tuple[int, ...]], int]] = []
+    frames: list[tuple[tuple[int, int], int]] = []
     part = path.with_name(path.name + '.part')
     try:
         with open(path, 'rb') as stream:
@@ -51,7 +53,7 @@ def order_frames(path: Path) -> None:
                 start += len(line)
                 head = read.decode(line)
                 if head.kind == 'frame':
-                    frames.append(((head.epoch, _moment(head.stamp)), number))
+                    frames.append(((head.epoch, parse_stamp(head.stamp)), number))
             ordered = [number for _, number in sorted(frames)]
             places = [number for _, number in frames]
             if ordered == places:
@@ -72,9 +74,5 @@ def order_frames(path: Path) -> None:
         raise RecordError(
             f'{path} cannot be put in order: {error.strerror}', 'free space; nothing is lost'
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise RecordError(f'{path} holds a line that is no record: {error}') from error
-
-
-def _moment(stamp: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in stamp.split('.'))

@@ -113,7 +113,8 @@ class Evidence:
         self.pseudo += record.pseudo and record.truth is not None
         stretch = record.run, record.epoch
         self.epochs[stretch] += 1
-        self.stretches.setdefault(stretch, Lost()).add(parse_stamp(record.stamp))
+        lost = self.stretches.setdefault(stretch, Lost())
+        lost.add(parse_stamp(record.stamp), cycle=record.cycle)
         for unseen in self.gaps:
             unseen.add(record)
         for part, seconds in record.offsets.items():

@@ -21,7 +21,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.labels.shares import Limits
-from vlm_misalign_ros.core.models.families import VlmOptions
+from vlm_misalign_ros.core.models.families import SegmentationOptions, VlmOptions
 from vlm_misalign_ros.core.models.served.address import check_served
 from vlm_misalign_ros.core.settings.asks import AskParameters, asks_of
 from vlm_misalign_ros.core.settings.inputs import (
@@ -348,6 +348,11 @@ def vlm_options(parameters: VlmParameters) -> dict[str, Any]:
     """Return the parameters that a VLM node opens its model with; the prompt of its first ask."""
     found = {entry.name: getattr(parameters, entry.name) for entry in fields(VlmOptions)}
     return {**found, 'prompt': asks_of(parameters)[0].chosen.prompt}
+
+
+def segmentation_options(parameters: MaskModelParameters) -> dict[str, Any]:
+    """Return the parameters that a segmentation, or a reference, opens its model with."""
+    return {entry.name: getattr(parameters, entry.name) for entry in fields(SegmentationOptions)}
 
 
 def truth_settings(parameters: TruthParameters) -> TruthSettings:

@@ -41,8 +41,8 @@ _OF_TRUTH: Mapping[str, tuple[Any, ...]] = {
     'image_transport': ('auto', 'raw'),
 }
 """Parameters of the monitor about ground truth from outside, and what is said where none comes."""
-_LAID = {'instances': False, 'image_transport': 'raw'}
-"""What the monitor, and everybody who takes labels, is told where it says nothing of it."""
+_LAID = {'instances': False}
+"""What the monitor is told where it says nothing of it."""
 
 
 def against_reference(data: Mapping[str, Any]) -> Mapping[str, Any]:

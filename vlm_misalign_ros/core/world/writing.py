@@ -193,7 +193,8 @@ def generate(
 
 def _save(out: Path, split: str, frame: Frame, depth: np.ndarray, sequence: bool) -> Path:
     city = frame.sequence.rpartition('_')[0]
-    assert frame.labels is not None and frame.instances is not None and frame.camera is not None
+    assert frame.labels is not None and frame.instances is not None
+    assert isinstance(frame.camera, Camera)
     folder = 'leftImg8bit_sequence' if sequence else 'leftImg8bit'
     picture = out / folder / split / city / f'{frame.key}_leftImg8bit.png'
     fine = out / 'gtFine' / split / city / frame.key

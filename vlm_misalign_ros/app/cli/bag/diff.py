@@ -63,6 +63,8 @@ def _lines(found: Comparison, arguments: argparse.Namespace) -> Iterator[str]:
             yield from map(safe, _told(entry))
     if found.left_out:
         yield safe(f'not compared: {", ".join(found.left_out)}')
+    if found.unread:
+        yield safe(f'no CDR, so that nobody knows: {", ".join(found.unread)}')
     for path, lost in zip((arguments.first, arguments.second), found.lost, strict=True):
         if lost:
             yield safe(f'{path} lost: {lost}')

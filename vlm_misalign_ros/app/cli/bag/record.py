@@ -89,6 +89,7 @@ def _chosen(arguments: argparse.Namespace) -> tuple[RecorderParameters, str, dic
     )
     from vlm_misalign_ros.core.settings.nodes import RecorderParameters
     from vlm_misalign_ros.core.settings.parameters import build, table
+    from vlm_misalign_ros.wire.truths import remapped
 
     given: dict[str, Any] = override({}, arguments.overrides)
     if 'path' in given:
@@ -102,7 +103,8 @@ def _chosen(arguments: argparse.Namespace) -> tuple[RecorderParameters, str, dic
     known = {
         entry.name: getattr(found.recorder, entry.name) for entry in table(RecorderParameters)
     }
-    return build(RecorderParameters, {**known, **given}, 'recorder'), found.namespace, found.remap
+    chosen = build(RecorderParameters, {**known, **given}, 'recorder')
+    return chosen, found.namespace, remapped(found)
 
 
 def _tell(out: Path) -> None:
