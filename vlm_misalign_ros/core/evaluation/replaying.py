@@ -174,6 +174,8 @@ class Sent:
     frame: Frame
     source: Source
     """With what is known of the frame only once it is decoded."""
+    past: bool = False
+    """Only shown as a past one: what it is asked itself is known already."""
 
 
 class Sending:
@@ -198,6 +200,11 @@ class Sending:
         if self._newest is None or self._newest[0] != position:
             self._newest = position, self._frames.get(position)
         return self._newest[1]
+
+    def skip(self, source: Source, stamp: int) -> None:
+        """Let a scheduled frame go, undecoded; a scenario goes on behind it all the same."""
+        if self._playing is not None:
+            played(source, stamp, self._playing)
 
     def take(self, position: int, source: Source, stamp: int) -> Sent:
         """Return a scheduled frame with a stamp, nanoseconds, its source complete."""
