@@ -139,7 +139,7 @@ def test_a_bag_has_its_labels_on_the_topic_of_that_name(tmp_path, capsys):
         ('missing.png', 'does not exist'),
         ('empty', 'has no label maps'),
         ('text.png', 'is no picture'),
-        ('empty.mcap', 'cannot be read'),
+        ('empty.mcap', 'is empty'),
     ],
 )
 def test_what_is_no_label_map_is_named(tmp_path, capsys, name, words):

@@ -434,7 +434,7 @@ def test_ctrl_c_during_the_checks_is_one_line(config, tmp_path):
     code = (
         'import os, signal, sys\n'
         'from vlm_misalign_ros.app import cli, preflight\n'
-        'preflight.open_dataset = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n'
+        'preflight.open_replayed = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n'
         'sys.exit(cli.main(sys.argv[1:]))\n'
     )
     done = subprocess.run(

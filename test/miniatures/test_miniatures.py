@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     SOURCE,
     vlm_part,
 )
-from vlm_misalign_ros.core.labels.classes import to_train_ids
+from vlm_misalign_ros.core.labels.classes import CLASSES, to_train_ids
 from vlm_misalign_ros.core.language.prompts import prompts_hash
 from vlm_misalign_ros.core.models import calibration, findings, least_areas
 from vlm_misalign_ros.core.models.factory import load_segmentation, load_vlm, parse
@@ -119,7 +119,7 @@ def rows():
         )
         for name in VLMS
     }
-    evaluator = Evaluator(EvaluationParameters(models=VLMS))
+    evaluator = Evaluator(EvaluationParameters(models=VLMS, segmentation_classes=CLASSES))
     records = []
     for number in range(FRAMES):
         frame = render_scene(77, number, 1024, 512, cities=cities_of('test'))

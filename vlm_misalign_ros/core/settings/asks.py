@@ -115,7 +115,13 @@ def asks_of(vlm: Asked) -> tuple[Ask, ...]:
         chosen = build(AskParameters, {**own, **_apart(values)}, where)
         if reads_masks(vlm.model):
             chosen = _of_mask(chosen, where)
-        _check(chosen, where, vlm.calibration)
+        elif vlm.calibration and chosen.input != Input.IMAGE.value:
+            raise ConfigurationError(
+                f'{where} has the input {chosen.input!r} and the calibration {vlm.calibration!r}, '
+                'which was made on camera pictures',
+                'leave the calibration out, or ask with input: image',
+            )
+        _check(chosen, where)
         found.append(Ask(vlm.name if len(asks) == 1 else f'{vlm.name}_{name}', chosen))
     refuse_collisions([ask.name for ask in found])
     return tuple(found)
@@ -142,13 +148,7 @@ def _of_mask(chosen: AskParameters, where: str) -> AskParameters:
     return wanted
 
 
-def _check(chosen: AskParameters, where: str, calibration: str) -> None:
-    if calibration and chosen.input != Input.IMAGE.value:
-        raise ConfigurationError(
-            f'{where} has the input {chosen.input!r} and the calibration {calibration!r}, which '
-            'was made on camera pictures',
-            'leave the calibration out, or ask with input: image',
-        )
+def _check(chosen: AskParameters, where: str) -> None:
     if chosen.text and chosen.prompt:
         raise ConfigurationError(
             f'{where} has the prompt {chosen.prompt!r} and a text', 'give one of them'
