@@ -79,7 +79,7 @@ class InProcess:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
             # Those with which pass after pass begins, though they come in another order here.
             last = self._chosen.frames or math.inf
-            frames = replayed(replay, open_replayed(replay), lambda of: of.index < last)
+            frames = replayed(replay, open_replayed(replay), lambda _, of: of.index < last)
             self._terminal = Terminal(self._total, out)
             with self._signals():
                 session = Session(self._chosen, log=self._warn)

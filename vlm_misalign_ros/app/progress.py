@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -88,18 +89,23 @@ class _Stream:
 class Terminal:
     """A progress bar with lines above it; where there is no terminal, lines alone."""
 
-    def __init__(self, total: int, out: TextIO | None = None) -> None:
-        """Show progress on `out` (stderr); `total` frames are expected (0: without end)."""
+    def __init__(self, total: int, out: TextIO | None = None, done: int = 0) -> None:
+        """
+        Show progress on `out` (stderr); `total` frames are expected (0: without end).
+
+        `done` of them were there before: the time that is left goes by the others.
+        """
         self._out: Any = _Stream(out or sys.stderr)
         self._lines: deque[str] = deque(maxlen=WAITING)
         self._total = total
-        self._shown = 0
-        self._shown_at = time.monotonic()
+        self._shown = self._before = done
+        self._shown_at = self._began = time.monotonic()
         self._bar: tqdm[Any] | None = None
         with suppress(OSError, ValueError):
             if self._out.isatty():
                 self._bar = tqdm(
                     total=total or None,
+                    initial=done,
                     unit='frame',
                     file=self._out,
                     desc='starting',
@@ -131,7 +137,15 @@ class Terminal:
         if count != self._shown and (last or now - self._shown_at >= EVERY):
             self._shown, self._shown_at = count, now
             of = f'/{self._total}' if self._total else ''
-            self._write(f'{condition}: {count}{of} frames')
+            self._write(f'{condition}: {count}{of} frames{self._left(count, now)}')
+
+    def _left(self, count: int, now: float) -> str:
+        """Return how long the rest will take; empty where that is not known."""
+        made = count - self._before
+        if made <= 0 or count >= self._total:
+            return ''
+        seconds = round((now - self._began) / made * (self._total - count))
+        return f', {timedelta(seconds=seconds)} left'
 
     def close(self, count: int, condition: str) -> None:
         """Show what is left and end the bar."""

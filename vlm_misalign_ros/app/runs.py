@@ -16,10 +16,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -46,7 +48,7 @@ def create_run(configuration: Configuration, overwrite: bool = False, ros: bool 
     written, and whatever `preflight` raises, before anything is removed. A run that is replaced
     is only set aside: `settle` removes it, or brings it back.
     """
-    facts = preflight(configuration, ros)
+    manifest = _manifest(configuration, ros)
     started = datetime.now(timezone.utc)
     name = configuration.name or _timed(started, configuration.namespace)
     if Path(name).name != name or name in ('.', '..'):
@@ -58,12 +60,7 @@ def create_run(configuration: Configuration, overwrite: bool = False, ros: bool 
         (folder / 'config.yaml').write_text(
             yaml.safe_dump(configuration.raw, sort_keys=False), encoding='utf-8'
         )
-        write_json(
-            folder / 'manifest.json',
-            build_manifest(
-                configuration.resolved(), facts.pop('models'), facts, configuration.lexicon
-            ),
-        )
+        write_json(folder / 'manifest.json', manifest)
     except OSError as error:
         settle(folder)
         raise RecordError(
@@ -74,6 +71,41 @@ def create_run(configuration: Configuration, overwrite: bool = False, ros: bool 
         settle(folder)
         raise
     return folder
+
+
+def _manifest(configuration: Configuration, ros: bool) -> dict[str, Any]:
+    """Check a configuration; return the manifest of a run of it."""
+    facts = preflight(configuration, ros)
+    models = facts.pop('models')
+    return build_manifest(configuration.resolved(), models, facts, configuration.lexicon)
+
+
+def check_same(configuration: Configuration, folder: Path) -> None:
+    """
+    Check that a run that was begun in a folder can be gone on with by a configuration.
+
+    Raises RecordError naming what is another by now: a setting, a model's files, the data or a
+    package; and whatever `preflight` raises.
+    """
+    before = _decisive(read_json(folder / 'manifest.json', 'give the folder of a run'))
+    now = _decisive(json.loads(json.dumps(_manifest(configuration, ros=False), default=str)))
+    for name in sorted(before.keys() | now.keys()):
+        one, other = before.get(name), now.get(name)
+        if one != other:
+            what = f'{folder} was begun with another {name}'
+            if isinstance(one, dict) and isinstance(other, dict):
+                inner = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+                what += f' ({", ".join(inner)})'
+            raise RecordError(what, 'go on with what it was begun with, or give another name')
+
+
+def _decisive(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a manifest has to stay as it is while a run is gone on with."""
+    free = ('started', 'command', 'revision', 'machine')
+    found = {name: value for name, value in manifest.items() if name not in free}
+    configuration = dict(found.get('configuration') or {})
+    configuration.pop('out', None)
+    return {**found, 'configuration': configuration}
 
 
 def _timed(started: datetime, namespace: str) -> str:

@@ -95,7 +95,7 @@ def loaded(chosen, model, segmented=segment):
     )
 
 
-def run(chosen, folder, models, wanted=lambda source: True):
+def run(chosen, folder, models, wanted=lambda position, source: True):
     monitor = dataclasses.replace(chosen.monitor, run_folder=str(folder))
     session = Session(monitor, log=lambda text: None)
     engine = Engine(chosen, models, say=lambda text: None)
@@ -115,7 +115,7 @@ def test_shards_in_any_order_give_the_records_of_the_whole(scenes, tmp_path):
     found = {}
     for shard in (1, 0):
         folder = tmp_path / str(shard)
-        found |= run(chosen, folder, models, lambda s, own=shard: s.index // 2 % 2 == own)[2]
+        found |= run(chosen, folder, models, lambda p, s, own=shard: s.index // 2 % 2 == own)[2]
     assert {stamp: comparable(record) for stamp, record in found.items()} == {
         stamp: comparable(record) for stamp, record in whole.items()
     }

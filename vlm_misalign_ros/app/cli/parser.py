@@ -28,6 +28,7 @@ PROGRAM = 'vlm-misalign'
 VERBS = (
     'run',
     'demo',
+    'sweep',
     'analyse',
     'bag',
     'bag analyse',

@@ -24,8 +24,10 @@ engine: several may follow each other, over any frames and conditions, in any or
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 from vlm_misalign_ros.core.corruptions import Manner, parse_conditions
 from vlm_misalign_ros.core.datasets import Dataset
@@ -69,6 +71,10 @@ from vlm_misalign_ros.core.settings.nodes import (
 )
 from vlm_misalign_ros.core.types import Source
 
+T = TypeVar('T')
+Kept = dict[Hashable, Any]
+"""Loaded models and their asks, by what decides them."""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -79,15 +85,31 @@ class Models:
     """Each with its asks."""
 
     @classmethod
-    def load(cls, configuration: Configuration) -> Models:
-        """Load every model and try out its asks; a MisalignError names what will not do."""
+    def load(cls, configuration: Configuration, kept: Kept | None = None) -> Models:
+        """
+        Load every model and try out its asks; a MisalignError names what will not do.
+
+        What is in `kept` already is not loaded again; what is loaded is put there.
+        """
+        kept = {} if kept is None else kept
         chosen = configuration.segmentation
-        segmentation = None if chosen is None else _segmentation(chosen)
+        segmentation = (
+            None if chosen is None else _once(kept, chosen, partial(_segmentation, chosen))
+        )
         vlms = []
         for vlm in configuration.vlms:
-            model = load_vlm(vlm.model, **vlm_options(vlm))
-            vlms.append((vlm, open_lanes(model, vlm)))
+            options = vlm_options(vlm)
+            key = vlm.model, *sorted((name, repr(value)) for name, value in options.items())
+            model = _once(kept, key, partial(load_vlm, vlm.model, **options))
+            vlms.append((vlm, _once(kept, vlm, partial(open_lanes, model, vlm))))
         return cls(segmentation, tuple(vlms))
+
+
+def _once(kept: Kept, key: Hashable, make: Callable[[], T]) -> T:
+    if key not in kept:
+        kept[key] = make()
+    found: T = kept[key]
+    return found
 
 
 def _segmentation(chosen: SegmentationParameters) -> CheckedSegmentation:
@@ -178,6 +200,9 @@ class _Run:
 
     def take(self, sent: Sent) -> list[Closed]:
         """Have a frame go through everything; return what closed by it."""
+        if sent.past:
+            self._remember(sent)
+            return []
         first = not self._session.closed
         closed = self._add_sent(sent)
         job = self._degrade.take(sent)
@@ -196,6 +221,12 @@ class _Run:
             # All is said that will be: what is lacking is not waited for.
             closed += self._session.expire(time.monotonic() + self._deadline)
         return closed
+
+    def _remember(self, sent: Sent) -> None:
+        """Have a frame that was asked about before shown as a past one."""
+        job = self._degrade.take(sent)
+        for step in self._ask:
+            step.remember(job)
 
     def lost(self) -> list[str]:
         """Return, once, what is to be told of models that are gone."""
@@ -237,14 +268,15 @@ class _Run:
 def replayed(
     chosen: ReplayParameters,
     dataset: Dataset,
-    wanted: Callable[[Source], bool] = lambda source: True,
+    wanted: Callable[[int, Source], bool | None] = lambda position, source: True,
 ) -> Iterator[Sent]:
     """
     Yield the frames of a run in lockstep, a frame under every condition before the next.
 
-    Stamps and sources are those of the replay node, which goes through pass after pass. What is
-    not `wanted` is not decoded: some of the frames and conditions give the records that all of
-    them give, but under a scenario, which begins with the first. Raises DatasetError for a frame
+    Stamps and sources are those of the replay node, which goes through pass after pass. `wanted`
+    is asked by position in the data set and source: what is not wanted is not decoded, and None
+    has a frame come as a past one alone (`shards.Shard`). So some of the frames and conditions
+    give the records that all of them give. Raises DatasetError for a frame
     that cannot be read.
     """
     # A frame does not come back once another has come.
@@ -256,5 +288,8 @@ def replayed(
         hold=chosen.hold,
     )
     for position, source in entries:
-        if wanted(source):
-            yield sending.take(position, source, lockstep_stamp(source.index, chosen))
+        stamp, asked = lockstep_stamp(source.index, chosen), wanted(position, source)
+        if asked is False:
+            sending.skip(source, stamp)
+        else:
+            yield replace(sending.take(position, source, stamp), past=asked is None)

@@ -249,6 +249,12 @@ class AskStep(Step):
             past = self._shown(job, number, lane)
             self.do(partial(self._put, job, lane, past), partial(self._fail, job, lane))
 
+    def remember(self, job: Job) -> None:
+        """Take up a frame that is not asked about, but shown with later ones."""
+        if job.degraded is not None:
+            for number, lane in enumerate(self.lanes):
+                self._shown(job, number, lane)
+
     def _shown(self, job: Job, number: int, lane: Lane) -> tuple[tuple[np.ndarray, ...], ...]:
         """Return the (degraded, clean) pictures that a lane is shown, oldest first."""
         assert job.degraded is not None

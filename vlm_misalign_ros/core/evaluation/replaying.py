@@ -174,6 +174,8 @@ class Sent:
     frame: Frame
     source: Source
     """With what is known of the frame only once it is decoded."""
+    past: bool = False
+    """Only shown as a past one: what it is asked itself is known already."""
 
 
 class Sending:
@@ -195,6 +197,11 @@ class Sending:
     def frame(self, position: int) -> Frame:
         """Return a frame, decoded now or before; the one that was asked for last is kept."""
         return self._frames.get(position)
+
+    def skip(self, source: Source, stamp: int) -> None:
+        """Let a scheduled frame go, undecoded; a scenario goes on behind it all the same."""
+        if self._playing is not None:
+            played(source, stamp, self._playing)
 
     def take(self, position: int, source: Source, stamp: int) -> Sent:
         """Return a scheduled frame with a stamp, nanoseconds, its source complete."""

@@ -77,17 +77,19 @@ _GAP = NANO
 """Nanoseconds of header time between the last frame of a run and the first of the next."""
 
 
-def merge(out: Path, folders: Sequence[Path]) -> int:
+def merge(out: Path, folders: Sequence[Path], seeds: bool = False) -> int:
     """
     Write manifest, configuration, records and pictures of several runs into a new run folder.
 
     The runs have to have measured the same: models, language, corruption seed and settings of the
     evaluation. Stamps of later runs are moved behind those of earlier ones, and each frame's
-    record says its `run`. Returns the number of frames. Raises ConfigurationError naming what
+    record says its `run`. With `seeds` the corruption seed may differ: the passes of another seed
+    come behind those of the seeds before, as more draws of the same scenes. Returns the number of
+    frames. Raises ConfigurationError naming what
     differs, RecordError for a frame in two runs and for what cannot be read or written.
     """
-    manifests, endings = _checked(out, folders)
-    records, moved = _joined(folders)
+    manifests, endings = _checked(out, folders, ('corruption seed',) if seeds else ())
+    records, moved = _joined(folders, [_degraded(entry)['corruption seed'] for entry in manifests])
     _copy(out, folders[0], moved)
     writer = RecordWriter(out / RECORDS)
     try:
@@ -112,7 +114,7 @@ def merge(out: Path, folders: Sequence[Path]) -> int:
 
 
 def _checked(
-    out: Path, folders: Sequence[Path]
+    out: Path, folders: Sequence[Path], free: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[tuple[str, Ending | None]]]:
     """Return manifests and endings of runs that may be merged; raises as `merge` does."""
     if len(folders) < 2:
@@ -131,7 +133,7 @@ def _checked(
         first, own = measured(manifests[0]), measured(manifest)
         for name in dict.fromkeys((*first, *own)):
             value, other = first.get(name), own.get(name)
-            if other != value:
+            if other != value and name not in free:
                 raise ConfigurationError(
                     f'{folder} measured with another {name} than {folders[0]}: '
                     f'{_short(other)}, not {_short(value)}',
@@ -264,21 +266,25 @@ def _settings(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {e.name: values.get(e.name) for e in table(kind) if e.name not in _FREE_OF_MODELS}
 
 
-def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str]]]:
+def _joined(
+    folders: Sequence[Path], seeds: Sequence[Any]
+) -> tuple[list[Record], list[tuple[Path, str]]]:
     """Return the records of all runs, and their pictures with their names from now on."""
     records: list[Record] = []
     pictures = []
     seen: dict[tuple[Any, ...], Path] = {}
     behind = 0
-    for folder in folders:
+    cycles = _Cycles()
+    for folder, seed in zip(folders, seeds, strict=True):
         last = behind
         for record in read_records(folder / RECORDS):
             if isinstance(record, (LateRecord, DoubledRecord, GapRecord)):
                 records.append(_moved(record, behind, folder))
             if not isinstance(record, FrameRecord):
                 continue
+            record = cycles.moved(record, seed)
             key: tuple[Any, ...]
-            key = (record.key, record.condition.name, record.cycle, record.epoch)
+            key = (record.dataset, record.key, record.condition.name, record.cycle, record.epoch)
             if record.condition.corruption == UNKNOWN:
                 # One source frame may have lost its condition several times.
                 key = (*key, record.stamp)
@@ -286,7 +292,7 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
             held = record.held and seen.get(key) == folder
             if key in seen and not held:
                 raise RecordError(
-                    f'frame {key[0]} under {key[1]} is in {seen[key]} and in {folder}',
+                    f'frame {key[1]} under {key[2]} is in {seen[key]} and in {folder}',
                     'merge runs that share no frames',
                 )
             seen[key] = folder
@@ -302,6 +308,19 @@ def _joined(folders: Sequence[Path]) -> tuple[list[Record], list[tuple[Path, str
             records.append(_moved(record, behind, folder))
         behind = last + _GAP
     return records, pictures
+
+
+class _Cycles:
+    """Numbers the passes of runs: those of another seed go on behind those of the seeds before."""
+
+    def __init__(self) -> None:
+        self._behind: dict[Any, int] = {}
+        self._next = 0
+
+    def moved(self, record: FrameRecord, seed: Any) -> FrameRecord:
+        behind = self._behind.setdefault(seed, self._next)
+        self._next = max(self._next, behind + record.cycle + 1)
+        return structs.replace(record, cycle=record.cycle + behind) if behind else record
 
 
 def _moved(record: Record, behind: int, folder: Path) -> Record:

@@ -1,0 +1,255 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Works on shards of runs: in this process, or in several that are spawned for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vlm_misalign_ros.core.datasets import Dataset
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.evaluation.engine import Engine, Kept, Models, replayed
+from vlm_misalign_ros.core.evaluation.replaying import open_replayed
+from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.evaluation.shards import Shard
+from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.settings.configuration import Configuration, parse
+from vlm_misalign_ros.wire.environment import prepare_process
+
+SHARDS = 'shards'
+"""Folder of the shards of a run, in its own, until the run is whole."""
+NOTES = 'notes.json'
+"""What a shard has to tell, in its folder."""
+LOG = 'engine.log'
+
+
+@dataclass(frozen=True)
+class Part:
+    """A shard of one of several runs."""
+
+    run: int
+    shard: Shard
+
+
+class Event(NamedTuple):
+    """What is told of a part on the way."""
+
+    part: Part
+    kind: str
+    """`frame`: one closed; `said`: a warning; `done`: it is whole, and on the disk."""
+    text: str = ''
+
+
+class Worker:
+    """Holds the models, and works on one part after the other."""
+
+    def __init__(self, runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+        """Take up runs: the folder of each, and its configuration."""
+        self._runs = runs
+        self._kept: Kept = {}
+        self._opened: tuple[int, Configuration, Models, Dataset] | None = None
+
+    def work(self, part: Part) -> Iterator[Event]:
+        """
+        Make the records of a part; yield what there is to tell.
+
+        They are under their name only once they are whole. Raises a MisalignError for what ends
+        the run.
+        """
+        folder, _ = self._runs[part.run]
+        _, chosen, models, dataset = self._open(part.run)
+        assert chosen.replay is not None
+        making = folder / SHARDS / f'.{part.shard.name}-{os.getpid()}'
+        try:
+            making.mkdir(parents=True)
+            said: list[str] = []
+            with open(making / LOG, 'w', encoding='utf-8') as log:
+
+                def say(text: str) -> None:
+                    log.write(text + '\n')
+                    said.append(text)
+
+                monitor = dataclasses.replace(chosen.monitor, run_folder=str(making.absolute()))
+                session = Session(monitor, folder.name, say)
+                engine = Engine(chosen, models, say)
+                frames = replayed(chosen.replay, dataset, part.shard.wanted)
+                try:
+                    for closed in engine.run(frames, session):
+                        yield from (Event(part, 'said', text) for text in said)
+                        said.clear()
+                        yield from (Event(part, 'frame') for _ in closed)
+                finally:
+                    session.end(0.0)
+            write_json(making / NOTES, {'notes': [*session.notes, *engine.notes]})
+            _name(making, folder / SHARDS / part.shard.name)
+        except OSError as error:
+            raise RecordError(
+                f'{making} cannot be written: {error.strerror}', 'free space, and go on'
+            ) from error
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        yield Event(part, 'done')
+
+    def _open(self, run: int) -> tuple[int, Configuration, Models, Dataset]:
+        if self._opened is None or self._opened[0] != run:
+            chosen = parse(self._runs[run][1])
+            assert chosen.replay is not None
+            models = Models.load(chosen, self._kept)
+            self._opened = run, chosen, models, open_replayed(chosen.replay)
+        return self._opened
+
+
+def _name(making: Path, shard: Path) -> None:
+    """Give a whole shard its name; where another process was first, theirs is as good."""
+    try:
+        making.rename(shard)
+    except OSError:
+        if not shard.is_dir():
+            raise
+
+
+def whole(folder: Path) -> set[str]:
+    """Return the names of the shards of a run that are whole; what was cut off is removed."""
+    found: set[str] = set()
+    with suppress(FileNotFoundError):
+        for path in (folder / SHARDS).iterdir():
+            if path.name.startswith('.'):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                found.add(path.name)
+    return found
+
+
+def notes_of(shard: Path) -> list[str]:
+    """Return what a shard has to tell."""
+    try:
+        found = json.loads((shard / NOTES).read_text(encoding='utf-8'))
+        return [str(note) for note in found['notes']]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f'{shard / NOTES} cannot be read: {error}', f'remove {shard}') from error
+
+
+def here(runs: Sequence[tuple[Path, Mapping[str, Any]]], parts: Iterable[Part]) -> Iterator[Event]:
+    """Work on parts in this process; errors as `Worker.work`."""
+    prepare_process()
+    worker = Worker(runs)
+    for part in parts:
+        yield from worker.work(part)
+
+
+def spawned(
+    runs: Sequence[tuple[Path, Mapping[str, Any]]], parts: Iterable[Part], processes: int
+) -> Iterator[Event]:
+    """
+    Work on parts in so many processes, each with models of its own.
+
+    They end with this one, however it ends. Raises what `Worker.work` raises in them, and
+    RecordError where one of them was ended from outside; what is whole by then stays.
+    """
+    pool = _Pool(runs, deque(parts), processes)
+    try:
+        yield from pool.events()
+    finally:
+        pool.end()
+
+
+class _Pool:
+    def __init__(
+        self, runs: Sequence[tuple[Path, Mapping[str, Any]]], waiting: deque[Part], processes: int
+    ) -> None:
+        self._waiting = waiting
+        self._workers: dict[Connection, SpawnProcess] = {}
+        context = get_context('spawn')
+        for _ in range(min(processes, len(waiting))):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, runs), daemon=True)
+            process.start()
+            theirs.close()
+            self._workers[ours] = process
+            ours.send(waiting.popleft())
+
+    def events(self) -> Iterator[Event]:
+        busy = set(self._workers)
+        while busy:
+            for ready in connection.wait(busy):
+                assert isinstance(ready, Connection)
+                event = self._heard(ready)
+                if event.kind == 'done':
+                    if self._waiting:
+                        ready.send(self._waiting.popleft())
+                    else:
+                        busy.remove(ready)
+                yield event
+
+    def _heard(self, ready: Connection) -> Event:
+        try:
+            found = ready.recv()
+        except (EOFError, OSError) as error:
+            process = self._workers[ready]
+            process.join(10)
+            raise RecordError(
+                f'a process of the sweep was ended (exit code {process.exitcode})',
+                'run the same command again to go on; fewer --jobs need less memory',
+            ) from error
+        if isinstance(found, MisalignError):
+            raise found
+        if isinstance(found, str):
+            raise RuntimeError(found)
+        assert isinstance(found, Event)
+        return found
+
+    def end(self) -> None:
+        """End the processes: what they have in hand is made anew another time."""
+        for ours, process in self._workers.items():
+            ours.close()
+            process.terminate()
+        for process in self._workers.values():
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _serve(theirs: Connection, runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+    """Work on the parts that come, until nobody is there any more."""
+    # Ctrl-C goes to all; the process that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        prepare_process()
+        worker = Worker(runs)
+        while True:
+            for event in worker.work(theirs.recv()):
+                theirs.send(event)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except MisalignError as error:
+        theirs.send(error)
+    except Exception:
+        theirs.send(traceback.format_exc())
