@@ -126,20 +126,31 @@ def compare_bags(
         left_out = tuple(name for name in names if _is_of_times(name))
         unread = tuple(name for name in names if name not in left_out and _is_strange(name, bags))
         compared = [name for name in names if name not in {*left_out, *unread}]
-        done, total = 0, sum(bag.count or 0 for bag in bags)
-        ordered: set[str] = set()
-        for side, bag in enumerate(bags):
-            reading = _Reading(bag)
-            for raw in bag.messages(set(compared) & bag.topics.keys()):
-                stamp, digest, plain = reading.of(raw)
-                if stamp is None:
-                    ordered.add(raw.topic)
-                spool.add(side, raw.topic, 0 if stamp is None else stamp, digest, plain)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        ordered = _read(bags, set(compared), spool, progress)
         found = [_difference(spool, name, bags, name in ordered) for name in compared]
         return Comparison(tuple(found), left_out, unread, (one.told(), other.told()))
+
+
+def _read(
+    bags: tuple[Bag, Bag],
+    names: set[str],
+    spool: Spool,
+    progress: Callable[[int, int], object] | None,
+) -> set[str]:
+    """Put the messages of two bags into the spool; return the topics with some without a stamp."""
+    done, total = 0, sum(bag.count or 0 for bag in bags)
+    ordered: set[str] = set()
+    for side, bag in enumerate(bags):
+        reading = _Reading(bag)
+        for raw in bag.messages(names & bag.topics.keys()):
+            stamp, digest, plain = reading.of(raw)
+            if stamp is None:
+                ordered.add(raw.topic)
+            spool.add(side, raw.topic, 0 if stamp is None else stamp, digest, plain)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return ordered
 
 
 def _is_of_times(name: str) -> bool:
