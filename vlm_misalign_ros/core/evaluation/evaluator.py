@@ -175,6 +175,7 @@ class Evaluator:
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
             protocol=self._protocol(known),
+            recorded=dict(known.about.recorded) or UNSET,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         return Evaluated(

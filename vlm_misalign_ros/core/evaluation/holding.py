@@ -46,6 +46,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
 from vlm_misalign_ros.core.truth.read import (
@@ -214,13 +215,15 @@ def _unused(parts: Parts) -> str:
 
 
 def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
-    """Return the labels of a frame, told whether they tell the hood; None without any."""
+    """Return the labels of a frame, with what its source says of them; None without any."""
     if LABELS not in parts:
         return None
     labels = LabelMap.of(parts[LABELS])
     # No model knows the ego vehicle.
     if REFERENCE in parts or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
+    if source is not None and not source.about.tells_all:
+        labels = replace(labels, telling=Telling.of(source.about))
     return labels
 
 

@@ -122,7 +122,10 @@ class TruthMaps:
         if frame.labels is None:
             raise ValueError(f'frame {frame.key} has no labels')
         depth = known_depth(frame.depth)
-        return cls(frame.labels, frame.instances, depth, tells_hood=frame.tells_hood)
+        telling = Telling.of(frame.about)
+        return cls(
+            frame.labels, frame.instances, depth, telling=telling, tells_hood=frame.tells_hood
+        )
 
     def part(self, view: View) -> TruthMaps:
         """Return what lies in a view, one pixel of each map at least."""
@@ -176,7 +179,7 @@ def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
     """
     if frame.labels is None:
         raise ValueError(f'frame {frame.key} has no labels')
-    labels = LabelMap.of(frame.labels, frame.tells_hood)
+    labels = LabelMap.of(frame.labels, frame.tells_hood, Telling.of(frame.about))
     return assess(labels, frame.instances, settings.limits)
 
 
