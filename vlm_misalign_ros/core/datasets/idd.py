@@ -107,7 +107,8 @@ IDD_LABELS: dict[str, _Label] = {
 }
 """IDD's labels by name. An autorickshaw is no car, but who calls it one has made up nothing."""
 
-_MERGED = (('dynamic', _VEHICLES),)
+_MERGED = (('dynamic', _VEHICLES), ('static', ('traffic sign',)))
+"""Autorickshaws are called cars and motorcycles, billboards are called signs."""
 _LEVEL3: dict[int, str] = {
     **{entry.level3: entry.cityscapes for entry in reversed(IDD_LABELS.values())},
     1: 'ground',
