@@ -20,7 +20,8 @@ Labels are Cityscapes' ids of its 19 classes, or their train ids. What an invali
 *_gt_invIds.png) cannot be made out in the adverse picture alone; its annotators looked at the
 reference picture. It is taken as not labelled, and the classes in it as not known to be absent;
 `FOLDER#invalid` takes its labels as they are, as ACDC's own mIoU does. The splits train_ref and
-val_ref are the reference pictures, of the same keys, as far as they are labelled.
+val_ref are the reference pictures, of the same keys, as far as they are labelled; they are read
+where they are named.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ TABLES = {'labelIds': LABEL_IDS, 'labelTrainIds': TRAIN_IDS, 'labelColor': COLOR
 CAMERA = NoCamera('ACDC tells of no camera')
 INVALID = 'invalid'
 """The variant in which invalid pixels count by their labels."""
+_REF = '_ref'
 _EXPECTED = 'ROOT/rgb_anon/fog/val/GOPR0476/GOPR0476_frame_000854_rgb_anon.png'
 
 
@@ -106,7 +108,9 @@ def open_acdc(
         for entry in _drive(root, kind, condition.name, part.name, drive)
     ]
     # Of the reference pictures only some are labelled: the others are no part of the data set.
-    found = [entry for entry in found if entry.labels or not entry.split.endswith('_ref')]
+    found = [entry for entry in found if entry.labels or not entry.split.endswith(_REF)]
+    if not split:
+        found = [entry for entry in found if not entry.split.endswith(_REF)]
     if not found:
         raise DatasetError(f'{root / kind} has no pictures', f'looked for {_EXPECTED}')
     if not (root / 'gt').is_dir():
@@ -120,7 +124,7 @@ def open_acdc(
 
 def _drive(root: Path, kind: str, condition: str, split: str, drive: Path) -> Iterator[FileEntry]:
     """Yield the entries of a sequence."""
-    reference = '_ref' if split.endswith('_ref') else ''
+    reference = _REF if split.endswith(_REF) else ''
     place = Path(condition, split, drive.name)
     there, panoptic = names(root / 'gt' / place), names(root / 'gt_panoptic' / place)
     middle = f'_{kind.replace("rgb", "rgb" + reference, 1)}'
@@ -202,7 +206,7 @@ def _crowds(root: Path, entries: Sequence[FileEntry]) -> Crowds:
     found: dict[str, frozenset[int]] = {}
     folder = root / 'gt_panoptic'
     for condition, split in sorted({(e.city, e.split) for e in entries if e.instances}):
-        part = split.removesuffix('_ref')
+        part = split.removesuffix(_REF)
         end = f'{part}_gt_ref_panoptic.json' if split != part else f'{part}_gt_panoptic.json'
         tried = (folder / condition / f'{condition}_{end}', folder / end)
         path = next((path for path in tried if path.is_file()), None)

@@ -132,7 +132,9 @@ def _check(entry: FileEntry) -> None:
     """Raise DatasetError for the first file of a frame that is damaged or of another size."""
     size = picture_size(entry.image)
     if entry.labels is not None:
-        found = entry.table.check(entry.labels)
+        # One file may hold labels and instances: then it is no plain label image.
+        both = entry.labels == entry.instances
+        found = picture_size(entry.labels) if both else entry.table.check(entry.labels)
         if found != size:
             raise _other_size(entry.labels, found, entry.image, size)
 

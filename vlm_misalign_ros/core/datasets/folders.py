@@ -75,7 +75,7 @@ def split_variant(root: Path) -> tuple[Path, str]:
     """
     if '#' not in root.name or root.exists():
         return root, ''
-    name, _, variant = root.name.partition('#')
+    name, _, variant = root.name.rpartition('#')
     return root.with_name(name) if name else root.parent, variant
 
 
