@@ -189,7 +189,8 @@ def bdd100k(root: Path, out: Path) -> Path:
     for scene in scenes_of(root):
         write(out / 'images' / '10k' / 'val' / f'{scene.stem}.jpg', scene.image)
         numbers = scene.numbers + 31
-        bits = np.dstack([numbers >> 8, 0 * numbers, scene.of(BDD), numbers & 255])
+        crowd = np.where(scene.numbers == 0, 1 << 1, 0)
+        bits = np.dstack([numbers >> 8, crowd, scene.of(BDD), numbers & 255])
         write(out / 'labels/pan_seg/bitmasks/val' / f'{scene.stem}.png', bits.astype(np.uint8))
         write(out / 'labels/sem_seg/masks/val' / f'{scene.stem}.png', train_ids(scene.labels))
     attributes = {'weather': 'rainy', 'timeofday': 'night', 'scene': 'undefined'}
