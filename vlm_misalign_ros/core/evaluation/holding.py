@@ -219,7 +219,8 @@ def _labels(joined: Joined, source: Source | None) -> LabelMap | None:
         return None
     labels = LabelMap.of(joined.parts[LABELS])
     # No model knows the ego vehicle, whether what it says of its labels came or not.
-    if REFERENCE in (*joined.parts, *joined.missing) or source is not None and not source.tells_hood:
+    referred = REFERENCE in joined.parts or REFERENCE in joined.missing
+    if referred or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
     return labels
 
