@@ -99,18 +99,7 @@ def open_acdc(
     kind = next((name for name in ('rgb_anon', 'rgb') if (root / name).is_dir()), '')
     if not kind:
         raise refused(root, LAYOUT, ('rgb_anon', 'rgb'), _EXPECTED)
-    found = [
-        entry
-        for condition in folders(root / kind)
-        if condition.name in CONDITIONS
-        for part in folders(condition)
-        for drive in folders(part)
-        for entry in _drive(root, kind, condition.name, part.name, drive)
-    ]
-    # Of the reference pictures only some are labelled: the others are no part of the data set.
-    found = [entry for entry in found if entry.labels or not entry.split.endswith(_REF)]
-    if not split:
-        found = [entry for entry in found if not entry.split.endswith(_REF)]
+    found = _found(root, kind, split)
     if not found:
         raise DatasetError(f'{root / kind} has no pictures', f'looked for {_EXPECTED}')
     if not (root / 'gt').is_dir():
@@ -120,6 +109,24 @@ def open_acdc(
     entries = select(found, root, split, cities, limit)
     crowds = _crowds(root, entries)
     return FileDataset(root, entries, CAMERA, _Reader(crowds, variant != INVALID))
+
+
+def _found(root: Path, kind: str, split: str) -> list[FileEntry]:
+    """
+    Return the entries of all splits, of the references only where one is named.
+
+    Of the reference pictures only some are labelled: the others are no part of the data set.
+    """
+    return [
+        entry
+        for condition in folders(root / kind)
+        if condition.name in CONDITIONS
+        for part in folders(condition)
+        if split or not part.name.endswith(_REF)
+        for drive in folders(part)
+        for entry in _drive(root, kind, condition.name, part.name, drive)
+        if entry.labels or not part.name.endswith(_REF)
+    ]
 
 
 def _drive(root: Path, kind: str, condition: str, split: str, drive: Path) -> Iterator[FileEntry]:

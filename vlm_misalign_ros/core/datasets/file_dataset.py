@@ -159,6 +159,25 @@ def select(
     """
     if limit < 0:
         raise DatasetError(f'limit {limit} is negative', 'give 0 for all frames')
+    found = _chosen(entries, root, split, cities)
+    found.sort(key=lambda entry: (entry.split, entry.city, entry.key))
+    _refuse_doubles(found)
+    found = found[: limit or None]
+    bare = [entry for entry in found if entry.labels is None]
+    if bare:
+        splits = sorted({entry.split for entry in entries})
+        raise DatasetError(
+            f'{len(bare)} of {len(found)} frames have no labels, the first is {bare[0].image}',
+            'choose a split that has them with `split`'
+            + (f': there is {shown(splits)}' if len(splits) > 1 else ''),
+        )
+    return found
+
+
+def _chosen(
+    entries: Sequence[FileEntry], root: Path, split: str, cities: Sequence[str]
+) -> list[FileEntry]:
+    """Return the entries of a split and of cities; DatasetError for one that is not there."""
     splits = sorted({entry.split for entry in entries})
     if split and split not in splits:
         raise DatasetError(f'{root} has no split {split!r}', f'there is {shown(splits)}')
@@ -170,18 +189,7 @@ def select(
                 f'{root} has no city {name!r} in {split or "any split"}',
                 f'there is {shown(there)}',
             )
-    found = [entry for entry in found if not cities or entry.city in cities]
-    found.sort(key=lambda entry: (entry.split, entry.city, entry.key))
-    _refuse_doubles(found)
-    found = found[: limit or None]
-    bare = [entry for entry in found if entry.labels is None]
-    if bare:
-        raise DatasetError(
-            f'{len(bare)} of {len(found)} frames have no labels, the first is {bare[0].image}',
-            'choose a split that has them with `split`'
-            + (f': there is {shown(splits)}' if len(splits) > 1 else ''),
-        )
-    return found
+    return [entry for entry in found if not cities or entry.city in cities]
 
 
 def _refuse_doubles(entries: Sequence[FileEntry]) -> None:
