@@ -77,21 +77,25 @@ class Asker:
         query = self.query(shown)
         found = self._model.describe(query)
         asked = self._safety if paraphrased else ()
-        said = tuple(self._judge(query, prompt) for prompt in asked)
+        said = [self._judge(query, prompt) for prompt in asked]
         return replace(
             found,
             model=self._ask.name,
             input=self._ask.input,
             shown=len(shown.pictures),
             prompted=self._prompted(query, found),
-            paraphrases=said,
+            paraphrases=tuple(judgement for judgement, _ in said),
+            paraphrased=tuple(text for _, text in said),
+            context=query.context,
         )
 
-    def _judge(self, query: Query, prompt: Prompt) -> Judgement:
+    def _judge(self, query: Query, prompt: Prompt) -> tuple[Judgement, str]:
+        """Return the judgement in the answer to a paraphrase, and that answer."""
         try:
-            return self._model.describe(replace(query, prompt=prompt, probed=False)).judgement
+            found = self._model.describe(replace(query, prompt=prompt, probed=False))
         except NothingSaid:
-            return Judgement.UNPARSED
+            return Judgement.UNPARSED, ''
+        return found.judgement, found.text
 
     def query(self, shown: Shown) -> Query:
         """Return the question about one frame; FrameError where its mask is needed and lacks."""
