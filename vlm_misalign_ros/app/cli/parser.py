@@ -43,6 +43,7 @@ VERBS = (
     'bag play',
     'bag recover',
     'report',
+    'rescore',
     'compare',
     'diff',
     'merge',

@@ -116,9 +116,9 @@ class Asker:
         """Return the classes that the model was told of; legends, that name all, left out."""
         if found.kind is not Kind.GENERATIVE:
             return ()
-        named = set(_named(self._lexicon, self._ask.chosen.system))
+        named = set(named_in(self._lexicon, self._ask.chosen.system))
         if self._prompt is not None:
-            named |= _named(self._lexicon, self._prompt.text)
+            named |= named_in(self._lexicon, self._prompt.text)
         if query.mask is not None and self._ask.input.worded:
             named |= set(findings.classes_in_words(query.mask))
         return tuple(sorted(named))
@@ -199,7 +199,7 @@ def _with_mask(
     )
 
 
-def _named(lexicon: Lexicon, text: str) -> set[str]:
+def named_in(lexicon: Lexicon, text: str) -> set[str]:
     """Return the classes that words of a text stand for, whatever it says of them."""
     found = (name for one in mark(words(text), lexicon) for name in one.classes or ())
     return {name for name in found if name in SCORED}
