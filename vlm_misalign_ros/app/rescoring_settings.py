@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.app.mask_readers import refuse_other_truth
-from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError, ModelError, RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.evaluation.redeciding import Decider, Points
 from vlm_misalign_ros.core.evaluation.rereading import Question, Rereader
@@ -151,8 +151,8 @@ def _of_bag(
     for name in section:
         if name != 'monitor':
             raise ConfigurationError(
-                f'{name} cannot be changed: this is the analysis of a bag, whose manifest does not '
-                'say how its models were asked',
+                f'{name} cannot be changed: this is the analysis of a bag, whose manifest does '
+                'not say how its models were asked',
                 'score the run itself again; here settings of monitor can be changed',
             )
     given = section['monitor']
@@ -307,13 +307,19 @@ def _deciders(
             continue
         changed = [name for name in _POINTS if getattr(vlm, name) != getattr(before, name)]
         if reads_masks(vlm.model):
-            _refuse_masks(vlm, new.segmentation, changed, truth)
+            try:
+                _refuse_masks(vlm, new.segmentation, changed, truth)
+            except ModelError as error:
+                raise _with_remedy(error) from error
             continue
         if kind_of(parse_model(vlm.model)) is not Kind.CONTRASTIVE:
             continue
         for ask in asks_of(vlm):
             told = models.get(ask.name) or {}
-            points, sha256 = _points(vlm, told, truth)
+            try:
+                points, sha256 = _points(vlm, told, truth)
+            except ModelError as error:
+                raise _with_remedy(error) from error
             if not changed:
                 continue
             former, was = _points(before, told, {})
@@ -327,6 +333,11 @@ def _deciders(
             deciders[ask.name] = Decider(ask.name, former, points)
             hashes[ask.name] = sha256
     return deciders, hashes
+
+
+def _with_remedy(error: ModelError) -> ModelError:
+    """Return why a model cannot be scored again with the others, and that they can alone."""
+    return ModelError(error.what, f'{error.remedy}; or score other models alone: --model NAME')
 
 
 def _points(

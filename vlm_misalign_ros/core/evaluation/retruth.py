@@ -68,8 +68,8 @@ class Corridors:
             f'what lies on the road of a corridor of {after.corridor_width:g} m x '
             f'{after.stopping_distance:g} m is not in the records',
             f'they have it for a monitor.corridor_width of {_listed(widths)} with a '
-            f'monitor.stopping_distance of {_listed(lengths)}; for others score the labels again (run, or '
-            'analyse of the bag)',
+            f'monitor.stopping_distance of {_listed(lengths)}; for others score '
+            'the labels again (run, or analyse of the bag)',
         )
 
     @property
