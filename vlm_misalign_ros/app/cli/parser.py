@@ -45,6 +45,7 @@ VERBS = (
     'report',
     'rescore',
     'compare',
+    'plan',
     'diff',
     'merge',
     'gather',

@@ -26,6 +26,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from typing import Any
 
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.phrases import Phrases, Things
@@ -84,7 +85,7 @@ def _entries(lexicon: Lexicon) -> dict[str, _Tree]:
 
 def _walk(tree: Phrases) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield phrases with what they mean; of several meanings the order counts."""
-    waiting = [((), tree.begins)]
+    waiting: list[tuple[tuple[str, ...], dict[str, Any]]] = [((), tree.begins)]
     while waiting:
         before, node = waiting.pop()
         for word, below in node.items():
