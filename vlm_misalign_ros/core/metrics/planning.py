@@ -35,7 +35,7 @@ takes the variance between scenes at its upper 80 % limit (Browne 1995, Statisti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, log, log1p, sqrt
 
 import numpy as np
@@ -177,6 +177,8 @@ class Discordance:
     """The second less the first."""
     square: float
     """psi: mean square of what a scene adds to the difference."""
+    answers: float = 1.0
+    """A scene."""
 
     @classmethod
     def of(cls, first: Terms, second: Terms) -> Discordance:
@@ -190,13 +192,14 @@ class Discordance:
         one, other = a.sum() / b.sum(), c.sum() / d.sum()
         added = (c - other * d) / d.mean() - (a - one * b) / b.mean()
         variance = float((added**2).sum()) / max(scenes - 1, 1)
-        return cls(scenes, float(other - one), variance + float(other - one) ** 2)
+        square = variance + float(other - one) ** 2
+        return cls(scenes, float(other - one), square, float(b.mean()))
 
     def careful(self) -> Discordance:
         """Return it with the variance at its upper 80 % limit."""
         variance = self.square - self.difference**2
         larger = variance * upper_variance(self.scenes) if self.scenes > 1 else variance
-        return Discordance(self.scenes, self.difference, larger + self.difference**2)
+        return replace(self, square=larger + self.difference**2)
 
 
 def scenes_for_difference(
@@ -205,13 +208,13 @@ def scenes_for_difference(
     """
     Return with how many scenes a paired difference is seen in a share `power` of runs.
 
-    Connor's formula, two-sided at `alpha`. No fewer pairs can differ than the difference itself.
-    None for a difference of nothing, or more than MOST.
+    Connor's formula, two-sided at `alpha`. No fewer answers can differ than the difference itself,
+    one a scene at the least. None for a difference of nothing, or more than MOST.
     """
     wanted = abs(difference)
     if wanted == 0:
         return None
-    square = max(pilot.square, wanted)
+    square = max(pilot.square, wanted / max(pilot.answers, 1.0), wanted**2)
     return _number(connor(square, wanted, power, alpha))
 
 
