@@ -39,9 +39,10 @@ from vlm_misalign_ros.core.evaluation.resuming import fingerprint
 from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.rates import HEADLINES, rates
+from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.ending import changed, read_ending, write_ending
 from vlm_misalign_ros.core.records.manifest import language_of, provenance
-from vlm_misalign_ros.core.records.schema import FrameRecord, LateRecord, Record, RunRecord, Status
+from vlm_misalign_ros.core.records.schema import FrameRecord, Record, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.report.asked import Asked
 from vlm_misalign_ros.core.report.audit.showing import cell

@@ -194,7 +194,7 @@ def _changed(old: Any, new: Any, place: str = '') -> Iterator[tuple[str, list[An
             yield from _changed(old.get(key), new.get(key), inner)
     elif place == 'vlms':
         by_name = [{entry['name']: entry for entry in value} for value in (old, new)]
-        yield from _changed(*by_name, place)
+        yield from _changed(by_name[0], by_name[1], place)
     elif old != new:
         yield place, [old, new]
 

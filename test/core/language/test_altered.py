@@ -28,7 +28,7 @@ OVERLAYS = [
     'things: [{classes: [truck], phrases: [van]}]',
     'things: [{classes: [car], phrases: [vehicle, traffic]}]',
     'without: [pedestrian, road, street]',
-    'further: {cone: [cone, traffic cone]}',
+    'further: {lane: [lane, parked car]}',
     'polarity: {hedge_before: [there is]}',
     'judgement: {unsafe: [clear, slow down], safe: [stop]}',
     'nothing: [bus stop sign, car]',

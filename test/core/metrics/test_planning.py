@@ -163,7 +163,7 @@ def test_a_paired_difference_is_seen_about_as_often_as_planned(answers):
     for _ in range(400):
         a, b = drawn(scenes)
         seen.append(difference((a, under), (b, under)).excludes_zero)
-    assert 0.7 <= np.mean(seen) <= 0.92
+    assert 0.68 <= np.mean(seen) <= 0.93
 
 
 @given(st.floats(0.01, 0.4), st.floats(0.01, 0.3), st.floats(0.5, 0.95))

@@ -151,7 +151,7 @@ class Evaluator:
         """Return the record of one closed frame by what it is held against."""
         parts = joined.parts
         segmentation, matrix, visible = self._segmentation(held, parts)
-        truth = None if held.truth is None else _truth(held.truth)
+        truth = None if held.truth is None else truth_entry(held.truth)
         models = self._models(held, parts, truth)
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
@@ -341,7 +341,7 @@ def _own(seen: Seen) -> Own:
     return Own(seen.scene, seen.visible, areas)
 
 
-def _truth(truth: Truth) -> TruthEntry:
+def truth_entry(truth: Truth) -> TruthEntry:
     """Return the truth as a record shows it."""
     hidden, covers = set(map(id, truth.hidden)), truth.covers()
     seen, distances, visible = truth.seen, truth.distances, truth.visible_hazard

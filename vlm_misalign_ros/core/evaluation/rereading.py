@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.models.findings import classes_of_words
 from vlm_misalign_ros.core.models.generative_families import WAYS
 from vlm_misalign_ros.core.records.clean import CleanEntry
 from vlm_misalign_ros.core.records.schema import AnswerEntry
-from vlm_misalign_ros.core.types import Kind, Mention
+from vlm_misalign_ros.core.types import Judgement, Kind, Mention
 
 _KEPT = 4096
 """Readings that are kept for answers that come again."""
@@ -157,7 +157,7 @@ class Rereader:
         found = classes_of_words(answer.context) if answer.input.worded else ()
         return sorted(self._named[key].union(found))
 
-    def _paraphrases(self, name: str, answer: AnswerEntry) -> list[str]:
+    def _paraphrases(self, name: str, answer: AnswerEntry) -> list[Judgement]:
         """Return the judgements of the answers to the paraphrases."""
         if not answer.paraphrased:
             return list(answer.paraphrases)

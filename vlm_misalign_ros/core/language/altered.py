@@ -23,16 +23,20 @@ always): an answer may be read again for nothing, never passed over wrongly.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.phrases import Phrases, Things
 
-_SHORT = 3
-"""Letters of words that are taken to be everywhere: contractions are read as several."""
+_SHORT = 2
+"""Letters of words that are taken to be everywhere."""
+_CONTRACTED = frozenset('not are has had have will would can could did does let us cannot'.split())
+"""Words that may be written in other letters; they are taken to be everywhere, too."""
+_LETTERS = re.compile('[a-z]+')
 
 _Tree = dict[tuple[str, ...], str]
 
@@ -51,7 +55,7 @@ def may_differ(first: Lexicon, second: Lexicon) -> Callable[[str], bool] | None:
     changed: set[tuple[str, ...]] = set()
     for name, tree in one.items():
         changed |= {phrase for phrase, _ in tree.items() ^ other[name].items()}
-    needed = {tuple(sorted({w for w in phrase if _tells(w)})) for phrase in changed}
+    needed = {tuple(sorted(_telling(phrase))) for phrase in changed}
 
     def differs(text: str) -> bool:
         plain = unicodedata.normalize('NFKC', text).casefold()
@@ -60,8 +64,10 @@ def may_differ(first: Lexicon, second: Lexicon) -> Callable[[str], bool] | None:
     return differs
 
 
-def _tells(word: str) -> bool:
-    return len(word) > _SHORT and word.isascii() and word.isalpha()
+def _telling(phrase: Iterable[str]) -> set[str]:
+    """Return the words, or parts of them, that stand in every text in which a phrase does."""
+    parts = {part for word in phrase for part in _LETTERS.findall(word)}
+    return {part for part in parts if len(part) > _SHORT and part not in _CONTRACTED}
 
 
 def _entries(lexicon: Lexicon) -> dict[str, _Tree]:
