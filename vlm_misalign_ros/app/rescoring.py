@@ -137,7 +137,7 @@ def rescore(
     told = Told(out, settings=chosen.changed)
     with _folder(out) as part:
         _copy(folder, part, chosen)
-        _score(folder / RECORDS, part, chosen, models, told, progress)
+        score_records(folder / RECORDS, part, chosen, models, told, progress)
         write_json(part / 'manifest.json', _manifest(folder, chosen, models, told))
         if ending is not None:
             note = f'scored again, from the records of {folder.resolve().name}'
@@ -175,13 +175,13 @@ def _copy(folder: Path, part: Path, chosen: Chosen) -> None:
         shutil.copyfile(folder / 'reader_audit.json', part / 'reader_audit.json')
 
 
-def _score(
+def score_records(
     records: Path,
     part: Path,
     chosen: Chosen,
     models: Sequence[str],
     told: Told,
-    progress: Callable[[int], None],
+    progress: Callable[[int], None] = lambda frames: None,
 ) -> None:
     """Write the records anew, and the list of the answers that changed."""
     writer, asked = RecordWriter(part / RECORDS), Asked(chosen.manifest)

@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.evaluation.asker import named_in
 from vlm_misalign_ros.core.language.altered import may_differ
 from vlm_misalign_ros.core.language.lexicon import Lexicon
 from vlm_misalign_ros.core.language.mentions import Reading
+from vlm_misalign_ros.core.language.plain import tidy
 from vlm_misalign_ros.core.language.prompts import Prompt, find_prompt, paraphrases
 from vlm_misalign_ros.core.language.reading import read
 from vlm_misalign_ros.core.models.findings import classes_of_words
@@ -73,6 +74,8 @@ class Rereader:
     _safety: dict[tuple[str, int], tuple[Prompt, ...]] = field(default_factory=dict, init=False)
     _readings: dict[tuple[str, ...], Reading] = field(default_factory=dict, init=False)
     _named: dict[tuple[str, str], set[str]] = field(default_factory=dict, init=False)
+    _loaded: dict[str, bool] = field(default_factory=dict, init=False)
+    """Questions that may be read apart themselves."""
 
     def __post_init__(self) -> None:
         """Find out which answers the two lexicons can read apart."""
@@ -112,7 +115,15 @@ class Rereader:
         )
 
     def _may(self, text: str, asked: str) -> bool:
-        return self._differs is None or self._differs(f'{text}\n{asked}')
+        """Return whether the two lexicons may read an answer to what was asked apart."""
+        if self._differs is None or self._differs(text):
+            return True
+        # Of the question only what a `yes` answers is ever read.
+        if len(self._loaded) >= _KEPT:
+            self._loaded.clear()
+        if asked not in self._loaded:
+            self._loaded[asked] = self._differs(asked)
+        return self._loaded[asked] and self._differs(tidy(text, asked).asked)
 
     def _read(self, text: str, asked: str, style: str, former: bool = False) -> Reading:
         key = (text, asked, style, 'former' if former else '')
