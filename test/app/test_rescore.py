@@ -151,7 +151,7 @@ def test_another_lexicon_lists_every_change_and_says_where_it_came_from(
     assert 'scored again, from the records of base' in read_ending(made).notes
     assert f'{len(rows)} of 36 answers changed' in capsys.readouterr().out
     # Back again: another rescore of the new run, by the words of the first.
-    assert rescore(made, 'lexicon=', '--out', tmp_path, '--name', 'back') == 0
+    assert rescore(made, "lexicon=''", '--out', tmp_path, '--name', 'back') == 0
     left = difference(tmp_path / 'back' / 'records.jsonl', finished / 'records.jsonl')
     assert all('.scores' in line for line in left)
 

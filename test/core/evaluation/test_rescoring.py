@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.models.calibration import OperatingPoint
 from vlm_misalign_ros.core.records.schema import AnswerEntry, encode
 from vlm_misalign_ros.core.records.store import read_frames
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters, truth_settings
-from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention
+from vlm_misalign_ros.core.types import Description, Input, Judgement, Kind, Mention
 
 pytestmark = pytest.mark.timeout(300)
 CONDITIONS = ('clean', 'occlusion:2', 'occlusion:5')
@@ -43,7 +43,6 @@ things:
   phrases: [cyclist, white object]
 without: [pedestrian]
 """
-SIZES = {'minimum_area': 400.0}
 
 
 def by_monitor(folder, lexicon=None, **settings):
@@ -188,6 +187,42 @@ def test_other_critical_classes_give_what_the_monitor_gives_by_them(before, tmp_
     for record, other in zip(before, wanted, strict=True):
         made, _ = rescorer(critical).rescored(record)
         assert made.models == other.models
+
+
+def test_what_was_asked_beside_a_text_is_read_again_with_it(tmp_path):
+    """The words of the mask tell of a car; paraphrases and the clean picture have texts."""
+    words = tmp_path / 'words.yaml'
+    words.write_text('things: [{classes: [bus], phrases: [van]}]\nwithout: [van]\n')
+    told = Description(
+        'm',
+        Kind.GENERATIVE,
+        'There is a van.',
+        {'car': Mention.ASSERTED},
+        prompt_id='default',
+        input=Input.OBJECTS,
+        prompted=('car',),
+        paraphrases=(Judgement.UNPARSED,) * 2,
+        paraphrased=('Hm.', 'A van blocks the road. It is not safe to go on.'),
+        context='A segmentation network looked at this picture and found: car, 3.3 % of it, on '
+        'the left.',
+        clean=Description('m', Kind.GENERATIVE, 'A van is ahead.', {'car': Mention.ASSERTED}),
+    )
+    rereader = Rereader({'m': Question()}, open_lexicon(str(words)), open_lexicon())
+    made = rereader.reread('m', AnswerEntry.of(told))
+    assert made.mentions == {'bus': Mention.ASSERTED} == made.clean.mentions
+    assert made.prompted == ['car']
+    assert made.paraphrases == [Judgement.UNPARSED, Judgement.UNSAFE]
+    bare = dataclasses.replace(told, context='')
+    assert 'what perception had found' in rereader.lacking(AnswerEntry.of(bare))
+    mute = dataclasses.replace(told, paraphrased=())
+    assert 'paraphrases' in rereader.lacking(AnswerEntry.of(mute))
+
+
+def test_a_prompt_whose_words_are_gone_is_refused():
+    told = Description('m', Kind.GENERATIVE, 'A van.', prompt_id='/gone.yaml#mine')
+    rereader = Rereader({'m': Question()}, open_lexicon(), None)
+    with pytest.raises(ConfigurationError, match='whose words are not at hand'):
+        rereader.reread('m', AnswerEntry.of(told))
 
 
 # Operating points ------------------------------------------------------------------------------
