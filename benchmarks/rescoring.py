@@ -144,7 +144,7 @@ def main() -> None:
             score_records(
                 folder / RECORDS,
                 out,
-                Chosen({}, parameters, parameters, {}, {}, None, '', rescorer, {}),
+                Chosen({}, parameters, parameters, {}, {}, None, '', rescorer, {}, {}),
                 (),
                 told,
             )

@@ -26,6 +26,7 @@ from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import sha256_of
+from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import find_prompt, prompts_hash
 from vlm_misalign_ros.core.language.reading import read
@@ -95,6 +96,12 @@ def finished(tmp_path_factory):
         for name in MODELS
     }
     models['clip']['calibration'] = {'file': 'own', 'sha256': calibrated('clip')['sha256']}
+    models['segmentation'] = {
+        'model': 'miniature:segformer',
+        'role': 'segmentation',
+        'label_map': {'name': 'names'},
+        'classes': list(CLASSES),
+    }
     manifest = {
         'configuration': json.loads(json.dumps(configuration.resolved(), default=str)),
         'models': models,
@@ -186,12 +193,30 @@ def test_a_threshold_decides_what_has_no_point(finished, tmp_path, capsys):
     assert manifest['models']['clip']['calibration']['file'] == str(file)
 
 
+def test_masks_go_by_another_label_map(finished, tmp_path, capsys):
+    """Riders that are people to the masks: no truth of a rider counts, as for a model without."""
+    file = tmp_path / 'map.yaml'
+    file.write_text('rider: person\n')
+    words = (f'segmentation.label_map={file}', '--out', tmp_path, '--name', 'map')
+    assert rescore(finished, *words) == 0
+    rider, cells = CLASSES.index('rider'), []
+    for line in (tmp_path / 'map' / 'records.jsonl').read_text().splitlines():
+        record = json.loads(line)
+        if record['kind'] == 'frame':
+            assert record['segmentation']['lacks'] == ['rider']
+            cells += record['segmentation']['cells']
+    assert cells and all(rider not in cell[:2] for cell in cells)
+    facts = json.loads((tmp_path / 'map' / 'manifest.json').read_text())['models']['segmentation']
+    assert facts['lacking'] == ['rider'] and facts['label_map']['name'] == str(file)
+    assert '0 of 36 answers changed' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [
         (['monitor.minimum_area=400'], 'sizes and distances'),
         (['seed=3'], 'with it the models, or the pictures'),
-        (['segmentation.label_map=cityscapes'], 'in classes of Cityscapes'),
+        (['segmentation.label_map=/nowhere.yaml'], 'cannot be read'),
         (['monitor.corridor_width=2.5', '--model', 'llava'], 'they have it for'),
         (['vlms.clip.threshold=2'], 'allowed: 0 to 1'),
         (['nonsense'], 'KEY=VALUE'),

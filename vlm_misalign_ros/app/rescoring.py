@@ -310,6 +310,8 @@ def _manifest(folder: Path, chosen: Chosen, models: Sequence[str], told: Told) -
             if sha256:
                 file = _calibration(chosen.configuration, name)
                 facts[name]['calibration'] = {'file': file, 'sha256': sha256}
+    if chosen.masks:
+        facts['segmentation'] = chosen.masks
     language = old.get('language')
     if chosen.rescorer.rereader is not None:
         language = language_of(chosen.lexicon)

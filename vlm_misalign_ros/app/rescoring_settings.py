@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.app.mask_readers import refuse_other_truth
+from vlm_misalign_ros.app.rescoring_masks import remapper_of
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError, RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.evaluation.redeciding import Decider, Points
@@ -66,7 +67,6 @@ _WHY = {
     'unlabelled_share_with_hood': _SCENES,
     'camera_height': _PLACED,
     'camera_pitch': _PLACED,
-    'label_map': 'masks are kept in classes of Cityscapes, not in those of their model',
 }
 
 
@@ -87,6 +87,8 @@ class Chosen:
     rescorer: Rescorer
     points: dict[str, str]
     """Hashes of the operating points by the name of the ask, where they are others."""
+    masks: dict[str, Any]
+    """What the manifest says of the segmentation, where its label map is another."""
 
 
 def choose(
@@ -121,6 +123,9 @@ def choose(
     own = {name: fields[name] for name in names if f'monitor.{name}' in changed}
     after = dataclasses.replace(before, **own)
     deciders, points = _deciders(old, new, manifest, after, models)
+    remapper, masks = None, {}
+    if 'segmentation.label_map' in changed:
+        remapper, masks = remapper_of(new, manifest, models)
     return Chosen(
         manifest,
         before,
@@ -135,8 +140,10 @@ def choose(
             _corridors(before, after),
             _rereader(old, new, manifest),
             deciders,
+            remapper,
         ),
         points,
+        masks,
     )
 
 
@@ -165,7 +172,7 @@ def _of_bag(
     plain = {name: getattr(after, name) for name in given}
     rescorer = Rescorer(check_critical(after.critical), before.critical, _corridors(before, after))
     configuration = {**manifest['configuration'], **plain}
-    return Chosen(manifest, before, after, changed, configuration, None, '', rescorer, {})
+    return Chosen(manifest, before, after, changed, configuration, None, '', rescorer, {}, {})
 
 
 def _corridors(before: EvaluationParameters, after: EvaluationParameters) -> Corridors:
@@ -209,13 +216,13 @@ def _refuse(changed: Mapping[str, list[Any]]) -> None:
             continue
         if name in ('outside', 'monitor.outside') and _of_words_alone(*pair):
             continue
-        if section.startswith('vlms.') and last in _POINTS:
+        if section.startswith('vlms.') and last in _POINTS or name == 'segmentation.label_map':
             continue
         why = _WHY.get(last, 'with it the models, or the pictures, would be others')
         raise ConfigurationError(
             f'{name} cannot be changed by a rescore: {why}',
             'run again (of a bag: analyse). A rescore takes lexicon, vlms.NAME.threshold and '
-            'calibration, and of monitor ' + ', '.join(TOLD),
+            'calibration, segmentation.label_map, and of monitor ' + ', '.join(TOLD),
         )
 
 

@@ -30,6 +30,7 @@ from msgspec import structs
 
 from vlm_misalign_ros.core.errors import MAX_REASON, ConfigurationError
 from vlm_misalign_ros.core.evaluation.redeciding import Decider
+from vlm_misalign_ros.core.evaluation.remapping import Remapper
 from vlm_misalign_ros.core.evaluation.rereading import Rereader
 from vlm_misalign_ros.core.evaluation.retruth import Corridors
 from vlm_misalign_ros.core.evaluation.scored import own_of, scored
@@ -65,6 +66,8 @@ class Rescorer:
     """None where the lexicon is that of the run."""
     deciders: Mapping[str, Decider] = field(default_factory=dict)
     """By the name of the ask, of models with other operating points."""
+    remapper: Remapper | None = None
+    """None where the label map is that of the run."""
     answers: int = 0
     """Answers that were scored."""
 
@@ -84,7 +87,11 @@ class Rescorer:
         for name, entry in record.models.items():
             models[name] = self._entry(name, entry, truth, place)
             changes += self._changes(name, entry, models[name], record.truth, truth)
-        return structs.replace(record, truth=truth, models=models), changes
+        mask = record.segmentation
+        if self.remapper is not None:
+            self._refuse(self.remapper.lacking_of(mask), 'the label map', place)
+            mask = self.remapper.remapped(mask)
+        return structs.replace(record, truth=truth, models=models, segmentation=mask), changes
 
     def _entry(
         self, name: str, entry: ModelEntry, truth: TruthEntry | None, place: str
