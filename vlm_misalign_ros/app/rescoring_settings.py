@@ -28,6 +28,7 @@ from vlm_misalign_ros.app.rescoring_masks import remapper_of
 from vlm_misalign_ros.core.errors import ConfigurationError, ModelError, RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.evaluation.redeciding import Decider, Points
+from vlm_misalign_ros.core.evaluation.remapping import Remapper
 from vlm_misalign_ros.core.evaluation.rereading import Question, Rereader
 from vlm_misalign_ros.core.evaluation.rescoring import Rescorer
 from vlm_misalign_ros.core.evaluation.retruth import Corridors
@@ -123,7 +124,8 @@ def choose(
     own = {name: fields[name] for name in names if f'monitor.{name}' in changed}
     after = dataclasses.replace(before, **own)
     deciders, points = _deciders(old, new, manifest, after, models)
-    remapper, masks = None, {}
+    remapper: Remapper | None = None
+    masks: dict[str, Any] = {}
     if 'segmentation.label_map' in changed:
         remapper, masks = remapper_of(new, manifest, models)
     return Chosen(
