@@ -100,10 +100,10 @@ class Runner:
         It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
         previous = listen(self._interrupt)
-        self._terminal = Terminal(self._total, out)
+        records = Records(self._folder / RECORDS)
+        self._terminal = Terminal(self._total, out, done=records.read()[1])
         self._kills = out_of_memory_kills()
         sweep()
-        records = Records(self._folder / RECORDS)
         try:
             self._start()
             return self._watch(self._terminal, records)
