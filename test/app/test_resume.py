@@ -14,21 +14,28 @@
 
 """A run that was killed and gone on with leaves what one leaves that nobody stopped."""
 
+import fcntl
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord
-from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_records
+from vlm_misalign_ros.core.records.store import RECORDS, comparable, difference, read_records
 
 KILLING = Path(__file__).parents[1] / 'killing.py'
-CLIPS = 'miniature:llava'
+CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
+LLAVA = 'miniature:llava'
 
 
 @pytest.fixture(scope='module')
@@ -56,9 +63,9 @@ def configured(folder, dataset, **replay):
                 },
                 'segmentation': {'model': 'miniature:segformer'},
                 'vlms': {
-                    'talker': {'model': CLIPS, 'asks': {'plain': {}, 'past': {'frames': 2}}},
-                    'moody': {'model': CLIPS, 'max_failures': 4},
-                    'lost': {'model': CLIPS, 'max_failures': 2},
+                    'talker': {'model': LLAVA, 'asks': {'plain': {}, 'past': {'frames': 2}}},
+                    'moody': {'model': LLAVA, 'max_failures': 4},
+                    'lost': {'model': LLAVA, 'max_failures': 2},
                     'reader': {'model': 'mask_reader'},
                 },
                 'monitor': {'pictures': 4, 'minimum_coverage': 0.0},
@@ -131,3 +138,114 @@ def test_killed_ten_times_at_random_it_gives_the_same(drive, tmp_path, seed, rep
     assert sum(one['code'] == -9 for one in told) > 3
     assert any('--resume' in one['words'] for one in told)
     same(tmp_path / 'whole', tmp_path / 'cut')
+
+
+def closed(folder):
+    """Return how many lines of frames there are."""
+    records = folder / RECORDS
+    return records.read_bytes().count(b'\n{"kind":"frame"') if records.is_file() else 0
+
+
+def stopped(words, folder, frames, number):
+    """Run a command, and send it a signal when so many frames are closed; return its exit code."""
+    process = subprocess.Popen([*CLI, *map(str, words)], stderr=subprocess.DEVNULL)
+    while process.poll() is None and closed(folder) < frames:
+        time.sleep(0.005)
+    os.kill(process.pid, number)
+    return process.wait()
+
+
+def until_free(path):
+    """Wait until nobody writes records any more."""
+    while True:
+        with open(path, 'rb') as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.01)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_graph_that_was_killed_and_interrupted_gives_the_records_of_one_process(
+    drive, checkpoints, tmp_path
+):
+    config = tmp_path / 'graph.yaml'
+    config.write_text(
+        yaml.safe_dump(
+            {
+                'replay': {
+                    'dataset': str(drive),
+                    'conditions': ['clean', 'low_light:4', 'occlusion:3'],
+                    'max_in_flight': 3,
+                },
+                'segmentation': {
+                    'model': f'transformers:{checkpoints["segformer"]}',
+                    'input_height': 128,
+                },
+                'vlms': {
+                    'reader': {'model': 'mask_reader'},
+                    'talker': {
+                        'model': f'transformers:{checkpoints["llava"]}',
+                        'max_new_tokens': 4,
+                        'asks': {'past': {'frames': 2}},
+                    },
+                },
+                'monitor': {'deadline': 200.0, 'startup_timeout': 300.0},
+            }
+        )
+    )
+    begin = ['run', str(config), '--out', str(tmp_path)]
+    assert main([*begin, '--in-process', '--name', 'whole']) == 0
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    words = [*begin, '--name', 'cut', '--single-process']
+    assert stopped(words, cut, 8, signal.SIGKILL) == -signal.SIGKILL
+    until_free(cut / RECORDS)
+    resume = ['run', '--resume', str(cut)]
+    assert stopped(resume, cut, 14, signal.SIGINT) == 130
+    done = subprocess.run([*CLI, *resume], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # Of the drive, past frames are shown: it begins with a pass.
+    assert 'goes on behind 12 of 18 frames' in done.stderr
+    assert difference(whole / RECORDS, cut / RECORDS) == []
+    kinds = [type(record).__name__ for record in read_records(cut / RECORDS)]
+    assert kinds == ['RunRecord', *['FrameRecord'] * 18, 'AccountingRecord']
+    for name in ('summary.csv', 'analysis.json'):
+        assert (whole / name).read_text() == (cut / name).read_text()
+
+
+def refused(capsys, *words):
+    assert main(['run', *map(str, words)]) == 2
+    told = capsys.readouterr().err
+    assert told.count('\n') == 1
+    return told
+
+
+def test_what_is_no_interrupted_run_is_refused(tmp_path, capsys):
+    assert 'is no run folder' in refused(capsys, '--resume', tmp_path / 'nothing')
+    config = configured(tmp_path, tmp_path)
+    run = tmp_path / 'run'
+    run.mkdir()
+    (run / 'manifest.json').write_text('{}')
+    config.rename(run / 'config.yaml')
+    assert 'has no records' in refused(capsys, '--resume', 'run', '--out', tmp_path)
+    write_ending(run, Ending())
+    (run / 'report.html').write_text('')
+    told = refused(capsys, '--resume', run)
+    assert 'has come to its end' in told and 'nothing to go on with' in told
+
+
+@pytest.mark.parametrize(
+    'words', [['x.yaml'], ['--name', 'a'], ['--overwrite'], ['--in-process'], ['--node', 'vlm_a']]
+)
+def test_a_run_goes_on_as_it_was_begun(words, capsys):
+    assert 'goes on as it was begun' in refused(capsys, '--resume', 'a', *words)
+
+
+def test_a_run_needs_a_configuration(capsys):
+    assert 'give CONFIG, or --resume NAME' in refused(capsys, '--name', 'a')
+    # What stands behind an option is taken all the same.
+    assert "configuration 'nothing.yaml' does not exist" in refused(
+        capsys, '--name', 'a', 'nothing.yaml', 'seed=3'
+    )

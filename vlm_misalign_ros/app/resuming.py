@@ -80,10 +80,6 @@ def find_interrupted(folder: Path) -> Interrupted:
             )
         return Interrupted(folder, chosen, None, in_process, single)
     refuse_endless(chosen)
-    if chosen.elsewhere:
-        raise RecordError(
-            'a run cannot be gone on with whose nodes are started on another machine', ANEW
-        )
     if not (folder / RECORDS).is_file():
         raise RecordError(f'run {folder} has no records', ANEW)
     check_same(chosen, folder, ros=not in_process)

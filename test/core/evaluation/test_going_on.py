@@ -216,6 +216,7 @@ def test_frames_beyond_the_end_of_a_run_are_none(ordered):
         ({'monitor': {'label_encoding': 'auto'}}, 'label_encoding auto learns'),
         ({'monitor': {'duration': 5.0}}, 'monitor.duration'),
         ({'record': True}, 'it records a bag'),
+        ({'elsewhere': ['vlm_a']}, 'vlm_a is on another machine'),
         ({'vlms': {**LLAVA, 'b': {'topic': '/b', 'type': 'std_msgs/msg/String'}}}, 'b is a model'),
     ],
 )

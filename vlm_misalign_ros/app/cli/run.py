@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         # argparse takes what stands behind an option for the last of its positionals.
         arguments.config, *arguments.overrides = arguments.overrides
     if arguments.config is None:
-        arguments.parser.error('give CONFIG, or --resume NAME')
+        raise ConfigurationError('no configuration is given', 'give CONFIG, or --resume NAME')
     data = override(read_yaml(find_config(arguments.config)), arguments.overrides)
     if arguments.name:
         data['name'] = arguments.name
@@ -156,6 +156,7 @@ def _go(
 ) -> int:
     """Run what has a folder, from its beginning or from where it goes on; see `start`."""
     from vlm_misalign_ros.app.runs import settle
+    from vlm_misalign_ros.core.evaluation.going_on import why_not
 
     try:
         if in_process:
@@ -168,7 +169,7 @@ def _go(
         rest = 'nothing was recorded'
         if kept:
             rest = f'what was recorded is in {folder}'
-            if configuration.replay is not None:
+            if not why_not(configuration):
                 rest += f'; to go on: {PROGRAM} run --resume {folder}'
         print(f'{PROGRAM}: interrupted; {rest}', file=sys.stderr)
     elif not kept:

@@ -66,21 +66,27 @@ class Standing:
     """Frames that are written down and made anew all the same."""
 
 
-def refuse_endless(chosen: Configuration) -> None:
-    """Raise RecordError for a run that cannot be gone on with to the same end, and say why."""
-    why = ''
+def why_not(chosen: Configuration) -> str:
+    """Return why a run cannot be gone on with to the same end; empty where it can."""
     if chosen.replay is None:
-        why = 'it is live, and what came since is gone'
-    elif chosen.monitor.label_encoding == AUTO:
-        why = 'label_encoding auto learns from frame to frame, and what it had learnt is gone'
-    elif chosen.monitor.duration:
-        why = 'it ends after monitor.duration, and how much of that was over is not written down'
-    elif chosen.recorder is not None:
-        why = 'it records a bag, and what was cut off of that cannot be written on'
-    elif chosen.outside:
-        why = f'{chosen.outside[0].name} is a model outside the run, which does not begin anew'
-    if why:
-        raise RecordError(f'a run cannot be gone on with where {why}', ANEW)
+        return 'it is live, and what came since is gone'
+    if chosen.monitor.label_encoding == AUTO:
+        return 'label_encoding auto learns from frame to frame, and what it had learnt is gone'
+    if chosen.monitor.duration:
+        return 'it ends after monitor.duration, and how much of that was over is not written down'
+    if chosen.recorder is not None:
+        return 'it records a bag, and what was cut off of that cannot be written on'
+    if chosen.outside:
+        return f'{chosen.outside[0].name} is a model outside the run, which does not begin anew'
+    if chosen.elsewhere:
+        return f'{chosen.elsewhere[0]} is on another machine, and has begun already'
+    return ''
+
+
+def refuse_endless(chosen: Configuration) -> None:
+    """Raise RecordError where a run cannot be gone on with, and say why."""
+    if why := why_not(chosen):
+        raise RecordError(f'this run cannot be gone on with: {why}', ANEW)
 
 
 def in_process_order(chosen: Configuration, dataset: Dataset) -> Iterator[Turn]:
