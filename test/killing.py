@@ -13,14 +13,14 @@
 # limitations under the License.
 
 """
-A script: runs a configuration in one process, killed at random places and gone on with.
+A script: runs or sweeps a configuration in one process, killed at random and gone on with.
 
-    python killing.py CONFIG OUT SEED KILLS
+    python killing.py run|sweep CONFIG OUT SEED KILLS
 
-Models are made by hand. OUT/whole is a run that nobody stops; OUT/cut is one that is killed at
+Models are made by hand. OUT/whole is one that nobody stops; OUT/cut is one that is killed at
 most KILLS times, each time at a call of a function that is drawn, or in the middle of a line of
-its records, and gone on with by `run --resume`. What happened is printed as JSON. Each run is a
-process of its own, forked when all is imported.
+its records, and gone on with. What happened is printed as JSON. Each is a process of its own,
+forked when all is imported.
 """
 
 import json
@@ -28,6 +28,7 @@ import os
 import random
 import signal
 import sys
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,7 +37,8 @@ import numpy as np
 # Imported before there are processes, so that it is done once.
 import vlm_misalign_ros.app.in_process
 import vlm_misalign_ros.app.preflight
-import vlm_misalign_ros.app.resuming  # noqa: F401
+import vlm_misalign_ros.app.resuming
+import vlm_misalign_ros.app.sweeping  # noqa: F401
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import FrameError
 from vlm_misalign_ros.core.evaluation.engine import Models
@@ -95,6 +97,10 @@ def load(configuration, kept=None):
     return Models(CheckedSegmentation('by hand', SimpleNamespace(segment=segment)), tuple(vlms))
 
 
+ARMING = ('keep_frames', '_take', '_begin')
+"""Functions with which a run opens its records, or goes on with them; a sweep its folder."""
+
+
 class Bomb:
     """Counts the calls of functions of the package once records are open; kills at the `at`-th."""
 
@@ -107,9 +113,9 @@ class Bomb:
         code = frame.f_code
         if event != 'call' or 'vlm_misalign_ros' not in code.co_filename:
             return
-        self._armed = self._armed or code.co_name in ('keep_frames', '_take')
+        self._armed = self._armed or code.co_name in ARMING
         self.count += self._armed
-        if self.count == self._at:
+        if self._armed and self.count == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def half(self, line):
@@ -145,14 +151,18 @@ def forked(words, log, at=0, line=0, count=None):
         sys.setprofile(None)
         if count:
             count.write_text(str(bomb.count))
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 
-def kill_and_go_on(config, out, seed, kills):
+def kill_and_go_on(verb, config, out, seed, kills):
     """Return how each attempt began and ended."""
     drawn, told = random.Random(seed), []
-    begin = ['run', str(config), '--in-process', '--out', str(out)]
+    begin = [verb, str(config), '--out', str(out), *(['--in-process'] if verb == 'run' else [])]
     code = forked([*begin, '--name', 'whole'], out / 'log', count=out / 'count')
     assert code == 0, (out / 'log').read_text()
     calls = int((out / 'count').read_text())
@@ -160,23 +170,21 @@ def kill_and_go_on(config, out, seed, kills):
     for number in range(kills + 1):
         cut = {'line': drawn.randint(2, 6)} if drawn.random() < 0.2 else {}
         # Later and later, so that it comes to its end: some are killed among the results.
-        cut = cut or {'at': drawn.randint(1, round(calls * min(1.0, 0.4 + 0.1 * number)))}
+        cut = cut or {'at': drawn.randint(1, round(calls * min(1.0, 0.2 + 0.1 * number)))}
         code = forked(words, out / 'log', **(cut if number < kills else {}))
-        records = out / 'cut' / 'records.jsonl'
-        lines = records.read_bytes().count(b'\n') if records.is_file() else 0
-        told.append({'words': words, 'cut': cut, 'code': code, 'lines': lines})
+        told.append({'words': words, 'cut': cut, 'code': code})
         if code == 0:
             break
-        if code == 2:
+        if verb == 'run' and code == 2:
             # Nothing stands yet: as it says, it is begun anew.
             words = [*begin, '--name', 'cut', '--overwrite']
-        else:
+        elif verb == 'run':
             words = ['run', '--resume', 'cut', '--out', str(out)]
     return told
 
 
 if __name__ == '__main__':
     Models.load = load
-    config, out, seed, kills = sys.argv[1:]
-    found = kill_and_go_on(Path(config), Path(out), int(seed), int(kills))
+    verb, config, out, seed, kills = sys.argv[1:]
+    found = kill_and_go_on(verb, Path(config), Path(out), int(seed), int(kills))
     print(json.dumps(found))

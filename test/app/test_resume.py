@@ -75,9 +75,9 @@ def configured(folder, dataset, **replay):
     return path
 
 
-def killed(config, out, seed, kills):
+def killed(verb, config, out, seed, kills):
     done = subprocess.run(
-        [sys.executable, str(KILLING), str(config), str(out), str(seed), str(kills)],
+        [sys.executable, str(KILLING), verb, str(config), str(out), str(seed), str(kills)],
         capture_output=True,
         text=True,
     )
@@ -86,12 +86,16 @@ def killed(config, out, seed, kills):
 
 
 def lines(folder):
-    """Return the lines of a run without times, and the pictures and tables that it leaves."""
-    records = list(read_records(folder / RECORDS))
-    frames = [comparable(record) for record in records if isinstance(record, FrameRecord)]
-    return frames, [
-        type(record).__name__ for record in records if not isinstance(record, FrameRecord)
-    ]
+    """Return the frames of a run without times, and of which kinds its other lines are."""
+    frames, others = [], []
+    for record in read_records(folder / RECORDS):
+        if isinstance(record, FrameRecord):
+            plain = comparable(record)
+            # Of several runs in one: where they lie is no part of what they measured.
+            frames.append({**plain, 'run': Path(plain.get('run') or '').name})
+        else:
+            others.append(type(record).__name__)
+    return frames, others
 
 
 def same(whole, cut):
@@ -133,11 +137,24 @@ def test_killed_ten_times_at_random_it_gives_the_same(drive, tmp_path, seed, rep
             )
         )
         replay = {'scenario': str(path), 'conditions': ['clean']}
-    told = killed(configured(tmp_path, drive, **replay), tmp_path, seed, 10)
+    told = killed('run', configured(tmp_path, drive, **replay), tmp_path, seed, 10)
     assert told[-1]['code'] == 0
     assert sum(one['code'] == -9 for one in told) > 3
     assert any('--resume' in one['words'] for one in told)
     same(tmp_path / 'whole', tmp_path / 'cut')
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_sweep_that_was_killed_ten_times_at_random_gives_the_same(drive, tmp_path):
+    config = configured(tmp_path, drive)
+    chosen = yaml.safe_load(config.read_text())
+    chosen['sweep'] = {'seeds': [3, 7], 'shard': 1}
+    config.write_text(yaml.safe_dump(chosen))
+    told = killed('sweep', config, tmp_path, 4, 10)
+    assert told[-1]['code'] == 0 and sum(one['code'] == -9 for one in told) > 3
+    for name in ('scenes_seed3', 'scenes_seed7', 'all'):
+        same(tmp_path / 'whole' / name, tmp_path / 'cut' / name)
 
 
 def closed(folder):
