@@ -65,7 +65,7 @@ def configured(folder, dataset, **replay):
                 'vlms': {
                     'talker': {'model': LLAVA, 'asks': {'plain': {}, 'past': {'frames': 2}}},
                     'moody': {'model': LLAVA, 'max_failures': 4},
-                    'lost': {'model': LLAVA, 'max_failures': 2},
+                    'lost': {'model': LLAVA, 'max_failures': 3},
                     'reader': {'model': 'mask_reader'},
                 },
                 'monitor': {'pictures': 4, 'minimum_coverage': 0.0},

@@ -53,17 +53,17 @@ class InProcess:
     """One run of a configuration in this process."""
 
     def __init__(
-        self, configuration: Configuration, folder: Path, total: int, begin: int = 0
+        self, configuration: Configuration, folder: Path, total: int, begin: int | None = None
     ) -> None:
         """
         Prepare; `total` frames are expected.
 
-        With `begin` it goes on with what is there, from that position of the data set.
+        With `begin` it goes on with what is there, from that position of the data set, from 0.
         """
         self._chosen = dataclasses.replace(
-            configuration.monitor, run_folder=str(folder.absolute()), resumed=begin > 0
+            configuration.monitor, run_folder=str(folder.absolute()), resumed=begin is not None
         )
-        self._begin = begin
+        self._begin = begin or 0
         self._configuration = configuration
         self._folder = folder
         self._total = total
@@ -82,7 +82,7 @@ class InProcess:
         run cannot begin.
         """
         prepare_process()
-        mode = 'a' if self._begin else 'w'
+        mode = 'a' if self._chosen.resumed else 'w'
         with open(self._folder / LOG, mode, encoding='utf-8') as self._log:
             engine = Engine(self._configuration, say=self._warn)
             replay = self._configuration.replay

@@ -151,14 +151,15 @@ def _aside(folder: Path) -> Path:
     return folder.with_name(f'.{folder.name}{_ASIDE}')
 
 
-def settle(folder: Path) -> bool:
+def settle(folder: Path, stays: bool = False) -> bool:
     """
     Tidy up behind a run that has ended; return whether its folder is kept.
 
     A run that never began, with no frame and no verdict, leaves no folder, and brings back the
-    one that it was to replace.
+    one that it was to replace; unless it `stays`, as one does that was gone on with.
     """
-    begun = (folder / 'verdict.json').exists() or Records(folder / RECORDS).read()[1] > 0
+    closed = Records(folder / RECORDS).read()[1]
+    begun = stays or closed > 0 or (folder / 'verdict.json').exists()
     aside = _aside(folder)
     with suppress(OSError):
         if begun:

@@ -152,7 +152,11 @@ def start(
 
 
 def _go(
-    configuration: Configuration, folder: Path, single: bool, in_process: bool, begin: int = 0
+    configuration: Configuration,
+    folder: Path,
+    single: bool,
+    in_process: bool,
+    begin: int | None = None,
 ) -> int:
     """Run what has a folder, from its beginning or from where it goes on; see `start`."""
     from vlm_misalign_ros.app.runs import settle
@@ -164,7 +168,7 @@ def _go(
         else:
             code = _run(configuration, folder, single, begin)
     finally:
-        kept = settle(folder)
+        kept = settle(folder, stays=begin is not None)
     if code == ExitCode.INTERRUPTED:
         rest = 'nothing was recorded'
         if kept:
@@ -177,7 +181,7 @@ def _go(
     return code
 
 
-def _run(configuration: Configuration, folder: Path, single: bool, begin: int) -> int:
+def _run(configuration: Configuration, folder: Path, single: bool, begin: int | None) -> int:
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.app.graph import build_graph
     from vlm_misalign_ros.app.processes import Runner
@@ -199,7 +203,7 @@ def _run(configuration: Configuration, folder: Path, single: bool, begin: int) -
     return code
 
 
-def _run_in_process(configuration: Configuration, folder: Path, begin: int) -> int:
+def _run_in_process(configuration: Configuration, folder: Path, begin: int | None) -> int:
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.app.in_process import InProcess
     from vlm_misalign_ros.app.runs import expected_frames

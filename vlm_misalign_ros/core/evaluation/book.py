@@ -79,16 +79,17 @@ class Book:
         self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
+        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
+        if self._pictures is not None and shown:
+            # Ahead of the record: what is written down has all that is kept of it.
+            self._pictures.consider(
+                found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
+            )
         self._journal.write(record)
         self._tell(record, self._counters)
         if record.truth is None:
             for part, text in self._beside.plain(self._counters['without_truth']).items():
                 self._journal.once(f'beside {part}', text)
-        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
-        if self._pictures is not None and shown:
-            self._pictures.consider(
-                found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
-            )
         return Closed(joined.stamp, record, self.ledger.metrics())
 
     def _tell(self, record: FrameRecord, counters: Counter[str]) -> None:

@@ -134,27 +134,24 @@ def what_stands(
     """
     Return which frames among `records` stand, in a run that works in `order`.
 
-    `records` are gone through twice. The last frame that was written is made anew, since it may
-    have been cut off behind its line. Of the models that are `guarded`, which end after some
+    `records` are gone through twice. Of the models that are `guarded`, which end after some
     failures in a row, none may be failing where the run begins: how long the row was is not
-    written down. Raises RecordError where nothing of the run stands.
+    written down. What has all its frames has the last of them made anew.
     """
     found = _outcomes(records, guarded)
     failing: frozenset[str] = frozenset()
     passed: list[int] = []
-    first: tuple[int, Turn] | None = None
+    count, first = 0, Turn(0, 0, True)
     for turn in order:
         if turn.starts and not failing:
-            first = len(passed), turn
+            count, first = len(passed), turn
         outcome = found.get(turn.index)
         if outcome is None:
             break
         failed, answered = outcome
         failing = failing - answered | failed
         passed.append(turn.index)
-    if first is None or not first[0]:
-        raise RecordError('no frame of the run stands that it could be gone on behind', ANEW)
-    return Standing(frozenset(passed[: first[0]]), first[1], len(found) - first[0])
+    return Standing(frozenset(passed[:count]), first, len(found) - count)
 
 
 _Outcome = tuple[frozenset[str], frozenset[str]]
@@ -167,16 +164,12 @@ def _outcomes(records: Iterable[Record], guarded: Collection[str]) -> dict[int, 
     found: dict[int, _Outcome | None] = {}
     # A run has a million frames, and a few outcomes.
     known: dict[_Outcome, _Outcome] = {}
-    newest: int | None = None
     for record in records:
         if isinstance(record, FrameRecord) and record.index is not None:
             stands = _is_whole(record) and record.stamp not in doubted
             outcome = _outcome(record, guarded)
             once = stands and record.index not in found
             found[record.index] = known.setdefault(outcome, outcome) if once else None
-            newest = record.index
-    if newest is not None:
-        found[newest] = None
     return found
 
 
