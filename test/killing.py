@@ -40,7 +40,8 @@ import vlm_misalign_ros.app.preflight
 import vlm_misalign_ros.app.resuming
 import vlm_misalign_ros.app.sweeping  # noqa: F401
 from vlm_misalign_ros.app.cli import main
-from vlm_misalign_ros.core.errors import FrameError
+from vlm_misalign_ros.app.ray_pool import RemoteWorker
+from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.evaluation.lanes import open_lanes
 from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedVlm
@@ -89,6 +90,8 @@ def load(configuration, kept=None):
     """Return models made by hand under the names of a configuration; mask readers are real."""
     vlms = []
     for vlm in configuration.vlms:
+        if vlm.name == 'broken':
+            raise ModelError('this model is broken', 'leave it out')
         if vlm.model == 'mask_reader':
             model = load_vlm(vlm.model, **vlm_options(vlm))
         else:
@@ -99,6 +102,14 @@ def load(configuration, kept=None):
 
 ARMING = ('keep_frames', '_take', '_begin')
 """Functions with which a run opens its records, or goes on with them; a sweep its folder."""
+
+
+class ByHandWorker(RemoteWorker):
+    """A process of a Ray cluster that has these models."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        Models.load = load
 
 
 class Bomb:

@@ -25,10 +25,12 @@ import sys
 import time
 from pathlib import Path
 
+import killing
 import pytest
 import yaml
 
 from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, comparable, difference, read_records
@@ -155,6 +157,39 @@ def test_a_sweep_that_was_killed_ten_times_at_random_gives_the_same(drive, tmp_p
     assert told[-1]['code'] == 0 and sum(one['code'] == -9 for one in told) > 3
     for name in ('scenes_seed3', 'scenes_seed7', 'all'):
         same(tmp_path / 'whole' / name, tmp_path / 'cut' / name)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Have a Ray cluster of three processors, with models made by hand; skip without ray."""
+    pytest.importorskip('ray')
+    from ray.cluster_utils import Cluster
+
+    # Processes of a cluster look for what they need where this one does.
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(map(str, KILLING.parents[:2])))
+    found = Cluster(initialize_head=True, head_node_args={'num_cpus': 3})
+    monkeypatch.setenv('RAY_ADDRESS', found.address)
+    monkeypatch.setattr('vlm_misalign_ros.app.ray_pool.RemoteWorker', killing.ByHandWorker)
+    monkeypatch.setattr(Models, 'load', killing.load)
+    yield found
+    found.shutdown()
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_sweep_on_a_ray_cluster_gives_what_one_process_gives(drive, tmp_path, cluster, capsys):
+    config = configured(tmp_path, drive)
+    words = ['sweep', str(config), 'sweep.seeds=[3, 7]', 'sweep.shard=1', '--out', str(tmp_path)]
+    assert main([*words, '--name', 'whole']) == 0
+    assert main([*words, '--name', 'cut', '--engine', 'ray']) == 0
+    for name in ('scenes_seed3', 'scenes_seed7', 'all'):
+        same(tmp_path / 'whole' / name, tmp_path / 'cut' / name)
+    assert not (tmp_path / 'cut' / '.ray').exists()
+    # What goes wrong there is said as if it were here.
+    capsys.readouterr()
+    broken = [*words, 'vlms.broken.model=miniature:llava', '--name', 'broken', '--engine', 'ray']
+    assert main(broken) == 2
+    assert 'this model is broken' in capsys.readouterr().err.splitlines()[-1]
 
 
 def closed(folder):

@@ -176,31 +176,6 @@ def test_two_processes_and_a_second_time_give_the_same(config, swept, tmp_path, 
     same(swept, there)
 
 
-@pytest.fixture
-def cluster(monkeypatch):
-    """Have a Ray cluster of three processors; skip without ray."""
-    pytest.importorskip('ray')
-    from ray.cluster_utils import Cluster
-
-    # Processes of a cluster look for this package where this one does.
-    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).parents[2]))
-    found = Cluster(initialize_head=True, head_node_args={'num_cpus': 3})
-    monkeypatch.setenv('RAY_ADDRESS', found.address)
-    yield found
-    found.shutdown()
-
-
-@pytest.mark.heavy
-@pytest.mark.timeout(900)
-def test_on_a_ray_cluster_it_gives_the_same(config, swept, tmp_path, cluster, capsys):
-    there = sweep(config, tmp_path, '--engine', 'ray')
-    same(swept, there)
-    # What is wrong with the data is said as in this process.
-    (tmp_path / 'grid').rename(tmp_path / 'first')
-    sweep(config, tmp_path, '--engine', 'ray', 'vlms.clip.device=cuda:9', code=2)
-    assert capsys.readouterr().err.count('\n') == 1
-
-
 def test_without_ray_the_extra_is_named(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('vlm_misalign_ros.app.ray_pool.find_spec', lambda name: None)
     sweep(config, tmp_path, '--engine', 'ray', code=2)

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from vlm_misalign_ros.app.progress import Terminal
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
@@ -82,7 +82,7 @@ class InProcess:
         run cannot begin.
         """
         prepare_process()
-        mode = 'a' if self._chosen.resumed else 'w'
+        mode: Literal['a', 'w'] = 'a' if self._chosen.resumed else 'w'
         with open(self._folder / LOG, mode, encoding='utf-8') as self._log:
             engine = Engine(self._configuration, say=self._warn)
             replay = self._configuration.replay
