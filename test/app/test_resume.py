@@ -167,7 +167,9 @@ def cluster(monkeypatch):
 
     # Processes of a cluster look for what they need where this one does.
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(map(str, KILLING.parents[:2])))
-    found = Cluster(initialize_head=True, head_node_args={'num_cpus': 3})
+    found = Cluster(
+        initialize_head=True, head_node_args={'num_cpus': 3, 'include_dashboard': False}
+    )
     monkeypatch.setenv('RAY_ADDRESS', found.address)
     monkeypatch.setattr('vlm_misalign_ros.app.ray_pool.RemoteWorker', killing.ByHandWorker)
     monkeypatch.setattr(Models, 'load', killing.load)
