@@ -103,6 +103,8 @@ setup(
     extras_require={
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
+        # A sweep on a Ray cluster (`sweep --engine ray`).
+        'ray': ['ray>=2.40'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.
         'ros': [
             'ros-rclpy[fastrtps]>=9.1.2',

@@ -85,6 +85,8 @@ class Runner:
         self._single = single
         self._interrupts: list[str] = []
         self._begun = False
+        self._before = 0
+        """Frames that were closed before, of a run that goes on."""
         self._terminal: Terminal | None = None
         self._kills = 0
         self._grown = 0.0
@@ -100,10 +102,11 @@ class Runner:
         It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
         previous = listen(self._interrupt)
-        self._terminal = Terminal(self._total, out)
+        records = Records(self._folder / RECORDS)
+        self._before = records.read()[1]
+        self._terminal = Terminal(self._total, out, done=self._before)
         self._kills = out_of_memory_kills()
         sweep()
-        records = Records(self._folder / RECORDS)
         try:
             self._start()
             return self._watch(self._terminal, records)
@@ -160,7 +163,7 @@ class Runner:
             if count != seen:
                 self._grown, seen = time.monotonic(), count
             terminal.update(count, condition)
-            stuck = self._look(count)
+            stuck = self._look(count - self._before)
         self._begun = records.read()[1] > 0
         if self._begun and stuck:
             tell_ending(self._folder, self.failures[-1], self.failures[:-1])
