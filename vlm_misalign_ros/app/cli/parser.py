@@ -44,6 +44,7 @@ VERBS = (
     'bag recover',
     'report',
     'compare',
+    'check',
     'diff',
     'merge',
     'gather',
