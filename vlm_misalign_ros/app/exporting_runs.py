@@ -27,7 +27,7 @@ from vlm_misalign_ros.core.evaluation.seen import Seen, draw_again
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.report.exports.coco import Exported, write_coco
-from vlm_misalign_ros.core.report.loading import load_run
+from vlm_misalign_ros.core.report.finalise import read_manifest
 from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
 BAG = 'bag'
@@ -106,7 +106,7 @@ def _info(folder: Path) -> dict[str, str]:
     """Return where an export comes from."""
     from vlm_misalign_ros import __version__
 
-    manifest = load_run(folder).manifest
+    manifest = read_manifest(folder)
     return {
         'description': f'run {folder.resolve().name}: camera pictures as they were degraded',
         'version': '1',

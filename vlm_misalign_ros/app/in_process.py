@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vlm_misalign_ros.app.progress import Terminal
+from vlm_misalign_ros.app.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
@@ -117,12 +118,15 @@ class InProcess:
 
     def _go(self, engine: Engine, session: Session, frames: Any) -> None:
         assert self._terminal is not None
-        chosen, began = self._chosen, time.monotonic()
+        chosen, began, rolling = self._chosen, time.monotonic(), Rolling()
         try:
             for closed in engine.run(frames, session):
                 for one in closed:
                     name = '' if one.record is None else one.record.condition.name
                     self._terminal.update(session.closed, name)
+                    if one.record is not None:
+                        rolling.add(one.record)
+                self._terminal.rate(HEAD, rolling.lines)
                 enough = 0 < chosen.frames <= session.closed
                 late = 0 < chosen.duration <= time.monotonic() - began
                 if enough or late or self._interrupts:

@@ -30,6 +30,7 @@ from vlm_misalign_ros.app.children import Child, out_of_memory_kills
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
 from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records, Terminal
+from vlm_misalign_ros.app.rolling import HEAD, Rolling
 from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.records.ending import tell_ending
@@ -86,6 +87,7 @@ class Runner:
         self._interrupts: list[str] = []
         self._begun = False
         self._terminal: Terminal | None = None
+        self._rolling = Rolling()
         self._kills = 0
         self._grown = 0.0
         self.failures: list[str] = []
@@ -103,7 +105,7 @@ class Runner:
         self._terminal = Terminal(self._total, out)
         self._kills = out_of_memory_kills()
         sweep()
-        records = Records(self._folder / RECORDS)
+        records = Records(self._folder / RECORDS, self._rolling.add)
         try:
             self._start()
             return self._watch(self._terminal, records)
@@ -160,6 +162,7 @@ class Runner:
             if count != seen:
                 self._grown, seen = time.monotonic(), count
             terminal.update(count, condition)
+            terminal.rate(HEAD, self._rolling.lines)
             stuck = self._look(count)
         self._begun = records.read()[1] > 0
         if self._begun and stuck:
