@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -99,6 +100,46 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
                 f'{folder} has no frame under {", ".join(choice.conditions) or "any condition"}',
                 'vlm-misalign report shows its conditions',
             )
+    return found
+
+
+def save_recording(what: Path, path: Path, choice: Choice) -> Exported:
+    """
+    Write a run, or a recorded bag, as a recording of Rerun; return what was written.
+
+    A file that is there is replaced, whole or not at all. ConfigurationError where rerun-sdk is
+    not installed; RecordError where there is nothing to be shown; and as `seen_frames`.
+    """
+    from vlm_misalign_ros.core.report.exports.rerun import write_rerun
+    from vlm_misalign_ros.core.report.exports.tracked import package
+
+    package('rerun', 'rerun')
+    refused: Counter[str] = Counter()
+    if (what / RECORDS).is_file():
+        frames = seen_frames(what, choice)
+    else:
+        from vlm_misalign_ros.bags.seen import recorded_frames
+
+        frames = islice(
+            recorded_frames(what, wanted=choice.holds, refused=refused), choice.limit or None
+        )
+    partial = path.with_name(f'.{path.name}.part')
+    try:
+        found = write_rerun(partial, frames, what.resolve().name)
+        if not found.pictures:
+            told = ', '.join(choice.conditions) or 'any condition'
+            raise RecordError(
+                f'{what} has no frame under {told}'
+                + (f': {next(iter(refused))}' if refused else ''),
+                'give a run, or a bag that was recorded of one',
+            )
+        partial.replace(path)
+    except OSError as error:
+        raise RecordError(
+            f'{path} cannot be written: {error.strerror}', 'choose another place'
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
     return found
 
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vlm_misalign_ros.app.progress import Terminal
-from vlm_misalign_ros.app.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
@@ -36,6 +35,7 @@ from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.wire.environment import prepare_process

@@ -30,11 +30,11 @@ from vlm_misalign_ros.app.children import Child, out_of_memory_kills
 from vlm_misalign_ros.app.graph import Graph, NodeSpec
 from vlm_misalign_ros.app.leftovers import sweep
 from vlm_misalign_ros.app.progress import Records, Terminal
-from vlm_misalign_ros.app.rolling import HEAD, Rolling
 from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
 from vlm_misalign_ros.wire.stopping import listen, restore

@@ -52,6 +52,7 @@ VERBS = (
     'calibrate',
     'severities',
     'export',
+    'view',
     'truth',
     'labels',
     'mentions',

@@ -47,11 +47,15 @@ class _Window:
         if len(self.frames) > LAST:
             self.total -= self.frames.popleft()[1]
 
+    def values(self) -> dict[str, float]:
+        """Return each headline rate; NaN without a denominator."""
+        found = rates(self.total, HEADLINES)
+        return {row.name: found[row.name].value for row in HEADLINES}
+
     def told(self) -> str:
         """Return the condition, or `degraded` for several, with the rates."""
         names = {name for name, _ in self.frames}
-        found = rates(self.total, HEADLINES)
-        values = ' / '.join(number(found[row.name].value) for row in HEADLINES)
+        values = ' / '.join(map(number, self.values().values()))
         return f'{names.pop() if len(names) == 1 else "degraded"} {values}'
 
 
@@ -72,6 +76,14 @@ class Rolling:
                 windows = self._windows.setdefault(name, {})
                 window = windows.setdefault(degraded, _Window())
                 window.add(record.condition.name, entry.score.counts)
+
+    def values(self) -> dict[tuple[str, bool], dict[str, float]]:
+        """Return the headline rates by model and whether frames are degraded."""
+        return {
+            (name, kind): window.values()
+            for name, windows in self._windows.items()
+            for kind, window in windows.items()
+        }
 
     def lines(self) -> Sequence[str]:
         """Return a line a model: rates of clean, then of degraded frames; none before any."""

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from made import frame_record
 from vlm_misalign_ros.app import progress
 from vlm_misalign_ros.app.progress import Records, Terminal
-from vlm_misalign_ros.app.rolling import HEAD, LAST, MODELS, Rolling
 from vlm_misalign_ros.core.records.store import RecordWriter
+from vlm_misalign_ros.core.report.rolling import HEAD, LAST, MODELS, Rolling
 
 
 def a_frame(made_up, condition='clean', models=('m',), status='scored', number=1):
