@@ -64,7 +64,11 @@ def seen_frames(folder: Path, choice: Choice) -> Iterator[Seen]:
         raise ConfigurationError(f'limit {choice.limit} is negative', 'give 0 for all')
     if not (folder / RECORDS).is_file():
         raise RecordError(f'{folder} has no {RECORDS}', 'give the folder of a run')
-    configuration = parse(read_yaml(folder / 'config.yaml'))
+    file = folder / 'config.yaml'
+    try:
+        configuration = parse(read_yaml(file))
+    except ConfigurationError as error:
+        raise RecordError(f'{file}: {error.what}', 'give a run folder as it was left') from error
     if configuration.replay is None and (folder / BAG).exists():
         from vlm_misalign_ros.bags.seen import recorded_frames
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import subprocess
 import sys
 import tempfile
@@ -85,5 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def command(path: Path, web: bool, port: int) -> list[str]:
     """Return the command of the viewer, which listens on this machine alone."""
-    words = [sys.executable, '-m', 'rerun_cli', '--bind', LOOPBACK, '--port', str(port or 'auto')]
+    words = [sys.executable, '-m', 'rerun_cli', '--bind', LOOPBACK, '--port', str(port or _free())]
     return [*words, *(['--web-viewer', '--web-viewer-port', '0'] if web else []), str(path)]
+
+
+def _free() -> int:
+    """Return a port that nobody has."""
+    with socket.socket() as one:
+        one.bind((LOOPBACK, 0))
+        return int(one.getsockname()[1])
