@@ -27,7 +27,8 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.seen import Seen, draw_again
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
-from vlm_misalign_ros.core.report.exports.coco import Exported, write_coco
+from vlm_misalign_ros.core.report.exports.coco import write_coco
+from vlm_misalign_ros.core.report.exports.writing import Exported
 from vlm_misalign_ros.core.report.finalise import read_manifest
 from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 

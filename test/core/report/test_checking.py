@@ -90,7 +90,9 @@ def test_a_text_is_shown_as_it_is_and_is_no_markup(text):
 def test_a_hostile_text_is_one_bounded_line():
     found = escaped(HOSTILE)
     assert '\n' not in found and len(plain(HOSTILE)) in (MOST - 1, MOST)
-    assert not set('<>|*`[]@#\x1b\u202e.:/~_') & set(re.sub(r'&#\d+;', '', found))
+    assert not set('<>|*`[]@#\x1b\u202e.:/~_') & set(re.sub(r'&#\d+;(<!-- -->)?', '', found))
+    # GitHub makes a link of what looks like a mail address, were it not for this.
+    assert '&#64;<!-- -->' in found
     assert plain(HOSTILE).startswith('</code></details>') and '\\x1b' in plain(HOSTILE)
 
 

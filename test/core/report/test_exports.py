@@ -26,8 +26,9 @@ from hypothesis.extra.numpy import arrays
 from made import frame_record
 from vlm_misalign_ros.core.evaluation.seen import Seen
 from vlm_misalign_ros.core.labels.classes import BY_NAME
-from vlm_misalign_ros.core.report.exports.coco import LONGEST, bounded, write_coco
+from vlm_misalign_ros.core.report.exports.coco import write_coco
 from vlm_misalign_ros.core.report.exports.rle import encode, regions, runs
+from vlm_misalign_ros.core.report.exports.writing import LONGEST, bounded
 
 SHAPE = (64, 128)
 HOSTILE = '<script>alert(1)</script>\x1b[2J\u202e'

@@ -16,8 +16,8 @@
 Text from anywhere, as it stands in Markdown that GitHub shows: never markup, never long.
 
 Every character that could mean something, to Markdown or HTML, is a numeric reference, which
-CommonMark never takes for structure. Names lie in `<code>`, in which nothing is linked by its
-looks either.
+CommonMark never takes for structure. GitHub links a mail address by its looks all the same: a
+comment behind its @ keeps it from that.
 """
 
 from __future__ import annotations
@@ -52,4 +52,4 @@ def code(text: str, most: int = MOST) -> str:
 def _reference(char: str) -> str:
     if not char.isascii() or char.isalnum() or char in ' ,':
         return char
-    return f'&#{ord(char)};'
+    return f'&#{ord(char)};' + '<!-- -->' * (char == '@')

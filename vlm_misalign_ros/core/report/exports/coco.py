@@ -25,9 +25,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -37,12 +36,11 @@ from vlm_misalign_ros.core.labels.classes import LABELS
 from vlm_misalign_ros.core.records.schema import ModelEntry
 from vlm_misalign_ros.core.report.exports.pictures import picture_path, write_picture
 from vlm_misalign_ros.core.report.exports.rle import Region, regions
+from vlm_misalign_ros.core.report.exports.writing import Exported, JsonList, bounded, said
 from vlm_misalign_ros.core.truth.inventory import INSTANCE
-from vlm_misalign_ros.core.types import Kind, Mention
+from vlm_misalign_ros.core.types import Kind
 
 INSTANCES, STUFF = 'instances.json', 'stuff.json'
-LONGEST = 20_000
-"""Characters of an answer that are written."""
 _FLAT, _CONSTRUCTION, _OBJECT = 'flat', 'construction', 'object'
 _GROUPS = (
     (7, 10, _FLAT),
@@ -61,36 +59,6 @@ _KEPT = 500
 """Frames whose encoded truth is kept for their next condition."""
 _THINGS = tuple(label.id for label in LABELS if label.has_instances)
 _STUFF = tuple(label.id for label in LABELS if label.id in _SUPER and not label.has_instances)
-
-
-@dataclass
-class Exported:
-    """What was written."""
-
-    pictures: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    """Entries by file, or kind."""
-    notes: list[str] = field(default_factory=list)
-
-
-def bounded(text: str) -> str:
-    """Return an answer as it is written: what is too long loses its middle."""
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f'{text[:half]}\u2026{text[-half:]}'
-
-
-def said(entry: ModelEntry) -> dict[str, Any]:
-    """Return what a model's answer came to, as plain data."""
-    answer, score = entry.answer, entry.score
-    if answer is None:
-        return {'status': entry.status.value}
-    return {
-        'status': entry.status.value,
-        'judgement': answer.judgement.value,
-        'asserted': sorted(n for n, told in answer.mentions.items() if told is Mention.ASSERTED),
-        'hallucinated': None if score is None else list(score.hallucinated),
-        'omitted': None if score is None else list(score.omitted),
-    }
 
 
 def write_coco(
@@ -125,12 +93,12 @@ class _Lists:
         self.notes: list[str] = []
         self._folder, self._stack, self._info = folder, stack, info
         self._images: list[dict[str, Any]] = []
-        self._results: dict[str, _List] = {}
+        self._results: dict[str, JsonList] = {}
         self._things = self._annotations(INSTANCES, _THINGS)
         self._stuff = self._annotations(STUFF, _STUFF)
         self._known: dict[tuple[str, str, str], _Truth] = {}
 
-    def _annotations(self, name: str, ids: tuple[int, ...]) -> _List:
+    def _annotations(self, name: str, ids: tuple[int, ...]) -> JsonList:
         head = {
             'info': dict(self._info),
             'licenses': [],
@@ -143,10 +111,10 @@ class _Lists:
         text = json.dumps(head)[:-1] + ', "annotations": '
         return self._open(Path('annotations', name), text)
 
-    def _open(self, place: Path, head: str = '') -> _List:
+    def _open(self, place: Path, head: str = '') -> JsonList:
         path = self._folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _List(self._stack.enter_context(open(path, 'w', encoding='utf-8')), head)
+        return JsonList(self._stack.enter_context(open(path, 'w', encoding='utf-8')), head)
 
     def add(self, number: int, place: str, seen: Seen) -> None:
         record, (height, width) = seen.record, seen.picture.shape[:2]
@@ -190,7 +158,7 @@ class _Lists:
 
     def _put(
         self,
-        into: _List,
+        into: JsonList,
         name: str,
         image: int,
         category: int,
@@ -249,18 +217,3 @@ def _things(
         yield region, region.value // INSTANCE, False
     for region in regions(instances, _THINGS):
         yield region, region.value, True
-
-
-class _List:
-    """A JSON list in a file, an entry at a time."""
-
-    def __init__(self, stream: TextIO, head: str = '') -> None:
-        self._stream, self._first = stream, True
-        stream.write(f'{head}[')
-
-    def add(self, entry: Mapping[str, Any]) -> None:
-        self._stream.write(('\n' if self._first else ',\n') + json.dumps(entry))
-        self._first = False
-
-    def close(self, tail: str) -> None:
-        self._stream.write(f'\n]{tail}')

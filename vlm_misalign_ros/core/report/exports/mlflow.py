@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.report.exports.coco import Exported
 from vlm_misalign_ros.core.report.exports.tracked import PROJECT, Told, package, told_of
+from vlm_misalign_ros.core.report.exports.writing import Exported
 
 _UNNAMED = re.compile(r'[^\w\-. :/]')
 """What MLflow takes in no name."""

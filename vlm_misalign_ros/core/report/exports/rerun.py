@@ -31,8 +31,8 @@ from vlm_misalign_ros.core.metrics.rates import BY_NAME as RATES
 from vlm_misalign_ros.core.records.schema import ModelEntry
 from vlm_misalign_ros.core.report.annotating import OMITTED, lines_of, outlines_of, texts_of
 from vlm_misalign_ros.core.report.audit.showing import safe
-from vlm_misalign_ros.core.report.exports.coco import Exported
 from vlm_misalign_ros.core.report.exports.tracked import PROJECT, package
+from vlm_misalign_ros.core.report.exports.writing import Exported
 from vlm_misalign_ros.core.report.rolling import Rolling
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
 

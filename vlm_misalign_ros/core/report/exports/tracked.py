@@ -25,7 +25,7 @@ from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.report.asked import DEFAULT
-from vlm_misalign_ros.core.report.exports.coco import bounded
+from vlm_misalign_ros.core.report.exports.writing import bounded
 from vlm_misalign_ros.core.report.loading import load_run
 
 PROJECT = 'vlm_misalign_ros'

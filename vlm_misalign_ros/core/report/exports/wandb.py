@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.report.exports.coco import Exported
 from vlm_misalign_ros.core.report.exports.tracked import PROJECT, Told, package, told_of
+from vlm_misalign_ros.core.report.exports.writing import Exported
 from vlm_misalign_ros.core.report.loading import load_run
 
 SEVERITY = 'severity'
