@@ -12,9 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A run in the formats of other tools, each read back: COCO."""
+"""A run in the formats of other tools, each read back: COCO and FiftyOne."""
 
+import base64
+import io
 import json
+import zlib
 
 import cv2
 import numpy as np
@@ -27,6 +30,7 @@ from made import frame_record
 from vlm_misalign_ros.core.evaluation.seen import Seen
 from vlm_misalign_ros.core.labels.classes import BY_NAME
 from vlm_misalign_ros.core.report.exports.coco import write_coco
+from vlm_misalign_ros.core.report.exports.fiftyone import write_fiftyone
 from vlm_misalign_ros.core.report.exports.rle import encode, regions, runs
 from vlm_misalign_ros.core.report.exports.writing import LONGEST, bounded
 
@@ -225,3 +229,62 @@ def test_pycocotools_reads_the_same(tmp_path):
     assert np.array_equal(stuff.annToMask(sky), frames[0].labels == SKY)
     said = stuff.loadRes(str(tmp_path / 'results/captions_llava.json'))
     assert said.imgToAnns[2][0]['caption'] == f'a car {HOSTILE}'
+
+
+# FiftyOne ------------------------------------------------------------------------------------
+
+
+def unpacked(value):
+    """Return an array from FiftyOne's serialisation: numpy.save, zlib, base64 in extended JSON."""
+    data = zlib.decompress(base64.b64decode(value['$binary']['base64']))
+    return np.load(io.BytesIO(data), allow_pickle=False)
+
+
+def test_a_sample_has_picture_truth_and_what_models_said(tmp_path):
+    frames = made_frames()
+    write_fiftyone(tmp_path, frames, {'description': 'x'})
+    samples = read(tmp_path / 'samples.json')['samples']
+    assert [sample['condition'] for sample in samples] == ['clean', 'low_light:3']
+    for sample, seen in zip(samples, frames, strict=True):
+        path = tmp_path / sample['filepath']
+        assert path.resolve().is_relative_to(tmp_path / 'data')
+        assert np.array_equal(cv2.imread(str(path)), seen.picture)
+        assert np.array_equal(unpacked(sample['segmentation']['mask']), seen.labels)
+    person, *cars = samples[0]['ground_truth']['detections']
+    assert [car['label'] for car in cars] == ['car', 'car'] and person['group']
+    assert cars[1]['bounding_box'] == [50 / 128, 30 / 64, 10 / 128, 20 / 64]
+    assert unpacked(cars[1]['mask']).shape == (20, 10) and unpacked(cars[1]['mask']).all()
+    llava = samples[0]['vlm_llava']
+    assert (llava['label'], llava['status']) == ('SAFE', 'scored')
+    assert llava['text'] == f'a car {HOSTILE}'
+    made_up = samples[0]['vlm_llava_hallucinated']['classifications']
+    assert [entry['label'] for entry in made_up] == ['bus']
+    assert samples[0]['vlm_late']['label'] == 'missing'
+    metadata = read(tmp_path / 'metadata.json')
+    # With a version it would have to be a document of FiftyOne's data base.
+    assert 'version' not in metadata
+    assert metadata['info']['default_mask_targets'][str(SKY)] == 'sky'
+
+
+def test_fiftyone_reads_the_same(tmp_path, monkeypatch):
+    pytest.importorskip('fiftyone', reason='FiftyOne is not installed: pip install fiftyone')
+    monkeypatch.setenv('FIFTYONE_DATABASE_DIR', str(tmp_path / 'db'))
+    monkeypatch.setenv('FIFTYONE_DO_NOT_TRACK', 'true')
+    import fiftyone
+
+    frames = made_frames()
+    (tmp_path / 'out').mkdir()
+    write_fiftyone(tmp_path / 'out', frames, {'description': 'x'})
+    found = fiftyone.Dataset.from_dir(
+        dataset_dir=str(tmp_path / 'out'), dataset_type=fiftyone.types.FiftyOneDataset
+    )
+    assert len(found) == 2
+    sample = found.match({'condition': 'low_light:3'}).first()
+    assert np.array_equal(cv2.imread(sample.filepath), frames[1].picture)
+    assert np.array_equal(sample.segmentation.mask, frames[1].labels)
+    assert [entry.label for entry in sample.ground_truth.detections] == ['person', 'car', 'car']
+    assert sample.ground_truth.detections[2].mask.shape == (20, 10)
+    assert sample.vlm_llava.text == f'a car {HOSTILE}'
+    assert found.count_values('vlm_llava_omitted.classifications.label') == {'person': 2}
+    assert found.default_mask_targets[SKY] == 'sky'
+    found.delete()
