@@ -108,10 +108,14 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
     return found
 
 
-def save_recording(what: Path, path: Path, choice: Choice) -> Exported:
+def save_recording(
+    what: Path, path: Path, choice: Choice, records: Path | None = None
+) -> Exported:
     """
     Write a run, or a recorded bag, as a recording of Rerun; return what was written.
 
+    The records of a bag are those of `records`, a run folder, else those of the run that it lies
+    in, else its own.
     A file that is there is replaced, whole or not at all. ConfigurationError where rerun-sdk is
     not installed; RecordError where there is nothing to be shown; and as `seen_frames`.
     """
@@ -125,9 +129,11 @@ def save_recording(what: Path, path: Path, choice: Choice) -> Exported:
     else:
         from vlm_misalign_ros.bags.seen import recorded_frames
 
-        frames = islice(
-            recorded_frames(what, wanted=choice.holds, refused=refused), choice.limit or None
-        )
+        above = what.resolve().parent
+        if records is None and (above / RECORDS).is_file():
+            records = above
+        found_frames = recorded_frames(what, records, wanted=choice.holds, refused=refused)
+        frames = islice(found_frames, choice.limit or None)
     partial = path.with_name(f'.{path.name}.part')
     try:
         found = write_rerun(partial, frames, what.resolve().name)

@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--dataset', default='', help='where the data set of the run lies by now')
     parser.add_argument(
+        '--records',
+        default='',
+        help='run folder with the records of a bag (default: the run that it lies in, or its own)',
+    )
+    parser.add_argument(
         '--web', action='store_true', help='show it in a browser, served on this machine alone'
     )
     parser.add_argument(
@@ -65,15 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     choice = Choice(tuple(arguments.condition), arguments.limit, arguments.dataset)
     what = Path(arguments.what)
+    records = Path(arguments.records) if arguments.records else None
     if arguments.save:
         if arguments.web:
             raise ConfigurationError('--save and --web are given', 'give one of them')
-        found = save_recording(what, Path(arguments.save), choice)
+        found = save_recording(what, Path(arguments.save), choice, records)
         print(safe(f'{arguments.save}: {found.pictures} pictures'))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f'{what.resolve().name[:80]}.rrd'
-        found = save_recording(what, path, choice)
+        found = save_recording(what, path, choice, records)
         print(safe(f'{found.pictures} pictures; end with Ctrl-C'), flush=True)
         code = subprocess.call(command(path, arguments.web, arguments.port))
     if code:
