@@ -188,6 +188,7 @@ def test_the_worst_stands_first_with_its_numbers(base, tmp_path):
     _, told = shown(summary(found.verdict, 'worse', 'base', found.comparison))
     # 40 of 60 less 2 of 60.
     assert 'vlm-misalign: FAIL' in told and '+.633' in told
+    assert 'm: false safe at clean' in told
     assert told.index('FAIL') < told.index('checks passed')
     assert 'Judgements that turned' in told and '38 : 0 of 60' in told
 

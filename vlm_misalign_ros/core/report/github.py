@@ -156,8 +156,8 @@ def _cells(found: Finding) -> Iterator[str]:
     show = signed if found.against else '{:.4f}'.format
     where = ', '.join(found.conditions)
     title = BY_NAME[found.rate].title if found.rate in BY_NAME else found.rate
-    subject = f'{found.model}: ' if found.model else ''
-    yield f'{escaped(subject)}{escaped(title)} at {code(where)}'
+    subject = f'{escaped(found.model)}: ' if found.model else ''
+    yield f'{subject}{escaped(title)} at {code(where)}'
     yield show(found.value)
     yield '' if isnan(found.low) else f'{show(found.low)} to {show(found.high)}'
     yield str(found.scenes)
