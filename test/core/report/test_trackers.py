@@ -20,13 +20,15 @@ import re
 import struct
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from made_runs import a_run, frames
 from vlm_misalign_ros.app.cli import main
-from vlm_misalign_ros.app.cli.view import command
+from vlm_misalign_ros.app.cli.view import _show, command
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.seen import Seen
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
@@ -214,6 +216,32 @@ def test_rerun_reads_what_was_shown(tmp_path):
     for entity in ('camera/picture', 'camera/picture/truth', 'models/m', 'truth'):
         assert f'/{entity} ' in text.replace('\n', ' ')
     assert 'rates/hallucination_rate/m/degraded' in text and 'low_light:3' in text
+
+
+def test_what_ends_the_verb_ends_the_viewer(tmp_path, monkeypatch):
+    # A viewer that waits, below what starts it, and tells that it is there.
+    told = tmp_path / 'pid'
+    inner = f'import os, time; open({str(told)!r}, "w").write(str(os.getpid())); time.sleep(100)'
+    outer = f'import subprocess, sys; subprocess.call([sys.executable, "-c", {inner!r}])'
+
+    def interrupted(viewer, timeout=None):
+        if timeout is None and not told.exists():
+            while not (told.exists() and told.read_text()):
+                pass
+            raise KeyboardInterrupt
+        return waited(viewer, timeout)
+
+    waited = subprocess.Popen.wait
+    monkeypatch.setattr(subprocess.Popen, 'wait', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _show([sys.executable, '-c', outer])
+    stat = Path(f'/proc/{told.read_text()}/stat')
+    for _ in range(1000):
+        if not stat.exists() or stat.read_text().rpartition(')')[2].split()[0] == 'Z':
+            break
+        threading.Event().wait(0.01)
+    else:
+        raise AssertionError('the viewer goes on')
 
 
 def test_the_viewer_listens_on_this_machine_alone(tmp_path):

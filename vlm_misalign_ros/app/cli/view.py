@@ -17,10 +17,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from vlm_misalign_ros.app.cli.parser import count
@@ -81,13 +84,24 @@ def run(arguments: argparse.Namespace) -> int:
         path = Path(folder) / f'{what.resolve().name[:80]}.rrd'
         found = save_recording(what, path, choice, records)
         print(safe(f'{found.pictures} pictures; end with Ctrl-C'), flush=True)
-        code = subprocess.call(command(path, arguments.web, arguments.port))
+        code = _show(command(path, arguments.web, arguments.port))
     if code:
         raise RecordError(
             f'the viewer of Rerun ended with {code}',
             'without a display show it in a browser (--web), or write it (--save FILE.rrd)',
         )
     return 0
+
+
+def _show(words: list[str]) -> int:
+    """Run the viewer until it is closed; whatever ends this process ends it, too."""
+    # The viewer is a child of what is started: both are ended as a group.
+    with subprocess.Popen(words, start_new_session=True) as viewer:
+        try:
+            return viewer.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(viewer.pid, signal.SIGTERM)
 
 
 def command(path: Path, web: bool, port: int) -> list[str]:
