@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.github import (
     ANNOTATIONS,
     annotation,
-    annotations,
+    annotations_of,
     summary,
     uncommanded,
 )
@@ -149,7 +149,7 @@ def a_check(number, status=Status.FAIL, **more):
 
 def test_of_many_the_first_are_shown_and_the_others_counted():
     verdict = Verdict(Status.FAIL, tuple(map(a_check, range(25))))
-    found = [runner(line) for line in annotations(verdict, 'c.yaml')]
+    found = [runner(line) for line in annotations_of(verdict, 'c.yaml')]
     assert len(found) == ANNOTATIONS
     assert {name for name, _, _ in found} == {'error'}
     assert {properties['file'] for _, properties, _ in found} == {'c.yaml'}
@@ -161,7 +161,7 @@ def test_of_many_the_first_are_shown_and_the_others_counted():
 
 def test_what_passed_is_no_annotation_and_what_is_undecided_a_warning():
     checks = (a_check(0, Status.PASS), a_check(1, Status.UNDECIDED), a_check(2, Status.FAIL))
-    found = [runner(line) for line in annotations(Verdict(Status.FAIL, checks))]
+    found = [runner(line) for line in annotations_of(Verdict(Status.FAIL, checks))]
     assert [(name, text) for name, _, text in found] == [
         ('error', 'message 2'),
         ('warning', 'message 1'),

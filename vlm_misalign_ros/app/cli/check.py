@@ -129,7 +129,7 @@ def _print(arguments: argparse.Namespace, found: Checked) -> None:
     from vlm_misalign_ros.app.cli.results import tell_verdict
     from vlm_misalign_ros.core.report.audit.showing import safe
     from vlm_misalign_ros.core.report.comparison import format_comparison
-    from vlm_misalign_ros.core.report.github import annotations, uncommanded
+    from vlm_misalign_ros.core.report.github import annotations_of, uncommanded
 
     text = tell_verdict(found.verdict.to_plain())
     if found.comparison is not None:
@@ -139,7 +139,7 @@ def _print(arguments: argparse.Namespace, found: Checked) -> None:
         print(text)
         return
     print(uncommanded(text, secrets.token_hex(16)))
-    for line in annotations(found.verdict, arguments.annotate):
+    for line in annotations_of(found.verdict, arguments.annotate):
         print(line)
 
 

@@ -44,7 +44,7 @@ _HEAD = (
 )
 
 
-def annotations(verdict: Verdict, file: str = '') -> list[str]:
+def annotations_of(verdict: Verdict, file: str = '') -> list[str]:
     """
     Return a line for each check that did not pass, as a job prints it, those of FAIL first.
 
