@@ -36,6 +36,7 @@ from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
@@ -134,12 +135,15 @@ class InProcess:
 
     def _go(self, engine: Engine, session: Session, frames: Any) -> None:
         assert self._terminal is not None
-        chosen, began = self._chosen, time.monotonic()
+        chosen, began, rolling = self._chosen, time.monotonic(), Rolling()
         try:
             for closed in engine.run(frames, session):
                 for one in closed:
                     name = '' if one.record is None else one.record.condition.name
                     self._terminal.update(session.closed, name)
+                    if one.record is not None:
+                        rolling.add(one.record)
+                self._terminal.rate(HEAD, rolling.lines)
                 enough = 0 < chosen.frames <= session.closed
                 late = 0 < chosen.duration <= time.monotonic() - began
                 if enough or late or self._interrupts:

@@ -34,6 +34,7 @@ from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
 from vlm_misalign_ros.wire.stopping import listen, restore
@@ -88,6 +89,7 @@ class Runner:
         self._before = 0
         """Frames that were closed before, of a run that goes on."""
         self._terminal: Terminal | None = None
+        self._rolling = Rolling()
         self._kills = 0
         self._grown = 0.0
         self.failures: list[str] = []
@@ -102,7 +104,7 @@ class Runner:
         It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
         previous = listen(self._interrupt)
-        records = Records(self._folder / RECORDS)
+        records = Records(self._folder / RECORDS, self._rolling.add)
         self._before = records.read()[1]
         self._terminal = Terminal(self._total, out, done=self._before)
         self._kills = out_of_memory_kills()
@@ -163,6 +165,7 @@ class Runner:
             if count != seen:
                 self._grown, seen = time.monotonic(), count
             terminal.update(count, condition)
+            terminal.rate(HEAD, self._rolling.lines)
             stuck = self._look(count - self._before)
         self._begun = records.read()[1] > 0
         if self._begun and stuck:
