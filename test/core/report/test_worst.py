@@ -45,8 +45,9 @@ def score(hallucinated=(), omitted=(), **counts):
     told = {'hallucinated': len(hallucinated), 'omitted': len(omitted), **counts}
     # What is seen is what is there, unless a test says otherwise.
     told = {'omitted_visible': told['omitted'], **told}
-    if 'false_safe' in told:
-        told = {'false_safe_visible': told['false_safe'], **told}
+    for name in ('false_safe', 'false_alarms'):
+        if name in told:
+            told = {f'{name}_visible': told[name], **told}
     return {'counts': told, 'hallucinated': list(hallucinated), 'omitted': list(omitted)}
 
 

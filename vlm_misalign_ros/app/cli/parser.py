@@ -47,6 +47,7 @@ VERBS = (
     'diff',
     'merge',
     'gather',
+    'mine',
     'ask',
     'calibrate',
     'severities',

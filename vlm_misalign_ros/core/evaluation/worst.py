@@ -86,7 +86,7 @@ def _weights(counts: Counts, score: ScoreEntry, record: FrameRecord) -> list[tup
     return [
         (Error.FALSE_SAFE, _more(_seen(counts.false_safe_visible, counts.false_safe), near)),
         (Error.OMISSION, _more(missed, _nearness(min(distances, default=None)))),
-        (Error.FALSE_ALARM, _more(counts.false_alarms, iou)),
+        (Error.FALSE_ALARM, _more(_seen(counts.false_alarms_visible, counts.false_alarms), iou)),
         (Error.HALLUCINATION, _more(counts.hallucinated, iou)),
         (
             Error.CONTRADICTION,

@@ -238,7 +238,7 @@ def _apart(labels: Sequence[Label]) -> list[Label]:
     found: list[Label] = []
     for label in labels:
         y = label.y
-        for _ in range(len(found)):
+        for _ in range(3 * len(found)):
             if all(abs(other.y - y) >= 20 for other in found):
                 break
             y += 20
