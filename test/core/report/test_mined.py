@@ -238,7 +238,7 @@ def test_without_the_data_set_there_are_the_texts_alone(tmp_path, streets):
     done = written(tmp_path / 'out', [record], tmp_path / 'gone')
     assert done.answers == {'train': 1, 'test': 0} and done.lacking == 1
     card = (tmp_path / 'out' / 'README.md').read_text()
-    assert 'licence of the pictures' in card and 'config_name: pictures' not in card
+    assert 'licence of the pictures' in card and 'imagefolder' not in card
 
 
 def test_a_data_set_is_found_beside_the_run_that_named_it_from_elsewhere(streets, tmp_path):

@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,9 @@ _VERDICTS = {
 
 def _columns(table: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
     known = {column.name: column for column in table}
-    return tuple(known[name] for name in names)
+    # An image folder has its pictures in a column of this name.
+    renamed = {'image': 'image_checksum'}
+    return tuple(replace(known[name], name=renamed.get(name, name)) for name in names)
 
 
 _FRAME, _ANSWER = _columns(FRAME, _TRUTH), _columns(ANSWER, _SAID)
@@ -220,15 +222,13 @@ class _Writing:
 
     def close(self) -> None:
         self._flush()
-        for split in SPLITS:
-            # An empty table is a table, too: who asks for a split finds its columns.
-            if split in self._tables or split == SPLITS[0] or self._layout.test:
-                self._table(split).close()
-        self._tables.clear()
+        self.abandon()
 
     def abandon(self) -> None:
+        """Close the tables."""
         for table in self._tables.values():
             table.close()
+        self._tables.clear()
 
     def _table(self, split: str) -> pq.ParquetWriter:
         if split not in self._tables:

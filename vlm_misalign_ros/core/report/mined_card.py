@@ -37,7 +37,7 @@ def card(
     reference: str,
 ) -> str:
     """Return README.md; every name of somebody's in it is bounded and is no markup."""
-    tested = bool(layout.test)
+    splits = [name for name, count in written.answers.items() if count]
     lines = [
         '---',
         'license: other',
@@ -53,13 +53,8 @@ def card(
         '- config_name: answers',
         '  default: true',
         '  data_files:',
-        *_files('answers/{}.parquet', tested),
+        *_files('answers/{}.parquet', splits),
     ]
-    if written.pictures:
-        splits = [name for name, count in written.answers.items() if count]
-        lines += ['- config_name: pictures', '  data_files:']
-        for split in splits:
-            lines += [f'  - split: {split}', f'    path: pictures/{split}/*']
     lines += [
         '---',
         '',
@@ -85,6 +80,7 @@ def card(
     if reference:
         lines += ['', f'There was no ground truth: the labels are {against(reference)}; {MEANS}.']
     lines += ['', '## Pictures and their licence', '', _of_pictures(written, layout), '']
+    lines += [*_reading(bool(written.pictures)), '']
     lines += [
         '**The licence of the pictures, and of what is made of the labels, is that of the data '
         'set they come from.** This card grants none. Cityscapes, for one, may not be passed on: '
@@ -103,11 +99,23 @@ def card(
     return '\n'.join(lines)
 
 
-def _files(pattern: str, tested: bool) -> list[str]:
-    found = []
-    for split in ('train', *(['test'] if tested else [])):
-        found += [f'  - split: {split}', f'    path: {pattern.format(split)}']
-    return found
+def _files(pattern: str, splits: Sequence[str]) -> list[str]:
+    return [
+        line
+        for split in splits
+        for line in (f'  - split: {split}', f'    path: {pattern.format(split)}')
+    ]
+
+
+def _reading(pictured: bool) -> list[str]:
+    found = ['```python', 'from datasets import load_dataset']
+    found += ["answers = load_dataset('FOLDER')    # a line an answer"]
+    if pictured:
+        found += [
+            "pictures = load_dataset('imagefolder', data_dir='FOLDER/pictures')"
+            '    # a line a picture, with its answers'
+        ]
+    return [*found, '```']
 
 
 def _of_pictures(written: Written, layout: Layout) -> str:
