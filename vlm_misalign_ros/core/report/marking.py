@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.language.lexicon import Lexicon, lexicon_hash, open_l
 from vlm_misalign_ros.core.language.mentions import Reading
 from vlm_misalign_ros.core.language.prompts import generative_prompt
 from vlm_misalign_ros.core.language.reading import read
-from vlm_misalign_ros.core.records.schema import AnswerEntry, FrameRecord, ModelEntry
+from vlm_misalign_ros.core.records.schema import AnswerEntry, FrameRecord, ModelEntry, ScoreEntry
 from vlm_misalign_ros.core.report.audit.showing import safe
 from vlm_misalign_ros.core.types import Hazard, Judgement, Mention, Presence
 
@@ -127,32 +127,41 @@ _Found = tuple[int, int, Mark, str]
 def _marks(reading: Reading, entry: ModelEntry, record: FrameRecord) -> Iterator[_Found]:
     """Yield start, end, mark and note of words by which an answer was scored."""
     assert entry.answer is not None
-    mentions = entry.answer.mentions
-    made_up = set(entry.score.hallucinated) if entry.score else set()
-    left_out = set(entry.score.omitted) if entry.score else set()
     states = presence_of(entry, record)
     for name, span in reading.spans.items():
-        state = mentions.get(name)
-        if state is None or reading.mentions.get(name) is not state:
-            continue
-        needed = name in left_out or states.get(name) is Presence.REQUIRED
-        if state is Mention.ASSERTED:
-            if name in made_up:
-                yield (*span, Mark.MADE_UP, f'{name}: not there')
-            elif entry.score is not None:
-                yield (*span, Mark.THERE, name)
-        elif state is Mention.HEDGED:
-            yield (*span, Mark.HEDGED, f'{name}: hedged{", so left out" if needed else ""}')
-        elif needed:
-            how = 'denied' if state is Mention.DENIED else 'only supposed'
-            yield (*span, Mark.LEFT_OUT, f'{name}: {how}, and there')
-    judged = entry.answer.judgement
-    if reading.judged_span is not None and reading.judgement is judged:
-        hazard = None if record.truth is None else record.truth.hazard
-        wrong = verdict_of(judged, hazard) is False
-        mark = Mark.WRONG if wrong else Mark.JUDGED
-        truth = f', and it is {hazard.value}' if wrong and hazard else ''
-        yield (*reading.judged_span, mark, f'judged {judged.value}{truth}')
+        state = entry.answer.mentions.get(name)
+        if state is not None and reading.mentions.get(name) is state:
+            needed = states.get(name) is Presence.REQUIRED
+            marked = _mention(name, state, entry.score, needed)
+            if marked is not None:
+                yield (*span, *marked)
+    if reading.judged_span is not None and reading.judgement is entry.answer.judgement:
+        yield (*reading.judged_span, *_judgement(reading.judgement, record))
+
+
+def _mention(
+    name: str, state: Mention, score: ScoreEntry | None, needed: bool
+) -> tuple[Mark, str] | None:
+    """Return how the words for a class are marked; None where they are not."""
+    if state is Mention.ASSERTED:
+        if score is None:
+            return None
+        made_up = name in score.hallucinated
+        return (Mark.MADE_UP, f'{name}: not there') if made_up else (Mark.THERE, name)
+    if state is Mention.HEDGED:
+        return Mark.HEDGED, f'{name}: hedged{", so left out" if needed else ""}'
+    if not needed:
+        return None
+    how = 'denied' if state is Mention.DENIED else 'only supposed'
+    return Mark.LEFT_OUT, f'{name}: {how}, and there'
+
+
+def _judgement(judged: Judgement, record: FrameRecord) -> tuple[Mark, str]:
+    """Return how the words that judge are marked."""
+    hazard = None if record.truth is None else record.truth.hazard
+    if hazard is not None and verdict_of(judged, hazard) is False:
+        return Mark.WRONG, f'judged {judged.value}, and it is {hazard.value}'
+    return Mark.JUDGED, f'judged {judged.value}'
 
 
 def presence_of(entry: ModelEntry, record: FrameRecord) -> Mapping[str, Presence]:

@@ -32,7 +32,15 @@ from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.worst import Error
 from vlm_misalign_ros.core.labels.classes import CLASSES, VEHICLE, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.metrics.confusion import from_cells, ious, miou
-from vlm_misalign_ros.core.records.schema import FrameRecord, ModelEntry, Record, Status
+from vlm_misalign_ros.core.metrics.counts import Counts
+from vlm_misalign_ros.core.records.schema import (
+    FrameRecord,
+    ModelEntry,
+    Record,
+    ScoreEntry,
+    Status,
+)
+from vlm_misalign_ros.core.records.truths import TruthEntry
 from vlm_misalign_ros.core.types import Hazard, Presence
 
 KINDS = (Error.FALSE_SAFE, Error.OMISSION, Error.FALSE_ALARM, Error.HALLUCINATION)
@@ -209,23 +217,33 @@ class Miner:
     ) -> Iterator[Mistake]:
         """Yield what an answer got wrong, by what could be seen unless the rule says otherwise."""
         assert entry.score is not None and record.truth is not None
-        truth, counts, kinds = record.truth, entry.score.counts, self._rule.kinds
-        visible = None if self._rule.covered else truth.visible
+        found = [
+            *self._judgements(record.truth, entry.score.counts, matrix),
+            *self._mentions(record.truth, entry.score, matrix),
+        ]
+        return (mistake for mistake in found if mistake.kind in self._rule.kinds)
+
+    def _judgements(
+        self, truth: TruthEntry, counts: Counts, matrix: np.ndarray | None
+    ) -> Iterator[Mistake]:
         hazard = truth.hazard
         if not self._rule.covered and truth.hazard_visible is not None:
             hazard = truth.hazard_visible
-        if Error.FALSE_SAFE in kinds and counts.false_safe and hazard is Hazard.HAZARD:
+        if counts.false_safe and hazard is Hazard.HAZARD:
             name = truth.nearest_class or ''
             yield Mistake(Error.FALSE_SAFE, name, self._sees(name, matrix))
-        if Error.FALSE_ALARM in kinds and counts.false_alarms and hazard is Hazard.CLEAR:
+        if counts.false_alarms and hazard is Hazard.CLEAR:
             yield Mistake(Error.FALSE_ALARM, '', self._sees(ROAD, matrix))
-        if Error.OMISSION in kinds:
-            for name in entry.score.omitted:
-                if visible is None or visible.get(name) is Presence.REQUIRED:
-                    yield Mistake(Error.OMISSION, name, self._sees(name, matrix))
-        if Error.HALLUCINATION in kinds:
-            for name in entry.score.hallucinated:
-                yield Mistake(Error.HALLUCINATION, name, self._spares(name, matrix))
+
+    def _mentions(
+        self, truth: TruthEntry, score: ScoreEntry, matrix: np.ndarray | None
+    ) -> Iterator[Mistake]:
+        visible = None if self._rule.covered else truth.visible
+        for name in score.omitted:
+            if visible is None or visible.get(name) is Presence.REQUIRED:
+                yield Mistake(Error.OMISSION, name, self._sees(name, matrix))
+        for name in score.hallucinated:
+            yield Mistake(Error.HALLUCINATION, name, self._spares(name, matrix))
 
     def _sees(self, name: str, matrix: np.ndarray | None) -> bool | None:
         """Return whether the mask has what is there of a class."""

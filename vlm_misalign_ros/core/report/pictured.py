@@ -29,7 +29,7 @@ from PIL import Image
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, IGNORE, color_table
 from vlm_misalign_ros.core.records.pictures import CLEAN, MASK, PICTURE, TRUTH, Pictures
 from vlm_misalign_ros.core.truth import outlines as lines
-from vlm_misalign_ros.core.truth.outlines import Outlines
+from vlm_misalign_ros.core.truth.outlines import Outlined, Outlines
 
 QUALITY = 62
 """Of WebP."""
@@ -187,14 +187,7 @@ def drawn(
     What of `omitted` is there is told to be left out; `hidden` are classes of it that an occluder
     covers.
     """
-    path = kept.path(stamp, TRUTH)
-    found: Outlines | None = None
-    try:
-        found = lines.decode(path.read_bytes())
-    except OSError:
-        pass
-    if found is None:
-        return Drawn((), (), ())
+    found = _outlines(kept.path(stamp, TRUTH))
     width, height = size
     polygons: list[Polygon] = []
     labels: list[Label] = []
@@ -205,19 +198,34 @@ def drawn(
     for thing in sorted(found.things, key=lambda each: (each.way, each.name in omitted)):
         missed = thing.required and thing.name in omitted
         kind = 'omitted' if missed else 'way' if thing.way else 'named'
-        far = '' if thing.metres is None else f' {thing.metres:.0f} m'
-        told = [
-            *(['left out'] if missed else []),
-            *(['covered'] if missed and thing.name in hidden else []),
-            *(['in the way'] if thing.way else []),
-        ]
-        text = f'{thing.name}{far}' + (f': {", ".join(told)}' if told else '')
+        text = _words(thing, missed, thing.name in hidden)
         words.append(text)
-        for line in thing.lines:
-            polygons.append(Polygon(_points(line, width, height), kind))
-        if thing.lines and told:
+        polygons += [Polygon(_points(line, width, height), kind) for line in thing.lines]
+        if thing.lines and kind != 'named':
             labels.append(_label(thing.lines[0], text, width, height, kind))
     return Drawn(tuple(polygons), tuple(_apart(labels)), tuple(words[::-1]))
+
+
+def _outlines(path: Path) -> Outlines:
+    """Return the outlines in a file; none where there are none."""
+    try:
+        return lines.decode(path.read_bytes()) or Outlines()
+    except OSError:
+        return Outlines()
+
+
+def _words(thing: Outlined, missed: bool, hidden: bool) -> str:
+    told = [
+        word
+        for word, holds in (
+            ('left out', missed),
+            ('covered', missed and hidden),
+            ('in the way', thing.way),
+        )
+        if holds
+    ]
+    far = '' if thing.metres is None else f' {thing.metres:.0f} m'
+    return f'{thing.name}{far}' + (f': {", ".join(told)}' if told else '')
 
 
 def _label(
