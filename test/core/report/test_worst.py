@@ -220,13 +220,13 @@ def test_pictures_come_and_go_with_everything_of_their_frame(tmp_path):
     assert not list((tmp_path / 'p').iterdir())
 
 
-def page_of(folder, records, without=(), ended=False):
+def page_of(folder, records, without=(), ended=False, configuration=None):
     kept = Pictures(folder / 'pictures')
     for record in records:
         second = int(record.stamp.partition('.')[0])
         if second not in without:
             kept.keep(second * SECOND, GREY, None)
-    (folder / 'manifest.json').write_text(json.dumps({'configuration': {}}))
+    (folder / 'manifest.json').write_text(json.dumps({'configuration': configuration or {}}))
     if ended:
         (folder / 'ending.json').write_text('{}')
     write_report(folder, records, [], Verdict(Status.PASS), {'models': {}})
@@ -244,6 +244,22 @@ def test_what_was_kept_to_choose_from_goes_once_a_run_has_ended(tmp_path):
     assert len(Pictures(tmp_path / 'pictures').stamps()) == 30
     page = page_of(tmp_path, records, ended=True)
     assert len(Pictures(tmp_path / 'pictures').stamps()) == 24 == page.count('<article')
+
+
+@pytest.mark.parametrize('asked, kept, shown', [(4, 4, 4), (26, 26, 24)])
+def test_as_many_are_kept_as_the_run_was_to_keep(tmp_path, asked, kept, shown):
+    records = [frame(number) for number in range(1, 31)]
+    configuration = {'monitor': {'pictures': asked}}
+    page = page_of(tmp_path, records, ended=True, configuration=configuration)
+    assert len(Pictures(tmp_path / 'pictures').stamps()) == kept
+    assert page.count('<article') == shown and ('2 more are in pictures/' in page) is (kept > 24)
+
+
+def test_a_data_set_that_is_gone_costs_the_clean_pictures_alone(tmp_path):
+    configuration = {'replay': {'dataset': str(tmp_path / 'gone')}}
+    page = page_of(tmp_path, [frame(1, condition='low_light:1')], configuration=configuration)
+    assert page.count('<article') == 1
+    assert 'could not be made again' in page and 'gone' in page
 
 
 def test_a_blank_picture_stands_apart(tmp_path):

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
-from vlm_misalign_ros.core.errors import MisalignError
 from vlm_misalign_ros.core.evaluation.again import Again
 from vlm_misalign_ros.core.evaluation.worst import Chosen, Error, spread
 from vlm_misalign_ros.core.records import pictures as ends
@@ -122,6 +121,8 @@ class WorstFrames:
         self._clean: dict[tuple[str, str], tuple[Judgement, tuple[str, ...]]] = {}
         self._blank: dict[str, tuple[int, FrameRecord]] = {}
         self._marker: Marker | None = None
+        self.more = 0
+        """Frames that are kept and not shown."""
         self.note = ''
         """Why clean pictures are not there; empty where they are."""
 
@@ -149,8 +150,10 @@ class WorstFrames:
 
     def groups(self) -> list[Group]:
         """Return the frames that are shown, by kind of error; makes their clean pictures."""
-        chosen = spread(self._found, MOST)
-        self._tidy()
+        asked = self._asked()
+        chosen = spread(self._found, min(asked, MOST))
+        self._tidy(spread(self._found, asked))
+        self.more = max(min(asked, len(self._found)) - len(chosen), 0)
         self._add_clean([one.record for one in chosen])
         cards: dict[Error, list[Card]] = {}
         for number, one in enumerate(chosen, 1):
@@ -173,37 +176,38 @@ class WorstFrames:
         """Return each mark with what it means."""
         return [(mark.value, told) for mark, told in TOLD.items()]
 
-    def _tidy(self) -> None:
-        """Remove what was kept to choose from, once nothing more can come."""
-        if not (self._folder / ENDING).is_file():
-            return
+    def _asked(self) -> int:
+        """Return how many frames the run was to keep."""
         configuration = self._manifest.get('configuration')
         monitor = configuration.get('monitor') if isinstance(configuration, Mapping) else None
         told = monitor.get('pictures') if isinstance(monitor, Mapping) else None
-        most = told if isinstance(told, int) else MOST
-        kept = {parse_stamp(one.record.stamp) for one in spread(self._found, max(most, MOST))}
+        return told if isinstance(told, int) and told > 0 else MOST
+
+    def _tidy(self, kept: Sequence[Chosen]) -> None:
+        """Remove what was kept to choose from, once nothing more can come."""
+        if not (self._folder / ENDING).is_file():
+            return
+        stamps = {parse_stamp(one.record.stamp) for one in kept}
         with suppress(OSError):
-            for stamp in self._stamps - kept:
+            for stamp in self._stamps - stamps:
                 self._kept.remove(stamp)
 
     def _add_clean(self, records: Sequence[FrameRecord]) -> None:
         """Make the clean pictures of frames that have none, where the data set is there."""
-        lacking = [
-            record
-            for record in records
-            if record.condition.corruption != CLEAN
-            and not self._kept.has(parse_stamp(record.stamp), ends.CLEAN)
-        ]
-        if not lacking:
-            return
-        try:
-            again = Again.open(self._manifest, self._folder)
-            for record in sorted(lacking, key=lambda one: one.key):
-                made = again.make(record)
-                self._kept.add(parse_stamp(record.stamp), ends.CLEAN, made.frame.image)
-        except MisalignError as error:
-            # The page is whole without them: it says why they are not there.
-            self.note = error.what
+        again: Again | None = None
+        for record in sorted(records, key=lambda one: one.key):
+            stamp = parse_stamp(record.stamp)
+            if record.condition.corruption == CLEAN or self._kept.has(stamp, ends.CLEAN):
+                continue
+            # The page is whole without them: it says why they are not there. A data set, and what
+            # degrades it, may be anybody's and fail in any way.
+            try:
+                again = again or Again.open(self._manifest, self._folder)
+                self._kept.add(stamp, ends.CLEAN, again.make(record).frame.image)
+            except Exception as error:
+                self.note = self.note or getattr(error, 'what', f'{type(error).__name__}: {error}')
+                if again is None:
+                    return
 
     def _card(self, number: int, one: Chosen) -> Card:
         record, stamp = one.record, parse_stamp(one.record.stamp)
