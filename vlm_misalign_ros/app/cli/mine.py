@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 HELP = 'collect answers that failed while the segmentation held, with their pictures'
@@ -85,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         covered=arguments.covered,
     )
     layout = Layout(arguments.picture, arguments.test, arguments.seed)
+    # Who says where it is wants its pictures.
+    given = Again.open(manifest, folder, arguments.dataset) if arguments.dataset else None
     miner = Miner(RecordFile(folder / RECORDS), rule)
     done = write_mined(
         Path(arguments.out),
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         layout,
         manifest,
         lambda: (rule.told(), miner.funnel),
-        partial(Again.open, manifest, folder, arguments.dataset),
+        lambda: given or Again.open(manifest, folder),
     )
     print(f'{rule.told()[:1].upper()}{rule.told()[1:]}.')
     print(f'{done.funnel.told()[:1].upper()}{done.funnel.told()[1:]}.')

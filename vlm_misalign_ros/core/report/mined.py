@@ -122,7 +122,7 @@ class Layout:
             raise ConfigurationError(f'the share for testing is {self.test!r}', 'allowed: 0 to <1')
         if self.picture not in PICTURE_KINDS:
             raise ConfigurationError(
-                f'there are no pictures {self.picture!r}', ', '.join(PICTURE_KINDS)
+                f'there are no pictures {self.picture!r:.60}', 'known: ' + ', '.join(PICTURE_KINDS)
             )
 
     def split_of(self, scene: str) -> str:

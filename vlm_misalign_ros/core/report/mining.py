@@ -283,7 +283,9 @@ def kinds_of(names: Iterable[str]) -> tuple[Error, ...]:
     found = []
     for name in names:
         if name not in known:
-            raise ConfigurationError(f'there is no kind of mistake {name!r}', ', '.join(known))
+            raise ConfigurationError(
+                f'there is no kind of mistake {name!r:.60}', 'known: ' + ', '.join(known)
+            )
         found.append(known[name])
     return tuple(dict.fromkeys(found))
 
