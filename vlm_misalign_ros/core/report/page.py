@@ -82,7 +82,7 @@ def write_report(
         interval=show_interval, value=show_value, reader=in_words, seconds=show_seconds
     )
     manifest = _manifest(folder)
-    seen, worst = _Seen(), WorstFrames(folder, manifest)
+    seen, worst = _Seen(), WorstFrames(folder)
     for record in records:
         seen.add(record)
         worst.add(record)
@@ -120,7 +120,7 @@ def write_report(
         known=classes.told,
         miou=_title(classes),
         few_scenes=FEW_SCENES,
-        worst=worst,
+        worst=worst.shown(manifest),
         frames=seen.frames,
         late=seen.late,
     )

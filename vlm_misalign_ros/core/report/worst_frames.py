@@ -108,23 +108,32 @@ class Group:
     cards: list[Card]
 
 
+@dataclass(frozen=True)
+class Worst:
+    """What the page shows."""
+
+    groups: list[Group]
+    blank: list[Answered]
+    """What each model says of a grey picture."""
+    note: str
+    """Why a clean picture could not be made again; empty where all are there."""
+    more: int
+    """Frames that are kept and not shown."""
+    legend: tuple[tuple[str, str], ...] = tuple((mark.value, told) for mark, told in TOLD.items())
+    """Each mark with what it means."""
+
+
 class WorstFrames:
     """Gathers, of records that stream by, what the page shows of the worst frames."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path) -> None:
         """Show what pictures were kept of in a run folder."""
         self._folder = folder
-        self._manifest = manifest
         self._kept = Pictures(folder / FOLDER)
         self._stamps = self._kept.stamps()
         self._found: list[FrameRecord] = []
         self._clean: dict[tuple[str, str], tuple[Judgement, tuple[str, ...]]] = {}
         self._blank: dict[str, tuple[int, FrameRecord]] = {}
-        self._marker: Marker | None = None
-        self.more = 0
-        """Frames that are kept and not shown."""
-        self.note = ''
-        """Why clean pictures are not there; empty where they are."""
 
     def add(self, record: Record) -> None:
         """Take one record up."""
@@ -148,40 +157,39 @@ class WorstFrames:
                 if name not in self._blank or count > self._blank[name][0]:
                     self._blank[name] = count, record
 
-    def groups(self) -> list[Group]:
-        """Return the frames that are shown, by kind of error; makes their clean pictures."""
-        asked = self._asked()
+    def shown(self, manifest: Mapping[str, Any]) -> Worst:
+        """
+        Return what the page shows of a run with this manifest.
+
+        Makes the clean pictures of the frames that it shows. Once the run has ended it removes
+        what was kept to choose from.
+        """
+        asked = _asked(manifest)
         chosen = spread(self._found, min(asked, MOST))
         self._tidy(spread(self._found, asked))
-        self.more = max(min(asked, len(self._found)) - len(chosen), 0)
-        self._add_clean([one.record for one in chosen])
+        more = max(min(asked, len(self._found)) - len(chosen), 0)
+        note = self._add_clean([one.record for one in chosen], manifest)
+        marker = Marker(manifest) if chosen or self._blank else None
+        groups = [] if marker is None else self._groups(chosen, marker)
+        blank = [] if marker is None else self._control(marker)
+        return Worst(groups, blank, note, more)
+
+    def _groups(self, chosen: Sequence[Chosen], marker: Marker) -> list[Group]:
         cards: dict[Error, list[Card]] = {}
         for number, one in enumerate(chosen, 1):
-            cards.setdefault(one.error, []).append(self._card(number, one))
+            cards.setdefault(one.error, []).append(self._card(number, one, marker))
         return [
             Group(error.value, error.value.replace(' ', '-'), _MEANING[error], cards[error])
             for error in Error
             if error in cards
         ]
 
-    def blank(self) -> list[Answered]:
+    def _control(self, marker: Marker) -> list[Answered]:
         """Return what each model says of a grey picture, the frame with the most named."""
         return [
-            self._answered(name, record.models[name], record)
+            self._answered(name, record, marker)
             for name, (_, record) in sorted(self._blank.items())
         ]
-
-    @property
-    def legend(self) -> list[tuple[str, str]]:
-        """Return each mark with what it means."""
-        return [(mark.value, told) for mark, told in TOLD.items()]
-
-    def _asked(self) -> int:
-        """Return how many frames the run was to keep."""
-        configuration = self._manifest.get('configuration')
-        monitor = configuration.get('monitor') if isinstance(configuration, Mapping) else None
-        told = monitor.get('pictures') if isinstance(monitor, Mapping) else None
-        return told if isinstance(told, int) and told > 0 else MOST
 
     def _tidy(self, kept: Sequence[Chosen]) -> None:
         """Remove what was kept to choose from, once nothing more can come."""
@@ -192,9 +200,10 @@ class WorstFrames:
             for stamp in self._stamps - stamps:
                 self._kept.remove(stamp)
 
-    def _add_clean(self, records: Sequence[FrameRecord]) -> None:
-        """Make the clean pictures of frames that have none, where the data set is there."""
+    def _add_clean(self, records: Sequence[FrameRecord], manifest: Mapping[str, Any]) -> str:
+        """Make the clean pictures of frames that have none; return why one could not be made."""
         again: Again | None = None
+        note = ''
         for record in sorted(records, key=lambda one: one.key):
             stamp = parse_stamp(record.stamp)
             if record.condition.corruption == CLEAN or self._kept.has(stamp, ends.CLEAN):
@@ -202,20 +211,19 @@ class WorstFrames:
             # The page is whole without them: it says why they are not there. A data set, and what
             # degrades it, may be anybody's and fail in any way.
             try:
-                again = again or Again.open(self._manifest, self._folder)
+                again = again or Again.open(manifest, self._folder)
                 self._kept.add(stamp, ends.CLEAN, again.make(record).frame.image)
             except Exception as error:
-                self.note = self.note or getattr(error, 'what', f'{type(error).__name__}: {error}')
+                note = note or getattr(error, 'what', f'{type(error).__name__}: {error}')
                 if again is None:
-                    return
+                    break
+        return note
 
-    def _card(self, number: int, one: Chosen) -> Card:
+    def _card(self, number: int, one: Chosen, marker: Marker) -> Card:
         record, stamp = one.record, parse_stamp(one.record.stamp)
-        lead = self._answered(one.model, record.models[one.model], record)
+        lead = self._answered(one.model, record, marker)
         others = [
-            self._answered(name, entry, record)
-            for name, entry in record.models.items()
-            if name != one.model
+            self._answered(name, record, marker) for name in record.models if name != one.model
         ]
         degraded = picture(self._kept, stamp)
         clean = clean_picture(self._kept, stamp)
@@ -240,15 +248,14 @@ class WorstFrames:
             others,
         )
 
-    def _answered(self, name: str, entry: ModelEntry, record: FrameRecord) -> Answered:
+    def _answered(self, name: str, record: FrameRecord, marker: Marker) -> Answered:
+        entry = record.models[name]
         answer, score = entry.answer, entry.score
         if answer is None or score is None:
             return Answered(name, '', '', False, [], [], [], [], [], '', entry.status.value, False)
-        if self._marker is None:
-            self._marker = Marker(self._manifest)
         hazard = None if record.truth is None else record.truth.hazard
         verdict = verdict_of(answer.judgement, hazard)
-        pieces = self._marker.pieces(name, entry, record)
+        pieces = marker.pieces(name, entry, record)
         return Answered(
             name,
             answer.judgement.value,
@@ -269,6 +276,14 @@ class WorstFrames:
         if found is None or record.condition.corruption == CLEAN:
             return ''
         return f'judged {found[0].value}; asserted {", ".join(found[1]) or "nothing"}'
+
+
+def _asked(manifest: Mapping[str, Any]) -> int:
+    """Return how many frames a run was to keep."""
+    configuration = manifest.get('configuration')
+    monitor = configuration.get('monitor') if isinstance(configuration, Mapping) else None
+    told = monitor.get('pictures') if isinstance(monitor, Mapping) else None
+    return told if isinstance(told, int) and told > 0 else MOST
 
 
 def _title(one: Chosen, record: FrameRecord) -> str:
