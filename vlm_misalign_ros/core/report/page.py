@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from math import isinf, isnan, nan
@@ -27,14 +26,12 @@ import jinja2
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
 from vlm_misalign_ros.core.records.account import LateRecord
-from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.reference import MEANS, against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
@@ -56,8 +53,7 @@ from vlm_misalign_ros.core.report.summary import (
 )
 from vlm_misalign_ros.core.report.timing import OPEN, TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
-from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Presence
+from vlm_misalign_ros.core.report.worst_frames import WorstFrames
 
 
 def write_report(
@@ -85,11 +81,12 @@ def write_report(
     environment.filters.update(
         interval=show_interval, value=show_value, reader=in_words, seconds=show_seconds
     )
-    seen = _Seen(folder)
+    manifest = _manifest(folder)
+    seen, worst = _Seen(), WorstFrames(folder)
     for record in records:
         seen.add(record)
+        worst.add(record)
     lost, classes = lost_kinds(rows), known_of(rows)
-    manifest = _manifest(folder)
     reference = reference_of(manifest)
     page = environment.get_template('page.html.jinja').render(
         name=folder.resolve().name,
@@ -123,7 +120,7 @@ def write_report(
         known=classes.told,
         miou=_title(classes),
         few_scenes=FEW_SCENES,
-        worst=_worst(folder, seen.pictured),
+        worst=worst.shown(manifest),
         frames=seen.frames,
         late=seen.late,
     )
@@ -146,22 +143,16 @@ def _times(row: TimingRow) -> dict[str, Any]:
 
 
 class _Seen:
-    """What the page says of records that stream by: how many, and those with a picture."""
+    """How many frames and late parts there are among records that stream by."""
 
-    def __init__(self, folder: Path) -> None:
-        pictures = folder / 'pictures'
-        names = pictures.iterdir() if pictures.is_dir() else ()
-        self._pictures = {path.name for path in names}
-        self.pictured: list[FrameRecord] = []
+    def __init__(self) -> None:
         self.frames = self.late = 0
 
     def add(self, record: Record) -> None:
-        """Count a record, and keep it where it has a picture."""
+        """Count a record."""
         self.late += isinstance(record, LateRecord) and not record.passed
         if isinstance(record, FrameRecord):
             self.frames += record.pictures
-            if f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:
-                self.pictured.append(record)
 
 
 def show_interval(entry: Mapping[str, float], sign: bool = True, digits: int = 2) -> str:
@@ -279,35 +270,3 @@ def _both_truths(row: Row, classes: Known) -> dict[str, Any]:
         'rates': [cell(f'{name}{end}') for _, name in TWO_TRUTHS for end in ('', '_visible')],
         'unknown': counts.indeterminate_visible - counts.indeterminate,
     }
-
-
-def _worst(folder: Path, frames: Sequence[FrameRecord]) -> list[dict[str, Any]]:
-    """Return the frames that pictures were kept of, the worst first."""
-    found = []
-    for record in frames:
-        name = picture_name(parse_stamp(record.stamp))
-        picture = folder / 'pictures' / f'{name}.jpg'
-        if picture.is_file():
-            found.append((badness(record), record, picture))
-    found.sort(key=lambda entry: (-entry[0], parse_stamp(entry[1].stamp)))
-    shown = []
-    for _, record, picture in found:
-        mask = picture.with_name(picture.stem + '_mask.jpg')
-        states = record.truth.presence if record.truth else {}
-        required = [name for name, state in states.items() if state is Presence.REQUIRED]
-        shown.append(
-            {
-                'record': record,
-                'required': required,
-                'picture': _data(picture),
-                'mask': _data(mask) if mask.is_file() else '',
-            }
-        )
-    return shown
-
-
-def _data(path: Path) -> str:
-    try:
-        return 'data:image/jpeg;base64,' + base64.b64encode(path.read_bytes()).decode()
-    except OSError:
-        return ''
