@@ -101,6 +101,8 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # The docs site (`make docs`).
+        'docs': ['sphinx>=7.4', 'furo>=2024.8', 'myst-parser>=4', 'sphinx-copybutton>=0.5.2'],
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.

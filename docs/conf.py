@@ -33,7 +33,8 @@ version = release = __version__
 # The source is the root of the repository, so that a link works here as it does in the tree.
 root_doc = 'docs/index'
 include_patterns = [*(f'{name}.md' for name in places.AT_THE_ROOT), 'docs/**.md']
-exclude_patterns = ['docs/_site']
+# What is not looked into: .venv has a hundred thousand files.
+exclude_patterns = ['docs/_site', *places.other_folders()]
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx_copybutton']
 
 # Anchors of headings as GitHub makes them.
@@ -53,6 +54,7 @@ html_theme = 'furo'
 html_title = f'vlm_misalign_ros {release}'
 html_static_path = ['_site/static']
 html_css_files = ['site.css']
+html_last_updated_fmt = None
 html_copy_source = False
 html_show_sourcelink = False
 html_extra_path = ['_site/root']

@@ -34,6 +34,11 @@ def pages() -> list[str]:
     return [*AT_THE_ROOT, *(str(page.with_suffix('')) for page in found if INDEX not in str(page))]
 
 
+def other_folders() -> list[str]:
+    """Return the folders of the repository that have no pages."""
+    return [path.name for path in sorted(ROOT.iterdir()) if path.is_dir() and path.name != 'docs']
+
+
 def placed(index: str) -> dict[str, list[str]]:
     """Return the pages of each list of the index, by its heading, in their order."""
     lists: dict[str, list[str]] = {}
