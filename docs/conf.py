@@ -54,7 +54,6 @@ html_theme = 'furo'
 html_title = f'vlm_misalign_ros {release}'
 html_static_path = ['_site/static']
 html_css_files = ['site.css']
-html_last_updated_fmt = None
 html_copy_source = False
 html_show_sourcelink = False
 html_extra_path = ['_site/root']

@@ -25,7 +25,7 @@ import walked
 import yaml
 
 from vlm_misalign_ros.app.cli.parser import parse as parse_words
-from vlm_misalign_ros.core.settings.configuration import parse
+from vlm_misalign_ros.core.settings.configuration import override, parse, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / 'docs' / 'tutorials').glob('*.md'))
@@ -45,12 +45,15 @@ def files(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('page', TEXTS)
-def test_every_command_is_understood(page):
+def test_every_command_is_understood(page, files):
     given = walked.commands(TEXTS[page])
     assert given
     for words in given:
-        words = [word for word in words[1:] if word not in ('&', '|', '>')]
-        assert parse_words(words).verb
+        arguments = parse_words([word for word in words[1:] if word != '&'])
+        named = getattr(arguments, 'config', 'demo.yaml' if arguments.verb == 'demo' else None)
+        if named is not None:
+            path = named if named in files else ROOT / 'config' / named
+            parse(override(read_yaml(Path(path)), arguments.overrides))
 
 
 @pytest.mark.parametrize('page', TEXTS)
