@@ -25,7 +25,7 @@ INDEX = 'docs/index'
 AT_THE_ROOT = ('README', 'ARCHITECTURE', 'CONTRIBUTING', 'CHANGELOG')
 """Pages of the site that lie at the root of the repository."""
 _HEADING = re.compile(r'^## (.+)$')
-_ENTRY = re.compile(r'^- \[[^\]]+\]\(([^)#:]+)\.md\)')
+_ENTRY = re.compile(r'^- \[([^\]]+)\]\(([^)#:]+)\.md\)')
 
 
 def pages() -> list[str]:
@@ -39,24 +39,27 @@ def other_folders() -> list[str]:
     return [path.name for path in sorted(ROOT.iterdir()) if path.is_dir() and path.name != 'docs']
 
 
-def placed(index: str) -> dict[str, list[str]]:
-    """Return the pages of each list of the index, by its heading, in their order."""
-    lists: dict[str, list[str]] = {}
+def placed(index: str) -> dict[str, dict[str, str]]:
+    """Return the titles of the pages of each list of the index, by heading and page, in order."""
+    lists: dict[str, dict[str, str]] = {}
     heading = ''
     for line in index.splitlines():
         if found := _HEADING.match(line):
             heading = found[1]
         elif found := _ENTRY.match(line):
-            page = posixpath.normpath(posixpath.join('docs', found[1]))
-            lists.setdefault(heading, []).append(page)
+            page = posixpath.normpath(posixpath.join('docs', found[2]))
+            entries = lists.setdefault(heading, {})
+            if page in entries:
+                raise ValueError(f'{page}.md stands twice under {heading!r} of {INDEX}.md')
+            entries[page] = found[1]
     return lists
 
 
 def navigation(index: str) -> str:
-    """Return a hidden toctree for each list of the index."""
+    """Return a hidden toctree for each list of the index, in the words of the index."""
     trees = []
-    for heading, names in placed(index).items():
-        lines = '\n'.join(f'/{name}' for name in names)
+    for heading, entries in placed(index).items():
+        lines = '\n'.join(f'{title} </{page}>' for page, title in entries.items())
         trees.append(f'```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{lines}\n```\n')
     return '\n'.join(trees)
 

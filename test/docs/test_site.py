@@ -84,10 +84,10 @@ def test_the_index_has_pages_of_every_kind_and_no_others():
 
 def test_the_navigation_is_made_of_the_lists_in_their_order():
     text = '## One\n\n- [A](a.md): x\n- [B](../B.md)\nno [C](c.md)\n\n## Two\n\n- [D](t/d.md)\n'
-    assert places.placed(text) == {'One': ['docs/a', 'B'], 'Two': ['docs/t/d']}
+    assert places.placed(text) == {'One': {'docs/a': 'A', 'B': 'B'}, 'Two': {'docs/t/d': 'D'}}
     assert re.findall(r':caption: (\w+)\n\n([^`]+)\n', places.navigation(text)) == [
-        ('One', '/docs/a\n/B'),
-        ('Two', '/docs/t/d'),
+        ('One', 'A </docs/a>\nB </B>'),
+        ('Two', 'D </docs/t/d>'),
     ]
 
 
