@@ -30,6 +30,8 @@ from vlm_misalign_ros.core.settings.configuration import override, parse, read_y
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / 'docs' / 'tutorials').glob('*.md'))
 TEXTS = {page.stem: page.read_text(encoding='utf-8') for page in PAGES}
+WIDTH = 90
+"""Columns of code that a page of the site shows without scrolling, on a screen of 1400 px."""
 MINUTES = 40
 """For a machine that is busy with other things."""
 
@@ -67,6 +69,13 @@ def test_every_configuration_and_program_is_accepted(page, files):
         else:
             # What a configuration names: a scenario, read with it.
             assert any(name in other for at, other in files.items() if at != name)
+
+
+@pytest.mark.parametrize('page', TEXTS)
+def test_nothing_to_copy_is_wider_than_the_page(page, files):
+    for step in walked.steps(TEXTS[page]):
+        for text in (step.commands, *step.files.values()):
+            assert max(map(len, text.splitlines())) <= WIDTH, text
 
 
 @pytest.mark.slow
