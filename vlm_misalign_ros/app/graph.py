@@ -112,12 +112,19 @@ def topics_of(configuration: Configuration) -> list[str]:
     return sorted({*images, *packed, *others})
 
 
-def check_overrides(configuration: Configuration) -> None:
+def check_names(configuration: Configuration) -> None:
     """
-    Raise ConfigurationError for QoS of a topic that is none of the run's.
+    Raise ConfigurationError for a rule, or QoS, of a topic that is none of the run's.
 
     ROS takes it without a word, and it changes nothing.
     """
+    own = topics_of(dataclasses.replace(configuration, remap={}))
+    for source in configuration.remap:
+        if full_name(configuration.namespace, {}, source) not in own:
+            raise ConfigurationError(
+                f'remap has {source!r}, which is no topic of this run' + nearest(source, own),
+                'give the name that it has without the rule',
+            )
     names = topics_of(configuration)
     for parameter in configuration.ros.qos_overrides:
         topic = parameter.removeprefix(f'{OVERRIDES}.').partition('.')[0]

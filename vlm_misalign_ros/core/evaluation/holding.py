@@ -151,7 +151,7 @@ def hold(
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
     evidence.problem = evidence.problem or _lacking(joined)
-    labels = _labels(parts, source)
+    labels = _labels(joined, source)
     trust = None if labels is None else _trust(labels, parts, settings)
     misfit = _mask_misfit(parts.get(SEGMENTATION), labels)
     if misfit:
@@ -213,13 +213,14 @@ def _unused(parts: Parts) -> str:
     return ''
 
 
-def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
+def _labels(joined: Joined, source: Source | None) -> LabelMap | None:
     """Return the labels of a frame, told whether they tell the hood; None without any."""
-    if LABELS not in parts:
+    if LABELS not in joined.parts:
         return None
-    labels = LabelMap.of(parts[LABELS])
-    # No model knows the ego vehicle.
-    if REFERENCE in parts or source is not None and not source.tells_hood:
+    labels = LabelMap.of(joined.parts[LABELS])
+    # No model knows the ego vehicle, whether what it says of its labels came or not.
+    referred = REFERENCE in joined.parts or REFERENCE in joined.missing
+    if referred or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
     return labels
 
