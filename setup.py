@@ -101,6 +101,8 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # The docs site (`make docs`).
+        'docs': ['sphinx>=7.4', 'furo>=2024.8', 'myst-parser>=4', 'sphinx-copybutton>=0.5.2'],
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
         # A sweep on a Ray cluster (`sweep --engine ray`).
