@@ -59,7 +59,7 @@ setup(
         'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
         'vlm_misalign_ros.core.models': ['data/*.yaml', 'data/label_maps/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
-        'vlm_misalign_ros.core.report': ['*.jinja'],
+        'vlm_misalign_ros.core.report': ['*.jinja', 'sections/*.jinja'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),

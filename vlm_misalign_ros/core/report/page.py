@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from math import isinf, isnan, nan
@@ -27,7 +26,6 @@ import jinja2
 import numpy as np
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.known import Known
@@ -40,6 +38,7 @@ from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
 from vlm_misalign_ros.core.report.past import PAIRED
+from vlm_misalign_ros.core.report.frames import worst_frames
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
@@ -57,7 +56,6 @@ from vlm_misalign_ros.core.report.summary import (
 from vlm_misalign_ros.core.report.timing import OPEN, TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Presence
 
 
 def write_report(
@@ -123,7 +121,7 @@ def write_report(
         known=classes.told,
         miou=_title(classes),
         few_scenes=FEW_SCENES,
-        worst=_worst(folder, seen.pictured),
+        worst=worst_frames(folder, seen.pictured),
         frames=seen.frames,
         late=seen.late,
     )
@@ -279,35 +277,3 @@ def _both_truths(row: Row, classes: Known) -> dict[str, Any]:
         'rates': [cell(f'{name}{end}') for _, name in TWO_TRUTHS for end in ('', '_visible')],
         'unknown': counts.indeterminate_visible - counts.indeterminate,
     }
-
-
-def _worst(folder: Path, frames: Sequence[FrameRecord]) -> list[dict[str, Any]]:
-    """Return the frames that pictures were kept of, the worst first."""
-    found = []
-    for record in frames:
-        name = picture_name(parse_stamp(record.stamp))
-        picture = folder / 'pictures' / f'{name}.jpg'
-        if picture.is_file():
-            found.append((badness(record), record, picture))
-    found.sort(key=lambda entry: (-entry[0], parse_stamp(entry[1].stamp)))
-    shown = []
-    for _, record, picture in found:
-        mask = picture.with_name(picture.stem + '_mask.jpg')
-        states = record.truth.presence if record.truth else {}
-        required = [name for name, state in states.items() if state is Presence.REQUIRED]
-        shown.append(
-            {
-                'record': record,
-                'required': required,
-                'picture': _data(picture),
-                'mask': _data(mask) if mask.is_file() else '',
-            }
-        )
-    return shown
-
-
-def _data(path: Path) -> str:
-    try:
-        return 'data:image/jpeg;base64,' + base64.b64encode(path.read_bytes()).decode()
-    except OSError:
-        return ''
