@@ -37,8 +37,8 @@ from vlm_misalign_ros.core.records.reference import MEANS, against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
-from vlm_misalign_ros.core.report.past import PAIRED
 from vlm_misalign_ros.core.report.frames import worst_frames
+from vlm_misalign_ros.core.report.past import PAIRED
 from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
