@@ -57,15 +57,14 @@ def curves(found: Found) -> list[dict[str, Any]]:
     kinds = [name for name in dict.fromkeys(severities[c][0] for c in found.conditions) if name]
     kinds = [name for name in kinds if name != CLEAN][:MOST]
     models = [line.model for line in found.totals]
-    rows = [('mIoU', {'segmentation': _mious(found, severities)})]
+    rows = [(found.miou, {'segmentation': _mious(found, severities)}, 0)]
     for rate in HEADLINES:
-        rows.append(
-            (rate.title, {name: _points(found, severities, name, rate.name) for name in models})
-        )
+        series = {name: _points(found, severities, name, rate.name) for name in models}
+        rows.append((rate.title, series, 1))
     return [
         {'title': title, 'panels': [_panel(title, kind, series, first) for kind in kinds]}
-        for title, series in rows
-        if (first := 0 if title == 'mIoU' else 1) is not None and any(_any(series))
+        for title, series, first in rows
+        if any(_any(series)) and kinds
     ]
 
 

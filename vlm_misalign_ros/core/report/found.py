@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.files import read_json
 from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
 from vlm_misalign_ros.core.metrics.counts import FIELDS, Counts
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
+from vlm_misalign_ros.core.metrics.known import MIOU
 from vlm_misalign_ros.core.metrics.rates import RATES, Rate
 from vlm_misalign_ros.core.records.schema import COUNTED, Status
 from vlm_misalign_ros.core.report.order import in_order
@@ -102,6 +103,12 @@ class Found:
         """Return mIoU by condition; empty where nothing is known of it."""
         found = (self.analysis.get('segmentation') or {}).get('conditions')
         return found if isinstance(found, Mapping) else {}
+
+    @property
+    def miou(self) -> str:
+        """Return what the mIoU is called: of how many classes, where not of all."""
+        name = str((self.analysis.get('segmentation') or {}).get('name') or MIOU)
+        return 'mIoU' if name == MIOU else f'mIoU of {name.rpartition("_")[2]} classes'
 
     @property
     def models(self) -> list[tuple[str, Mapping[str, Any]]]:

@@ -30,7 +30,6 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
-from vlm_misalign_ros.core.metrics.known import MIOU
 from vlm_misalign_ros.core.metrics.rates import Rate
 from vlm_misalign_ros.core.report.found import Found, found_in
 from vlm_misalign_ros.core.report.sentences import OVERALL, Sentence, Words, words_of
@@ -104,8 +103,10 @@ def _at_conditions(found: Found) -> Iterator[Sentence]:
 
 
 def _why_not(found: Found) -> str:
+    if (found.analysis.get('segmentation') or {}).get('mixed'):
+        return 'masks with different classes are mixed'
     if not found.masks:
-        return 'no mask was scored, or masks with different classes are mixed'
+        return 'no mask was scored'
     if found.conditions == [CLEAN]:
         return 'nothing was degraded'
     return 'no clean masks were scored to hold it against'
@@ -127,14 +128,12 @@ def _chosen(found: Found) -> list[tuple[str, bool]]:
 
 def _segmentation(found: Found, condition: str, borne: bool) -> Sentence:
     kept, here, clean = found.kept(condition), found.masks[condition], found.masks.get(CLEAN) or {}
-    name = str((found.analysis.get('segmentation') or {}).get('name') or MIOU)
-    of = 'mIoU' if name == MIOU else f'mIoU of {name.rpartition("_")[2]} classes'
     which = (
         f'the hardest that leaves {percent(BEARABLE)} or more' if borne else 'the hardest of all'
     )
     text = (
         f'At {named(condition)} ({which}) segmentation keeps {percent(kept["value"])}{span(kept)} '
-        f'of its {of}: {figure(here.get("value"))} of {figure(clean.get("value"))}, '
+        f'of its {found.miou}: {figure(here.get("value"))} of {figure(clean.get("value"))}, '
         f'{count(int(kept.get("scenes") or 0), "scene")}.'
     )
     high = kept.get('high')

@@ -83,9 +83,9 @@ def _mask_map(found: Found, columns: Iterable[str]) -> dict[str, Any]:
         if known(share.get('value')):
             cell['text'] = percent(share['value'])
         kept.append(cell)
-    rows = [{'name': 'mIoU', 'cells': cells}, {'name': 'kept of clean', 'cells': kept}]
+    rows = [{'name': found.miou, 'cells': cells}, {'name': 'kept of clean', 'cells': kept}]
     words = 'mean IoU of segmentation over the frames of a condition, and its share of the clean'
-    return {'title': 'mIoU', 'words': words, 'top': 1.0, 'rows': rows}
+    return {'title': found.miou, 'words': words, 'top': None, 'rows': rows}
 
 
 def _plain(rate: Any) -> Mapping[str, Any]:

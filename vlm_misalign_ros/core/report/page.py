@@ -245,7 +245,7 @@ def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
     for sentence in sentences:
         below = sentence.topic == 'segmentation' or (below and sentence.topic == 'rates')
         lead, colon, text = sentence.text.partition(':')
-        if not colon or len(lead) > 60 or sentence.topic != 'rates':
+        if not colon or len(lead) > 60 or sentence.topic in ('segmentation', 'scope'):
             lead, text = '', sentence.text
         shown.append(
             {
@@ -253,7 +253,7 @@ def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
                 'shown': sentence.shown,
                 'nested': below,
                 'lead': f'{lead}{colon}' if lead else '',
-                'text': text,
+                'text': text.replace(' %', '\u00a0%'),
             }
         )
     return shown

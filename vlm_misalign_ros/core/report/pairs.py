@@ -76,7 +76,8 @@ def _told(entry: Mapping[str, Any], rate: str) -> str:
         return 'no correlation: nothing varies, or too few conditions'
     number = f'{spearman["n"]} conditions'
     if not known(spearman.get('low')):
-        return f'Spearman {spearman["value"]:+.2f}, {number}: too few for an interval'
+        value = f'{spearman["value"]:+.2f}'.replace('0.', '.').replace('-', '−')
+        return f'Spearman {value}, {number}: too few for an interval'
     p = found.get('p_holm')
     held = f', p {p:.2g} (Holm)' if known(p) else ''
     return f'Spearman {correlation(spearman)}{held}, {number}'
@@ -123,7 +124,7 @@ def _cross(
     )
     drawn += mark(*at, series, told)
     if one.severity:
-        drawn += text(at[0] + 6, at[1] - 5, f'{one.severity}', 'small', 'start')
+        drawn += text(at[0] + 6, max(at[1] - 5, 9), f'{one.severity}', 'small', 'start')
     return drawn
 
 
@@ -179,8 +180,8 @@ def _butterfly(model: str, lines: Sequence[Line]) -> Markup:
         if one.corruption in (BLANK, ALL):
             inside.append(line(4, at - _ROW / 2, 386, at - _ROW / 2, 'axis'))
         inside.append(text(104, at + 4, named(one.condition)[:17], anchor='end'))
-        inside.append(_half(one, left, 'smr_false_safe', 1, at, 130))
-        inside.append(_half(one, right, 'smr_false_alarm', 0, at, 362))
+        inside.append(_half(one, left, 'smr_false_safe', 2, at, 130))
+        inside.append(_half(one, right, 'smr_false_alarm', 1, at, 362))
     label = f'False safe and false alarm of {named(model)} by condition'
     return picture(width, bottom + 20, inside, label)
 

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlm_misalign_ros.core.corruptions import BLANK
@@ -138,25 +138,23 @@ def _warning(found: Found) -> Iterator[Sentence]:
     """Say whether mIoU goes along with each rate."""
     parts, claimed = [], False
     for words in words_of(found):
-        shown, open_, unknown = [], [], []
+        shown, known_of = [], 0
         for model, entry in found.models:
             told = ((entry.get('miou_warns') or {}).get('rates') or {}).get(words.rate) or {}
             interval = told.get('spearman') or {}
-            if not known(interval.get('low')):
-                unknown.append(model)
-            elif interval['high'] < 0 and not found.few:
+            known_of += known(interval.get('low'))
+            if known(interval.get('high')) and interval['high'] < 0 and not found.few:
                 shown.append(f'{named(model)} {correlation(interval)}')
-            else:
-                open_.append(model)
         claimed = claimed or bool(shown)
-        told_of = [f'yes for {listed_of(shown)}'] if shown else []
-        told_of += [f'not shown for {listed(open_)}'] if open_ else []
-        told_of += [f'not known for {listed(unknown)}'] if unknown else []
-        parts.append(f'{words.topic.lower()}, {"; ".join(told_of)}')
+        of = f' ({listed_of(shown)})' if shown else ''
+        unknown = len(found.models) - known_of
+        more = f', not known for {unknown}' if unknown else ''
+        parts.append(f'{words.topic.lower()}, {len(shown)} of {known_of}{of}{more}')
     if found.models and found.masks:
         yield Sentence(
             'warning',
-            f'Does mIoU fall where a rate rises (Spearman over conditions)? {". ".join(parts)}.',
+            'mIoU as a warning: models whose rate is shown to rise as mIoU falls (Spearman over '
+            f'conditions): {"; ".join(parts)}.',
             claimed,
         )
 
@@ -174,9 +172,7 @@ def _mask(found: Found) -> Iterator[Sentence]:
                 parts.append(f'{named(model)} {", ".join(shown)}')
             elif told:
                 open_.append(model)
-        told_of = parts[:NAMED]
-        if len(parts) > NAMED:
-            told_of.append(f'{count(len(parts) - NAMED, "more model")} differ')
+        told_of = [listed_of(parts, '; ')] if parts else []
         if open_:
             told_of.append(f'no difference is shown for {listed(open_)}')
         yield Sentence(
@@ -205,7 +201,11 @@ def _beyond(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _habits(found: Found) -> Iterator[Sentence]:
-    lines = [line for line in found.lines if line.corruption != BLANK]
+    lines = [
+        replace(line, model=named(line.model), condition=named(line.condition))
+        for line in found.lines
+        if line.corruption != BLANK
+    ]
     told_of = always_the_same(lines, ALL)
     for told in told_of[:NAMED]:
         yield Sentence('habit', f'{told}.')

@@ -109,7 +109,7 @@ class Masks:
         for cell in self._cells.values():
             known.take(cell.known)
         if known.mixed:
-            return {'name': '', 'conditions': {}}
+            return {'name': '', 'mixed': True, 'conditions': {}}
         scenes = self._scenes.numbers()
         clean = next((cell for cell in self._cells.values() if cell.corruption == CLEAN), None)
         found: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class Masks:
             found[name] = {**asdict(row.found), 'scenes': row.scenes}
             if clean is not None and cell is not clean:
                 found[name]['kept'] = _kept(clean, cell, scenes)
-        return {'name': known.miou, 'conditions': found}
+        return {'name': known.miou, 'mixed': False, 'conditions': found}
 
     def rows(self) -> list[MaskRow]:
         """Return the mIoU by condition; NaN where masks can tell different classes."""
