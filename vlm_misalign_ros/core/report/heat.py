@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.report.by_class import CORRUPTED
 from vlm_misalign_ros.core.report.found import Found
 from vlm_misalign_ros.core.report.order import in_order
 from vlm_misalign_ros.core.report.svg import ceiling
-from vlm_misalign_ros.core.report.wording import known, percent
+from vlm_misalign_ros.core.report.wording import known
 
 _KINDS = (('omitted', 'Omission by class'), ('hallucinated', 'Hallucination by class'))
 
@@ -81,7 +81,7 @@ def _mask_map(found: Found, columns: Iterable[str]) -> dict[str, Any]:
         share = found.kept(name)
         cell = _cell(share, 1.0, falling=True)
         if known(share.get('value')):
-            cell['text'] = percent(share['value'])
+            cell['text'] = f'{100 * share["value"]:.0f} %'
         kept.append(cell)
     rows = [{'name': found.miou, 'cells': cells}, {'name': 'kept of clean', 'cells': kept}]
     words = 'mean IoU of segmentation over the frames of a condition, and its share of the clean'
