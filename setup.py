@@ -102,6 +102,12 @@ setup(
     extras_require={
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
+        # A sweep on a Ray cluster (`sweep --engine ray`).
+        'ray': ['ray>=2.40'],
+        # What `export` gives a run to, and `view` shows it in.
+        'mlflow': ['mlflow>=2.14'],
+        'wandb': ['wandb>=0.19'],
+        'rerun': ['rerun-sdk>=0.24'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.
         'ros': [
             'ros-rclpy[fastrtps]>=9.1.2',
@@ -125,6 +131,10 @@ setup(
             # What docs/data.md shows of it is tried.
             'duckdb>=1.0',
             'jsonschema>=4',
+            # Reads the summaries that `check` writes.
+            'markdown-it-py>=3',
+            # Reads what `export` writes as COCO has it.
+            'pycocotools>=2.0.7',
             'tomli>=2; python_version < "3.11"',
             'cityscapesScripts>=2.2',
             'import-linter>=2',

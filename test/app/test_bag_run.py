@@ -15,6 +15,7 @@
 """`bag run`: models over somebody else's recording, as the graph would have run them."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -108,6 +109,35 @@ def test_the_graph_gives_the_same_records(bag, config, in_process, tmp_path):
     arguments = [bag, config, CONDITIONS, '--out', tmp_path, '--name', 'a', '--graph']
     run('bag', 'run', *arguments)
     assert difference(in_process / RECORDS, tmp_path / 'a' / RECORDS) == []
+
+
+@pytest.mark.slow
+def test_the_bag_of_a_run_under_other_names_gives_the_records_of_the_run(scenes, config, tmp_path):
+    """Recorded by ROS itself, in a namespace, with every kind of name remapped."""
+    changed = {
+        'camera/image_raw': '/ego/rgb',
+        'ground_truth/labels': 'labels/semantic',
+        'degraded/image_raw': 'shown',
+        'segmentation/labels': '/elsewhere/mask',
+        'vlm/clip/description': 'said/clip',
+    }
+    remap = json.dumps(changed)
+    run(
+        *('run', config, 'mode=evaluation', 'corruption={}', f'replay.dataset={scenes}'),
+        *(CONDITIONS, 'namespace=fleet/car', f'remap={remap}'),
+        *('--out', tmp_path, '--name', 'ros'),
+    )
+    for name, taken in (('beside', tmp_path / 'ros' / 'bag'), ('alone', tmp_path / 'moved')):
+        words = ['bag', 'analyse', taken, '--out', tmp_path / name]
+        if name == 'alone':
+            # Without the configuration of its run, what it was called has to be told.
+            shutil.copytree(tmp_path / 'ros' / 'bag', taken)
+            words += ['--config', config, '--namespace', 'fleet/car']
+            words += [w for rule in changed.items() for w in ('--topic', ':='.join(rule))]
+        run(*words)
+        found = tmp_path / name / RECORDS
+        assert difference(tmp_path / 'ros' / RECORDS, found) == []
+        assert len(list(read_frames(found))) == 18
 
 
 def test_a_camera_alone_has_models_held_against_themselves(scenes, config, tmp_path):

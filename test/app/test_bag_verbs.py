@@ -77,17 +77,23 @@ def test_a_recorder_of_a_configuration_listens_as_that_of_its_run(tmp_path, monk
         'segmentation': {'model': 'miniature:segformer'},
         'reference': {'model': 'transformers:another/one'},
         'vlms': {'clip': {'model': 'miniature:clip'}},
+        'use_sim_time': True,
+        'log_level': 'debug',
+        'qos_overrides': {'/ego/rgb': {'subscription': {'depth': 3}}},
     }
     path = tmp_path / 'live.yaml'
     path.write_text(yaml.safe_dump(data), encoding='utf-8')
     found = []
     monkeypatch.setattr(alone, 'run_alone', lambda *given: found.append(given) or 2)
     assert main(['bag', 'record', str(tmp_path / 'out'), '--config', str(path)]) == 2
-    ((spec, namespace, rules, _),) = found
+    ((spec, namespace, rules, _, arguments),) = found
     graph = build_graph(parse({**data, 'record': True}), tmp_path)
     (own,) = (entry for entry in graph.nodes if entry.name == 'recorder')
     assert {**spec['parameters'], 'path': ''} == {**own.parameters, 'path': ''}
-    assert namespace == graph.namespace
+    assert spec['parameters']['use_sim_time'] is True
+    assert spec['parameters']['path'] == str(tmp_path / 'out')
+    assert (namespace, arguments) == (graph.namespace, graph.arguments)
+    assert graph.arguments and any('ego/rgb' in name for name in own.parameters)
     assert rules == [f'{source}:={target}' for source, target in graph.remappings]
     assert 'ground_truth/labels:=reference/labels' in rules
 

@@ -119,9 +119,17 @@ def test_a_configuration_of_somebody_else_is_none(tmp_path):
 
 @pytest.mark.heavy
 def test_the_runs_own_configuration_and_topics_given_lead_to_the_same_records(tmp_path, capsys):
-    """A live run in a namespace, its truth under other names: recorded, then scored three ways."""
+    """A live run in a namespace, much of it under other names, recorded and scored three ways."""
     plain = replaying.write_bag(tmp_path / 'plain' / 'bag', live=True)
-    names = {topics.TRUTH_LABELS: '/carla/tags', topics.CAMERA_INFO: '/carla/camera_info'}
+    said = topics.vlm_description(replaying.MODELS[0])
+    names = {
+        topics.TRUTH_LABELS: '/carla/tags',
+        topics.CAMERA_INFO: '/carla/camera_info',
+        said: '/stack/says',
+        topics.DEGRADED_CONDITION: '/shown/as',
+        topics.SEGMENTATION_LABELS: '/front/mask',
+        topics.SEGMENTATION_CONFIDENCE: '/front/sure',
+    }
     with open_bag(plain) as bag:
         others = [name.removeprefix('/') for name in bag.topics if name[1:] not in names]
     moved = {**names, **{name: f'/front/{name}' for name in others}}

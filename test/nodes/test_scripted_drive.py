@@ -34,6 +34,7 @@ from worlds import wait_for  # noqa: E402
 from maps import ID, plain  # noqa: E402
 from vlm_misalign_ros.bags.analyse import analyse  # noqa: E402
 from vlm_misalign_ros.core.records.schema import Status  # noqa: E402
+from vlm_misalign_ros.core.records.store import RECORDS, difference  # noqa: E402
 from vlm_misalign_ros.core.settings import configuration  # noqa: E402
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters  # noqa: E402
 from vlm_misalign_ros.core.settings.parameters import table  # noqa: E402
@@ -45,6 +46,14 @@ pytestmark = pytest.mark.heavy
 
 BEGIN = 100.0
 ANSWERS = '/theirs/answer'
+SPACE = 'ego/front'
+SHOWN = '/shown/image'
+RULES = {
+    **{topic: f'/{topic}' for topic in (topics.CAMERA_IMAGE, topics.CAMERA_INFO, *MAPS)},
+    topics.DEGRADED_IMAGE: SHOWN,
+    topics.DEGRADED_CONDITION: 'shown/as',
+}
+"""The graph is in a namespace, and its simulator and the model from outside are in none."""
 IN_FLIGHT = 4
 """Frames that wait for an answer at once."""
 WORDS = {'SAFE': 'It is safe to go on: SAFE.', 'UNSAFE': 'It is not safe to go on: UNSAFE.'}
@@ -62,7 +71,7 @@ class Reader:
         rclpy.init(context=self._context)
         self._node = rclpy.create_node('theirs', context=self._context)
         self._answers = self._node.create_publisher(TimeReference, ANSWERS, 1000)
-        self._node.create_subscription(Image, topics.DEGRADED_IMAGE, self._see, 1000)
+        self._node.create_subscription(Image, SHOWN, self._see, 1000)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._stop = threading.Event()
@@ -117,7 +126,9 @@ def run(tmp_path_factory):
     pictures = (*MAPS, topics.CAMERA_IMAGE, topics.DEGRADED_IMAGE)
     data = {
         'mode': 'live',
-        'qos_overrides': {f'/{topic}': deep for topic in pictures},
+        'namespace': SPACE,
+        'remap': RULES,
+        'qos_overrides': {RULES[topic]: deep for topic in pictures},
         'corruption': {
             'scenario': str(write_scenario(folder / 'scenario.yaml')),
             'policy': 'every_frame',
@@ -144,7 +155,7 @@ def run(tmp_path_factory):
     reader, simulator, graph = Reader(), Simulator(drive, street, dict.fromkeys(MAPS, 2)), None
     try:
         graph = LiveGraph(data, folder / 'live')
-        made = (topics.DEGRADED_IMAGE, topics.DEGRADED_CONDITION)
+        made = (SHOWN, f'/{SPACE}/{RULES[topics.DEGRADED_CONDITION]}')
         wait_for(
             lambda: (
                 reader.listeners >= 2
@@ -170,7 +181,7 @@ def run(tmp_path_factory):
     parameters = EvaluationParameters(
         **{e.name: getattr(chosen.monitor, e.name) for e in table(EvaluationParameters)}
     )
-    analyse(folder / 'live' / 'bag', folder / 'bag', parameters)
+    analyse(folder / 'live' / 'bag', folder / 'bag', parameters, namespace=SPACE, remap=RULES)
     return folder
 
 
@@ -219,3 +230,9 @@ def test_the_table_of_lines_has_the_same_seconds(found):
         by_hand('made up again'),
         by_hand('flickered'),
     ]
+
+
+def test_the_bag_gives_the_records_of_the_run(run):
+    live, bag = (records_of(run / name) for name in ('live', 'bag'))
+    assert difference(run / 'live' / RECORDS, run / 'bag' / RECORDS) == []
+    assert live[1].parts == bag[1].parts and live[1].frames == bag[1].frames

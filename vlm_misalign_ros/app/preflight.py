@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.app.graph import check_overrides
+from vlm_misalign_ros.app.graph import check_names
 from vlm_misalign_ros.app.mask_readers import mask_reader_facts
 from vlm_misalign_ros.app.models_told import classes_told, model_told, reference_told
 from vlm_misalign_ros.app.outside import encodings_of, outside_facts
@@ -194,7 +194,7 @@ def _ros(configuration: Configuration) -> None:
                 f'{setting} has {name!r}, which is no name of ROS',
                 'use letters, digits, _ and /; a part of it begins with a letter',
             )
-    check_overrides(configuration)
+    check_names(configuration)
 
 
 def _language(vlm: VlmParameters, ask: Ask, truth: Mapping[str, Any]) -> dict[str, Any]:

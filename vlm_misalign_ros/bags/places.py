@@ -162,9 +162,16 @@ class Places:
         return packed if channel.part == IMAGE and there and _lossless(bag, packed) else ''
 
     def recorded(self, bag: Bag) -> set[str]:
-        """Return the names of the topics in a bag as the run has them, relative."""
+        """
+        Return the names of the topics in a bag as the run has them, relative.
+
+        By the rules, a topic stands under another name than its own, and what stands under its own
+        is something else.
+        """
         prefix = self._expanded('')
-        found = {name.removeprefix(prefix) for name in bag.topics if name.startswith(prefix)}
+        own = {name.removeprefix(prefix) for name in bag.topics if name.startswith(prefix)}
+        ruled = {self._expanded(name).removeprefix(prefix) for name in self.remap}
+        found = {name for name in own | ruled if self.full(name) in bag.topics}
         for channel in CHANNELS:
             if '{model}' not in channel.topic and self.carrier(bag, channel):
                 found.add(channel.topic)

@@ -23,12 +23,17 @@ from vlm_misalign_ros.nodes import composed, runtime
 
 
 def run_alone(
-    spec: dict[str, Any], namespace: str, rules: Sequence[str], seconds: float = 0.0
+    spec: dict[str, Any],
+    namespace: str,
+    rules: Sequence[str],
+    seconds: float = 0.0,
+    arguments: Sequence[str] = (),
 ) -> int:
     """
     Run the node that a graph entry describes, until it is stopped; return the exit code.
 
-    `rules` are remappings; after `seconds` it ends by itself (0: never).
+    `rules` are remappings; after `seconds` it ends by itself (0: never); `arguments` are those of
+    the whole process behind `--ros-args`, such as a log level.
     """
 
     def build() -> runtime.MisalignNode:
@@ -38,4 +43,4 @@ def run_alone(
         return node
 
     build.__name__ = spec['name']
-    return runtime.main(build, [], keeps=True)
+    return runtime.main(build, ['--ros-args', *arguments], keeps=True)

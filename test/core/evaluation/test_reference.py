@@ -136,3 +136,8 @@ def test_it_does_not_tell_the_ego_vehicle_from_what_it_leaves_open(session):
         session, 1, condition=SHOWN, answer=ANSWER, labels=labels, reference=told(labels=labels)
     )
     assert record.models['m'].status is Status.SCORED
+    # Nor where what it says of them is lost.
+    came(session, 2, condition=SHOWN, answer=ANSWER, labels=labels)
+    (closed,) = session.expire(now=2.0)
+    assert closed.record.missing == ['reference']
+    assert closed.record.models['m'].status is Status.SCORED

@@ -16,7 +16,7 @@
 
 import pytest
 
-from vlm_misalign_ros.app.graph import build_graph, check_overrides, full_name
+from vlm_misalign_ros.app.graph import build_graph, check_names, full_name
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.settings.configuration import parse
 
@@ -117,10 +117,31 @@ def test_overrides_are_of_topics_that_are_there(topic, fits):
         }
     )
     if fits:
-        check_overrides(chosen)
+        check_names(chosen)
     else:
         with pytest.raises(ConfigurationError, match='no topic of this run'):
-            check_overrides(chosen)
+            check_names(chosen)
+
+
+@pytest.mark.parametrize('space', ['', 'front'])
+@pytest.mark.parametrize(
+    'name, there',
+    [
+        ('camera/image_raw', True),
+        ('/{}vlm/clip/description', True),
+        ('degraded/image', False),
+        ('vlm/other/description', False),
+        ('/other/camera/image_raw', False),
+    ],
+)
+def test_rules_are_of_topics_that_are_there(name, there, space):
+    name = name.format(f'{space}/' if space else '')
+    chosen = parse({**BARE, 'namespace': space, 'remap': {name: '/ego/it'}})
+    if there:
+        check_names(chosen)
+    else:
+        with pytest.raises(ConfigurationError, match=f"remap has '{name}'"):
+            check_names(chosen)
 
 
 @pytest.mark.parametrize(

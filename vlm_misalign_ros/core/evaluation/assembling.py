@@ -27,12 +27,11 @@ from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.records.account import AccountingRecord, RunRecord
 from vlm_misalign_ros.core.records.ordering import order_frames
-from vlm_misalign_ros.core.records.pictures import picture_name
+from vlm_misalign_ros.core.records.pictures import PICTURES, picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, decode, encode
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.stamps import parse_stamp
 
-PICTURES = 'pictures'
 _JOINED = 'joined.jsonl'
 
 
@@ -86,7 +85,7 @@ class _Account:
 
     def add(self, record: Record) -> None:
         if isinstance(record, FrameRecord):
-            self._lost.add(parse_stamp(record.stamp))
+            self._lost.add(parse_stamp(record.stamp), cycle=record.cycle)
         if isinstance(record, AccountingRecord):
             for name, states in record.parts.items():
                 self._parts.setdefault(name, Counter()).update(states)

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.evaluation.resuming import evaluated
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
-from vlm_misalign_ros.core.records.pictures import WorstPictures
+from vlm_misalign_ros.core.records.pictures import PICTURES, WorstPictures
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
@@ -57,9 +57,11 @@ class Book:
         self._beside = Beside()
         self._lost = Lost()
         self._epoch = 0
+        self._before: Counter[str] = Counter()
+        """Frames that were closed before the run was gone on with, by why."""
         self._pictures: WorstPictures | None = None
         if parameters.run_folder and parameters.pictures:
-            folder = Path(parameters.run_folder) / 'pictures'
+            folder = Path(parameters.run_folder) / PICTURES
             self._pictures = WorstPictures(folder, keep=parameters.pictures)
 
     def enter(self, joined: Joined, epoch: int) -> Closed:
@@ -77,23 +79,38 @@ class Book:
         self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
-        self._journal.write(record)
-        if failed := self._journal.failures(record):
-            self._counters['failed'] += failed
-        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
-        if record.truth is None:
-            self._counters['without_truth'] += 1
-            for part, text in self._beside.plain(self._counters['without_truth']).items():
-                self._journal.once(f'beside {part}', text)
         shown = record.condition.corruption != BLANK and IMAGE in joined.parts
         if self._pictures is not None and shown:
+            # Ahead of the record: what is written down has all that is kept of it.
             self._pictures.consider(
                 found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
             )
+        self._journal.write(record)
+        self._tell(record, self._counters)
+        if record.truth is None:
+            for part, text in self._beside.plain(self._counters['without_truth']).items():
+                self._journal.once(f'beside {part}', text)
         return Closed(joined.stamp, record, self.ledger.metrics())
 
+    def _tell(self, record: FrameRecord, counters: Counter[str]) -> None:
+        """Count what a frame lacks, and tell each kind of it once."""
+        if failed := self._journal.failures(record):
+            counters['failed'] += failed
+        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
+        if record.truth is None:
+            counters['without_truth'] += 1
+
     def restore(self, record: FrameRecord) -> None:
-        """Take up a frame that is written down already."""
+        """
+        Take up a frame that is written down already.
+
+        It is counted where the run goes on as if it had never stopped.
+        """
+        counters = self._counters if self._chosen.resumed else Counter()
+        self._tell(record, counters)
+        counters[record.closed.value] += 1
+        if self._chosen.resumed:
+            self._before[record.closed.value] += 1
         found, stamp = evaluated(record), parse_stamp(record.stamp)
         self.ledger.enter(record.epoch, stamp, found)
         self._lost.add(stamp, record.epoch < self._epoch, record.cycle)
@@ -118,7 +135,7 @@ class Book:
         period, lost = self._lost.told() or (None, None)
         return AccountingRecord(
             {name: dict(counter) for name, counter in self.ledger.states.items()},
-            dict(join),
+            dict(self._before + Counter(join)),
             dict(self._counters),
             period,
             lost,

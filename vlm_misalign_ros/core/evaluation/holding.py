@@ -46,6 +46,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
 from vlm_misalign_ros.core.truth.read import (
@@ -151,7 +152,7 @@ def hold(
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
     evidence.problem = evidence.problem or _lacking(joined)
-    labels = _labels(parts, source)
+    labels = _labels(joined, source)
     trust = None if labels is None else _trust(labels, parts, settings)
     misfit = _mask_misfit(parts.get(SEGMENTATION), labels)
     if misfit:
@@ -213,14 +214,17 @@ def _unused(parts: Parts) -> str:
     return ''
 
 
-def _labels(parts: Parts, source: Source | None) -> LabelMap | None:
-    """Return the labels of a frame, told whether they tell the hood; None without any."""
-    if LABELS not in parts:
+def _labels(joined: Joined, source: Source | None) -> LabelMap | None:
+    """Return the labels of a frame, with what its source says of them; None without any."""
+    if LABELS not in joined.parts:
         return None
-    labels = LabelMap.of(parts[LABELS])
-    # No model knows the ego vehicle.
-    if REFERENCE in parts or source is not None and not source.tells_hood:
+    labels = LabelMap.of(joined.parts[LABELS])
+    # No model knows the ego vehicle, whether what it says of its labels came or not.
+    referred = REFERENCE in joined.parts or REFERENCE in joined.missing
+    if referred or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
+    if not referred and source is not None and not source.about.tells_all:
+        labels = replace(labels, telling=Telling.of(source.about))
     return labels
 
 

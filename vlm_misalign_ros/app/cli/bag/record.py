@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,15 @@ from vlm_misalign_ros.app.cli.parser import PROGRAM, add_overrides
 from vlm_misalign_ros.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from vlm_misalign_ros.core.settings.nodes import RecorderParameters
+    from vlm_misalign_ros.app.graph import Graph
 
 HELP = 'record a live graph into a bag: camera, ground truth and what the nodes of a run make'
 EXAMPLES = """
 vlm-misalign bag record drive --topic camera/image_raw:=/front/image_raw --seconds 60
 vlm-misalign bag record drive --config live.yaml source_images=true
 """
+
+RECORDER = 'recorder'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,31 +59,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Record until it is stopped, and tell what came."""
-    import dataclasses
-
     from vlm_misalign_ros.app.cli.bag.telling import needs_ros
-    from vlm_misalign_ros.app.graph import spec_of
     from vlm_misalign_ros.bags.places import parse_topics
     from vlm_misalign_ros.bags.whole import refuse_present
 
     out = Path(arguments.out)
     refuse_present(out)
-    chosen, namespace, remap = _chosen(arguments)
-    remap = {**remap, **parse_topics(arguments.topic)}
+    graph = _graph(arguments, out)
+    remap = {**dict(graph.remappings), **parse_topics(arguments.topic)}
     with needs_ros():
         from vlm_misalign_ros.nodes.alone import run_alone
-    parameters = dataclasses.replace(chosen, path=str(out.absolute()))
     rules = [f'{source}:={target}' for source, target in remap.items()]
     print(f'{PROGRAM}: recording into {out}; Ctrl-C ends it', file=sys.stderr)
-    spec = dataclasses.asdict(spec_of('recorder', parameters))
-    code = run_alone(spec, arguments.namespace or namespace, rules, arguments.seconds)
+    (spec,) = (dataclasses.asdict(entry) for entry in graph.nodes if entry.name == RECORDER)
+    namespace = arguments.namespace or graph.namespace
+    code = run_alone(spec, namespace, rules, arguments.seconds, graph.arguments)
     if not code:
         _tell(out)
     return code
 
 
-def _chosen(arguments: argparse.Namespace) -> tuple[RecorderParameters, str, dict[str, str]]:
-    """Return (parameters, namespace, remappings) of the configuration, or for a bare camera."""
+def _graph(arguments: argparse.Namespace, out: Path) -> Graph:
+    """Return a graph whose recorder is that of the configuration's run, or of a bare camera."""
+    from vlm_misalign_ros.app.graph import Graph, build_graph, spec_of
     from vlm_misalign_ros.core.settings.configuration import (
         find_config,
         override,
@@ -89,22 +90,28 @@ def _chosen(arguments: argparse.Namespace) -> tuple[RecorderParameters, str, dic
     )
     from vlm_misalign_ros.core.settings.nodes import RecorderParameters
     from vlm_misalign_ros.core.settings.parameters import build, table
-    from vlm_misalign_ros.wire.truths import remapped
 
     given: dict[str, Any] = override({}, arguments.overrides)
     if 'path' in given:
         raise ConfigurationError("parameter 'path' is given", 'the first argument is the folder')
+    path = {'path': str(out.absolute())}
     if not arguments.config:
-        values = {'source': False, 'source_images': True, **given}
-        return build(RecorderParameters, values, 'recorder'), '', {}
+        values = {'source': False, 'source_images': True, **given, **path}
+        chosen = build(RecorderParameters, values, RECORDER)
+        return Graph((spec_of(RECORDER, chosen),), '', ())
     data = read_yaml(find_config(arguments.config))
     found = parse({**data, 'record': True})
-    assert found.recorder is not None
     known = {
         entry.name: getattr(found.recorder, entry.name) for entry in table(RecorderParameters)
     }
-    chosen = build(RecorderParameters, {**known, **given}, 'recorder')
-    return chosen, found.namespace, remapped(found)
+    chosen = build(RecorderParameters, {**known, **given}, RECORDER)
+    graph = build_graph(dataclasses.replace(found, recorder=chosen), out.parent)
+    nodes = (
+        dataclasses.replace(entry, parameters={**entry.parameters, **path})
+        for entry in graph.nodes
+        if entry.name == RECORDER
+    )
+    return dataclasses.replace(graph, nodes=tuple(nodes))
 
 
 def _tell(out: Path) -> None:
