@@ -59,7 +59,7 @@ setup(
         'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
         'vlm_misalign_ros.core.models': ['data/*.yaml', 'data/label_maps/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
-        'vlm_misalign_ros.core.report': ['*.jinja'],
+        'vlm_misalign_ros.core.report': ['*.jinja', 'sections/*'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
@@ -83,7 +83,6 @@ setup(
         'tqdm>=4.64',
         'shtab>=1.6',
         'jinja2>=3.1',
-        'plotly>=5.15',
         'torch>=2.7',
         'torchvision>=0.22',
         'transformers>=5.4',
