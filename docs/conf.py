@@ -46,7 +46,7 @@ nitpick_ignore_regex = [(r'py:.*', r'(?!vlm_misalign_ros\.).*')]
 
 autodoc_typehints = 'signature'
 autodoc_member_order = 'bysource'
-autodoc_default_options = {'members': True, 'show-inheritance': True}
+autodoc_default_options = {'members': True}
 add_module_names = False
 python_use_unqualified_type_names = True
 
