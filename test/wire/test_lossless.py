@@ -94,6 +94,8 @@ def descriptions(clean):
         shown=st.integers(1, 9),
         prompted=st.lists(st.sampled_from(SCORED), max_size=4).map(tuple),
         paraphrases=st.lists(st.sampled_from(Judgement), max_size=4).map(tuple),
+        paraphrased=st.lists(TEXTS, max_size=4).map(tuple),
+        context=TEXTS,
         clean=clean,
     )
 

@@ -277,6 +277,10 @@ class Description:
     """Classes that the model had been told of: its prompt or what perception found named them."""
     paraphrases: tuple[Judgement, ...] = ()
     """The judgements of paraphrases of the safety question, in their order."""
+    paraphrased: tuple[str, ...] = ()
+    """The answers that these were read in."""
+    context: str = ''
+    """What perception found, in the words that stood before the prompt's; empty where nothing."""
     clean: Description | Failed | None = None
     """What it says of the clean picture of the frame; None where it was not asked."""
 

@@ -209,6 +209,9 @@ class Replay(runtime.MisalignNode):
             return
         self._steps = max(0, self._steps - 1)
         position, source = entry
+        while self._lockstep and source.index < self._chosen.begin:
+            self._sending.skip(source, lockstep_stamp(source.index, self._chosen))
+            position, source = next(self._schedule)
         if self._lockstep:
             stamp = lockstep_stamp(source.index, self._chosen)
             self._in_flight.add(stamp)

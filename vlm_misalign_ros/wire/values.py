@@ -222,6 +222,8 @@ def description_to_values(description: Description) -> Values:
         'shown': str(description.shown),
         'prompted': json.dumps(description.prompted),
         'paraphrases': json.dumps([entry.value for entry in description.paraphrases]),
+        'paraphrased': json.dumps(description.paraphrased, ensure_ascii=False),
+        'context': description.context,
         **clean_to_values(description.clean, _answer_to_values),
     }
 
@@ -291,6 +293,8 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed |
             _member(Judgement, entry, 'paraphrases')
             for entry in _listed(loads(values, 'paraphrases', []), 'paraphrases')
         ),
+        paraphrased=_texts(loads(values, 'paraphrased', []), 'paraphrased'),
+        context=clean_text(values.get('context', '')),
         clean=clean_from_values(values, description_from_values),
     )
 
@@ -301,6 +305,13 @@ def _listed(found: Any, key: str) -> list[Any]:
             f'message value {key!r} is no JSON list', f'expected {_MOST_LISTED} entries at most'
         )
     return found
+
+
+def _texts(found: Any, key: str) -> tuple[str, ...]:
+    texts = _listed(found, key)
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError(f'message value {key!r} is no JSON list of texts')
+    return tuple(map(clean_text, texts))
 
 
 def _prompted(found: Any) -> tuple[str, ...]:

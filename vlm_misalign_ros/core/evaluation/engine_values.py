@@ -89,6 +89,8 @@ def answer_heard(answer: Description | Failed | Passed) -> Description | Failed 
         latency=float(answer.latency),
         prompted=tuple(sorted(set(answer.prompted))),
         paraphrases=tuple(answer.paraphrases),
+        paraphrased=tuple(map(clean_text, answer.paraphrased)),
+        context=clean_text(answer.context),
         clean=clean,
     )
 
