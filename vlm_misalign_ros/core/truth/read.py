@@ -125,11 +125,8 @@ class TruthMaps:
         """Return the maps of a labelled frame; ValueError when it has no labels."""
         if frame.labels is None:
             raise ValueError(f'frame {frame.key} has no labels')
-        depth = known_depth(frame.depth)
-        telling = Telling.of(frame.about)
-        return cls(
-            frame.labels, frame.instances, depth, telling=telling, tells_hood=frame.tells_hood
-        )
+        maps = frame.labels, frame.instances, known_depth(frame.depth), None
+        return cls(*maps, Telling.of(frame.about), frame.tells_hood)
 
     def part(self, view: View) -> TruthMaps:
         """Return what lies in a view, one pixel of each map at least."""
