@@ -22,6 +22,7 @@ from enum import Enum
 
 import numpy as np
 
+from vlm_misalign_ros.core.about import NOTHING, About
 from vlm_misalign_ros.core.condition import JOINED as JOINED
 from vlm_misalign_ros.core.condition import Condition as Condition
 from vlm_misalign_ros.core.protocol import Protocol as Protocol
@@ -181,6 +182,8 @@ class Frame:
     """Depth along the optical axis in millimetres, uint16 (H, W); 0 where it is not known."""
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
+    about: About = NOTHING
+    """What its labels cannot tell, and under what conditions it was taken."""
 
     @property
     def known_camera(self) -> Camera | None:
@@ -274,6 +277,10 @@ class Description:
     """Classes that the model had been told of: its prompt or what perception found named them."""
     paraphrases: tuple[Judgement, ...] = ()
     """The judgements of paraphrases of the safety question, in their order."""
+    paraphrased: tuple[str, ...] = ()
+    """The answers that these were read in."""
+    context: str = ''
+    """What perception found, in the words that stood before the prompt's; empty where nothing."""
     clean: Description | Failed | None = None
     """What it says of the clean picture of the frame; None where it was not asked."""
 
@@ -392,3 +399,4 @@ class Source:
     """How the frames hang together in time."""
     draw: str = ''
     """What seeds the corruption of this frame, where that is not its key: another of one frame."""
+    about: About = NOTHING

@@ -84,7 +84,7 @@ class _Account:
 
     def add(self, record: Record) -> None:
         if isinstance(record, FrameRecord):
-            self._lost.add(parse_stamp(record.stamp))
+            self._lost.add(parse_stamp(record.stamp), cycle=record.cycle)
         if isinstance(record, AccountingRecord):
             for name, states in record.parts.items():
                 self._parts.setdefault(name, Counter()).update(states)

@@ -58,6 +58,8 @@ class Book:
         self._beside = Beside()
         self._lost = Lost()
         self._epoch = 0
+        self._before: Counter[str] = Counter()
+        """Frames that were closed before the run was gone on with, by why."""
         self._pictures: Pictures | None = None
         self._worst = Ranking(kept_of_each(parameters.pictures, len(parameters.models)))
         if parameters.run_folder and parameters.pictures:
@@ -78,17 +80,23 @@ class Book:
         self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
+        if self._pictures is not None and IMAGE in joined.parts:
+            # Ahead of the record: what is written down has all that is kept of it.
+            self._illustrate(self._pictures, found, joined)
         self._journal.write(record)
-        if failed := self._journal.failures(record):
-            self._counters['failed'] += failed
-        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
+        self._tell(record, self._counters)
         if record.truth is None:
-            self._counters['without_truth'] += 1
             for part, text in self._beside.plain(self._counters['without_truth']).items():
                 self._journal.once(f'beside {part}', text)
-        if self._pictures is not None and IMAGE in joined.parts:
-            self._illustrate(self._pictures, found, joined)
         return Closed(joined.stamp, record, self.ledger.metrics())
+
+    def _tell(self, record: FrameRecord, counters: Counter[str]) -> None:
+        """Count what a frame lacks, and tell each kind of it once."""
+        if failed := self._journal.failures(record):
+            counters['failed'] += failed
+        self._journal.labels(record, auto=self._chosen.label_encoding == AUTO)
+        if record.truth is None:
+            counters['without_truth'] += 1
 
     def _illustrate(self, pictures: Pictures, found: Evaluated, joined: Joined) -> None:
         """Keep the pictures of a frame that is among the worst."""
@@ -104,20 +112,27 @@ class Book:
             pictures.keep(joined.stamp, joined.parts[IMAGE], mask, truth)
 
     def restore(self, record: FrameRecord) -> None:
-        """Take up a frame that is written down already."""
+        """
+        Take up a frame that is written down already.
+
+        It is counted where the run goes on as if it had never stopped.
+        """
+        counters = self._counters if self._chosen.resumed else Counter()
+        self._tell(record, counters)
+        counters[record.closed.value] += 1
+        if self._chosen.resumed:
+            self._before[record.closed.value] += 1
         found, stamp = evaluated(record), parse_stamp(record.stamp)
         self.ledger.enter(record.epoch, stamp, found)
         self._lost.add(stamp, record.epoch < self._epoch, record.cycle)
-        if self._pictures is not None:
-            if self._pictures.has(stamp):
-                self._worst.add(found.errors, scene_of(record), stamp)
+        if self._pictures is not None and self._pictures.has(stamp):
+            self._worst.add(found.errors, scene_of(record), stamp)
 
     def take_back(self, epoch: int, twice: Twice) -> None:
         """Take back what a closed frame was scored, for those whom a doubled part concerns."""
         self.ledger.take_back(epoch, twice)
-        if self._pictures is not None:
-            if self._worst.drop(twice.stamp):
-                self._pictures.remove(twice.stamp)
+        if self._pictures is not None and self._worst.drop(twice.stamp):
+            self._pictures.remove(twice.stamp)
 
     def restart(self, epoch: int) -> None:
         """Begin another stretch: time has jumped. Frames of the former one may still close."""
@@ -131,7 +146,7 @@ class Book:
         period, lost = self._lost.told() or (None, None)
         return AccountingRecord(
             {name: dict(counter) for name, counter in self.ledger.states.items()},
-            dict(join),
+            dict(self._before + Counter(join)),
             dict(self._counters),
             period,
             lost,

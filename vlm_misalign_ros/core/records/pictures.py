@@ -23,6 +23,8 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 
+PICTURES = 'pictures'
+"""Their folder, in that of a run."""
 WIDTH = 640
 """Pictures are stored this many pixels wide at most."""
 FOLDER = 'pictures'

@@ -20,8 +20,9 @@ The one place where truth is put together: evaluation, calibration, drawing and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
@@ -45,8 +46,11 @@ from vlm_misalign_ros.core.truth.hazard import (
     HazardResult,
     HazardSettings,
     approaches,
+    corridors,
     hazard,
-    sweep,
+    meets,
+    swept,
+    verdicts,
     visible_hazard,
 )
 from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
@@ -122,7 +126,10 @@ class TruthMaps:
         if frame.labels is None:
             raise ValueError(f'frame {frame.key} has no labels')
         depth = known_depth(frame.depth)
-        return cls(frame.labels, frame.instances, depth, tells_hood=frame.tells_hood)
+        telling = Telling.of(frame.about)
+        return cls(
+            frame.labels, frame.instances, depth, telling=telling, tells_hood=frame.tells_hood
+        )
 
     def part(self, view: View) -> TruthMaps:
         """Return what lies in a view, one pixel of each map at least."""
@@ -176,7 +183,7 @@ def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
     """
     if frame.labels is None:
         raise ValueError(f'frame {frame.key} has no labels')
-    labels = LabelMap.of(frame.labels, frame.tells_hood)
+    labels = LabelMap.of(frame.labels, frame.tells_hood, Telling.of(frame.about))
     return assess(labels, frame.instances, settings.limits)
 
 
@@ -228,10 +235,35 @@ class Truth:
     known: bool = True
     """Whether the camera's geometry is: without it nobody knows what is in the way."""
 
+    visible: np.ndarray | None = None
+    """What an occluder leaves of the road to see, bool (H, W); None without one."""
+    hidden: tuple[Approach, ...] = ()
+    """Those of the sweep's things of which an occluder leaves too little to be seen."""
+
+    @cached_property
+    def roads(self) -> dict[str, Corridor]:
+        """Return the corridors of the sweep by name; none where the camera is not known."""
+        return corridors(self.road, self.settings.hazard) if self.known else {}
+
     def sweep(self) -> dict[str, Hazard]:
         """Return the verdict for every corridor width and stopping distance of the sweep."""
-        found = sweep(self.things, self.settings.hazard, self.road)
+        found = verdicts(self.things, self.settings.hazard, self.roads)
         return found if self.known else dict.fromkeys(found, Hazard.INDETERMINATE)
+
+    def covers(self) -> dict[str, tuple[int, int]]:
+        """Return `covered` of each corridor of the sweep by name; none without an occluder."""
+        if self.visible is None or not self.known:
+            return {}
+        return {
+            name: self.road.covered(
+                self.visible, chosen.corridor_width, CLEAR_FACTOR * chosen.stopping_distance
+            )
+            for name, chosen in swept(self.settings.hazard).items()
+        }
+
+    def standing(self) -> list[Approach]:
+        """Return the things that any corridor of the sweep meets, as `meets` has it."""
+        return [thing for thing in self.things if meets(thing, self.settings.hazard)]
 
 
 def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
@@ -305,10 +337,13 @@ def read_truth(
     used, things, road, scene = ahead.camera, ahead.things, ahead.road, ahead.hazard
     limits = settings.hazard
     covered, visible = None, None
+    hidden: tuple[Approach, ...] = ()
     if maps.visible is not None and ahead.maps.visible is not None:
         reach = CLEAR_FACTOR * limits.stopping_distance
         covered = road.covered(ahead.maps.visible, limits.corridor_width, reach)
-        seen_things = _still_seen(things, maps, maps.visible, settings)
+        hidden = tuple(_hidden(things, maps, maps.visible, settings))
+        gone = set(map(id, hidden))
+        seen_things = [near for near in things if id(near) not in gone]
         visible = visible_hazard(scene, seen_things, limits, covered)
     return Truth(
         seen,
@@ -321,6 +356,8 @@ def read_truth(
         road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},
         settings,
+        visible=ahead.maps.visible,
+        hidden=hidden,
     )
 
 
@@ -344,20 +381,16 @@ def _without_camera(seen: Seen, maps: TruthMaps, settings: TruthSettings) -> Tru
     )
 
 
-def _still_seen(
+def _hidden(
     things: list[Approach], maps: TruthMaps, visible: np.ndarray, settings: TruthSettings
-) -> list[Approach]:
-    """Return the things that make a frame a HAZARD and that an occluder leaves to be seen."""
+) -> Iterator[Approach]:
+    """Yield the things that a corridor of the sweep meets and that an occluder hides."""
     marks = maps.labels if maps.instances is None else maps.instances
-    limits = settings.hazard
-    return [
-        near
-        for near in things
-        if near.distance < limits.stopping_distance
-        and near.inside(limits)
-        and near.thing is not None
-        and left_to_see(near.thing, marks, visible, settings.presence)
-    ]
+    for near in things:
+        if near.thing is None or not meets(near, settings.hazard):
+            continue
+        if not left_to_see(near.thing, marks, visible, settings.presence):
+            yield near
 
 
 def _distance(needed: Needed, camera: Camera) -> float:
