@@ -56,7 +56,7 @@ def mask_reader_facts(
     asked = asdict(ask.chosen)
     areas = areas_of(parse(vlm.model))
     if areas is None:
-        _refuse_other_truth(vlm, segmentation, truth)
+        refuse_other_truth(vlm, segmentation, truth)
         return {'ask': asked, 'least_areas': 'those of the truth'}
     file = vlm.model.partition(':')[2]
     sha256 = model_hash(parse(segmentation.model))
@@ -64,7 +64,7 @@ def mask_reader_facts(
     return {'ask': asked, 'calibration': {'file': file, 'sha256': areas.sha256}}
 
 
-def _refuse_other_truth(
+def refuse_other_truth(
     vlm: VlmParameters, segmentation: SegmentationParameters, truth: Mapping[str, float]
 ) -> None:
     """Raise ModelError where the evaluation does not judge as a reader without areas does."""

@@ -48,6 +48,7 @@ from vlm_misalign_ros.core.types import (
     Style,
     View,
 )
+from vlm_misalign_ros.wire.about import about_from_values, about_to_values
 from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.clean import clean_from_values, clean_to_values
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
@@ -116,6 +117,7 @@ def source_to_values(source: Source, camera: Camera | NoCamera | None = None) ->
         'hood': str(int(source.tells_hood)),
         'protocol': source.protocol.value,
         'draw': source.draw,
+        **about_to_values(source.about),
     }
     if isinstance(camera, NoCamera):
         values['no_camera'] = camera.reason[:MAX_REASON]
@@ -140,6 +142,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | NoCa
         tells_hood=flag(values, 'hood', default=True),
         protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
         draw=line(values.get('draw', '')),
+        about=about_from_values(values),
     )
     if 'no_camera' in values:
         return source, NoCamera(line(values['no_camera'])[:MAX_REASON])
@@ -219,6 +222,8 @@ def description_to_values(description: Description) -> Values:
         'shown': str(description.shown),
         'prompted': json.dumps(description.prompted),
         'paraphrases': json.dumps([entry.value for entry in description.paraphrases]),
+        'paraphrased': json.dumps(description.paraphrased, ensure_ascii=False),
+        'context': description.context,
         **clean_to_values(description.clean, _answer_to_values),
     }
 
@@ -288,6 +293,8 @@ def description_from_values(values: Mapping[str, str]) -> Description | Failed |
             _member(Judgement, entry, 'paraphrases')
             for entry in _listed(loads(values, 'paraphrases', []), 'paraphrases')
         ),
+        paraphrased=_texts(loads(values, 'paraphrased', []), 'paraphrased'),
+        context=clean_text(values.get('context', '')),
         clean=clean_from_values(values, description_from_values),
     )
 
@@ -298,6 +305,13 @@ def _listed(found: Any, key: str) -> list[Any]:
             f'message value {key!r} is no JSON list', f'expected {_MOST_LISTED} entries at most'
         )
     return found
+
+
+def _texts(found: Any, key: str) -> tuple[str, ...]:
+    texts = _listed(found, key)
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError(f'message value {key!r} is no JSON list of texts')
+    return tuple(map(clean_text, texts))
 
 
 def _prompted(found: Any) -> tuple[str, ...]:

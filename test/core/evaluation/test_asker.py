@@ -151,6 +151,10 @@ def test_paraphrases_are_asked_about_the_same_pictures_and_their_judgements_kept
         for text in texts
     }
     assert found.paraphrases == tuple(wanted.values())
+    assert found.context.endswith('and found: road, 100 % of it, all over the width.') or (
+        'segmentation network' in found.context
+    )
+    assert len(found.paraphrased) == len(found.paraphrases)
     assert set(found.paraphrases) == {Judgement.SAFE, Judgement.UNSAFE, Judgement.UNPARSED}
     assert found.judgement is Judgement.UNPARSED and found.text == 'A car.'
 

@@ -104,3 +104,14 @@ def test_an_overlay_is_half_picture_and_half_mask():
     over = findings.over(picture, np.array([[ROAD, CAR, IGNORE]], np.uint8))
     assert over[0, 0].tolist() == [(201 + 128) // 2, (201 + 64) // 2, (201 + 128) // 2]
     assert over[0, 2].tolist() == [100, 100, 100] and (picture == 201).all()
+
+
+def test_the_classes_are_read_out_of_the_words_again():
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        labels = rng.choice([*range(len(CLASSES)), IGNORE], (20, 30), p=rng.dirichlet([0.3] * 20))
+        found = mask(labels.astype(np.uint8), road=0.1, person=0.5)
+        for sure in (True, False):
+            told = findings.in_words(found, uncertainty=sure, pictured=not sure)
+            assert findings.classes_of_words(told) == findings.classes_in_words(found)
+    assert findings.classes_of_words(findings.legend()) == ()

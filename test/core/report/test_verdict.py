@@ -764,7 +764,7 @@ def test_every_check_is_told_with_its_numbers_everywhere(tmp_path, capsys):
     )
     assert f'  PASS       {numbers}; limit upper end <= 0.6: kept' in out
     assert f'  FAIL       {numbers}; limit < 0.2: not kept' in out
-    assert '10 scenes); limit < 0.2: undecided (20 scenes are needed)' in out
+    assert '10 scenes); limit < 0.2: undecided (20 scenes are needed, 10 more)' in out
     # What went wrong stands first.
     assert out.index('  FAIL ') < out.index('  UNDECIDED ') < out.index('  PASS ')
     checks = {c['name']: c for c in json.loads((folder / 'verdict.json').read_text())['checks']}

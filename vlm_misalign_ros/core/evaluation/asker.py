@@ -77,21 +77,25 @@ class Asker:
         query = self.query(shown)
         found = self._model.describe(query)
         asked = self._safety if paraphrased else ()
-        said = tuple(self._judge(query, prompt) for prompt in asked)
+        said = [self._judge(query, prompt) for prompt in asked]
         return replace(
             found,
             model=self._ask.name,
             input=self._ask.input,
             shown=len(shown.pictures),
             prompted=self._prompted(query, found),
-            paraphrases=said,
+            paraphrases=tuple(judgement for judgement, _ in said),
+            paraphrased=tuple(text for _, text in said),
+            context=query.context,
         )
 
-    def _judge(self, query: Query, prompt: Prompt) -> Judgement:
+    def _judge(self, query: Query, prompt: Prompt) -> tuple[Judgement, str]:
+        """Return the judgement in the answer to a paraphrase, and that answer."""
         try:
-            return self._model.describe(replace(query, prompt=prompt, probed=False)).judgement
+            found = self._model.describe(replace(query, prompt=prompt, probed=False))
         except NothingSaid:
-            return Judgement.UNPARSED
+            return Judgement.UNPARSED, ''
+        return found.judgement, found.text
 
     def query(self, shown: Shown) -> Query:
         """Return the question about one frame; FrameError where its mask is needed and lacks."""
@@ -112,9 +116,9 @@ class Asker:
         """Return the classes that the model was told of; legends, that name all, left out."""
         if found.kind is not Kind.GENERATIVE:
             return ()
-        named = set(_named(self._lexicon, self._ask.chosen.system))
+        named = set(named_in(self._lexicon, self._ask.chosen.system))
         if self._prompt is not None:
-            named |= _named(self._lexicon, self._prompt.text)
+            named |= named_in(self._lexicon, self._prompt.text)
         if query.mask is not None and self._ask.input.worded:
             named |= set(findings.classes_in_words(query.mask))
         return tuple(sorted(named))
@@ -195,7 +199,7 @@ def _with_mask(
     )
 
 
-def _named(lexicon: Lexicon, text: str) -> set[str]:
+def named_in(lexicon: Lexicon, text: str) -> set[str]:
     """Return the classes that words of a text stand for, whatever it says of them."""
     found = (name for one in mark(words(text), lexicon) for name in one.classes or ())
     return {name for name in found if name in SCORED}

@@ -43,11 +43,12 @@ from vlm_misalign_ros.core.evaluation.parts import (
     Parts,
     vlm_part,
 )
+from vlm_misalign_ros.core.evaluation.scored import DIGITS, Own, scored
+from vlm_misalign_ros.core.evaluation.worst import Slot, errors_of
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.metrics.known import lacking_by, told_alone
-from vlm_misalign_ros.core.metrics.scoring import Expected, left_out, made_up, score
 from vlm_misalign_ros.core.records.confidence import ConfidenceEntry
 from vlm_misalign_ros.core.records.schema import (
     SCHEMA,
@@ -55,12 +56,16 @@ from vlm_misalign_ros.core.records.schema import (
     ConditionEntry,
     FrameRecord,
     ModelEntry,
-    ScoreEntry,
     SegmentationEntry,
     Status,
     TimingEntry,
 )
-from vlm_misalign_ros.core.records.truths import CorridorEntry, RequiredEntry, TruthEntry
+from vlm_misalign_ros.core.records.truths import (
+    CorridorEntry,
+    RequiredEntry,
+    StandingEntry,
+    TruthEntry,
+)
 from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_settings
 from vlm_misalign_ros.core.settings.outside import MASK, outside_names
 from vlm_misalign_ros.core.stamps import format_stamp
@@ -96,10 +101,12 @@ class Evaluated:
     confusion: np.ndarray | None
     confusion_visible: np.ndarray | None
     """The same over what an occluder leaves to see; the whole where there is none."""
-    badness: float
-    """How wrong the frame was, by `badness`."""
+    errors: dict[Slot, float]
+    """How wrong each model was, by kind of error."""
     mismatches: tuple[tuple[str, str], ...] = ()
     """Parts that are of another picture, with the part that they were held against."""
+    held: Held | None = None
+    """What it was held against; None of a frame that is taken up from its record."""
 
 
 class Evaluator:
@@ -147,7 +154,8 @@ class Evaluator:
         """Return the record of one closed frame by what it is held against."""
         parts = joined.parts
         segmentation, matrix, visible = self._segmentation(held, parts)
-        models = self._models(held, parts)
+        truth = None if held.truth is None else truth_entry(held.truth)
+        models = self._models(held, parts, truth)
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
         known = source or Source('', '', stamp, 0, 0, 0, Condition(UNKNOWN))
@@ -164,7 +172,7 @@ class Evaluator:
             condition=_condition(applied),
             closed=joined.reason,
             missing=list(joined.missing),
-            truth=None if held.truth is None else _truth(held.truth),
+            truth=truth,
             segmentation=segmentation,
             models=models,
             timing=_timing(joined, models),
@@ -175,11 +183,11 @@ class Evaluator:
             epoch=epoch,
             offsets=joined.heard.seconds_beside(),
             protocol=self._protocol(known),
+            recorded=dict(known.about.recorded) or UNSET,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(
-            record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
-        )
+        mismatches = tuple(held.evidence.mismatches)
+        return Evaluated(record, counts, matrix, visible, errors_of(record), mismatches, held)
 
     def _protocol(self, source: Source) -> Protocol | UnsetType:
         """Return how frames hang together in time; unset where they do not."""
@@ -187,12 +195,21 @@ class Evaluator:
             return Protocol.PSEUDO
         return UNSET if source.protocol is Protocol.SINGLE else source.protocol
 
-    def _models(self, held: Held, parts: Parts) -> dict[str, ModelEntry]:
-        seen: dict[View, Seen] = {} if held.truth is None else {WHOLE: held.truth.seen}
-        return {name: self._model(name, held, parts, seen) for name in self._parameters.models}
+    def _models(self, held: Held, parts: Parts, truth: TruthEntry | None) -> dict[str, ModelEntry]:
+        seen: dict[View, Own | None] = {WHOLE: None}
+        return {
+            name: self._model(name, held, parts, truth, seen) for name in self._parameters.models
+        }
 
-    def _model(self, name: str, held: Held, parts: Parts, seen: dict[View, Seen]) -> ModelEntry:
-        """Return what became of a model's answer; `seen` keeps the truths of views."""
+    def _model(
+        self,
+        name: str,
+        held: Held,
+        parts: Parts,
+        truth: TruthEntry | None,
+        seen: dict[View, Own | None],
+    ) -> ModelEntry:
+        """Return what became of a model's answer; `seen` keeps what is in views."""
         part = vlm_part(name)
         answer: Description | Failed | Passed | None = parts.get(part)
         if isinstance(answer, Description) and answer.empty:
@@ -204,13 +221,13 @@ class Evaluator:
             return ModelEntry(lost or Status.DROPPED, problem=answer.reason)
         said = None if answer is None else AnswerEntry.of(answer)
         verified = part in held.evidence.verified
-        if lost is not None or answer is None or held.truth is None or held.maps is None:
+        if lost is not None or answer is None or truth is None or held.maps is None:
             status, problem = lost or Status.MISSING, held.evidence.why(part)
             return ModelEntry(status, said, verified=verified, problem=problem)
         if answer.view not in seen:
-            seen[answer.view] = read_seen(held.maps.part(answer.view), self._settings)
-        scored = self._score(answer, seen[answer.view], held.truth)
-        return ModelEntry(Status.SCORED, said, scored, verified)
+            seen[answer.view] = _own(read_seen(held.maps.part(answer.view), self._settings))
+        score = scored(answer, truth, seen[answer.view], self._critical)
+        return ModelEntry(Status.SCORED, said, score, verified)
 
     def _segmentation(
         self, held: Held, parts: Parts
@@ -261,23 +278,6 @@ class Evaluator:
         )
         return entry, matrix, visible
 
-    def _score(self, answer: Description, own: Seen, truth: Truth) -> ScoreEntry:
-        """Return one answer against the truth of the view that its model saw."""
-        expected = Expected(
-            own.scene,
-            own.visible,
-            truth.hazard.verdict,
-            None if truth.visible_hazard is None else truth.visible_hazard.verdict,
-            own.areas,
-            truth.distances,
-        )
-        return ScoreEntry(
-            score(answer, expected, self._critical),
-            made_up(answer.asserted, own.scene),
-            left_out(answer.asserted, own.scene, self._critical),
-            None if answer.view == WHOLE else own.scene,
-        )
-
 
 def _timing(joined: Joined, models: Iterable[str]) -> TimingEntry:
     """Return how long everybody took, as far as they tell."""
@@ -312,12 +312,6 @@ def _without_mask(held: Held, told: Failed | Passed) -> SegmentationEntry:
     )
 
 
-def badness(record: FrameRecord) -> float:
-    """Return how wrong a frame was: wrong mentions, omissions and judgements of all models."""
-    found = [entry.score.counts for entry in record.models.values() if entry.score]
-    return float(sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in found))
-
-
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the critical classes; ConfigurationError names one that cannot be."""
     for name in names:
@@ -338,8 +332,15 @@ def _condition(applied: Applied) -> ConditionEntry:
     )
 
 
-def _truth(truth: Truth) -> TruthEntry:
+def _own(seen: Seen) -> Own:
+    """Return what is in the view of one model, as a record keeps it."""
+    areas = {name: round(area, DIGITS) for name, area in sorted(seen.areas.items())}
+    return Own(seen.scene, seen.visible, areas)
+
+
+def truth_entry(truth: Truth) -> TruthEntry:
     """Return the truth as a record shows it."""
+    hidden, covers = set(map(id, truth.hidden)), truth.covers()
     seen, distances, visible = truth.seen, truth.distances, truth.visible_hazard
     covered, reach = truth.covered or (0, 0)
     return TruthEntry(
@@ -347,7 +348,7 @@ def _truth(truth: Truth) -> TruthEntry:
         visible=seen.visible,
         required={
             name: RequiredEntry(
-                round(needed.area, 1),
+                round(needed.area, DIGITS),
                 round(distances[name], 2) if math.isfinite(distances[name]) else None,
             )
             for name, needed in sorted(seen.needed.items())
@@ -364,4 +365,13 @@ def _truth(truth: Truth) -> TruthEntry:
         corridor=CorridorEntry(
             truth.corridor.pixels, truth.corridor.silent, truth.corridor.obstacles, covered, reach
         ),
+        standing=[StandingEntry.of(near, id(near) in hidden) for near in truth.standing()]
+        if truth.known
+        else UNSET,
+        roads={
+            name: (road.pixels, road.silent, road.obstacles, *covers.get(name, (0, 0)))
+            for name, road in truth.roads.items()
+        }
+        if truth.known
+        else UNSET,
     )

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, color_table
@@ -56,6 +58,14 @@ def in_words(mask: Segmented, uncertainty: bool, pictured: bool) -> str:
 def classes_in_words(mask: Segmented) -> tuple[str, ...]:
     """Return the classes that `in_words` names."""
     return tuple(name for name, _ in _found(mask.labels))
+
+
+_ONE_TOLD = re.compile(r'(?:found: |; )([a-z ]+), [0-9.]+ % of it, ')
+
+
+def classes_of_words(context: str) -> tuple[str, ...]:
+    """Return the classes that words made by `in_words` name, in their order."""
+    return tuple(name for name in _ONE_TOLD.findall(context) if name in CLASSES)
 
 
 def _found(labels: np.ndarray) -> list[tuple[str, float]]:

@@ -106,7 +106,7 @@ def class_map(names: Mapping[Any, Any], model: str, label_map: str = '') -> Clas
 def check(label_map: str) -> None:
     """Raise ConfigurationError for a `label_map` that is neither a name nor a file to read."""
     if label_map and label_map not in shipped():
-        _read_file(Path(label_map).expanduser())
+        read_file(Path(label_map).expanduser())
 
 
 def shipped() -> tuple[str, ...]:
@@ -242,7 +242,7 @@ def _once(loader: Once, node: yaml.MappingNode) -> dict[Any, Any]:
 Once.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _once)
 
 
-def _read_file(path: Path) -> dict[Any, int]:
+def read_file(path: Path) -> dict[Any, int]:
     """Return train ids by name or index; ConfigurationError names what is wrong."""
     try:
         if path.stat().st_size > _LONGEST:
@@ -279,7 +279,7 @@ def read_rows(rows: Any, what: str) -> dict[Any, int]:
 
 
 def _by_file(own: Mapping[int, str], model: str, path: Path) -> ClassMap:
-    return by_rows(own, model, _read_file(path), str(path))
+    return by_rows(own, model, read_file(path), str(path))
 
 
 def by_rows(own: Mapping[int, str], model: str, rows: Mapping[Any, int], source: str) -> ClassMap:

@@ -30,7 +30,15 @@ import msgspec
 
 from vlm_misalign_ros.core.files import PACKAGE
 from vlm_misalign_ros.core.metrics.counts import Counts
-from vlm_misalign_ros.core.records import account, clean, confidence, placing, schema, truths
+from vlm_misalign_ros.core.records import (
+    account,
+    clean,
+    confidence,
+    placing,
+    schema,
+    scores,
+    truths,
+)
 
 SCHEMA_FILE = PACKAGE / 'core' / 'records' / 'records.schema.json'
 DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
@@ -39,6 +47,7 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     truths.TruthEntry,
     truths.RequiredEntry,
     truths.CorridorEntry,
+    truths.StandingEntry,
     truths.LabelsEntry,
     schema.SegmentationEntry,
     confidence.ConfidenceEntry,
@@ -47,7 +56,7 @@ DOCUMENTED: tuple[type[msgspec.Struct], ...] = (
     schema.AnswerEntry,
     placing.PlacingEntry,
     clean.CleanEntry,
-    schema.ScoreEntry,
+    scores.ScoreEntry,
     Counts,
     schema.TimingEntry,
     account.RunRecord,
@@ -67,6 +76,7 @@ _SOURCES = tuple(
         'records/clean.py',
         'records/confidence.py',
         'records/placing.py',
+        'records/scores.py',
         'metrics/counts.py',
     )
 )

@@ -59,7 +59,6 @@ def build_manifest(
     lexicon: str = '',
 ) -> dict[str, Any]:
     """Return the manifest of a run that starts now; `lexicon` is a user's file of words."""
-    words = open_lexicon(lexicon)
     return {
         'schema': 1,
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -67,17 +66,26 @@ def build_manifest(
         'configuration': dict(configuration),
         'models': dict(models),
         **extra,
-        'language': {
-            'lexicon_version': words.version,
-            'lexicon_language': words.speech.language,
-            'lexicon_sha256': lexicon_hash(lexicon),
-            'further_classes': list(words.further),
-            'prompts_sha256': prompts_hash(),
-        },
-        'packages': _versions(),
-        'revision': _revision(),
-        'machine': _machine(),
+        'language': language_of(lexicon),
+        **provenance(),
     }
+
+
+def language_of(lexicon: str) -> dict[str, Any]:
+    """Return by which words answers are read; `lexicon` is a user's file of them."""
+    words = open_lexicon(lexicon)
+    return {
+        'lexicon_version': words.version,
+        'lexicon_language': words.speech.language,
+        'lexicon_sha256': lexicon_hash(lexicon),
+        'further_classes': list(words.further),
+        'prompts_sha256': prompts_hash(),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Return what made a run: packages, source tree and machine."""
+    return {'packages': _versions(), 'revision': _revision(), 'machine': _machine()}
 
 
 def told_classes(folder: Path) -> tuple[str, ...]:

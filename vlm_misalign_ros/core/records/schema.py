@@ -27,7 +27,6 @@ from typing import Any
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.metrics.counts import Counts
 from vlm_misalign_ros.core.records.account import (
     AccountingRecord,
     DoubledRecord,
@@ -40,6 +39,7 @@ from vlm_misalign_ros.core.records.account import RunRecord as RunRecord
 from vlm_misalign_ros.core.records.clean import CleanEntry, clean_of
 from vlm_misalign_ros.core.records.confidence import ConfidenceEntry
 from vlm_misalign_ros.core.records.placing import PlacingEntry, placing_of
+from vlm_misalign_ros.core.records.scores import ScoreEntry as ScoreEntry
 from vlm_misalign_ros.core.records.truths import LabelsEntry, TruthEntry
 from vlm_misalign_ros.core.types import (
     Description,
@@ -47,7 +47,6 @@ from vlm_misalign_ros.core.types import (
     Judgement,
     Kind,
     Mention,
-    Presence,
     Protocol,
     View,
 )
@@ -169,6 +168,10 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Classes that the prompt, or what perception found, had named."""
     paraphrases: list[Judgement] = msgspec.field(default_factory=list)
     """Judgements of the paraphrases of the safety question that were asked."""
+    paraphrased: list[str] = msgspec.field(default_factory=list)
+    """The answers that these were read in, in the same order."""
+    context: str = ''
+    """What perception found, in the words that stood before the prompt's."""
     placing: PlacingEntry | None = None
     """How it was joined to this picture, of a model outside the run; absent of its own."""
     clean: CleanEntry | None = None
@@ -194,22 +197,11 @@ class AnswerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
             answer.shown,
             list(answer.prompted),
             list(answer.paraphrases),
+            list(answer.paraphrased),
+            answer.context,
             placing_of(answer),
             clean_of(answer),
         )
-
-
-class ScoreEntry(msgspec.Struct, frozen=True):
-    """An answer against the truth."""
-
-    counts: Counts
-    """Every count other than 0."""
-    hallucinated: list[str]
-    """Classes asserted and ABSENT."""
-    omitted: list[str]
-    """Critical classes REQUIRED and not asserted."""
-    presence: dict[str, Presence] | None = None
-    """The truth of the model's own view; null where it saw the whole frame."""
 
 
 class ModelEntry(msgspec.Struct, frozen=True):
@@ -292,6 +284,9 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
     """How the frames of the source hang together in time; absent for single frames, and where
     nothing told it."""
+    recorded: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """Conditions under which the picture was taken, as its data set names them, such as
+    `weather`; absent where it names none."""
 
     @property
     def held(self) -> bool:

@@ -16,9 +16,12 @@
 
 from __future__ import annotations
 
+from math import inf, isinf
+
 import msgspec
 
-from vlm_misalign_ros.core.truth.hazard import Doubt
+from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME
+from vlm_misalign_ros.core.truth.hazard import Approach, Doubt
 from vlm_misalign_ros.core.truth.trust import Fault
 from vlm_misalign_ros.core.types import Hazard, Presence
 
@@ -45,6 +48,45 @@ class CorridorEntry(msgspec.Struct, frozen=True):
     """Of `reach` those that an occluder covers."""
     reach: int
     """Pixels up to where CLEAR begins, without the hood; 0 without an occluder."""
+
+
+class StandingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody whom a corridor of the sweep meets, or may meet."""
+
+    label: str
+    """Of Cityscapes, such as `person` or `caravan`."""
+    distance: float | None
+    """Along the road, metres; null where nobody knows it."""
+    aside: float
+    """From the middle of the corridor to the nearest pixel of its foot, metres; where its distance
+    is not known, metres for each metre along the road."""
+    tall: float
+    """Metres that it shows from top to bottom for each metre of its distance."""
+    measured: bool = False
+    """Whether its distance is by depth, and no estimate over flat ground."""
+    hidden: bool = False
+    """Whether an occluder leaves too little of it to be seen."""
+
+    @classmethod
+    def of(cls, thing: Approach, hidden: bool) -> StandingEntry:
+        """Return where a thing stands, as a record keeps it."""
+        return cls(
+            BY_ID[thing.label].name,
+            None if isinf(thing.distance) else thing.distance,
+            thing.offset,
+            thing.tall,
+            thing.measured,
+            hidden,
+        )
+
+    def approach(self) -> Approach:
+        """Return it as truth/hazard judges it."""
+        distance = inf if self.distance is None else self.distance
+        return Approach(BY_NAME[self.label].id, distance, self.aside, self.measured, self.tall)
+
+
+RoadCounts = tuple[int, int, dict[str, int], int, int]
+"""The counts of a CorridorEntry, in its order."""
 
 
 class TruthEntry(msgspec.Struct, frozen=True):
@@ -76,6 +118,12 @@ class TruthEntry(msgspec.Struct, frozen=True):
     """Why that is INDETERMINATE; null where it is not, or without an occluder."""
     corridor: CorridorEntry | None = None
     """What lies on its road."""
+    standing: list[StandingEntry] | msgspec.UnsetType = msgspec.UNSET
+    """Who decides its verdict and those of the sweep; absent in records of before there was it,
+    and where nobody knows the geometry of the camera."""
+    roads: dict[str, RoadCounts] | msgspec.UnsetType = msgspec.UNSET
+    """By name in `sweep`, what lies on its road: the fields of `corridor` in their order; absent
+    as `standing` is."""
 
 
 class LabelsEntry(msgspec.Struct, frozen=True):

@@ -28,8 +28,10 @@ from collections.abc import Iterator, Sequence
 from math import isclose, isnan
 from typing import Protocol
 
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, Better
 from vlm_misalign_ros.core.report.limit import MIOU, Bound, End, Limit, NotWorse
+from vlm_misalign_ros.core.report.needed import bound_needed, margin_needed, pairs_by_scene
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.tally import Measured, Tally
 from vlm_misalign_ros.core.report.verdict import Check, Finding, Status
@@ -118,6 +120,8 @@ class _Judge:
             return self._compare(name, subject, model, rate, conditions, limit.relation)
         measured = self._tally.measure(model, rate, conditions)
         status, why = self._bound(measured, limit.relation)
+        if status is Status.UNDECIDED:
+            why += self._more(measured, model, rate, conditions, limit.relation)
         if status is Status.PASS:
             status, why = self._covered(measured)
         told = (
@@ -126,6 +130,20 @@ class _Judge:
             else f'{subject} has nothing to be counted from'
         )
         return self._finish(name, told, status, why, measured, model, rate, conditions)
+
+    def _more(
+        self, measured: Measured, model: str, rate: str, conditions: tuple[str, ...], bound: Bound
+    ) -> str:
+        """Return how many more scenes would decide a bound; empty where nothing tells."""
+        if isnan(measured.value):
+            return ''
+        if self._limit.end is End.POINT:
+            return f', {self._rules.minimum_scenes - measured.scenes} more'
+        try:
+            return f'; {bound_needed(self._tally, model, rate, conditions, bound).more()}'
+        except ConfigurationError:
+            # Of a mean of rates, or of mIoU, nothing is planned.
+            return ''
 
     def _covered(self, measured: Measured) -> tuple[Status, str]:
         """Return PASS unless too little was scored there, whatever else passes."""
@@ -191,6 +209,7 @@ class _Judge:
         if rate == MIOU or BY_NAME[rate].better is Better.HIGHER:
             best, worst = -worst, -best
         status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
+        why += self._more_of_two(other, model, rate, conditions, relation)
         if worst < relation.margin:
             status, why = self._covered(measured)
         elif best > relation.margin:
@@ -201,6 +220,18 @@ class _Judge:
             f'{measured.scenes} scenes)'
         )
         return self._finish(name, told, status, why, measured, model, rate, conditions)
+
+    def _more_of_two(
+        self, other: Tally, model: str, rate: str, conditions: tuple[str, ...], relation: NotWorse
+    ) -> str:
+        """Return how many more scenes would decide a difference; empty where nothing tells."""
+        try:
+            terms = pairs_by_scene(other, self._tally, (model, model), rate, conditions)
+            better = BY_NAME[rate].better is Better.HIGHER
+            margin = -relation.margin if better else relation.margin
+            return f'; {margin_needed(terms, margin).more()}'
+        except ConfigurationError:
+            return ''
 
     def _finish(
         self,

@@ -20,7 +20,7 @@ What cannot be told is INDETERMINATE, of the scene as of what an occluder leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import cos, inf, isinf
@@ -160,7 +160,17 @@ def approaches(inventory: Inventory, camera: Camera) -> list[Approach]:
         # One of which the lens does not tell where it stands may be in the middle.
         offset = float(np.fmin.reduce(aside)) if np.isfinite(aside).any() else 0.0
         tall = thing.height / camera.fy
-        found.append(Approach(thing.label, distance, offset, thing.depth is not None, tall, thing))
+        # As a record keeps them, so that whoever reads it comes to the same verdict.
+        found.append(
+            Approach(
+                thing.label,
+                round(distance, 3),
+                round(offset, 4),
+                thing.depth is not None,
+                round(tall, 6),
+                thing,
+            )
+        )
     return found
 
 
@@ -233,19 +243,56 @@ def sweep(
     things: Sequence[Approach], settings: HazardSettings, road: Road | None = None
 ) -> dict[str, Hazard]:
     """Return the verdict for every corridor width and stopping distance of the sweep."""
-    found = {}
-    for width in WIDTHS:
-        for distance in DISTANCES:
-            chosen = replace(
-                settings,
-                corridor_width=settings.corridor_width * width,
-                stopping_distance=settings.stopping_distance * distance,
-            )
-            corridor = None
-            if road is not None:
-                corridor = road.within(chosen.corridor_width, chosen.stopping_distance)
-            found[sweep_name(chosen)] = hazard(things, chosen, corridor).verdict
-    return found
+    return verdicts(things, settings, {} if road is None else corridors(road, settings))
+
+
+def swept(settings: HazardSettings) -> dict[str, HazardSettings]:
+    """Return the settings of the sweep around some, by their names."""
+    found = [
+        replace(
+            settings,
+            corridor_width=settings.corridor_width * width,
+            stopping_distance=settings.stopping_distance * distance,
+        )
+        for width in WIDTHS
+        for distance in DISTANCES
+    ]
+    return {sweep_name(chosen): chosen for chosen in found}
+
+
+def corridors(road: Road, settings: HazardSettings) -> dict[str, Corridor]:
+    """Return the corridors of the sweep by the names of its settings."""
+    return {
+        name: road.within(chosen.corridor_width, chosen.stopping_distance)
+        for name, chosen in swept(settings).items()
+    }
+
+
+def meets(thing: Approach, settings: HazardSettings) -> bool:
+    """
+    Return whether a thing decides anything in a corridor of the sweep around some settings.
+
+    It stands in the widest one, nearer than where the longest one is CLEAR, or at a distance that
+    nobody knows.
+    """
+    widest = HazardSettings(
+        settings.corridor_width * max(WIDTHS), settings.stopping_distance * max(DISTANCES)
+    )
+    reach = CLEAR_FACTOR * widest.stopping_distance
+    if isinf(thing.distance):
+        # At a shorter distance it is farther to the side, and fewer are taken to be farther.
+        return any(thing.inside(chosen) for chosen in swept(settings).values())
+    return thing.inside(widest) and thing.distance < reach
+
+
+def verdicts(
+    things: Sequence[Approach], settings: HazardSettings, known: Mapping[str, Corridor]
+) -> dict[str, Hazard]:
+    """Return the verdict of each of the sweep's settings; `known` are their corridors by name."""
+    return {
+        name: hazard(things, chosen, known.get(name)).verdict
+        for name, chosen in swept(settings).items()
+    }
 
 
 def sweep_name(settings: HazardSettings) -> str:

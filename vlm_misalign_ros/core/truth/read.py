@@ -20,17 +20,17 @@ The one place where truth is put together: evaluation, calibration, drawing and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.labels.classes import BY_NAME
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.shares import Limits
-from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
+from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.truth.camera import (
     ground_distance,
     nominal_camera,
@@ -45,12 +45,17 @@ from vlm_misalign_ros.core.truth.hazard import (
     HazardResult,
     HazardSettings,
     approaches,
+    corridors,
     hazard,
-    sweep,
+    meets,
+    swept,
+    verdicts,
     visible_hazard,
 )
 from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
-from vlm_misalign_ros.core.truth.lens import flat, straightened
+from vlm_misalign_ros.core.truth.lens import straightened
+from vlm_misalign_ros.core.truth.maps import TruthMaps as TruthMaps
+from vlm_misalign_ros.core.truth.maps import known_depth as known_depth
 from vlm_misalign_ros.core.truth.presence import (
     Needed,
     PresenceSettings,
@@ -61,9 +66,7 @@ from vlm_misalign_ros.core.truth.presence import (
 )
 from vlm_misalign_ros.core.truth.spans import Runs
 from vlm_misalign_ros.core.truth.trust import Trust, assess
-from vlm_misalign_ros.core.types import Camera, Frame, Hazard, NoCamera, Presence, View
-
-_BORDER = BY_NAME['rectification border'].id
+from vlm_misalign_ros.core.types import Camera, Frame, Hazard, NoCamera, Presence
 
 
 @dataclass(frozen=True)
@@ -99,75 +102,6 @@ class TruthSettings:
         return cls(PresenceSettings(**presence), HazardSettings(**limits), **rest)
 
 
-@dataclass(frozen=True)
-class TruthMaps:
-    """The ground truth of a frame, or of the part of it that a model saw."""
-
-    labels: np.ndarray
-    """Label ids, uint8 (H, W)."""
-    instances: np.ndarray | None = None
-    """Instance ids, uint16 (H, W)."""
-    depth: np.ndarray | None = None
-    """Millimetres along the optical axis, uint16 (H, W); 0 where it is not known."""
-    visible: np.ndarray | None = None
-    """What an occluder leaves to see, bool (H, W); None without one."""
-    telling: Telling = EVERYTHING
-    """Which classes the labels tell apart."""
-    tells_hood: bool = True
-    """Whether they tell the ego vehicle's hood from what is unlabeled."""
-
-    @classmethod
-    def of(cls, frame: Frame) -> TruthMaps:
-        """Return the maps of a labelled frame; ValueError when it has no labels."""
-        if frame.labels is None:
-            raise ValueError(f'frame {frame.key} has no labels')
-        depth = known_depth(frame.depth)
-        return cls(frame.labels, frame.instances, depth, tells_hood=frame.tells_hood)
-
-    def part(self, view: View) -> TruthMaps:
-        """Return what lies in a view, one pixel of each map at least."""
-        height, width = self.labels.shape
-        rows = _span(view[1], view[3], height)
-        columns = _span(view[0], view[2], width)
-
-        def cut(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else np.ascontiguousarray(array[rows, columns])
-
-        return TruthMaps(
-            np.ascontiguousarray(self.labels[rows, columns]),
-            cut(self.instances),
-            cut(self.depth),
-            cut(self.visible),
-            self.telling,
-            self.tells_hood,
-        )
-
-    def flat(self, camera: Camera) -> TruthMaps:
-        """Return the maps as a pinhole would show them; `camera` is scaled to them."""
-        if not camera.distortion:
-            return self
-        visible = self.visible
-        return replace(
-            self,
-            labels=flat(self.labels, camera, _BORDER),
-            instances=None if self.instances is None else flat(self.instances, camera, _BORDER),
-            depth=None if self.depth is None else flat(self.depth, camera, 0),
-            visible=None if visible is None else flat(visible.view(np.uint8), camera, 1) > 0,
-        )
-
-
-def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
-    """
-    Return a depth map, uint16 (H, W), or None for one that says nothing.
-
-    One value throughout is no scene: all 0 is unknown, all 65535 out of reach, anything else a
-    wall before the lens.
-    """
-    if depth is None or not depth.size or not (depth != depth[0, 0]).any():
-        return None
-    return depth
-
-
 def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
     """
     Return whether a labelled frame of a data set can be scored.
@@ -176,14 +110,8 @@ def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
     """
     if frame.labels is None:
         raise ValueError(f'frame {frame.key} has no labels')
-    labels = LabelMap.of(frame.labels, frame.tells_hood)
+    labels = LabelMap.of(frame.labels, frame.tells_hood, Telling.of(frame.about))
     return assess(labels, frame.instances, settings.limits)
-
-
-def _span(first: float, last: float, size: int) -> slice:
-    """Return the pixels of a row or column between two shares of it."""
-    start = min(round(first * size), size - 1)
-    return slice(start, max(round(last * size), start + 1))
 
 
 @dataclass(frozen=True)
@@ -228,10 +156,35 @@ class Truth:
     known: bool = True
     """Whether the camera's geometry is: without it nobody knows what is in the way."""
 
+    visible: np.ndarray | None = None
+    """What an occluder leaves of the road to see, bool (H, W); None without one."""
+    hidden: tuple[Approach, ...] = ()
+    """Those of the sweep's things of which an occluder leaves too little to be seen."""
+
+    @cached_property
+    def roads(self) -> dict[str, Corridor]:
+        """Return the corridors of the sweep by name; none where the camera is not known."""
+        return corridors(self.road, self.settings.hazard) if self.known else {}
+
     def sweep(self) -> dict[str, Hazard]:
         """Return the verdict for every corridor width and stopping distance of the sweep."""
-        found = sweep(self.things, self.settings.hazard, self.road)
+        found = verdicts(self.things, self.settings.hazard, self.roads)
         return found if self.known else dict.fromkeys(found, Hazard.INDETERMINATE)
+
+    def covers(self) -> dict[str, tuple[int, int]]:
+        """Return `covered` of each corridor of the sweep by name; none without an occluder."""
+        if self.visible is None or not self.known:
+            return {}
+        return {
+            name: self.road.covered(
+                self.visible, chosen.corridor_width, CLEAR_FACTOR * chosen.stopping_distance
+            )
+            for name, chosen in swept(self.settings.hazard).items()
+        }
+
+    def standing(self) -> list[Approach]:
+        """Return the things that any corridor of the sweep meets, as `meets` has it."""
+        return [thing for thing in self.things if meets(thing, self.settings.hazard)]
 
 
 def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
@@ -305,10 +258,13 @@ def read_truth(
     used, things, road, scene = ahead.camera, ahead.things, ahead.road, ahead.hazard
     limits = settings.hazard
     covered, visible = None, None
+    hidden: tuple[Approach, ...] = ()
     if maps.visible is not None and ahead.maps.visible is not None:
         reach = CLEAR_FACTOR * limits.stopping_distance
         covered = road.covered(ahead.maps.visible, limits.corridor_width, reach)
-        seen_things = _still_seen(things, maps, maps.visible, settings)
+        hidden = tuple(_hidden(things, maps, maps.visible, settings))
+        gone = set(map(id, hidden))
+        seen_things = [near for near in things if id(near) not in gone]
         visible = visible_hazard(scene, seen_things, limits, covered)
     return Truth(
         seen,
@@ -321,6 +277,8 @@ def read_truth(
         road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},
         settings,
+        visible=ahead.maps.visible,
+        hidden=hidden,
     )
 
 
@@ -344,20 +302,16 @@ def _without_camera(seen: Seen, maps: TruthMaps, settings: TruthSettings) -> Tru
     )
 
 
-def _still_seen(
+def _hidden(
     things: list[Approach], maps: TruthMaps, visible: np.ndarray, settings: TruthSettings
-) -> list[Approach]:
-    """Return the things that make a frame a HAZARD and that an occluder leaves to be seen."""
+) -> Iterator[Approach]:
+    """Yield the things that a corridor of the sweep meets and that an occluder hides."""
     marks = maps.labels if maps.instances is None else maps.instances
-    limits = settings.hazard
-    return [
-        near
-        for near in things
-        if near.distance < limits.stopping_distance
-        and near.inside(limits)
-        and near.thing is not None
-        and left_to_see(near.thing, marks, visible, settings.presence)
-    ]
+    for near in things:
+        if near.thing is None or not meets(near, settings.hazard):
+            continue
+        if not left_to_see(near.thing, marks, visible, settings.presence):
+            yield near
 
 
 def _distance(needed: Needed, camera: Camera) -> float:
