@@ -102,6 +102,8 @@ def load(configuration, kept=None):
 
 ARMING = ('keep_frames', '_take', '_begin')
 """Functions with which a run opens its records, or goes on with them; a sweep its folder."""
+RESULTS = 'finalise'
+"""The function with which the results of a run begin."""
 
 
 class ByHandWorker(RemoteWorker):
@@ -116,7 +118,7 @@ class Bomb:
     """Counts the calls of functions of the package once records are open; kills at the `at`-th."""
 
     def __init__(self, at):
-        self.count = 0
+        self.count = self.measured = 0
         self._at = at
         self._armed = False
 
@@ -126,6 +128,8 @@ class Bomb:
             return
         self._armed = self._armed or code.co_name in ARMING
         self.count += self._armed
+        if code.co_name == RESULTS and not self.measured:
+            self.measured = self.count
         if self._armed and self.count == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -161,7 +165,7 @@ def forked(words, log, at=0, line=0, count=None):
         code = main(words)
         sys.setprofile(None)
         if count:
-            count.write_text(str(bomb.count))
+            count.write_text(f'{bomb.measured} {bomb.count}')
     except BaseException:
         traceback.print_exc()
     finally:
@@ -176,12 +180,17 @@ def kill_and_go_on(verb, config, out, seed, kills):
     begin = [verb, str(config), '--out', str(out), *(['--in-process'] if verb == 'run' else [])]
     code = forked([*begin, '--name', 'whole'], out / 'log', count=out / 'count')
     assert code == 0, (out / 'log').read_text()
-    calls = int((out / 'count').read_text())
+    measured, calls = map(int, (out / 'count').read_text().split())
     words = [*begin, '--name', 'cut']
     for number in range(kills + 1):
-        cut = {'line': drawn.randint(2, 6)} if drawn.random() < 0.2 else {}
-        # Later and later, so that it comes to its end: some are killed among the results.
-        cut = cut or {'at': drawn.randint(1, round(calls * min(1.0, 0.2 + 0.1 * number)))}
+        if drawn.random() < 0.2:
+            cut = {'line': 1 if number else drawn.randint(2, 6)}
+        elif number < kills // 2:
+            # Soon, so that there is something left to be done.
+            cut = {'at': drawn.randint(1, max(measured // 6, 2))}
+        else:
+            # Among the results, too, up to where there is nothing left.
+            cut = {'at': drawn.randint(1, calls)}
         code = forked(words, out / 'log', **(cut if number < kills else {}))
         told.append({'words': words, 'cut': cut, 'code': code})
         if code == 0:
