@@ -59,7 +59,7 @@ setup(
         'vlm_misalign_ros.core.language': ['data/*', 'data/lexicon/*'],
         'vlm_misalign_ros.core.models': ['data/*.yaml', 'data/label_maps/*'],
         'vlm_misalign_ros.core.records': ['*.json'],
-        'vlm_misalign_ros.core.report': ['*.jinja'],
+        'vlm_misalign_ros.core.report': ['*.jinja', 'sections/*'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
@@ -83,7 +83,7 @@ setup(
         'tqdm>=4.64',
         'shtab>=1.6',
         'jinja2>=3.1',
-        'plotly>=5.15',
+        'markupsafe>=2.0',
         'torch>=2.7',
         'torchvision>=0.22',
         'transformers>=5.4',
@@ -101,8 +101,16 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # The docs site (`make docs`).
+        'docs': ['sphinx>=7.4', 'furo>=2024.8', 'myst-parser>=4', 'sphinx-copybutton>=0.5.2'],
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
+        # A sweep on a Ray cluster (`sweep --engine ray`).
+        'ray': ['ray>=2.40'],
+        # What `export` gives a run to, and `view` shows it in.
+        'mlflow': ['mlflow>=2.14'],
+        'wandb': ['wandb>=0.19'],
+        'rerun': ['rerun-sdk>=0.24'],
         # Real rclpy from the package index, for machines without a ROS 2 installation.
         'ros': [
             'ros-rclpy[fastrtps]>=9.1.2',
@@ -126,6 +134,10 @@ setup(
             # What docs/data.md shows of it is tried.
             'duckdb>=1.0',
             'jsonschema>=4',
+            # Reads the summaries that `check` writes.
+            'markdown-it-py>=3',
+            # Reads what `export` writes as COCO has it.
+            'pycocotools>=2.0.7',
             'tomli>=2; python_version < "3.11"',
             'cityscapesScripts>=2.2',
             'import-linter>=2',

@@ -13,13 +13,14 @@
 # limitations under the License.
 
 """
-How fast a sweep is, in one process and in several, and what a plain loop takes for the same.
+How fast a sweep is, in one process and in several, and what loop and graph take for the same.
 
 The plain loop takes one model after the other, and for each decodes, degrades and asks: what is
 written first by hand. The sweep decodes and degrades once for all models, scores, and writes
-records, tables and report. By the clock, after loading for the loop, with loading for the sweep.
+records, tables and report. By the clock, after loading for the loop, with loading for the sweep;
+the graph from its first frame to its last. `demo` is the grid of `vlm-misalign demo`.
 
-    python benchmarks/sweep.py --models tiny --jobs 1 2
+    python benchmarks/sweep.py --models demo --jobs 1 2 --graph
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine import CONDITIONS, configured
+from engine import configured, graph
 
 from vlm_misalign_ros.app.sweeping import Sweep
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
@@ -41,7 +42,12 @@ from vlm_misalign_ros.core.evaluation.asker import Asker, Shown
 from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.records.store import RECORDS, difference
-from vlm_misalign_ros.core.settings.configuration import Configuration, parse
+from vlm_misalign_ros.core.settings.configuration import (
+    Configuration,
+    find_config,
+    parse,
+    read_yaml,
+)
 from vlm_misalign_ros.core.world import generate
 from vlm_misalign_ros.wire.environment import prepare_process
 
@@ -54,12 +60,20 @@ def plain(chosen: Configuration, models: Models) -> None:
     infers += [partial(_ask, asker) for asker in askers]
     for infer in infers:
         for frame in open_replayed(chosen.replay):
-            for condition in parse_conditions(CONDITIONS):
+            for condition in parse_conditions(list(chosen.replay.conditions)):
                 infer(degrade(frame.image, condition, chosen.seed, frame.key).image)
 
 
 def _ask(asker: Asker, image: np.ndarray) -> object:
     return asker.answer(Shown((image,)))
+
+
+def chosen_grid(kind: str, scenes: Path, work: Path) -> dict[str, Any]:
+    """Return a configuration with the models of a kind, over scenes."""
+    if kind != 'demo':
+        return configured(kind, scenes, work)
+    data = read_yaml(find_config('demo'))
+    return {**data, 'replay': {**data['replay'], 'dataset': str(scenes)}}
 
 
 def timed(sweep: Sweep, jobs: int) -> tuple[float, float]:
@@ -74,10 +88,11 @@ def timed(sweep: Sweep, jobs: int) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--models', choices=('tiny', 'miniature'), default='tiny')
+    parser.add_argument('--models', choices=('tiny', 'miniature', 'demo'), default='tiny')
     parser.add_argument('--frames', type=int, default=16)
     parser.add_argument('--width', type=int, default=1024)
     parser.add_argument('--jobs', type=int, nargs='+', default=[1, 2])
+    parser.add_argument('--graph', action='store_true')
     chosen = parser.parse_args()
     prepare_process()
     with tempfile.TemporaryDirectory() as name:
@@ -85,9 +100,11 @@ def main() -> None:
         generate(
             work / 'scenes', chosen.frames, seed=3, width=chosen.width, height=chosen.width // 2
         )
-        data: dict[str, Any] = configured(chosen.models, work / 'scenes', work)
+        data = chosen_grid(chosen.models, work / 'scenes', work)
         configuration = parse(data)
-        count = chosen.frames * len(CONDITIONS)
+        assert configuration.replay is not None
+        conditions = parse_conditions(list(configuration.replay.conditions))
+        count = chosen.frames * len(conditions)
         print(f'{chosen.models}, {count} frames of {chosen.width} x {chosen.width // 2}')
         models = Models.load(configuration)
         begin = time.perf_counter()
@@ -104,6 +121,10 @@ def main() -> None:
                 f'{whole:.1f} s with report'
             )
             folders.append(sweep.runs[0].folder)
+        if chosen.graph:
+            rate = graph(data, work)
+            print(f'graph             {count / rate:6.1f} s, {rate:.1f} frames/s')
+            folders.append(work / 'graph')
         for folder in folders[1:]:
             print(f'differences: {len(difference(folders[0] / RECORDS, folder / RECORDS))}')
 

@@ -176,6 +176,13 @@ def test_two_processes_and_a_second_time_give_the_same(config, swept, tmp_path, 
     same(swept, there)
 
 
+def test_without_ray_the_extra_is_named(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('vlm_misalign_ros.app.ray_pool.find_spec', lambda name: None)
+    sweep(config, tmp_path, '--engine', 'ray', code=2)
+    assert "pip install 'vlm_misalign_ros[ray]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize('jobs', [1, 2])

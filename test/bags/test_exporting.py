@@ -41,8 +41,11 @@ from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.copying import merge_bags
 from vlm_misalign_ros.bags.exporting import export_parquet, export_png
+from vlm_misalign_ros.bags.seen import recorded_frames
+from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.classes import to_train_ids
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.report.annotating import HALLUCINATED, OMITTED
 from vlm_misalign_ros.core.stamps import parse_stamp
@@ -252,6 +255,30 @@ def test_foxglove_has_pictures_and_what_is_wrong_with_the_answers(drawn, tmp_pat
         assert (OMITTED in shown or HALLUCINATED in shown) == bool(omitted or made_up)
         assert colors(plain['points'], 'outline_color') <= {OMITTED, HALLUCINATED}
     assert any(OMITTED in colors(plain['points'], 'outline_color') for plain in found.values())
+
+
+@pytest.mark.heavy
+def test_a_recorded_run_is_seen_with_its_pictures_masks_and_truth(drawn):
+    bag, run = drawn
+    records = {r.stamp: r for r in read_frames(run / RECORDS)}
+    dataset = replaying.dataset()
+    by_key = {frame.key: frame for frame in dataset}
+    seen = list(recorded_frames(bag, run))
+    assert {one.record.stamp for one in seen} == set(records)
+    for one in seen:
+        assert checksum(one.picture) == one.record.image
+        frame = by_key[one.record.key] if one.record.key in by_key else None
+        if frame is not None:
+            assert np.array_equal(one.labels, frame.labels)
+            assert np.array_equal(one.instances, frame.instances)
+        cells = one.record.segmentation.cells
+        if one.mask is not None and one.labels is not None and cells:
+            truth = to_train_ids(one.labels)
+            known = truth != 255
+            assert sum(cell[2] for cell in cells) == np.count_nonzero(known)
+    clean = list(recorded_frames(bag, run, wanted=lambda r: r.condition.name == 'clean'))
+    assert 0 < len(clean) < len(seen)
+    assert any(one.mask is not None for one in seen)
 
 
 def test_a_bag_without_records_says_what_to_do(tmp_path, capsys):

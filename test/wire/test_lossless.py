@@ -21,6 +21,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlm_misalign_ros.core.about import About
 from vlm_misalign_ros.core.corruptions import parse_conditions
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.evaluation.engine_values import (
@@ -29,7 +30,7 @@ from vlm_misalign_ros.core.evaluation.engine_values import (
     confidence_heard,
     source_heard,
 )
-from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
+from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, SCORED
 from vlm_misalign_ros.core.types import (
     AgainstClean,
     Applied,
@@ -54,6 +55,15 @@ TEXTS = st.text(max_size=400) | st.sampled_from(
 )
 CHECKSUMS = st.from_regex(r'[1-9][0-9]{0,3}x[1-9][0-9]{0,3}:[0-9a-f]{8}', fullmatch=True)
 REASONS = st.builds(Failed, TEXTS) | st.builds(Passed, TEXTS)
+LABELS = st.lists(st.sampled_from(sorted(BY_NAME)), max_size=4, unique=True).map(tuple)
+ABOUT = st.builds(
+    About,
+    LABELS,
+    st.dictionaries(st.sampled_from(sorted(BY_NAME)), LABELS, max_size=4).map(
+        lambda found: tuple(found.items())
+    ),
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=18).map(tuple),
+)
 FURTHER = st.from_regex(r'[a-z ]{1,20}[a-z]', fullmatch=True).filter(lambda n: n not in SCORED)
 
 
@@ -168,6 +178,7 @@ def test_what_was_done_to_a_picture(applied):
         tells_hood=st.booleans(),
         protocol=st.sampled_from(Protocol),
         draw=TEXTS,
+        about=ABOUT,
     )
 )
 def test_where_a_frame_came_from(source):

@@ -148,12 +148,17 @@ def spec_of(kind: str, parameters: Any, name: str = '', ends_run: bool = False) 
     )
 
 
-def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
-    """Return the graph of a run that writes into `run_folder`."""
+def build_graph(configuration: Configuration, run_folder: Path, begin: int | None = None) -> Graph:
+    """
+    Return the graph of a run that writes into `run_folder`.
+
+    With `begin` it goes on with what is there, from the frame of that number, from 0.
+    """
     chosen = configuration
     monitor = dataclasses.replace(
         chosen.monitor,
         run_folder=str(run_folder.absolute()),
+        resumed=begin is not None,
         segmentation_classes=told_classes(run_folder) or chosen.monitor.segmentation_classes,
     )
     nodes = [spec_of('monitor', monitor, ends_run=True), spec_of('corruption', chosen.corruption)]
@@ -170,7 +175,7 @@ def build_graph(configuration: Configuration, run_folder: Path) -> Graph:
         nodes.append(spec_of('reference', chosen.reference))
     nodes.extend(spec_of('vlm', vlm, name=f'vlm_{vlm.name}') for vlm in chosen.vlms)
     if chosen.replay is not None:
-        nodes.append(spec_of('replay', chosen.replay))
+        nodes.append(spec_of('replay', dataclasses.replace(chosen.replay, begin=begin or 0)))
     if chosen.annotator is not None:
         nodes.append(spec_of('annotator', chosen.annotator))
     shared = chosen.ros.parameters()

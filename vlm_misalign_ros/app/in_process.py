@@ -21,22 +21,26 @@ import math
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from vlm_misalign_ros.app.progress import Terminal
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
+from vlm_misalign_ros.core.evaluation.shards import shard
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.report.finalise import finalise
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
+from vlm_misalign_ros.core.settings.nodes import ReplayParameters
+from vlm_misalign_ros.core.types import Source
 from vlm_misalign_ros.wire.environment import prepare_process
 from vlm_misalign_ros.wire.stopping import listen, restore
 
@@ -49,11 +53,18 @@ KINDS = 64
 class InProcess:
     """One run of a configuration in this process."""
 
-    def __init__(self, configuration: Configuration, folder: Path, total: int) -> None:
-        """Prepare; `total` frames are expected."""
+    def __init__(
+        self, configuration: Configuration, folder: Path, total: int, begin: int | None = None
+    ) -> None:
+        """
+        Prepare; `total` frames are expected.
+
+        With `begin` it goes on with what is there, from that position of the data set, from 0.
+        """
         self._chosen = dataclasses.replace(
-            configuration.monitor, run_folder=str(folder.absolute())
+            configuration.monitor, run_folder=str(folder.absolute()), resumed=begin is not None
         )
+        self._begin = begin or 0
         self._configuration = configuration
         self._folder = folder
         self._total = total
@@ -72,22 +83,29 @@ class InProcess:
         run cannot begin.
         """
         prepare_process()
-        with open(self._folder / LOG, 'w', encoding='utf-8') as self._log:
+        mode: Literal['a', 'w'] = 'a' if self._chosen.resumed else 'w'
+        with open(self._folder / LOG, mode, encoding='utf-8') as self._log:
             engine = Engine(self._configuration, say=self._warn)
             replay = self._configuration.replay
             if replay is None:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
-            # Those with which pass after pass begins, though they come in another order here.
-            last = self._chosen.frames or math.inf
-            frames = replayed(replay, open_replayed(replay), lambda _, of: of.index < last)
-            self._terminal = Terminal(self._total, out)
             with self._signals():
                 session = Session(self._chosen, log=self._warn)
+                self._terminal = Terminal(self._total, out, done=session.closed)
+                frames = replayed(replay, open_replayed(replay), self._wanted(replay))
                 try:
                     self._go(engine, session, frames)
                 finally:
                     self._terminal.close(session.closed, '')
             return self._end(engine, session)
+
+    def _wanted(self, replay: ReplayParameters) -> Callable[[int, Source], bool | None]:
+        """Return which frames are asked about."""
+        dataset = open_replayed(replay)
+        rest = shard(self._configuration, dataset, self._begin, len(dataset))
+        # Those with which pass after pass begins, though they come in another order here.
+        last = self._chosen.frames or math.inf
+        return lambda position, source: source.index < last and rest.wanted(position, source)
 
     def _warn(self, text: str) -> None:
         """Write a line down; show it where it is the first of its kind."""
@@ -117,12 +135,15 @@ class InProcess:
 
     def _go(self, engine: Engine, session: Session, frames: Any) -> None:
         assert self._terminal is not None
-        chosen, began = self._chosen, time.monotonic()
+        chosen, began, rolling = self._chosen, time.monotonic(), Rolling()
         try:
             for closed in engine.run(frames, session):
                 for one in closed:
                     name = '' if one.record is None else one.record.condition.name
                     self._terminal.update(session.closed, name)
+                    if one.record is not None:
+                        rolling.add(one.record)
+                self._terminal.rate(HEAD, rolling.lines)
                 enough = 0 < chosen.frames <= session.closed
                 late = 0 < chosen.duration <= time.monotonic() - began
                 if enough or late or self._interrupts:

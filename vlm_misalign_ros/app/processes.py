@@ -34,6 +34,7 @@ from vlm_misalign_ros.app.runs import verdict_or_error
 from vlm_misalign_ros.core.errors import ExitCode, MisalignError, RecordError
 from vlm_misalign_ros.core.records.ending import tell_ending
 from vlm_misalign_ros.core.records.store import RECORDS
+from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.wire.ended import how_it_ended
 from vlm_misalign_ros.wire.environment import child_environment
 from vlm_misalign_ros.wire.stopping import listen, restore
@@ -85,7 +86,10 @@ class Runner:
         self._single = single
         self._interrupts: list[str] = []
         self._begun = False
+        self._before = 0
+        """Frames that were closed before, of a run that goes on."""
         self._terminal: Terminal | None = None
+        self._rolling = Rolling()
         self._kills = 0
         self._grown = 0.0
         self.failures: list[str] = []
@@ -100,10 +104,11 @@ class Runner:
         It is the verdict's, ERROR with a line in `failures`, or INTERRUPTED.
         """
         previous = listen(self._interrupt)
-        self._terminal = Terminal(self._total, out)
+        records = Records(self._folder / RECORDS, self._rolling.add)
+        self._before = records.read()[1]
+        self._terminal = Terminal(self._total, out, done=self._before)
         self._kills = out_of_memory_kills()
         sweep()
-        records = Records(self._folder / RECORDS)
         try:
             self._start()
             return self._watch(self._terminal, records)
@@ -160,7 +165,8 @@ class Runner:
             if count != seen:
                 self._grown, seen = time.monotonic(), count
             terminal.update(count, condition)
-            stuck = self._look(count)
+            terminal.rate(HEAD, self._rolling.lines)
+            stuck = self._look(count - self._before)
         self._begun = records.read()[1] > 0
         if self._begun and stuck:
             tell_ending(self._folder, self.failures[-1], self.failures[:-1])

@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,9 @@ _FRAME = b'{"kind":"frame"'
 """What the line of a frame begins with."""
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
+RATES = 60.0
+"""Seconds between two tellings of the rates there, and STANDING where there is one."""
+STANDING = 1.0
 WAITING = 200
 """Lines that may wait for the terminal; the oldest of more are dropped, and the logs have them."""
 
@@ -40,9 +43,10 @@ WAITING = 200
 class Records:
     """Counts frames in a growing records file without parsing more than the last."""
 
-    def __init__(self, path: Path) -> None:
-        """Start at the head of the file."""
+    def __init__(self, path: Path, take: Callable[[FrameRecord], object] | None = None) -> None:
+        """Start at the head of the file; `take`, where it is given, gets every frame."""
         self._path = path
+        self._take = take
         self._offset = 0
         self._count = 0
         self._condition = 'starting'
@@ -59,11 +63,13 @@ class Records:
         self._offset += end
         lines = [line for line in data[:end].splitlines() if line.startswith(_FRAME)]
         self._count += len(lines)
-        if lines:
+        for line in lines[-1:] if self._take is None else lines:
             with suppress(RecordError):
-                newest = decode(lines[-1], str(self._path))
+                newest = decode(line, str(self._path))
                 assert isinstance(newest, FrameRecord)
                 self._condition = newest.condition.name
+                if self._take is not None:
+                    self._take(newest)
         return self._condition, self._count
 
 
@@ -101,6 +107,8 @@ class Terminal:
         self._shown = self._before = done
         self._shown_at = self._began = time.monotonic()
         self._bar: tqdm[Any] | None = None
+        self._standing: list[tqdm[Any]] = []
+        self._rated_at = self._began
         with suppress(OSError, ValueError):
             if self._out.isatty():
                 self._bar = tqdm(
@@ -139,6 +147,39 @@ class Terminal:
             of = f'/{self._total}' if self._total else ''
             self._write(f'{condition}: {count}{of} frames{self._left(count, now)}')
 
+    def rate(self, head: str, lines: Callable[[], Sequence[str]], last: bool = False) -> None:
+        """
+        Show a line a model, where that is due: below the bar, or seldom among the others.
+
+        `head` says what their numbers are, and is shown once on a terminal.
+        """
+        now = time.monotonic()
+        due = STANDING if self._bar is not None else RATES
+        if now - self._rated_at < due and not last:
+            return
+        shown = lines()
+        if not shown:
+            return
+        self._rated_at = now
+        if self._bar is None:
+            for line in (f'{head}:', *(f'  {line}' for line in shown)):
+                self._write(line)
+            return
+        if not self._standing:
+            self._write(f'{head}:')
+        for place, line in enumerate(shown):
+            if place == len(self._standing):
+                self._standing.append(
+                    tqdm(
+                        position=place + 1,
+                        bar_format='{desc}',
+                        file=self._out,
+                        dynamic_ncols=True,
+                        leave=False,
+                    )
+                )
+            self._standing[place].set_description_str(f'  {line}')
+
     def _left(self, count: int, now: float) -> str:
         """Return how long the rest will take; empty where that is not known."""
         made = count - self._before
@@ -149,6 +190,9 @@ class Terminal:
 
     def close(self, count: int, condition: str) -> None:
         """Show what is left and end the bar."""
+        for line in reversed(self._standing):
+            line.close()
+        self._standing.clear()
         self.update(count, condition, last=True)
         if self._bar is not None:
             self._bar.close()

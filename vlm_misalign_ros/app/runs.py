@@ -80,15 +80,15 @@ def _manifest(configuration: Configuration, ros: bool) -> dict[str, Any]:
     return build_manifest(configuration.resolved(), models, facts, configuration.lexicon)
 
 
-def check_same(configuration: Configuration, folder: Path) -> None:
+def check_same(configuration: Configuration, folder: Path, ros: bool = False) -> None:
     """
     Check that a run that was begun in a folder can be gone on with by a configuration.
 
-    Raises RecordError naming what is another by now: a setting, a model's files, the data or a
-    package; and whatever `preflight` raises.
+    `ros` says whether nodes of ROS do so. Raises RecordError naming what is another by now: a
+    setting, a model's files, the data or a package; and whatever `preflight` raises.
     """
     before = _decisive(read_json(folder / 'manifest.json', 'give the folder of a run'))
-    now = _decisive(json.loads(json.dumps(_manifest(configuration, ros=False), default=str)))
+    now = _decisive(json.loads(json.dumps(_manifest(configuration, ros), default=str)))
     for name in sorted(before.keys() | now.keys()):
         one, other = before.get(name), now.get(name)
         if one != other:
@@ -151,14 +151,15 @@ def _aside(folder: Path) -> Path:
     return folder.with_name(f'.{folder.name}{_ASIDE}')
 
 
-def settle(folder: Path) -> bool:
+def settle(folder: Path, stays: bool = False) -> bool:
     """
     Tidy up behind a run that has ended; return whether its folder is kept.
 
     A run that never began, with no frame and no verdict, leaves no folder, and brings back the
-    one that it was to replace.
+    one that it was to replace; unless it `stays`, as one does that was gone on with.
     """
-    begun = (folder / 'verdict.json').exists() or Records(folder / RECORDS).read()[1] > 0
+    closed = Records(folder / RECORDS).read()[1]
+    begun = stays or closed > 0 or (folder / 'verdict.json').exists()
     aside = _aside(folder)
     with suppress(OSError):
         if begun:

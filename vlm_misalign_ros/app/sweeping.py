@@ -31,8 +31,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.app.ray_pool import on_ray
 from vlm_misalign_ros.app.runs import check_same, create_run, settle
-from vlm_misalign_ros.app.shard_pool import LOG, SHARDS, Part, here, notes_of, spawned, whole
+from vlm_misalign_ros.app.shard_pool import (
+    LOG,
+    SHARDS,
+    Event,
+    Part,
+    here,
+    notes_of,
+    spawned,
+    whole,
+)
 from vlm_misalign_ros.core.datasets import BAG, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.evaluation.assembling import assemble
@@ -199,10 +209,11 @@ class Sweep:
         """Return the frames of all runs."""
         return sum(run.total for run in self.runs)
 
-    def work(self, jobs: int, progress: Callable[[int, str], None]) -> None:
+    def work(self, jobs: int, progress: Callable[[int, str], None], ray: bool = False) -> None:
         """
-        Make all runs that are not made yet in `jobs` processes.
+        Make all runs that are not made yet in `jobs` processes (0: as many as it takes).
 
+        They are of this machine, one unless said otherwise, or of a Ray cluster that is there.
         `progress` is told how many frames there are and of which run the last was. Raises a
         MisalignError for what ends it; what is whole by then stays.
         """
@@ -215,8 +226,7 @@ class Sweep:
             count = self.total - sum(self.runs[p.run].frames(p.shard) for p in waiting)
             progress(count, 'sweep')
             data = [(run.folder, run.chosen.raw) for run in self.runs]
-            events = here(data, waiting) if jobs == 1 else spawned(data, waiting, jobs)
-            for part, kind, text in events:
+            for part, kind, text in _events(data, waiting, jobs, ray):
                 run = self.runs[part.run]
                 if kind == 'frame':
                     count += 1
@@ -284,7 +294,7 @@ class Sweep:
     def _is_there(self) -> bool:
         """Return whether the folder holds a sweep; remove it where it is to be replaced."""
         there = (self.folder / SWEEP).is_file()
-        others = {path.name for path in self.folder.iterdir()} - {'.lock', SWEEP + '.part'}
+        others = {path.name for path in self.folder.iterdir()} - {'.lock', '.ray', SWEEP + '.part'}
         if others and not there:
             raise RecordError(
                 f'{self.folder} holds something that is no sweep', 'give another --name'
@@ -324,6 +334,17 @@ class Sweep:
         finalised(run)
         (run.folder / SHARDS).rename(run.folder / _GONE)
         shutil.rmtree(run.folder / _GONE, ignore_errors=True)
+
+
+def _events(
+    runs: Sequence[tuple[Path, Mapping[str, Any]]], parts: Sequence[Part], jobs: int, ray: bool
+) -> Iterator[Event]:
+    """Have processes work on parts."""
+    if not parts:
+        return iter(())
+    if ray:
+        return on_ray(runs, parts, jobs)
+    return here(runs, parts) if jobs < 2 else spawned(runs, parts, jobs)
 
 
 def finalised(run: Planned) -> Verdict:

@@ -26,7 +26,7 @@ from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.datasets import Dataset
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.evaluation.replaying import protocol_of
+from vlm_misalign_ros.core.evaluation.replaying import protocol_of, told_of
 from vlm_misalign_ros.core.stamps import NANO
 from vlm_misalign_ros.core.types import Condition, Frame, Source
 from vlm_misalign_ros.wire import topics
@@ -103,10 +103,9 @@ def write_dataset(
                 Condition(),
                 frame.depth is not None,
                 image=checksum(frame.image),
-                tells_hood=frame.tells_hood,
                 protocol=protocol,
             )
-            values = source_to_values(source, frame.camera)
+            values = source_to_values(told_of(source, frame), frame.camera)
             put(topics.CAMERA_SOURCE, values_bytes('source', values, stamp), stamp)
             for topic, data in _messages(frame, stamp):
                 put(topic, data, stamp)

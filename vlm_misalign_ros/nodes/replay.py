@@ -19,7 +19,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
@@ -35,6 +34,7 @@ from vlm_misalign_ros.core.evaluation.replaying import (
     open_replayed,
     probe_frame,
     schedule,
+    told_of,
 )
 from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.nodes import ReplayParameters
@@ -209,6 +209,9 @@ class Replay(runtime.MisalignNode):
             return
         self._steps = max(0, self._steps - 1)
         position, source = entry
+        while self._lockstep and source.index < self._chosen.begin:
+            self._sending.skip(source, lockstep_stamp(source.index, self._chosen))
+            position, source = next(self._schedule)
         if self._lockstep:
             stamp = lockstep_stamp(source.index, self._chosen)
             self._in_flight.add(stamp)
@@ -222,7 +225,7 @@ class Replay(runtime.MisalignNode):
         header = messages.make_header(stamp, self._chosen.frame_id)
         if self._sim_clock is not None:
             self._sim_clock.publish(Clock(clock=header.stamp))
-        told = codec.source_to_values(replace(source, tells_hood=frame.tells_hood), frame.camera)
+        told = codec.source_to_values(told_of(source, frame), frame.camera)
         self._source.publish(messages.values_message('source', told, header))
         if frame.camera is not None:
             self._info.publish(messages.camera_info(frame.camera, header))

@@ -48,6 +48,7 @@ from vlm_misalign_ros.core.types import (
     Style,
     View,
 )
+from vlm_misalign_ros.wire.about import about_from_values, about_to_values
 from vlm_misalign_ros.wire.camera import camera_from_plain, camera_to_plain
 from vlm_misalign_ros.wire.clean import clean_from_values, clean_to_values
 from vlm_misalign_ros.wire.mentions import check_further, check_scored, mentions_of
@@ -116,6 +117,7 @@ def source_to_values(source: Source, camera: Camera | NoCamera | None = None) ->
         'hood': str(int(source.tells_hood)),
         'protocol': source.protocol.value,
         'draw': source.draw,
+        **about_to_values(source.about),
     }
     if isinstance(camera, NoCamera):
         values['no_camera'] = camera.reason[:MAX_REASON]
@@ -140,6 +142,7 @@ def source_from_values(values: Mapping[str, str]) -> tuple[Source, Camera | NoCa
         tells_hood=flag(values, 'hood', default=True),
         protocol=_member(Protocol, values.get('protocol', Protocol.SINGLE.value), 'protocol'),
         draw=line(values.get('draw', '')),
+        about=about_from_values(values),
     )
     if 'no_camera' in values:
         return source, NoCamera(line(values['no_camera'])[:MAX_REASON])

@@ -29,10 +29,10 @@ from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.limits import parse_limits
 from vlm_misalign_ros.core.report.page import write_report
-from vlm_misalign_ros.core.report.plot import plot
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.summary import summarise, to_frame
 from vlm_misalign_ros.core.report.terminal import format_table, number
+from vlm_misalign_ros.core.report.tidy import Masks
 from vlm_misalign_ros.core.report.verdict import Status, judge
 
 LACKING = ('rider', 'train')
@@ -113,11 +113,15 @@ def test_conditions_of_different_classes_are_held_against_nothing(tmp_path):
         warns = analysis['models']['m']['miou_warns']
         assert (warns['rates'] == {}) is mixed and ('auroc' not in warns) is mixed
         assert ('are mixed' in ' '.join(warns['says'])) is mixed
-        assert ('(no mIoU: classes are mixed)' in plot(rows)) is mixed
+        masks = Masks()
+        for one in records:
+            masks.add(one)
+        analysis['segmentation'] = masks.analysis()
         (tmp_path / f'{mixed}').mkdir()
         write_report(tmp_path / f'{mixed}', records, rows, judge((), (), False), analysis)
         page = (tmp_path / f'{mixed}' / 'report.html').read_text(encoding='utf-8')
         assert ('mIoU of 17 classes' not in page) is mixed
+        assert ('masks with different classes are mixed' in page) is mixed
         assert (f'<td>{MIOU:.3f}</td>' not in page) is mixed
         last = format_table(rows).rpartition('all: ')[2]
         assert ('mIoU -' in last) is mixed

@@ -312,15 +312,15 @@ def test_every_part_of_the_report_is_filled_in(tmp_path, kind):
         assert part in page
     assert ('>corrected<' in page) == (kind == 'generative')
     assert ('mean AUROC of the classes' in page) == (kind == 'contrastive')
-    tables = re.findall(r'<table>(.*?)</table>', page, re.DOTALL)
+    tables = re.findall(r'<table data-sort>(.*?)</table>', page, re.DOTALL)
     assert len(tables) >= 6
     for table in tables:
         head, *rows = re.findall(r'<tr.*?</tr>', table, re.DOTALL)
-        widths = {row.count('<td') for row in rows}
+        widths = {row.count('<td') + row.count('<th') for row in rows}
         assert widths == {head.count('<th')}, head
     over_all = next(table for table in tables if '>by city<' in table)
     for row in COMPARED:
-        assert f'<th>{row.title}</th>' in over_all
+        assert f'<th scope="col">{row.title}</th>' in over_all
 
 
 def test_missing_answers_and_truth_are_left_out():

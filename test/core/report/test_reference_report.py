@@ -87,7 +87,7 @@ def test_with_ground_truth_no_table_has_a_word_of_it(told, tmp_path, capsys):
     print_results(tmp_path)
     page = (tmp_path / 'report.html').read_text(encoding='utf-8')
     assert 'against reference' not in capsys.readouterr().out + page
-    assert '<h2>How sure, how right</h2>' in page
+    assert '>How sure, how right</a></h2>' in page
 
 
 def test_the_name_of_a_model_is_text_and_no_markup(told, tmp_path):

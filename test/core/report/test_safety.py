@@ -214,8 +214,8 @@ def test_the_report_shows_both_truths_of_what_was_covered(tmp_path):
     verdict = judge([], [], limited=False)
     write_report(tmp_path, records, rows, verdict, analyse_records(records))
     page = (tmp_path / 'report.html').read_text()
-    section = page.split('what was left to see</h2>')[1].split('</table>')[0]
-    assert 'occlusion:1' in section and '<td>clean</td>' not in section
-    assert section.rstrip().endswith('<td>1</td></tr>')
+    section = page.split('what was left to see</a></h2>')[1].split('</table>')[0]
+    assert 'occlusion:1' in section and 'clean' not in section.partition('<tbody>')[2]
+    assert section.rstrip().endswith('<td>1</td></tr>\n</tbody>')
     write_report(tmp_path, records[1:], rows[:1], verdict, analyse_records(records[1:]))
-    assert 'what was left to see</h2>' not in (tmp_path / 'report.html').read_text()
+    assert 'what was left to see</a></h2>' not in (tmp_path / 'report.html').read_text()

@@ -81,13 +81,10 @@ def _corruptions() -> Lines:
 
 
 def _datasets() -> Lines:
-    from vlm_misalign_ros.core.datasets import DEFAULT, LAYOUTS
+    from vlm_misalign_ros.core.datasets import LAYOUTS, MEANINGS
 
     return [
-        (
-            f'{name}:FOLDER',
-            f'{path}{", and a FOLDER alone" if name == DEFAULT else ""}{_broken(LAYOUTS, name)}',
-        )
+        (f'{name}:FOLDER', f'{MEANINGS.get(name, path)}{_broken(LAYOUTS, name)}')
         for name, path in LAYOUTS.origins()
     ]
 

@@ -27,7 +27,10 @@ HELP = 'run a configuration over data sets, bags and seeds; a stopped one goes o
 EXAMPLES = """
 vlm-misalign sweep evaluate.yaml replay.dataset=/data/cityscapes 'sweep.seeds=[0, 1, 2]' --jobs 4
 vlm-misalign sweep mine.yaml 'sweep.datasets=[/data/foggy, "bag:drive.mcap"]' --name foggy
+vlm-misalign sweep grid.yaml --engine ray
 """
+
+ENGINES = ('local', 'ray')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', help='folder that holds the sweep (default: runs)')
     parser.add_argument(
-        '--jobs', type=positive, default=1, help='processes, each with models of its own'
+        '--jobs',
+        type=positive,
+        help='processes, each with models of its own (default: 1; with ray as many as the '
+        'cluster has processors)',
+    )
+    parser.add_argument(
+        '--engine',
+        choices=ENGINES,
+        default=ENGINES[0],
+        help='where the processes are: of this machine, or of a Ray cluster that is there '
+        '(RAY_ADDRESS, or on this machine)',
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a sweep of this name, not go on with it'
@@ -52,10 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Make what is not made yet; print the results over all runs."""
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.app.progress import Terminal
+    from vlm_misalign_ros.app.ray_pool import check_ray
     from vlm_misalign_ros.app.sweeping import Sweep
     from vlm_misalign_ros.core.errors import ConfigurationError
     from vlm_misalign_ros.core.settings.configuration import find_config, override, read_yaml
 
+    if arguments.engine == 'ray':
+        check_ray()
     path = find_config(arguments.config)
     data = override(read_yaml(path), arguments.overrides)
     name = str(arguments.name or data.get('name') or path.stem)
@@ -84,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.update(count, what)
 
     try:
-        sweep.work(arguments.jobs, progress)
+        sweep.work(arguments.jobs or 0, progress, ray=arguments.engine == 'ray')
     except KeyboardInterrupt:
         print(f'{PROGRAM}: the same command goes on from here', file=sys.stderr)
         raise

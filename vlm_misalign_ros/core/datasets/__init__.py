@@ -90,11 +90,20 @@ class Layout(Protocol):
         """
 
 
+_HERE = 'vlm_misalign_ros.core.datasets'
 LAYOUTS: Registry[Layout] = Registry(
     'vlm_misalign_ros.datasets',
     'data set layout',
     {
-        'cityscapes': 'vlm_misalign_ros.core.datasets.cityscapes:CityscapesDataset.open',
+        'cityscapes': f'{_HERE}.cityscapes:CityscapesDataset.open',
+        'cityscapes_coarse': f'{_HERE}.cityscapes_kinds:open_coarse',
+        'foggy_cityscapes': f'{_HERE}.cityscapes_kinds:open_foggy',
+        'rainy_cityscapes': f'{_HERE}.cityscapes_kinds:open_rainy',
+        'acdc': f'{_HERE}.acdc:open_acdc',
+        'bdd100k': f'{_HERE}.bdd100k:open_bdd100k',
+        'mapillary': f'{_HERE}.mapillary:open_mapillary',
+        'kitti360': f'{_HERE}.kitti360:open_kitti360',
+        'idd': f'{_HERE}.idd:open_idd',
         'bag': 'vlm_misalign_ros.bags.dataset:open_recording',
     },
 )
@@ -103,6 +112,19 @@ BAG = 'bag'
 """The layout of a recording, whose maps are as they were recorded."""
 DEFAULT = 'cityscapes'
 """The layout of a place that names none."""
+MEANINGS = {
+    'cityscapes': 'Cityscapes, and scenes in its layout; a FOLDER alone, too',
+    'cityscapes_coarse': 'Cityscapes with gtCoarse',
+    'foggy_cityscapes': 'Foggy Cityscapes, one density of fog: FOLDER#beta_0.02',
+    'rainy_cityscapes': 'RainCityscapes, one rain: FOLDER#alpha_0.02_pattern_1',
+    'acdc': 'ACDC: fog, night, rain, snow as cities; splits val, val_ref, ...',
+    'bdd100k': 'BDD100K, the 10k images: panoptic or semantic segmentation',
+    'mapillary': 'Mapillary Vistas, labels 1.2 or 2.0: FOLDER#v2.0 where both are there',
+    'kitti360': 'KITTI-360, left perspective camera; drives as cities',
+    'idd': 'IDD, India Driving Dataset, with label images; drives as cities',
+    BAG: 'a recording, its maps as they were recorded',
+}
+"""What each of the package's layouts is, in words."""
 
 _KIND = re.compile(r'([a-z][a-z0-9_]*):(.*)', re.DOTALL)
 
@@ -140,5 +162,5 @@ def open_dataset(
     """
     kind, folder = split_place(place)
     opened = LAYOUTS.load(kind)(folder, split, tuple(cities), limit, sequences, **more)
-    # Cityscapes checks its own files; what a plug-in gives is not believed.
+    # The package's own check their files; what a plug-in gives is not believed.
     return opened if kind in LAYOUTS.builtin() else CheckedDataset(opened, kind)

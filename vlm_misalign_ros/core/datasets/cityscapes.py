@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,20 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vlm_misalign_ros.core.about import NOTHING, About
 from vlm_misalign_ros.core.datasets.camera_file import read_camera
 from vlm_misalign_ros.core.datasets.cityscapes_index import (
     Entry,
+    Kind,
     check_files,
     find_entries,
     require_labels,
 )
+from vlm_misalign_ros.core.datasets.pictures import read_picture
 from vlm_misalign_ros.core.datasets.png import decode
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.core.files import read_json
-from vlm_misalign_ros.core.labels.classes import IGNORE, LABELS
+from vlm_misalign_ros.core.labels.classes import LABELS
 from vlm_misalign_ros.core.types import Camera, Frame
 
 _HIGHEST = max(label.id for label in LABELS)
@@ -49,9 +53,14 @@ class CityscapesDataset:
     Order: split, city, sequence, frame.
     """
 
-    def __init__(self, root: Path, entries: Sequence[Entry]) -> None:
-        """Hold entries that were checked; use `open` to find and check them."""
+    def __init__(self, root: Path, entries: Sequence[Entry], about: About = NOTHING) -> None:
+        """
+        Hold entries that were checked; use `open` to find and check them.
+
+        `about` is what their labels cannot tell.
+        """
         self.root = root
+        self._about = about
         self.entries: tuple[Entry, ...] = tuple(entries)
 
     @classmethod
@@ -62,26 +71,29 @@ class CityscapesDataset:
         cities: Sequence[str] = (),
         limit: int = 0,
         sequences: bool = False,
+        kind: Kind = Kind(),  # noqa: B008  (frozen)
+        about: About = NOTHING,
     ) -> CityscapesDataset:
         """
         Index a data set and check every selected file without decoding it.
 
         `split` is a folder such as `val`, or empty for all of them; `cities` likewise; `limit`
         keeps the first frames (0: all). With `sequences` frames come from leftImg8bit_sequence,
-        where most have no labels. Raises DatasetError when the folder or the selection is empty,
-        and for the first file that is missing, truncated or of another size.
+        where most have no labels. `kind` says which of its pictures and labels are read, `about`
+        what these labels cannot tell. Raises DatasetError when the folder or the selection is
+        empty, and for the first file that is missing, truncated or of another size.
         """
         root = Path(root).expanduser()
         if limit < 0:
             raise DatasetError(f'limit {limit} is negative', 'give 0 for all frames')
-        entries = find_entries(root, split, tuple(cities), sequences)
+        entries = find_entries(root, split, tuple(cities), sequences, kind)
         if limit:
             entries = entries[:limit]
         if not sequences:
-            require_labels(entries)
+            require_labels(root, entries, kind)
         for entry in entries:
             check_files(entry)
-        return cls(root, entries)
+        return cls(root, entries, about)
 
     @cached_property
     def pseudo_labels(self) -> dict[str, Any] | None:
@@ -115,7 +127,7 @@ class CityscapesDataset:
         IndexError when there is no such frame.
         """
         entry = self.entries[index]
-        image = decode(entry.image, cv2.IMREAD_COLOR)
+        image = read_picture(entry.image)
         height, width = image.shape[:2]
         instances = None
         if entry.instances is not None:
@@ -129,11 +141,12 @@ class CityscapesDataset:
             entry.sequence,
             entry.key,
             image,
-            _read_labels(entry),
+            None if entry.labels is None else entry.table.read(entry.labels),
             instances,
             camera,
             self._depth(entry, camera),
-            tells_hood=not entry.has_train_ids,
+            tells_hood=entry.table.tells_hood,
+            about=replace(self._about, recorded=entry.recorded),
         )
 
     @property
@@ -183,40 +196,6 @@ def depth_table(baseline_focal: float) -> np.ndarray:
         depth = 1000 * baseline_focal / np.maximum((stored - 1) / 256, 0)
     depth[0] = 0
     table: np.ndarray = np.rint(depth.clip(0, 65535)).astype(np.uint16)
-    return table
-
-
-def _read_labels(entry: Entry) -> np.ndarray | None:
-    if entry.labels is None:
-        return None
-    labels = decode(entry.labels, cv2.IMREAD_UNCHANGED)
-    if entry.has_train_ids:
-        table, allowed = _train_to_label_ids(), '0 to 18 and 255'
-    else:
-        table, allowed = _valid_label_ids(), f'0 to {_HIGHEST}'
-    known: np.ndarray = table[labels]
-    wrong = known > _HIGHEST
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise DatasetError(
-            f'{entry.labels} has the value {labels[row, column]} at row {row}, column {column}',
-            f'expected {allowed}; colour and polygon maps are not label maps',
-        )
-    return known
-
-
-def _valid_label_ids() -> np.ndarray:
-    table = np.arange(256, dtype=np.uint8)
-    table[_HIGHEST + 1 :] = 255
-    return table
-
-
-def _train_to_label_ids() -> np.ndarray:
-    table = np.full(256, 255, np.uint8)
-    for label in LABELS:
-        if label.train_id != IGNORE:
-            table[label.train_id] = label.id
-    table[IGNORE] = 0
     return table
 
 

@@ -28,8 +28,8 @@ from vlm_misalign_ros.core.errors import DatasetError
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _TRAILER = b'\x00\x00\x00\x00IEND\xaeB`\x82'
-_GREY, _RGB, _RGBA = 0, 2, 6
-_AGAIN = 'copy or download it again'
+_GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
+AGAIN = 'copy or download it again'
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,26 @@ def read_header(path: Path) -> PngHeader:
             file.seek(max(file.seek(0, 2) - len(_TRAILER), 0))
             tail = file.read()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not head.startswith(SIGNATURE):
         raise DatasetError(
-            f'{path} is no PNG file: it begins with {head[:8].hex() or "nothing"}', _AGAIN
+            f'{path} is no PNG file: it begins with {head[:8].hex() or "nothing"}', AGAIN
         )
     if len(head) < 29 or head[12:16] != b'IHDR' or tail != _TRAILER:
-        raise DatasetError(f'{path} is truncated: it does not end with the IEND chunk', _AGAIN)
+        raise DatasetError(f'{path} is truncated: it does not end with the IEND chunk', AGAIN)
     width, height, depth, color = struct.unpack('>IIBB', head[16:26])
     return PngHeader(width, height, depth, color)
 
 
+def in_colors(header: PngHeader) -> bool:
+    """Return whether the pixels of a file are colours, not values."""
+    return header.color in (_RGB, _RGBA)
+
+
 def require_color(path: Path, header: PngHeader) -> None:
-    """Raise DatasetError unless the file is an 8-bit colour or grey picture."""
-    if header.depth != 8 or header.color not in (_GREY, _RGB, _RGBA):
+    """Raise DatasetError unless the file is an 8-bit colour or grey picture, or a paletted one."""
+    good = header.depth == 8 and header.color in (_GREY, _RGB, _RGBA)
+    if not good and header.color != _PALETTE:
         raise DatasetError(
             f'{path} has {header.depth} bits of PNG colour type {header.color}',
             'expected an 8-bit colour picture',
@@ -88,6 +94,47 @@ def require_grey(path: Path, header: PngHeader, depth: int) -> None:
         )
 
 
+def require_values(path: Path, header: PngHeader) -> None:
+    """Raise DatasetError unless the file has a value a pixel: 8-bit grey, or a palette's index."""
+    if header.color == _PALETTE:
+        return
+    require_grey(path, header, 8)
+
+
+def decode_values(path: Path) -> np.ndarray:
+    """
+    Return the value of each pixel of a grey or paletted PNG file, uint8 or uint16 (H, W).
+
+    Of a palette that is the index, which is what a label map means; its colours are for people.
+    Raises DatasetError as `decode` does, and for a picture in colours.
+    """
+    header = read_header(path)
+    if header.color == _PALETTE:
+        data = _grey_of(_bytes(path), path)
+        scale = 255 // (2**header.depth - 1)
+        pixels = _pixels(path, data, cv2.IMREAD_UNCHANGED)
+        # Grey of fewer bits is brought to eight; an index is not.
+        return pixels // np.uint8(scale) if scale > 1 else pixels
+    if header.color != _GREY:
+        require_grey(path, header, header.depth)
+    return decode(path, cv2.IMREAD_UNCHANGED)
+
+
+def _grey_of(data: bytes, path: Path) -> bytes:
+    """Return a paletted PNG as one in grey: its indices are stored as grey values are."""
+    check_chunks(str(path), data)
+    head = bytearray(data[: len(SIGNATURE) + 25])
+    head[25] = _GREY
+    head[29:33] = struct.pack('>I', zlib.crc32(head[12:29]))
+    parts, start = [bytes(head)], len(head)
+    while start + 12 <= len(data):
+        length, kind = struct.unpack_from('>I4s', data, start)
+        if kind in (b'IDAT', b'IEND'):
+            parts.append(data[start : start + 12 + length])
+        start += 12 + length
+    return b''.join(parts)
+
+
 def decode(path: Path, flags: int) -> np.ndarray:
     """
     Return the pixels of a PNG file, uint8 or uint16, in OpenCV's channel order.
@@ -96,17 +143,25 @@ def decode(path: Path, flags: int) -> np.ndarray:
     the part above a damaged row as if nothing were wrong. Raises DatasetError when the file is
     unreadable, damaged or no PNG.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    data = _bytes(path)
     check_chunks(str(path), data)
+    return _pixels(path, data, flags)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _pixels(path: Path, data: bytes, flags: int) -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise DatasetError(f'{path} cannot be decoded: {error.err}', _AGAIN) from error
+        raise DatasetError(f'{path} cannot be decoded: {error.err}', AGAIN) from error
     if pixels is None:
-        raise DatasetError(f'{path} cannot be decoded', _AGAIN)
+        raise DatasetError(f'{path} cannot be decoded', AGAIN)
     return pixels
 
 
@@ -118,7 +173,7 @@ def check_chunks(name: str, data: bytes | memoryview) -> None:
     """
     view, start = memoryview(data), len(SIGNATURE)
     if view[:start] != SIGNATURE:
-        raise DatasetError(f'{name} is no PNG file', _AGAIN)
+        raise DatasetError(f'{name} is no PNG file', AGAIN)
     while start + 12 <= len(data):
         length, kind = struct.unpack_from('>I4s', data, start)
         end = start + 8 + length
@@ -128,15 +183,16 @@ def check_chunks(name: str, data: bytes | memoryview) -> None:
             raise DatasetError(
                 f'{name} is damaged: wrong checksum of chunk {kind.decode("latin1")} at byte '
                 f'{start}',
-                _AGAIN,
+                AGAIN,
             )
         if kind == b'IEND':
             return
         start = end + 4
-    raise DatasetError(f'{name} is truncated after {len(data)} bytes', _AGAIN)
+    raise DatasetError(f'{name} is truncated after {len(data)} bytes', AGAIN)
 
 
-def _unreadable(path: Path, error: OSError) -> DatasetError:
+def unreadable(path: Path, error: OSError) -> DatasetError:
+    """Return the refusal of a file that cannot be read."""
     return DatasetError(
         f'{path} cannot be read: {error.strerror}', 'check that it exists and its permissions'
     )

@@ -29,7 +29,7 @@ from typing import TypeVar
 from vlm_misalign_ros.core.errors import MAX_REASON
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.language.bounding import clean_text
-from vlm_misalign_ros.core.language.lines import line, reason
+from vlm_misalign_ros.core.language.lines import line, reason, recorded
 from vlm_misalign_ros.core.types import (
     AgainstClean,
     Applied,
@@ -51,6 +51,7 @@ def source_heard(source: Source) -> Source:
         sequence=line(source.sequence),
         key=line(source.key),
         draw=line(source.draw),
+        about=replace(source.about, recorded=recorded(source.about.recorded)),
     )
 
 

@@ -46,6 +46,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.evaluation.verifying import Evidence, verify
 from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
+from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
 from vlm_misalign_ros.core.truth.read import (
@@ -214,7 +215,7 @@ def _unused(parts: Parts) -> str:
 
 
 def _labels(joined: Joined, source: Source | None) -> LabelMap | None:
-    """Return the labels of a frame, told whether they tell the hood; None without any."""
+    """Return the labels of a frame, with what its source says of them; None without any."""
     if LABELS not in joined.parts:
         return None
     labels = LabelMap.of(joined.parts[LABELS])
@@ -222,6 +223,8 @@ def _labels(joined: Joined, source: Source | None) -> LabelMap | None:
     referred = REFERENCE in joined.parts or REFERENCE in joined.missing
     if referred or source is not None and not source.tells_hood:
         labels = replace(labels, tells_hood=False)
+    if not referred and source is not None and not source.about.tells_all:
+        labels = replace(labels, telling=Telling.of(source.about))
     return labels
 
 

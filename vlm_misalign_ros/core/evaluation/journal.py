@@ -22,6 +22,7 @@ from pathlib import Path
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
+from vlm_misalign_ros.core.evaluation.resuming import gap
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
@@ -69,6 +70,18 @@ class Journal:
         self._said.add(what)
         self._log(text)
         return True
+
+    def gone_on(self, frames: int, newest: int | None, epoch: int, seconds: float | None) -> None:
+        """
+        Tell that there are `frames` from before, the newest of which bears a stamp, nanoseconds.
+
+        Nobody saw what came in the `seconds` since; None where nothing came.
+        """
+        text = f'goes on: {frames} frames were closed before'
+        if seconds is not None:
+            self.write(gap(newest, epoch, seconds))
+            text += f'; what came in the {seconds:.0f} s since is not known'
+        self.once('gap', text)
 
     def note(self, text: str) -> None:
         """Log a text and keep it for the verdict."""

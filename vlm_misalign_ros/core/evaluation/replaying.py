@@ -106,6 +106,11 @@ class _Schedule:
         )
 
 
+def told_of(source: Source, frame: Frame) -> Source:
+    """Return a source with what is known of its frame only once it is decoded."""
+    return replace(source, tells_hood=frame.tells_hood, about=frame.about)
+
+
 def played(source: Source, stamp: int, playing: Playing) -> Source:
     """Return a source with what a scenario has for it at a stamp, nanoseconds."""
     # A held frame is a sequence of its own.
@@ -212,7 +217,7 @@ class Sending:
             if not self._again:
                 self._checksums.clear()
             self._checksums[position] = checksum(frame.image)
-        told = replace(source, image=self._checksums[position], tells_hood=frame.tells_hood)
+        told = replace(told_of(source, frame), image=self._checksums[position])
         return Sent(stamp, frame, told)
 
 

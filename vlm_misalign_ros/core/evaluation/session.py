@@ -48,7 +48,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 )
 from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
 from vlm_misalign_ros.core.evaluation.probes import Probes
-from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former, gap
+from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former
 from vlm_misalign_ros.core.evaluation.stretches import Stretch, Stretches
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord
@@ -135,12 +135,8 @@ class Session:
                 self._book.ledger.late(record.epoch, stamp, whose, record.passed)
         if whole:
             current = self._stretches.current
-            self._journal.write(gap(current.newest, current.epoch, before.seconds))
-            self._journal.once(
-                'gap',
-                f'goes on with {before.path}: {frames} frames were closed before; what came in '
-                f'the {before.seconds:.0f} s since is not known',
-            )
+            seconds = None if self._chosen.resumed else before.seconds
+            self._journal.gone_on(frames, current.newest, current.epoch, seconds)
         return whole
 
     @property

@@ -18,11 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, isfinite, log, nan
+from math import isfinite
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from vlm_misalign_ros.core.corruptions import CORRUPTIONS, Manner, degrade_at, severity_range
 from vlm_misalign_ros.core.corruptions.conditions import SEVERITIES
@@ -37,14 +36,12 @@ from vlm_misalign_ros.core.corruptions.measured import (
 from vlm_misalign_ros.core.datasets import Dataset, open_dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, DatasetError
 from vlm_misalign_ros.core.metrics.confusion import SHAPE, confusion, miou
+from vlm_misalign_ros.core.metrics.kept import kept
 from vlm_misalign_ros.core.metrics.known import Known, told_alone
 from vlm_misalign_ros.core.metrics.scenes import scenes_of
 from vlm_misalign_ros.core.models.factory import load_segmentation, model_hash, parse
 from vlm_misalign_ros.core.models.families import Segments
 from vlm_misalign_ros.core.types import Condition
-
-LEAST_SCENES = 8
-"""Fewer scenes give no interval."""
 
 Progress = Callable[[int, int], object]
 Where = tuple[str, float]
@@ -218,28 +215,19 @@ class _Table:
 
 def kept_interval(clean: np.ndarray, degraded: np.ndarray) -> tuple[float, float, float]:
     """
-    Return the ratio of two mIoU over the same scenes with its 95 % interval.
+    Return the ratio of two mIoU over the same scenes with its 95 % interval (metrics/kept).
 
-    Both are confusion matrices by scene, int64 (scenes, 19, 20). The interval is that of the
-    jackknife, a scene left out at a time, on the logarithm (Efron and Stein 1981), with Student's
-    t of (scenes - 1) / 2 degrees of freedom: few scenes hold most of a rare class, and with
-    scenes - 1 it held the truth in .92 of simulated cases (benchmarks/kept_interval.py). NaN with
-    fewer than LEAST_SCENES scenes, and where a mIoU is 0.
+    Both are confusion matrices by scene, int64 (scenes, 19, 20).
     """
+    found = kept(*(_areas(matrices) for matrices in (clean, degraded)))
+    return found.value, found.low, found.high
 
-    def ratio(without: np.ndarray) -> float:
-        over, under = miou(degraded.sum(axis=0) - without[1]), miou(clean.sum(axis=0) - without[0])
-        return over / under if under > 0 else nan
 
-    value = ratio(np.zeros((2, *SHAPE), np.int64))
-    scenes = len(clean)
-    left = [ratio(np.stack([clean[k], degraded[k]])) for k in range(scenes)]
-    if scenes < LEAST_SCENES or not all(part > 0 for part in [value, *left]):
-        return value, nan, nan
-    logs = np.log(left)
-    error = ((scenes - 1) / scenes * ((logs - logs.mean()) ** 2).sum()) ** 0.5
-    reach = float(stats.t.ppf(0.975, (scenes - 1) / 2)) * float(error)
-    return value, exp(log(value) - reach), exp(log(value) + reach)
+def _areas(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return hits and unions of each class by scene, int64 (scenes, 19) each."""
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    predicted = matrices[:, :, : SHAPE[0]].sum(axis=1)
+    return hits, matrices.sum(axis=2) + predicted - hits
 
 
 def _go_beyond(table: _Table, names: Sequence[str], least: float) -> None:

@@ -84,12 +84,17 @@ def cut(chosen: Configuration, dataset: Dataset, size: int = 0) -> list[Shard]:
     size = size or max(1, -(-CLOSED // (passes(replay) * replay.hold)))
     if chosen.monitor.label_encoding == AUTO:
         size = count
-    # A frame that is held is a sequence of its own.
-    past = 0 if replay.hold > 1 else past_frames(chosen)
     return [
-        Shard(start, min(start + size, count), shown_from(dataset, start, past))
-        for start in range(0, count, size)
+        shard(chosen, dataset, start, min(start + size, count)) for start in range(0, count, size)
     ]
+
+
+def shard(chosen: Configuration, dataset: Dataset, start: int, stop: int) -> Shard:
+    """Return the shard of a run from one position in its data set up to another."""
+    assert chosen.replay is not None
+    # A frame that is held is a sequence of its own.
+    past = 0 if chosen.replay.hold > 1 else past_frames(chosen)
+    return Shard(start, stop, shown_from(dataset, start, past))
 
 
 def passes(chosen: ReplayParameters) -> int:

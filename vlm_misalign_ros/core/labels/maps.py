@@ -49,11 +49,13 @@ class LabelMap:
     """Why nothing could be read; empty where it could."""
 
     @classmethod
-    def of(cls, labels: LabelMap | np.ndarray, tells_hood: bool = True) -> LabelMap:
+    def of(
+        cls, labels: LabelMap | np.ndarray, tells_hood: bool = True, telling: Telling = EVERYTHING
+    ) -> LabelMap:
         """Return label ids, uint8 (H, W), of a data set as a map; a map stays what it is."""
         if isinstance(labels, LabelMap):
             return labels
-        return cls(labels, tells_hood=tells_hood, sample=spread(labels))
+        return cls(labels, tells_hood=tells_hood, sample=spread(labels), telling=telling)
 
 
 def read_pixels(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlm_misalign_ros.core.about import About
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import BY_ID, BY_NAME, CLASSES
 
@@ -53,6 +54,18 @@ class Telling:
             for name in CLASSES
             if BY_NAME[name].id not in self.gives or BY_NAME[name].id in blurred
         )
+
+    @classmethod
+    def of(cls, about: About) -> Telling:
+        """Return what the labels of a data set tell apart, as it says it of a frame."""
+        if about.tells_all:
+            return EVERYTHING
+        gives = {name: label.id for name, label in BY_NAME.items() if name not in about.lacking}
+        merged = {
+            BY_NAME[name].id: frozenset(BY_NAME[other].id for other in (name, *others))
+            for name, others in about.merged
+        }
+        return cls(frozenset(gives.values()), merged)
 
     def stands_for(self, label: int) -> frozenset[int]:
         """Return the label ids that pixels of `label` may be."""

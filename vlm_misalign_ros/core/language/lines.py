@@ -16,10 +16,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from vlm_misalign_ros.core.errors import MAX_REASON
 from vlm_misalign_ros.core.language.bounding import clean_text
 
 NO_REASON = 'no reason was told'
+MOST_RECORDED = 16
+"""Conditions that a data set may name of a picture."""
+_RECORDED = 64
+"""Characters of the name of one, and of its value."""
 
 
 def line(text: str, length: int = 256) -> str:
@@ -30,3 +36,9 @@ def line(text: str, length: int = 256) -> str:
 def reason(text: str) -> str:
     """Return why there is nothing: MAX_REASON characters at most, and never empty."""
     return line(clean_text(text)[:MAX_REASON], MAX_REASON).strip() or NO_REASON
+
+
+def recorded(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return conditions that a data set names as they are written down: lines, each name once."""
+    found = {line(name, _RECORDED): line(value, _RECORDED) for name, value in pairs}
+    return tuple(list(found.items())[:MOST_RECORDED])

@@ -284,6 +284,9 @@ class FrameRecord(msgspec.Struct, frozen=True, tag_field='kind', tag='frame'):
     protocol: Protocol | msgspec.UnsetType = msgspec.UNSET
     """How the frames of the source hang together in time; absent for single frames, and where
     nothing told it."""
+    recorded: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """Conditions under which the picture was taken, as its data set names them, such as
+    `weather`; absent where it names none."""
 
     @property
     def held(self) -> bool:

@@ -19,9 +19,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.records.schema import (
@@ -117,6 +119,48 @@ class RecordWriter:
         finally:
             os.close(self._file)
             self._file = -1
+
+
+def keep_frames(path: Path, kept: Container[int]) -> None:
+    """
+    Leave in a file its first line and the frames whose number in the run is `kept`, no others.
+
+    The file is replaced by a whole one. Raises RecordError where a monitor still writes it, where
+    the disk refuses, and for a line that is no record.
+    """
+    part = path.with_name(path.name + '.part')
+    try:
+        with open(path, 'rb') as stream, open(part, 'wb') as out:
+            _lock(stream.fileno())
+            for place, line in _lines(path):
+                head = _head(line, place)
+                if head.kind == 'run' or head.kind == 'frame' and head.index in kept:
+                    out.write(line)
+            out.flush()
+            os.fsync(out.fileno())
+            part.replace(path)
+    except BlockingIOError as error:
+        part.unlink(missing_ok=True)
+        raise RecordError(f'{path} is being written: its run goes on', 'wait for it') from error
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+class _Head(msgspec.Struct):
+    """What of a line decides whether it stays."""
+
+    kind: str
+    index: int | None = None
+
+
+def _head(line: bytes, place: str) -> _Head:
+    try:
+        return msgspec.json.decode(line, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f'{place} is no record: {line[:60]!r}', 'the file was changed or damaged'
+        ) from error
 
 
 def _lock(file: int) -> None:

@@ -21,7 +21,7 @@ Everything comes from the records alone. The unit of every interval is the scene
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.corruptions import BLANK, CLEAN
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.labels.classes import CRITICAL, SCORED
 from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.intervals import (
     FEW_SCENES,
@@ -43,6 +43,7 @@ from vlm_misalign_ros.core.metrics.paired import mean_difference
 from vlm_misalign_ros.core.metrics.rates import BY_NAME, COMPARED, HEADLINES, RateRow
 from vlm_misalign_ros.core.records.schema import Record
 from vlm_misalign_ros.core.report.against_mask import against_mask, mask_readers
+from vlm_misalign_ros.core.report.by_class import by_class
 from vlm_misalign_ros.core.report.certainty import certainty
 from vlm_misalign_ros.core.report.flips import judgement_flips
 from vlm_misalign_ros.core.report.reader import Kinds, Reader
@@ -55,11 +56,14 @@ SCHEMA = 2
 _SHOWN = tuple(dict.fromkeys((*COMPARED, *HEADLINES)))
 
 
-def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> dict[str, Any]:
+def analyse_records(
+    records: Iterable[Record], reader: Reader | None = None, critical: Sequence[str] = CRITICAL
+) -> dict[str, Any]:
     """
     Return the analysis as plain data; `reader` is how well answers are read, None: not known.
 
-    The records are read once and not kept.
+    The records are read once and not kept. `critical` classes are those that omissions were
+    counted of.
     """
     found = tables(records)
     warnings = [warning(table) for table in found]
@@ -90,6 +94,7 @@ def analyse_records(records: Iterable[Record], reader: Reader | None = None) -> 
                 'miou_warns': warns,
                 'sweep': _sweep(table),
                 'certainty': certainty(table),
+                'classes': by_class(table, critical),
             }
             for table, warns, kinds in zip(found, warnings, sorted_by, strict=True)
         },

@@ -107,6 +107,8 @@ FRAME: tuple[Column, ...] = (
     Column('merged_from', TEXT, 'the run that it was merged from', lambda r: r.run),
     Column('protocol', TEXT, 'how frames hang together in time',
            lambda r: None if r.protocol is msgspec.UNSET else r.protocol.value),
+    Column('recorded', TEXT, 'conditions that the data set names, as JSON',
+           lambda r: None if r.recorded is msgspec.UNSET else _text(r.recorded)),
     Column('condition', TEXT, 'corruption and severity in one', lambda r: r.condition.name),
     Column('corruption', TEXT, 'without the severity', lambda r: r.condition.corruption),
     Column('severity', WHOLE, '1 to 5; 0 for clean and blank', lambda r: r.condition.severity),

@@ -30,12 +30,14 @@ from vlm_misalign_ros.core.report.asked import Asked
 from vlm_misalign_ros.core.report.baseline import Baselines
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.flat import FLAT, write_flat
+from vlm_misalign_ros.core.report.found import critical_of
 from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
+from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import (
     SelfConsistency,
     self_checks,
@@ -74,10 +76,10 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
-    over_time, agreed, ious = Gathering(), SelfConsistency(), Masks()
+    over_time, agreed, ious, seen = Gathering(), SelfConsistency(), Masks(), Seen(folder)
     frames = segmented = 0
     for record in records:
-        for gathering in (summary, evidence, labels, timings, over_time, agreed, ious):
+        for gathering in (summary, evidence, labels, timings, over_time, agreed, ious, seen):
             gathering.add(record)
         if isinstance(record, FrameRecord):
             frames += record.pictures
@@ -114,7 +116,8 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     verdict = judge(checks, notes, limited=bool(rules.limits))
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
-    time = analyse_times(over_time.times(), _section(manifest, 'models'))
+    gathered = over_time.times()
+    time = analyse_times(gathered, _section(manifest, 'models'))
     time.update(_against(manifest))
     disagreement = agreed.analysis()
     try:
@@ -130,9 +133,13 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
             f'the tables in {folder} cannot be written: {error.strerror}',
             'free space, then write them with: vlm-misalign report FOLDER',
         ) from error
-    analysis = {**_against(manifest), **analyse_records(records, reader)}
+    analysis = {
+        **_against(manifest),
+        **analyse_records(records, reader, critical_of(manifest)),
+        'segmentation': ious.analysis(),
+    }
     write_analysis(folder, analysis)
-    write_report(folder, records, rows, verdict, analysis, time, times, disagreement)
+    write_report(folder, seen, rows, verdict, analysis, time, times, disagreement, gathered)
     return verdict
 
 

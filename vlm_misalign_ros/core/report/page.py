@@ -16,34 +16,50 @@
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from math import isinf, isnan, nan
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
+from markupsafe import Markup
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.files import write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
-from vlm_misalign_ros.core.metrics.known import Known
-from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, BY_NAME, COMPARED, HEADLINES
-from vlm_misalign_ros.core.records.account import LateRecord
-from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.reference import MEANS, against, reference_of
-from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
+from vlm_misalign_ros.core.records.schema import COUNTED, Record
+from vlm_misalign_ros.core.report import curves, heat, pairs, strips
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
+from vlm_misalign_ros.core.report.found import Found, Line, critical_of
+from vlm_misalign_ros.core.report.headline import headline
+from vlm_misalign_ros.core.report.order import natural
 from vlm_misalign_ros.core.report.past import PAIRED
-from vlm_misalign_ros.core.report.plot import plot
+from vlm_misalign_ros.core.report.provenance import facts_of, models_of
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
+from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import FIGURES as OWN
+from vlm_misalign_ros.core.report.sentences import Sentence
+from vlm_misalign_ros.core.report.shown import (
+    TWO_TRUTHS,
+    both_truths,
+    line_of,
+    losses_of,
+    occluded,
+    place_of,
+    plain,
+    show_interval,
+    show_seconds,
+    show_value,
+    times_of,
+    title_of,
+)
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     SCENES,
@@ -52,64 +68,45 @@ from vlm_misalign_ros.core.report.summary import (
     further_lines,
     known_of,
     lost_kinds,
-    show,
 )
-from vlm_misalign_ros.core.report.timing import OPEN, TimingRow, known
+from vlm_misalign_ros.core.report.svg import swatch
+from vlm_misalign_ros.core.report.timelines import Times
+from vlm_misalign_ros.core.report.timing import TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
-from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Presence
+from vlm_misalign_ros.core.report.wording import named
+
+REASONS = 20
+"""Reasons why frames were not scored that are shown."""
+_HERE = Path(__file__).parent
 
 
 def write_report(
     folder: Path,
-    records: Iterable[Record],
+    records: Iterable[Record] | Seen,
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
     time: Mapping[str, Any] | None = None,
     timing: Sequence[TimingRow] = (),
     disagreement: Mapping[str, Any] | None = None,
+    times: Times | None = None,
 ) -> None:
     """
     Write report.html into a run folder; RecordError when the disk refuses.
 
-    Without `time` (temporal_analysis) it says nothing of that.
+    `records` may be what was seen of them. Without `time` (temporal_analysis) the page says
+    nothing of that, without `times` (timelines) it draws no sequence.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        interval=show_interval, value=show_value, reader=in_words, seconds=show_seconds
-    )
-    seen = _Seen(folder)
-    for record in records:
-        seen.add(record)
-    lost, classes = lost_kinds(rows), known_of(rows)
+    seen = records if isinstance(records, Seen) else Seen.of(folder, records)
     manifest = _manifest(folder)
-    reference = reference_of(manifest)
-    page = environment.get_template('page.html.jinja').render(
+    found = Found([Line.of(row) for row in rows], analysis, critical_of(manifest))
+    page = _template().render(
         name=folder.resolve().name,
         verdict=verdict,
         meaning=MEANING,
-        manifest=manifest,
-        against=f', {against(reference)}' if reference else '',
-        means=MEANS,
-        headlines=HEADLINES,
-        beside=BESIDE,
-        compared=COMPARED,
-        rates=BY_NAME,
-        table=[_line(row, lost, classes) for row in rows],
-        lost=[status.value for status in lost],
-        safety_scenes=SCENES,
-        further=further_lines(rows),
-        alike=always_the_same([row for row in rows if row.corruption != BLANK], ALL),
-        occluded=[_both_truths(row, classes) for row in rows if _occluded(row)],
-        two_truths=TWO_TRUTHS,
-        plot=plot(rows),
+        **_of_run(folder, manifest, seen, rows),
+        **_of_rows(rows),
+        **_pictures(found, times),
         models=analysis['models'],
         of_mask=OF_MASK,
         time=time,
@@ -118,89 +115,147 @@ def write_report(
         shares=SHARES,
         lengths=LENGTHS,
         compared_asks=[figure for figure in SHARES if figure.name in PAIRED],
-        times=[_times(row) for row in timing if row.condition == ALL] if known(timing) else [],
-        few=few_scenes(rows),
-        known=classes.told,
-        miou=_title(classes),
+        times=[times_of(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few_scenes=FEW_SCENES,
-        worst=_worst(folder, seen.pictured),
-        frames=seen.frames,
-        late=seen.late,
+        worst=seen.worst.shown(manifest),
     )
     write_text(folder / 'report.html', page)
 
 
-def _times(row: TimingRow) -> dict[str, Any]:
-    """Return a line of the table of times."""
+@cache
+def _template() -> jinja2.Template:
+    """Return the page's template; nothing in it stands for text that is not escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=['jinja2.ext.do'],
+    )
+    environment.filters.update(
+        interval=show_interval,
+        value=show_value,
+        reader=in_words,
+        seconds=show_seconds,
+        named=named,
+        plain=plain,
+        place=place_of,
+        ordered=_ordered,
+        swatch=swatch,
+    )
+    script = (_HERE / 'sections' / 'script.js').read_text(encoding='utf-8')
+    # Only the script with this hash runs, whatever a text may have smuggled in.
+    digest = hashlib.sha256(script.encode()).digest()
+    environment.globals.update(
+        style=Markup((_HERE / 'sections' / 'style.css').read_text(encoding='utf-8')),
+        script=Markup(script),
+        script_hash=b64encode(digest).decode(),
+    )
+    return environment.get_template('page.html.jinja')
+
+
+def _ordered(entries: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return (condition, entry) in the order in which people expect them."""
+    return sorted(entries.items(), key=lambda entry: natural(entry[0]))
+
+
+def _of_run(
+    folder: Path, manifest: Mapping[str, Any], seen: Seen, rows: Sequence[Row]
+) -> dict[str, Any]:
+    """Return what the run is, what was lost of it, and what decided it."""
+    reference = reference_of(dict(manifest))
     return {
-        'model': row.model,
-        'frames': row.frames,
-        'coverage': show_value(row.coverage),
-        'dropped': row.by_status[Status.DROPPED],
-        'late': row.by_status[Status.LATE] + row.by_status[Status.MISSING],
-        'seconds': [
-            [show_value(row.quantile(kind, share)) for share in (0.5, 0.95)]
-            for kind in (*KINDS, OPEN)
-        ],
+        'manifest': manifest,
+        'against': f', {against(reference)}' if reference else '',
+        'means': MEANS,
+        'frames': seen.frames,
+        'late': seen.late,
+        'doubled': seen.doubled,
+        'losses': losses_of(rows, seen),
+        'counted': COUNTED,
+        'reasons': seen.reasons.most_common(REASONS),
+        'provenance': models_of(manifest),
+        'facts': facts_of(manifest, folder),
     }
 
 
-class _Seen:
-    """What the page says of records that stream by: how many, and those with a picture."""
-
-    def __init__(self, folder: Path) -> None:
-        pictures = folder / 'pictures'
-        names = pictures.iterdir() if pictures.is_dir() else ()
-        self._pictures = {path.name for path in names}
-        self.pictured: list[FrameRecord] = []
-        self.frames = self.late = 0
-
-    def add(self, record: Record) -> None:
-        """Count a record, and keep it where it has a picture."""
-        self.late += isinstance(record, LateRecord) and not record.passed
-        if isinstance(record, FrameRecord):
-            self.frames += record.pictures
-            if f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:
-                self.pictured.append(record)
-
-
-def show_interval(entry: Mapping[str, float], sign: bool = True, digits: int = 2) -> str:
-    """
-    Return `+0.12 [+0.03, +0.20]`, or a dash where there is nothing.
-
-    A star after it says that there are too few scenes for it to prove anything. `digits` are
-    those of a difference; a rate has three.
-    """
-    value, low, high = entry['value'], entry.get('low', nan), entry.get('high', nan)
-    if isnan(value):
-        return '–'
-    form = f'+.{digits}f' if sign else '.3f'
-    if isnan(low):
-        return format(value, form)
-    star = '*' * (entry.get('scenes', FEW_SCENES) < FEW_SCENES)
-    return f'{value:{form}} [{low:{form}}, {high:{form}}]{star}'
+def _of_rows(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the tables of rates."""
+    lost, classes = lost_kinds(rows), known_of(rows)
+    return {
+        'headlines': HEADLINES,
+        'beside': BESIDE,
+        'compared': COMPARED,
+        'rates': BY_NAME,
+        'table': [line_of(row, lost, classes) for row in rows],
+        'lost': [status.value for status in lost],
+        'safety_scenes': SCENES,
+        'further': further_lines(rows),
+        'alike': always_the_same([row for row in rows if row.corruption != BLANK], ALL),
+        'occluded': [both_truths(row, classes) for row in rows if occluded(row)],
+        'two_truths': TWO_TRUTHS,
+        'few': few_scenes(rows),
+        'known': classes.told,
+        'miou': title_of(classes),
+        'tiles': _tiles(rows),
+    }
 
 
-def show_value(value: float | None, digits: int = 3) -> str:
-    """Return a number, or a dash where there is none."""
-    return '–' if value is None or isnan(value) else f'{value:.{digits}f}'
+def _tiles(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return how much there is of everything."""
+    totals = [row for row in rows if row.condition == ALL]
+    if not totals:
+        return []
+    conditions = {row.condition for row in rows if row.corruption not in (ALL, BLANK)}
+    most = [
+        ('models', len(totals)),
+        ('conditions', len(conditions)),
+        ('frames', max(row.frames for row in totals)),
+        ('scenes', max(row.scenes or 0 for row in totals)),
+        (SCENES[0], max(row.hazard_scenes or 0 for row in totals)),
+        (SCENES[1], max(row.clear_scenes or 0 for row in totals)),
+    ]
+    return [(what, f'{number:,}') for what, number in most]
 
 
-def show_seconds(entry: Mapping[str, Any]) -> str:
-    """
-    Return `0.40 s [0.20, 1.10]`, or a dash where nothing lasted.
+def _pictures(found: Found, times: Times | None) -> dict[str, Any]:
+    """Return the headline and everything that is drawn."""
+    return {
+        'headline': _said(headline(found)),
+        'heat_maps': heat.heat_maps(found) if found.totals else [],
+        'curves': curves.curves(found),
+        'no_curves': curves.left_out(found),
+        'names': [line.model for line in found.totals],
+        'scatters': pairs.against_miou(found),
+        'corruptions': pairs.corruptions_of(found),
+        'safety': pairs.safety(found),
+        'forests': pairs.against_mask(found),
+        'classes': heat.class_maps(found),
+        'class_lines': heat.class_lines(found),
+        'strips': strips.strips(times),
+        'strip_key': strips.KEY,
+    }
 
-    More than the longest time that anybody looked is `> 3.00 s`; a star as in `show_interval`.
-    """
-    if not entry['durations']:
-        return '–'
-    star = '*' * (entry['scenes'] < FEW_SCENES)
-    if isnan(entry['value']):
-        return f'> {entry["longest"]:.2f} s{star}'
-    if isnan(entry['low']) or isnan(entry['high']):
-        return f'{entry["value"]:.2f} s{star}'
-    high = '…' if isinf(entry['high']) else f'{entry["high"]:.2f}'
-    return f'{entry["value"]:.2f} s [{entry["low"]:.2f}, {high}]{star}'
+
+def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
+    """Return the sentences, those under a condition nested below it, with what they begin with."""
+    shown, below = [], False
+    for sentence in sentences:
+        below = sentence.topic == 'segmentation' or (below and sentence.topic == 'rates')
+        lead, colon, text = sentence.text.partition(': ')
+        if not colon or len(lead) > 60 or sentence.topic in ('segmentation', 'scope'):
+            lead, text = '', sentence.text
+        shown.append(
+            {
+                'topic': sentence.topic,
+                'shown': sentence.shown,
+                'nested': below,
+                'lead': f'{lead}{colon}' if lead else '',
+                'text': text.replace(' %', '\u00a0%'),
+            }
+        )
+    return shown
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -209,105 +264,3 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
-
-
-def _line(row: Row, lost: Sequence[Status], classes: Known) -> dict[str, Any]:
-    found = row.rates()
-
-    def cell(name: str) -> dict[str, str]:
-        rate = found[name]
-        return {
-            'text': show(rate).replace('-', '–') if isnan(rate.value) else show(rate),
-            'counts': rate.counts,
-        }
-
-    def plain(value: float, digits: int = 3) -> str:
-        return '–' if isnan(value) else f'{value:.{digits}f}'
-
-    return {
-        'condition': row.condition,
-        'model': row.model,
-        'scored': row.scored,
-        'scenes': '–' if row.scenes is None else row.scenes,
-        'lost': [row.by_status[status] for status in lost],
-        'total': row.condition == ALL,
-        'miou': plain(nan if classes.mixed else row.miou),
-        'rates': [cell(rate.name) for rate in HEADLINES],
-        'safety_scenes': [row.hazard_scenes, row.clear_scenes],
-        'beside': [plain(found[rate.name].value, rate.digits or 0) for rate in BESIDE],
-    }
-
-
-def _title(known: Known) -> str:
-    """Return the head of the column of mIoU; where classes are mixed there is none in it."""
-    return 'mIoU' if known.all or known.mixed else f'mIoU of {known.count} classes'
-
-
-TWO_TRUTHS = (
-    ('hallucination', 'hallucination_rate'),
-    ('omission', 'critical_omission_rate'),
-    ('false safe', 'smr_false_safe'),
-    ('false alarm', 'smr_false_alarm'),
-)
-"""What is told by the scene and by what an occluder leaves to see (NAME and NAME_visible)."""
-
-
-def _occluded(row: Row) -> bool:
-    """Return whether something of the row's frames was covered."""
-    counts = row.counts
-    return row.condition != ALL and (
-        counts.absent != counts.absent_visible
-        or counts.indeterminate != counts.indeterminate_visible
-        or not np.array_equal(row.confusion, row.confusion_visible)
-    )
-
-
-def _both_truths(row: Row, classes: Known) -> dict[str, Any]:
-    """Return a row of the table that holds scene and visible truth against each other."""
-    found = row.rates()
-    counts = row.counts
-
-    def cell(name: str) -> dict[str, str]:
-        rate = found[name]
-        return {'text': '–' if isnan(rate.value) else show(rate), 'counts': rate.counts}
-
-    return {
-        'condition': row.condition,
-        'model': row.model,
-        'miou': show_value(nan if classes.mixed else row.miou),
-        'miou_visible': show_value(nan if classes.mixed else row.miou_visible),
-        'rates': [cell(f'{name}{end}') for _, name in TWO_TRUTHS for end in ('', '_visible')],
-        'unknown': counts.indeterminate_visible - counts.indeterminate,
-    }
-
-
-def _worst(folder: Path, frames: Sequence[FrameRecord]) -> list[dict[str, Any]]:
-    """Return the frames that pictures were kept of, the worst first."""
-    found = []
-    for record in frames:
-        name = picture_name(parse_stamp(record.stamp))
-        picture = folder / 'pictures' / f'{name}.jpg'
-        if picture.is_file():
-            found.append((badness(record), record, picture))
-    found.sort(key=lambda entry: (-entry[0], parse_stamp(entry[1].stamp)))
-    shown = []
-    for _, record, picture in found:
-        mask = picture.with_name(picture.stem + '_mask.jpg')
-        states = record.truth.presence if record.truth else {}
-        required = [name for name, state in states.items() if state is Presence.REQUIRED]
-        shown.append(
-            {
-                'record': record,
-                'required': required,
-                'picture': _data(picture),
-                'mask': _data(mask) if mask.is_file() else '',
-            }
-        )
-    return shown
-
-
-def _data(path: Path) -> str:
-    try:
-        return 'data:image/jpeg;base64,' + base64.b64encode(path.read_bytes()).decode()
-    except OSError:
-        return ''

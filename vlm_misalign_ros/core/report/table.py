@@ -53,7 +53,9 @@ from vlm_misalign_ros.core.types import Hazard, Judgement, Kind, Mention, Presen
 _HAZARDS = tuple(Hazard)
 _JUDGEMENTS = tuple(Judgement)
 _STYLES = {style.value: place for place, style in enumerate(Style)}
-_PRESENCE = {Presence.ABSENT: 0, Presence.TOLERATED: 1, Presence.REQUIRED: 2}
+ABSENT, TOLERATED, REQUIRED = 0, 1, 2
+"""Truth of a class in `Table.presence`."""
+_PRESENCE = {Presence.ABSENT: ABSENT, Presence.TOLERATED: TOLERATED, Presence.REQUIRED: REQUIRED}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Table:
     safe_scores: np.ndarray
     """Probability of SAFE, float64 (N,), NaN where there is none."""
     presence: np.ndarray
-    """Truth by labels.SCORED: 0 ABSENT, 1 TOLERATED, 2 REQUIRED, int8 (N, 20)."""
+    """Truth by labels.SCORED: ABSENT, TOLERATED or REQUIRED, int8 (N, 20)."""
     scores: np.ndarray
     """Per class, float64 (N, 20), NaN where there is none."""
     asserted: np.ndarray

@@ -18,16 +18,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vlm_misalign_ros.core.corruptions import CLEAN
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.labels.classes import CLASSES
 from vlm_misalign_ros.core.metrics import clustered
 from vlm_misalign_ros.core.metrics.intervals import NOTHING, Interval
+from vlm_misalign_ros.core.metrics.kept import kept
 from vlm_misalign_ros.core.metrics.known import Known
 from vlm_misalign_ros.core.metrics.scenes import Scenes, scene_sums
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
@@ -51,6 +53,13 @@ class _Cell:
     sources: array[int] = field(default_factory=lambda: array('q'))
     pixels: array[int] = field(default_factory=lambda: array('q'))
     """Hits and unions of each class by frame."""
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return source frames, int64 (N,), and their hits and unions, int64 (N, 2, 19)."""
+        sources = np.frombuffer(self.sources, np.int64)
+        pixels = np.frombuffer(self.pixels, np.int64)
+        return sources, pixels.reshape(len(sources), 2, len(CLASSES))
 
 
 @dataclass(frozen=True)
@@ -89,15 +98,50 @@ class Masks:
             cell.sources.append(self._scenes.add(record))
             cell.pixels.extend(hits_and_unions(mask))
 
+    def analysis(self) -> dict[str, Any]:
+        """
+        Return by condition the mIoU and what of the clean one is kept, each with its interval.
+
+        What is kept is of the source frames that both have, paired by scene; absent without clean
+        ones, and of the clean condition itself. Empty where masks can tell different classes.
+        """
+        known = Known()
+        for cell in self._cells.values():
+            known.take(cell.known)
+        if known.mixed:
+            return {'name': '', 'mixed': True, 'conditions': {}}
+        scenes = self._scenes.numbers()
+        clean = next((cell for cell in self._cells.values() if cell.corruption == CLEAN), None)
+        found: dict[str, Any] = {}
+        for name, cell in self._cells.items():
+            row = _mask_row(name, cell, scenes)
+            found[name] = {**asdict(row.found), 'scenes': row.scenes}
+            if clean is not None and cell is not clean:
+                found[name]['kept'] = _kept(clean, cell, scenes)
+        return {'name': known.miou, 'mixed': False, 'conditions': found}
+
     def rows(self) -> list[MaskRow]:
         """Return the mIoU by condition; NaN where masks can tell different classes."""
         scenes = self._scenes.numbers()
         return [_mask_row(name, cell, scenes) for name, cell in self._cells.items()]
 
 
+def _kept(clean: _Cell, cell: _Cell, scenes: np.ndarray) -> dict[str, Any]:
+    """Return what is kept of the clean mIoU over the source frames that both have."""
+    both = np.intersect1d(clean.columns[0], cell.columns[0])
+    areas: list[Any] = []
+    for sources, pixels in (clean.columns, cell.columns):
+        chosen = np.isin(sources, both)
+        places = np.unique(scenes[sources[chosen]], return_inverse=True)[1]
+        areas.append(
+            (scene_sums(places, pixels[chosen, 0]), scene_sums(places, pixels[chosen, 1]))
+        )
+    return {**asdict(kept(*areas)), 'scenes': len(np.unique(scenes[both]))}
+
+
 def _mask_row(name: str, cell: _Cell, scenes: np.ndarray) -> MaskRow:
-    of = scenes[np.frombuffer(cell.sources, np.int64)]
-    pixels = np.frombuffer(cell.pixels, np.int64).reshape(len(of), 2, len(CLASSES))
+    sources, pixels = cell.columns
+    of = scenes[sources]
     places = np.unique(of, return_inverse=True)[1]
     hits, unions = (scene_sums(places, pixels[:, part]) for part in (0, 1))
     found = NOTHING if cell.known.mixed else clustered.miou(hits, unions)

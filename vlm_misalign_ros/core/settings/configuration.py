@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.settings.asks import (
 )
 from vlm_misalign_ros.core.settings.degrading import scenario_of
 from vlm_misalign_ros.core.settings.elsewhere import ELSEWHERE, read_elsewhere
-from vlm_misalign_ros.core.settings.fixed import refuse_fixed
+from vlm_misalign_ros.core.settings.fixed import unfixed
 from vlm_misalign_ros.core.settings.inputs import CameraParameters
 from vlm_misalign_ros.core.settings.nodes import (
     LIVE_COVERAGE,
@@ -310,8 +310,8 @@ class _Sections:
             chosen = _section({name: values}, name)
             if is_outside(chosen):
                 continue
+            chosen = unfixed(VlmParameters, chosen, f'vlms.{name}')
             fixed = {'name': name, 'lexicon': self._lexicon, 'source': not self._live, **told}
-            refuse_fixed(VlmParameters, chosen, f'vlms.{name}')
             values = {**self._taking, **chosen, **fixed}
             if 'asks' in chosen:
                 values['asks'] = ask_texts(chosen['asks'], f'vlms.{name}')
@@ -337,7 +337,8 @@ class _Sections:
             return None
         # The camera of a bag, and how its pictures come, are those of the evaluation.
         told = seen_of(_section(self._data, 'monitor'))
-        replay = build(ReplayParameters, {**told, **_section(self._data, 'replay')}, 'replay')
+        chosen = unfixed(ReplayParameters, _section(self._data, 'replay'), 'replay')
+        replay = build(ReplayParameters, {**told, **chosen}, 'replay')
         if replay.mode != 'lockstep':
             raise ConfigurationError(
                 f"parameter 'mode' of replay is {replay.mode!r}",
@@ -348,8 +349,7 @@ class _Sections:
         return replay
 
     def corruption(self, in_flight: int) -> CorruptionParameters:
-        chosen = _section(self._data, 'corruption')
-        refuse_fixed(CorruptionParameters, chosen, 'corruption')
+        chosen = unfixed(CorruptionParameters, _section(self._data, 'corruption'), 'corruption')
         if chosen.get('scenario') and not self._live:
             raise ConfigurationError(
                 "parameter 'scenario' of corruption is given in an evaluation",
@@ -365,7 +365,7 @@ class _Sections:
     def monitor(
         self, models: tuple[str, ...], segmentation: bool, outside: tuple[OutsideParameters, ...]
     ) -> MonitorParameters:
-        chosen = _section(self._data, 'monitor')
+        chosen = unfixed(MonitorParameters, _section(self._data, 'monitor'), 'monitor')
         fixed = {
             'models': models,
             'lockstep': not self._live,
@@ -375,7 +375,6 @@ class _Sections:
             'outside': [to_text(entry) for entry in outside],
             'reference': self.reference.model if self.reference else '',
         }
-        refuse_fixed(MonitorParameters, chosen, 'monitor')
         defaults = {'deadline': 2.0, 'minimum_coverage': LIVE_COVERAGE} if self._live else {}
         values = {**defaults, **self._reliability, **chosen, **fixed}
         return build(MonitorParameters, values, 'monitor')
@@ -393,7 +392,7 @@ class _Sections:
             'outside': [to_text(entry) for entry in outside],
             'reference': self.reference is not None,
         }
-        refuse_fixed(RecorderParameters, chosen, 'recorder')
+        chosen = unfixed(RecorderParameters, chosen, 'recorder')
         asked = {name: monitor.get(name, True) for name in ('instances', 'confidence')}
         asked |= {name: monitor[name] for name in ('image_transport',) if name in monitor}
         values = {**self._reliability, **asked, **chosen, **fixed}

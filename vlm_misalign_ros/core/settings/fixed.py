@@ -26,6 +26,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
+    ReplayParameters,
     VlmParameters,
 )
 
@@ -43,15 +44,22 @@ FIXED: Mapping[type, tuple[str, ...]] = {
         'outside',
         'reference',
         'run_folder',
+        'resumed',
     ),
+    ReplayParameters: ('begin',),
     RecorderParameters: ('models', 'segmentation', 'source', 'outside', 'reference', 'path'),
 }
 
 
-def refuse_fixed(kind: type, chosen: Mapping[str, Any], where: str) -> None:
-    """Raise ConfigurationError where the section `where` has what the run sets of its node."""
+def unfixed(kind: type, chosen: dict[str, Any], where: str) -> dict[str, Any]:
+    """
+    Return the section `where` of a node's parameters as it was given.
+
+    Raises ConfigurationError where it has what the run sets itself.
+    """
     for name in FIXED[kind]:
         if name in chosen:
             raise ConfigurationError(
                 f'parameter {name!r} of {where} is set by the run itself', 'leave it out'
             )
+    return chosen

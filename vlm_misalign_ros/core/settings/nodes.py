@@ -304,6 +304,9 @@ class MonitorParameters(EvaluationParameters):
     """Parameters of the monitor node."""
 
     run_folder: str = parameter('', 'where records are written; empty: nowhere')
+    resumed: bool = parameter(
+        False, 'the run goes on behind the records that are there, and nothing was missed'
+    )
     lockstep: bool = parameter(True, 'frames come by credit; false: they come when they come')
     recorder: bool = parameter(False, 'close a frame only when the bag recorder has it')
     deadline: float = parameter(

@@ -65,6 +65,9 @@ class ReplayParameters(TransportParameters, CameraParameters):
         choices=('lockstep', 'real_time'),
     )
     max_in_flight: int = parameter(2, 'lockstep: frames outside at most', minimum=1, maximum=64)
+    begin: int = parameter(
+        0, 'lockstep: number of the frame that is sent first, of a run that goes on', minimum=0
+    )
     rate: float = parameter(
         10.0, 'Hz of the stamps, and of the pictures in real time', minimum=0.01, maximum=1000
     )

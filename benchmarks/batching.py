@@ -1,0 +1,127 @@
+# Copyright 2026 vlm_misalign_ros maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Whether pictures could be put to the miniatures several at a time without any answer changing.
+
+For each network: which share of its outputs has other bits in a batch of 2 or 4 pictures than one
+by one, by how much, how often another class or word is the likeliest, and what the batch saves.
+
+    python benchmarks/batching.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+
+from vlm_misalign_ros.core.files import PACKAGE
+from vlm_misalign_ros.core.world import render_scene
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+PICTURES = 4
+MINIATURES = PACKAGE / 'miniatures'
+
+
+def batch(width: int, height: int) -> torch.Tensor:
+    """Return pictures of streets, float32 (PICTURES, 3, height, width), about -1 to 1."""
+    scenes = [render_scene(3, number, 512, 256).image for number in range(PICTURES)]
+    sized = np.stack([cv2.resize(scene, (width, height)) for scene in scenes])
+    return torch.from_numpy(sized.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
+
+
+def segformer() -> tuple[Network, torch.Tensor]:
+    """Return the segmentation's logits, (N, classes, h, w), as a function of pictures."""
+    from transformers import SegformerForSemanticSegmentation
+
+    model = SegformerForSemanticSegmentation.from_pretrained(MINIATURES / 'segformer').eval()
+    return lambda pictures: model(pixel_values=pictures).logits, batch(768, 384)
+
+
+def clip() -> tuple[Network, torch.Tensor]:
+    """Return the embeddings, (N, D), of a contrastive model."""
+    import open_clip
+
+    model = open_clip.create_model(f'local-dir:{MINIATURES / "clip"}').eval()
+    size = model.visual.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return model.encode_image, batch(width, height)
+
+
+def llava() -> tuple[Network, torch.Tensor]:
+    """Return the logits of the first word, (N, words), of a generative model."""
+    from transformers import LlavaForConditionalGeneration
+
+    model = LlavaForConditionalGeneration.from_pretrained(MINIATURES / 'llava').eval()
+    size, patch = model.config.vision_config.image_size, model.config.vision_config.patch_size
+    places = (size // patch) ** 2
+    places += model.config.vision_feature_select_strategy == 'full'
+    words = torch.tensor([[model.config.image_token_id] * places + [5, 6, 7, 8, 9]])
+
+    def logits(pictures: torch.Tensor) -> torch.Tensor:
+        ids = words.repeat(len(pictures), 1)
+        asked = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
+        found: torch.Tensor = model(pixel_values=pictures, **asked).logits[:, -1]
+        return found
+
+    return logits, batch(size, size)
+
+
+def seconds(work: Callable[[], object], repeats: int) -> float:
+    """Return the seconds of processor that something takes, after it was done once."""
+    work()
+    begin = time.process_time()
+    for _ in range(repeats):
+        work()
+    return (time.process_time() - begin) / repeats
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--repeats', type=int, default=3)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    for make in (segformer, clip, llava):
+        network, pictures = make()
+
+        def by(size: int, network: Network = network, x: torch.Tensor = pictures) -> torch.Tensor:
+            return torch.cat([network(x[at : at + size]) for at in range(0, len(x), size)])
+
+        with torch.inference_mode():
+            single = by(1)
+            alone = seconds(lambda by=by: by(1), chosen.repeats)
+            for size in (2, PICTURES):
+                found = by(size)
+                apart = (found - single).abs()
+                likeliest = found.argmax(1) != single.argmax(1)
+                took = seconds(lambda by=by, size=size: by(size), chosen.repeats)
+                share = (apart > 0).double().mean()
+                print(
+                    f'{make.__name__:10} batch of {size}: '
+                    f'{share:.1%} of the values differ, by {apart.max():.1e} '
+                    f'at most (largest {single.abs().max():.1f}); likeliest differs in '
+                    f'{likeliest.double().mean():.1e}; {took / alone:.2f} of the time',
+                    flush=True,
+                )
+
+
+if __name__ == '__main__':
+    main()
