@@ -98,3 +98,11 @@ def test_without_a_camera_every_corridor_is_as_unknown():
 def test_a_corridor_between_those_of_the_sweep_is_refused():
     with pytest.raises(ConfigurationError, match='2, 3, 4 with a .* of 15, 20, 30'):
         Corridors.between(BASE, dataclasses.replace(BASE, corridor_width=2.5))
+
+
+def test_what_was_scored_again_has_the_sweep_of_the_first_corridor_for_ever():
+    wide = dataclasses.replace(BASE, corridor_width=4.0)
+    once = Corridors.between(BASE, wide).retold(read(next(streets(1)), BASE))
+    assert Corridors.between(wide, wide).retold(once) == once
+    another = Corridors.between(wide, dataclasses.replace(wide, obstacle_share=0.5))
+    assert 'score the first run again' in another.lacking(once)

@@ -81,14 +81,19 @@ class Corridors:
         """Return what a record lacks for another corridor; empty for nothing."""
         if not self.changed or truth.doubt is Doubt.CAMERA:
             return ''
-        if truth.standing is UNSET or truth.roads is UNSET or self.name not in truth.roads:
+        if truth.standing is UNSET or truth.roads is UNSET:
             return 'who stands in the corridor and what lies on its road was not kept yet'
+        if truth.roads.keys() != swept(self.before).keys():
+            return 'its roads are those around another corridor: score the first run again'
         return ''
 
     def retold(self, truth: TruthEntry) -> TruthEntry:
         """Return the truth of a frame by the other corridor; the record lacks nothing for it."""
         if truth.doubt is Doubt.CAMERA or truth.standing is UNSET or truth.roads is UNSET:
             # Nobody knows where anything stands, or an old record is kept as it is.
+            return truth
+        if truth.roads.keys() != swept(self.before).keys():
+            # So is one that was scored again before: its sweep is around the first corridor.
             return truth
         things = [entry.approach() for entry in truth.standing]
         roads = {name: _corridor(counts) for name, counts in truth.roads.items()}
