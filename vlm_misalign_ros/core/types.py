@@ -124,10 +124,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class NoCamera:
-    """What is told in place of a camera of which nobody knows the geometry."""
+    """What is told, in words, in place of a camera of which nobody knows the geometry."""
 
     reason: str
-    """In words."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,6 @@ class Frame:
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
     about: About = NOTHING
-    """What its labels cannot tell, and under what conditions it was taken."""
 
     @property
     def known_camera(self) -> Camera | None:
