@@ -83,6 +83,7 @@ setup(
         'tqdm>=4.64',
         'shtab>=1.6',
         'jinja2>=3.1',
+        'markupsafe>=2.0',
         'torch>=2.7',
         'torchvision>=0.22',
         'transformers>=5.4',

@@ -30,8 +30,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,16 +109,22 @@ def walk(text: str, folder: Path, timeout: float) -> None:
         ]
     (place / 'all.sh').write_text('\n'.join([*script, '']))
     path = os.pathsep.join([str(place / 'bin'), os.environ.get('PATH', '')])
+    shell = subprocess.Popen(
+        ['bash', str(place / 'all.sh')],
+        cwd=folder,
+        env={**os.environ, 'PATH': path},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            ['bash', str(place / 'all.sh')],
-            cwd=folder,
-            env={**os.environ, 'PATH': path},
-            stdout=subprocess.DEVNULL,
-            timeout=timeout,
-        ).returncode
+        done = shell.wait(timeout)
     except subprocess.TimeoutExpired:
         done = -1
+    finally:
+        # What a page has put into the background, too.
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
     for number, step in enumerate(steps(text)):
         output = place / f'{number}.out'
         said = output.read_text(errors='replace') if output.exists() else ''

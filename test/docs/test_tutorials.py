@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import ast
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,21 @@ def test_a_page_that_is_true_passes(tmp_path):
 def test_a_page_that_is_not_true_fails(text, told, tmp_path):
     with pytest.raises(AssertionError, match=told):
         walked.walk(text, tmp_path, 2)
+
+
+def test_what_is_left_in_the_background_is_ended(tmp_path):
+    walked.walk('```bash\nsleep 60 &\necho $! > pid\n```', tmp_path, 60)
+    end = time.monotonic() + 10
+    while running(int((tmp_path / 'pid').read_text())):
+        assert time.monotonic() < end
+
+
+def running(process):
+    try:
+        state = Path(f'/proc/{process}/stat').read_text().rpartition(') ')[2][0]
+    except FileNotFoundError:
+        return False
+    return state != 'Z'
 
 
 def test_lines_are_looked_for_as_they_are_told():

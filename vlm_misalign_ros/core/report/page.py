@@ -243,7 +243,7 @@ def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
     shown, below = [], False
     for sentence in sentences:
         below = sentence.topic == 'segmentation' or (below and sentence.topic == 'rates')
-        lead, colon, text = sentence.text.partition(':')
+        lead, colon, text = sentence.text.partition(': ')
         if not colon or len(lead) > 60 or sentence.topic in ('segmentation', 'scope'):
             lead, text = '', sentence.text
         shown.append(

@@ -168,7 +168,7 @@ def _names(ids: np.ndarray) -> list[Name]:
         room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
         row, column = np.unravel_index(int(room.argmax()), room.shape)
         # Half a name needs about as much room as this beside its middle.
-        half = min(4.6 * len(name), ids.shape[1] / 2)
+        half = min(5.4 * len(name), ids.shape[1] / 2)
         middle = min(max(float(column), half), ids.shape[1] - half)
         found.append(Name(name, middle, min(max(float(row), 12.0), ids.shape[0] - 12.0)))
     return found
