@@ -83,6 +83,7 @@ setup(
         'tqdm>=4.64',
         'shtab>=1.6',
         'jinja2>=3.1',
+        'markupsafe>=2.0',
         'torch>=2.7',
         'torchvision>=0.22',
         'transformers>=5.4',
@@ -100,6 +101,8 @@ setup(
         'urllib3>=2',
     ],
     extras_require={
+        # The docs site (`make docs`).
+        'docs': ['sphinx>=7.4', 'furo>=2024.8', 'myst-parser>=4', 'sphinx-copybutton>=0.5.2'],
         # Models of the families onnx and torchscript, and what exports to ONNX.
         'onnx': ['onnx>=1.17', 'onnxruntime>=1.19', 'onnxscript>=0.5'],
         # A sweep on a Ray cluster (`sweep --engine ray`).

@@ -139,7 +139,8 @@ def test_every_import_is_declared():
     setup = (ROOT / 'setup.py').read_text()
     required = setup.partition('install_requires=[')[2].partition('],')[0]
     # What is optional is imported by what needs it, and named with its command where it lacks.
-    required += setup.partition("'onnx': [")[2].partition('],')[0]
+    for extra in ('onnx', 'ray'):
+        required += setup.partition(f"'{extra}': [")[2].partition(']')[0]
     names = {re.split('[<>=]', entry)[0].lower() for entry in re.findall(r"'([^']+)'", required)}
     wanted = {DISTRIBUTIONS.get(name, name).lower() for name in third_party()}
     assert wanted - names == set()

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 import sys
@@ -216,21 +217,7 @@ def _chosen(records: Iterator[Record], models: Sequence[str], chosen: Chosen) ->
     """Yield the records with the models that are scored again alone."""
     for record in records:
         if isinstance(record, RunRecord):
-            for name in models:
-                if name not in record.models:
-                    raise ConfigurationError(
-                        f'the run has no model {name!r}', 'it has ' + ', '.join(record.models)
-                    )
-            changes: dict[str, Any] = {}
-            if models:
-                changes['models'] = [name for name in record.models if name in models]
-            if chosen.before != chosen.after or models:
-                told = msgspec.structs.replace(record, **changes)
-                after = chosen.after
-                if models:
-                    after = _only(after, told.models)
-                changes['settings'] = fingerprint(after) if record.settings else ''
-            yield msgspec.structs.replace(record, **changes) if changes else record
+            yield _run_record(record, models, chosen)
         elif not models:
             yield record
         elif isinstance(record, FrameRecord):
@@ -240,10 +227,19 @@ def _chosen(records: Iterator[Record], models: Sequence[str], chosen: Chosen) ->
             yield record
 
 
-def _only(parameters: Any, names: Sequence[str]) -> Any:
-    from dataclasses import replace
-
-    return replace(parameters, models=tuple(names))
+def _run_record(record: RunRecord, models: Sequence[str], chosen: Chosen) -> RunRecord:
+    """Return the first line of the new records; ConfigurationError for models not in the run."""
+    for name in models:
+        if name not in record.models:
+            raise ConfigurationError(
+                f'the run has no model {name!r}', 'it has ' + ', '.join(record.models)
+            )
+    if chosen.before == chosen.after and not models:
+        return record
+    names = [name for name in record.models if not models or name in models]
+    after = dataclasses.replace(chosen.after, models=tuple(names))
+    told = fingerprint(after) if record.settings else ''
+    return msgspec.structs.replace(record, models=names, settings=told)
 
 
 def _add(told: Told, record: FrameRecord, made: FrameRecord, changes: Sequence[Change]) -> None:

@@ -49,6 +49,22 @@ def remapper_of(
             f'{was!r}, and are kept in classes of Cityscapes alone',
             'run again; masks of a model whose own classes are those of Cityscapes can be',
         )
+    _refuse_told(new, models)
+    own = {place: name for place, name in enumerate(CLASSES) if name in known}
+    path = Path(new.segmentation.label_map).expanduser()
+    rows = _rows(path) if new.segmentation.label_map else {}
+    found = label_maps.by_rows(own, new.segmentation.model, rows, str(path))
+    train_ids = found.train_ids + (IGNORE,) * (len(CLASSES) - len(found.train_ids))
+    facts.pop('lacking', None)
+    facts['label_map'] = {'name': str(path), 'sha256': sha256_of(path)}
+    facts[TOLD] = list(found.known)
+    if found.lacking:
+        facts['lacking'] = list(found.lacking)
+    return Remapper(tuple(train_ids), tuple(own.values())), facts
+
+
+def _refuse_told(new: Configuration, models: Sequence[str]) -> None:
+    """Raise ConfigurationError for a model to be scored again that knew what the mask held."""
     for vlm in new.vlms:
         for ask in asks_of(vlm):
             told = reads_masks(vlm.model) or ask.input.masked
@@ -58,20 +74,15 @@ def remapper_of(
                     'told what the mask held',
                     'run again, or score other models alone: --model NAME',
                 )
-    own = {place: name for place, name in enumerate(CLASSES) if name in known}
-    path = Path(new.segmentation.label_map).expanduser()
-    rows = label_maps.read_file(path) if new.segmentation.label_map else {}
+
+
+def _rows(path: Path) -> dict[Any, int]:
+    """Return the rows of a label map, which have to go by names."""
+    rows = label_maps.read_file(path)
     for key in rows:
         if not isinstance(key, str):
             raise ConfigurationError(
                 f'label map {path} has the index {key}, and the records know names alone',
                 'write the name of the class',
             )
-    found = label_maps.by_rows(own, new.segmentation.model, rows, str(path))
-    train_ids = found.train_ids + (IGNORE,) * (len(CLASSES) - len(found.train_ids))
-    facts.pop('lacking', None)
-    facts['label_map'] = {'name': str(path), 'sha256': sha256_of(path)}
-    facts[TOLD] = list(found.known)
-    if found.lacking:
-        facts['lacking'] = list(found.lacking)
-    return Remapper(tuple(train_ids), tuple(own.values())), facts
+    return rows

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -315,38 +316,41 @@ def _deciders(
         if wanted and not {ask.name for ask in asks_of(vlm)}.intersection(wanted):
             continue
         changed = [name for name in _POINTS if getattr(vlm, name) != getattr(before, name)]
-        if reads_masks(vlm.model):
-            try:
+        with _remedied():
+            if reads_masks(vlm.model):
                 _refuse_masks(vlm, new.segmentation, changed, truth)
-            except ModelError as error:
-                raise _with_remedy(error) from error
-            continue
-        if kind_of(parse_model(vlm.model)) is not Kind.CONTRASTIVE:
-            continue
-        for ask in asks_of(vlm):
-            told = models.get(ask.name) or {}
-            try:
-                points, sha256 = _points(vlm, told, truth)
-            except ModelError as error:
-                raise _with_remedy(error) from error
-            if not changed:
                 continue
-            former, was = _points(before, told, {})
-            stated = (told.get('calibration') or {}).get('sha256', '')
-            if was != stated:
-                raise ConfigurationError(
-                    f'the calibration {before.calibration!r} of {ask.name} is no longer that of '
-                    'the run',
-                    'put it back: kept scores are probabilities by it',
-                )
-            deciders[ask.name] = Decider(ask.name, former, points)
-            hashes[ask.name] = sha256
+            if kind_of(parse_model(vlm.model)) is not Kind.CONTRASTIVE:
+                continue
+            for ask in asks_of(vlm):
+                told = models.get(ask.name) or {}
+                points, sha256 = _points(vlm, told, truth)
+                if changed:
+                    former = _former(ask.name, before, told)
+                    deciders[ask.name] = Decider(ask.name, former, points)
+                    hashes[ask.name] = sha256
     return deciders, hashes
 
 
-def _with_remedy(error: ModelError) -> ModelError:
-    """Return why a model cannot be scored again with the others, and that they can alone."""
-    return ModelError(error.what, f'{error.remedy}; or score other models alone: --model NAME')
+@contextmanager
+def _remedied() -> Iterator[None]:
+    """Say of a model that cannot be scored again with the others that these can alone."""
+    try:
+        yield
+    except ModelError as error:
+        remedy = f'{error.remedy}; or score other models alone: --model NAME'
+        raise ModelError(error.what, remedy) from error
+
+
+def _former(name: str, before: VlmParameters, told: Mapping[str, Any]) -> Points:
+    """Return the points of a model in its run; ConfigurationError where they were changed."""
+    former, was = _points(before, told, {})
+    if was != (told.get('calibration') or {}).get('sha256', ''):
+        raise ConfigurationError(
+            f'the calibration {before.calibration!r} of {name} is no longer that of the run',
+            'put it back: kept scores are probabilities by it',
+        )
+    return former
 
 
 def _points(

@@ -33,7 +33,7 @@ from vlm_misalign_ros.core.evaluation.going_on import (
 )
 from vlm_misalign_ros.core.evaluation.replaying import lockstep_stamp, open_replayed
 from vlm_misalign_ros.core.records.ending import ENDING, TOLD, read_ending
-from vlm_misalign_ros.core.records.pictures import PICTURES, picture_name
+from vlm_misalign_ros.core.records.pictures import FOLDER, Pictures
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile, keep_frames
 from vlm_misalign_ros.core.settings.configuration import Configuration, parse, read_yaml
 
@@ -106,10 +106,9 @@ def cut(run: Interrupted, standing: Standing) -> None:
         for name in (*RESULTS, TOLD):
             with suppress(FileNotFoundError):
                 (folder / name).unlink()
-        kept = {picture_name(lockstep_stamp(index, replay)) for index in standing.kept}
-        for path in (folder / PICTURES).glob('*.jpg'):
-            if path.stem.removesuffix('_mask') not in kept:
-                path.unlink()
+        pictures = Pictures(folder / FOLDER)
+        for stamp in pictures.stamps() - {lockstep_stamp(n, replay) for n in standing.kept}:
+            pictures.remove(stamp)
     except OSError as error:
         raise RecordError(
             f'{folder} cannot be written: {error.strerror}', 'make it writable'

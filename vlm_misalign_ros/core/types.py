@@ -25,6 +25,7 @@ import numpy as np
 from vlm_misalign_ros.core.about import NOTHING, About
 from vlm_misalign_ros.core.condition import JOINED as JOINED
 from vlm_misalign_ros.core.condition import Condition as Condition
+from vlm_misalign_ros.core.input import Input as Input
 from vlm_misalign_ros.core.protocol import Protocol as Protocol
 
 
@@ -86,38 +87,6 @@ class Kind(str, Enum):
     """With what the predicted mask holds: no network, no text, no scores."""
 
 
-class Input(str, Enum):
-    """What a vision-language model is shown of a frame."""
-
-    IMAGE = 'image'
-    OVERLAY = 'overlay'
-    """The picture with the mask's colours over it."""
-    MASK = 'mask'
-    """The mask in colours, in place of the picture."""
-    IMAGE_MASK = 'image+mask'
-    IMAGE_OBJECTS = 'image+objects'
-    """The picture, and what the segmentation found, in words."""
-    IMAGE_OBJECTS_UNCERTAINTY = 'image+objects+uncertainty'
-    """The same, with how sure it is of each class."""
-    OBJECTS = 'objects'
-    """The words alone: the control for what language alone makes up."""
-
-    @property
-    def masked(self) -> bool:
-        """Return whether the mask of the segmentation is needed."""
-        return self is not Input.IMAGE
-
-    @property
-    def camera(self) -> bool:
-        """Return whether the camera's own picture is shown."""
-        return self.value.startswith('image')
-
-    @property
-    def worded(self) -> bool:
-        """Return whether what the segmentation found is told in words."""
-        return 'objects' in self.value.split('+')
-
-
 class Role(str, Enum):
     """What a model does in a run."""
 
@@ -155,10 +124,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class NoCamera:
-    """What is told in place of a camera of which nobody knows the geometry."""
+    """What is told, in words, in place of a camera of which nobody knows the geometry."""
 
     reason: str
-    """In words."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +151,6 @@ class Frame:
     tells_hood: bool = True
     """Whether the labels tell the ego vehicle's hood from what is unlabelled."""
     about: About = NOTHING
-    """What its labels cannot tell, and under what conditions it was taken."""
 
     @property
     def known_camera(self) -> Camera | None:

@@ -19,6 +19,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
+import cv2
 import msgspec
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ from vlm_misalign_ros.core.records import store
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.records.merge import merge
-from vlm_misalign_ros.core.records.pictures import WorstPictures, picture_name
+from vlm_misalign_ros.core.records.pictures import Pictures, picture_name
 from vlm_misalign_ros.core.records.schema import SCHEMA, RunRecord, Status
 from vlm_misalign_ros.core.records.store import RecordWriter, read_records
 from vlm_misalign_ros.core.report.analysis import analyse_records
@@ -381,9 +382,8 @@ def run(tmp_path):
     folder.mkdir()
     worst = frame(3, 'motion_blur:2', text=HOSTILE, key=HOSTILE)
     write(folder, [frame(1), worst, frame(4, 'motion_blur:2', status='missing')])
-    pictures = WorstPictures(folder / 'pictures', keep=2)
-    pictures.consider(
-        3.0, 3 * 10**9, np.zeros((20, 40, 3), np.uint8), np.zeros((20, 40), np.uint8)
+    Pictures(folder / 'pictures').keep(
+        3 * 10**9, np.zeros((20, 40, 3), np.uint8), np.zeros((20, 40), np.uint8)
     )
     return folder
 
@@ -427,7 +427,7 @@ def test_the_report_escapes_every_text_and_stands_alone(run):
     assert '<img src=x' not in page and '<script>alert' not in page
     assert any(HOSTILE in ' '.join(text.split()) or 'alert(2)' in text for text in tags.text)
     assert not any(value and value.startswith(('http', '//')) for value in tags.refers)
-    assert tags.found.count('table') >= 1 and 'data:image/jpeg;base64' in page
+    assert tags.found.count('table') >= 1 and 'data:image/webp;base64' in page
 
 
 def test_junit_holds_failures_and_only_legal_characters(run):
@@ -467,12 +467,9 @@ def test_results_that_cannot_be_written_are_named(run):
 # Pictures ------------------------------------------------------------------------------------
 
 
-def test_only_the_worst_pictures_are_kept(tmp_path):
-    pictures = WorstPictures(tmp_path, keep=2)
-    picture = np.zeros((10, 1300, 3), np.uint8)
-    for stamp, badness in enumerate([1.0, 0.0, 3.0, 2.0, 2.0]):
-        pictures.consider(badness, stamp, picture, None)
-    assert sorted(path.stem for path in tmp_path.iterdir()) == [picture_name(2), picture_name(3)]
+def test_pictures_are_kept_small(tmp_path):
+    Pictures(tmp_path).keep(7, np.zeros((10, 1300, 3), np.uint8), None)
+    assert cv2.imread(str(tmp_path / f'{picture_name(7)}.jpg')).shape == (5, 640, 3)
 
 
 def test_cells_of_a_record_give_its_matrix_back():

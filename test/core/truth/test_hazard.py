@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from maps import ID, put, states, street
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.labels.classes import BY_NAME
-from vlm_misalign_ros.core.report.drawing import draw_truth, project
-from vlm_misalign_ros.core.truth.camera import ground_distance, scaled
+from vlm_misalign_ros.core.report.drawing import draw_truth
+from vlm_misalign_ros.core.truth.camera import ground_distance, project, scaled
 from vlm_misalign_ros.core.truth.hazard import HazardSettings, approaches, hazard, sweep
 from vlm_misalign_ros.core.truth.inventory import take_inventory
 from vlm_misalign_ros.core.truth.presence import PresenceSettings, presence, required

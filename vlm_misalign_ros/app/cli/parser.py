@@ -50,6 +50,7 @@ VERBS = (
     'diff',
     'merge',
     'gather',
+    'mine',
     'ask',
     'calibrate',
     'severities',

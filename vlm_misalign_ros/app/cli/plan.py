@@ -172,24 +172,9 @@ def _groups(limit: Limit, tally: Tally, folder: Path) -> list[tuple[str, ...]]:
 
 def _difference(folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
     from vlm_misalign_ros.core.corruptions.conditions import BLANK
-    from vlm_misalign_ros.core.metrics.rates import BY_NAME
-    from vlm_misalign_ros.core.report.needed import (
-        check_planned,
-        difference_needed,
-        pairs_by_scene,
-    )
+    from vlm_misalign_ros.core.report.needed import difference_needed, pairs_by_scene
 
-    names = {'--rate': arguments.rate, '--model': arguments.model}
-    names['--against'] = arguments.against or (arguments.model if arguments.of else None)
-    for name, value in names.items():
-        if not value:
-            raise ConfigurationError(f'a difference needs {name}', 'see --help')
-    if arguments.claims or not arguments.difference:
-        raise ConfigurationError('a difference is above 0, and no claim stands beside it')
-    rate, models = arguments.rate, (arguments.model, names['--against'])
-    if rate not in BY_NAME:
-        raise ConfigurationError(f'there is no rate {rate!r}', 'known: ' + ', '.join(BY_NAME))
-    check_planned(rate)
+    rate, models = _subject(arguments)
     first = _tally(folder, [rate], True)
     second = _tally(Path(arguments.of), [rate], True) if arguments.of else first
     for tally, model, place in zip((first, second), models, (folder, arguments.of), strict=True):
@@ -198,18 +183,15 @@ def _difference(folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
                 f'{place or folder} has no model {model!r}', 'it has ' + ', '.join(tally.models)
             )
     shown = [name for name in first.conditions if name.partition(':')[0] != BLANK]
+    if arguments.condition and arguments.condition not in first.conditions:
+        raise ConfigurationError(
+            f'{folder} shows no {arguments.condition!r}', 'it shows ' + ', '.join(shown)
+        )
     for condition in [arguments.condition] if arguments.condition else shown:
-        if condition not in first.conditions:
-            raise ConfigurationError(
-                f'{folder} shows no {condition!r}', 'it shows ' + ', '.join(first.conditions)
-            )
         yield f'{rate} of {models[1]} less {models[0]} at {condition}, {arguments.difference:g}'
         try:
-            found, pilot = difference_needed(
-                pairs_by_scene(first, second, models, rate, [condition]),
-                arguments.difference,
-                arguments.power,
-            )
+            terms = pairs_by_scene(first, second, models, rate, [condition])
+            found, pilot = difference_needed(terms, arguments.difference, arguments.power)
         except ConfigurationError as error:
             yield f'  {error.what}'
             continue
@@ -218,6 +200,26 @@ def _difference(folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
             f'{pilot.square:.4f} discordant'
         )
         yield f'  to be seen: {_shown(found)}'
+
+
+def _subject(arguments: argparse.Namespace) -> tuple[str, tuple[str, str]]:
+    """Return the rate and the models of a difference; ConfigurationError for what lacks."""
+    from vlm_misalign_ros.core.metrics.rates import BY_NAME
+    from vlm_misalign_ros.core.report.needed import check_planned
+
+    names = {'--rate': arguments.rate, '--model': arguments.model}
+    names['--against'] = arguments.against or (arguments.model if arguments.of else None)
+    for name, value in names.items():
+        if not value:
+            raise ConfigurationError(f'a difference needs {name}', 'see --help')
+    if arguments.claims or not arguments.difference:
+        raise ConfigurationError('a difference is above 0, and no claim stands beside it')
+    if arguments.rate not in BY_NAME:
+        raise ConfigurationError(
+            f'there is no rate {arguments.rate!r}', 'known: ' + ', '.join(BY_NAME)
+        )
+    check_planned(arguments.rate)
+    return arguments.rate, (arguments.model, names['--against'])
 
 
 def _shown(found: Needed) -> str:

@@ -133,8 +133,8 @@ class LabelTable:
 
 def _ranges(values: Mapping[int, str]) -> str:
     """Return whole numbers as ranges: `0 to 18, 255`."""
-    ordered, found = sorted(values), []
-    for value in ordered:
+    found: list[tuple[int, int]] = []
+    for value in sorted(values):
         if found and value == found[-1][1] + 1:
             found[-1] = found[-1][0], value
         else:

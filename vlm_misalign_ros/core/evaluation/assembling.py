@@ -23,11 +23,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import badness
 from vlm_misalign_ros.core.evaluation.period import Lost
+from vlm_misalign_ros.core.evaluation.worst import Ranking, errors_of, kept_of_each, scene_of
 from vlm_misalign_ros.core.records.account import AccountingRecord, RunRecord
 from vlm_misalign_ros.core.records.ordering import order_frames
-from vlm_misalign_ros.core.records.pictures import PICTURES, picture_name
+from vlm_misalign_ros.core.records.pictures import FOLDER, KEPT, Pictures
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, decode, encode
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.stamps import parse_stamp
@@ -45,7 +45,7 @@ def assemble(folder: Path, shards: Sequence[Path], pictures: int) -> int:
     """
     joined, frames = folder / _JOINED, 0
     account = _Account()
-    worst: list[tuple[float, int, Path]] = []
+    worst = _Worst(pictures)
     try:
         with open(joined, 'wb') as out:
             for number, shard in enumerate(shards):
@@ -58,13 +58,12 @@ def assemble(folder: Path, shards: Sequence[Path], pictures: int) -> int:
                     out.write(line)
                     if isinstance(record, FrameRecord):
                         frames += 1
-                        worst += _pictured(record, shard)
-                worst = sorted(worst, reverse=True)[:pictures]
+                        worst.add(record, shard)
             out.write(encode(account.told()) + b'\n')
             out.flush()
             os.fsync(out.fileno())
         order_frames(joined)
-        _copy([(shard, -stamp) for _, stamp, shard in worst], folder / PICTURES)
+        _copy(worst.kept(), folder / FOLDER)
         joined.replace(folder / RECORDS)
     except OSError as error:
         joined.unlink(missing_ok=True)
@@ -104,11 +103,26 @@ def _lines(path: Path) -> Iterator[tuple[bytes, Record]]:
             yield line, decode(line, f'{path}, line {number}')
 
 
-def _pictured(record: FrameRecord, shard: Path) -> list[tuple[float, int, Path]]:
-    """Return how bad a frame was, the first of equal ones before others, if it has a picture."""
-    stamp = parse_stamp(record.stamp)
-    there = (shard / PICTURES / f'{picture_name(stamp)}.jpg').is_file()
-    return [(badness(record), -stamp, shard)] if there else []
+class _Worst:
+    """The frames of which pictures are kept, as if one process had seen them all."""
+
+    def __init__(self, pictures: int) -> None:
+        self._pictures = pictures
+        self._ranking: Ranking | None = None
+        self._shards: dict[int, Path] = {}
+
+    def add(self, record: FrameRecord, shard: Path) -> None:
+        stamp = parse_stamp(record.stamp)
+        if not self._pictures or not Pictures(shard / FOLDER).has(stamp):
+            return
+        if self._ranking is None:
+            self._ranking = Ranking(kept_of_each(self._pictures, len(record.models)))
+        self._shards[stamp] = shard
+        self._ranking.add(errors_of(record), scene_of(record), stamp)
+
+    def kept(self) -> list[tuple[Path, int]]:
+        stamps = sorted(self._ranking.stamps) if self._ranking else []
+        return [(self._shards[stamp], stamp) for stamp in stamps]
 
 
 def _copy(kept: Sequence[tuple[Path, int]], out: Path) -> None:
@@ -116,7 +130,7 @@ def _copy(kept: Sequence[tuple[Path, int]], out: Path) -> None:
         shutil.rmtree(out)
     for shard, stamp in kept:
         out.mkdir(exist_ok=True)
-        for suffix in ('.jpg', '_mask.jpg'):
-            source = shard / PICTURES / (picture_name(stamp) + suffix)
+        for end in KEPT:
+            source = Pictures(shard / FOLDER).path(stamp, end)
             if source.is_file():
                 shutil.copyfile(source, out / source.name)

@@ -20,10 +20,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from vlm_misalign_ros.core.corruptions.conditions import BLANK
 from vlm_misalign_ros.core.evaluation.aligning import Beside
 from vlm_misalign_ros.core.evaluation.cameras import Cameras
-from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluated, Evaluator
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
 from vlm_misalign_ros.core.evaluation.journal import Journal
 from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger
@@ -31,12 +30,14 @@ from vlm_misalign_ros.core.evaluation.outside import without_unplaced
 from vlm_misalign_ros.core.evaluation.parts import IMAGE, SEGMENTATION, is_pictured
 from vlm_misalign_ros.core.evaluation.period import Lost
 from vlm_misalign_ros.core.evaluation.resuming import evaluated
+from vlm_misalign_ros.core.evaluation.worst import Ranking, kept_of_each, scene_of
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
-from vlm_misalign_ros.core.records.pictures import PICTURES, WorstPictures
+from vlm_misalign_ros.core.records.pictures import FOLDER, Pictures
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
 from vlm_misalign_ros.core.stamps import NANO, parse_stamp
+from vlm_misalign_ros.core.truth import outlines
 
 
 class Book:
@@ -59,10 +60,10 @@ class Book:
         self._epoch = 0
         self._before: Counter[str] = Counter()
         """Frames that were closed before the run was gone on with, by why."""
-        self._pictures: WorstPictures | None = None
+        self._pictures: Pictures | None = None
+        self._worst = Ranking(kept_of_each(parameters.pictures, len(parameters.models)))
         if parameters.run_folder and parameters.pictures:
-            folder = Path(parameters.run_folder) / PICTURES
-            self._pictures = WorstPictures(folder, keep=parameters.pictures)
+            self._pictures = Pictures(Path(parameters.run_folder) / FOLDER)
 
     def enter(self, joined: Joined, epoch: int) -> Closed:
         """Take up a closed frame; truth without a picture is counted and no frame."""
@@ -79,12 +80,9 @@ class Book:
         self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
         for part, against in found.mismatches:
             self._journal.mismatch(epoch, joined, part, against)
-        shown = record.condition.corruption != BLANK and IMAGE in joined.parts
-        if self._pictures is not None and shown:
+        if self._pictures is not None and IMAGE in joined.parts:
             # Ahead of the record: what is written down has all that is kept of it.
-            self._pictures.consider(
-                found.badness, joined.stamp, joined.parts[IMAGE], joined.parts.get(SEGMENTATION)
-            )
+            self._illustrate(self._pictures, found, joined)
         self._journal.write(record)
         self._tell(record, self._counters)
         if record.truth is None:
@@ -100,6 +98,19 @@ class Book:
         if record.truth is None:
             counters['without_truth'] += 1
 
+    def _illustrate(self, pictures: Pictures, found: Evaluated, joined: Joined) -> None:
+        """Keep the pictures of a frame that is among the worst."""
+        kept, gone = self._worst.add(found.errors, scene_of(found.record), joined.stamp)
+        for stamp in gone:
+            pictures.remove(stamp)
+        if kept:
+            truth = None
+            if found.held is not None and found.held.truth is not None and found.held.maps:
+                drawn = outlines.outline(found.held.truth, found.held.maps)
+                truth = outlines.encode(drawn)
+            mask = joined.parts.get(SEGMENTATION)
+            pictures.keep(joined.stamp, joined.parts[IMAGE], mask, truth)
+
     def restore(self, record: FrameRecord) -> None:
         """
         Take up a frame that is written down already.
@@ -114,14 +125,14 @@ class Book:
         found, stamp = evaluated(record), parse_stamp(record.stamp)
         self.ledger.enter(record.epoch, stamp, found)
         self._lost.add(stamp, record.epoch < self._epoch, record.cycle)
-        if self._pictures is not None:
-            self._pictures.restore(found.badness, stamp)
+        if self._pictures is not None and self._pictures.has(stamp):
+            self._worst.add(found.errors, scene_of(record), stamp)
 
     def take_back(self, epoch: int, twice: Twice) -> None:
         """Take back what a closed frame was scored, for those whom a doubled part concerns."""
         self.ledger.take_back(epoch, twice)
-        if self._pictures is not None:
-            self._pictures.forget(twice.stamp)
+        if self._pictures is not None and self._worst.drop(twice.stamp):
+            self._pictures.remove(twice.stamp)
 
     def restart(self, epoch: int) -> None:
         """Begin another stretch: time has jumped. Frames of the former one may still close."""

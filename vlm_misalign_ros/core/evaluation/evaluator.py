@@ -44,6 +44,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
     vlm_part,
 )
 from vlm_misalign_ros.core.evaluation.scored import DIGITS, Own, scored
+from vlm_misalign_ros.core.evaluation.worst import Slot, errors_of
 from vlm_misalign_ros.core.labels.classes import CRITICAL
 from vlm_misalign_ros.core.metrics import confusion
 from vlm_misalign_ros.core.metrics.counts import Counts
@@ -100,10 +101,12 @@ class Evaluated:
     confusion: np.ndarray | None
     confusion_visible: np.ndarray | None
     """The same over what an occluder leaves to see; the whole where there is none."""
-    badness: float
-    """How wrong the frame was, by `badness`."""
+    errors: dict[Slot, float]
+    """How wrong each model was, by kind of error."""
     mismatches: tuple[tuple[str, str], ...] = ()
     """Parts that are of another picture, with the part that they were held against."""
+    held: Held | None = None
+    """What it was held against; None of a frame that is taken up from its record."""
 
 
 class Evaluator:
@@ -183,9 +186,8 @@ class Evaluator:
             recorded=dict(known.about.recorded) or UNSET,
         )
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
-        return Evaluated(
-            record, counts, matrix, visible, badness(record), tuple(held.evidence.mismatches)
-        )
+        mismatches = tuple(held.evidence.mismatches)
+        return Evaluated(record, counts, matrix, visible, errors_of(record), mismatches, held)
 
     def _protocol(self, source: Source) -> Protocol | UnsetType:
         """Return how frames hang together in time; unset where they do not."""
@@ -308,12 +310,6 @@ def _without_mask(held: Held, told: Failed | Passed) -> SegmentationEntry:
         problem=None if failed else told.reason,
         error=told.reason if failed else None,
     )
-
-
-def badness(record: FrameRecord) -> float:
-    """Return how wrong a frame was: wrong mentions, omissions and judgements of all models."""
-    found = [entry.score.counts for entry in record.models.values() if entry.score]
-    return float(sum(c.hallucinated + c.omitted + 2 * c.false_safe for c in found))
 
 
 def check_critical(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.evaluator import Evaluated, badness
+from vlm_misalign_ros.core.evaluation.evaluator import Evaluated
+from vlm_misalign_ros.core.evaluation.worst import errors_of
 from vlm_misalign_ros.core.metrics.confusion import from_cells
 from vlm_misalign_ros.core.records.account import AccountingRecord, GapRecord
 from vlm_misalign_ros.core.records.ending import ENDING
@@ -105,7 +106,7 @@ def evaluated(record: FrameRecord) -> Evaluated:
         whole = from_cells(mask.cells)
         visible = whole if mask.cells_visible is None else from_cells(mask.cells_visible)
     counts = {name: entry.score.counts for name, entry in record.models.items() if entry.score}
-    return Evaluated(record, counts, whole, visible, badness(record))
+    return Evaluated(record, counts, whole, visible, errors_of(record))
 
 
 def gap(newest: int | None, epoch: int, seconds: float) -> GapRecord:

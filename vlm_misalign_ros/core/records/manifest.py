@@ -122,7 +122,7 @@ def _revision() -> str | None:
     try:
         head, changes = (
             subprocess.run(
-                ['git', '-C', str(root), *words],
+                ['git', '--no-optional-locks', '-C', str(root), *words],
                 capture_output=True,
                 text=True,
                 timeout=10,

@@ -39,7 +39,7 @@ from vlm_misalign_ros.core.records.ending import (
     read_ending,
     write_ending,
 )
-from vlm_misalign_ros.core.records.pictures import picture_name
+from vlm_misalign_ros.core.records.pictures import KEPT, picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
@@ -298,7 +298,7 @@ def _joined(
             seen[key] = folder
             stamp = parse_stamp(record.stamp)
             last = max(last, stamp + behind)
-            for suffix in ('.jpg', '_mask.jpg'):
+            for suffix in KEPT:
                 pictures.append(
                     (
                         folder / 'pictures' / (picture_name(stamp) + suffix),

@@ -12,23 +12,27 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The worst frames of a run, kept as small pictures beside their masks."""
+"""The worst frames of a run, kept as small pictures beside their masks and outlines."""
 
 from __future__ import annotations
 
-import heapq
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.labels.classes import color_table
 
 PICTURES = 'pictures'
 """Their folder, in that of a run."""
 WIDTH = 640
 """Pictures are stored this many pixels wide at most."""
+FOLDER = 'pictures'
+"""Where they lie in a run folder."""
+PICTURE, CLEAN, MASK, TRUTH = '.jpg', '_clean.jpg', '_mask.png', '_truth.json'
+"""Ends of file names: the degraded picture, the clean one, train ids of the mask, outlines."""
+KEPT = (PICTURE, CLEAN, MASK, TRUTH)
+"""Everything that is kept of one frame."""
 
 
 def picture_name(stamp: int) -> str:
@@ -36,69 +40,67 @@ def picture_name(stamp: int) -> str:
     return f'{stamp:020d}'
 
 
-class WorstPictures:
-    """Keeps the pictures of the `keep` frames with the highest score; of equal ones the first."""
+class Pictures:
+    """The pictures that are kept of frames, in a folder that is made when it is needed."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        """Write into `folder`, made when it is needed."""
+    def __init__(self, folder: Path) -> None:
+        """Keep them in `folder`."""
         self._folder = folder
-        self._keep = keep
-        self._heap: list[tuple[float, int, str]] = []
-        self._colors = np.ascontiguousarray(color_table()[:, ::-1])
 
-    def consider(self, score: float, stamp: int, bgr: np.ndarray, mask: np.ndarray | None) -> None:
+    def stamps(self) -> set[int]:
+        """Return the stamps, nanoseconds, of the frames of which a picture is kept."""
+        names = {path.stem for path in self._folder.glob(f'*{PICTURE}')}
+        return {int(name) for name in names if name.isascii() and name.isdigit()}
+
+    def has(self, stamp: int, end: str = PICTURE) -> bool:
+        """Return whether there is something of a frame."""
+        return self.path(stamp, end).is_file()
+
+    def path(self, stamp: int, end: str = PICTURE) -> Path:
+        """Return where something of a frame is kept."""
+        return self._folder / (picture_name(stamp) + end)
+
+    def keep(
+        self, stamp: int, bgr: np.ndarray, mask: np.ndarray | None, truth: bytes | None = None
+    ) -> None:
         """
-        Keep a frame, BGR uint8 (H, W, 3), with its mask of train ids, if it is bad enough.
+        Keep a degraded picture, BGR uint8 (H, W, 3), its mask of train ids and its outlines.
 
         Raises RecordError when the disk refuses.
         """
-        if score <= 0 or not self._keep:
-            return
-        entry = (score, -stamp, picture_name(stamp))
-        if len(self._heap) < self._keep:
-            heapq.heappush(self._heap, entry)
-        elif entry > self._heap[0]:
-            dropped = heapq.heapreplace(self._heap, entry)[2]
-            for suffix in ('.jpg', '_mask.jpg'):
-                (self._folder / (dropped + suffix)).unlink(missing_ok=True)
-        else:
-            return
-        small = _fit(bgr, cv2.INTER_AREA)
-        self._write(entry[2] + '.jpg', small)
+        self.remove(stamp)
+        self.add(stamp, PICTURE, bgr)
         if mask is not None:
-            colors = self._colors[_fit(mask, cv2.INTER_NEAREST)]
-            if colors.shape != small.shape:
-                colors = cv2.resize(colors, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-            self._write(entry[2] + '_mask.jpg', cv2.addWeighted(small, 0.35, colors, 0.65, 0))
+            self._write(self.path(stamp, MASK), _encoded('.png', _fit(mask, cv2.INTER_NEAREST)))
+        if truth is not None:
+            self._write(self.path(stamp, TRUTH), truth)
 
-    def restore(self, score: float, stamp: int) -> None:
-        """Take up a frame that was kept before; one that is not there is let go."""
-        name = picture_name(stamp)
-        if score > 0 and (self._folder / f'{name}.jpg').is_file():
-            heapq.heappush(self._heap, (score, -stamp, name))
+    def add(self, stamp: int, end: str, bgr: np.ndarray) -> None:
+        """Keep one more picture of a frame, BGR uint8 (H, W, 3); RecordError as `keep`."""
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 85]
+        small = _fit(bgr, cv2.INTER_AREA)
+        self._write(self.path(stamp, end), _encoded('.jpg', small, quality))
 
-    def forget(self, stamp: int) -> None:
-        """Drop the pictures of a frame that turned out to be none that can be judged."""
-        name = picture_name(stamp)
-        kept = [entry for entry in self._heap if entry[2] != name]
-        if len(kept) < len(self._heap):
-            heapq.heapify(kept)
-            self._heap = kept
-            for suffix in ('.jpg', '_mask.jpg'):
-                (self._folder / (name + suffix)).unlink(missing_ok=True)
+    def remove(self, stamp: int) -> None:
+        """Remove everything that is kept of a frame."""
+        for end in KEPT:
+            self.path(stamp, end).unlink(missing_ok=True)
 
-    def _write(self, name: str, bgr: np.ndarray) -> None:
-        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
-        path = self._folder / name
+    def _write(self, path: Path, data: bytes) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data.tobytes())
+            path.write_bytes(data)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise RecordError(
                 f'{path} cannot be written: {error.strerror}',
                 'free space, or set monitor.pictures to 0',
             ) from error
+
+
+def _encoded(kind: str, pixels: np.ndarray, how: list[int] | None = None) -> bytes:
+    _, data = cv2.imencode(kind, pixels, how or [])
+    return data.tobytes()
 
 
 def _fit(array: np.ndarray, interpolation: int) -> np.ndarray:

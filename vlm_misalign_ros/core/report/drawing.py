@@ -16,13 +16,11 @@
 
 from __future__ import annotations
 
-from math import cos, sin
-
 import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, SCORED
-from vlm_misalign_ros.core.truth.camera import axis_depth, ground_distance
+from vlm_misalign_ros.core.truth.camera import ground_distance, project
 from vlm_misalign_ros.core.truth.hazard import CLEAR_FACTOR, HazardSettings
 from vlm_misalign_ros.core.truth.inventory import Thing
 from vlm_misalign_ros.core.truth.presence import is_required
@@ -40,17 +38,6 @@ _OBSTACLES = (200, 60, 200)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _NEAREST = 0.5
 """Metres of road before the camera from which the corridor is drawn."""
-
-
-def project(camera: Camera, offset: float, distance: float) -> tuple[float, float]:
-    """
-    Return (column, row) of a point on flat road, the inverse of hazard.ground_distance.
-
-    `offset` is metres to the right of the corridor's middle, `distance` metres along the road.
-    """
-    depth = axis_depth(camera, distance)
-    down = camera.mount_height * cos(camera.pitch) - distance * sin(camera.pitch)
-    return (camera.cx + camera.fx * offset / depth, camera.cy + camera.fy * down / depth)
 
 
 def draw_truth(frame: Frame, settings: TruthSettings) -> tuple[np.ndarray, Trust]:

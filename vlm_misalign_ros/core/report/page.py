@@ -37,7 +37,6 @@ from vlm_misalign_ros.core.report import curves, heat, pairs, strips
 from vlm_misalign_ros.core.report.against_mask import RATES as OF_MASK
 from vlm_misalign_ros.core.report.figures import LENGTHS, SHARES
 from vlm_misalign_ros.core.report.found import Found, Line, critical_of
-from vlm_misalign_ros.core.report.frames import worst_frames
 from vlm_misalign_ros.core.report.headline import headline
 from vlm_misalign_ros.core.report.order import natural
 from vlm_misalign_ros.core.report.past import PAIRED
@@ -118,7 +117,7 @@ def write_report(
         compared_asks=[figure for figure in SHARES if figure.name in PAIRED],
         times=[times_of(row) for row in timing if row.condition == ALL] if known(timing) else [],
         few_scenes=FEW_SCENES,
-        worst=worst_frames(folder, seen.pictured),
+        worst=seen.worst.shown(manifest),
     )
     write_text(folder / 'report.html', page)
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the page says of records that stream by: how many, what was lost and why, pictures."""
+"""What the page says of records that stream by: how many, what was lost and why, the worst."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from pathlib import Path
 
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
-from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record, Status
-from vlm_misalign_ros.core.stamps import parse_stamp
+from vlm_misalign_ros.core.report.worst_frames import WorstFrames
 
 DISTINCT = 200
 """Reasons that are kept apart; what differs in more, as texts with stamps do, is summed."""
@@ -36,14 +35,11 @@ Reason = tuple[str, str, str]
 
 
 class Seen:
-    """Counts that grow as records stream by; of frames, those with a picture are kept."""
+    """Counts that grow as records stream by; of frames, those that are shown are kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Look which pictures a run folder has."""
-        pictures = folder / 'pictures'
-        names = pictures.iterdir() if pictures.is_dir() else ()
-        self._pictures = {path.name for path in names}
-        self.pictured: list[FrameRecord] = []
+        """Look at the records of a run folder."""
+        self.worst = WorstFrames(folder)
         self.frames = self.late = self.doubled = 0
         self.masks: Counter[Status] = Counter()
         self.reasons: Counter[Reason] = Counter()
@@ -57,14 +53,13 @@ class Seen:
         return seen
 
     def add(self, record: Record) -> None:
-        """Count a record, and keep it where it has a picture."""
+        """Count a record, and keep it where it may be shown."""
+        self.worst.add(record)
         self.late += isinstance(record, LateRecord) and not record.passed
         self.doubled += isinstance(record, DoubledRecord)
         if not isinstance(record, FrameRecord):
             return
         self.frames += record.pictures
-        if self._pictures and f'{picture_name(parse_stamp(record.stamp))}.jpg' in self._pictures:
-            self.pictured.append(record)
         mask = record.segmentation
         self.masks[mask.status] += record.pictures
         self._why(SEGMENTATION, mask.status, mask.error or mask.problem or record.problem)

@@ -84,3 +84,14 @@ def road_distance(camera: Camera, depth: float) -> float:
 def axis_depth(camera: Camera, distance: float) -> float:
     """Return the metres along the optical axis of flat road `distance` metres along it."""
     return distance * cos(camera.pitch) + camera.mount_height * sin(camera.pitch)
+
+
+def project(camera: Camera, offset: float, distance: float) -> tuple[float, float]:
+    """
+    Return (column, row) of a point on flat road, the inverse of ground_distance.
+
+    `offset` is metres to the right of the corridor's middle, `distance` metres along the road.
+    """
+    depth = axis_depth(camera, distance)
+    down = camera.mount_height * cos(camera.pitch) - distance * sin(camera.pitch)
+    return (camera.cx + camera.fx * offset / depth, camera.cy + camera.fy * down / depth)

@@ -197,14 +197,15 @@ class Road:
         if not rows.size:
             return 0, 0
         high, low = int(rows[0]), int(rows[-1]) + 1
-        columns = np.arange(self._width)
+        begin, end = int(left[rows].min()), int(right[rows].max())
+        columns = np.arange(begin, end)
         inside = (columns >= left[high:low, None]) & (columns < right[high:low, None])
         own = self._marked.only(self._kinds == _OWN)
         for row, first, length in zip(own.rows, own.starts % own.width, own.lengths, strict=True):
             if high <= row < low:
-                inside[row - high, first : first + length] = False
+                inside[row - high, max(first - begin, 0) : max(first + length - begin, 0)] = False
         total = int(np.count_nonzero(inside))
-        return total - int(np.count_nonzero(inside & visible[high:low])), total
+        return total - int(np.count_nonzero(inside & visible[high:low, begin:end])), total
 
     def _edges(self, width: float, distance: float) -> tuple[np.ndarray, np.ndarray]:
         """Return first column and the one behind the last by row, int64 (H,); none: equal."""

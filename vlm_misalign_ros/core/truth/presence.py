@@ -157,6 +157,23 @@ def visible_inventory(
     return take_inventory(seen, ids, depth)
 
 
+def mask_of(thing: Thing, marks: np.ndarray) -> tuple[slice, np.ndarray]:
+    """
+    Return the rows of a thing, and where in them it is, bool (rows, W).
+
+    `marks` is the map that tells things apart, (H, W): the instance map, or the label map where
+    there is none.
+    """
+    rows = slice(thing.top, thing.bottom + 1)
+    mask = marks[rows] == (thing.number or thing.label)
+    if not thing.number:
+        # Without a number of its own it is the connected part in which its foot stands.
+        parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[1]
+        foot = parts[-1, thing.foot]
+        mask = parts == foot[foot > 0][0]
+    return rows, mask
+
+
 def left_to_see(
     thing: Thing, marks: np.ndarray, visible: np.ndarray, settings: PresenceSettings
 ) -> bool:
@@ -167,13 +184,7 @@ def left_to_see(
     a driver has to see a thing. `marks` is the map that tells things apart, (H, W): the instance
     map, or the label map where there is none; `visible` bool (H, W).
     """
-    rows = slice(thing.top, thing.bottom + 1)
-    mask = marks[rows] == (thing.number or thing.label)
-    if not thing.number:
-        # Without a number of its own it is the connected part in which its foot stands.
-        parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[1]
-        foot = parts[-1, thing.foot]
-        mask = parts == foot[foot > 0][0]
+    rows, mask = mask_of(thing, marks)
     seen = mask & visible[rows]
     area = int(np.count_nonzero(seen))
     if area == thing.area:

@@ -28,10 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.labels.classes import BY_NAME
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.shares import Limits
-from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
+from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.truth.camera import (
     ground_distance,
     nominal_camera,
@@ -54,7 +53,9 @@ from vlm_misalign_ros.core.truth.hazard import (
     visible_hazard,
 )
 from vlm_misalign_ros.core.truth.inventory import Inventory, take_inventory
-from vlm_misalign_ros.core.truth.lens import flat, straightened
+from vlm_misalign_ros.core.truth.lens import straightened
+from vlm_misalign_ros.core.truth.maps import TruthMaps as TruthMaps
+from vlm_misalign_ros.core.truth.maps import known_depth as known_depth
 from vlm_misalign_ros.core.truth.presence import (
     Needed,
     PresenceSettings,
@@ -65,9 +66,7 @@ from vlm_misalign_ros.core.truth.presence import (
 )
 from vlm_misalign_ros.core.truth.spans import Runs
 from vlm_misalign_ros.core.truth.trust import Trust, assess
-from vlm_misalign_ros.core.types import Camera, Frame, Hazard, NoCamera, Presence, View
-
-_BORDER = BY_NAME['rectification border'].id
+from vlm_misalign_ros.core.types import Camera, Frame, Hazard, NoCamera, Presence
 
 
 @dataclass(frozen=True)
@@ -103,78 +102,6 @@ class TruthSettings:
         return cls(PresenceSettings(**presence), HazardSettings(**limits), **rest)
 
 
-@dataclass(frozen=True)
-class TruthMaps:
-    """The ground truth of a frame, or of the part of it that a model saw."""
-
-    labels: np.ndarray
-    """Label ids, uint8 (H, W)."""
-    instances: np.ndarray | None = None
-    """Instance ids, uint16 (H, W)."""
-    depth: np.ndarray | None = None
-    """Millimetres along the optical axis, uint16 (H, W); 0 where it is not known."""
-    visible: np.ndarray | None = None
-    """What an occluder leaves to see, bool (H, W); None without one."""
-    telling: Telling = EVERYTHING
-    """Which classes the labels tell apart."""
-    tells_hood: bool = True
-    """Whether they tell the ego vehicle's hood from what is unlabeled."""
-
-    @classmethod
-    def of(cls, frame: Frame) -> TruthMaps:
-        """Return the maps of a labelled frame; ValueError when it has no labels."""
-        if frame.labels is None:
-            raise ValueError(f'frame {frame.key} has no labels')
-        depth = known_depth(frame.depth)
-        telling = Telling.of(frame.about)
-        return cls(
-            frame.labels, frame.instances, depth, telling=telling, tells_hood=frame.tells_hood
-        )
-
-    def part(self, view: View) -> TruthMaps:
-        """Return what lies in a view, one pixel of each map at least."""
-        height, width = self.labels.shape
-        rows = _span(view[1], view[3], height)
-        columns = _span(view[0], view[2], width)
-
-        def cut(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else np.ascontiguousarray(array[rows, columns])
-
-        return TruthMaps(
-            np.ascontiguousarray(self.labels[rows, columns]),
-            cut(self.instances),
-            cut(self.depth),
-            cut(self.visible),
-            self.telling,
-            self.tells_hood,
-        )
-
-    def flat(self, camera: Camera) -> TruthMaps:
-        """Return the maps as a pinhole would show them; `camera` is scaled to them."""
-        if not camera.distortion:
-            return self
-        visible = self.visible
-        return replace(
-            self,
-            labels=flat(self.labels, camera, _BORDER),
-            instances=None if self.instances is None else flat(self.instances, camera, _BORDER),
-            depth=None if self.depth is None else flat(self.depth, camera, 0),
-            visible=None if visible is None else flat(visible.view(np.uint8), camera, 1) > 0,
-        )
-
-
-def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
-    """
-    Return a depth map, uint16 (H, W), or None for one that says nothing.
-
-    One value throughout is no scene: all 0 is unknown, all 65535 out of reach, anything else a
-    wall before the lens.
-    """
-    if depth is None or not depth.size or not (depth != depth[0, 0]).any():
-        return None
-    return depth
-
-
 def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
     """
     Return whether a labelled frame of a data set can be scored.
@@ -185,12 +112,6 @@ def trust_of(frame: Frame, settings: TruthSettings) -> Trust:
         raise ValueError(f'frame {frame.key} has no labels')
     labels = LabelMap.of(frame.labels, frame.tells_hood, Telling.of(frame.about))
     return assess(labels, frame.instances, settings.limits)
-
-
-def _span(first: float, last: float, size: int) -> slice:
-    """Return the pixels of a row or column between two shares of it."""
-    start = min(round(first * size), size - 1)
-    return slice(start, max(round(last * size), start + 1))
 
 
 @dataclass(frozen=True)
