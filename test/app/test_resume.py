@@ -131,6 +131,7 @@ def same(whole, cut):
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
@@ -158,6 +159,7 @@ def test_killed_ten_times_at_random_it_gives_the_same(drive, tmp_path, seed, rep
     same(tmp_path / 'whole', tmp_path / 'cut')
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_a_sweep_that_was_killed_ten_times_at_random_gives_the_same(drive, tmp_path):
