@@ -183,6 +183,7 @@ def test_without_ray_the_extra_is_named(config, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize('jobs', [1, 2])
@@ -215,7 +216,7 @@ def test_killed_at_random_places_it_gives_the_same(config, swept, tmp_path, jobs
     [
         ('sweep.shard=2', 'other runs, frames or conditions'),
         ('replay.limit=3', 'other runs, frames or conditions'),
-        ('monitor.corridor_width=5.0', 'another configuration (monitor)'),
+        ('monitor.critical=[car]', 'another configuration (monitor)'),
         ('vlms.clip.model=miniature:clip', 'another configuration (vlms)'),
     ],
 )
