@@ -552,7 +552,7 @@ def test_a_run_is_reported_elsewhere_without_its_data_set(recorded, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert cli.main(['report', 'copied']) == 0
     assert json.loads((tmp_path / 'copied' / 'verdict.json').read_text()) == before
-    assert 'data:image/jpeg' in (tmp_path / 'copied' / 'report.html').read_text()
+    assert 'data:image/webp' in (tmp_path / 'copied' / 'report.html').read_text()
 
 
 # Live ----------------------------------------------------------------------------------------
