@@ -24,6 +24,7 @@ from vlm_misalign_ros.core.settings.nodes import (
     CorruptionParameters,
     MonitorParameters,
     RecorderParameters,
+    ReplayParameters,
     VlmParameters,
 )
 from vlm_misalign_ros.core.settings.parameters import table
@@ -125,6 +126,7 @@ def test_what_is_for_all_leaves_what_the_run_sets_itself(lay, pattern):
 def test_what_the_run_sets_itself_is_refused_of_a_node_that_is_named(lay, kind):
     node = {
         MonitorParameters: 'monitor',
+        ReplayParameters: 'replay',
         RecorderParameters: 'recorder',
         CorruptionParameters: 'corruption',
         VlmParameters: 'vlm_clip',
@@ -132,8 +134,9 @@ def test_what_the_run_sets_itself_is_refused_of_a_node_that_is_named(lay, kind):
     assert set(FIXED[kind]) <= {entry.name for entry in table(kind)}
     for name in FIXED[kind]:
         text = f'{node}: {{ros__parameters: {{{name}: x}}}}'
+        more = {'mode': 'evaluation', 'replay': {'dataset': 'x'}} if node == 'replay' else {}
         with pytest.raises(ConfigurationError, match=f"'{name}' of .* is set by the run itself"):
-            parse(lay(text, record=True))
+            parse(lay(text, record=True, **more))
 
 
 @pytest.mark.parametrize(
