@@ -171,10 +171,11 @@ def test_everything_says_that_it_is_a_disagreement(played, another):
     assert all(line.endswith(against) for line in lines)
     page = (played.folder / 'report.html').read_text(encoding='utf-8')
     for title in ('Rates by condition and model', 'What degradation adds', 'Does mIoU warn?'):
-        assert f'<h2>{title}, {against}</h2>' in page
+        assert f'>{title}, {against}</a></h2>' in page
     # Beside the library that draws.
     read = re.sub('<script.*?</script>', '', page, flags=re.DOTALL)
-    assert read.count('accura') == read.count('no figure\nis an accuracy') == 1
+    assert read.count('no figure\nis an accuracy') == read.count('and is no accuracy.') == 1
+    assert read.count('accura') == 2
     assert {s.name for s in played.metrics[-1].status} == {
         f'monitor: {span}: {name}'
         for span in ('rolling', 'total')
