@@ -54,6 +54,7 @@ RULES = {
     topics.DEGRADED_CONDITION: 'shown/as',
 }
 """The graph is in a namespace, and its simulator and the model from outside are in none."""
+APPLIED = f'/{SPACE}/shown/as'
 IN_FLIGHT = 4
 """Frames that wait for an answer at once."""
 WORDS = {'SAFE': 'It is safe to go on: SAFE.', 'UNSAFE': 'It is not safe to go on: UNSAFE.'}
@@ -128,7 +129,9 @@ def run(tmp_path_factory):
         'mode': 'live',
         'namespace': SPACE,
         'remap': RULES,
-        'qos_overrides': {RULES[topic]: deep for topic in pictures},
+        'qos_overrides': {
+            name: deep for name in (*(RULES[topic] for topic in pictures), APPLIED, ANSWERS)
+        },
         'corruption': {
             'scenario': str(write_scenario(folder / 'scenario.yaml')),
             'policy': 'every_frame',
@@ -155,7 +158,7 @@ def run(tmp_path_factory):
     reader, simulator, graph = Reader(), Simulator(drive, street, dict.fromkeys(MAPS, 2)), None
     try:
         graph = LiveGraph(data, folder / 'live')
-        made = (SHOWN, f'/{SPACE}/{RULES[topics.DEGRADED_CONDITION]}')
+        made = (SHOWN, APPLIED)
         wait_for(
             lambda: (
                 reader.listeners >= 2
