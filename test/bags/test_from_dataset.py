@@ -16,13 +16,18 @@
 
 import numpy as np
 import pytest
+import relaid
 
 from golden import replaying
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.reading import open_bag
+from vlm_misalign_ros.bags.writer import BagWriter
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling
+from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth
+from vlm_misalign_ros.core.types import NoCamera
 from vlm_misalign_ros.wire.values import source_from_values, values_of
 
 
@@ -46,6 +51,38 @@ def test_a_data_set_comes_back_from_its_bag_to_the_last_pixel(written, streets):
         for name in ('image', 'labels', 'instances', 'depth'):
             assert np.array_equal(getattr(one, name), getattr(other, name)), name
         assert (one.camera.fx, one.camera.cy) == (other.camera.fx, other.camera.cy)
+
+
+@pytest.mark.parametrize('name', ['idd', 'bdd100k'])
+def test_what_labels_cannot_tell_comes_back(name, scenes, tmp_path):
+    dataset = open_dataset(f'{name}:{getattr(relaid, name)(scenes, tmp_path / "data")}')
+    words = ['bag', 'from-cityscapes', f'{name}:{tmp_path / "data"}', str(tmp_path / 'bag')]
+    assert main(words) == 0
+    found = open_dataset(f'bag:{tmp_path / "bag"}')
+    for one, other in zip(found, dataset, strict=True):
+        assert Telling.of(one.about) == Telling.of(other.about) != EVERYTHING
+        assert one.tells_hood == other.tells_hood
+        truths = [
+            read_truth(TruthMaps.of(frame), NoCamera('x'), TruthSettings()).seen
+            for frame in (one, other)
+        ]
+        assert truths[0].scene == truths[1].scene
+
+
+def test_of_a_picture_whose_source_is_lost_nobody_knows_what_labels_tell(written, tmp_path):
+    out = tmp_path / 'bag'
+    writer = BagWriter(out)
+    with open_bag(written) as bag:
+        lost = [raw.arrival for raw in bag.messages(['/camera/source'])][1]
+        for name, topic in bag.topics.items():
+            writer.add_topic(name, topic.type)
+        for raw in bag.messages():
+            if (raw.topic, raw.arrival) != ('/camera/source', lost):
+                writer.write(raw.topic, raw.data, raw.arrival)
+    writer.close()
+    found = open_dataset(f'bag:{out}')
+    assert [frame.labels is None for frame in found] == [False, True, False, False]
+    assert any('1 pictures have no camera/source' in fault for fault in found.faults)
 
 
 def test_frames_come_at_the_rate_and_tell_their_names(written, streets):

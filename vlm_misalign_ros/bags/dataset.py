@@ -35,21 +35,28 @@ from typing import Any
 from vlm_misalign_ros.bags.owning import Index, Owners
 from vlm_misalign_ros.bags.places import Places
 from vlm_misalign_ros.bags.reading import Raw, open_bag
+from vlm_misalign_ros.bags.told import camera_in, telling_in
+from vlm_misalign_ros.core.about import NOTHING
 from vlm_misalign_ros.core.errors import DatasetError, RecordError
-from vlm_misalign_ros.core.evaluation.parts import CAMERA, DEPTH, INSTANCES, LABELS, SOURCE_IMAGE
-from vlm_misalign_ros.core.evaluation.stretches import JUMP_BACK
+from vlm_misalign_ros.core.evaluation.parts import (
+    CAMERA,
+    DEPTH,
+    INSTANCES,
+    LABELS,
+    SOURCE,
+    SOURCE_IMAGE,
+)
 from vlm_misalign_ros.core.settings.replaying import ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Camera, Frame, NoCamera
 from vlm_misalign_ros.wire import images, topics
-from vlm_misalign_ros.wire.camera import camera_from_info, rectified_by
 from vlm_misalign_ros.wire.channels import CHANNELS
 from vlm_misalign_ros.wire.pixels import to_millimetres
 from vlm_misalign_ros.wire.raw import raw_stamp
 from vlm_misalign_ros.wire.strange import of_strangers
 from vlm_misalign_ros.wire.transports import COMPRESSED_IMAGE, IMAGE
 
-_TAKEN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH, CAMERA)
+_TAKEN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH, CAMERA, SOURCE)
 _HEADER = 12
 """Bytes of a message, in CDR, at whose end the stamp of its header has ended."""
 _SHOWN = (SOURCE_IMAGE, LABELS, INSTANCES, DEPTH)
@@ -116,6 +123,7 @@ class BagDataset:
         if not self._cameras:
             self._fault('the bag has no camera_info: the camera is taken for the default one')
         self._told = index.cameras
+        self._sources = index.sources
         self._needed = _needed_from(self.entries)
         self._coming: Iterator[Raw] = iter(())
         self._kept: deque[Raw] = deque()
@@ -148,8 +156,7 @@ class BagDataset:
         return {part: name for part, name in found.items() if name}
 
     def _read_headers(self) -> Index:
-        index, stretch, newest = Index(), 0, -1
-        seen: dict[int, int] = {}
+        index = Index()
         known: dict[bytes, Camera | NoCamera] = {}
         part_of = {name: part for part, name in self._topics.items()}
         for raw in self._bag.messages(part_of):
@@ -157,24 +164,16 @@ class BagDataset:
             if stamp is None:
                 index.unreadable += 1
             elif part == SOURCE_IMAGE:
-                if stamp < newest - JUMP_BACK:
-                    stretch, newest, seen = stretch + 1, -1, {}
-                content = zlib.crc32(raw.data)
-                if stamp in seen:
-                    index.doubled += 1
-                    if seen[stamp] != content:
-                        index.unsure.add((stretch, stamp))
-                    continue
-                seen[stamp] = content
-                newest = max(newest, stamp)
-                index.pictures.append((stretch, stamp, raw.arrival))
+                index.add_picture(stamp, raw.arrival, zlib.crc32(raw.data))
             elif part == CAMERA:
                 # Most bags repeat one camera with every picture.
                 told = raw.data[_HEADER:]
                 if told not in known and len(known) < _CAMERAS:
                     known[told] = self._camera_in(raw)
-                back = stamp < newest - JUMP_BACK
-                index.cameras[stretch + back, stamp] = known.get(told, _TOO_MANY)
+                index.cameras[index.place(stamp)] = known.get(told, _TOO_MANY)
+            elif part == SOURCE:
+                if (labels := telling_in(self._bag, raw)) is not None:
+                    index.sources[index.place(stamp)] = labels
             else:
                 found = raw.arrival, zlib.crc32(raw.data)
                 index.others.setdefault(part, {}).setdefault(stamp, []).append(found)
@@ -193,11 +192,13 @@ class BagDataset:
         return index
 
     def _listed(self, index: Index) -> Iterator[Entry]:
-        truth, unsure = Owners(index), Counter[str]()
+        truth, unsure, untold = Owners(index), Counter[str](), 0
         for stretch, stamp, arrival in index.pictures:
             sequence = f'{self.name}#{stretch + 1}' if stretch else self.name
             arrivals = {SOURCE_IMAGE: arrival}
             known = (stretch, stamp) not in index.unsure
+            if known and index.sources and (stretch, stamp) not in index.sources:
+                known, untold = False, untold + 1
             for part, mine in truth.of(stretch, stamp, arrival) if known else ():
                 if len({content for _, content in mine}) == 1:
                     arrivals[part] = mine[0][0]
@@ -206,6 +207,11 @@ class BagDataset:
             key = f'{sequence}@{format_stamp(stamp)}'
             labels = True if LABELS in arrivals else None
             yield Entry(key, sequence, stamp, arrivals, labels, stretch)
+        if untold:
+            self._fault(
+                f'{untold} pictures have no camera/source, as others have: nobody knows what '
+                'their labels tell, and none are taken'
+            )
         for part, number in sorted(unsure.items()):
             self._fault(f'{number} times {part} came twice for one picture, and differs: left out')
 
@@ -258,6 +264,7 @@ class BagDataset:
                 f'frame {entry.key} of the bag {self._bag.path} is there no more',
                 'is somebody writing it?',
             )
+        tells_hood, about = self._sources.get((entry.stretch, entry.stamp), (True, NOTHING))
         return Frame(
             self.name,
             entry.sequence,
@@ -267,6 +274,8 @@ class BagDataset:
             found.get(INSTANCES),
             self._camera(entry),
             found.get(DEPTH),
+            tells_hood,
+            about,
         )
 
     def _decoded(self, part: str, raw: Raw) -> Any:
@@ -327,15 +336,7 @@ class BagDataset:
         return self._told[self._cameras[place]]
 
     def _camera_in(self, raw: Raw) -> Camera | NoCamera:
-        chosen = self._chosen
-        rectified = rectified_by(chosen.camera_image, self._pictures)
-        try:
-            with of_strangers():
-                found = camera_from_info(
-                    self._bag.decode(raw), chosen.camera_height, chosen.camera_pitch, rectified
-                )
-        except RecordError as error:
-            found = NoCamera(error.what)
+        found = camera_in(self._bag, raw, self._chosen, self._pictures)
         if isinstance(found, NoCamera):
             self._fault(f'no geometry is known of the camera: {found.reason}')
         return found

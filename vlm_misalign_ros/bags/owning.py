@@ -20,6 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from vlm_misalign_ros.core.about import About
 from vlm_misalign_ros.core.evaluation.stretches import JUMP_BACK
 from vlm_misalign_ros.core.types import Camera, NoCamera
 
@@ -34,10 +35,35 @@ class Index:
     """(arrival, checksum) by part and stamp."""
     cameras: dict[tuple[int, int], Camera | NoCamera] = field(default_factory=dict)
     """By (stretch, stamp)."""
+    sources: dict[tuple[int, int], tuple[bool, About]] = field(default_factory=dict)
+    """Whether labels tell the hood, and what else they do not, by (stretch, stamp)."""
     doubled: int = 0
     unsure: set[tuple[int, int]] = field(default_factory=set)
     """(stretch, stamp) of pictures that came twice, and differ."""
     unreadable: int = 0
+    stretch: int = 0
+    """The one that is being read."""
+    newest: int = -1
+    """Stamp of its pictures."""
+    seen: dict[int, int] = field(default_factory=dict)
+    """Checksums of its pictures by stamp."""
+
+    def add_picture(self, stamp: int, arrival: int, content: int) -> None:
+        """Take up a picture, `content` its checksum: each but once, however often it comes."""
+        if stamp < self.newest - JUMP_BACK:
+            self.stretch, self.newest, self.seen = self.stretch + 1, -1, {}
+        if stamp in self.seen:
+            self.doubled += 1
+            if self.seen[stamp] != content:
+                self.unsure.add((self.stretch, stamp))
+            return
+        self.seen[stamp] = content
+        self.newest = max(self.newest, stamp)
+        self.pictures.append((self.stretch, stamp, arrival))
+
+    def place(self, stamp: int) -> tuple[int, int]:
+        """Return (stretch, stamp) of what comes beside a picture, or before it."""
+        return self.stretch + (stamp < self.newest - JUMP_BACK), stamp
 
 
 class Owners:
