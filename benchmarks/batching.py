@@ -15,8 +15,9 @@
 """
 Whether pictures could be put to the miniatures several at a time without any answer changing.
 
-For each network: which share of its outputs has other bits in a batch of 2 or 4 pictures than one
-by one, by how much, how often another class or word is the likeliest, and what the batch saves.
+For a segmentation and a contrastive model: which share of its outputs has other bits in a batch of
+2 or 4 pictures than one by one, by how much, how often another entry is the largest, and what the
+batch saves.
 
     python benchmarks/batching.py
 """
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -50,7 +52,9 @@ def segformer() -> tuple[Network, torch.Tensor]:
     """Return the segmentation's logits, (N, classes, h, w), as a function of pictures."""
     from transformers import SegformerForSemanticSegmentation
 
-    model = SegformerForSemanticSegmentation.from_pretrained(MINIATURES / 'segformer').eval()
+    model = (
+        SegformerForSemanticSegmentation.from_pretrained(MINIATURES / 'segformer').float().eval()
+    )
     return lambda pictures: model(pixel_values=pictures).logits, batch(768, 384)
 
 
@@ -58,29 +62,10 @@ def clip() -> tuple[Network, torch.Tensor]:
     """Return the embeddings, (N, D), of a contrastive model."""
     import open_clip
 
-    model = open_clip.create_model(f'local-dir:{MINIATURES / "clip"}').eval()
+    model = open_clip.create_model(f'local-dir:{MINIATURES / "clip"}').float().eval()
     size = model.visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     return model.encode_image, batch(width, height)
-
-
-def llava() -> tuple[Network, torch.Tensor]:
-    """Return the logits of the first word, (N, words), of a generative model."""
-    from transformers import LlavaForConditionalGeneration
-
-    model = LlavaForConditionalGeneration.from_pretrained(MINIATURES / 'llava').eval()
-    size, patch = model.config.vision_config.image_size, model.config.vision_config.patch_size
-    places = (size // patch) ** 2
-    places += model.config.vision_feature_select_strategy == 'full'
-    words = torch.tensor([[model.config.image_token_id] * places + [5, 6, 7, 8, 9]])
-
-    def logits(pictures: torch.Tensor) -> torch.Tensor:
-        ids = words.repeat(len(pictures), 1)
-        asked = {'input_ids': ids, 'attention_mask': torch.ones_like(ids)}
-        found: torch.Tensor = model(pixel_values=pictures, **asked).logits[:, -1]
-        return found
-
-    return logits, batch(size, size)
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
@@ -99,7 +84,7 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=3)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    for make in (segformer, clip, llava):
+    for make in (segformer, clip):
         network, pictures = make()
 
         def by(size: int, network: Network = network, x: torch.Tensor = pictures) -> torch.Tensor:
@@ -107,12 +92,12 @@ def main() -> None:
 
         with torch.inference_mode():
             single = by(1)
-            alone = seconds(lambda by=by: by(1), chosen.repeats)
+            alone = seconds(partial(by, 1), chosen.repeats)
             for size in (2, PICTURES):
                 found = by(size)
                 apart = (found - single).abs()
                 likeliest = found.argmax(1) != single.argmax(1)
-                took = seconds(lambda by=by, size=size: by(size), chosen.repeats)
+                took = seconds(partial(by, size), chosen.repeats)
                 share = (apart > 0).double().mean()
                 print(
                     f'{make.__name__:10} batch of {size}: '
