@@ -26,13 +26,20 @@ import pytest
 import relaid
 
 from vlm_misalign_ros.core.datasets import LAYOUTS, MEANINGS, open_dataset
-from vlm_misalign_ros.core.datasets.idd import IDD_LABELS
+from vlm_misalign_ros.core.datasets.idd import IDD_LABELS, IDS, TRAIN_IDS
 from vlm_misalign_ros.core.datasets.kitti360 import OWN_LABELS
 from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2_0
 from vlm_misalign_ros.core.datasets.order import has_sequences
 from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, to_train_ids
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
+from vlm_misalign_ros.core.labels.telling import Telling
+from vlm_misalign_ros.core.truth.read import (
+    TruthMaps,
+    TruthSettings,
+    read_seen,
+    read_truth,
+    trust_of,
+)
 from vlm_misalign_ros.core.types import Hazard, NoCamera, Presence
 
 PLACES = {
@@ -150,6 +157,9 @@ def test_splits_and_times_of_kitti360(laid, copied):
         '2013_05_28_drive_0001_sync_0000000387@38.7'
     ]
     place, folder = copied('kitti360')
+    label = dataset.entries[0].labels
+    (folder / label.relative_to(dataset.root)).with_name('\u00b2.png').write_bytes(b'')
+    assert len(open_dataset(place)) == 2
     (folder / 'calibration' / 'perspective.txt').unlink()
     assert 'perspective.txt' in open_dataset(place).read(0).camera.reason
     (folder / 'calibration' / 'perspective.txt').write_text('P_rect_00: 1 2 x\n')
@@ -359,6 +369,18 @@ def test_other_label_images_of_idd_say_no_more_than_they_know(kind, scenes, copi
     for name in CLASSES:
         assert {seen[name], wanted[name]} != {Presence.REQUIRED, Presence.ABSENT}, name
         assert seen[name] is not Presence.REQUIRED or wanted[name] is Presence.REQUIRED
+
+
+@pytest.mark.parametrize('entry', IDD_LABELS.values(), ids=IDD_LABELS)
+def test_what_ids_of_idd_leave_open_is_not_absent_by_train_ids(entry):
+    def absent(table, value):
+        labels = table.translate(Path('a.png'), np.full((64, 128), value, np.uint8))
+        maps = TruthMaps(labels, telling=Telling.of(table.about))
+        seen = read_seen(maps, TruthSettings()).scene
+        return {name for name, state in seen.items() if state is Presence.ABSENT}
+
+    # A guard rail may be called a fence, a group of poles a pole, a bridge a building.
+    assert absent(TRAIN_IDS, BY_NAME[entry.cityscapes].train_id) <= absent(IDS, entry.id)
 
 
 @pytest.mark.parametrize('name', PLACES)

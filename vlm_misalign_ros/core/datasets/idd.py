@@ -44,12 +44,12 @@ from vlm_misalign_ros.core.datasets.label_table import LabelTable, of_colors
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
 from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
-from vlm_misalign_ros.core.labels.classes import CLASSES
+from vlm_misalign_ros.core.labels.classes import CLASSES, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import NoCamera
 
 LAYOUT = 'idd'
-_VEHICLES = ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')
+_VEHICLES = (*VEHICLE_MEMBERS, *TWO_WHEELERS)
 
 
 class _Label(NamedTuple):
@@ -109,6 +109,8 @@ IDD_LABELS: dict[str, _Label] = {
 
 _MERGED = (('dynamic', _VEHICLES), ('static', ('traffic sign',)))
 """Autorickshaws are called cars and motorcycles, billboards are called signs."""
+_NOT_EVALUATED = {entry.cityscapes for entry in IDD_LABELS.values()} - {'unlabeled', *CLASSES}
+"""What of Cityscapes' labels IDD has beside the classes: of train ids all of it is 255."""
 _LEVEL3: dict[int, str] = {
     **{entry.level3: entry.cityscapes for entry in reversed(IDD_LABELS.values())},
     1: 'ground',
@@ -129,8 +131,8 @@ LEVEL3_IDS = LabelTable(
 TRAIN_IDS = LabelTable(
     'IDD csTrainIds',
     {**dict(enumerate(CLASSES)), 255: 'unlabeled'},
-    # Of 255 are autorickshaws, vehicle fallback, caravans and trailers, too.
-    merged=(('unlabeled', ('dynamic', *_VEHICLES)),),
+    # Of 255 are autorickshaws, guard rails, bridges, groups of poles and billboards, too.
+    merged=(('unlabeled', tuple(sorted({*_NOT_EVALUATED, *_VEHICLES, 'traffic sign'}))),),
 )
 _COLORS = of_colors({name: entry.color for name, entry in IDD_LABELS.items()})
 COLORS = LabelTable(

@@ -47,12 +47,11 @@ from vlm_misalign_ros.core.datasets.folders import folders, names, refused
 from vlm_misalign_ros.core.datasets.label_table import LabelTable
 from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
-from vlm_misalign_ros.core.labels.classes import LABELS
+from vlm_misalign_ros.core.labels.classes import LABELS, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import Camera, NoCamera
 
 LAYOUT = 'kitti360'
-_VEHICLES = ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')
 OWN_LABELS = {
     34: 'building',
     35: 'fence',
@@ -73,7 +72,7 @@ unknown construction, vehicle and object.
 TABLE = LabelTable(
     'KITTI-360 ids',
     {**{label.id: label.name for label in LABELS}, **OWN_LABELS, 255: 'unlabeled'},
-    merged=(('dynamic', _VEHICLES), ('static', ('traffic sign',))),
+    merged=(('dynamic', (*VEHICLE_MEMBERS, *TWO_WHEELERS)), ('static', ('traffic sign',))),
 )
 HEIGHT = 1.55
 """Metres of the cameras above the road (documentation, sensor locations)."""
@@ -138,7 +137,7 @@ def _drive(root: Path, drive: Path, splits: dict[str, str]) -> Iterator[FileEntr
     there, numbered = names(pictures), names(truth / 'instance')
     for name in sorted(names(truth / 'semantic')):
         stem, _, end = name.partition('.')
-        if end != 'png' or not stem.isdigit():
+        if end != 'png' or not stem.isdecimal():
             continue
         split = splits.get(f'{drive.name}/{stem}', '' if splits else 'train')
         if not split:

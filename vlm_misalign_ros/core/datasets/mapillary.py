@@ -47,6 +47,7 @@ from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
 from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import NoCamera
 
@@ -54,7 +55,7 @@ LAYOUT = 'mapillary'
 CAMERA = NoCamera('Mapillary Vistas tells of no camera')
 _MERGED = (
     # Groups of vehicles, three-wheelers, boats, wheelchairs; backs of signs; green hills.
-    ('dynamic', ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')),
+    ('dynamic', (*VEHICLE_MEMBERS, *TWO_WHEELERS)),
     ('static', ('traffic sign', 'wall', 'fence')),
     ('ground', ('vegetation',)),
 )
