@@ -423,12 +423,15 @@ def test_files_that_are_damaged_are_named(name, copied):
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
         with pytest.raises(DatasetError, match=path.name.replace('.', r'\.')):
-            open_dataset(place).read(0)
+            open_dataset(place)
         path.write_bytes(data)
     size = cv2.imread(str(entry.image)).shape
-    cv2.imwrite(str(entry.image), np.zeros((size[0], size[1] - 8, 3), np.uint8))
-    with pytest.raises(DatasetError, match='resize both alike'):
-        open_dataset(place)
+    for path in {entry.image, entry.instances}:
+        data = path.read_bytes()
+        cv2.imwrite(str(path), np.zeros((size[0], size[1] - 8, 3), np.uint8))
+        with pytest.raises(DatasetError, match='resize both alike'):
+            open_dataset(place)
+        path.write_bytes(data)
 
 
 @pytest.mark.parametrize('name', ['acdc', 'mapillary_2_0', 'kitti360', 'idd'])

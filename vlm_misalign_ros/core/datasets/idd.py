@@ -28,24 +28,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.datasets.file_dataset import (
     FileDataset,
     FileEntry,
     Maps,
-    read_labels,
+    read_things,
     refuse_sequences,
     select,
 )
 from vlm_misalign_ros.core.datasets.folders import folders, names, refused
 from vlm_misalign_ros.core.datasets.label_table import LabelTable, of_colors
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
-from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import CLASSES, TWO_WHEELERS, VEHICLE_MEMBERS
-from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import NoCamera
 
 LAYOUT = 'idd'
@@ -211,14 +208,6 @@ def _drive(root: Path, split: str, drive: Path) -> Iterator[FileEntry]:
 
 
 def _read(entry: FileEntry) -> Maps:
-    """Return the maps of a frame; of an instance image only the numbers are taken."""
-    maps = read_labels(entry)
-    if entry.instances is None:
-        return maps
-    require_grey(entry.instances, read_header(entry.instances), 16)
-    stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
-    if stored.shape != maps.labels.shape:
-        return Maps(maps.labels, stored, maps.about, maps.tells_hood)
+    """Return the maps of a frame; with the things of its instance image."""
     # id * 1000 + k, and a bare id for a group; road is 0, of which nobody asks.
-    ids = np.where(stored >= 1000, stored, 0)
-    return Maps(maps.labels, number(maps.labels, ids), maps.about, maps.tells_hood)
+    return read_things(entry, lambda stored: np.where(stored >= 1000, stored, 0))

@@ -28,7 +28,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 
@@ -36,7 +35,7 @@ from vlm_misalign_ros.core.datasets.file_dataset import (
     FileDataset,
     FileEntry,
     Maps,
-    read_labels,
+    read_things,
     refuse_cities,
     refuse_sequences,
     select,
@@ -45,10 +44,8 @@ from vlm_misalign_ros.core.datasets.folders import folders, names, refused, show
 from vlm_misalign_ros.core.datasets.label_table import LabelTable
 from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2_0
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
-from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE_MEMBERS
-from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import NoCamera
 
 LAYOUT = 'mapillary'
@@ -203,13 +200,9 @@ class _Reader:
     version: Version
 
     def __call__(self, entry: FileEntry) -> Maps:
-        maps = read_labels(entry)
-        if entry.instances is None:
-            return maps
-        require_grey(entry.instances, read_header(entry.instances), 16)
-        stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
-        if stored.shape != maps.labels.shape:
-            return replace(maps, instances=stored)
+        return read_things(entry, self._things)
+
+    def _things(self, stored: np.ndarray) -> np.ndarray:
         ids = stored.astype(np.int32) + 1
         ids[np.isin(stored >> 8, self.version.grouped)] = 0
-        return replace(maps, instances=number(maps.labels, ids))
+        return ids
