@@ -313,6 +313,9 @@ def test_both_versions_of_mapillary_in_one_folder_are_chosen_between(scenes, tmp
     (tmp_path / 'config_v2.0.json').write_text('{"labels": [{"name": "void--dragon"}]}')
     with pytest.raises(DatasetError, match='not known: void--dragon'):
         open_dataset(f'mapillary:{tmp_path}#v2.0')
+    (tmp_path / 'config_v2.0.json').write_text(json.dumps({'labels': [turned[0]] * 257}))
+    with pytest.raises(DatasetError, match=r'config_v2\.0\.json has 257 labels'):
+        open_dataset(f'mapillary:{tmp_path}#v2.0')
 
 
 def test_groups_of_mapillary_are_no_things(scenes, tmp_path):
@@ -393,6 +396,14 @@ def test_who_points_too_high_or_too_low_is_told_where_it_lies(name, laid):
         assert f'give {layout}:{folder}, which has it' in str(caught.value)
     with pytest.raises(DatasetError, match='does not exist.*looked for'):
         open_dataset(f'{layout}:{folder}/nowhere')
+
+
+@pytest.mark.parametrize('folder', ['x' * 5000, '~nobody-of-that-name/data'])
+@pytest.mark.parametrize('layout', ['', 'acdc:', 'bag:'])
+def test_a_place_that_cannot_be_looked_up_is_refused_in_a_short_line(layout, folder):
+    with pytest.raises(DatasetError, match=folder[:20]) as caught:
+        open_dataset(f'{layout}{folder}')
+    assert len(str(caught.value)) < 600
 
 
 def test_another_layout_is_recognised(laid):

@@ -58,6 +58,8 @@ _MERGED = (
 )
 """What labels that Cityscapes does not evaluate may be called without being made up."""
 _EXPECTED = 'ROOT/validation/images/NAME.jpg'
+_MOST = 256
+"""Labels that the values of a label image tell apart."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def _configured(root: Path, version: Version) -> Version:
     except (OSError, msgspec.MsgspecError) as error:
         raise DatasetError(f'{path} cannot be read: {error}', 'restore it') from error
     labels = tuple(label.name for label in config.labels)
+    if len(labels) > _MOST:
+        raise DatasetError(f'{path} has {len(labels)} labels', f'a value tells {_MOST} at most')
     unknown = [name for name in labels if name not in CITYSCAPES]
     if unknown:
         raise DatasetError(
