@@ -81,11 +81,6 @@ def read_header(path: Path) -> PngHeader:
     return PngHeader(width, height, depth, color)
 
 
-def in_colors(header: PngHeader) -> bool:
-    """Return whether the pixels of a file are colours, not values."""
-    return header.color in (_RGB, _RGBA)
-
-
 def require_color(path: Path, header: PngHeader) -> None:
     """Raise DatasetError unless the file is an 8-bit colour or grey picture, or a paletted one."""
     good = header.depth == 8 and header.color in (_GREY, _RGB, _RGBA)
