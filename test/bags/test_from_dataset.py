@@ -30,6 +30,8 @@ from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_trut
 from vlm_misalign_ros.core.types import NoCamera
 from vlm_misalign_ros.wire.values import source_from_values, values_of
 
+SOURCE = '/camera/source'
+
 
 @pytest.fixture(scope='module')
 def streets():
@@ -69,20 +71,45 @@ def test_what_labels_cannot_tell_comes_back(name, scenes, tmp_path):
         assert truths[0].scene == truths[1].scene
 
 
-def test_of_a_picture_whose_source_is_lost_nobody_knows_what_labels_tell(written, tmp_path):
-    out = tmp_path / 'bag'
+def rewritten(bag, out, change, kind=''):
+    """Return a bag whose camera/source are what `change(number, data)` yields, of type `kind`."""
     writer = BagWriter(out)
-    with open_bag(written) as bag:
-        lost = [raw.arrival for raw in bag.messages(['/camera/source'])][1]
-        for name, topic in bag.topics.items():
-            writer.add_topic(name, topic.type)
-        for raw in bag.messages():
-            if (raw.topic, raw.arrival) != ('/camera/source', lost):
-                writer.write(raw.topic, raw.data, raw.arrival)
+    with open_bag(bag) as source:
+        for name, topic in source.topics.items():
+            writer.add_topic(name, kind if kind and name == SOURCE else topic.type)
+        number = 0
+        for raw in source.messages():
+            for data in change(number, raw.data) if raw.topic == SOURCE else (raw.data,):
+                writer.write(raw.topic, data, raw.arrival)
+            number += raw.topic == SOURCE
     writer.close()
-    found = open_dataset(f'bag:{out}')
-    assert [frame.labels is None for frame in found] == [False, True, False, False]
-    assert any('1 pictures have no camera/source' in fault for fault in found.faults)
+    return open_dataset(f'bag:{out}')
+
+
+@pytest.mark.parametrize(
+    ('change', 'lost'),
+    [
+        (lambda number, data: () if number == 1 else (data,), [1]),
+        (lambda number, data: (data.replace(b'index', b'idnex'),), [0, 1, 2, 3]),
+        (lambda number, data: (data, data.replace(b'index', b'idnex')), [0, 1, 2, 3]),
+        (lambda number, data: (data, data), []),
+    ],
+    ids=['lost', 'none can be read', 'two that differ', 'two that are one'],
+)
+def test_of_a_picture_whose_source_is_lost_nobody_knows_what_labels_tell(
+    written, tmp_path, change, lost
+):
+    found = rewritten(written, tmp_path / 'bag', change)
+    assert [number for number, frame in enumerate(found) if frame.labels is None] == lost
+    told = f'{len(lost)} pictures have no camera/source'
+    assert any(told in fault for fault in found.faults) == bool(lost)
+
+
+def test_a_topic_of_that_name_and_another_type_says_nothing_of_labels(written, tmp_path):
+    found = rewritten(
+        written, tmp_path / 'bag', lambda _, data: (data,), 'geometry_msgs/msg/PointStamped'
+    )
+    assert all(frame.labels is not None for frame in found)
 
 
 def test_frames_come_at_the_rate_and_tell_their_names(written, streets):

@@ -50,7 +50,7 @@ from vlm_misalign_ros.core.settings.replaying import ReplayParameters
 from vlm_misalign_ros.core.stamps import NANO, format_stamp
 from vlm_misalign_ros.core.types import Camera, Frame, NoCamera
 from vlm_misalign_ros.wire import images, topics
-from vlm_misalign_ros.wire.channels import CHANNELS
+from vlm_misalign_ros.wire.channels import CHANNELS, Form
 from vlm_misalign_ros.wire.pixels import to_millimetres
 from vlm_misalign_ros.wire.raw import raw_stamp
 from vlm_misalign_ros.wire.strange import of_strangers
@@ -153,6 +153,9 @@ class BagDataset:
                 if len(there) == 1
                 else 'say which with --topic camera/image_raw:=NAME',
             )
+        if Form.VALUES.value not in getattr(self._bag.topics.get(found[SOURCE]), 'types', ()):
+            # Somebody's own topic of that name, which is about something else.
+            del found[SOURCE]
         return {part: name for part, name in found.items() if name}
 
     def _read_headers(self) -> Index:
@@ -172,8 +175,7 @@ class BagDataset:
                     known[told] = self._camera_in(raw)
                 index.cameras[index.place(stamp)] = known.get(told, _TOO_MANY)
             elif part == SOURCE:
-                if (labels := telling_in(self._bag, raw)) is not None:
-                    index.sources[index.place(stamp)] = labels
+                index.add_source(stamp, telling_in(self._bag, raw))
             else:
                 found = raw.arrival, zlib.crc32(raw.data)
                 index.others.setdefault(part, {}).setdefault(stamp, []).append(found)
@@ -197,7 +199,7 @@ class BagDataset:
             sequence = f'{self.name}#{stretch + 1}' if stretch else self.name
             arrivals = {SOURCE_IMAGE: arrival}
             known = (stretch, stamp) not in index.unsure
-            if known and index.sources and (stretch, stamp) not in index.sources:
+            if known and index.sources and index.sources.get((stretch, stamp)) is None:
                 known, untold = False, untold + 1
             for part, mine in truth.of(stretch, stamp, arrival) if known else ():
                 if len({content for _, content in mine}) == 1:
@@ -209,8 +211,8 @@ class BagDataset:
             yield Entry(key, sequence, stamp, arrivals, labels, stretch)
         if untold:
             self._fault(
-                f'{untold} pictures have no camera/source, as others have: nobody knows what '
-                'their labels tell, and none are taken'
+                f'{untold} pictures have no camera/source, or none that can be read: nobody '
+                'knows what their labels tell, and none are taken'
             )
         for part, number in sorted(unsure.items()):
             self._fault(f'{number} times {part} came twice for one picture, and differs: left out')
@@ -264,7 +266,8 @@ class BagDataset:
                 f'frame {entry.key} of the bag {self._bag.path} is there no more',
                 'is somebody writing it?',
             )
-        tells_hood, about = self._sources.get((entry.stretch, entry.stamp), (True, NOTHING))
+        told = self._sources.get((entry.stretch, entry.stamp))
+        tells_hood, about = told or (True, NOTHING)
         return Frame(
             self.name,
             entry.sequence,

@@ -35,8 +35,12 @@ class Index:
     """(arrival, checksum) by part and stamp."""
     cameras: dict[tuple[int, int], Camera | NoCamera] = field(default_factory=dict)
     """By (stretch, stamp)."""
-    sources: dict[tuple[int, int], tuple[bool, About]] = field(default_factory=dict)
-    """Whether labels tell the hood, and what else they do not, by (stretch, stamp)."""
+    sources: dict[tuple[int, int], tuple[bool, About] | None] = field(default_factory=dict)
+    """
+    Whether labels tell the hood, and what else they do not, by (stretch, stamp).
+
+    None where that cannot be read, or was told in two ways.
+    """
     doubled: int = 0
     unsure: set[tuple[int, int]] = field(default_factory=set)
     """(stretch, stamp) of pictures that came twice, and differ."""
@@ -60,6 +64,11 @@ class Index:
         self.seen[stamp] = content
         self.newest = max(self.newest, stamp)
         self.pictures.append((self.stretch, stamp, arrival))
+
+    def add_source(self, stamp: int, told: tuple[bool, About] | None) -> None:
+        """Take up what a message tells of the labels of a picture; None where it tells nothing."""
+        place = self.place(stamp)
+        self.sources[place] = told if self.sources.get(place, told) == told else None
 
     def place(self, stamp: int) -> tuple[int, int]:
         """Return (stretch, stamp) of what comes beside a picture, or before it."""

@@ -26,13 +26,20 @@ import pytest
 import relaid
 
 from vlm_misalign_ros.core.datasets import LAYOUTS, MEANINGS, open_dataset
-from vlm_misalign_ros.core.datasets.idd import IDD_LABELS
+from vlm_misalign_ros.core.datasets.idd import IDD_LABELS, IDS, TRAIN_IDS
 from vlm_misalign_ros.core.datasets.kitti360 import OWN_LABELS
 from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2_0
 from vlm_misalign_ros.core.datasets.order import has_sequences
 from vlm_misalign_ros.core.errors import DatasetError
 from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, to_train_ids
-from vlm_misalign_ros.core.truth.read import TruthMaps, TruthSettings, read_truth, trust_of
+from vlm_misalign_ros.core.labels.telling import Telling
+from vlm_misalign_ros.core.truth.read import (
+    TruthMaps,
+    TruthSettings,
+    read_seen,
+    read_truth,
+    trust_of,
+)
 from vlm_misalign_ros.core.types import Hazard, NoCamera, Presence
 
 PLACES = {
@@ -111,15 +118,11 @@ def test_one_scene_has_the_same_truth_everywhere(name, scenes, laid):
 
 @pytest.mark.parametrize('name', PLACES)
 def test_instances_are_those_of_the_scene(name, scenes, laid):
-    if name == 'acdc':
-        return  # has the 19 classes alone: counted in a test of its own
     first = open_dataset(laid(name)).read(0)
     expected = open_dataset(scenes).read(0)
-    pairs = np.unique(
-        np.stack([first.instances[expected.instances >= 1000],
-                  expected.instances[expected.instances >= 1000]]), axis=1,
-    )  # fmt: skip
-    assert len(set(pairs[0])) == len(set(pairs[1])) == pairs.shape[1]
+    apart = expected.instances >= 1000
+    pairs = np.unique(np.stack([first.instances[apart], expected.instances[apart]]), axis=1)
+    assert len(set(pairs[0])) == len(set(pairs[1])) == pairs.shape[1] > 1
     assert (pairs[0] // 1000 == pairs[1] // 1000).all()
     if not name.startswith('mapillary'):  # has no groups but those of labels of their own
         assert (first.instances[expected.instances < 1000] < 1000).all()
@@ -150,6 +153,9 @@ def test_splits_and_times_of_kitti360(laid, copied):
         '2013_05_28_drive_0001_sync_0000000387@38.7'
     ]
     place, folder = copied('kitti360')
+    label = dataset.entries[0].labels
+    (folder / label.relative_to(dataset.root)).with_name('\u00b2.png').write_bytes(b'')
+    assert len(open_dataset(place)) == 2
     (folder / 'calibration' / 'perspective.txt').unlink()
     assert 'perspective.txt' in open_dataset(place).read(0).camera.reason
     (folder / 'calibration' / 'perspective.txt').write_text('P_rect_00: 1 2 x\n')
@@ -250,6 +256,9 @@ def test_groups_of_acdc_are_no_things(copied):
     told.write_text(json.dumps(data))
     after = open_dataset(place, split='val', cities=('fog',)).read(0).instances
     assert (after[before.instances == number] == number // 1000).all()
+    told.write_text(json.dumps({'annotations': []}))
+    with pytest.raises(DatasetError, match='says nothing of GOPR0475_frame_000041_gt_panoptic'):
+        open_dataset(place, split='val')
     told.unlink()
     with pytest.raises(DatasetError, match='panoptic images but no .*fog_val_gt_panoptic.json'):
         open_dataset(place, split='val')
@@ -302,6 +311,9 @@ def test_both_versions_of_mapillary_in_one_folder_are_chosen_between(scenes, tmp
     assert (other[two.labels == 7] == 8).all() and (two.labels == 7).any()
     (tmp_path / 'config_v2.0.json').write_text('{"labels": [{"name": "void--dragon"}]}')
     with pytest.raises(DatasetError, match='not known: void--dragon'):
+        open_dataset(f'mapillary:{tmp_path}#v2.0')
+    (tmp_path / 'config_v2.0.json').write_text(json.dumps({'labels': [turned[0]] * 257}))
+    with pytest.raises(DatasetError, match=r'config_v2\.0\.json has 257 labels'):
         open_dataset(f'mapillary:{tmp_path}#v2.0')
 
 
@@ -361,6 +373,18 @@ def test_other_label_images_of_idd_say_no_more_than_they_know(kind, scenes, copi
         assert seen[name] is not Presence.REQUIRED or wanted[name] is Presence.REQUIRED
 
 
+@pytest.mark.parametrize('entry', IDD_LABELS.values(), ids=IDD_LABELS)
+def test_what_ids_of_idd_leave_open_is_not_absent_by_train_ids(entry):
+    def absent(table, value):
+        labels = table.translate(Path('a.png'), np.full((64, 128), value, np.uint8))
+        maps = TruthMaps(labels, telling=Telling.of(table.about))
+        seen = read_seen(maps, TruthSettings()).scene
+        return {name for name, state in seen.items() if state is Presence.ABSENT}
+
+    # A guard rail may be called a fence, a group of poles a pole, a bridge a building.
+    assert absent(TRAIN_IDS, BY_NAME[entry.cityscapes].train_id) <= absent(IDS, entry.id)
+
+
 @pytest.mark.parametrize('name', PLACES)
 def test_who_points_too_high_or_too_low_is_told_where_it_lies(name, laid):
     layout, _, folder = laid(name).partition(':')
@@ -371,6 +395,14 @@ def test_who_points_too_high_or_too_low_is_told_where_it_lies(name, laid):
         assert f'give {layout}:{folder}, which has it' in str(caught.value)
     with pytest.raises(DatasetError, match='does not exist.*looked for'):
         open_dataset(f'{layout}:{folder}/nowhere')
+
+
+@pytest.mark.parametrize('folder', ['x' * 5000, '~nobody-of-that-name/data'])
+@pytest.mark.parametrize('layout', ['', 'acdc:', 'bag:'])
+def test_a_place_that_cannot_be_looked_up_is_refused_in_a_short_line(layout, folder):
+    with pytest.raises(DatasetError, match=folder[:20]) as caught:
+        open_dataset(f'{layout}{folder}')
+    assert len(str(caught.value)) < 600
 
 
 def test_another_layout_is_recognised(laid):
@@ -401,12 +433,15 @@ def test_files_that_are_damaged_are_named(name, copied):
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
         with pytest.raises(DatasetError, match=path.name.replace('.', r'\.')):
-            open_dataset(place).read(0)
+            open_dataset(place)
         path.write_bytes(data)
     size = cv2.imread(str(entry.image)).shape
-    cv2.imwrite(str(entry.image), np.zeros((size[0], size[1] - 8, 3), np.uint8))
-    with pytest.raises(DatasetError, match='resize both alike'):
-        open_dataset(place)
+    for path in {entry.image, entry.instances}:
+        data = path.read_bytes()
+        cv2.imwrite(str(path), np.zeros((size[0], size[1] - 8, 3), np.uint8))
+        with pytest.raises(DatasetError, match='resize both alike'):
+            open_dataset(place)
+        path.write_bytes(data)
 
 
 @pytest.mark.parametrize('name', ['acdc', 'mapillary_2_0', 'kitti360', 'idd'])

@@ -14,6 +14,8 @@
 
 """Pictures and label images as data sets store them, held against Pillow."""
 
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -89,6 +91,21 @@ def test_grey_values_are_themselves(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), PIXELS)
     with pytest.raises(DatasetError, match='expected 8-bit grey'):
         decode_values(tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize(('depth', 'color'), [(0, 3), (16, 3), (3, 0), (8, 1), (4, 2)])
+def test_bits_that_no_png_has_are_refused(tmp_path, depth, color):
+    path = tmp_path / 'a.png'
+    Image.fromarray(RNG.integers(0, 9, (17, 23), np.uint8), mode='P').save(path)
+    data = bytearray(path.read_bytes())
+    data[24:26] = depth, color
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, 'big')
+    path.write_bytes(bytes(data))
+    for read in (decode_values, picture_size):
+        with pytest.raises(
+            DatasetError, match=f'a.png has {depth} bits of PNG colour type {color}'
+        ):
+            read(path)
 
 
 def test_a_damaged_palette_is_named(tmp_path):

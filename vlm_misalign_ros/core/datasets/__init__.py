@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlm_misalign_ros.core.datasets.checked import CheckedDataset
-from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.errors import MAX_REASON, DatasetError
 from vlm_misalign_ros.core.registry import Registry
 from vlm_misalign_ros.core.types import Frame
 
@@ -133,18 +133,33 @@ def split_place(place: str | Path) -> tuple[str, Path]:
     """
     Return (layout, folder) of `LAYOUT:FOLDER`, or of a folder alone, which is Cityscapes.
 
-    Raises DatasetError for a layout that is not known, unless a folder has that very name.
+    Raises DatasetError for a layout that is not known, unless a folder has that very name, and for
+    what no folder can be named or nobody may look at.
     """
     match = _KIND.fullmatch(str(place))
-    if match is None or Path(place).exists():
-        return DEFAULT, Path(place).expanduser()
+    if match is None or _looked_up(place).exists():
+        return DEFAULT, _looked_up(place)
     kind, folder = match.groups()
     if kind not in LAYOUTS:
         raise DatasetError(
             f'there is no data set layout {kind!r}, as in {str(place)!r}',
             'known: ' + ', '.join(LAYOUTS.names()),
         )
-    return kind, Path(folder).expanduser()
+    return kind, _looked_up(folder)
+
+
+def _looked_up(place: str | Path) -> Path:
+    """Return a place as a path of which it can be asked whether it is there."""
+    try:
+        found = Path(place).expanduser()
+        found.exists()
+    except (OSError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DatasetError(
+            f'there is no looking for the data set {str(place)[:MAX_REASON]!r}: {why}',
+            'give LAYOUT:FOLDER, or a folder in Cityscapes layout',
+        ) from error
+    return found
 
 
 def open_dataset(

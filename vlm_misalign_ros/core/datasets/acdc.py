@@ -44,7 +44,7 @@ from vlm_misalign_ros.core.datasets.file_dataset import (
     refuse_sequences,
     select,
 )
-from vlm_misalign_ros.core.datasets.folders import folders, names, refused, split_variant
+from vlm_misalign_ros.core.datasets.folders import folders, names, refused, shown, split_variant
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
 from vlm_misalign_ros.core.datasets.png import decode, decode_values
 from vlm_misalign_ros.core.errors import DatasetError
@@ -191,8 +191,7 @@ class _Reader:
         ids = bgr[..., 2] + 256 * bgr[..., 1] + 65536 * bgr[..., 0]
         if ids.shape != labels.shape:
             return ids.astype(np.uint16)
-        crowds = self.crowds.get(path.name, frozenset())
-        ids[np.isin(ids, list(crowds))] = 0
+        ids[np.isin(ids, list(self.crowds[path.name]))] = 0
         return number(labels, ids)
 
 
@@ -212,7 +211,11 @@ def _crowds(root: Path, entries: Sequence[FileEntry]) -> Crowds:
     """Return which segments of the panoptic images are several things, by their JSON files."""
     found: dict[str, frozenset[int]] = {}
     folder = root / 'gt_panoptic'
-    for condition, split in sorted({(e.city, e.split) for e in entries if e.instances}):
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for entry in entries:
+        if entry.instances is not None:
+            wanted.setdefault((entry.city, entry.split), set()).add(entry.instances.name)
+    for (condition, split), images in sorted(wanted.items()):
         part = split.removesuffix(_REF)
         end = f'{part}_gt_ref_panoptic.json' if split != part else f'{part}_gt_panoptic.json'
         tried = (folder / condition / f'{condition}_{end}', folder / end)
@@ -229,4 +232,9 @@ def _crowds(root: Path, entries: Sequence[FileEntry]) -> Crowds:
         for annotation in told.annotations:
             name = Path(annotation.file_name).name
             found[name] = frozenset(s.id for s in annotation.segments_info if s.iscrowd)
+        if untold := sorted(images - found.keys()):
+            raise DatasetError(
+                f'{path} says nothing of {shown(untold)}',
+                'restore it: it tells which segments are groups; or move gt_panoptic away',
+            )
     return found

@@ -20,13 +20,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.about import About
 from vlm_misalign_ros.core.datasets.folders import shown
 from vlm_misalign_ros.core.datasets.label_table import LabelTable
 from vlm_misalign_ros.core.datasets.pictures import picture_size, read_picture
+from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
+from vlm_misalign_ros.core.labels.instances import number
 from vlm_misalign_ros.core.types import Camera, Frame, NoCamera
 
 
@@ -66,6 +69,24 @@ def read_labels(entry: FileEntry) -> Maps:
         raise ValueError(f'frame {entry.key} has no labels')
     table = entry.table
     return Maps(table.read(entry.labels), None, table.about, table.tells_hood)
+
+
+def read_things(entry: FileEntry, things: Callable[[np.ndarray], np.ndarray]) -> Maps:
+    """
+    Return the labels of a frame, with the things of its instance image where it has one.
+
+    Of that image, grey of 16 bits, only the numbers are taken: `things` returns them, whole
+    numbers (H, W), of its values, uint16 (H, W); 0 for what is not told apart. Raises DatasetError
+    for a file that is damaged or of another form.
+    """
+    maps = read_labels(entry)
+    if entry.instances is None:
+        return maps
+    require_grey(entry.instances, read_header(entry.instances), 16)
+    stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
+    if stored.shape != maps.labels.shape:
+        return replace(maps, instances=stored)
+    return replace(maps, instances=number(maps.labels, things(stored)))
 
 
 class FileDataset:
@@ -137,6 +158,10 @@ def _check(entry: FileEntry) -> None:
         found = picture_size(entry.labels) if both else entry.table.check(entry.labels)
         if found != size:
             raise _other_size(entry.labels, found, entry.image, size)
+    if entry.instances is not None and entry.instances != entry.labels:
+        found = read_header(entry.instances).size
+        if found != size:
+            raise _other_size(entry.instances, found, entry.image, size)
 
 
 def _other_size(

@@ -28,28 +28,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.datasets.file_dataset import (
     FileDataset,
     FileEntry,
     Maps,
-    read_labels,
+    read_things,
     refuse_sequences,
     select,
 )
 from vlm_misalign_ros.core.datasets.folders import folders, names, refused
 from vlm_misalign_ros.core.datasets.label_table import LabelTable, of_colors
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
-from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
-from vlm_misalign_ros.core.labels.classes import CLASSES
-from vlm_misalign_ros.core.labels.instances import number
+from vlm_misalign_ros.core.labels.classes import CLASSES, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.types import NoCamera
 
 LAYOUT = 'idd'
-_VEHICLES = ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')
+_VEHICLES = (*VEHICLE_MEMBERS, *TWO_WHEELERS)
 
 
 class _Label(NamedTuple):
@@ -109,6 +106,8 @@ IDD_LABELS: dict[str, _Label] = {
 
 _MERGED = (('dynamic', _VEHICLES), ('static', ('traffic sign',)))
 """Autorickshaws are called cars and motorcycles, billboards are called signs."""
+_NOT_EVALUATED = {entry.cityscapes for entry in IDD_LABELS.values()} - {'unlabeled', *CLASSES}
+"""What of Cityscapes' labels IDD has beside the classes: of train ids all of it is 255."""
 _LEVEL3: dict[int, str] = {
     **{entry.level3: entry.cityscapes for entry in reversed(IDD_LABELS.values())},
     1: 'ground',
@@ -129,8 +128,8 @@ LEVEL3_IDS = LabelTable(
 TRAIN_IDS = LabelTable(
     'IDD csTrainIds',
     {**dict(enumerate(CLASSES)), 255: 'unlabeled'},
-    # Of 255 are autorickshaws, vehicle fallback, caravans and trailers, too.
-    merged=(('unlabeled', ('dynamic', *_VEHICLES)),),
+    # Of 255 are autorickshaws, guard rails, bridges, groups of poles and billboards, too.
+    merged=(('unlabeled', tuple(sorted({*_NOT_EVALUATED, *_VEHICLES, 'traffic sign'}))),),
 )
 _COLORS = of_colors({name: entry.color for name, entry in IDD_LABELS.items()})
 COLORS = LabelTable(
@@ -209,14 +208,6 @@ def _drive(root: Path, split: str, drive: Path) -> Iterator[FileEntry]:
 
 
 def _read(entry: FileEntry) -> Maps:
-    """Return the maps of a frame; of an instance image only the numbers are taken."""
-    maps = read_labels(entry)
-    if entry.instances is None:
-        return maps
-    require_grey(entry.instances, read_header(entry.instances), 16)
-    stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
-    if stored.shape != maps.labels.shape:
-        return Maps(maps.labels, stored, maps.about, maps.tells_hood)
+    """Return the maps of a frame; with the things of its instance image."""
     # id * 1000 + k, and a bare id for a group; road is 0, of which nobody asks.
-    ids = np.where(stored >= 1000, stored, 0)
-    return Maps(maps.labels, number(maps.labels, ids), maps.about, maps.tells_hood)
+    return read_things(entry, lambda stored: np.where(stored >= 1000, stored, 0))

@@ -29,30 +29,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.datasets.file_dataset import (
     FileDataset,
     FileEntry,
     Maps,
-    read_labels,
+    read_things,
     refuse_sequences,
     select,
 )
 from vlm_misalign_ros.core.datasets.folders import folders, names, refused
 from vlm_misalign_ros.core.datasets.label_table import LabelTable
-from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
-from vlm_misalign_ros.core.labels.classes import LABELS
-from vlm_misalign_ros.core.labels.instances import number
+from vlm_misalign_ros.core.labels.classes import LABELS, TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.types import Camera, NoCamera
 
 LAYOUT = 'kitti360'
-_VEHICLES = ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')
 OWN_LABELS = {
     34: 'building',
     35: 'fence',
@@ -73,7 +68,7 @@ unknown construction, vehicle and object.
 TABLE = LabelTable(
     'KITTI-360 ids',
     {**{label.id: label.name for label in LABELS}, **OWN_LABELS, 255: 'unlabeled'},
-    merged=(('dynamic', _VEHICLES), ('static', ('traffic sign',))),
+    merged=(('dynamic', (*VEHICLE_MEMBERS, *TWO_WHEELERS)), ('static', ('traffic sign',))),
 )
 HEIGHT = 1.55
 """Metres of the cameras above the road (documentation, sensor locations)."""
@@ -138,7 +133,7 @@ def _drive(root: Path, drive: Path, splits: dict[str, str]) -> Iterator[FileEntr
     there, numbered = names(pictures), names(truth / 'instance')
     for name in sorted(names(truth / 'semantic')):
         stem, _, end = name.partition('.')
-        if end != 'png' or not stem.isdigit():
+        if end != 'png' or not stem.isdecimal():
             continue
         split = splits.get(f'{drive.name}/{stem}', '' if splits else 'train')
         if not split:
@@ -162,16 +157,8 @@ def _drive(root: Path, drive: Path, splits: dict[str, str]) -> Iterator[FileEntr
 
 
 def _read(entry: FileEntry) -> Maps:
-    """Return the maps of a frame; of an instance image only the numbers are taken."""
-    maps = read_labels(entry)
-    if entry.instances is None:
-        return maps
-    require_grey(entry.instances, read_header(entry.instances), 16)
-    stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
-    if stored.shape != maps.labels.shape:
-        return replace(maps, instances=stored)
-    ids = np.where(stored % 1000 > 0, stored, np.uint16(0))
-    return replace(maps, instances=number(maps.labels, ids))
+    """Return the maps of a frame; with the things of its instance image."""
+    return read_things(entry, lambda stored: np.where(stored % 1000 > 0, stored, 0))
 
 
 def read_calibration(folder: Path) -> Camera | NoCamera:

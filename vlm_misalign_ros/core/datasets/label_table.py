@@ -28,7 +28,6 @@ from vlm_misalign_ros.core.about import About
 from vlm_misalign_ros.core.datasets.png import (
     decode,
     decode_values,
-    in_colors,
     read_header,
     require_color,
     require_values,
@@ -50,7 +49,7 @@ class LabelTable:
     name: str
     """What messages call it."""
     values: Mapping[int, str]
-    """Cityscapes label by value."""
+    """Cityscapes label by value; none for images that are coded in colours."""
     colors: Mapping[Color, str] = field(default_factory=dict)
     """Cityscapes label by colour, RGB, of images that are coded in colours."""
     merged: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -83,14 +82,11 @@ class LabelTable:
     def check(self, path: Path) -> tuple[int, int]:
         """Return (width, height) of a label image; DatasetError for one of another form."""
         header = read_header(path)
-        if self._colored(path):
+        if self.colors:
             require_color(path, header)
         else:
             require_values(path, header)
         return header.size
-
-    def _colored(self, path: Path) -> bool:
-        return bool(self.colors) and (not self.values or in_colors(read_header(path)))
 
     def raw(self, path: Path) -> np.ndarray:
         """Return the values of a label image, uint8 (H, W); DatasetError for what has none."""
@@ -105,7 +101,7 @@ class LabelTable:
 
         DatasetError names the first value or the colours that the table does not have.
         """
-        if self._colored(path):
+        if self.colors:
             rgb = np.ascontiguousarray(decode(path, cv2.IMREAD_COLOR)[:, :, ::-1])
             labels, outside = self._encoding.read(rgb)
             if outside.total:

@@ -28,7 +28,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 
@@ -36,7 +35,7 @@ from vlm_misalign_ros.core.datasets.file_dataset import (
     FileDataset,
     FileEntry,
     Maps,
-    read_labels,
+    read_things,
     refuse_cities,
     refuse_sequences,
     select,
@@ -45,21 +44,22 @@ from vlm_misalign_ros.core.datasets.folders import folders, names, refused, show
 from vlm_misalign_ros.core.datasets.label_table import LabelTable
 from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2_0
 from vlm_misalign_ros.core.datasets.pictures import PICTURES
-from vlm_misalign_ros.core.datasets.png import decode, read_header, require_grey
 from vlm_misalign_ros.core.errors import DatasetError
-from vlm_misalign_ros.core.labels.instances import number
+from vlm_misalign_ros.core.labels.classes import TWO_WHEELERS, VEHICLE_MEMBERS
 from vlm_misalign_ros.core.types import NoCamera
 
 LAYOUT = 'mapillary'
 CAMERA = NoCamera('Mapillary Vistas tells of no camera')
 _MERGED = (
     # Groups of vehicles, three-wheelers, boats, wheelchairs; backs of signs; green hills.
-    ('dynamic', ('car', 'truck', 'bus', 'train', 'caravan', 'trailer', 'motorcycle', 'bicycle')),
+    ('dynamic', (*VEHICLE_MEMBERS, *TWO_WHEELERS)),
     ('static', ('traffic sign', 'wall', 'fence')),
     ('ground', ('vegetation',)),
 )
 """What labels that Cityscapes does not evaluate may be called without being made up."""
 _EXPECTED = 'ROOT/validation/images/NAME.jpg'
+_MOST = 256
+"""Labels that the values of a label image tell apart."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ def _configured(root: Path, version: Version) -> Version:
     except (OSError, msgspec.MsgspecError) as error:
         raise DatasetError(f'{path} cannot be read: {error}', 'restore it') from error
     labels = tuple(label.name for label in config.labels)
+    if len(labels) > _MOST:
+        raise DatasetError(f'{path} has {len(labels)} labels', f'a value tells {_MOST} at most')
     unknown = [name for name in labels if name not in CITYSCAPES]
     if unknown:
         raise DatasetError(
@@ -202,13 +204,9 @@ class _Reader:
     version: Version
 
     def __call__(self, entry: FileEntry) -> Maps:
-        maps = read_labels(entry)
-        if entry.instances is None:
-            return maps
-        require_grey(entry.instances, read_header(entry.instances), 16)
-        stored = decode(entry.instances, cv2.IMREAD_UNCHANGED)
-        if stored.shape != maps.labels.shape:
-            return replace(maps, instances=stored)
+        return read_things(entry, self._things)
+
+    def _things(self, stored: np.ndarray) -> np.ndarray:
         ids = stored.astype(np.int32) + 1
         ids[np.isin(stored >> 8, self.version.grouped)] = 0
-        return replace(maps, instances=number(maps.labels, ids))
+        return ids

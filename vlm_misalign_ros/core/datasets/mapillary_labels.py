@@ -20,8 +20,9 @@ data set. Mapillary publishes no mapping to Cityscapes. A label that Cityscapes 
 one, evaluated or not (guard rail, parking, rail track, bridge, tunnel). Markings, crosswalks, bike
 and service lanes, manholes are road, and curbs, curb cuts, pedestrian areas sidewalk, sand and
 snow terrain, as Cityscapes' own definitions have them
-(https://www.cityscapes-dataset.com/dataset-overview). The rest is not evaluated: on the ground,
-standing (static) or moving (dynamic).
+(https://www.cityscapes-dataset.com/dataset-overview). A garage and a street light are put where
+they make a building, and a pole, no hallucination (bridge, polegroup). The rest is not evaluated:
+on the ground, standing (static) or moving (dynamic).
 """
 
 from __future__ import annotations

@@ -28,7 +28,15 @@ from vlm_misalign_ros.core.errors import DatasetError
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _TRAILER = b'\x00\x00\x00\x00IEND\xaeB`\x82'
-_GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
+_DEPTHS = {
+    _GREY: (1, 2, 4, 8, 16),
+    _RGB: (8, 16),
+    _PALETTE: (1, 2, 4, 8),
+    _GREY_ALPHA: (8, 16),
+    _RGBA: (8, 16),
+}
+"""Bits per channel that there are, by colour type (PNG specification, table 12)."""
 AGAIN = 'copy or download it again'
 
 
@@ -51,7 +59,8 @@ def read_header(path: Path) -> PngHeader:
     """
     Return the header of a PNG file after a look at its first 29 and last 12 bytes.
 
-    Raises DatasetError when the file cannot be read, is no PNG or ends early.
+    Raises DatasetError when the file cannot be read, is no PNG, ends early or has bits per channel
+    that no PNG has.
     """
     try:
         with path.open('rb') as file:
@@ -67,12 +76,9 @@ def read_header(path: Path) -> PngHeader:
     if len(head) < 29 or head[12:16] != b'IHDR' or tail != _TRAILER:
         raise DatasetError(f'{path} is truncated: it does not end with the IEND chunk', AGAIN)
     width, height, depth, color = struct.unpack('>IIBB', head[16:26])
+    if depth not in _DEPTHS.get(color, ()):
+        raise DatasetError(f'{path} has {depth} bits of PNG colour type {color}', AGAIN)
     return PngHeader(width, height, depth, color)
-
-
-def in_colors(header: PngHeader) -> bool:
-    """Return whether the pixels of a file are colours, not values."""
-    return header.color in (_RGB, _RGBA)
 
 
 def require_color(path: Path, header: PngHeader) -> None:
