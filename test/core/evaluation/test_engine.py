@@ -190,6 +190,18 @@ def test_a_model_that_fails_from_the_first_frame_ends_the_run(scenes, tmp_path):
         run(chosen, tmp_path, loaded(chosen, model))
 
 
+def test_a_model_that_fails_from_the_first_frame_of_a_later_shard_costs_its_frames(
+    scenes, tmp_path
+):
+    chosen = configured(scenes, vlms={'a': {'model': 'miniature:clip', 'max_failures': 1}})
+    model = Brightness(lambda number: ValueError('broken') if number == 1 else None)
+    models = loaded(chosen, model)
+    engine, _, found = run(chosen, tmp_path, models, lambda position, source: position >= 4)
+    assert len(found) == 6 and all(r.models['a'].status is Status.MISSING for r in found.values())
+    assert all(record.models['reader'].status is Status.SCORED for record in found.values())
+    assert len(engine.notes) == 1 and engine.notes[0].startswith('a ended while the run went on')
+
+
 def test_a_mask_that_failed_costs_who_needs_it(scenes, tmp_path):
     chosen = configured(scenes)
     calls = []
