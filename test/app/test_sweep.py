@@ -14,6 +14,8 @@
 
 """A sweep leaves what runs by themselves leave, however often it was killed on the way."""
 
+import errno
+import fcntl
 import json
 import random
 import re
@@ -23,11 +25,13 @@ import sys
 import time
 from pathlib import Path
 
+import killing
 import pytest
 import yaml
 
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.sweeping import first_of_each
+from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import (
     RECORDS,
@@ -174,6 +178,45 @@ def test_two_processes_and_a_second_time_give_the_same(config, swept, tmp_path, 
     kept = [path for path, when in before.items() if path.stat().st_mtime_ns == when]
     assert {path.parent.name for path in kept} >= {'scenes_seed3', 'scenes_seed7'}
     same(swept, there)
+
+
+@pytest.fixture
+def light(scenes, tmp_path, monkeypatch):
+    """Return the path of a configuration with models made by hand, of which nothing is loaded."""
+    monkeypatch.setattr(Models, 'load', killing.load)
+    path = tmp_path / 'light.yaml'
+    data = {
+        'replay': {'dataset': str(scenes), 'conditions': ['clean'], 'limit': 2},
+        'segmentation': {'model': 'miniature:segformer'},
+        'vlms': {'talker': {'model': 'miniature:llava'}},
+        'monitor': {'pictures': 0, 'minimum_coverage': 0.0},
+    }
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def test_a_folder_that_cannot_be_had_is_named(light, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    sweep(light, tmp_path / 'file', code=2)
+    told = capsys.readouterr().err
+    assert 'cannot be made or written: Not a directory' in told and 'Traceback' not in told
+
+
+def test_where_a_file_system_has_no_locks_a_sweep_goes_on(light, tmp_path, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, 'none')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    sweep(light, tmp_path)
+
+
+def test_a_second_sweep_in_the_folder_is_refused(light, tmp_path, capsys):
+    there = tmp_path / 'grid'
+    there.mkdir()
+    with open(there / '.lock', 'w') as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sweep(light, tmp_path, code=2)
+    assert 'a sweep is going on' in capsys.readouterr().err
 
 
 def test_without_ray_the_extra_is_named(config, tmp_path, monkeypatch, capsys):
