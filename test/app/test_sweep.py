@@ -195,6 +195,17 @@ def light(scenes, tmp_path, monkeypatch):
     return path
 
 
+def test_a_sweep_that_cannot_begin_replaces_nothing(light, tmp_path, capsys):
+    there = sweep(light, tmp_path)
+    before = names(there)
+    assert 'scenes_seed0/records.jsonl' in before
+    sweep(light, tmp_path, '--overwrite', 'vlms.talker.model=miniature:nothing', code=2)
+    assert "no miniature 'nothing'" in capsys.readouterr().err
+    assert names(there) == before
+    sweep(light, tmp_path, '--overwrite', 'sweep.seeds=[1]')
+    assert not (there / 'scenes_seed0').exists() and (there / 'scenes_seed1').is_dir()
+
+
 def test_a_folder_that_cannot_be_had_is_named(light, tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     sweep(light, tmp_path / 'file', code=2)

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from vlm_misalign_ros.app.preflight import preflight
 from vlm_misalign_ros.app.ray_pool import on_ray
 from vlm_misalign_ros.app.runs import check_same, create_run, settle
 from vlm_misalign_ros.app.shard_pool import (
@@ -304,6 +305,9 @@ class Sweep:
             )
         if not there or not self._overwrite:
             return there
+        for run in self.runs:
+            # What will not do ends the new sweep before anything of the old one is removed.
+            preflight(run.chosen, ros=False)
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
