@@ -206,6 +206,17 @@ def test_a_sweep_that_cannot_begin_replaces_nothing(light, tmp_path, capsys):
     assert not (there / 'scenes_seed0').exists() and (there / 'scenes_seed1').is_dir()
 
 
+def test_data_sets_that_name_frames_alike_are_left_by_themselves(light, scenes, tmp_path, capsys):
+    other = tmp_path / 'more' / scenes.name
+    shutil.copytree(scenes, other)
+    there = sweep(light, tmp_path, f'sweep.datasets=["{scenes}", "{other}"]')
+    told = capsys.readouterr().err
+    assert 'no run over all of them: frame ' in told and 'share no frames' in told
+    assert not (there / 'all').exists()
+    runs = [there / f'{name}_seed0' for name in ('scenes', 'scenes_2')]
+    assert all((run / 'verdict.json').is_file() for run in runs)
+
+
 def test_a_folder_that_cannot_be_had_is_named(light, tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     sweep(light, tmp_path / 'file', code=2)

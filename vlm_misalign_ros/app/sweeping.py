@@ -50,7 +50,7 @@ from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.shards import Shard, cut, passes
 from vlm_misalign_ros.core.files import lock, read_json, write_json
 from vlm_misalign_ros.core.records.ending import ENDING, MANIFEST, Ending, write_ending
-from vlm_misalign_ros.core.records.merge import merge
+from vlm_misalign_ros.core.records.merge import SharedFrame, merge
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.verdict import Verdict
@@ -241,7 +241,8 @@ class Sweep:
         """
         Make the run over all runs; return the folder to look at and the exit code.
 
-        Runs that did not measure the same are left as they are, and the code is their worst.
+        Runs that did not measure the same, or share frames, are left as they are, and the code is
+        their worst.
         """
         if len(self.runs) == 1:
             return self.runs[0].folder, int(finalised(self.runs[0]).exit_code)
@@ -251,7 +252,7 @@ class Sweep:
             shutil.rmtree(out)
         try:
             merge(out, [run.folder for run in self.runs], seeds=True)
-        except ConfigurationError as error:
+        except (ConfigurationError, SharedFrame) as error:
             self._say(f'no run over all of them: {error}')
             codes = [int(finalised(run).exit_code) for run in self.runs]
             return self.folder, next((int(code) for code in _WORST if code in codes), 0)
