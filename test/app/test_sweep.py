@@ -18,7 +18,6 @@ import errno
 import fcntl
 import json
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -42,18 +41,6 @@ from vlm_misalign_ros.core.records.store import (
 )
 
 CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
-
-
-@pytest.fixture(scope='module')
-def drive(scenes, tmp_path_factory):
-    """Return the frames as one sequence, so that they are shown with each other."""
-    folder = tmp_path_factory.mktemp('drive') / 'scenes'
-    for path in scenes.rglob('*_00000?_000000_*'):
-        name = re.sub(r'_00000(\d)_000000_', r'_000000_00000\1_', path.name)
-        out = folder / path.parent.relative_to(scenes) / name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, out)
-    return folder
 
 
 @pytest.fixture(scope='module')
