@@ -39,7 +39,7 @@ from vlm_misalign_ros.core.records.ending import (
     read_ending,
     write_ending,
 )
-from vlm_misalign_ros.core.records.pictures import KEPT, picture_name
+from vlm_misalign_ros.core.records.pictures import FOLDER, KEPT, picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
@@ -162,8 +162,8 @@ def _copy(out: Path, first: Path, pictures: Iterable[tuple[Path, str]]) -> None:
             (out / 'config.yaml').write_bytes(configuration)
         for source, name in pictures:
             if source.is_file():
-                (out / 'pictures').mkdir(exist_ok=True)
-                shutil.copyfile(source, out / 'pictures' / name)
+                (out / FOLDER).mkdir(exist_ok=True)
+                shutil.copyfile(source, out / FOLDER / name)
     except OSError as error:
         raise RecordError(
             f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
@@ -305,7 +305,7 @@ def _joined(
             for suffix in KEPT:
                 pictures.append(
                     (
-                        folder / 'pictures' / (picture_name(stamp) + suffix),
+                        folder / FOLDER / (picture_name(stamp) + suffix),
                         picture_name(stamp + behind) + suffix,
                     )
                 )
