@@ -17,6 +17,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,15 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp('data') / 'scenes'
     generate(out, 6, seed=3, width=256, height=128)
     return out
+
+
+@pytest.fixture(scope='session')
+def drive(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the frames of `scenes` as one sequence, so that they are shown with each other."""
+    folder = tmp_path_factory.mktemp('drive') / 'scenes'
+    for path in scenes.rglob('*_00000?_000000_*'):
+        name = re.sub(r'_00000(\d)_000000_', r'_000000_00000\1_', path.name)
+        out = folder / path.parent.relative_to(scenes) / name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, out)
+    return folder

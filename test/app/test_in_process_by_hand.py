@@ -23,6 +23,7 @@ from vlm_misalign_ros.app.in_process import LOG, InProcess
 from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.evaluation.guarding import SAID
 from vlm_misalign_ros.core.evaluation.lanes import open_lanes
+from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.models.answering import CheckedVlm
 from vlm_misalign_ros.core.records.ending import read_ending
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
@@ -86,3 +87,15 @@ def test_so_many_frames_are_those_with_which_the_graph_begins(running, tmp_path)
     assert [record.index for record in read_frames(tmp_path / RECORDS)] == [0, 1, 2, 3]
     ending = read_ending(tmp_path)
     assert ending.expected_frames == 4 and not ending.interrupted
+
+
+def test_the_data_set_is_opened_once(running, tmp_path, monkeypatch):
+    opened = []
+
+    def opening(replay):
+        opened.append(replay.dataset)
+        return open_replayed(replay)
+
+    monkeypatch.setattr('vlm_misalign_ros.app.in_process.open_replayed', opening)
+    running(Model())
+    assert len(opened) == 1 and len(list(read_frames(tmp_path / RECORDS))) == 6

@@ -18,7 +18,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -40,18 +39,8 @@ from vlm_misalign_ros.core.records.store import RECORDS, comparable, difference,
 KILLING = Path(__file__).parents[1] / 'killing.py'
 CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
 LLAVA = 'miniature:llava'
-
-
-@pytest.fixture(scope='module')
-def drive(scenes, tmp_path_factory):
-    """Return the frames as one sequence, so that they are shown with each other."""
-    folder = tmp_path_factory.mktemp('drive') / 'scenes'
-    for path in scenes.rglob('*_00000?_000000_*'):
-        name = re.sub(r'_00000(\d)_000000_', r'_000000_00000\1_', path.name)
-        out = folder / path.parent.relative_to(scenes) / name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, out)
-    return folder
+PATIENCE = 200.0
+"""Seconds within which a graph has to come as far as it is waited for, on a busy machine."""
 
 
 def configured(folder, dataset, **replay):
@@ -214,30 +203,38 @@ def closed(folder):
     return records.read_bytes().count(b'\n{"kind":"frame"') if records.is_file() else 0
 
 
+def wait_until(condition):
+    """Wait until something is so; fail where it does not become so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f'not within {PATIENCE} s'
+        time.sleep(0.005)
+
+
 def stopped(words, folder, frames, number):
     """
     Run a command, and send it a signal when so many frames are closed; return its exit code.
 
-    SIGKILL goes to what it started, too, as of a machine without power.
+    What it started has a session of its own, and sees by itself that whoever started it is gone.
     """
-    process = subprocess.Popen(
-        [*CLI, *map(str, words)], stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    while process.poll() is None and closed(folder) < frames:
-        time.sleep(0.005)
-    (os.killpg if number == signal.SIGKILL else os.kill)(process.pid, number)
-    return process.wait()
+    process = subprocess.Popen([*CLI, *map(str, words)], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: process.poll() is not None or closed(folder) >= frames)
+        process.send_signal(number)
+        return process.wait(PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
 
 
-def until_free(path):
-    """Wait until nobody writes records any more."""
-    while True:
-        with open(path, 'rb') as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(0.01)
+def is_free(path):
+    """Return whether nobody writes records any more."""
+    with open(path, 'rb') as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def network(folder):
@@ -291,7 +288,7 @@ def test_a_graph_that_was_killed_and_interrupted_gives_the_records_of_one_proces
     whole, cut = tmp_path / 'whole', tmp_path / 'cut'
     words = [*begin, '--name', 'cut', '--single-process']
     assert stopped(words, cut, 6, signal.SIGKILL) == -signal.SIGKILL
-    until_free(cut / RECORDS)
+    wait_until(lambda: is_free(cut / RECORDS))
     resume = ['run', '--resume', str(cut)]
     # More than there are already: at its first moments a process is killed by it.
     assert stopped(resume, cut, min(closed(cut) + 3, TOTAL - 3), signal.SIGINT) == 130

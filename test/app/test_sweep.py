@@ -14,20 +14,23 @@
 
 """A sweep leaves what runs by themselves leave, however often it was killed on the way."""
 
+import errno
+import fcntl
 import json
 import random
-import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import killing
 import pytest
 import yaml
 
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.sweeping import first_of_each
+from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import (
     RECORDS,
@@ -38,18 +41,6 @@ from vlm_misalign_ros.core.records.store import (
 )
 
 CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
-
-
-@pytest.fixture(scope='module')
-def drive(scenes, tmp_path_factory):
-    """Return the frames as one sequence, so that they are shown with each other."""
-    folder = tmp_path_factory.mktemp('drive') / 'scenes'
-    for path in scenes.rglob('*_00000?_000000_*'):
-        name = re.sub(r'_00000(\d)_000000_', r'_000000_00000\1_', path.name)
-        out = folder / path.parent.relative_to(scenes) / name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, out)
-    return folder
 
 
 @pytest.fixture(scope='module')
@@ -174,6 +165,67 @@ def test_two_processes_and_a_second_time_give_the_same(config, swept, tmp_path, 
     kept = [path for path, when in before.items() if path.stat().st_mtime_ns == when]
     assert {path.parent.name for path in kept} >= {'scenes_seed3', 'scenes_seed7'}
     same(swept, there)
+
+
+@pytest.fixture
+def light(scenes, tmp_path, monkeypatch):
+    """Return the path of a configuration with models made by hand, of which nothing is loaded."""
+    monkeypatch.setattr(Models, 'load', killing.load)
+    path = tmp_path / 'light.yaml'
+    data = {
+        'replay': {'dataset': str(scenes), 'conditions': ['clean'], 'limit': 2},
+        'segmentation': {'model': 'miniature:segformer'},
+        'vlms': {'talker': {'model': 'miniature:llava'}},
+        'monitor': {'pictures': 0, 'minimum_coverage': 0.0},
+    }
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def test_a_sweep_that_cannot_begin_replaces_nothing(light, tmp_path, capsys):
+    there = sweep(light, tmp_path)
+    before = names(there)
+    assert 'scenes_seed0/records.jsonl' in before
+    sweep(light, tmp_path, '--overwrite', 'vlms.talker.model=miniature:nothing', code=2)
+    assert "no miniature 'nothing'" in capsys.readouterr().err
+    assert names(there) == before
+    sweep(light, tmp_path, '--overwrite', 'sweep.seeds=[1]')
+    assert not (there / 'scenes_seed0').exists() and (there / 'scenes_seed1').is_dir()
+
+
+def test_data_sets_that_name_frames_alike_are_left_by_themselves(light, scenes, tmp_path, capsys):
+    other = tmp_path / 'more' / scenes.name
+    shutil.copytree(scenes, other)
+    there = sweep(light, tmp_path, f'sweep.datasets=["{scenes}", "{other}"]')
+    told = capsys.readouterr().err
+    assert 'no run over all of them: frame ' in told and 'share no frames' in told
+    assert not (there / 'all').exists()
+    runs = [there / f'{name}_seed0' for name in ('scenes', 'scenes_2')]
+    assert all((run / 'verdict.json').is_file() for run in runs)
+
+
+def test_a_folder_that_cannot_be_had_is_named(light, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    sweep(light, tmp_path / 'file', code=2)
+    told = capsys.readouterr().err
+    assert 'cannot be made or written: Not a directory' in told and 'Traceback' not in told
+
+
+def test_where_a_file_system_has_no_locks_a_sweep_goes_on(light, tmp_path, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, 'none')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    sweep(light, tmp_path)
+
+
+def test_a_second_sweep_in_the_folder_is_refused(light, tmp_path, capsys):
+    there = tmp_path / 'grid'
+    there.mkdir()
+    with open(there / '.lock', 'w') as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sweep(light, tmp_path, code=2)
+    assert 'a sweep is going on' in capsys.readouterr().err
 
 
 def test_without_ray_the_extra_is_named(config, tmp_path, monkeypatch, capsys):

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from vlm_misalign_ros.app.progress import Terminal
+from vlm_misalign_ros.core.datasets import Dataset
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, MisalignError
 from vlm_misalign_ros.core.evaluation.engine import Engine, replayed
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
@@ -39,7 +40,6 @@ from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rolling import HEAD, Rolling
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.settings.configuration import Configuration
-from vlm_misalign_ros.core.settings.nodes import ReplayParameters
 from vlm_misalign_ros.core.types import Source
 from vlm_misalign_ros.wire.environment import prepare_process
 from vlm_misalign_ros.wire.stopping import listen, restore
@@ -92,16 +92,16 @@ class InProcess:
             with self._signals():
                 session = Session(self._chosen, log=self._warn)
                 self._terminal = Terminal(self._total, out, done=session.closed)
-                frames = replayed(replay, open_replayed(replay), self._wanted(replay))
+                dataset = open_replayed(replay)
+                frames = replayed(replay, dataset, self._wanted(dataset))
                 try:
                     self._go(engine, session, frames)
                 finally:
                     self._terminal.close(session.closed, '')
             return self._end(engine, session)
 
-    def _wanted(self, replay: ReplayParameters) -> Callable[[int, Source], bool | None]:
-        """Return which frames are asked about."""
-        dataset = open_replayed(replay)
+    def _wanted(self, dataset: Dataset) -> Callable[[int, Source], bool | None]:
+        """Return which frames of the data set are asked about."""
         rest = shard(self._configuration, dataset, self._begin, len(dataset))
         # Those with which pass after pass begins, though they come in another order here.
         last = self._chosen.frames or math.inf

@@ -22,15 +22,14 @@ one over all of them. What is whole is never made again; what was cut off is mad
 from __future__ import annotations
 
 import copy
-import fcntl
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from vlm_misalign_ros.app.preflight import preflight
 from vlm_misalign_ros.app.ray_pool import on_ray
 from vlm_misalign_ros.app.runs import check_same, create_run, settle
 from vlm_misalign_ros.app.shard_pool import (
@@ -49,9 +48,9 @@ from vlm_misalign_ros.core.evaluation.assembling import assemble
 from vlm_misalign_ros.core.evaluation.engine import refuse_live
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.shards import Shard, cut, passes
-from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.files import lock, read_json, write_json
 from vlm_misalign_ros.core.records.ending import ENDING, MANIFEST, Ending, write_ending
-from vlm_misalign_ros.core.records.merge import merge
+from vlm_misalign_ros.core.records.merge import SharedFrame, merge
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.rules import Rules
 from vlm_misalign_ros.core.report.verdict import Verdict
@@ -242,7 +241,8 @@ class Sweep:
         """
         Make the run over all runs; return the folder to look at and the exit code.
 
-        Runs that did not measure the same are left as they are, and the code is their worst.
+        Runs that did not measure the same, or share frames, are left as they are, and the code is
+        their worst.
         """
         if len(self.runs) == 1:
             return self.runs[0].folder, int(finalised(self.runs[0]).exit_code)
@@ -252,24 +252,29 @@ class Sweep:
             shutil.rmtree(out)
         try:
             merge(out, [run.folder for run in self.runs], seeds=True)
-        except ConfigurationError as error:
+        except (ConfigurationError, SharedFrame) as error:
             self._say(f'no run over all of them: {error}')
             codes = [int(finalised(run).exit_code) for run in self.runs]
             return self.folder, next((int(code) for code in _WORST if code in codes), 0)
         return out, int(finalise(out).exit_code)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other sweeps out of the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / '.lock', 'w', encoding='utf-8') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RecordError(
-                    f'a sweep is going on in {self.folder}', 'wait for it, or give another --name'
-                ) from error
-            yield
+    def _locked(self) -> TextIO:
+        """Keep other sweeps out of the folder, until what is returned is closed."""
+        held: TextIO | None = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = open(self.folder / '.lock', 'w', encoding='utf-8')
+            lock(held.fileno())
+            return held
+        except OSError as error:
+            if held is not None:
+                held.close()
+            if isinstance(error, BlockingIOError):
+                what, remedy = f'a sweep is going on in {self.folder}', 'wait for it, or give'
+            else:
+                what = f'the folder {self.folder} cannot be made or written: {error.strerror}'
+                remedy = 'free space, make it writable, or give'
+            raise RecordError(what, f'{remedy} another --name or --out') from error
 
     def _begin(self) -> None:
         """Make the folders of all runs, or check that those that are there are of this sweep."""
@@ -301,6 +306,9 @@ class Sweep:
             )
         if not there or not self._overwrite:
             return there
+        for run in self.runs:
+            # What will not do ends the new sweep before anything of the old one is removed.
+            preflight(run.chosen, ros=False)
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 from collections.abc import Mapping
@@ -27,6 +29,22 @@ from vlm_misalign_ros.core.errors import RecordError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of this package, with its data."""
+_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system says that has no locks."""
+
+
+def lock(file: int) -> None:
+    """
+    Lock a file that is open for writing, by its descriptor, until it is closed.
+
+    Does nothing on a file system without locks. Raises BlockingIOError where another has it, and
+    OSError where the disk refuses.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,8 +23,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vlm_misalign_ros.core.errors import ConfigurationError, ModelError, NothingSaid
+from vlm_misalign_ros.core.errors import ConfigurationError, FrameError, ModelError, NothingSaid
+from vlm_misalign_ros.core.evaluation.degraded import degrade_frame
 from vlm_misalign_ros.core.evaluation.engine import Engine, Models, replayed
+from vlm_misalign_ros.core.evaluation.going_on import guarded_names, in_process_order, what_stands
 from vlm_misalign_ros.core.evaluation.lanes import open_lanes
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -32,7 +34,13 @@ from vlm_misalign_ros.core.models.answering import CheckedSegmentation, CheckedV
 from vlm_misalign_ros.core.models.label_maps import ClassMap
 from vlm_misalign_ros.core.records.ordering import order_frames
 from vlm_misalign_ros.core.records.schema import Closing, Status
-from vlm_misalign_ros.core.records.store import RECORDS, comparable, read_frames, read_records
+from vlm_misalign_ros.core.records.store import (
+    RECORDS,
+    RecordFile,
+    comparable,
+    read_frames,
+    read_records,
+)
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.settings.configuration import parse
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention, Segmented
@@ -188,6 +196,38 @@ def test_a_model_that_fails_from_the_first_frame_ends_the_run(scenes, tmp_path):
     model = Brightness(lambda number: ValueError('broken'))
     with pytest.raises(ModelError, match='broken'):
         run(chosen, tmp_path, loaded(chosen, model))
+
+
+def test_a_model_that_fails_from_the_first_frame_of_a_later_shard_costs_its_frames(
+    scenes, tmp_path
+):
+    chosen = configured(scenes, vlms={'a': {'model': 'miniature:clip', 'max_failures': 1}})
+    model = Brightness(lambda number: ValueError('broken') if number == 1 else None)
+    models = loaded(chosen, model)
+    engine, _, found = run(chosen, tmp_path, models, lambda position, source: position >= 4)
+    assert len(found) == 6 and all(r.models['a'].status is Status.MISSING for r in found.values())
+    assert all(record.models['reader'].status is Status.SCORED for record in found.values())
+    assert len(engine.notes) == 1 and engine.notes[0].startswith('a ended while the run went on')
+
+
+def test_a_run_that_the_corruption_ended_begins_before_its_row_of_failures(
+    scenes, tmp_path, monkeypatch
+):
+    chosen, made, plain = configured(scenes, corruption={'max_failures': 4}), [], degrade_frame
+
+    def degrade(*values):
+        made.append(values)
+        if len(made) > 4:
+            raise FrameError('no noise')
+        return plain(*values)
+
+    monkeypatch.setattr('vlm_misalign_ros.core.evaluation.engine_steps.degrade_frame', degrade)
+    with pytest.raises(ModelError, match='no noise'):
+        run(chosen, tmp_path, loaded(chosen, Brightness()))
+    order = in_process_order(chosen, open_replayed(chosen.replay))
+    found = what_stands(RecordFile(tmp_path / RECORDS), order, guarded_names(chosen))
+    # The second picture failed under its second condition, the third under all of them.
+    assert found.first.position == 1 and len(found.kept) == 3
 
 
 def test_a_mask_that_failed_costs_who_needs_it(scenes, tmp_path):

@@ -19,15 +19,19 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.going_on import (
+    CORRUPTION,
     Turn,
     graph_order,
+    guarded_names,
     in_process_order,
     refuse_endless,
     what_stands,
 )
+from vlm_misalign_ros.core.evaluation.verifying import UNDEGRADED
 from vlm_misalign_ros.core.records.account import DoubledRecord
 from vlm_misalign_ros.core.records.schema import (
     AnswerEntry,
@@ -105,6 +109,13 @@ def test_a_model_that_may_fail_for_ever_is_nothing_to_look_at():
     assert stands([frame(at, 'f') for at in range(5)], guarded=()) == (5, 0)
 
 
+def test_pictures_that_could_not_be_degraded_are_a_row_of_failures():
+    told = {'.': {'image': 'a'}, 'f': {'problem': f'{UNDEGRADED}: no noise'}, '-': {}}
+    for row, kept in (('...ff', 3), ('...ff.', 6), ('..f--', 2), ('.f.', 3)):
+        rows = [structs.replace(frame(at), **told[state]) for at, state in enumerate(row)]
+        assert stands(rows, guarded=(CORRUPTION,)) == (kept, len(row) - kept)
+
+
 def test_it_begins_only_where_all_that_is_shown_of_earlier_frames_can_be_had():
     rows = [frame(at) for at in range(8)]
     assert stands(rows, lambda index: index % 3 == 0) == (6, 2)
@@ -156,6 +167,13 @@ def test_a_row_of_failures_is_counted_on_as_if_nothing_had_been_cut(states, most
 
 
 LLAVA = {'a': {'model': 'miniature:llava'}}
+
+
+def test_what_ends_after_some_failures_is_looked_at():
+    chosen = configured()[0]
+    assert guarded_names(chosen) == ['a', CORRUPTION]
+    forever = {'vlms': {'a': {**LLAVA['a'], 'max_failures': 0}}, 'corruption': {'max_failures': 0}}
+    assert guarded_names(parse({**chosen.raw, **forever})) == []
 
 
 def configured(sequences='xxyyy', vlms=None, **replay):

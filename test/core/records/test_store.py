@@ -17,6 +17,7 @@
 import errno
 import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
@@ -40,7 +41,7 @@ from vlm_misalign_ros.core.records.schema import (
     encode,
     to_plain,
 )
-from vlm_misalign_ros.core.records.store import RecordWriter, difference, read_records
+from vlm_misalign_ros.core.records.store import RecordWriter, difference, keep_frames, read_records
 
 
 def frame(stamp, text='a car', **more):
@@ -81,6 +82,18 @@ def test_where_a_file_system_has_no_locks_records_are_written_all_the_same(
 
     monkeypatch.setattr(fcntl, 'flock', flock)
     assert list(read_records(write(tmp_path, [frame(1)]))) == [frame(1)]
+
+
+def test_over_a_network_a_lock_is_asked_for_by_who_may_write(tmp_path, monkeypatch):
+    def flock(file, how):
+        # As of NFS: an exclusive lock is for a file that is open for writing.
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, 'Bad file descriptor')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    path = write(tmp_path, [frame(1, index=0), frame(2, index=1)])
+    keep_frames(path, {1})
+    assert list(read_records(path)) == [frame(2, index=1)]
 
 
 @given(st.integers(0, 10**6))

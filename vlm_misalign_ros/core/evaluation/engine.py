@@ -203,7 +203,8 @@ class _Run:
         if sent.past:
             self._remember(sent)
             return []
-        first = not self._session.closed
+        # Of the run: a shard is no run of its own, and one that is gone on with has begun.
+        first = not sent.source.index and not self._session.closed
         closed = self._add_sent(sent)
         job = self._degrade.take(sent)
         if self._segment is not None:

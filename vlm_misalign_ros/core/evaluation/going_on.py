@@ -31,6 +31,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.parts import SEGMENTATION
 from vlm_misalign_ros.core.evaluation.replaying import schedule, schedule_by_frame
 from vlm_misalign_ros.core.evaluation.shards import past_frames, shown_from
+from vlm_misalign_ros.core.evaluation.verifying import UNDEGRADED
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import DoubledRecord
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Record, Status
@@ -40,6 +41,8 @@ from vlm_misalign_ros.core.types import Condition
 
 ANEW = 'begin it anew: give its configuration and --overwrite in place of --resume'
 """What is to be done where nothing else will do."""
+CORRUPTION = 'corruption'
+"""Its name among what ends after some failures in a row: that of its node, so no model has it."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,9 @@ def what_stands(
     """
     Return which frames among `records` stand, in a run that works in `order`.
 
-    `records` are gone through twice. Of the models that are `guarded`, which end after some
-    failures in a row, none may be failing where the run begins: how long the row was is not
-    written down. What has all its frames has the last of them made anew.
+    `records` are gone through twice. Of what is `guarded`, models and the corruption that end
+    after some failures in a row, none may be failing where the run begins: how long the row was
+    is not written down. What has all its frames has the last of them made anew.
     """
     found = _outcomes(records, guarded)
     failing: frozenset[str] = frozenset()
@@ -177,7 +180,9 @@ def guarded_names(chosen: Configuration) -> list[str]:
     """Return the names under which records have what ends after some failures in a row."""
     names = [ask.name for vlm in chosen.vlms if vlm.max_failures for ask in asks_of(vlm)]
     segmented = chosen.segmentation is not None and chosen.segmentation.max_failures
-    return [*names, SEGMENTATION] if segmented else names
+    if segmented:
+        names.append(SEGMENTATION)
+    return [*names, CORRUPTION] if chosen.corruption.max_failures else names
 
 
 def _is_whole(record: FrameRecord) -> bool:
@@ -189,7 +194,10 @@ def _outcome(record: FrameRecord, guarded: Collection[str]) -> _Outcome:
     """Return which of the `guarded` failed on a frame, and which did not."""
     mask = record.segmentation
     made = mask.confidence is not None or mask.status is Status.SCORED
-    entries = [(SEGMENTATION, mask.error, made)]
+    undegraded = record.problem if (record.problem or '').startswith(UNDEGRADED) else None
+    # Of a picture that was passed over, and not tried, nothing told a checksum.
+    entries = [(CORRUPTION, undegraded, record.image is not None)]
+    entries += [(SEGMENTATION, mask.error, made)]
     entries += [(name, e.error, e.answer is not None) for name, e in record.models.items()]
     asked = [entry for entry in entries if entry[0] in guarded]
     return (

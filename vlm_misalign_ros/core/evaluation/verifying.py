@@ -45,6 +45,9 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed, Passed
 
+UNDEGRADED = 'the picture could not be degraded'
+"""How the problem of a frame begins whose corruption failed."""
+
 
 @dataclass
 class Evidence:
@@ -76,7 +79,7 @@ def verify(joined: Joined, models: Sequence[str]) -> Evidence:
     if applied is not None:
         found.image = applied.image
         if applied.error:
-            found.problem = f'the picture could not be degraded: {applied.error}'
+            found.problem = f'{UNDEGRADED}: {applied.error}'
             return found
         if applied.passed:
             found.passed = f'the picture was passed over: {applied.passed}'

@@ -39,7 +39,7 @@ from vlm_misalign_ros.core.records.ending import (
     read_ending,
     write_ending,
 )
-from vlm_misalign_ros.core.records.pictures import KEPT, picture_name
+from vlm_misalign_ros.core.records.pictures import FOLDER, KEPT, picture_name
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
 from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter, read_records
 from vlm_misalign_ros.core.settings.nodes import (
@@ -77,6 +77,10 @@ _GAP = NANO
 """Nanoseconds of header time between the last frame of a run and the first of the next."""
 
 
+class SharedFrame(RecordError):
+    """A frame is in two runs that are to be one."""
+
+
 def merge(out: Path, folders: Sequence[Path], seeds: bool = False) -> int:
     """
     Write manifest, configuration, records and pictures of several runs into a new run folder.
@@ -85,8 +89,8 @@ def merge(out: Path, folders: Sequence[Path], seeds: bool = False) -> int:
     evaluation. Stamps of later runs are moved behind those of earlier ones, and each frame's
     record says its `run`. With `seeds` the corruption seed may differ: the passes of another seed
     come behind those of the seeds before, as more draws of the same scenes. Returns the number of
-    frames. Raises ConfigurationError naming what
-    differs, RecordError for a frame in two runs and for what cannot be read or written.
+    frames. Raises ConfigurationError naming what differs, and SharedFrame for a frame in two runs,
+    before anything is written; RecordError for what cannot be read or written.
     """
     manifests, endings = _checked(out, folders, ('corruption seed',) if seeds else ())
     records, moved = _joined(folders, [_degraded(entry)['corruption seed'] for entry in manifests])
@@ -158,8 +162,8 @@ def _copy(out: Path, first: Path, pictures: Iterable[tuple[Path, str]]) -> None:
             (out / 'config.yaml').write_bytes(configuration)
         for source, name in pictures:
             if source.is_file():
-                (out / 'pictures').mkdir(exist_ok=True)
-                shutil.copyfile(source, out / 'pictures' / name)
+                (out / FOLDER).mkdir(exist_ok=True)
+                shutil.copyfile(source, out / FOLDER / name)
     except OSError as error:
         raise RecordError(
             f'run folder {out} cannot be written: {error}', 'free space, or choose another folder'
@@ -291,7 +295,7 @@ def _joined(
             # A frame that is held is in its run as often as it was shown.
             held = record.held and seen.get(key) == folder
             if key in seen and not held:
-                raise RecordError(
+                raise SharedFrame(
                     f'frame {key[1]} under {key[2]} is in {seen[key]} and in {folder}',
                     'merge runs that share no frames',
                 )
@@ -301,7 +305,7 @@ def _joined(
             for suffix in KEPT:
                 pictures.append(
                     (
-                        folder / 'pictures' / (picture_name(stamp) + suffix),
+                        folder / FOLDER / (picture_name(stamp) + suffix),
                         picture_name(stamp + behind) + suffix,
                     )
                 )

@@ -23,12 +23,10 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 
-PICTURES = 'pictures'
-"""Their folder, in that of a run."""
 WIDTH = 640
 """Pictures are stored this many pixels wide at most."""
 FOLDER = 'pictures'
-"""Where they lie in a run folder."""
+"""Their folder, in that of a run."""
 PICTURE, CLEAN, MASK, TRUTH = '.jpg', '_clean.jpg', '_mask.png', '_truth.json'
 """Ends of file names: the degraded picture, the clean one, train ids of the mask, outlines."""
 KEPT = (PICTURE, CLEAN, MASK, TRUTH)

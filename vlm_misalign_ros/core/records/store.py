@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -26,6 +24,7 @@ from typing import Any
 import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.files import lock
 from vlm_misalign_ros.core.records.schema import (
     FrameRecord,
     Record,
@@ -43,10 +42,6 @@ MAX_DIFFERENCES = 20
 _FRAME, _DOUBLED = b'"frame"', b'"doubled"'
 _HEAD = 24
 """Bytes of a line within which its kind stands."""
-
-
-_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What a file system says that has no locks."""
 
 
 class RecordWriter:
@@ -81,7 +76,7 @@ class RecordWriter:
     def _take(self, resume: bool) -> None:
         """Keep others from the open file, and cut off the half line that a crash has left."""
         try:
-            _lock(self._file)
+            lock(self._file)
             if resume:
                 self._size = sum(len(line) for _, line in _lines(self._path))
                 os.ftruncate(self._file, self._size)
@@ -130,8 +125,9 @@ def keep_frames(path: Path, kept: Container[int]) -> None:
     """
     part = path.with_name(path.name + '.part')
     try:
-        with open(path, 'rb') as stream, open(part, 'wb') as out:
-            _lock(stream.fileno())
+        # For writing, too: a file system over a network gives no lock without.
+        with open(path, 'r+b') as stream, open(part, 'wb') as out:
+            lock(stream.fileno())
             for place, line in _lines(path):
                 head = _head(line, place)
                 if head.kind == 'run' or head.kind == 'frame' and head.index in kept:
@@ -161,15 +157,6 @@ def _head(line: bytes, place: str) -> _Head:
         raise RecordError(
             f'{place} is no record: {line[:60]!r}', 'the file was changed or damaged'
         ) from error
-
-
-def _lock(file: int) -> None:
-    """Lock an open file until it is closed; BlockingIOError where another has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _LOCKLESS:
-            raise
 
 
 def _unwritable(path: Path, error: OSError) -> RecordError:
