@@ -232,6 +232,15 @@ def test_a_change_that_is_too_large_fails(tmp_path, base, capsys):
     assert 'verdict: FAIL' in capsys.readouterr().out
 
 
+def test_runs_without_any_model_keep_no_limit_of_models(tmp_path):
+    runs = [a_run(tmp_path / name, frames(60, models=())) for name in 'ab']
+    # All that they have in common are masks.
+    assert compare(runs, limits=['miou not worse by 0.2']).verdict.status is Status.PASS
+    for limit in ('smr_false_safe not worse by 0.9', 'not worse by 0.9'):
+        found = compare(runs, limits=[limit]).verdict
+        assert found.status is Status.INVALID and 'has no model' in found.checks[0].message
+
+
 def test_several_runs_are_each_held_against_the_first(tmp_path, base, new):
     third = a_run(tmp_path / 'third', records(BEFORE))
     found = compare([base, new, third], limits=['smr@clean not worse by 0.3'])

@@ -235,6 +235,12 @@ def test_a_limit_on_blank_frames_alone_is_invalid_and_not_an_empty_pass(judged):
     assert judged(frames(30, 'blank'), 'smr < 0.5').status is INVALID
 
 
+def test_a_limit_on_every_model_is_invalid_where_there_is_none(judged):
+    assert judged(frames(30, models=()), 'miou > 0.1').status is PASS
+    found = judged(frames(30, models=()), 'miou > 0.1', 'smr < 0.5')
+    assert found.status is INVALID and 'has no model' in found.reasons[0]
+
+
 @pytest.mark.parametrize(
     'limit', ['smr_false_alarm <= 1', 'smr_false_alarm.high <= 1', 'smr_balanced <= 1']
 )

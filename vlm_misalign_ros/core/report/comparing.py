@@ -288,7 +288,7 @@ def _limited(
         for limit in limits
         for one in (
             [limit]
-            if limit.model or limit.rate == MIOU
+            if limit.model or limit.rate == MIOU or not models
             else [replace(limit, model=model) for model in models]
         )
     )

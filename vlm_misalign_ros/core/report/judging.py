@@ -87,8 +87,11 @@ class _Judge:
             if rate == MIOU and not self._tally.known.all:
                 yield self._impossible(self._tally.known.told)
                 continue
-            chosen = (limit.model,) if limit.model else tuple(models)
-            for model in ('',) if rate == MIOU else chosen:
+            chosen = ('',) if rate == MIOU else (limit.model,) if limit.model else tuple(models)
+            if not chosen:
+                yield self._impossible('the run has no model')
+                return
+            for model in chosen:
                 for conditions in groups:
                     yield self._check(model, rate, conditions)
 
