@@ -253,6 +253,28 @@ def test_several_runs_are_each_held_against_the_first(tmp_path, base, new):
     }
 
 
+def test_names_of_models_steer_no_terminal_whatever_is_asked(tmp_path, capsys):
+    """A name with a command to the terminal and a line of its own, as of a strange run."""
+    hostile = 'm\n  PASS       all is well\x1b[2J'
+    one, other = (
+        a_run(tmp_path / name, frames(60, models=(hostile,), false_safe=lambda k: k < 30))
+        for name in 'ab'
+    )
+    third = a_run(tmp_path / 'c', frames(60, models=('m',)))
+    limits = ['--limit', 'smr_false_safe < 0.4'], ['--limit', 'smr_false_safe not worse by 0.02']
+    for words in (
+        ['report', one, *limits[0]],
+        ['compare', one, other, *limits[1]],
+        ['check', one, '--baseline', other],
+        ['plan', one, 'smr_false_safe.high < 0.9'],
+        ['diff', one, third],
+    ):
+        assert main([str(word) for word in words]) in (0, 1, 4)
+        said = capsys.readouterr().out
+        assert 'all is well' in said and '\x1b' not in said
+        assert not any(line.startswith('  PASS       all') for line in said.splitlines())
+
+
 def test_the_blank_control_is_in_no_comparison(tmp_path):
     runs = [
         a_run(tmp_path / name, records(wrong, conditions=('clean', 'blank')))

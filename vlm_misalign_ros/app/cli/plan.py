@@ -75,6 +75,7 @@ def _share(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Print how many scenes each claim needs."""
     from vlm_misalign_ros.core.files import read_json
+    from vlm_misalign_ros.core.report.audit.showing import one_line
     from vlm_misalign_ros.core.report.limits import parse_limits
     from vlm_misalign_ros.core.report.rules import rules_of
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         lines = list(_bounds(folder, limits, arguments))
     for line in lines:
-        print(line)
+        print(one_line(line))
     print(
         '\nAn estimate: it supposes that further scenes are like those of the pilot. '
         'careful: with the variance between scenes at its upper 80 % limit.'

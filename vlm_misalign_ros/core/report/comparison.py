@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import write_json, write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
+from vlm_misalign_ros.core.report.audit.showing import one_line
 from vlm_misalign_ros.core.report.changes import Comparison, Difference, Flips
 from vlm_misalign_ros.core.report.limit import MIOU
 from vlm_misalign_ros.core.report.terminal import aligned, number
@@ -92,16 +93,11 @@ def _model(line: Difference | Flips) -> str:
     return line.model if line.model == line.against else f'{line.against} > {line.model}'
 
 
-def _printable(text: str) -> str:
-    """Return a name without what moves the cursor of a terminal."""
-    return ''.join(char if char.isprintable() else '?' for char in text)
-
-
 def format_comparison(comparison: Comparison) -> str:
     """
     Return a comparison as text: a block a run and condition, a line a model and rate.
 
-    Only printable characters; `*` stands behind what comes from too few scenes.
+    Nothing in it steers a terminal; `*` stands behind what comes from too few scenes.
     """
     text = [f'differences to {comparison.first}, paired by frame, 95 % intervals over scenes']
     head = ['', 'rate', 'first', 'second', 'difference', '', 'scenes', 'frames']
@@ -115,7 +111,7 @@ def format_comparison(comparison: Comparison) -> str:
     text += ['', *_turned_lines(comparison)]
     if any(line.few for line in comparison.differences):
         text.append(f'* from fewer than {FEW_SCENES} scenes, which prove nothing')
-    return '\n'.join(map(_printable, text))
+    return '\n'.join(map(one_line, text))
 
 
 def _line(line: Difference) -> list[str]:
