@@ -16,7 +16,7 @@
 
 import csv
 import json
-from math import isnan
+from math import isnan, nan
 
 import msgspec
 import numpy as np
@@ -30,12 +30,7 @@ from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.metrics.statistics import holm
 from vlm_misalign_ros.core.report.changes import Comparison, Difference
 from vlm_misalign_ros.core.report.comparing import compare, model_pairs
-from vlm_misalign_ros.core.report.comparison import (
-    format_comparison,
-    harmless,
-    render,
-    write_comparison,
-)
+from vlm_misalign_ros.core.report.comparison import format_comparison, render, write_comparison
 from vlm_misalign_ros.core.report.verdict import Status, Verdict
 
 CONDITIONS = ('clean', 'low_light:3')
@@ -309,10 +304,20 @@ def test_what_is_written_says_the_same_and_no_text_becomes_anything_else(
     assert [float(row['p_holm']) for row in turned] == [t['p_holm'] for t in plain['turned']]
 
 
-def test_cells_that_would_be_formulas_are_harmless_and_numbers_stay_numbers():
-    assert [harmless(c) for c in ('=1', '+1', '-1', '@x', '\tx', 'x=1', -0.5, 3)] == [
-        *("'=1", "'+1", "'-1", "'@x", "'\tx", 'x=1', '-0.5', 3)
+def test_no_name_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path):
+    """Behind blanks, in full width, and with what steers a terminal, too."""
+    names = ('=1', '+1', '-1', '@x', '\t=1', ' =1', '\uff1d1', 'x=1', '\x1b[2J')
+    lines = [
+        Difference('r', name, name, 'c', 'smr_false_safe', 0.5, 0.25, -0.25, nan, nan, 3, 3, 3)
+        for name in names
     ]
+    write_comparison(tmp_path, Comparison('a', ('r',), tuple(lines), (), Verdict(Status.PASS)))
+    with open(tmp_path / 'compare.csv', newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row['model'] for row in rows] == [
+        *("'=1", "'+1", "'-1", "'@x", "'    =1", "' =1", "'\uff1d1", 'x=1', '\\x1b[2J')
+    ]
+    assert {(row['difference'], row['low'], row['scenes']) for row in rows} == {('-0.25', '', '3')}
 
 
 def test_a_comparison_of_nothing_is_shown(tmp_path):

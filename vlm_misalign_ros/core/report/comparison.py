@@ -30,7 +30,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import write_json, write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
-from vlm_misalign_ros.core.report.audit.showing import one_line
+from vlm_misalign_ros.core.report.audit.showing import cell, one_line
 from vlm_misalign_ros.core.report.changes import Comparison, Difference, Flips
 from vlm_misalign_ros.core.report.limit import MIOU
 from vlm_misalign_ros.core.report.terminal import aligned, number
@@ -73,7 +73,6 @@ TURNED_COLUMNS = (
     'p_holm',
 )
 """Of TURNED."""
-_FORMULA = ('=', '+', '-', '@', '\t', '\r')
 _WAYS = {'smr_false_safe': 'hazard called safe', 'smr_false_alarm': 'clear called unsafe'}
 
 
@@ -168,20 +167,18 @@ def probability(value: float) -> str:
     return '<.001' if value < 0.001 else f'{value:.3f}'.removeprefix('0')
 
 
-def harmless(cell: Any) -> Any:
-    """Return a cell of a table that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(cell, float):
-        return '' if isnan(cell) else repr(cell)
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
-    return cell
+def _cell(value: Any) -> Any:
+    """Return a cell of a table: text that no spreadsheet takes for a formula, numbers in full."""
+    if isinstance(value, float):
+        return '' if isnan(value) else repr(value)
+    return cell(value) if isinstance(value, str) else value
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(columns)
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    writer.writerows(map(_cell, row) for row in rows)
     return stream.getvalue()
 
 
