@@ -82,7 +82,7 @@ def read_verdict(run: Path) -> Verdict:
             tuple(_check(check) for check in found['checks']),
             tuple(str(note) for note in found['notes']),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordError(f'{path} is no verdict: {error}', _AGAIN) from error
 
 
