@@ -371,6 +371,16 @@ def test_without_any_difference_so_many_scenes_are_needed(judged, base, number, 
     assert check.found.against == str(base)
 
 
+def test_scenes_are_planned_where_a_difference_is_undecided_alone(judged, base, monkeypatch):
+    planned = []
+    monkeypatch.setattr(_Judge, '_more_of_two', lambda self, *of: planned.append(of) or '')
+    limit = f'critical_omission_rate@clean not worse than {base} by 0.02'
+    assert judged(frames(200, omitted=third), limit).status is PASS
+    assert judged(frames(200, omitted=2), limit).status is FAIL
+    assert not planned
+    assert judged(frames(60, omitted=third), limit).status is UNDECIDED and len(planned) == 1
+
+
 def test_a_run_that_is_worse_fails_and_one_that_is_better_passes(judged, base):
     worse = frames(200, omitted=lambda k: 2 if third(k) else k % 2)
     better = frames(200)

@@ -211,12 +211,13 @@ class _Judge:
         best, worst = measured.low, measured.high
         if rate == MIOU or BY_NAME[rate].better is Better.HIGHER:
             best, worst = -worst, -best
-        status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
-        why += self._more_of_two(other, model, rate, conditions, relation)
         if worst < relation.margin:
             status, why = self._covered(measured)
         elif best > relation.margin:
             status, why = Status.FAIL, 'not even the other end of the interval keeps it'
+        else:
+            status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
+            why += self._more_of_two(other, model, rate, conditions, relation)
         told = (
             f'{subject} less that of {relation.run} is {measured.value:+.4f} '
             f'[{measured.low:+.4f}, {measured.high:+.4f}] ({measured.scored} common frames in '
