@@ -173,11 +173,15 @@ def _groups(limit: Limit, tally: Tally, folder: Path) -> list[tuple[str, ...]]:
 
 def _difference(folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
     from vlm_misalign_ros.core.corruptions.conditions import BLANK
+    from vlm_misalign_ros.core.report.comparing import pair
     from vlm_misalign_ros.core.report.needed import difference_needed, pairs_by_scene
 
     rate, models = _subject(arguments)
-    first = _tally(folder, [rate], True)
-    second = _tally(Path(arguments.of), [rate], True) if arguments.of else first
+    if arguments.of:
+        # Over the same pictures, by the same truth and words, or there is no pair.
+        second, first = pair(Path(arguments.of), folder, [rate])
+    else:
+        second = first = _tally(folder, [rate], True)
     for tally, model, place in zip((first, second), models, (folder, arguments.of), strict=True):
         if model not in tally.models:
             raise ConfigurationError(
