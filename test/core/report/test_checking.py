@@ -248,6 +248,27 @@ def test_a_limit_of_the_run_itself_fails_it_too(base, tmp_path):
     assert check_run(bad).verdict.exit_code == 1
 
 
+def test_a_verdict_by_other_limits_is_not_that_of_the_run(tmp_path, capsys):
+    bad = a_finished(tmp_path / 'bad', {0, 1}, limits=['smr_false_safe < 0.01'])
+    assert main(['check', str(bad)]) == 1
+    assert main(['report', str(bad), '--limit', 'smr_false_safe <= 1']) == 0
+    capsys.readouterr()
+    assert main(['check', str(bad)]) == 2
+    said = capsys.readouterr().err
+    assert 'by other limits than those of the run' in said and 'vlm-misalign report' in said
+    assert main(['report', str(bad)]) == 1 == main(['check', str(bad)])
+
+
+def test_a_run_that_was_changed_since_its_verdict_is_refused(tmp_path, capsys):
+    run = a_finished(tmp_path / 'run', limits=['smr_false_safe < 0.1'])
+    assert main(['check', str(run)]) == 0
+    records = run / 'records.jsonl'
+    left = records.read_text()
+    records.write_text(left.replace('"unsafe":1', '"false_safe":1'))
+    assert records.read_text() != left and main(['check', str(run)]) == 2
+    assert 'not as the run left it' in capsys.readouterr().err
+
+
 def test_the_verdict_that_is_read_is_the_one_that_was_made(tmp_path):
     folder = a_run(tmp_path / 'run', frames(60), limits=['smr.high < 0.2', 'smr@clean > 0.5'])
     made = finalise(folder)
