@@ -62,6 +62,23 @@ def test_a_difference_is_planned_from_two_models_of_a_run(tmp_path, capsys):
     assert 'to be seen: 159 scenes' in said
 
 
+def test_a_difference_of_two_runs_is_planned_where_they_can_be_compared(tmp_path, capsys):
+    """The same pairs as above in two folders; measured otherwise they are no pairs."""
+    one = a_run(tmp_path / 'one', frames(40, false_safe=lambda k: k < 4))
+    wrong = frames(40, false_safe=lambda k: 4 <= k < 8)
+    two = a_run(tmp_path / 'two', wrong)
+    words = ['--difference', '0.1', '--rate', 'smr_false_safe', '--model', 'm', '--of']
+    assert main(['plan', str(one), *words, str(two)]) == 0
+    said = capsys.readouterr().out
+    assert '40 scenes, 0.2051 discordant' in said and 'to be seen: 159 scenes' in said
+    other = a_run(tmp_path / 'other', wrong, minimum_area=1.0)
+    assert main(['plan', str(one), *words, str(other)]) == 2
+    assert 'another minimum_area' in capsys.readouterr().err
+    killed = a_run(tmp_path / 'killed', wrong, killed=True)
+    assert main(['plan', str(one), *words, str(killed)]) == 2
+    assert 'it was killed' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [

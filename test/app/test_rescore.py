@@ -249,3 +249,9 @@ def test_a_folder_that_is_there_is_left_alone(finished, tmp_path, capsys):
     assert rescore(finished, '--out', tmp_path) == 2
     assert 'exists' in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob('*.txt')] == ['mine.txt']
+    (tmp_path / 'file').write_text('mine')
+    for words in (('--out', tmp_path, '--name', 'file'), ('--name', finished.name)):
+        assert rescore(finished, *words) == 2
+        said = capsys.readouterr().err
+        assert 'exists' in said and 'Traceback' not in said
+    assert (tmp_path / 'file').read_text() == 'mine'

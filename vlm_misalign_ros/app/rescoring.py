@@ -130,10 +130,8 @@ def rescore(
             f'{folder / name} is not as the run left it: it was changed or damaged',
             'rescore what the run left',
         )
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecordError(f'run folder {out} exists', 'give another name (--name)')
-    if out.resolve() == folder.resolve():
-        raise RecordError(f'{out} is the run itself', 'give another name (--name)')
     chosen = choose(folder, manifest, overrides, models)
     told = Told(out, settings=chosen.changed)
     with _folder(out) as part:

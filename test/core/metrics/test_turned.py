@@ -36,6 +36,12 @@ def test_it_is_what_a_textbook_has():
     assert mcnemar(5_000, 5_000) == 1
 
 
+@pytest.mark.timeout(20)
+def test_many_scenes_take_no_longer_than_they_must():
+    wanted = stats.binomtest(20_000, 40_500).pvalue
+    assert mcnemar(20_000, 20_500) == pytest.approx(wanted, rel=1e-9)
+
+
 def test_answers_of_one_scene_are_one_witness():
     # Scene 0: two wrong and one right; 1: one each, neither; 2: right again; 3: nothing moved.
     before = np.array([0, 0, 1, 0, 1, 1, 1, 0], bool)

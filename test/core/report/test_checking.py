@@ -159,6 +159,32 @@ def test_of_many_the_first_are_shown_and_the_others_counted():
     assert 'and 4900 more that did not pass' in text and len(text) < 1 << 20
 
 
+def test_a_summary_of_nothing_but_long_names_is_less_than_github_takes():
+    # A character that is written in 14 bytes, and one of four.
+    for name in ('@' * 2000, '\U00020000' * 2000):
+        finding = Finding(name, name, name, (name,), 0.1, 0.0, 0.2, 1, 1, 1)
+        checks = [
+            Check(name, status, name, found=finding) for status in Status for _ in range(400)
+        ]
+        checks = [check for check in checks if check.status is not Status.COMPLETE]
+        text = summary(Verdict(Status.FAIL, tuple(checks), (name,) * 90), name, name)
+        assert len(text.encode()) < 1 << 20
+        counted = [int(n) for n in re.findall('and ([0-9]+) more that', text)]
+        rows = text.count('\n| **') + text.count('\n| PASS')
+        assert len(counted) == 2 and sum(counted) + rows == len(checks)
+
+
+@pytest.mark.parametrize('number', ['1e999', '"x"', '[]'])
+def test_a_verdict_that_is_none_is_told_in_one_line(tmp_path, capsys, number):
+    run = a_finished(tmp_path / 'run', limits=['smr.high < 0.9'])
+    path = run / 'verdict.json'
+    told = path.read_text()
+    path.write_text(re.sub('"scenes": 60', f'"scenes": {number}', told))
+    assert path.read_text() != told and main(['check', str(run)]) == 2
+    said = capsys.readouterr().err
+    assert 'is no verdict' in said and len(said.strip().splitlines()) == 1
+
+
 def test_what_passed_is_no_annotation_and_what_is_undecided_a_warning():
     checks = (a_check(0, Status.PASS), a_check(1, Status.UNDECIDED), a_check(2, Status.FAIL))
     found = [runner(line) for line in annotations_of(Verdict(Status.FAIL, checks))]
@@ -220,6 +246,27 @@ def test_a_limit_of_the_run_itself_fails_it_too(base, tmp_path):
     assert [check.found.limit for check in found.verdict.wrong] == limits
     assert check_run(bad).verdict == read_verdict(bad)
     assert check_run(bad).verdict.exit_code == 1
+
+
+def test_a_verdict_by_other_limits_is_not_that_of_the_run(tmp_path, capsys):
+    bad = a_finished(tmp_path / 'bad', {0, 1}, limits=['smr_false_safe < 0.01'])
+    assert main(['check', str(bad)]) == 1
+    assert main(['report', str(bad), '--limit', 'smr_false_safe <= 1']) == 0
+    capsys.readouterr()
+    assert main(['check', str(bad)]) == 2
+    said = capsys.readouterr().err
+    assert 'by other limits than those of the run' in said and 'vlm-misalign report' in said
+    assert main(['report', str(bad)]) == 1 == main(['check', str(bad)])
+
+
+def test_a_run_that_was_changed_since_its_verdict_is_refused(tmp_path, capsys):
+    run = a_finished(tmp_path / 'run', limits=['smr_false_safe < 0.1'])
+    assert main(['check', str(run)]) == 0
+    records = run / 'records.jsonl'
+    left = records.read_text()
+    records.write_text(left.replace('"unsafe":1', '"false_safe":1'))
+    assert records.read_text() != left and main(['check', str(run)]) == 2
+    assert 'not as the run left it' in capsys.readouterr().err
 
 
 def test_the_verdict_that_is_read_is_the_one_that_was_made(tmp_path):

@@ -16,7 +16,7 @@
 
 import csv
 import json
-from math import isnan
+from math import isnan, nan
 
 import msgspec
 import numpy as np
@@ -30,12 +30,7 @@ from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.metrics.statistics import holm
 from vlm_misalign_ros.core.report.changes import Comparison, Difference
 from vlm_misalign_ros.core.report.comparing import compare, model_pairs
-from vlm_misalign_ros.core.report.comparison import (
-    format_comparison,
-    harmless,
-    render,
-    write_comparison,
-)
+from vlm_misalign_ros.core.report.comparison import format_comparison, render, write_comparison
 from vlm_misalign_ros.core.report.verdict import Status, Verdict
 
 CONDITIONS = ('clean', 'low_light:3')
@@ -232,6 +227,15 @@ def test_a_change_that_is_too_large_fails(tmp_path, base, capsys):
     assert 'verdict: FAIL' in capsys.readouterr().out
 
 
+def test_runs_without_any_model_keep_no_limit_of_models(tmp_path):
+    runs = [a_run(tmp_path / name, frames(60, models=())) for name in 'ab']
+    # All that they have in common are masks.
+    assert compare(runs, limits=['miou not worse by 0.2']).verdict.status is Status.PASS
+    for limit in ('smr_false_safe not worse by 0.9', 'not worse by 0.9'):
+        found = compare(runs, limits=[limit]).verdict
+        assert found.status is Status.INVALID and 'has no model' in found.checks[0].message
+
+
 def test_several_runs_are_each_held_against_the_first(tmp_path, base, new):
     third = a_run(tmp_path / 'third', records(BEFORE))
     found = compare([base, new, third], limits=['smr@clean not worse by 0.3'])
@@ -242,6 +246,28 @@ def test_several_runs_are_each_held_against_the_first(tmp_path, base, new):
         str(new),
         str(third),
     }
+
+
+def test_names_of_models_steer_no_terminal_whatever_is_asked(tmp_path, capsys):
+    """A name with a command to the terminal and a line of its own, as of a strange run."""
+    hostile = 'm\n  PASS       all is well\x1b[2J'
+    one, other = (
+        a_run(tmp_path / name, frames(60, models=(hostile,), false_safe=lambda k: k < 30))
+        for name in 'ab'
+    )
+    third = a_run(tmp_path / 'c', frames(60, models=('m',)))
+    limits = ['--limit', 'smr_false_safe < 0.4'], ['--limit', 'smr_false_safe not worse by 0.02']
+    for words in (
+        ['report', one, *limits[0]],
+        ['compare', one, other, *limits[1]],
+        ['check', one, '--baseline', other],
+        ['plan', one, 'smr_false_safe.high < 0.9'],
+        ['diff', one, third],
+    ):
+        assert main([str(word) for word in words]) in (0, 1, 4)
+        said = capsys.readouterr().out
+        assert 'all is well' in said and '\x1b' not in said
+        assert not any(line.startswith('  PASS       all') for line in said.splitlines())
 
 
 def test_the_blank_control_is_in_no_comparison(tmp_path):
@@ -278,10 +304,20 @@ def test_what_is_written_says_the_same_and_no_text_becomes_anything_else(
     assert [float(row['p_holm']) for row in turned] == [t['p_holm'] for t in plain['turned']]
 
 
-def test_cells_that_would_be_formulas_are_harmless_and_numbers_stay_numbers():
-    assert [harmless(c) for c in ('=1', '+1', '-1', '@x', '\tx', 'x=1', -0.5, 3)] == [
-        *("'=1", "'+1", "'-1", "'@x", "'\tx", 'x=1', '-0.5', 3)
+def test_no_name_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path):
+    """Behind blanks, in full width, and with what steers a terminal, too."""
+    names = ('=1', '+1', '-1', '@x', '\t=1', ' =1', '\uff1d1', 'x=1', '\x1b[2J')
+    lines = [
+        Difference('r', name, name, 'c', 'smr_false_safe', 0.5, 0.25, -0.25, nan, nan, 3, 3, 3)
+        for name in names
     ]
+    write_comparison(tmp_path, Comparison('a', ('r',), tuple(lines), (), Verdict(Status.PASS)))
+    with open(tmp_path / 'compare.csv', newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row['model'] for row in rows] == [
+        *("'=1", "'+1", "'-1", "'@x", "'    =1", "' =1", "'\uff1d1", 'x=1', '\\x1b[2J')
+    ]
+    assert {(row['difference'], row['low'], row['scenes']) for row in rows} == {('-0.25', '', '3')}
 
 
 def test_a_comparison_of_nothing_is_shown(tmp_path):

@@ -235,6 +235,12 @@ def test_a_limit_on_blank_frames_alone_is_invalid_and_not_an_empty_pass(judged):
     assert judged(frames(30, 'blank'), 'smr < 0.5').status is INVALID
 
 
+def test_a_limit_on_every_model_is_invalid_where_there_is_none(judged):
+    assert judged(frames(30, models=()), 'miou > 0.1').status is PASS
+    found = judged(frames(30, models=()), 'miou > 0.1', 'smr < 0.5')
+    assert found.status is INVALID and 'has no model' in found.reasons[0]
+
+
 @pytest.mark.parametrize(
     'limit', ['smr_false_alarm <= 1', 'smr_false_alarm.high <= 1', 'smr_balanced <= 1']
 )
@@ -363,6 +369,16 @@ def test_without_any_difference_so_many_scenes_are_needed(judged, base, number, 
     (check,) = (check for check in found.checks if check.found)
     assert (check.found.value, check.found.scenes) == (0, number)
     assert check.found.against == str(base)
+
+
+def test_scenes_are_planned_where_a_difference_is_undecided_alone(judged, base, monkeypatch):
+    planned = []
+    monkeypatch.setattr(_Judge, '_more_of_two', lambda self, *of: planned.append(of) or '')
+    limit = f'critical_omission_rate@clean not worse than {base} by 0.02'
+    assert judged(frames(200, omitted=third), limit).status is PASS
+    assert judged(frames(200, omitted=2), limit).status is FAIL
+    assert not planned
+    assert judged(frames(60, omitted=third), limit).status is UNDECIDED and len(planned) == 1
 
 
 def test_a_run_that_is_worse_fails_and_one_that_is_better_passes(judged, base):

@@ -116,25 +116,23 @@ def _refuse_idle(arguments: argparse.Namespace) -> None:
 
 
 def _update(run_folder: Path, baseline: Path) -> int:
-    from vlm_misalign_ros.core.report.audit.showing import safe
+    from vlm_misalign_ros.core.report.audit.showing import one_line
     from vlm_misalign_ros.core.report.checking import FILES, store_baseline
 
     store_baseline(run_folder, baseline)
     size = sum((baseline / name).stat().st_size for name in FILES)
-    print(safe(f'{baseline}: {", ".join(FILES)} of {run_folder}, {size / 1e6:.1f} MB'))
+    print(one_line(f'{baseline}: {", ".join(FILES)} of {run_folder}, {size / 1e6:.1f} MB'))
     return ExitCode.PASS
 
 
 def _print(arguments: argparse.Namespace, found: Checked) -> None:
     from vlm_misalign_ros.app.cli.results import tell_verdict
-    from vlm_misalign_ros.core.report.audit.showing import safe
     from vlm_misalign_ros.core.report.comparison import format_comparison
     from vlm_misalign_ros.core.report.github import annotations_of, uncommanded
 
     text = tell_verdict(found.verdict.to_plain())
     if found.comparison is not None:
         text = f'{format_comparison(found.comparison)}\n\n{text}'
-    text = '\n'.join(map(safe, text.split('\n')))
     if not os.environ.get(ACTIONS):
         print(text)
         return

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, print and write."""
     from vlm_misalign_ros.app.cli.results import tell_verdict
+    from vlm_misalign_ros.core.report.audit.showing import one_line
     from vlm_misalign_ros.core.report.comparing import compare
     from vlm_misalign_ros.core.report.comparison import PAGE, format_comparison, write_comparison
 
@@ -65,5 +66,5 @@ def run(arguments: argparse.Namespace) -> int:
     print('\n' + tell_verdict(found.verdict.to_plain()))
     if arguments.out:
         write_comparison(Path(arguments.out), found)
-        print(f'results: {Path(arguments.out) / PAGE}')
+        print(one_line(f'results: {Path(arguments.out) / PAGE}'))
     return found.verdict.exit_code

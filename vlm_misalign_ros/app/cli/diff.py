@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what differs."""
     from vlm_misalign_ros.core.records.store import RECORDS, difference
+    from vlm_misalign_ros.core.report.audit.showing import one_line
 
     paths = [
         path / RECORDS if path.is_dir() else path
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     found = difference(*paths)
     for line in found:
-        print(line)
+        print(one_line(line))
     if not found:
         print('the records are identical but for times')
     return ExitCode.FAIL if found else ExitCode.PASS

@@ -75,6 +75,7 @@ def _share(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Print how many scenes each claim needs."""
     from vlm_misalign_ros.core.files import read_json
+    from vlm_misalign_ros.core.report.audit.showing import one_line
     from vlm_misalign_ros.core.report.limits import parse_limits
     from vlm_misalign_ros.core.report.rules import rules_of
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         lines = list(_bounds(folder, limits, arguments))
     for line in lines:
-        print(line)
+        print(one_line(line))
     print(
         '\nAn estimate: it supposes that further scenes are like those of the pilot. '
         'careful: with the variance between scenes at its upper 80 % limit.'
@@ -172,11 +173,15 @@ def _groups(limit: Limit, tally: Tally, folder: Path) -> list[tuple[str, ...]]:
 
 def _difference(folder: Path, arguments: argparse.Namespace) -> Iterator[str]:
     from vlm_misalign_ros.core.corruptions.conditions import BLANK
+    from vlm_misalign_ros.core.report.comparing import pair
     from vlm_misalign_ros.core.report.needed import difference_needed, pairs_by_scene
 
     rate, models = _subject(arguments)
-    first = _tally(folder, [rate], True)
-    second = _tally(Path(arguments.of), [rate], True) if arguments.of else first
+    if arguments.of:
+        # Over the same pictures, by the same truth and words, or there is no pair.
+        second, first = pair(Path(arguments.of), folder, [rate])
+    else:
+        second = first = _tally(folder, [rate], True)
     for tally, model, place in zip((first, second), models, (folder, arguments.of), strict=True):
         if model not in tally.models:
             raise ConfigurationError(

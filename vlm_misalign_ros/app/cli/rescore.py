@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from vlm_misalign_ros.app.cli.parser import add_overrides
@@ -50,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.app.cli.results import print_results
     from vlm_misalign_ros.app.rescoring import CHANGED_CSV, rescore
     from vlm_misalign_ros.core.errors import ConfigurationError
+    from vlm_misalign_ros.core.report.audit.showing import one_line
 
     folder = Path(arguments.folder)
     name = arguments.name or f'{folder.resolve().name}_rescored'
@@ -59,6 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     verdict, told = rescore(folder, arguments.overrides, out, arguments.model)
     print_results(out)
     for line in told.lines():
-        print(line)
-    print(f'every changed answer: {out / CHANGED_CSV}', file=sys.stdout)
+        print(one_line(line))
+    print(one_line(f'every changed answer: {out / CHANGED_CSV}'))
     return verdict.exit_code

@@ -20,6 +20,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.core.report.audit.showing import one_line
+
 _ORDER = ('FAIL', 'INVALID', 'UNDECIDED', 'PASS')
 
 
@@ -45,15 +47,15 @@ def print_results(folder: Path) -> None:
     if verdict.is_file():
         print('\n' + tell_verdict(json.loads(verdict.read_text(encoding='utf-8'))))
     report = folder / 'report.html'
-    print(f'results: {report if report.is_file() else folder}')
+    print(one_line(f'results: {report if report.is_file() else folder}'))
 
 
 def tell_verdict(found: dict[str, Any]) -> str:
-    """Return a verdict, as verdict.json has it, with a line a check: what went wrong first."""
+    """Return a verdict, as verdict.json has it, as it is printed: what went wrong first."""
     checks = sorted(found['checks'], key=lambda check: _ORDER.index(check['status']))
     lines = [f'verdict: {found["text"]}']
     if found['status'] == 'COMPLETE':
         lines[0] += ' (no limit was set: nothing is said of the rates)'
     lines += [f'  {check["status"]:<9}  {check["message"]}' for check in checks]
     lines += [f'  {"note":<9}  {note}' for note in found['notes']]
-    return '\n'.join(lines)
+    return '\n'.join(map(one_line, lines))

@@ -24,7 +24,7 @@ answer a scene it is McNemar's (1947) in its exact form.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, nan
+from math import nan
 
 import numpy as np
 
@@ -78,6 +78,9 @@ def mcnemar(one: int, other: int) -> float:
     Twice the smaller tail of B(one + other, 1/2), 1 at most, as scipy.stats.binomtest has it.
     """
     total = one + other
-    tail = sum(comb(total, k) for k in range(min(one, other) + 1))
-    # Whole numbers, however many pairs there are.
+    tail = ways = 1
+    for k in range(min(one, other)):
+        # From one binomial coefficient to the next, in whole numbers however many pairs there are.
+        ways = ways * (total - k) // (k + 1)
+        tail += ways
     return min(1.0, tail / (1 << total) * 2)

@@ -25,11 +25,12 @@ from typing import Any
 
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json
-from vlm_misalign_ros.core.records.ending import ENDING
+from vlm_misalign_ros.core.records.ending import ENDING, changed, read_ending
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.report.baseline import untrusted
 from vlm_misalign_ros.core.report.changes import Comparison
 from vlm_misalign_ros.core.report.comparing import compare
+from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.verdict import Check, Finding, Status, Verdict, judge
 
 MARGIN = 0.02
@@ -56,9 +57,11 @@ def check_run(
 
     `limits` are differences as `compare` takes them; without any, no headline rate may be worse by
     MARGIN. Raises ConfigurationError for a wrong limit and, with the reason, for a baseline that
-    the run cannot be compared with; RecordError for what is no run, or has no verdict.
+    the run cannot be compared with; RecordError for what is no run, or has no verdict of its own
+    over the records that it left.
     """
     own = read_verdict(run)
+    _refuse_other_verdict(run)
     if baseline is None:
         return Checked(own)
     found = compare([baseline, run], models, limits or [f'not worse by {MARGIN}'])
@@ -82,8 +85,26 @@ def read_verdict(run: Path) -> Verdict:
             tuple(_check(check) for check in found['checks']),
             tuple(str(note) for note in found['notes']),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordError(f'{path} is no verdict: {error}', _AGAIN) from error
+
+
+def _refuse_other_verdict(run: Path) -> None:
+    """Raise RecordError for a verdict over other records, or by limits that are not the run's."""
+    for name in changed(run, read_ending(run)):
+        raise RecordError(
+            f'{run / name} is not as the run left it: it was changed or damaged',
+            'check what the run left',
+        )
+    manifest = run / 'manifest.json'
+    rules = rules_of(read_json(manifest, '')) if manifest.is_file() else Rules()
+    told = read_json(run / 'verdict.json', _AGAIN).get('rules')
+    if not isinstance(told, dict) or told.get('limits') != rules.to_plain()['limits']:
+        raise RecordError(
+            f'{run / "verdict.json"} is by other limits than those of the run, as after '
+            '`report --limit`',
+            _AGAIN,
+        )
 
 
 def _check(plain: Mapping[str, Any]) -> Check:

@@ -102,7 +102,7 @@ def compare(
     notes: list[str] = []
     _check(first, untrusted(_run(first)), first)
     for folder in others:
-        own, base = _pair(folder, first, rates)
+        own, base = pair(folder, first, rates)
         named = _named(own, base, chosen, folder, first)
         base.call(named)
         notes += _notes(folder, first, own, base, named)
@@ -151,8 +151,12 @@ def _check(folder: Path, problem: str, first: Path) -> None:
     )
 
 
-def _pair(folder: Path, first: Path, rates: Sequence[str]) -> tuple[Tally, Tally]:
-    """Return the counts of a run and of the first; raises where they cannot be compared."""
+def pair(folder: Path, first: Path, rates: Sequence[str]) -> tuple[Tally, Tally]:
+    """
+    Return the counts of a run and of the first, with what pairs their frames.
+
+    ConfigurationError, with the reason, where they cannot be compared; RecordError for no run.
+    """
     _check(folder, untrusted(_run(folder)), first)
     own = Tally(rates, pairs=True)
     for record in read_frames(folder / RECORDS):
@@ -288,7 +292,7 @@ def _limited(
         for limit in limits
         for one in (
             [limit]
-            if limit.model or limit.rate == MIOU
+            if limit.model or limit.rate == MIOU or not models
             else [replace(limit, model=model) for model in models]
         )
     )

@@ -30,6 +30,7 @@ from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import write_json, write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
+from vlm_misalign_ros.core.report.audit.showing import cell, one_line
 from vlm_misalign_ros.core.report.changes import Comparison, Difference, Flips
 from vlm_misalign_ros.core.report.limit import MIOU
 from vlm_misalign_ros.core.report.terminal import aligned, number
@@ -72,7 +73,6 @@ TURNED_COLUMNS = (
     'p_holm',
 )
 """Of TURNED."""
-_FORMULA = ('=', '+', '-', '@', '\t', '\r')
 _WAYS = {'smr_false_safe': 'hazard called safe', 'smr_false_alarm': 'clear called unsafe'}
 
 
@@ -92,16 +92,11 @@ def _model(line: Difference | Flips) -> str:
     return line.model if line.model == line.against else f'{line.against} > {line.model}'
 
 
-def _printable(text: str) -> str:
-    """Return a name without what moves the cursor of a terminal."""
-    return ''.join(char if char.isprintable() else '?' for char in text)
-
-
 def format_comparison(comparison: Comparison) -> str:
     """
     Return a comparison as text: a block a run and condition, a line a model and rate.
 
-    Only printable characters; `*` stands behind what comes from too few scenes.
+    Nothing in it steers a terminal; `*` stands behind what comes from too few scenes.
     """
     text = [f'differences to {comparison.first}, paired by frame, 95 % intervals over scenes']
     head = ['', 'rate', 'first', 'second', 'difference', '', 'scenes', 'frames']
@@ -115,7 +110,7 @@ def format_comparison(comparison: Comparison) -> str:
     text += ['', *_turned_lines(comparison)]
     if any(line.few for line in comparison.differences):
         text.append(f'* from fewer than {FEW_SCENES} scenes, which prove nothing')
-    return '\n'.join(map(_printable, text))
+    return '\n'.join(map(one_line, text))
 
 
 def _line(line: Difference) -> list[str]:
@@ -172,20 +167,18 @@ def probability(value: float) -> str:
     return '<.001' if value < 0.001 else f'{value:.3f}'.removeprefix('0')
 
 
-def harmless(cell: Any) -> Any:
-    """Return a cell of a table that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(cell, float):
-        return '' if isnan(cell) else repr(cell)
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
-    return cell
+def _cell(value: Any) -> Any:
+    """Return a cell of a table: text that no spreadsheet takes for a formula, numbers in full."""
+    if isinstance(value, float):
+        return '' if isnan(value) else repr(value)
+    return cell(value) if isinstance(value, str) else value
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(columns)
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    writer.writerows(map(_cell, row) for row in rows)
     return stream.getvalue()
 
 

@@ -22,7 +22,7 @@ step, a summary of at most 1 MiB).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import isnan
 
 from vlm_misalign_ros.core.metrics.rates import BY_NAME
@@ -35,6 +35,8 @@ ANNOTATIONS = 10
 """Of one kind that GitHub shows of a step."""
 WRONG, KEPT, TURNED, NOTES = 100, 300, 50, 20
 """Lines of each part of a summary; the others are counted."""
+ROOM = 200_000
+"""Bytes of each of the four parts: the characters of a strange name take up to 14 each."""
 _LONG = 1000
 """Characters of a message."""
 _ORDER = (Status.FAIL, Status.INVALID, Status.UNDECIDED)
@@ -106,14 +108,14 @@ def summary(
         '',
     ]
     if wrong:
-        text += [*_table(wrong[:WRONG]), *_more(len(wrong) - WRONG, 'that did not pass'), '']
+        text += [_HEAD, *_fitting(map(_row, wrong[:WRONG]), len(wrong), 'that did not pass'), '']
     if found is not None:
         text += _turned(found)
-    text += [f'- {escaped(note, _LONG)}' for note in verdict.notes[:NOTES]]
-    text += _more(len(verdict.notes) - NOTES, 'notes')
+    notes = (f'- {escaped(note, _LONG)}' for note in verdict.notes[:NOTES])
+    text += _fitting(notes, len(verdict.notes), 'notes')
     if kept:
-        text += ['', f'<details><summary>{len(kept)} checks passed</summary>', '']
-        text += [*_table(kept[:KEPT]), *_more(len(kept) - KEPT, 'that passed')]
+        text += ['', f'<details><summary>{len(kept)} checks passed</summary>', '', _HEAD]
+        text += _fitting(map(_row, kept[:KEPT]), len(kept), 'that passed')
         text += ['', '</details>']
     return '\n'.join([*text, '', f'<sub>{escaped(MEANING, _LONG)}</sub>', ''])
 
@@ -136,19 +138,25 @@ def _counted(verdict: Verdict) -> str:
     return ', '.join(told) + ' of ' + f'{len(verdict.checks)} checks' if told else 'no check'
 
 
-def _more(count: int, what: str) -> list[str]:
-    return ['', f'and {count} more {what}'] if count > 0 else []
+def _fitting(lines: Iterable[str], count: int, what: str) -> Iterator[str]:
+    """Yield lines while there is room for them, and how many of `count` are left out."""
+    room, shown = ROOM, 0
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        shown += 1
+        yield line
+    if shown < count:
+        yield from ('', f'and {count - shown} more {what}')
 
 
-def _table(checks: Sequence[Check]) -> Iterator[str]:
-    """Yield a table of checks; those without numbers have their message across it."""
-    yield _HEAD
-    for check in checks:
-        status = f'**{check.status.value}**' if check.status is not Status.PASS else 'PASS'
-        if check.found is None or isnan(check.found.value):
-            yield f'| {status} | {escaped(check.message, _LONG)} | | | | | |'
-        else:
-            yield f'| {status} | ' + ' | '.join(_cells(check.found)) + ' |'
+def _row(check: Check) -> str:
+    """Return a check as a line of a table; one without numbers has its message across it."""
+    status = f'**{check.status.value}**' if check.status is not Status.PASS else 'PASS'
+    if check.found is None or isnan(check.found.value):
+        return f'| {status} | {escaped(check.message, _LONG)} | | | | | |'
+    return f'| {status} | ' + ' | '.join(_cells(check.found)) + ' |'
 
 
 def _cells(found: Finding) -> Iterator[str]:
@@ -175,8 +183,7 @@ def _turned(found: Comparison) -> list[str]:
         '',
         '| model | condition | of | wrong | right | scenes harmed : repaired | p, Holm |',
         '|---|---|---|---|---|---|---|',
-        *(_flip(flip) for flip in told[:TURNED]),
-        *_more(len(told) - TURNED, 'places'),
+        *_fitting(map(_flip, told[:TURNED]), len(told), 'places'),
         '',
     ]
 

@@ -87,8 +87,11 @@ class _Judge:
             if rate == MIOU and not self._tally.known.all:
                 yield self._impossible(self._tally.known.told)
                 continue
-            chosen = (limit.model,) if limit.model else tuple(models)
-            for model in ('',) if rate == MIOU else chosen:
+            chosen = ('',) if rate == MIOU else (limit.model,) if limit.model else tuple(models)
+            if not chosen:
+                yield self._impossible('the run has no model')
+                return
+            for model in chosen:
                 for conditions in groups:
                     yield self._check(model, rate, conditions)
 
@@ -208,12 +211,13 @@ class _Judge:
         best, worst = measured.low, measured.high
         if rate == MIOU or BY_NAME[rate].better is Better.HIGHER:
             best, worst = -worst, -best
-        status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
-        why += self._more_of_two(other, model, rate, conditions, relation)
         if worst < relation.margin:
             status, why = self._covered(measured)
         elif best > relation.margin:
             status, why = Status.FAIL, 'not even the other end of the interval keeps it'
+        else:
+            status, why = Status.UNDECIDED, 'the interval lies on both sides of it'
+            why += self._more_of_two(other, model, rate, conditions, relation)
         told = (
             f'{subject} less that of {relation.run} is {measured.value:+.4f} '
             f'[{measured.low:+.4f}, {measured.high:+.4f}] ({measured.scored} common frames in '

@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The rates as a run prints them: a block a condition, a line a model, narrow enough to read."""
+"""
+The rates as a run prints them: a block a condition, a line a model, narrow enough to read.
+
+Names are anybody's: no line that comes back steers a terminal.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,7 @@ from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
 from vlm_misalign_ros.core.records.reference import MEANS, against
 from vlm_misalign_ros.core.records.schema import Status
+from vlm_misalign_ros.core.report.audit.showing import one_line
 from vlm_misalign_ros.core.report.safety import always_the_same
 from vlm_misalign_ros.core.report.self_consistency import FIGURES, SEGMENTATION
 from vlm_misalign_ros.core.report.summary import (
@@ -61,7 +66,8 @@ def format_table(rows: Sequence[Row], reference: str = '') -> str:
     below = [line for line in (few_scenes(rows), known_of(rows).told) if line]
     alike = always_the_same((row for row in rows if row.condition != BLANK), ALL)
     head = [f'{against(reference)} ({MEANS}):'] if reference else []
-    return '\n'.join([*head, *aligned(lines, titles), *below, *alike, *further_lines(rows)])
+    table = aligned(lines, titles)
+    return '\n'.join(map(one_line, [*head, *table, *below, *alike, *further_lines(rows)]))
 
 
 def _mask(row: Row) -> str:
@@ -152,7 +158,7 @@ def format_disagreement(analysis: Mapping[str, Any]) -> str:
     if masks is not None:
         lines.append(f'  {SEGMENTATION}: self mIoU {_of_plain(masks[SELF_MIOU])}')
     head = 'degraded against clean picture (disagreement, no ground truth in it):'
-    return '\n'.join([head, *lines]) if lines else ''
+    return '\n'.join(map(one_line, [head, *lines])) if lines else ''
 
 
 def _of_plain(entry: Mapping[str, Any]) -> str:

@@ -47,6 +47,11 @@ def safe(text: str, encoding: str = 'utf-8') -> str:
     return _bounded(found)
 
 
+def one_line(text: str) -> str:
+    """Return a text as it can be shown in one line."""
+    return ' '.join(safe(text).split('\n'))
+
+
 def _has(encoding: str, char: str) -> bool:
     if char.isascii():
         return True
