@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.report.exports.coco import write_coco
 from vlm_misalign_ros.core.report.exports.writing import Exported
-from vlm_misalign_ros.core.report.finalise import read_manifest
+from vlm_misalign_ros.core.report.provenance import read_manifest
 from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
 BAG = 'bag'

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.reference import against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
@@ -35,6 +35,7 @@ from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.provenance import read_manifest, section
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
 from vlm_misalign_ros.core.report.seen import Seen
@@ -104,7 +105,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         *evidence.checks(),
         *limited,
     ]
-    lexicon = _section(manifest, 'language').get('lexicon_sha256', '')
+    lexicon = section(manifest, 'language').get('lexicon_sha256', '')
     reader, audited = reader_of(folder, lexicon)
     notes = [
         *(ending.notes if ending else _told(folder)),
@@ -117,7 +118,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     gathered = over_time.times()
-    time = analyse_times(gathered, _section(manifest, 'models'))
+    time = analyse_times(gathered, section(manifest, 'models'))
     time.update(_against(manifest))
     disagreement = agreed.analysis()
     try:
@@ -170,20 +171,6 @@ def _told(folder: Path) -> list[str]:
     return [*notes, *([] if failure is None else [failure])]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a run folder; empty where there is none."""
-    try:
-        return read_json(folder / 'manifest.json', '')
-    except RecordError:
-        return {}
-
-
-def _section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a part of a manifest; empty where somebody made something else of it."""
-    found = manifest.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
-    return _section(manifest, 'configuration').get('segmentation') not in (None, False)
+    return section(manifest, 'configuration').get('segmentation') not in (None, False)

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -40,7 +39,13 @@ from vlm_misalign_ros.core.report.found import Found, Line, critical_of
 from vlm_misalign_ros.core.report.headline import headline
 from vlm_misalign_ros.core.report.order import natural
 from vlm_misalign_ros.core.report.past import PAIRED
-from vlm_misalign_ros.core.report.provenance import facts_of, models_of
+from vlm_misalign_ros.core.report.provenance import (
+    facts_of,
+    measured_of,
+    models_of,
+    read_manifest,
+    section,
+)
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
 from vlm_misalign_ros.core.report.seen import Seen
@@ -98,7 +103,7 @@ def write_report(
     nothing of that, without `times` (timelines) it draws no sequence.
     """
     seen = records if isinstance(records, Seen) else Seen.of(folder, records)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     found = Found([Line.of(row) for row in rows], analysis, critical_of(manifest))
     page = _template().render(
         name=folder.resolve().name,
@@ -167,6 +172,8 @@ def _of_run(
     reference = reference_of(dict(manifest))
     return {
         'manifest': manifest,
+        'data': section(manifest, 'dataset').get('root'),
+        'measured': measured_of(manifest),
         'against': f', {against(reference)}' if reference else '',
         'means': MEANS,
         'frames': seen.frames,
@@ -256,11 +263,3 @@ def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
             }
         )
     return shown
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / 'manifest.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
