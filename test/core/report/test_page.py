@@ -36,7 +36,7 @@ from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.order import in_order
 from vlm_misalign_ros.core.report.page import write_report
-from vlm_misalign_ros.core.report.seen import DISTINCT, OTHER, Seen
+from vlm_misalign_ros.core.report.streamed import DISTINCT, OTHER, Streamed
 from vlm_misalign_ros.core.report.summary import ALL
 from vlm_misalign_ros.core.report.svg import SERIES, Scale, ceiling, mark, picture, text, tick
 from vlm_misalign_ros.core.report.tidy import Masks
@@ -154,7 +154,7 @@ def test_what_was_lost_is_told_with_its_reason(source):
 
 
 def test_reasons_that_all_differ_are_summed(tmp_path):
-    seen = Seen(tmp_path)
+    seen = Streamed(tmp_path)
     for k in range(DISTINCT + 50):
         entry = {'status': 'unscorable', 'problem': f'at {k}'}
         seen.add(frame_record(models={'m': entry}, segmentation={'status': 'not asked'}))

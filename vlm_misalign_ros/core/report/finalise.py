@@ -38,13 +38,13 @@ from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.provenance import read_manifest, section
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
-from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import (
     SelfConsistency,
     self_checks,
     write_self_consistency,
 )
 from vlm_misalign_ros.core.report.sheets import write_csv
+from vlm_misalign_ros.core.report.streamed import Streamed
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
@@ -77,7 +77,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
-    over_time, agreed, ious, seen = Gathering(), SelfConsistency(), Masks(), Seen(folder)
+    over_time, agreed, ious, seen = Gathering(), SelfConsistency(), Masks(), Streamed(folder)
     frames = segmented = 0
     for record in records:
         for gathering in (summary, evidence, labels, timings, over_time, agreed, ious, seen):

@@ -48,7 +48,6 @@ from vlm_misalign_ros.core.report.provenance import (
 )
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import FIGURES as OWN
 from vlm_misalign_ros.core.report.sentences import Sentence
 from vlm_misalign_ros.core.report.shown import (
@@ -65,6 +64,7 @@ from vlm_misalign_ros.core.report.shown import (
     times_of,
     title_of,
 )
+from vlm_misalign_ros.core.report.streamed import Streamed
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     SCENES,
@@ -87,7 +87,7 @@ _HERE = Path(__file__).parent
 
 def write_report(
     folder: Path,
-    records: Iterable[Record] | Seen,
+    records: Iterable[Record] | Streamed,
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
@@ -102,7 +102,7 @@ def write_report(
     `records` may be what was seen of them. Without `time` (temporal_analysis) the page says
     nothing of that, without `times` (timelines) it draws no sequence.
     """
-    seen = records if isinstance(records, Seen) else Seen.of(folder, records)
+    seen = records if isinstance(records, Streamed) else Streamed.of(folder, records)
     manifest = read_manifest(folder)
     found = Found([Line.of(row) for row in rows], analysis, critical_of(manifest))
     page = _template().render(
@@ -166,7 +166,7 @@ def _ordered(entries: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _of_run(
-    folder: Path, manifest: Mapping[str, Any], seen: Seen, rows: Sequence[Row]
+    folder: Path, manifest: Mapping[str, Any], seen: Streamed, rows: Sequence[Row]
 ) -> dict[str, Any]:
     """Return what the run is, what was lost of it, and what decided it."""
     reference = reference_of(dict(manifest))
