@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from msgspec import structs
 
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.exporting_runs import Choice, seen_frames
@@ -32,6 +33,7 @@ from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.evaluation.lanes import open_lanes
 from vlm_misalign_ros.core.models.answering import CheckedVlm
+from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.settings.configuration import parse
 from vlm_misalign_ros.core.types import Description, Judgement, Kind, Mention
@@ -88,6 +90,18 @@ def test_they_are_the_pictures_that_the_model_was_shown(finished):
         assert np.array_equal(one.labels, frames[number % 2].labels)
         assert np.array_equal(one.instances, frames[number % 2].instances)
         assert np.array_equal(one.clean, frames[number % 2].image)
+
+
+def test_a_run_in_real_time_has_the_stamps_of_the_clock(finished):
+    folder, _ = finished
+    before = [one.picture for one in seen_frames(folder, Choice())]
+    records = list(read_frames(folder / RECORDS))
+    with open(folder / RECORDS, 'wb') as stream:
+        for number, record in enumerate(records):
+            stamp = f'{1_700_000_000 + number}.123456789'
+            stream.write(encode(structs.replace(record, stamp=stamp)) + b'\n')
+    again = [one.picture for one in seen_frames(folder, Choice())]
+    assert len(again) == 6 and all(map(np.array_equal, again, before))
 
 
 def test_only_what_is_wanted_comes(finished):

@@ -15,6 +15,8 @@
 """A bag's content in formats of others, read again by what reads them."""
 
 import json
+import shutil
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -37,7 +39,9 @@ from bagged import (
     values_message,
 )
 from golden import replaying
+from made import frame_record
 from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.app.exporting_runs import Choice, export_run
 from vlm_misalign_ros.bags.analyse import analyse
 from vlm_misalign_ros.bags.copying import merge_bags
 from vlm_misalign_ros.bags.exporting import export_parquet, export_png
@@ -46,6 +50,7 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.classes import to_train_ids
+from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.report.annotating import HALLUCINATED, OMITTED
 from vlm_misalign_ros.core.stamps import parse_stamp
@@ -279,6 +284,30 @@ def test_a_recorded_run_is_seen_with_its_pictures_masks_and_truth(drawn):
     clean = list(recorded_frames(bag, run, wanted=lambda r: r.condition.name == 'clean'))
     assert 0 < len(clean) < len(seen)
     assert any(one.mask is not None for one in seen)
+
+
+def test_frames_of_one_stamp_are_left_out_and_told(tmp_path):
+    rows = [
+        ('/degraded/image_raw', image_message(picture(0), n * 10**9, 'bgr8'), n) for n in (1, 2)
+    ]
+    bag, run = bag_of(tmp_path / 'bag', rows), tmp_path / 'run'
+    run.mkdir()
+    # Time jumped back: of two frames of stamp 1 nobody knows whose the picture is.
+    frames = [
+        frame_record(stamp='1.000000000'),
+        frame_record(stamp='1.000000000', epoch=1),
+        frame_record(stamp='2.000000000', epoch=1),
+    ]
+    (run / RECORDS).write_bytes(b''.join(encode(frame) + b'\n' for frame in frames))
+    refused = Counter()
+    seen = list(recorded_frames(bag, run, refused=refused))
+    assert [one.record.stamp for one in seen] == ['2.000000000']
+    ((why, number),) = refused.items()
+    assert 'several frames have one stamp' in why and number == 1
+    shutil.copytree(bag, run / 'bag')
+    (run / 'config.yaml').write_text('mode: live\nvlms: {a: {model: "miniature:clip"}}\n')
+    found = export_run(run, tmp_path / 'coco', 'coco', Choice())
+    assert found.pictures == 1 and any('1 frames are left out' in note for note in found.notes)
 
 
 def test_a_bag_without_records_says_what_to_do(tmp_path, capsys):

@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
 from vlm_misalign_ros.core.report.exports.coco import write_coco
 from vlm_misalign_ros.core.report.exports.writing import Exported
-from vlm_misalign_ros.core.report.finalise import read_manifest
+from vlm_misalign_ros.core.report.provenance import read_manifest
 from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
 
 BAG = 'bag'
@@ -54,10 +54,13 @@ class Choice:
         return not self.conditions or record.condition.name in self.conditions
 
 
-def seen_frames(folder: Path, choice: Choice) -> Iterator[Seen]:
+def seen_frames(
+    folder: Path, choice: Choice, refused: Counter[str] | None = None
+) -> Iterator[Seen]:
     """
     Yield the frames of a run with their pictures, from its bag or drawn again from its data set.
 
+    `refused` counts the frames of a bag that cannot be read, by the reason.
     Raises RecordError for what is no run, or has no pictures; ConfigurationError for a limit or
     condition that will not do; and what draw_again raises.
     """
@@ -74,7 +77,7 @@ def seen_frames(folder: Path, choice: Choice) -> Iterator[Seen]:
         from vlm_misalign_ros.bags.seen import recorded_frames
 
         encoding = configuration.monitor.label_encoding
-        found = recorded_frames(folder / BAG, folder, encoding, choice.holds)
+        found = recorded_frames(folder / BAG, folder, encoding, choice.holds, refused)
     else:
         records = read_frames(folder / RECORDS)
         found = draw_again(configuration, records, choice.holds, folder, choice.dataset)
@@ -91,7 +94,8 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
     if kind in ('mlflow', 'wandb'):
         return _export_tables(folder, out, kind)
     refuse_present(out)
-    frames = seen_frames(folder, choice)
+    refused: Counter[str] = Counter()
+    frames = seen_frames(folder, choice, refused)
     with whole_folder(out) as place:
         place.mkdir()
         if kind == 'coco':
@@ -102,9 +106,9 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
             found = write_fiftyone(place, frames, _info(folder), choice.pictures)
         if not found.pictures:
             raise RecordError(
-                f'{folder} has no frame under {", ".join(choice.conditions) or "any condition"}',
-                'vlm-misalign report shows its conditions',
+                _nothing(folder, choice, refused), 'vlm-misalign report shows its conditions'
             )
+    found.notes += _notes(refused)
     return found
 
 
@@ -125,7 +129,7 @@ def save_recording(
     package('rerun', 'rerun')
     refused: Counter[str] = Counter()
     if (what / RECORDS).is_file():
-        frames = seen_frames(what, choice)
+        frames = seen_frames(what, choice, refused)
     else:
         from vlm_misalign_ros.bags.seen import recorded_frames
 
@@ -138,12 +142,10 @@ def save_recording(
     try:
         found = write_rerun(partial, frames, what.resolve().name)
         if not found.pictures:
-            told = ', '.join(choice.conditions) or 'any condition'
             raise RecordError(
-                f'{what} has no frame under {told}'
-                + (f': {next(iter(refused))}' if refused else ''),
-                'give a run, or a bag that was recorded of one',
+                _nothing(what, choice, refused), 'give a run, or a bag that was recorded of one'
             )
+        found.notes += _notes(refused)
         partial.replace(path)
     except OSError as error:
         raise RecordError(
@@ -152,6 +154,15 @@ def save_recording(
     finally:
         partial.unlink(missing_ok=True)
     return found
+
+
+def _nothing(what: Path, choice: Choice, refused: Counter[str]) -> str:
+    told = ', '.join(choice.conditions) or 'any condition'
+    return f'{what} has no frame under {told}' + (f': {next(iter(refused))}' if refused else '')
+
+
+def _notes(refused: Counter[str]) -> list[str]:
+    return [f'{number} frames are left out: {why}' for why, number in refused.most_common()]
 
 
 def _info(folder: Path) -> dict[str, str]:

@@ -53,24 +53,31 @@ class Records:
 
     def read(self) -> tuple[str, int]:
         """Return the condition of the newest frame and the number of frames so far."""
-        try:
-            with open(self._path, 'rb') as stream:
-                stream.seek(self._offset)
-                data = stream.read()
-        except OSError:
-            return self._condition, self._count
-        end = data.rfind(b'\n') + 1
-        self._offset += end
-        lines = [line for line in data[:end].splitlines() if line.startswith(_FRAME)]
-        self._count += len(lines)
-        for line in lines[-1:] if self._take is None else lines:
-            with suppress(RecordError):
-                newest = decode(line, str(self._path))
-                assert isinstance(newest, FrameRecord)
-                self._condition = newest.condition.name
+        newest = b''
+        # A line at a time: a run that goes on has records of any size before.
+        with suppress(OSError), open(self._path, 'rb') as stream:
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b'\n'):
+                    break
+                self._offset += len(line)
+                if not line.startswith(_FRAME):
+                    continue
+                self._count += 1
+                newest = line
                 if self._take is not None:
-                    self._take(newest)
+                    self._read(line)
+        if newest and self._take is None:
+            self._read(newest)
         return self._condition, self._count
+
+    def _read(self, line: bytes) -> None:
+        with suppress(RecordError):
+            newest = decode(line, str(self._path))
+            assert isinstance(newest, FrameRecord)
+            self._condition = newest.condition.name
+            if self._take is not None:
+                self._take(newest)
 
 
 class _Stream:

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -79,13 +79,13 @@ class _Frames:
         self._bag = bag
         self._refused = refused
         self._encoding = open_encoding(DEFAULT if labels == AUTO else labels)
-        self._known: Mapping[int, FrameRecord] | None = None
+        self._known: Mapping[int, FrameRecord | None] | None = None
         self._topics = {part: topic_of(bag, *how) for part, how in _TOPICS.items()}
         if not self._topics[_PICTURE]:
             raise RecordError(f'bag {bag.path} has no picture of a run', 'record one: record=true')
         if records is not None:
             frames = read_frames(records / RECORDS)
-            self._known = {parse_stamp(frame.stamp): frame for frame in frames}
+            self._known = _by_stamp(frames)
         else:
             self._topics[_RECORD] = topic_of(bag, (topics.MONITOR_FRAME,))
             if not self._topics[_RECORD]:
@@ -136,6 +136,8 @@ class _Frames:
 
     def _record(self, stamp: int, raw: Raw | None) -> FrameRecord | None:
         if self._known is not None:
+            if stamp in self._known and self._known[stamp] is None:
+                raise RecordError('several frames have one stamp: none tells whose the picture is')
             return self._known.get(stamp)
         with of_strangers():
             text = '' if raw is None else values_of(self._bag.decode(raw)).get(_RECORD, '')
@@ -162,6 +164,15 @@ class _Frames:
 
     def _mask(self, raw: Raw | None) -> np.ndarray | None:
         return None if raw is None else pixels.to_array(self._bag.decode(raw))
+
+
+def _by_stamp(frames: Iterable[FrameRecord]) -> dict[int, FrameRecord | None]:
+    """Return frames by their stamp; None where several have it, as where time jumped back."""
+    found: dict[int, FrameRecord | None] = {}
+    for frame in frames:
+        stamp = parse_stamp(frame.stamp)
+        found[stamp] = None if stamp in found else frame
+    return found
 
 
 def topic_of(bag: Bag, names: tuple[str, ...], compressed: bool = False) -> str:

@@ -48,10 +48,14 @@ def lock(file: int) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; RecordError when the disk refuses."""
+    """
+    Write a file whole or not at all; RecordError when the disk refuses.
+
+    What is no character, such as half of a pair in a name that is not UTF-8, becomes `?`.
+    """
     partial = path.with_name(path.name + '.part')
     try:
-        partial.write_text(text, encoding='utf-8')
+        partial.write_text(text, encoding='utf-8', errors='replace')
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -16,6 +16,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -276,6 +277,13 @@ def test_several_runs_are_one_data_set_by_run(tmp_path, capsys):
         assert sorted(table.run.unique()) == names
         part = table[table.run == '007'].drop(columns='run').reset_index(drop=True)
         pd.testing.assert_frame_equal(part, own)
+    old = out / 'records' / 'run=old'
+    old.mkdir()
+    table = pq.read_table(next((out / 'records').rglob('*.parquet')), partitioning=None)
+    pq.write_table(table.drop_columns(['mask_entropy']), old / 'part-0.parquet')
+    with pytest.raises(RecordError, match='another version'):
+        load_run(out).read_records()
+    shutil.rmtree(old)
     with pytest.raises(RecordError, match='several runs'):
         found.verdict  # noqa: B018
     with pytest.raises(ConfigurationError, match='two runs named 007'):

@@ -174,7 +174,10 @@ def test_without_instances_things_are_groups_and_without_labels_nothing_is_told(
     }
     frames = [Seen(seen.record, seen.picture) for seen in made_frames()]
     write_coco(tmp_path / 'b', frames, {})
-    assert read(tmp_path / 'b/annotations/instances.json')['annotations'] == []
+    data = read(tmp_path / 'b/annotations/instances.json')
+    # No annotation is no claim that nothing is there.
+    assert data['annotations'] == [] and not any(one['labelled'] for one in data['images'])
+    assert all(one['labelled'] for one in read(tmp_path / 'a/annotations/stuff.json')['images'])
 
 
 def test_what_was_said_stands_beside_what_it_came_to(tmp_path):

@@ -20,6 +20,7 @@ from math import inf, nan
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from made_runs import a_run, frames
 from vlm_misalign_ros.core.errors import RecordError
@@ -65,6 +66,19 @@ def test_a_rise_that_its_interval_bears_out_is_told_with_what_segmentation_keeps
     # 20 of 80 required classes, 2 in each of 40 scenes.
     assert 'm leaves out 25 %' in rise.text and '0 % clean' in rise.text
     assert '+25 points' in rise.text and '20/80 in 40 scenes' in rise.text and rise.shown
+
+
+def test_a_loss_of_segmentation_is_claimed_of_enough_scenes_of_its_own():
+    # Models answered in 40 scenes; masks of both conditions are there in 12 of them.
+    records = run(mask=DARK)
+    for k, record in enumerate(records):
+        if k % 40 >= 12:
+            unmasked = structs.replace(record.segmentation, status='missing', cells=[])
+            records[k] = structs.replace(record, segmentation=unmasked)
+    (masks,) = said(records, 'segmentation')
+    assert masks.text.endswith('12 scenes.') and not masks.shown
+    (whole,) = said(run(mask=DARK), 'segmentation')
+    assert whole.text.endswith('40 scenes.') and whole.shown
 
 
 def test_too_few_scenes_claim_nothing():

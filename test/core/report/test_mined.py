@@ -15,6 +15,7 @@
 """Which answers failed while the segmentation held, and what is written of them."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -274,6 +275,18 @@ def test_nothing_found_and_a_folder_that_is_there_are_refused_and_leave_nothing(
     with pytest.raises(RecordError, match='exists'):
         written(tmp_path / 'out', [frame(1)], tmp_path)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['mine']
+
+
+def test_what_lies_beside_the_folder_stays(tmp_path, monkeypatch):
+    (tmp_path / 'out.part').mkdir()
+    (tmp_path / 'out.part' / 'mine').write_text('')
+    written(tmp_path / 'out', [frame(1)], tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {'out', 'out.part'}
+    assert (tmp_path / 'out.part' / 'mine').exists()
+    (tmp_path / 'empty').mkdir()
+    monkeypatch.chdir(tmp_path / 'empty')
+    with pytest.raises(RecordError, match='is no name of a folder'):
+        written(Path('.'), [frame(1)], tmp_path)
 
 
 def test_names_of_anybody_are_no_markup_in_the_card(tmp_path):

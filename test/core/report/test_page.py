@@ -14,7 +14,10 @@
 
 """The page: one file, navigable, escaped, in natural order, its pictures true to the numbers."""
 
+import copy
 import hashlib
+import json
+import os
 import re
 from base64 import b64decode
 from html.parser import HTMLParser
@@ -32,11 +35,13 @@ from vlm_misalign_ros.core.report import strips
 from vlm_misalign_ros.core.report.analysis import analyse_records
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.order import in_order
-from vlm_misalign_ros.core.report.seen import DISTINCT, OTHER, Seen
+from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.streamed import DISTINCT, OTHER, Streamed
 from vlm_misalign_ros.core.report.summary import ALL
 from vlm_misalign_ros.core.report.svg import SERIES, Scale, ceiling, mark, picture, text, tick
 from vlm_misalign_ros.core.report.tidy import Masks
 from vlm_misalign_ros.core.report.timelines import Gathering
+from vlm_misalign_ros.core.report.verdict import Status, Verdict
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 VOID = {'meta', 'input', 'img', 'br', 'link', 'hr'}
@@ -149,7 +154,7 @@ def test_what_was_lost_is_told_with_its_reason(source):
 
 
 def test_reasons_that_all_differ_are_summed(tmp_path):
-    seen = Seen(tmp_path)
+    seen = Streamed(tmp_path)
     for k in range(DISTINCT + 50):
         entry = {'status': 'unscorable', 'problem': f'at {k}'}
         seen.add(frame_record(models={'m': entry}, segmentation={'status': 'not asked'}))
@@ -269,3 +274,49 @@ def test_a_sequence_is_drawn_with_what_was_degraded():
     assert kinds.count('band') == 1 and kinds.count('truth') == 6
     assert kinds.count('false-safe') == 6 and kinds.count('right') == 6
     assert strips.strips(None) == []
+
+
+MANIFEST = {
+    'configuration': {
+        'seed': 1,
+        'lexicon': '',
+        'replay': {'dataset': '/gone', 'conditions': ['clean']},
+        'monitor': {'limits': ['a'], 'pictures': 4, 'critical': ['car'], 'corridor_width': 3},
+    },
+    'models': {'m': {'model': 'x', 'sha256': 's', 'ask': {'text': 't'}, 'calibration': {}}},
+    'dataset': {'root': 'r', 'frames': 3},
+    'severities': {'measured': {'model': 'x'}, 'notes': ['n']},
+    'language': {'lexicon_sha256': 'x'},
+    'packages': {'numpy': '1'},
+    'reference': {'model': 'x'},
+    'started': 's',
+}
+
+
+def places(data, above=()):
+    for key, value in data.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from places(value, (*above, key))
+
+
+@pytest.mark.parametrize('place', places(MANIFEST), ids='.'.join)
+def test_whatever_stands_in_a_manifest_there_is_a_page(tmp_path, place):
+    record = frame_record(condition='low_light:3', models={'m': {'status': 'missing'}})
+    for wrong in (5, 'x', [], [5], {'a': 5}, None, '\ud800', '<script>x</script>'):
+        data = copy.deepcopy(MANIFEST)
+        inner = data
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = wrong
+        (tmp_path / 'manifest.json').write_text(json.dumps(data))
+        write_report(tmp_path, [record], [], Verdict(Status.PASS), {'models': {}})
+        page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+        assert '<h1>' in page and '<script>x' not in page
+
+
+def test_a_folder_whose_name_is_no_text_has_a_page(tmp_path):
+    folder = tmp_path / os.fsdecode(b'run \xff')
+    folder.mkdir()
+    write_report(folder, [frame_record()], [], Verdict(Status.PASS), {'models': {}})
+    assert '<h1>' in (folder / 'report.html').read_text(encoding='utf-8')

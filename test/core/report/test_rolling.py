@@ -15,6 +15,7 @@
 """The rates that `run` shows while it goes on."""
 
 import io
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from made import frame_record
 from vlm_misalign_ros.app import progress
 from vlm_misalign_ros.app.progress import Records, Terminal
+from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.records.store import RecordWriter
 from vlm_misalign_ros.core.report.rolling import HEAD, LAST, MODELS, Rolling
 
@@ -91,3 +93,20 @@ def test_the_file_of_a_run_gives_every_frame_once(tmp_path):
     writer.close()
     assert records.read() == records.read() == ('clean', 3)
     assert [record.stamp[0] for record in taken] == ['1', '2', '3']
+
+
+def test_records_of_any_size_are_counted_a_line_at_a_time(tmp_path):
+    path = tmp_path / 'records.jsonl'
+    line = encode(frame_record(condition='low_light:3')) + b'\n'
+    path.write_bytes(line * 2000 + line[:50])
+    records = Records(path)
+    tracemalloc.start()
+    try:
+        assert records.read() == ('low_light:3', 2000)
+        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 10
+    finally:
+        tracemalloc.stop()
+    # The line that was being written counts once it is whole.
+    with open(path, 'ab') as stream:
+        stream.write(line[50:])
+    assert records.read() == records.read() == ('low_light:3', 2001)

@@ -22,10 +22,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from made import frame_record
 from made_runs import a_run, frames
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.cli.view import _show, command
@@ -34,6 +36,7 @@ from vlm_misalign_ros.core.evaluation.seen import Seen
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
 from vlm_misalign_ros.core.report.exports import tracked
 from vlm_misalign_ros.core.report.exports.tracked import package, told_of
+from vlm_misalign_ros.core.report.exports.writing import Exported
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.loading import load_run
 
@@ -185,6 +188,31 @@ def test_wandb_reads_the_curves_and_sends_nothing(run, tmp_path, monkeypatch):
     (table,) = path.parent.rglob('rates_*.table.json')
     assert len(json.loads(table.read_text())['data']) == len(load_run(run).rates)
     assert any(one.HasField('artifact') or one.request.HasField('log_artifact') for one in found)
+
+
+def test_what_a_frame_lacks_does_not_stay_from_the_one_before():
+    from vlm_misalign_ros.core.report.exports.rerun import _Shown
+
+    logged = []
+    made = {
+        'new_entity_path': '/'.join,
+        'Clear': lambda recursive: 'cleared',
+        'AnnotationContext': lambda *given: 'context',
+    }
+    kinds = ('SegmentationImage', 'EncodedImage', 'LineStrips2D', 'TextDocument', 'Scalars')
+    made |= {kind: lambda *given, kind=kind, **more: kind for kind in kinds}
+    stream = SimpleNamespace(
+        log=lambda place, entity, **more: logged.append((place, entity)),
+        set_time=lambda *given, **more: None,
+    )
+    shown = _Shown(SimpleNamespace(**made), stream, Exported())
+    pixels, ids = np.zeros((64, 128, 3), np.uint8), np.full((64, 128), 7, np.uint8)
+    shown.add(0, Seen(frames(1, 'clean')[0], pixels, pixels, ids, None, ids))
+    first, logged[:] = dict(logged), []
+    shown.add(1, Seen(frame_record(), pixels))
+    lacking = {'camera/clean', 'camera/picture/truth', 'camera/picture/mask', 'models/m'}
+    assert all(first[place] != 'cleared' for place in lacking)
+    assert {place for place, entity in logged if entity == 'cleared'} == lacking
 
 
 def test_rerun_reads_what_was_shown(tmp_path):

@@ -29,7 +29,7 @@ def print_results(folder: Path) -> None:
     """Print table, verdict and where the results are; nothing where there are no records."""
     from vlm_misalign_ros.core.records.reference import reference_of
     from vlm_misalign_ros.core.records.store import RECORDS, read_records
-    from vlm_misalign_ros.core.report.finalise import read_manifest
+    from vlm_misalign_ros.core.report.provenance import read_manifest
     from vlm_misalign_ros.core.report.summary import summarise
     from vlm_misalign_ros.core.report.terminal import format_disagreement, format_table
 

@@ -79,10 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigurationError('--save and --web are given', 'give one of them')
         found = save_recording(what, Path(arguments.save), choice, records)
         print(safe(f'{arguments.save}: {found.pictures} pictures'))
+        _note(found.notes)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f'{what.resolve().name[:80]}.rrd'
         found = save_recording(what, path, choice, records)
+        _note(found.notes)
         print(safe(f'{found.pictures} pictures; end with Ctrl-C'), flush=True)
         code = _show(command(path, arguments.web, arguments.port))
     if code:
@@ -91,6 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
             'without a display show it in a browser (--web), or write it (--save FILE.rrd)',
         )
     return 0
+
+
+def _note(notes: list[str]) -> None:
+    from vlm_misalign_ros.core.report.audit.showing import safe
+
+    for note in notes:
+        print(safe(f'note: {note}'))
 
 
 def _show(words: list[str]) -> int:

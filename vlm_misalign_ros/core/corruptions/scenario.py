@@ -121,8 +121,14 @@ class Playing:
         if self._begin is None or stamp < self._begin or new:
             self._begin, self._sequence = stamp, sequence
         time = stamp - self._begin
-        name = f'{sequence}+' if self._scenario.each_sequence and sequence else ''
-        return self._scenario.at(time), f'{name}{time}'
+        return self._scenario.at(time), seeding(
+            time, sequence if self._scenario.each_sequence else ''
+        )
+
+
+def seeding(time: int, sequence: str = '') -> str:
+    """Return what seeds the draws of a frame, nanoseconds after the beginning, of a sequence."""
+    return f'{sequence}+{time}' if sequence else f'{time}'
 
 
 def load_scenario(path: Path) -> Scenario:

@@ -27,18 +27,19 @@ from typing import Any
 
 import numpy as np
 
-from vlm_misalign_ros.core.corruptions import Manner
+from vlm_misalign_ros.core.condition import Condition
 from vlm_misalign_ros.core.corruptions.degrading import seed_of
-from vlm_misalign_ros.core.datasets import Dataset, split_place
-from vlm_misalign_ros.core.errors import DatasetError, MisalignError
+from vlm_misalign_ros.core.corruptions.scenario import seeding
+from vlm_misalign_ros.core.datasets import split_place
+from vlm_misalign_ros.core.errors import DatasetError, RecordError
 from vlm_misalign_ros.core.evaluation.degraded import degrade_frame
-from vlm_misalign_ros.core.evaluation.replaying import open_replayed
+from vlm_misalign_ros.core.evaluation.replaying import FrameCache, lockstep_stamp, open_replayed
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.settings.degrading import manner_of
 from vlm_misalign_ros.core.settings.nodes import CorruptionParameters, ReplayParameters
 from vlm_misalign_ros.core.settings.parameters import build
-from vlm_misalign_ros.core.stamps import NANO, parse_stamp
-from vlm_misalign_ros.core.types import Condition, Frame
+from vlm_misalign_ros.core.stamps import parse_stamp
+from vlm_misalign_ros.core.types import Frame
 
 
 @dataclass(frozen=True)
@@ -54,90 +55,97 @@ class Made:
 
 
 class Again:
-    """Makes pictures of a run again."""
+    """Makes pictures of a run again, in any order; decoded frames are kept as a replay does."""
 
     def __init__(
-        self, dataset: Dataset, replay: ReplayParameters, seed: int, manner: Manner
+        self,
+        replay: ReplayParameters,
+        corruption: CorruptionParameters,
+        folder: Path,
+        dataset: str = '',
     ) -> None:
-        """Take frames from `dataset` and degrade them by the seed and in the manner of a run."""
-        self._dataset = dataset
-        self._replay = replay
-        self._seed = seed
-        self._manner = manner
-        self._places = {entry.key: place for place, entry in enumerate(dataset.entries)}
-        self._last: tuple[int, Frame] | None = None
-
-    @classmethod
-    def open(cls, manifest: Mapping[str, Any], folder: Path, dataset: str = '') -> Again:
         """
         Open what a run replayed; `dataset` says where it is now, if it has moved.
 
-        A relative place is looked for from here, then from the folders around the run folder.
-        Raises a MisalignError, such as DatasetError where there is none, naming the place.
+        A relative place is looked for from here, then from the folders around the run's `folder`.
+        Raises DatasetError where there is none, or where it cannot be read.
         """
+        self._replay = replace(replay, dataset=dataset or _found(replay.dataset, folder))
+        self._dataset = open_replayed(self._replay)
+        self._seed = corruption.seed
+        self._manner = manner_of(corruption)
+        self._entries = self._dataset.entries
+        self._places = {entry.key: place for place, entry in enumerate(self._entries)}
+        self._frames = FrameCache(self._dataset.read)
+
+    @classmethod
+    def open(cls, manifest: Mapping[str, Any], folder: Path, dataset: str = '') -> Again:
+        """Open what the run of a manifest replayed; a MisalignError where it replayed nothing."""
         configuration = manifest.get('configuration')
         told = configuration.get('replay') if isinstance(configuration, Mapping) else None
         if not isinstance(configuration, Mapping) or not isinstance(told, Mapping):
             raise DatasetError(f'{folder} replayed no data set', 'pictures are made from one')
-        replay = build(ReplayParameters, _known(told), 'replay')
         degrading = configuration.get('corruption')
-        corruption = build(
-            CorruptionParameters,
-            _known(degrading if isinstance(degrading, Mapping) else {}),
-            'corruption',
+        degrading = degrading if isinstance(degrading, Mapping) else {}
+        return cls(
+            build(ReplayParameters, _known(told), 'replay'),
+            build(CorruptionParameters, _known(degrading), 'corruption'),
+            folder,
+            dataset,
         )
-        replay = replace(replay, dataset=dataset or _found(replay.dataset, folder))
-        return cls(open_replayed(replay), replay, corruption.seed, manner_of(corruption))
 
     def make(self, record: FrameRecord) -> Made:
         """
-        Return a frame made again; what was read last is kept.
+        Return a frame made again.
 
-        Raises a MisalignError that says why it cannot be: the data set does not have it, or what
-        comes out is another picture than the record's.
+        Raises a MisalignError that says why it cannot be: DatasetError where the data set does not
+        have it, RecordError where what comes out is another picture than the record's, or where
+        the record tells neither its checksum nor a seed of this run.
         """
         place = self._places.get(record.key)
         if place is None:
             raise DatasetError(f'{self._dataset.name} has no frame {record.key!r:.120}')
-        if self._last is None or self._last[0] != place:
-            self._last = place, self._dataset.read(place)
-        frame = self._last[1]
+        frame = self._frames.get(place)
         condition = Condition(record.condition.corruption, record.condition.severity)
+        draw = self._draw(record, condition, place)
         degraded = degrade_frame(
             np.ascontiguousarray(frame.image),
             condition,
             self._seed,
-            self._draw(record, condition),
+            record.key if draw is None else draw,
             self._manner,
         )
-        if record.image and degraded.applied.image != record.image:
-            raise DatasetError(
-                f'{record.key!r:.120} under {condition.name} comes out as another picture than '
-                'the run had',
-                'give the data set, the seed and the package version that it was made with',
+        told = degraded.applied.image
+        if record.image != told if record.image else draw is None:
+            raise RecordError(
+                f'frame {record.key!r:.120} under {condition.name:.120} is another picture than '
+                f"the run's: {told}, not {record.image or 'of its seed':.80}",
+                'give the data set, and use the version of this package, that the run was made by',
             )
         return Made(frame, degraded.image, bool(record.image))
 
-    def _draw(self, record: FrameRecord, condition: Condition) -> str:
-        """Return what seeded the degradation, by the seed that the record has."""
+    def _draw(self, record: FrameRecord, condition: Condition, place: int) -> str | None:
+        """Return what seeded the degradation, by the seed in the record; None where none does."""
         first = condition.parts[0].corruption
-        for draw in self._draws(record):
+        for draw in self._draws(record, place):
             if seed_of(self._seed, draw, first) == record.condition.seed:
                 return draw
-        return record.key
+        return None
 
-    def _draws(self, record: FrameRecord) -> Iterator[str]:
+    def _draws(self, record: FrameRecord, place: int) -> Iterator[str]:
         yield record.key
-        for time in range(1, self._replay.hold):
-            yield f'{record.key}+{time}'
+        hold = self._replay.hold
         if self._replay.scenario:
-            begin = round(self._replay.start_stamp * NANO)
-            yield str(parse_stamp(record.stamp) - begin)
-
-
-def why_not(error: MisalignError) -> str:
-    """Return in short why a picture cannot be made again."""
-    return error.what
+            stamp = parse_stamp(record.stamp)
+            yield seeding(stamp - lockstep_stamp(0, self._replay))
+            sequence, begin = self._entries[place].sequence, place
+            # What is held is a sequence of its own.
+            while hold == 1 and begin and self._entries[begin - 1].sequence == sequence:
+                begin -= 1
+            time = stamp - lockstep_stamp(begin * hold, self._replay)
+            yield seeding(time, sequence if hold == 1 else record.key)
+        for time in range(1, hold):
+            yield f'{record.key}+{time}'
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,4 +161,7 @@ def _found(place: str, folder: Path) -> str:
     for parent in folder.resolve().parents:
         if (parent / root).exists():
             return f'{kind}:{parent / root}'
-    return place
+    raise DatasetError(
+        f'the data set {place} of the run {folder} is not there',
+        'say where it lies: --dataset PLACE',
+    )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import read_json, write_json
+from vlm_misalign_ros.core.files import write_json
 from vlm_misalign_ros.core.records.ending import changed, planned_frames, read_ending, told_ending
 from vlm_misalign_ros.core.records.reference import against, reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord, Status
@@ -35,15 +35,16 @@ from vlm_misalign_ros.core.report.judging import limit_checks, tally_for
 from vlm_misalign_ros.core.report.junit import write_junit
 from vlm_misalign_ros.core.report.labels_evidence import LabelsEvidence
 from vlm_misalign_ros.core.report.page import write_report
+from vlm_misalign_ros.core.report.provenance import read_manifest, section
 from vlm_misalign_ros.core.report.reader import reader_of
 from vlm_misalign_ros.core.report.rules import Rules, rules_of
-from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import (
     SelfConsistency,
     self_checks,
     write_self_consistency,
 )
 from vlm_misalign_ros.core.report.sheets import write_csv
+from vlm_misalign_ros.core.report.streamed import Streamed
 from vlm_misalign_ros.core.report.summary import Summary, to_frame
 from vlm_misalign_ros.core.report.tally import Tally
 from vlm_misalign_ros.core.report.temporal import analyse_times, write_temporal
@@ -76,7 +77,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     records = RecordFile(folder / RECORDS)
     tally = tally_for(rules.limits) if rules.limits else None
     summary, evidence, labels, timings = Summary(), Evidence(), LabelsEvidence(), Timings()
-    over_time, agreed, ious, seen = Gathering(), SelfConsistency(), Masks(), Seen(folder)
+    over_time, agreed, ious, seen = Gathering(), SelfConsistency(), Masks(), Streamed(folder)
     frames = segmented = 0
     for record in records:
         for gathering in (summary, evidence, labels, timings, over_time, agreed, ious, seen):
@@ -104,7 +105,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
         *evidence.checks(),
         *limited,
     ]
-    lexicon = _section(manifest, 'language').get('lexicon_sha256', '')
+    lexicon = section(manifest, 'language').get('lexicon_sha256', '')
     reader, audited = reader_of(folder, lexicon)
     notes = [
         *(ending.notes if ending else _told(folder)),
@@ -117,7 +118,7 @@ def finalise(folder: Path, rules: Rules | None = None) -> Verdict:
     write_json(folder / 'verdict.json', {**verdict.to_plain(), 'rules': rules.to_plain()})
     write_junit(folder / 'junit.xml', folder.resolve().name, verdict)
     gathered = over_time.times()
-    time = analyse_times(gathered, _section(manifest, 'models'))
+    time = analyse_times(gathered, section(manifest, 'models'))
     time.update(_against(manifest))
     disagreement = agreed.analysis()
     try:
@@ -170,20 +171,6 @@ def _told(folder: Path) -> list[str]:
     return [*notes, *([] if failure is None else [failure])]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a run folder; empty where there is none."""
-    try:
-        return read_json(folder / 'manifest.json', '')
-    except RecordError:
-        return {}
-
-
-def _section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a part of a manifest; empty where somebody made something else of it."""
-    found = manifest.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _segments(manifest: dict[str, Any]) -> bool:
     """Return whether the manifest says that a segmentation model was asked for."""
-    return _section(manifest, 'configuration').get('segmentation') not in (None, False)
+    return section(manifest, 'configuration').get('segmentation') not in (None, False)

@@ -34,6 +34,7 @@ from vlm_misalign_ros.core.metrics.known import MIOU
 from vlm_misalign_ros.core.metrics.rates import RATES, Rate
 from vlm_misalign_ros.core.records.schema import COUNTED, Status
 from vlm_misalign_ros.core.report.order import in_order
+from vlm_misalign_ros.core.report.provenance import read_manifest
 from vlm_misalign_ros.core.report.summary import ALL, Row
 
 AGAIN = 'write its tables with: vlm-misalign report FOLDER'
@@ -145,11 +146,7 @@ def found_in(folder: Path) -> Found:
     except (KeyError, ValueError, csv.Error) as error:
         raise RecordError(f'{path} is no summary of a run: {error}', AGAIN) from error
     analysis = read_json(folder / 'analysis.json', AGAIN)
-    try:
-        manifest = read_json(folder / 'manifest.json', '')
-    except RecordError:
-        manifest = {}
-    return Found(lines, analysis, critical_of(manifest))
+    return Found(lines, analysis, critical_of(read_manifest(folder)))
 
 
 def critical_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:

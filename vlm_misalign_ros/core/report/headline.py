@@ -136,8 +136,8 @@ def _segmentation(found: Found, condition: str, borne: bool) -> Sentence:
         f'of its {found.miou}: {figure(here.get("value"))} of {figure(clean.get("value"))}, '
         f'{count(int(kept.get("scenes") or 0), "scene")}.'
     )
-    high = kept.get('high')
-    return Sentence('segmentation', text, known(high) and high < 1 and not found.few)
+    high, enough = kept.get('high'), (kept.get('scenes') or 0) >= FEW_SCENES
+    return Sentence('segmentation', text, known(high) and high < 1 and enough and not found.few)
 
 
 @dataclass

@@ -140,7 +140,11 @@ class RunTables:
                 _check(path)
                 found = pq.read_table(path, columns=chosen)
             else:
-                found = ds.dataset(path, partitioning=_PARTED).to_table(columns=chosen)
+                parts = ds.dataset(path, partitioning=_PARTED)
+                # One of another version would go along with nothing in what it lacks.
+                for part in parts.files if folder == RECORDS else ():
+                    _check(Path(part))
+                found = parts.to_table(columns=chosen)
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(path, error) from error
         frame: pd.DataFrame = found.to_pandas()

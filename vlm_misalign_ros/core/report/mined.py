@@ -22,6 +22,7 @@ image folder, and a data card that says what they are.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,8 +30,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,6 +40,7 @@ from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.reference import reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.report.columns import ANSWER, FRAME, Column
+from vlm_misalign_ros.core.report.exports.pictures import write_picture
 from vlm_misalign_ros.core.report.mined_card import card
 from vlm_misalign_ros.core.report.mining import Found, Funnel, scene_name
 from vlm_misalign_ros.core.stamps import parse_stamp
@@ -160,9 +160,12 @@ def write_mined(
     for the pictures. Raises RecordError where the folder is there or cannot be written, and where
     nothing was found.
     """
+    if not out.name or out.name == '..':
+        raise RecordError(f'{str(out)!r} is no name of a folder', 'give the folder to write')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecordError(f'{out} exists', 'give a folder that does not, or is empty')
-    partial = out.with_name(out.name + '.part')
+    # Of this process alone: what is removed in the end is nobody else's.
+    partial = out.with_name(f'.{out.name}.part-{os.getpid()}')
     shutil.rmtree(partial, ignore_errors=True)
     writing = _Writing(partial, layout, open_again)
     try:
@@ -299,7 +302,7 @@ class _Writing:
         degraded = f'{PICTURES}/{split}/{name}.{kind}'
         clean = f'{CLEAN}/{split}/{name}.{kind}'
         for place, bgr in ((degraded, made.degraded), (clean, made.frame.image)):
-            self._write(self._folder / place, bgr, kind)
+            write_picture(self._folder / place, bgr)
         self.done.pictures += 1
         return _Names(degraded, clean, made.verified)
 
@@ -313,12 +316,6 @@ class _Writing:
         if isinstance(self._again, MisalignError):
             raise self._again
         return self._again
-
-    @staticmethod
-    def _write(path: Path, bgr: np.ndarray, kind: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _, data = cv2.imencode(f'.{kind}', bgr)
-        path.write_bytes(data.tobytes())
 
 
 @dataclass(frozen=True)

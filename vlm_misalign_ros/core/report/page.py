@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -40,10 +39,15 @@ from vlm_misalign_ros.core.report.found import Found, Line, critical_of
 from vlm_misalign_ros.core.report.headline import headline
 from vlm_misalign_ros.core.report.order import natural
 from vlm_misalign_ros.core.report.past import PAIRED
-from vlm_misalign_ros.core.report.provenance import facts_of, models_of
+from vlm_misalign_ros.core.report.provenance import (
+    facts_of,
+    measured_of,
+    models_of,
+    read_manifest,
+    section,
+)
 from vlm_misalign_ros.core.report.reader import in_words
 from vlm_misalign_ros.core.report.safety import always_the_same
-from vlm_misalign_ros.core.report.seen import Seen
 from vlm_misalign_ros.core.report.self_consistency import FIGURES as OWN
 from vlm_misalign_ros.core.report.sentences import Sentence
 from vlm_misalign_ros.core.report.shown import (
@@ -60,6 +64,7 @@ from vlm_misalign_ros.core.report.shown import (
     times_of,
     title_of,
 )
+from vlm_misalign_ros.core.report.streamed import Streamed
 from vlm_misalign_ros.core.report.summary import (
     ALL,
     SCENES,
@@ -82,7 +87,7 @@ _HERE = Path(__file__).parent
 
 def write_report(
     folder: Path,
-    records: Iterable[Record] | Seen,
+    records: Iterable[Record] | Streamed,
     rows: Sequence[Row],
     verdict: Verdict,
     analysis: Mapping[str, Any],
@@ -97,8 +102,8 @@ def write_report(
     `records` may be what was seen of them. Without `time` (temporal_analysis) the page says
     nothing of that, without `times` (timelines) it draws no sequence.
     """
-    seen = records if isinstance(records, Seen) else Seen.of(folder, records)
-    manifest = _manifest(folder)
+    seen = records if isinstance(records, Streamed) else Streamed.of(folder, records)
+    manifest = read_manifest(folder)
     found = Found([Line.of(row) for row in rows], analysis, critical_of(manifest))
     page = _template().render(
         name=folder.resolve().name,
@@ -161,12 +166,14 @@ def _ordered(entries: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _of_run(
-    folder: Path, manifest: Mapping[str, Any], seen: Seen, rows: Sequence[Row]
+    folder: Path, manifest: Mapping[str, Any], seen: Streamed, rows: Sequence[Row]
 ) -> dict[str, Any]:
     """Return what the run is, what was lost of it, and what decided it."""
     reference = reference_of(dict(manifest))
     return {
         'manifest': manifest,
+        'data': section(manifest, 'dataset').get('root'),
+        'measured': measured_of(manifest),
         'against': f', {against(reference)}' if reference else '',
         'means': MEANS,
         'frames': seen.frames,
@@ -256,11 +263,3 @@ def _said(sentences: Sequence[Sentence]) -> list[dict[str, Any]]:
             }
         )
     return shown
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / 'manifest.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}

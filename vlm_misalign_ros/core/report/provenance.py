@@ -35,14 +35,38 @@ _SETTINGS = (
 _PACKAGES = ('vlm_misalign_ros', 'numpy', 'torch', 'transformers', 'open_clip_torch')
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run folder; empty where there is none."""
+    try:
+        return read_json(folder / 'manifest.json', '')
+    except RecordError:
+        return {}
+
+
+def section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a part of a manifest; empty where somebody made something else of it."""
+    found = manifest.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def measured_of(manifest: Mapping[str, Any]) -> str:
+    """Return what severities were measured with, and what is noted of them; empty without."""
+    told = section(manifest, 'severities')
+    measured, notes = section(told, 'measured'), told.get('notes')
+    if not measured:
+        return ''
+    more = [str(note) for note in notes] if isinstance(notes, list) else []
+    return '; '.join([f'severities by the loss of {measured.get("model")}', *more])
+
+
 def models_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a line a model: what it is, how it was asked, and its hashes."""
     found = []
-    for name, entry in _section(manifest, 'models').items():
+    for name, entry in section(manifest, 'models').items():
         if not isinstance(entry, Mapping):
             continue
-        ask, calibration = _section(entry, 'ask'), _section(entry, 'calibration')
-        asked = ask.get('text') or ask.get('prompt') or ('default prompt' if ask else '')
+        ask, calibration = section(entry, 'ask'), section(entry, 'calibration')
+        asked = str(ask.get('text') or ask.get('prompt') or ('default prompt' if ask else ''))
         found.append(
             {
                 'name': name,
@@ -51,7 +75,7 @@ def models_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
                 'asked': asked,
                 'input': ask.get('input', ''),
                 'hashes': {
-                    key: value
+                    key: str(value)
                     for key, value in (
                         ('weights', entry.get('sha256')),
                         ('prompts', entry.get('prompts_sha256')),
@@ -66,22 +90,21 @@ def models_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def facts_of(manifest: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     """Return what else decided the numbers, as (what, value), whatever of it is told."""
-    configuration = _section(manifest, 'configuration')
-    data, language = _section(manifest, 'dataset'), _section(manifest, 'language')
-    monitor, replay = _section(configuration, 'monitor'), _section(configuration, 'replay')
-    machine, packages = _section(manifest, 'machine'), _section(manifest, 'packages')
-    conditions = replay.get('conditions')
+    configuration = section(manifest, 'configuration')
+    data, language = section(manifest, 'dataset'), section(manifest, 'language')
+    monitor, replay = section(configuration, 'monitor'), section(configuration, 'replay')
+    machine, packages = section(manifest, 'machine'), section(manifest, 'packages')
     facts: list[tuple[str, Any]] = [
         ('data', data.get('root') or manifest.get('bag')),
         ('frames of the data', data.get('frames')),
         ('how they hang together', data.get('protocol')),
-        ('conditions', ', '.join(map(str, conditions)) if isinstance(conditions, list) else ''),
+        ('conditions', _joined(replay.get('conditions'), ', ')),
         ('seed', configuration.get('seed')),
-        ('encoding of the labels', _section(manifest, 'label_encoding').get('name')),
+        ('encoding of the labels', section(manifest, 'label_encoding').get('name')),
         ('lexicon', language.get('lexicon_version')),
         ('lexicon, sha256', language.get('lexicon_sha256')),
         *((told, _with(monitor.get(key), unit)) for told, key, unit in _SETTINGS),
-        ('limits', '; '.join(map(str, monitor.get('limits') or [])) or 'none'),
+        ('limits', _joined(monitor.get('limits'), '; ') or 'none'),
         ('packages', ', '.join(f'{n} {packages[n]}' for n in _PACKAGES if n in packages)),
         ('revision', manifest.get('revision')),
         ('machine', machine.get('system')),
@@ -91,6 +114,10 @@ def facts_of(manifest: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]
     return [(what, str(value)) for what, value in facts if value not in (None, '')]
 
 
+def _joined(value: Any, between: str) -> str:
+    return between.join(map(str, value)) if isinstance(value, list) else ''
+
+
 def _with(value: Any, unit: str) -> str:
     return '' if value is None else f'{value} {unit}'.strip()
 
@@ -98,12 +125,6 @@ def _with(value: Any, unit: str) -> str:
 def _sealed(folder: Path) -> Mapping[str, Any]:
     """Return the hashes of the run's files as it left them."""
     try:
-        return _section(read_json(folder / 'ending.json', ''), 'sealed')
+        return section(read_json(folder / 'ending.json', ''), 'sealed')
     except RecordError:
         return {}
-
-
-def _section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a part of a manifest; empty where somebody made something else of it."""
-    found = manifest.get(name)
-    return found if isinstance(found, Mapping) else {}

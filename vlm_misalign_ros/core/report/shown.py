@@ -28,7 +28,7 @@ from vlm_misalign_ros.core.metrics.pulse import KINDS
 from vlm_misalign_ros.core.metrics.rates import BESIDE, HEADLINES, Rate
 from vlm_misalign_ros.core.records.schema import COUNTED, Status
 from vlm_misalign_ros.core.report.order import natural
-from vlm_misalign_ros.core.report.seen import Seen
+from vlm_misalign_ros.core.report.streamed import Streamed
 from vlm_misalign_ros.core.report.summary import ALL, Row, show
 from vlm_misalign_ros.core.report.timing import OPEN, TimingRow
 
@@ -161,7 +161,7 @@ def times_of(row: TimingRow) -> dict[str, Any]:
     }
 
 
-def losses_of(rows: Sequence[Row], seen: Seen) -> list[dict[str, Any]]:
+def losses_of(rows: Sequence[Row], seen: Streamed) -> list[dict[str, Any]]:
     """Return what became of the frames of each model over all conditions, and of the masks."""
     totals: dict[str, Row] = {}
     for row in rows:

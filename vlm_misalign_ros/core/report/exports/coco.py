@@ -131,6 +131,8 @@ class _Lists:
                 'condition': record.condition.name,
                 'stamp': record.stamp,
                 'hazard': None if truth is None else truth.hazard.value,
+                # Without labels it has no annotation, and yet it is not empty.
+                'labelled': seen.labels is not None,
             }
         )
         if seen.labels is not None:

@@ -89,14 +89,15 @@ class _Shown:
         self._stream.set_time(FRAME, sequence=number)
         self._stream.set_time(STAMP, duration=stamp)
         self._log((_CAMERA, 'picture'), self._picture(seen.picture))
-        if seen.clean is not None:
-            self._log((_CAMERA, 'clean'), self._picture(seen.clean))
+        # What a frame lacks is cleared: else that of the frame before would stay.
+        none = rerun.Clear(recursive=False)
+        clean = none if seen.clean is None else self._picture(seen.clean)
+        self._log((_CAMERA, 'clean'), clean)
         truth = None if seen.labels is None else to_train_ids(seen.labels)
         for name, ids in (('truth', truth), ('mask', seen.mask)):
-            if ids is not None:
-                # Over the picture, so that each can be hidden.
-                image = rerun.SegmentationImage(ids, opacity=0.4)
-                self._log((_CAMERA, 'picture', name), image)
+            # Over the picture, so that each can be hidden.
+            image = none if ids is None else rerun.SegmentationImage(ids, opacity=0.4)
+            self._log((_CAMERA, 'picture', name), image)
         height, width = seen.picture.shape[:2]
         outlines = outlines_of(record, (), truth, seen.mask)
         self._log(
@@ -116,6 +117,8 @@ class _Shown:
         told = [text for text, _ in texts_of(lines_of(record))]
         head = f'{record.key}, {record.condition.name}'
         self._log((_TRUTH,), self._text('\n'.join([head, *told])))
+        for name in self._models.keys() - record.models.keys():
+            self._log(('models', name), none)
         for name, entry in record.models.items():
             self._models[name] = None
             self._log(('models', name), self._text(_words(entry)))

@@ -34,7 +34,7 @@ Reason = tuple[str, str, str]
 """Model (or `segmentation`), state and reason."""
 
 
-class Seen:
+class Streamed:
     """Counts that grow as records stream by; of frames, those that are shown are kept."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class Seen:
         self.reasons: Counter[Reason] = Counter()
 
     @classmethod
-    def of(cls, folder: Path, records: Iterable[Record]) -> Seen:
+    def of(cls, folder: Path, records: Iterable[Record]) -> Streamed:
         """Look at all records."""
         seen = cls(folder)
         for record in records:
