@@ -32,6 +32,7 @@ from vlm_misalign_ros.core.evaluation.worst import (
     scene_of,
     spread,
 )
+from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.pictures import Pictures
 from vlm_misalign_ros.core.report.page import write_report
 from vlm_misalign_ros.core.report.verdict import Status, Verdict
@@ -220,9 +221,14 @@ def test_pictures_come_and_go_with_everything_of_their_frame(tmp_path):
     assert not list((tmp_path / 'p').iterdir())
 
 
+LAST = AccountingRecord({}, {}, {})
+
+
 def page_of(folder, records, without=(), ended=False, configuration=None):
     kept = Pictures(folder / 'pictures')
     for record in records:
+        if record is LAST:
+            continue
         second = int(record.stamp.partition('.')[0])
         if second not in without:
             kept.keep(second * SECOND, GREY, None)
@@ -240,9 +246,12 @@ def test_the_report_shows_only_frames_that_a_picture_was_kept_of(tmp_path):
 
 def test_what_was_kept_to_choose_from_goes_once_a_run_has_ended(tmp_path):
     records = [frame(number) for number in range(1, 31)]
-    page_of(tmp_path, records)
+    page_of(tmp_path, [*records, LAST])
     assert len(Pictures(tmp_path / 'pictures').stamps()) == 30
-    page = page_of(tmp_path, records, ended=True)
+    # Of records that were cut off nobody knows which frames are the worst.
+    page_of(tmp_path, records, ended=True)
+    assert len(Pictures(tmp_path / 'pictures').stamps()) == 30
+    page = page_of(tmp_path, [*records, LAST], ended=True)
     assert len(Pictures(tmp_path / 'pictures').stamps()) == 24 == page.count('<article')
 
 
@@ -250,7 +259,7 @@ def test_what_was_kept_to_choose_from_goes_once_a_run_has_ended(tmp_path):
 def test_as_many_are_kept_as_the_run_was_to_keep(tmp_path, asked, kept, shown):
     records = [frame(number) for number in range(1, 31)]
     configuration = {'monitor': {'pictures': asked}}
-    page = page_of(tmp_path, records, ended=True, configuration=configuration)
+    page = page_of(tmp_path, [*records, LAST], ended=True, configuration=configuration)
     assert len(Pictures(tmp_path / 'pictures').stamps()) == kept
     assert page.count('<article') == shown and ('2 more are in pictures/' in page) is (kept > 24)
 

@@ -26,6 +26,7 @@ from vlm_misalign_ros.core.corruptions.conditions import BLANK, CLEAN
 from vlm_misalign_ros.core.evaluation.again import Again
 from vlm_misalign_ros.core.evaluation.worst import Chosen, Error, spread
 from vlm_misalign_ros.core.records import pictures as ends
+from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.ending import ENDING
 from vlm_misalign_ros.core.records.pictures import FOLDER, Pictures
 from vlm_misalign_ros.core.records.schema import AnswerEntry, FrameRecord, ModelEntry, Record
@@ -134,9 +135,12 @@ class WorstFrames:
         self._found: list[FrameRecord] = []
         self._clean: dict[tuple[str, str], tuple[Judgement, tuple[str, ...]]] = {}
         self._blank: dict[str, tuple[int, FrameRecord]] = {}
+        self._whole = False
+        """Whether the last line of a whole run was among the records."""
 
     def add(self, record: Record) -> None:
         """Take one record up."""
+        self._whole = self._whole or isinstance(record, AccountingRecord)
         if not isinstance(record, FrameRecord):
             return
         corruption = record.condition.corruption
@@ -192,8 +196,8 @@ class WorstFrames:
         ]
 
     def _tidy(self, kept: Sequence[Chosen]) -> None:
-        """Remove what was kept to choose from, once nothing more can come."""
-        if not (self._folder / ENDING).is_file():
+        """Remove what was kept to choose from, once nothing more can come and all was seen."""
+        if not self._whole or not (self._folder / ENDING).is_file():
             return
         stamps = {parse_stamp(one.record.stamp) for one in kept}
         with suppress(OSError):
