@@ -48,44 +48,54 @@ def batch(width: int, height: int) -> torch.Tensor:
     return torch.from_numpy(sized.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
 
 
-def segformer() -> tuple[Network, torch.Tensor]:
+def segformer(device: str) -> tuple[Network, torch.Tensor]:
     """Return the segmentation's logits, (N, classes, h, w), as a function of pictures."""
     from transformers import SegformerForSemanticSegmentation
 
     model = (
         SegformerForSemanticSegmentation.from_pretrained(MINIATURES / 'segformer').float().eval()
     )
-    return lambda pictures: model(pixel_values=pictures).logits, batch(768, 384)
+    model = model.to(device)
+    return lambda pictures: model(pixel_values=pictures).logits, batch(768, 384).to(device)
 
 
-def clip() -> tuple[Network, torch.Tensor]:
+def clip(device: str) -> tuple[Network, torch.Tensor]:
     """Return the embeddings, (N, D), of a contrastive model."""
     import open_clip
 
     model = open_clip.create_model(f'local-dir:{MINIATURES / "clip"}').float().eval()
     size = model.visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
-    return model.encode_image, batch(width, height)
+    return model.to(device).encode_image, batch(width, height).to(device)
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Return the seconds of processor that something takes, after it was done once."""
+    """Return the seconds that something takes, after it was done once: of processor, or GPU."""
+    now = time.process_time
+    if torch.cuda.is_initialized():
+        now = _when_done
     work()
-    begin = time.process_time()
+    begin = now()
     for _ in range(repeats):
         work()
-    return (time.process_time() - begin) / repeats
+    return (now() - begin) / repeats
+
+
+def _when_done() -> float:
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=3)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     for make in (segformer, clip):
-        network, pictures = make()
+        network, pictures = make(chosen.device)
 
         def by(size: int, network: Network = network, x: torch.Tensor = pictures) -> torch.Tensor:
             return torch.cat([network(x[at : at + size]) for at in range(0, len(x), size)])

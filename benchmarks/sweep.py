@@ -21,6 +21,8 @@ records, tables and report. By the clock, after loading for the loop, with loadi
 the graph from its first frame to its last. `demo` is the grid of `vlm-misalign demo`.
 
     python benchmarks/sweep.py --models demo --jobs 1 2 --graph
+
+Given no --jobs, it stops after the loop. --device puts every model there, cuda say.
 """
 
 from __future__ import annotations
@@ -68,12 +70,16 @@ def _ask(asker: Asker, image: np.ndarray) -> object:
     return asker.answer(Shown((image,)))
 
 
-def chosen_grid(kind: str, scenes: Path, work: Path) -> dict[str, Any]:
-    """Return a configuration with the models of a kind, over scenes."""
+def chosen_grid(kind: str, scenes: Path, work: Path, device: str) -> dict[str, Any]:
+    """Return a configuration with the models of a kind on a device, over scenes."""
     if kind != 'demo':
-        return configured(kind, scenes, work)
-    data = read_yaml(find_config('demo'))
-    return {**data, 'replay': {**data['replay'], 'dataset': str(scenes)}}
+        data = configured(kind, scenes, work)
+    else:
+        data = dict(read_yaml(find_config('demo')))
+        data['replay'] = {**data['replay'], 'dataset': str(scenes)}
+    data['segmentation'] = {**data['segmentation'], 'device': device}
+    data['vlms'] = {name: {**vlm, 'device': device} for name, vlm in data['vlms'].items()}
+    return data
 
 
 def timed(sweep: Sweep, jobs: int) -> tuple[float, float]:
@@ -91,7 +97,8 @@ def main() -> None:
     parser.add_argument('--models', choices=('tiny', 'miniature', 'demo'), default='tiny')
     parser.add_argument('--frames', type=int, default=16)
     parser.add_argument('--width', type=int, default=1024)
-    parser.add_argument('--jobs', type=int, nargs='+', default=[1, 2])
+    parser.add_argument('--jobs', type=int, nargs='*', default=[1, 2])
+    parser.add_argument('--device', default='auto')
     parser.add_argument('--graph', action='store_true')
     chosen = parser.parse_args()
     prepare_process()
@@ -100,17 +107,24 @@ def main() -> None:
         generate(
             work / 'scenes', chosen.frames, seed=3, width=chosen.width, height=chosen.width // 2
         )
-        data = chosen_grid(chosen.models, work / 'scenes', work)
+        data = chosen_grid(chosen.models, work / 'scenes', work, chosen.device)
         configuration = parse(data)
         assert configuration.replay is not None
         conditions = parse_conditions(list(configuration.replay.conditions))
         count = chosen.frames * len(conditions)
-        print(f'{chosen.models}, {count} frames of {chosen.width} x {chosen.width // 2}')
+        print(
+            f'{chosen.models} on {chosen.device}, {count} frames of '
+            f'{chosen.width} x {chosen.width // 2}',
+            flush=True,
+        )
         models = Models.load(configuration)
         begin = time.perf_counter()
         plain(configuration, models)
         took = time.perf_counter() - begin
-        print(f'plain loop        {took:6.1f} s, {count / took:.1f} frames/s, nothing scored')
+        print(
+            f'plain loop        {took:6.1f} s, {count / took:.1f} frames/s, nothing scored',
+            flush=True,
+        )
         folders = []
         for jobs in chosen.jobs:
             sweep = Sweep(data, work / f'jobs-{jobs}', print)
@@ -118,7 +132,8 @@ def main() -> None:
             print(
                 f'sweep, {jobs} processes {made:6.1f} s with loading, '
                 f'{count / made:.1f} frames/s; '
-                f'{whole:.1f} s with report'
+                f'{whole:.1f} s with report',
+                flush=True,
             )
             folders.append(sweep.runs[0].folder)
         if chosen.graph:

@@ -270,5 +270,5 @@ def main() -> int:
         if finding.remedy:
             print(f'{"":>4}  {"":<{width}}  -> {finding.remedy}')
     bad = sum(finding.level is Level.BAD for finding in findings)
-    print(f'\n{bad} problems' if bad else '\nready')
+    print(f'\n{bad} problem{"s" * (bad > 1)}' if bad else '\nready')
     return ExitCode.ERROR if bad else ExitCode.PASS
