@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vlm_misalign_ros.core.metrics import bootstrap, prediction
-from vlm_misalign_ros.core.metrics.statistics import holm, spearman, spearman_p
+from vlm_misalign_ros.core.metrics.statistics import holm, midranks, spearman, spearman_p
 
 # Bootstrap -----------------------------------------------------------------------------------
 
@@ -124,6 +124,12 @@ def test_lengths_that_differ_are_refused():
 
 
 # Tests ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from([-2.5, -0.0, 0.0, 1.0, 1.5, math.inf, math.nan]), max_size=12))
+def test_ranks_are_scipys(values):
+    found = midranks(np.array(values, np.float64))
+    assert np.array_equal(found, stats.rankdata(values), equal_nan=True)
 
 
 def test_holm_by_hand():

@@ -27,11 +27,10 @@ from math import isnan, nan, sqrt
 
 import numpy as np
 from scipy import special
-from scipy.stats import rankdata
 
 from vlm_misalign_ros.core.metrics.intervals import ALPHA, NOTHING, Interval, clopper_pearson
 from vlm_misalign_ros.core.metrics.scenes import scene_sums
-from vlm_misalign_ros.core.metrics.statistics import Z95
+from vlm_misalign_ros.core.metrics.statistics import Z95, midranks
 
 _LESS, _LESS_OF_TWO = 1.3, 1.6
 """Scenes that a spread of unequal ones loses by their mean and weights; by those of two kinds."""
@@ -87,10 +86,10 @@ def auroc(scores: np.ndarray, positives: np.ndarray, scenes: np.ndarray) -> Inte
     yes, no = int(truth.sum()), int((~truth).sum())
     if not yes or not no:
         return NOTHING
-    ranks = rankdata(values)
+    ranks = midranks(values)
     placed = np.empty(len(values))
-    placed[truth] = (ranks[truth] - rankdata(values[truth])) / no
-    placed[~truth] = 1 - (ranks[~truth] - rankdata(values[~truth])) / yes
+    placed[truth] = (ranks[truth] - midranks(values[truth])) / no
+    placed[~truth] = 1 - (ranks[~truth] - midranks(values[~truth])) / yes
     value = float(placed[truth].mean())
     of = np.where(truth, (placed - value) / yes, 0.0), np.where(truth, 0.0, (placed - value) / no)
     sums = by_scene(scenes, np.stack([*of, truth, ~truth], axis=1))
@@ -150,7 +149,7 @@ def _placed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _spearman_influence(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """Return Spearman's correlation and its influence function by row, (N,)."""
-    u, v = ((rankdata(values) - 0.5) / len(values) for values in (x, y))
+    u, v = ((midranks(values) - 0.5) / len(values) for values in (x, y))
 
     def moment(
         one: np.ndarray, other: np.ndarray, of: np.ndarray, by: np.ndarray

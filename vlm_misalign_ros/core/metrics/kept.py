@@ -19,7 +19,7 @@ from __future__ import annotations
 from math import exp, log, nan
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from vlm_misalign_ros.core.metrics.confusion import mious
 from vlm_misalign_ros.core.metrics.intervals import ALPHA, Interval
@@ -49,7 +49,7 @@ def kept(clean: Areas, degraded: Areas) -> Interval:
         return Interval(value, nan, nan)
     logs = np.log(left)
     error = ((scenes - 1) / scenes * ((logs - logs.mean()) ** 2).sum()) ** 0.5
-    reach = float(stats.t.ppf(1 - ALPHA / 2, (scenes - 1) / 2)) * float(error)
+    reach = float(special.stdtrit((scenes - 1) / 2, 1 - ALPHA / 2)) * float(error)
     return Interval(value, exp(log(value) - reach), exp(log(value) + reach))
 
 

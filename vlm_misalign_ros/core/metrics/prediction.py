@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from scipy.stats import rankdata
+
+from vlm_misalign_ros.core.metrics.statistics import midranks
 
 BINS = 10
 """Bins of equal width for the expected calibration error."""
@@ -46,7 +47,7 @@ def auroc(scores: object, positives: object) -> float:
     no = len(truth) - yes
     if not yes or not no:
         return nan
-    ranks = rankdata(values)
+    ranks = midranks(values)
     return float((ranks[truth].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
