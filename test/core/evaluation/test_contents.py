@@ -14,6 +14,7 @@
 
 """What a part holds, in short."""
 
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,12 +89,28 @@ def test_any_one_pixel_that_changes_is_seen(array, data):
     assert fingerprint(array.copy()) == fingerprint(np.asfortranarray(array))
 
 
+def drawn(count, seed):
+    found = np.random.Generator(np.random.PCG64(seed)).integers(0, 2**64, count, np.uint64)
+    return [int(weight) | 1 for weight in found]
+
+
 def test_a_fingerprint_is_the_weighted_sum_of_words_modulo_two_to_the_64():
-    array = np.random.default_rng(0).integers(0, 256, (5, 13), np.uint8)
-    drawn = np.random.Generator(np.random.PCG64(0)).integers(0, 2**64, 8, np.uint64)
-    words = [int.from_bytes(array.tobytes()[8 * n : 8 * n + 8], 'little') for n in range(8)]
-    total = sum(word * (int(weight) | 1) for word, weight in zip(words, drawn, strict=True))
-    assert f':{total % 2**64:016x}' in fingerprint(array)
+    array = np.random.default_rng(0).integers(0, 256, (3, 8 * 4096 + 5), np.uint8)
+    plain = array.tobytes()
+    columns, rows, total = drawn(4096, 0), drawn(3, 1), 0
+    for place in range(3 * 4096):
+        word = int.from_bytes(plain[8 * place : 8 * place + 8], 'little')
+        total += word * columns[place % 4096] * rows[place // 4096]
+    rest = zlib.crc32(plain[3 * 8 * 4096 :])
+    assert fingerprint(array) == f'uint8(3, 32773):{total % 2**64:016x}{rest:08x}'
+
+
+@given(st.integers(0, 3 * 32773 - 1), st.integers(1, 255))
+def test_any_one_pixel_of_a_large_map_that_changes_is_seen(place, by):
+    array = np.zeros((3, 32773), np.uint8)
+    before = fingerprint(array)
+    array.reshape(-1)[place] ^= by
+    assert fingerprint(array) != before
 
 
 @pytest.mark.parametrize('other', [np.zeros((8, 4), np.uint8), np.zeros((4, 4), np.uint16)])

