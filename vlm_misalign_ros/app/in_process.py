@@ -90,7 +90,7 @@ class InProcess:
             if replay is None:
                 raise ConfigurationError('a live run needs the graph', 'leave out --in-process')
             with self._signals():
-                session = Session(self._chosen, log=self._warn)
+                session = Session(self._chosen, log=self._warn, metered=False)
                 self._terminal = Terminal(self._total, out, done=session.closed)
                 dataset = open_replayed(replay)
                 frames = replayed(replay, dataset, self._wanted(dataset))

@@ -96,7 +96,7 @@ class Worker:
                     said.append(text)
 
                 monitor = dataclasses.replace(chosen.monitor, run_folder=str(making.absolute()))
-                session = Session(monitor, folder.name, say)
+                session = Session(monitor, folder.name, say, metered=False)
                 engine = Engine(chosen, models, say)
                 frames = replayed(chosen.replay, dataset, part.shard.wanted)
                 try:

@@ -44,9 +44,14 @@ class Book:
     """Has every closed frame evaluated, writes it down and adds it to the sums."""
 
     def __init__(
-        self, parameters: MonitorParameters, journal: Journal, counters: Counter[str]
+        self,
+        parameters: MonitorParameters,
+        journal: Journal,
+        counters: Counter[str],
+        metered: bool = True,
     ) -> None:
-        """Start with nothing; `counters` are those of the session."""
+        """Start with nothing; `counters` are those of the session, `metered` is, too."""
+        self._metered = metered
         self._chosen = parameters
         self._journal = journal
         self._counters = counters
@@ -88,7 +93,7 @@ class Book:
         if record.truth is None:
             for part, text in self._beside.plain(self._counters['without_truth']).items():
                 self._journal.once(f'beside {part}', text)
-        return Closed(joined.stamp, record, self.ledger.metrics())
+        return Closed(joined.stamp, record, self.ledger.metrics() if self._metered else {})
 
     def _tell(self, record: FrameRecord, counters: Counter[str]) -> None:
         """Count what a frame lacks, and tell each kind of it once."""

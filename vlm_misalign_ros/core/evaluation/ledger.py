@@ -55,6 +55,7 @@ class Closed:
     record: FrameRecord | None
     """None for a start-up probe."""
     metrics: Metrics = field(default_factory=dict)
+    """Rates as they were then; empty where nobody asked for them."""
 
 
 @dataclass

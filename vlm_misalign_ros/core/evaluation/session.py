@@ -61,7 +61,8 @@ class Session:
     """
     Joins parts into frames, frames into records, records into rolling and total rates.
 
-    `publishers(part)` names who may have sent a part whose own publisher is not known.
+    `publishers(part)` names who may have sent a part whose own publisher is not known; `metered`:
+    what closes tells the rates as they were then.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session:
         name: str = '',
         log: Callable[[str], None] = print,
         publishers: Callable[[str], Sequence[str]] = lambda part: (),
+        metered: bool = True,
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
@@ -87,7 +89,7 @@ class Session:
         )
         before = former(self.folder, run)
         self._journal = Journal(self.folder, log, publishers, before is not None)
-        self._book = Book(parameters, self._journal, self.counters)
+        self._book = Book(parameters, self._journal, self.counters, metered)
         self.outside = Outside(parameters, self._journal, self.counters)
         self.disagreement = self._book.ledger.disagreement
         # Labels that a reference makes are an answer, and may come as late as one.
