@@ -35,6 +35,8 @@ from recorded import (
     START,
     STORE,
     TEXT,
+    TOPICS,
+    Message,
     definition,
     metadata,
     pack,
@@ -736,3 +738,22 @@ def test_a_checksum_is_compared_where_there_is_one(tmp_path):
     with pytest.raises(RecordError, match='cannot be read'):
         open_bag(path)
     assert MAX_SIZE < 256 << 20
+
+
+def test_views_are_the_messages_and_what_fills_its_chunk_is_not_copied(tmp_path):
+    messages = [
+        Message(TOPICS[0], START + number, text_message(text))
+        for number, text in enumerate(['a', 'b' * 9000, 'c' * 3, 'd' * 200])
+    ]
+    for options in ({'compression': CompressionType.NONE}, {}, {'use_chunking': False}):
+        path = tmp_path / f'{len(list(tmp_path.iterdir()))}.mcap'
+        write_mcap(path, messages, **options)
+        with open_bag(path) as bag:
+            copies = list(bag.messages())
+            views = list(bag.views())
+            told = [bag.decode(raw).data for raw in views]
+        assert [raw._replace(data=bytes(raw.data)) for raw in views] == copies
+        assert all(isinstance(raw.data, bytes) for raw in copies)
+        assert told == ['a', 'b' * 9000, 'c' * 3, 'd' * 200]
+        kept = [isinstance(raw.data, memoryview) for raw in views]
+        assert kept[1] is options.get('use_chunking', True) and not kept[0]

@@ -146,7 +146,7 @@ class Recorded:
 
 def messages(bag: Bag, readers: Mapping[str, Sequence[Reads]]) -> Iterator[Recorded]:
     """Yield the messages of a bag's topics, by full name, in recorded order."""
-    for raw in bag.messages(readers):
+    for raw in bag.views(readers):
         place = f'{raw.topic} (connection {raw.connection} of the bag)'
         message: Any
         try:
@@ -259,7 +259,7 @@ def analyse(
                 {'bag': str(bag), BASELINES: baselines, ORIGIN: rules.origin},
             ),
         )
-        session = Session(monitor_parameters(chosen, folder), name=folder.name)
+        session = Session(monitor_parameters(chosen, folder), folder.name, metered=False)
         context = Context.by(
             open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
             chosen,

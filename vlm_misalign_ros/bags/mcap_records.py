@@ -190,7 +190,7 @@ def _qos(data: memoryview) -> str:
     return ''
 
 
-def records(data: bytes) -> Iterator[tuple[int, memoryview]]:
+def records(data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield (what, content) of the records in bytes; RecordError where they end within one."""
     view, at = memoryview(data), 0
     while at < len(data):

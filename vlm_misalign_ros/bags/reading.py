@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from vlm_misalign_ros.bags.inflating import form_of, inflate
 from vlm_misalign_ros.bags.merging import Place, merged
@@ -60,7 +60,7 @@ class Raw(NamedTuple):
     arrival: int
     """When it was recorded, nanoseconds."""
     data: bytes
-    """CDR, as it was on the wire."""
+    """CDR, as it was on the wire; of `Bag.views` it may be a memoryview of it."""
     connection: int
     """Of its publisher, as this bag numbers them from 1."""
 
@@ -211,6 +211,17 @@ class Bag:
         Without names, of all topics. What cannot be read is left out: `losses`, once the iterator
         has come to its end. RecordError for a topic whose messages are no CDR.
         """
+        for raw in self.views(names, start, end):
+            yield raw if isinstance(raw.data, bytes) else raw._replace(data=bytes(raw.data))
+
+    def views(
+        self, names: Iterable[str] | None = None, start: int | None = None, end: int | None = None
+    ) -> Iterator[Raw]:
+        """
+        Yield what `messages` does, for who only decodes it.
+
+        `data` may be a memoryview, which spares the copy of every picture.
+        """
         asked = frozenset(self.topics if names is None else names)
         for name in sorted(asked & self.topics.keys()):
             if self.topics[name].format != CDR:
@@ -234,16 +245,16 @@ class Bag:
             last = message.arrival if last is None else max(last, message.arrival)
             data = message.data
             # No CDR begins as what is compressed does: without metadata, the bytes say it.
-            form = self._folder.form if self._folder.mode else form_of(data)
+            form = self._folder.form if self._folder.mode else form_of(bytes(data[:4]))
             if form:
                 try:
-                    data = inflate(data, form)
+                    data = inflate(bytes(data), form)
                 except RecordError as error:
                     spoilt[stream.topic] += 1
                     self._spoilt(stream, message, error, spoilt[stream.topic])
                     continue
             connection = part.connections[number]
-            yield Raw(stream.topic, stream.type, message.arrival, data, connection)
+            yield Raw(stream.topic, stream.type, message.arrival, cast('bytes', data), connection)
         if start is None and end is None:
             self._compare(asked, came, last)
 

@@ -28,6 +28,8 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from vlm_misalign_ros.bags.inflating import FORMS, inflate, inflate_start
 from vlm_misalign_ros.bags.mcap_records import (
     FOOTER,
@@ -50,6 +52,8 @@ from vlm_misalign_ros.core.errors import RecordError
 
 _HEAD_OF_CHUNK = 128
 """Bytes that hold the head of any chunk whose compression has a name of at most 80 bytes."""
+_PIECE = 1 << 17
+"""Bytes of a chunk that are read and checked at once, so that a processor's cache holds them."""
 _MAX_RECORD = 64 << 20
 """Bytes of a record that is neither chunk nor message nor attachment."""
 _SPOILT = (RecordError, struct.error, ValueError, OverflowError, MemoryError)
@@ -288,7 +292,7 @@ class McapFile:
                 places.append(Place(run.start, 0, partial(self._of_run, run, chosen)))
         yield from merged(places, ROOM)
 
-    def _content(self, chunk: Chunk) -> bytes:
+    def _content(self, chunk: Chunk) -> bytes | memoryview:
         """Return a chunk unpacked, or as much of it as the file has; RecordError if spoilt."""
         if chunk.size > MAX_SIZE:
             raise RecordError(f'it has {chunk.size:,} bytes unpacked: at most {MAX_SIZE:,} are')
@@ -299,6 +303,8 @@ class McapFile:
         if op != Op.CHUNK:
             raise RecordError('it is no chunk')
         _, crc = read_chunk(chunk.at, head[HEAD.size : HEAD.size + length], length)
+        if chunk.whole and not chunk.form and chunk.packed == chunk.size:
+            return self._plain(chunk, crc)
         data = self._at(chunk.data_at, chunk.packed)
         if not chunk.whole:
             return inflate_start(data, chunk.form, chunk.size)
@@ -307,8 +313,24 @@ class McapFile:
             raise RecordError('its checksum is another')
         return found
 
+    def _plain(self, chunk: Chunk, crc: int) -> memoryview:
+        """Return a whole chunk that is not compressed; a piece is checked while it is at hand."""
+        data = memoryview(np.empty(chunk.size, np.uint8))
+        self._file.seek(chunk.data_at)
+        at, total = 0, 0
+        while at < chunk.size:
+            read = self._file.readinto(data[at : at + _PIECE])
+            if not read:
+                raise RecordError(f'{at:,} bytes are there, and {chunk.size:,} were told of')
+            total = zlib.crc32(data[at : at + read], total) if crc else 0
+            at += read
+        if total != crc:
+            raise RecordError('its checksum is another')
+        return data.toreadonly()
+
     def _of_chunk(self, chunk: Chunk, chosen: Callable[[int, int], bool]) -> Iterator[Stored]:
         found: list[tuple[int, int, int, memoryview]] = []
+        content: bytes | memoryview = b''
         try:
             content = self._content(chunk)
             for op, data in records(content):
@@ -321,7 +343,9 @@ class McapFile:
                 self._lose(chunk, error)
         found.sort(key=lambda entry: entry[0])
         for arrival, _, number, message in found:
-            yield Stored(arrival, number, bytes(message))
+            # A picture fills its chunk: kept as it is, it is not copied.
+            most = len(message) > len(content) // 2
+            yield Stored(arrival, number, message if most else bytes(message))
 
     def _lose(self, chunk: Chunk, error: Exception) -> None:
         """Tell of a chunk that cannot be read, as its index has it."""

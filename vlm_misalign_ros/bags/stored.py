@@ -71,7 +71,8 @@ class Stored(NamedTuple):
     """When it was recorded, nanoseconds."""
     number: int
     """Of its stream."""
-    data: bytes
+    data: bytes | memoryview
+    """A view where what it lies in holds little else, and need not be copied."""
 
 
 @dataclass(frozen=True)
