@@ -57,6 +57,8 @@ class Form(Enum):
 
 COMPRESSED_IMAGE = transports.COMPRESSED_IMAGE
 """A type in which the channels of PACKED may come, too."""
+_NONE = np.uint8(len(CLASSES))
+"""The first value that is no train id."""
 PACKED = (parts.SOURCE_IMAGE, *parts.TRUTH)
 """Parts that come from outside, by whatever transport: channels that are raw within a run."""
 
@@ -123,8 +125,9 @@ def _mask(message: Any, context: Context) -> np.ndarray:
 
 def _train_ids(message: Any, context: Context) -> np.ndarray:
     array = _plane(message, np.uint8, 'a mask is', 'mono8')
-    strange = (array >= len(CLASSES)) & (array != IGNORE)
-    if strange.any():
+    # Counted from the first value that is none, modulo 256, what is strange comes first.
+    if array.size and (array - _NONE).min() < np.uint8(IGNORE - len(CLASSES)):
+        strange = (array >= len(CLASSES)) & (array != IGNORE)
         raise RecordError(
             f'a predicted mask holds {int(array[strange][0])}, which is no train id',
             f'publish train ids, 0 to {len(CLASSES) - 1}, and {IGNORE} for none',

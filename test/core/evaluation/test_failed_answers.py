@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 from maps import plain
-from vlm_misalign_ros.core.evaluation import holding as evaluating
 from vlm_misalign_ros.core.evaluation.parts import Wanted, needs
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.labels.classes import CLASSES
@@ -28,6 +27,7 @@ from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.schema import Closing, FrameRecord, Status
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 from vlm_misalign_ros.core.settings.nodes import MonitorParameters
+from vlm_misalign_ros.core.truth import recent
 from vlm_misalign_ros.core.types import (
     Applied,
     Condition,
@@ -208,14 +208,14 @@ def test_the_reason_is_in_the_records(run):
 
 
 def test_a_frame_that_cannot_be_evaluated_says_so_and_ends_nothing(run, monkeypatch):
-    real = evaluating.read_truth
+    real = recent.read_scene
 
     def failing(maps, *rest):
         if maps.labels[0, 0] == 24:
             raise IndexError('index 99 is out of bounds')
         return real(maps, *rest)
 
-    monkeypatch.setattr(evaluating, 'read_truth', failing)
+    monkeypatch.setattr(recent, 'read_scene', failing)
     other = LABELS.copy()
     other[0] = 24
     (good,) = run.frame(1)

@@ -70,6 +70,7 @@ from vlm_misalign_ros.core.settings.nodes import EvaluationParameters, truth_set
 from vlm_misalign_ros.core.settings.outside import MASK, outside_names
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.read import Seen, Truth, read_seen
+from vlm_misalign_ros.core.truth.recent import LastScene
 from vlm_misalign_ros.core.types import (
     WHOLE,
     Applied,
@@ -110,13 +111,15 @@ class Evaluated:
 
 
 class Evaluator:
-    """Turns joined frames into records; holds settings, no state."""
+    """Turns joined frames into records; holds settings, and the last scene to spare work."""
 
     def __init__(self, parameters: EvaluationParameters) -> None:
         """Keep the settings; ConfigurationError for a class that does not exist."""
         self._parameters = parameters
         self._critical = check_critical(parameters.critical)
         self._settings = truth_settings(parameters)
+        self._last = LastScene()
+        self._told: tuple[Truth, TruthEntry] | None = None
         # An encoding that cannot tell all classes is refused for masks from outside.
         outside = MASK in outside_names(parameters.outside)
         self._lacking = () if outside else lacking_by(parameters.segmentation_classes)
@@ -142,7 +145,8 @@ class Evaluator:
         told: tuple[Source, Camera | NoCamera | None] | None = joined.parts.get(SOURCE)
         source, camera = told or (None, None)
         try:
-            held = hold(joined, source, camera or default_camera, models, self._settings)
+            known = camera or default_camera
+            held = hold(joined, source, known, models, self._settings, self._last)
             held.evidence.problems.update(unplaced)
             return self._record(joined, source, held, epoch)
         except Exception as error:  # whatever strangers publish costs their frame only
@@ -154,7 +158,7 @@ class Evaluator:
         """Return the record of one closed frame by what it is held against."""
         parts = joined.parts
         segmentation, matrix, visible = self._segmentation(held, parts)
-        truth = None if held.truth is None else truth_entry(held.truth)
+        truth = None if held.truth is None else self._entry(held.truth)
         models = self._models(held, parts, truth)
         stamp = format_stamp(joined.stamp)
         # What nothing told of a frame is as plain as can be.
@@ -188,6 +192,12 @@ class Evaluator:
         counts = {name: entry.score.counts for name, entry in models.items() if entry.score}
         mismatches = tuple(held.evidence.mismatches)
         return Evaluated(record, counts, matrix, visible, errors_of(record), mismatches, held)
+
+    def _entry(self, truth: Truth) -> TruthEntry:
+        """Return the truth as a record shows it; that of a scene that stays is made once."""
+        if self._told is None or self._told[0] is not truth:
+            self._told = truth, truth_entry(truth)
+        return self._told[1]
 
     def _protocol(self, source: Source) -> Protocol | UnsetType:
         """Return how frames hang together in time; unset where they do not."""
@@ -263,7 +273,7 @@ class Evaluator:
         visible = matrix = told_alone(confusion.confusion(labels, predicted), lacking)
         cells_visible = None
         if held.maps.visible is not None:
-            left = np.where(held.maps.visible, labels, np.uint8(0))
+            left = cv2.copyTo(labels, held.maps.visible.view(np.uint8))
             visible = told_alone(confusion.confusion(left, predicted), lacking)
             cells_visible = confusion.to_cells(visible)
         value = confusion.miou(matrix)

@@ -49,14 +49,9 @@ from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.labels.telling import Telling
 from vlm_misalign_ros.core.records.schema import Status
 from vlm_misalign_ros.core.records.truths import LabelsEntry
-from vlm_misalign_ros.core.truth.read import (
-    Truth,
-    TruthMaps,
-    TruthSettings,
-    known_depth,
-    read_truth,
-)
-from vlm_misalign_ros.core.truth.trust import Fault, Trust, assess
+from vlm_misalign_ros.core.truth.read import Truth, TruthMaps, TruthSettings, known_depth
+from vlm_misalign_ros.core.truth.recent import LastScene
+from vlm_misalign_ros.core.truth.trust import Fault, Trust
 from vlm_misalign_ros.core.types import Camera, Failed, NoCamera, Passed, Source
 
 MOST_STRETCHED = 1.05
@@ -146,14 +141,16 @@ def hold(
     camera: Camera | NoCamera | None,
     models: Sequence[str],
     settings: TruthSettings,
+    last: LastScene | None = None,
 ) -> Held:
-    """Return what the answers to a closed frame are held against."""
+    """Return what the answers to a closed frame are held against; `last`: the scene before."""
+    last = last or LastScene()
     joined = _numbered(joined)
     parts, twice = joined.parts, joined.heard.counts
     evidence = verify(joined, models)
     evidence.problem = evidence.problem or _lacking(joined)
     labels = _labels(joined, source)
-    trust = None if labels is None else _trust(labels, parts, settings)
+    trust = None if labels is None else _trust(labels, parts, settings, last)
     misfit = _mask_misfit(parts.get(SEGMENTATION), labels)
     if misfit:
         evidence.problems.setdefault(SEGMENTATION, misfit)
@@ -161,7 +158,7 @@ def hold(
     maps = _maps(labels, trust, parts) if trusted else None
     return Held(
         maps,
-        None if maps is None else read_truth(maps, camera, settings),
+        None if maps is None else last.truth(maps, camera, settings),
         labels,
         trust,
         _doubled(joined, models),
@@ -197,9 +194,9 @@ def _doubled(joined: Joined, models: Sequence[str]) -> set[str]:
     return {name for part in joined.heard.counts for name in concerned(part, models)}
 
 
-def _trust(labels: LabelMap, parts: Parts, settings: TruthSettings) -> Trust:
+def _trust(labels: LabelMap, parts: Parts, settings: TruthSettings, last: LastScene) -> Trust:
     """Return what the labels of a frame are worth beside its other maps."""
-    trust = assess(labels, parts.get(INSTANCES), settings.limits)
+    trust = last.trust(labels, parts.get(INSTANCES), settings.limits)
     misfit = _misfit(labels.labels, parts)
     return Trust(trust.said, Fault.SIZE, misfit) if misfit and trust.scorable else trust
 

@@ -117,9 +117,19 @@ class ValueEncoding:
 
     def outside(self, pixels: np.ndarray) -> Outside:
         """Return the pixels whose values the table does not have."""
-        counts = histogram(self._plane(pixels))
-        counts[self.has] = 0
-        values = np.flatnonzero(counts)
+        return self._others(histogram(self._plane(pixels)))
+
+    def read(self, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
+        """Return what `decode` and `outside` do; values that are label ids are not copied."""
+        values = self._plane(pixels)
+        counts = histogram(values)
+        found = np.flatnonzero(counts)
+        same = np.array_equal(self.table[found], found)
+        return values if same else cv2.LUT(values, self.table), self._others(counts)
+
+    def _others(self, counts: np.ndarray) -> Outside:
+        """Return what is outside the table of pixels by value, int64 (256,)."""
+        values = np.flatnonzero(counts * ~self.has)
         return most_frequent(values, counts[values], str)
 
     def _plane(self, pixels: np.ndarray) -> np.ndarray:

@@ -22,7 +22,13 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.labels.encodings import DEFAULT, Encoding, decode_labels, name_of
-from vlm_misalign_ros.core.labels.forms import UNKNOWN, ColorEncoding, Outside, most_frequent
+from vlm_misalign_ros.core.labels.forms import (
+    UNKNOWN,
+    ColorEncoding,
+    Outside,
+    ValueEncoding,
+    most_frequent,
+)
 from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling, telling_of
 
 SAMPLE = 20_000
@@ -82,7 +88,8 @@ def read_pixels(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Out
 
 def _counted(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
     # One of a plug-in's own kind may decode in another way.
-    if type(encoding) is ColorEncoding and encoding.gives <= EVERYTHING.gives:
+    ours = type(encoding) is ColorEncoding or type(encoding) is ValueEncoding
+    if ours and encoding.gives <= EVERYTHING.gives:
         return encoding.read(pixels)
     labels = decode_labels(encoding, pixels)
     count = getattr(encoding, 'outside', None)

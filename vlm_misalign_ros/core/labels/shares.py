@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_NAME
@@ -36,6 +35,8 @@ NO_SCENE: tuple[str, ...] = ('ego vehicle', 'rectification border')
 _NOTHING = [BY_NAME[name].id for name in SILENT]
 _NO_SCENE = [BY_NAME[name].id for name in NO_SCENE]
 
+_FEW = 1 / 8
+"""Stretches of one value to a pixel up to which they are counted, not pixels."""
 NOTHING = np.isin(np.arange(256), [*_NOTHING, *_NO_SCENE])
 """Whether a label id says nothing of the scene, bool (256,)."""
 
@@ -88,9 +89,13 @@ def histogram(values: np.ndarray) -> np.ndarray:
     """Return the pixels by value, int64 (256,), of a map, uint8 (H, W)."""
     if not values.size:
         return np.zeros(256, np.int64)
-    counts = cv2.calcHist([np.ascontiguousarray(values)], [0], None, [256], [0, 256])
-    found: np.ndarray = counts.ravel().astype(np.int64)
-    return found
+    flat = np.ascontiguousarray(values).reshape(-1)
+    # Label maps are made of outlines: their stretches of one value are far fewer than pixels.
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    if ends.size < _FEW * flat.size:
+        lengths = np.diff(ends, prepend=-1, append=flat.size - 1)
+        return np.bincount(flat[np.append(ends, -1)], lengths, 256).astype(np.int64)
+    return np.bincount(flat, minlength=256).astype(np.int64)
 
 
 def show_share(share: float) -> str:

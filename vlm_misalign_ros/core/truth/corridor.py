@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, sin
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -116,6 +118,47 @@ class Corridor:
         return sum(self.obstacles.values())
 
 
+class _Stretches(NamedTuple):
+    """Runs by row and column; the arrays are (n,)."""
+
+    rows: np.ndarray
+    first: np.ndarray
+    """First column."""
+    last: np.ndarray
+    """The column behind the last."""
+
+    @classmethod
+    def of(cls, runs: Runs) -> _Stretches:
+        """Return where runs lie."""
+        rows = runs.rows
+        first = runs.starts - rows * runs.width
+        return cls(rows, first, first + runs.lengths)
+
+    def inside(
+        self, left: np.ndarray, right: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return row, first column and length of each one's part between edges, (H,)."""
+        start = np.maximum(self.first, left[self.rows])
+        end = np.minimum(self.last, right[self.rows])
+        return self.rows, start, np.maximum(end - start, 0)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What an occluder covers of the road ahead; hood and border count as neither."""
+
+    edges: Callable[[float, float], tuple[np.ndarray, np.ndarray]]
+    """First column and the one behind the last by row, of a corridor's width and distance."""
+    own: _Stretches
+    hidden: _Stretches
+
+    def within(self, width: float, distance: float) -> tuple[int, int]:
+        """Return how many of a corridor's pixels are covered, and all of them; metres."""
+        left, right = self.edges(width, distance)
+        own, hidden = (which.inside(left, right)[2].sum() for which in (self.own, self.hidden))
+        return int(hidden), int((right - left).sum() - own)
+
+
 class Road:
     """
     The road ahead in one frame, of which corridors of any width and length are counted.
@@ -144,9 +187,12 @@ class Road:
         self._camera = camera
         self._depth = depth
         kinds = _KINDS[inventory.runs.values]
-        self._marked = inventory.runs.only((kinds != _ROAD) & (inventory.runs.rows >= self._top))
+        below = inventory.runs.starts >= self._top * width
+        self._marked = inventory.runs.only((kinds != _ROAD) & below)
         self._kinds = _KINDS[self._marked.values]
+        self._stretches = _Stretches.of(self._marked)
         self._width = width
+        self._known: dict[tuple[float, float], Corridor] = {}
 
     @property
     def _top(self) -> int:
@@ -155,9 +201,15 @@ class Road:
         return int(found[0]) if found.size else len(self._axis)
 
     def within(self, width: float, distance: float) -> Corridor:
-        """Return what lies in the corridor, `width` and `distance` in metres."""
+        """Return what lies in the corridor, `width` and `distance` in metres; once for each."""
+        found = self._known.get((width, distance))
+        if found is None:
+            found = self._known[width, distance] = self._count(width, distance)
+        return found
+
+    def _count(self, width: float, distance: float) -> Corridor:
         left, right = self._edges(width, distance)
-        rows, start, overlap = self._inside(left, right)
+        rows, start, overlap = self._stretches.inside(left, right)
         obstacle = (self._kinds == _OBSTACLE) & (overlap > 0)
         inside = overlap * obstacle
         if self._depth is not None and obstacle.any():
@@ -177,7 +229,7 @@ class Road:
 
     def obstacle_mask(self, width: float, distance: float) -> np.ndarray:
         """Return which pixels `within` counts as obstacles, bool (H, W)."""
-        rows, start, overlap = self._inside(*self._edges(width, distance))
+        rows, start, overlap = self._stretches.inside(*self._edges(width, distance))
         obstacle = (self._kinds == _OBSTACLE) & (overlap > 0)
         run, columns, inside = self._measured(
             rows[obstacle], start[obstacle], overlap[obstacle], width, distance
@@ -186,26 +238,18 @@ class Road:
         mask[rows[obstacle][run], columns] = inside
         return mask
 
-    def covered(self, visible: np.ndarray, width: float, distance: float) -> tuple[int, int]:
-        """
-        Return how many of the corridor's pixels an occluder covers, and all of them.
-
-        `visible` is what it leaves to see, bool (H, W). Hood and border count as neither.
-        """
-        left, right = self._edges(width, distance)
-        rows = np.flatnonzero(right > left)
-        if not rows.size:
-            return 0, 0
-        high, low = int(rows[0]), int(rows[-1]) + 1
-        begin, end = int(left[rows].min()), int(right[rows].max())
-        columns = np.arange(begin, end)
-        inside = (columns >= left[high:low, None]) & (columns < right[high:low, None])
+    def cover(self, visible: np.ndarray) -> Cover:
+        """Return what an occluder covers; `visible` is what it leaves to see, bool (H, W)."""
+        offset = self._top * self._width
+        shown = visible[self._top :].copy()
+        flat = shown.reshape(-1)
         own = self._marked.only(self._kinds == _OWN)
-        for row, first, length in zip(own.rows, own.starts % own.width, own.lengths, strict=True):
-            if high <= row < low:
-                inside[row - high, max(first - begin, 0) : max(first + length - begin, 0)] = False
-        total = int(np.count_nonzero(inside))
-        return total - int(np.count_nonzero(inside & visible[high:low, begin:end])), total
+        for start, length in zip(own.starts - offset, own.lengths, strict=True):
+            flat[start : start + length] = True
+        runs = Runs.of(shown)
+        hidden = runs.only(~runs.values)
+        below = Runs(hidden.values, hidden.starts + offset, hidden.lengths, hidden.width)
+        return Cover(self._edges, _Stretches.of(own), _Stretches.of(below))
 
     def _edges(self, width: float, distance: float) -> tuple[np.ndarray, np.ndarray]:
         """Return first column and the one behind the last by row, int64 (H,); none: equal."""
@@ -219,16 +263,6 @@ class Road:
             (np.floor(self._camera.cx + half + _TINY) + 1).clip(0, self._width).astype(np.int64)
         )
         return np.where(near, left, 0), np.where(near, np.maximum(left, right), 0)
-
-    def _inside(
-        self, left: np.ndarray, right: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return row, first column and length of each run's part between the edges."""
-        runs = self._marked
-        rows, first = runs.rows, runs.starts % runs.width
-        start = np.maximum(first, left[rows])
-        end = np.minimum(first + runs.lengths, right[rows])
-        return rows, start, np.maximum(end - start, 0)
 
     def _measured(
         self,

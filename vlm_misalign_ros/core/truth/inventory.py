@@ -84,6 +84,7 @@ def take_inventory(
     instances: np.ndarray | None,
     depth: np.ndarray | None = None,
     ends: Container[int] = (),
+    runs: Runs | None = None,
 ) -> Inventory:
     """
     Return what is in a frame.
@@ -91,11 +92,12 @@ def take_inventory(
     `labels` holds label ids, uint8 (H, W); `instances` instance ids, uint16 (H, W); `depth`
     millimetres along the optical axis, uint16 (H, W), 0 where it is not known. Groups, traffic
     lights and signs, and without an instance map everything, are told apart by connected
-    outlines; of these, things of the labels in `ends` say where their columns end.
+    outlines; of these, things of the labels in `ends` say where their columns end. `runs` are
+    those of the labels, where they are known already.
     """
     labels = np.ascontiguousarray(labels)
-    runs = Runs.of(labels)
-    pixels = np.bincount(runs.values, runs.lengths, 256).astype(np.int64)
+    runs = Runs.of(labels) if runs is None else runs
+    pixels = runs.histogram()
     things: list[Thing] = []
     alone = pixels.copy()
     if instances is not None:

@@ -27,6 +27,9 @@ from vlm_misalign_ros.core.types import Camera, Frame, View
 
 _BORDER = BY_NAME['rectification border'].id
 
+_STEP = 64
+"""Rows of a depth map of which one is looked at first."""
+
 
 @dataclass(frozen=True)
 class TruthMaps:
@@ -78,14 +81,20 @@ class TruthMaps:
         """Return the maps as a pinhole would show them; `camera` is scaled to them."""
         if not camera.distortion:
             return self
-        visible = self.visible
         return replace(
             self,
             labels=flat(self.labels, camera, _BORDER),
             instances=None if self.instances is None else flat(self.instances, camera, _BORDER),
             depth=None if self.depth is None else flat(self.depth, camera, 0),
-            visible=None if visible is None else flat(visible.view(np.uint8), camera, 1) > 0,
+            visible=None if self.visible is None else self.flat_visible(camera),
         )
+
+    def flat_visible(self, camera: Camera) -> np.ndarray:
+        """Return `visible`, which is there, as a pinhole would show it; as `flat`."""
+        assert self.visible is not None
+        if not camera.distortion:
+            return self.visible
+        return flat(self.visible.view(np.uint8), camera, 1) > 0
 
 
 def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
@@ -95,9 +104,12 @@ def known_depth(depth: np.ndarray | None) -> np.ndarray | None:
     One value throughout is no scene: all 0 is unknown, all 65535 out of reach, anything else a
     wall before the lens.
     """
-    if depth is None or not depth.size or not (depth != depth[0, 0]).any():
+    if depth is None or not depth.size:
         return None
-    return depth
+    value = depth[0, 0]
+    # A few rows tell of nearly every scene.
+    told = (depth[::_STEP] != value).any() or (depth != value).any()
+    return depth if told else None
 
 
 def _span(first: float, last: float, size: int) -> slice:

@@ -152,8 +152,9 @@ def visible_inventory(
     labels: np.ndarray, instances: np.ndarray | None, depth: np.ndarray | None, visible: np.ndarray
 ) -> Inventory:
     """Return what is in a frame counting only pixels where `visible`, bool (H, W)."""
-    seen = np.where(visible, labels, np.uint8(0))
-    ids = None if instances is None else np.where(visible, instances, np.uint16(0))
+    mask = np.ascontiguousarray(visible).view(np.uint8)
+    seen = cv2.copyTo(np.ascontiguousarray(labels), mask)
+    ids = None if instances is None else cv2.copyTo(np.ascontiguousarray(instances), mask)
     return take_inventory(seen, ids, depth)
 
 

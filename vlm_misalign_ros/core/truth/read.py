@@ -37,7 +37,7 @@ from vlm_misalign_ros.core.truth.camera import (
     road_distance,
     scaled,
 )
-from vlm_misalign_ros.core.truth.corridor import Corridor, Road, with_hood
+from vlm_misalign_ros.core.truth.corridor import Corridor, Cover, Road, with_hood
 from vlm_misalign_ros.core.truth.hazard import (
     CLEAR_FACTOR,
     Approach,
@@ -156,8 +156,8 @@ class Truth:
     known: bool = True
     """Whether the camera's geometry is: without it nobody knows what is in the way."""
 
-    visible: np.ndarray | None = None
-    """What an occluder leaves of the road to see, bool (H, W); None without one."""
+    cover: Cover | None = None
+    """What an occluder covers of the road; None without one, or without a known camera."""
     hidden: tuple[Approach, ...] = ()
     """Those of the sweep's things of which an occluder leaves too little to be seen."""
 
@@ -173,12 +173,10 @@ class Truth:
 
     def covers(self) -> dict[str, tuple[int, int]]:
         """Return `covered` of each corridor of the sweep by name; none without an occluder."""
-        if self.visible is None or not self.known:
+        if self.cover is None:
             return {}
         return {
-            name: self.road.covered(
-                self.visible, chosen.corridor_width, CLEAR_FACTOR * chosen.stopping_distance
-            )
+            name: self.cover.within(chosen.corridor_width, CLEAR_FACTOR * chosen.stopping_distance)
             for name, chosen in swept(self.settings.hazard).items()
         }
 
@@ -187,17 +185,21 @@ class Truth:
         return [thing for thing in self.things if meets(thing, self.settings.hazard)]
 
 
-def read_seen(maps: TruthMaps, settings: TruthSettings) -> Seen:
-    """Return what is in a frame, or in a view of it."""
-    inventory = take_inventory(maps.labels, maps.instances, maps.depth)
+def read_seen(maps: TruthMaps, settings: TruthSettings, runs: Runs | None = None) -> Seen:
+    """Return what is in a frame, or in a view of it; `runs` as in `take_inventory`."""
+    inventory = take_inventory(maps.labels, maps.instances, maps.depth, runs=runs)
     needed = required(inventory, settings.presence)
-    visible = None
-    if maps.visible is not None:
-        left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
-        visible = presence(left, required(left, settings.presence), maps.telling)
     scene = presence(inventory, needed, maps.telling)
     needed = {name: n for name, n in needed.items() if scene.get(name) is not Presence.TOLERATED}
-    return Seen(inventory, needed, scene, visible)
+    return Seen(inventory, needed, scene, _left(maps, settings))
+
+
+def _left(maps: TruthMaps, settings: TruthSettings) -> dict[str, Presence] | None:
+    """Return what an occluder leaves to see; None without one."""
+    if maps.visible is None:
+        return None
+    left = visible_inventory(maps.labels, maps.instances, maps.depth, maps.visible)
+    return presence(left, required(left, settings.presence), maps.telling)
 
 
 @dataclass(frozen=True)
@@ -251,50 +253,78 @@ def read_truth(
 
     Of one whose geometry is not known nobody knows what is in the way: INDETERMINATE.
     """
-    seen = read_seen(maps, settings)
+    scene = read_scene(maps, camera, settings)
+    return scene if maps.visible is None else behind(scene, maps)
+
+
+def read_scene(
+    maps: TruthMaps,
+    camera: Camera | NoCamera | None,
+    settings: TruthSettings,
+    runs: Runs | None = None,
+) -> Truth:
+    """Return what `read_truth` does of a frame before whose lens nothing is."""
+    maps = replace(maps, visible=None)
+    seen = read_seen(maps, settings, runs)
     if isinstance(camera, NoCamera):
-        return _without_camera(seen, maps, settings)
+        return _without_camera(seen, settings)
     ahead = look_ahead(seen.inventory, maps, camera, settings)
-    used, things, road, scene = ahead.camera, ahead.things, ahead.road, ahead.hazard
-    limits = settings.hazard
-    covered, visible = None, None
-    hidden: tuple[Approach, ...] = ()
-    if maps.visible is not None and ahead.maps.visible is not None:
-        reach = CLEAR_FACTOR * limits.stopping_distance
-        covered = road.covered(ahead.maps.visible, limits.corridor_width, reach)
-        hidden = tuple(_hidden(things, maps, maps.visible, settings))
-        gone = set(map(id, hidden))
-        seen_things = [near for near in things if id(near) not in gone]
-        visible = visible_hazard(scene, seen_things, limits, covered)
+    used = ahead.camera
     return Truth(
         seen,
         used,
-        things,
-        scene,
-        visible,
+        ahead.things,
+        ahead.hazard,
+        None,
         ahead.corridor,
-        covered,
-        road,
+        None,
+        ahead.road,
         {name: _distance(needed, used) for name, needed in seen.needed.items()},
         settings,
-        visible=ahead.maps.visible,
+    )
+
+
+def behind(scene: Truth, maps: TruthMaps) -> Truth:
+    """
+    Return the truth of a scene, and what of it an occluder leaves to see.
+
+    `scene` is what `read_scene` gave of the maps; `maps.visible` is there.
+    """
+    assert maps.visible is not None
+    settings = scene.settings
+    seen = replace(scene.seen, visible=_left(maps, settings))
+    if not scene.known:
+        return replace(scene, seen=seen, visible_hazard=scene.hazard, covered=(0, 0))
+    visible = maps.flat_visible(scene.camera)
+    limits = settings.hazard
+    cover = scene.road.cover(visible)
+    reach = CLEAR_FACTOR * limits.stopping_distance
+    covered = cover.within(limits.corridor_width, reach)
+    hidden = tuple(_hidden(scene.things, maps, maps.visible, settings))
+    gone = set(map(id, hidden))
+    left = [near for near in scene.things if id(near) not in gone]
+    return replace(
+        scene,
+        seen=seen,
+        visible_hazard=visible_hazard(scene.hazard, left, limits, covered),
+        covered=covered,
+        cover=cover,
         hidden=hidden,
     )
 
 
-def _without_camera(seen: Seen, maps: TruthMaps, settings: TruthSettings) -> Truth:
-    """Return what is true of a frame whatever its camera: what is in it, not where it stands."""
+def _without_camera(seen: Seen, settings: TruthSettings) -> Truth:
+    """Return what is true of a scene whatever its camera: what is in it, not where it stands."""
     used = used_camera(None, seen.inventory.shape, settings)
     unknown = HazardResult(Hazard.INDETERMINATE, None, None, doubt=Doubt.CAMERA)
-    hidden = maps.visible is not None
     return Truth(
         seen,
         used,
         [],
         unknown,
-        unknown if hidden else None,
+        None,
         Corridor(0, 0, {}),
-        (0, 0) if hidden else None,
+        None,
         Road(seen.inventory, used),
         dict.fromkeys(seen.needed, inf),
         settings,

@@ -32,14 +32,15 @@ def starts_of_runs(*maps: np.ndarray) -> np.ndarray:
 
     A run is a stretch of one row over which none of the maps, all (H, W), changes its value.
     """
-    width = maps[0].shape[1]
-    change = np.empty(maps[0].shape, bool)
-    change[:, 0] = True
+    change = np.empty(maps[0].size, bool)
+    # All rows as one, which is faster than row by row: their beginnings are set anyway.
     for number, array in enumerate(maps):
+        flat = np.ascontiguousarray(array).reshape(-1)
         if number == 0:
-            np.not_equal(array[:, 1:], array[:, :-1], out=change[:, 1:])
-        elif width > 1:
-            change[:, 1:] |= array[:, 1:] != array[:, :-1]
+            np.not_equal(flat[1:], flat[:-1], out=change[1:])
+        else:
+            change[1:] |= flat[1:] != flat[:-1]
+    change[:: maps[0].shape[1]] = True
     return np.flatnonzero(change)
 
 
@@ -70,6 +71,10 @@ class Runs:
     def only(self, chosen: np.ndarray) -> Runs:
         """Return the runs where `chosen`, bool (n,), is true."""
         return Runs(self.values[chosen], self.starts[chosen], self.lengths[chosen], self.width)
+
+    def histogram(self) -> np.ndarray:
+        """Return the pixels by value, int64 (256,), of a map of uint8."""
+        return np.bincount(self.values, self.lengths, 256).astype(np.int64)
 
     @property
     def rows(self) -> np.ndarray:

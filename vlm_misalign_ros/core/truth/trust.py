@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import cv2
 import numpy as np
 
 from vlm_misalign_ros.core.labels.classes import BY_ID, LABELS
@@ -54,8 +55,8 @@ STEP = 4
 LOOKED_AT = 200_000
 """Pixels of an instance map that are compared with the labels, about."""
 
-_THINGS = np.zeros(256, bool)
-_THINGS[[label.id for label in LABELS if label.has_instances]] = True
+_THINGS = np.zeros(256, np.uint8)
+_THINGS[[label.id for label in LABELS if label.has_instances]] = 1
 
 
 class Fault(str, Enum):
@@ -206,9 +207,10 @@ def _other_instances(labels: np.ndarray, instances: np.ndarray | None) -> Findin
     """Find an instance map whose things are of other classes than the labels'."""
     if instances is None or instances.shape != labels.shape:
         return None, ''
-    labels, instances = spread(labels, LOOKED_AT), spread(instances, LOOKED_AT)
+    labels = np.ascontiguousarray(spread(labels, LOOKED_AT))
+    instances = np.ascontiguousarray(spread(instances, LOOKED_AT))
     numbered = instances >= INSTANCE
-    looked_at = (numbered | _THINGS[labels]) & (labels != UNKNOWN)
+    looked_at = (numbered | cv2.LUT(labels, _THINGS).view(bool)) & (labels != UNKNOWN)
     things = labels[looked_at]
     if not things.size:
         return None, ''
