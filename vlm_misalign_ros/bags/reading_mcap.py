@@ -54,6 +54,8 @@ _HEAD_OF_CHUNK = 128
 """Bytes that hold the head of any chunk whose compression has a name of at most 80 bytes."""
 _PIECE = 1 << 17
 """Bytes of a chunk that are read and checked at once, so that a processor's cache holds them."""
+_SHIFT = -(HEAD.size + MESSAGE.size) % 8
+"""By it the first message of a chunk begins where numbers of any size may lie."""
 _MAX_RECORD = 64 << 20
 """Bytes of a record that is neither chunk nor message nor attachment."""
 _SPOILT = (RecordError, struct.error, ValueError, OverflowError, MemoryError)
@@ -315,7 +317,7 @@ class McapFile:
 
     def _plain(self, chunk: Chunk, crc: int) -> memoryview:
         """Return a whole chunk that is not compressed; a piece is checked while it is at hand."""
-        data = memoryview(np.empty(chunk.size, np.uint8))
+        data = memoryview(np.empty(chunk.size + _SHIFT, np.uint8))[_SHIFT:]
         self._file.seek(chunk.data_at)
         at, total = 0, 0
         while at < chunk.size:

@@ -154,8 +154,9 @@ def _near_sides(ids: np.ndarray, depths: np.ndarray) -> dict[int, float]:
     ids, depths = ids[known], depths[known]
     if not ids.size:
         return {}
-    order = np.lexsort((depths, ids))
-    ids, depths = ids[order], depths[order]
+    # Sorted as one number each, which is faster than by two: depths have sixteen bits.
+    both = np.sort(ids.astype(np.int64) << 16 | depths)
+    ids, depths = both >> 16, both & 0xFFFF
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
     counts = np.diff(starts, append=len(ids))
     places = starts + np.floor(NEAR_SHARE * (counts - 1)).astype(np.int64)
