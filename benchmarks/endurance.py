@@ -32,6 +32,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -239,6 +240,8 @@ def run(kind: str, seconds: float, hold: int) -> int:
     config = folder / 'config.yaml'
     config.write_text(yaml.safe_dump(configuration(kind, folder.absolute(), hold)))
     command = [*CLI, 'run', str(config), '--out', str(folder), '--name', 'run', '--overwrite']
+    # Its records would be counted as those of the new run until they are gone.
+    shutil.rmtree(folder / 'run', ignore_errors=True)
     watched = Watched(folder, command)
     try:
         if kind == 'accelerated':
