@@ -25,7 +25,8 @@ In turns, each in a process of its own and with the files in the page cache:
     analyse     `bag analyse`: reading, joining, scoring, records, summaries, report
 
 Seconds are those of the process (user and system), since other programs matter less to them.
-Frames of the bare loops are those of the bag: a few of them, scored again and again.
+Frames of the bare loops are those of the bag: a few of them, scored again and again by turns, so
+that no scene stays and none is spared.
 
     python benchmarks/bags.py --frames 1000
 """

@@ -317,7 +317,7 @@ class McapFile:
 
     def _plain(self, chunk: Chunk, crc: int) -> memoryview:
         """Return a whole chunk that is not compressed; a piece is checked while it is at hand."""
-        data = memoryview(np.empty(chunk.size + _SHIFT, np.uint8))[_SHIFT:]
+        data = np.empty(chunk.size + _SHIFT, np.uint8).data[_SHIFT:]
         self._file.seek(chunk.data_at)
         at, total = 0, 0
         while at < chunk.size:

@@ -113,6 +113,18 @@ def reasons(closed):
 # Frames --------------------------------------------------------------------------------------
 
 
+def test_where_nobody_is_told_the_rates_of_a_frame_they_are_not_made():
+    chosen = {'models': ('m',), 'source': False, 'instances': False, 'segmentation': False}
+    told = Session(MonitorParameters(**chosen, pictures=0), metered=True)
+    untold = Session(MonitorParameters(**chosen, pictures=0), metered=False)
+    for session in (told, untold):
+        session.add(SECOND * 5, 'condition', Applied(Condition('clean', 0), 1), 0.0)
+        session.add(SECOND * 5, 'labels', LABELS, 0.0)
+    (one,), (other,) = (s.add(SECOND * 5, 'vlm:m', WRONG, 0.0) for s in (told, untold))
+    assert one.metrics == told.metrics() == untold.metrics() != {}
+    assert other.metrics == {} and one.record == other.record
+
+
 def test_a_frame_is_summed_when_its_last_part_comes():
     run = Run()
     assert run.truth(5 * SECOND) == []

@@ -33,6 +33,7 @@ from vlm_misalign_ros.core.labels.telling import EVERYTHING, Telling, telling_of
 
 SAMPLE = 20_000
 """Pixels of a map that are kept as they came, about."""
+_OURS = (ColorEncoding, ValueEncoding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +89,9 @@ def read_pixels(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Out
 
 def _counted(encoding: Encoding, pixels: np.ndarray) -> tuple[np.ndarray, Outside]:
     # One of a plug-in's own kind may decode in another way.
-    ours = type(encoding) is ColorEncoding or type(encoding) is ValueEncoding
-    if ours and encoding.gives <= EVERYTHING.gives:
-        return encoding.read(pixels)
+    if isinstance(encoding, (ColorEncoding, ValueEncoding)) and type(encoding) in _OURS:
+        if encoding.gives <= EVERYTHING.gives:
+            return encoding.read(pixels)
     labels = decode_labels(encoding, pixels)
     count = getattr(encoding, 'outside', None)
     return labels, Outside() if count is None else count(pixels)
