@@ -36,7 +36,7 @@ from pathlib import Path
 
 import msgspec
 
-from vlm_misalign_ros.app.rescoring import Told, score_records
+from vlm_misalign_ros.app.rescoring_records import Told, score_records
 from vlm_misalign_ros.app.rescoring_settings import Chosen
 from vlm_misalign_ros.core.evaluation.rereading import Question, Rereader
 from vlm_misalign_ros.core.evaluation.rescoring import Rescorer
