@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from golden import replaying
-from vlm_misalign_ros.app import rescoring, rescoring_records
+from vlm_misalign_ros.app import rescoring, rescoring_records, rescoring_settings
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -252,6 +252,20 @@ def test_a_threshold_decides_what_has_no_point(finished, tmp_path, capsys):
             assert set(content['points']) - {'safe'} <= set(said)
     manifest = json.loads((tmp_path / 'all' / 'manifest.json').read_text())
     assert manifest['models']['clip']['calibration']['file'] == str(file)
+
+
+def test_a_model_is_decided_by_its_own_points_whatever_the_order_of_models(finished):
+    raw = yaml.safe_load((finished / 'config.yaml').read_text())
+    other = {**raw, 'vlms': dict(reversed(raw['vlms'].items()))}
+    other['vlms']['clip'] = {**other['vlms']['clip'], 'threshold': 0.9}
+    manifest = json.loads((finished / 'manifest.json').read_text())
+    old, new = parse(raw), parse(other)
+    assert [vlm.name for vlm in new.vlms] == ['paligemma', 'llava', 'clip']
+    deciders, _ = rescoring_settings._deciders(old, new, manifest, old.monitor, ())
+    assert list(deciders) == ['clip']
+    before, after = deciders['clip'].before, deciders['clip'].after
+    assert (before.threshold, after.threshold) == (old.vlms[0].threshold, 0.9)
+    assert before.points == after.points and set(before.points) > {'car', 'person'}
 
 
 def test_masks_go_by_another_label_map(finished, tmp_path, capsys):

@@ -30,7 +30,7 @@ import yaml
 from vlm_misalign_ros.app.rescoring_records import Told, score_records
 from vlm_misalign_ros.app.rescoring_settings import Chosen, choose
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
+from vlm_misalign_ros.core.files import name_folder, read_json, sha256_of, write_json
 from vlm_misalign_ros.core.records.ending import changed, read_ending, write_ending
 from vlm_misalign_ros.core.records.manifest import language_of, provenance
 from vlm_misalign_ros.core.records.store import RECORDS
@@ -95,7 +95,7 @@ def _folder(out: Path) -> Iterator[Path]:
         yield part
         if out.is_dir():
             out.rmdir()
-        part.rename(out)
+        name_folder(part, out)
     except OSError as error:
         raise RecordError(
             f'run folder {out} cannot be written: {error.strerror}', 'give another name or folder'
