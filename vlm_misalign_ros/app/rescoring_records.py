@@ -212,9 +212,8 @@ class _Again:
             rescorer.rereader.unknown_scores = 0
         records, lines, sheet = bytearray(), bytearray(), io.StringIO(newline='')
         table, frames = csv.writer(sheet), 0
-        for record in _chosen(
-            (decode(*reversed(line)) for line in piece), self._models, self._chosen
-        ):
+        found = (decode(line, place) for place, line in piece)
+        for record in _chosen(found, self._models, self._chosen):
             if isinstance(record, FrameRecord):
                 made, changes = rescorer.rescored(record)
                 _add(told, record, made, changes)
