@@ -29,6 +29,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bagged import STORE, bag_of, contents, image_message, values_message
 from maps import plain, put
+from vlm_misalign_ros.app import analysing as several
+from vlm_misalign_ros.app.analysing import Job
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.bags import analyse as analysing
 from vlm_misalign_ros.bags.analyse import analyse
@@ -450,4 +452,30 @@ def test_records_that_were_changed_are_made_anew_from_there(bags, wholes, tmp_pa
         records = [*whole, *records[1:5]]
     (out / RECORDS).write_bytes(b''.join(records))
     analyse(bags['mcap'], out, CHOSEN, resume=True)
+    assert (out / RECORDS).read_bytes() == (wholes['mcap'] / RECORDS).read_bytes()
+
+
+def test_among_several_what_cannot_be_gone_on_with_is_begun_anew_unless_it_is_asked_for(
+    bags, wholes, tmp_path, monkeypatch, scored
+):
+    out = tmp_path / 'out'
+    stopped(bags['mcap'], out, 250)
+    before = (out / RECORDS).read_bytes()
+    job = Job(bags['mcap'], out)
+    other = replace(CHOSEN, stopping_distance=3.0)
+    monkeypatch.setattr(several, 'score', partial(score_with, other))
+    with pytest.raises(OtherRun, match='another configuration .stopping_distance'):
+        several._score_quietly(replace(job, resume=True))
+    assert (out / RECORDS).read_bytes() == before
+    scored.clear()
+    several._score_quietly(job)
+    assert len(scored) == FRAMES
+    assert (out / RECORDS).read_bytes() != (wholes['mcap'] / RECORDS).read_bytes()
+    assert several._state(job) is several.State.DONE
+    shutil.rmtree(out)
+    stopped(bags['mcap'], out, 250)
+    scored.clear()
+    monkeypatch.setattr(several, 'score', partial(score_with, CHOSEN))
+    several._score_quietly(job)
+    assert len(scored) < FRAMES
     assert (out / RECORDS).read_bytes() == (wholes['mcap'] / RECORDS).read_bytes()
