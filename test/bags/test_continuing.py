@@ -18,11 +18,15 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -321,6 +325,32 @@ def refused(capsys, *given):
     lines = [line for line in told_at.splitlines() if 'error' in line]
     assert len(lines) == 1 and 'Traceback' not in told_at
     return lines[0]
+
+
+KILLING = Path(__file__).parents[1] / 'killing.py'
+CONFIG = {
+    'replay': None,
+    'segmentation': {'model': 'miniature:segformer'},
+    'vlms': {name: {'model': 'miniature:clip'} for name in MODELS},
+    'monitor': {'pictures': 4, 'slop': 0.002},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize('storage, seed', [('mcap', 1), ('sqlite', 2), ('mcap', 3)])
+def test_killed_at_any_call_of_a_function_it_leaves_the_same(bags, tmp_path, storage, seed):
+    shutil.copytree(bags[storage], tmp_path / 'bag')
+    config = tmp_path / 'live.yaml'
+    config.write_text(yaml.safe_dump(CONFIG))
+    command = [sys.executable, str(KILLING), 'analyse', str(config), str(tmp_path), str(seed)]
+    done = subprocess.run([*command, '12'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
+    attempts = json.loads(done.stdout.splitlines()[-1])
+    assert attempts[-1]['code'] == 3 and attempts[-1]['words'][-1] == '--resume'
+    assert sum(one['code'] == -9 for one in attempts) > 6
+    assert told(tmp_path / 'cut' / 'out') == told(tmp_path / 'whole' / 'out')
 
 
 def test_the_command_goes_on(bags, wholes, tmp_path, capsys, monkeypatch):
