@@ -464,7 +464,7 @@ def test_what_is_begun_is_not_begun_anew_by_mistake(bags, tmp_path, capsys):
     assert 'or --resume, to go on with one' in refused(capsys, *words(bags['mcap'], out))
 
 
-@pytest.mark.parametrize('change', ['text', 'line', 'order', 'more'])
+@pytest.mark.parametrize('change', ['text', 'doubled', 'line', 'order', 'more'])
 def test_records_that_were_changed_are_made_anew_from_there(bags, wholes, tmp_path, change):
     out = tmp_path / 'out'
     stopped(bags['mcap'], out, 330)
@@ -472,7 +472,10 @@ def test_records_that_were_changed_are_made_anew_from_there(bags, wholes, tmp_pa
     frames = [n for n, line in enumerate(records) if line.startswith(b'{"kind":"frame"')]
     place = frames[20]
     if change == 'text':
-        records[place] = records[place].replace(b'"asserted"', b'"denied"')
+        records[place] = records[place].replace(b'"ASSERTED"', b'"DENIED"')
+    elif change == 'doubled':
+        place = next(n for n, line in enumerate(records) if line.startswith(b'{"kind":"doubled"'))
+        records[place] = records[place].replace(b'"count":1', b'"count":2')
     elif change == 'line':
         records[place] = b'\0' * 50 + b'\n'
     elif change == 'order':
@@ -480,7 +483,9 @@ def test_records_that_were_changed_are_made_anew_from_there(bags, wholes, tmp_pa
     else:
         whole = (wholes['mcap'] / RECORDS).read_bytes().splitlines(keepends=True)
         records = [*whole, *records[1:5]]
+    kept = (out / RECORDS).read_bytes()
     (out / RECORDS).write_bytes(b''.join(records))
+    assert (out / RECORDS).read_bytes() != kept
     analyse(bags['mcap'], out, CHOSEN, resume=True)
     assert (out / RECORDS).read_bytes() == (wholes['mcap'] / RECORDS).read_bytes()
 
