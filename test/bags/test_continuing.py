@@ -430,6 +430,18 @@ def test_what_was_begun_otherwise_is_refused_before_anything_changes(
     analyse(moved, out, CHOSEN, resume=True)
 
 
+def test_an_encoding_whose_file_changed_is_another_one(bags, tmp_path):
+    table = tmp_path / 'table.yaml'
+    table.write_text('values: {6: ground, 7: road, 24: person}')
+    chosen = replace(CHOSEN, label_encoding=str(table))
+    out = tmp_path / 'out'
+    with pytest.raises(Stop):
+        analyse(bags['mcap'], out, chosen, progress=stop_at(150))
+    table.write_text('values: {6: ground, 7: sidewalk, 24: person}')
+    with pytest.raises(OtherRun, match='another label encoding .sha256'):
+        analyse(bags['mcap'], out, chosen, resume=True)
+
+
 def test_records_of_another_version_or_name_are_refused(bags, tmp_path):
     out = tmp_path / 'out'
     stopped(bags['mcap'], out, 250)

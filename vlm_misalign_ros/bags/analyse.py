@@ -44,7 +44,7 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.labels.encodings import open_encoding
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding, told_encoding
 from vlm_misalign_ros.core.records.ending import MANIFEST, Ending, read_ending, write_ending
 from vlm_misalign_ros.core.records.manifest import build_manifest, told_classes
 from vlm_misalign_ros.core.records.store import RECORDS
@@ -58,7 +58,12 @@ from vlm_misalign_ros.core.settings.nodes import (
     MonitorParameters,
     truth_settings,
 )
-from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
+from vlm_misalign_ros.core.settings.outside import (
+    MASK,
+    OutsideMaskParameters,
+    read_outside,
+    to_text,
+)
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
@@ -220,6 +225,21 @@ def _readers(
     return found
 
 
+def _encodings(chosen: EvaluationParameters) -> dict[str, Any]:
+    """Return what the manifest says of label encodings; ConfigurationError for one of none."""
+    entries = read_outside(chosen.outside).values()
+    masks = [entry.label_encoding for entry in entries if isinstance(entry, OutsideMaskParameters)]
+    names = [chosen.label_encoding, *masks]
+    for name in names:
+        open_encoding(name)
+    owners = ENCODINGS.distributions(names)
+    return {
+        'label_encoding': told_encoding(chosen.label_encoding),
+        'mask_encoding': [told_encoding(name) for name in masks],
+        'plugins': {f'{ENCODINGS.noun} {name}': owner for name, owner in owners},
+    }
+
+
 def _score(
     session: Session,
     chosen: EvaluationParameters,
@@ -303,6 +323,7 @@ def analyse(
                 CONTENT: content,
                 'namespace': namespace,
                 'topics': dict(remap),
+                **_encodings(chosen),
                 BASELINES: baselines,
                 ORIGIN: rules.origin,
             },
