@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from bagged import STORE, bag_of, contents, image_message, values_message
+from golden import replaying
 from maps import plain, put
 from vlm_misalign_ros.app import analysing as several
 from vlm_misalign_ros.app.analysing import Job
@@ -42,6 +43,7 @@ from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluator
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
+from vlm_misalign_ros.core.records.ending import ENDING
 from vlm_misalign_ros.core.records.manifest import OtherRun
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, FollowingWriter, read_records
@@ -526,3 +528,22 @@ def test_among_several_what_cannot_be_gone_on_with_is_begun_anew_unless_it_is_as
     several._score_quietly(job)
     assert len(scored) < FRAMES
     assert (out / RECORDS).read_bytes() == (wholes['mcap'] / RECORDS).read_bytes()
+
+
+@pytest.mark.parametrize('live', [False, True])
+def test_a_bag_of_a_run_goes_on_at_any_record(tmp_path, monkeypatch, live):
+    conditions = ('clean', 'occlusion:3')
+    bag = replaying.write_bag(tmp_path / 'bag', live, conditions, 'none')
+    chosen = replaying.parameters(source=not live)
+    monkeypatch.setattr(analysing, 'finalise', lambda folder, rules: Verdict([], []))
+    analyse(bag, tmp_path / 'whole' / 'out', chosen)
+    whole = told(tmp_path / 'whole' / 'out')
+    written = whole[RECORDS].splitlines(keepends=True)
+    assert len(written) == 10
+    for count in (1, 4, 7, 10):
+        out = tmp_path / str(count) / 'out'
+        shutil.copytree(tmp_path / 'whole' / 'out', out)
+        (out / ENDING).unlink()
+        (out / RECORDS).write_bytes(b''.join(written[:count]) + b'{"kind":"fr')
+        analyse(bag, out, chosen, resume=True)
+        assert told(out) == whole
