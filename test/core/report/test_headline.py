@@ -106,8 +106,8 @@ def test_a_rise_in_few_scenes_is_not_said_to_be_none():
     )  # fmt: skip
     (shown,) = [one.text for one in rates if one.text.startswith('No change is shown of')]
     assert 'omission, m' in shown and 'false safe' not in shown
-    (claimed,) = [one.text for one in rates if one.text.startswith('No change is claimed')]
-    assert claimed.startswith('No change is claimed from fewer than 20 scenes; the largest are: ')
+    (claimed,) = [one.text for one in rates if one.text.startswith('Not claimed')]
+    assert claimed.startswith('Not claimed from fewer than 20 scenes, the largest: ')
     assert 'false safe, m calls 100 %' in claimed and '10/10 in 10 scenes' in claimed
 
 

@@ -70,9 +70,6 @@ class Book:
         self._worst = Ranking(kept_of_each(parameters.pictures, len(parameters.models)))
         if parameters.run_folder and parameters.pictures:
             self._pictures = Pictures(Path(parameters.run_folder) / FOLDER)
-            for stamp in self._pictures.stamps() if journal.follows else ():
-                # Which of them are kept at a place, only going over all before it tells.
-                self._pictures.remove(stamp)
 
     def enter(self, joined: Joined, epoch: int) -> Closed:
         """Take up a closed frame; truth without a picture is counted and no frame."""

@@ -52,11 +52,6 @@ class Journal:
         self.notes: list[str] = []
 
     @property
-    def follows(self) -> bool:
-        """Return whether it goes over records of before."""
-        return isinstance(self._writer, FollowingWriter)
-
-    @property
     def expected(self) -> Record | None:
         """Return the record of before that is gone over next; None where there is none."""
         return self._writer.expected if isinstance(self._writer, FollowingWriter) else None

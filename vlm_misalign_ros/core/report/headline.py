@@ -214,10 +214,7 @@ def _not_shown(every: Sequence[_Models], few: bool) -> Iterator[Sentence]:
             (claim, [models for models in known_of if models.open[0].enough == enough])
             for enough, claim in (
                 (True, 'No change is shown of'),
-                (
-                    False,
-                    f'No change is claimed from fewer than {FEW_SCENES} scenes; the largest are',
-                ),
+                (False, f'Not claimed from fewer than {FEW_SCENES} scenes, the largest'),
             )
         ]
     for claim, of in groups:
