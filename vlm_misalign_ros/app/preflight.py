@@ -23,7 +23,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ from vlm_misalign_ros.core.evaluation.replaying import is_bag, open_replayed, pr
 from vlm_misalign_ros.core.evaluation.shards import passes
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
-from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding, told_encoding
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
@@ -257,9 +256,7 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
             f'leave it out: in an evaluation labels come as {LABEL_IDS}, which the reader of '
             'every data set gives; it is for live runs and bags',
         )
-    if name in ENCODINGS:
-        return {'name': name}
-    return {'name': name, 'sha256': sha256_of(Path(name).expanduser())}
+    return told_encoding(name)
 
 
 def _conditions(configuration: Configuration) -> list[Condition]:

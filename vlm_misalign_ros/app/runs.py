@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -30,7 +29,7 @@ from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.ending import planned_frames
-from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.manifest import build_manifest, refuse_other
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import Configuration
 
@@ -95,25 +94,8 @@ def check_same(
     `ros` says whether nodes of ROS do so. Raises RecordError naming what is another by now: a
     setting, a model's files, the data or a package; and whatever `preflight` raises.
     """
-    before = _decisive(read_json(folder / 'manifest.json', 'give the folder of a run'))
-    now = _decisive(json.loads(json.dumps(_manifest(configuration, ros, check), default=str)))
-    for name in sorted(before.keys() | now.keys()):
-        one, other = before.get(name), now.get(name)
-        if one != other:
-            what = f'{folder} was begun with another {name}'
-            if isinstance(one, dict) and isinstance(other, dict):
-                inner = [key for key in {**one, **other} if one.get(key) != other.get(key)]
-                what += f' ({", ".join(inner)})'
-            raise RecordError(what, 'go on with what it was begun with, or give another name')
-
-
-def _decisive(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a manifest has to stay as it is while a run is gone on with."""
-    free = ('started', 'command', 'revision', 'machine')
-    found = {name: value for name, value in manifest.items() if name not in free}
-    configuration = dict(found.get('configuration') or {})
-    configuration.pop('out', None)
-    return {**found, 'configuration': configuration}
+    remedy = 'go on with what it was begun with, or give another name'
+    refuse_other(folder, _manifest(configuration, ros, check), remedy)
 
 
 def _timed(started: datetime, namespace: str) -> str:
