@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from vlm_misalign_ros.app.preflight import preflight
+from vlm_misalign_ros.app.preflight import Check, preflight
 from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
@@ -37,17 +37,23 @@ _ASIDE = '.replaced'
 """End of the name under which a run that is replaced waits until the new one has begun."""
 
 
-def create_run(configuration: Configuration, overwrite: bool = False, ros: bool = True) -> Path:
+def create_run(
+    configuration: Configuration,
+    overwrite: bool = False,
+    ros: bool = True,
+    check: Check = preflight,
+) -> Path:
     """
     Check the configuration, make the run folder and write its manifest; return the folder.
 
-    `ros` says whether nodes of ROS will run it, or this process.
+    `ros` says whether nodes of ROS will run it, or this process; `check` is `preflight`, or what
+    does the same for several runs.
 
     Raises RecordError when the folder holds a run already (unless `overwrite`) or cannot be
     written, and whatever `preflight` raises, before anything is removed. A run that is replaced
     is only set aside: `settle` removes it, or brings it back.
     """
-    manifest = _manifest(configuration, ros)
+    manifest = _manifest(configuration, ros, check)
     started = datetime.now(timezone.utc)
     name = configuration.name or _timed(started, configuration.namespace)
     if Path(name).name != name or name in ('.', '..'):
@@ -72,14 +78,16 @@ def create_run(configuration: Configuration, overwrite: bool = False, ros: bool 
     return folder
 
 
-def _manifest(configuration: Configuration, ros: bool) -> dict[str, Any]:
+def _manifest(configuration: Configuration, ros: bool, check: Check) -> dict[str, Any]:
     """Check a configuration; return the manifest of a run of it."""
-    facts = preflight(configuration, ros)
+    facts = check(configuration, ros)
     models = facts.pop('models')
     return build_manifest(configuration.resolved(), models, facts, configuration.lexicon)
 
 
-def check_same(configuration: Configuration, folder: Path, ros: bool = False) -> None:
+def check_same(
+    configuration: Configuration, folder: Path, ros: bool = False, check: Check = preflight
+) -> None:
     """
     Check that a run that was begun in a folder can be gone on with by a configuration.
 
@@ -87,7 +95,7 @@ def check_same(configuration: Configuration, folder: Path, ros: bool = False) ->
     setting, a model's files, the data or a package; and whatever `preflight` raises.
     """
     remedy = 'go on with what it was begun with, or give another name'
-    refuse_other(folder, _manifest(configuration, ros), remedy)
+    refuse_other(folder, _manifest(configuration, ros, check), remedy)
 
 
 def _timed(started: datetime, namespace: str) -> str:

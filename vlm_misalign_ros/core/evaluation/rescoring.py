@@ -86,7 +86,8 @@ class Rescorer:
         changes: list[Change] = []
         for name, entry in record.models.items():
             models[name] = self._entry(name, entry, truth, place)
-            changes += self._changes(name, entry, models[name], record.truth, truth)
+            if models[name] != entry or truth != record.truth:
+                changes += self._changes(name, entry, models[name], record.truth, truth)
         mask = record.segmentation
         if self.remapper is not None:
             self._refuse(self.remapper.lacking_of(mask), 'the label map', place)

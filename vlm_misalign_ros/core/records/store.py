@@ -91,18 +91,21 @@ class RecordWriter:
 
     def write(self, record: Record) -> None:
         """Append one record; RecordError when the disk is full, with no half line left."""
-        line = encode(record) + b'\n'
+        self.write_lines(encode(record) + b'\n')
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append records that are whole lines already; all of them or, with RecordError, none."""
         done = 0
         try:
-            while done < len(line):
-                done += os.write(self._file, line[done:])
+            while done < len(lines):
+                done += os.write(self._file, lines[done:])
         except OSError as error:
             try:
                 os.ftruncate(self._file, self._size)
             except OSError:
                 pass
             raise _unwritable(self._path, error) from error
-        self._size += len(line)
+        self._size += len(lines)
 
     def close(self) -> None:
         """Bring everything to the disk and close the file."""
@@ -252,6 +255,22 @@ def _settled(path: Path, settlement: Settlement) -> Iterator[Record]:
     for place, line in _lines(path):
         record = decode(line, place)
         yield settlement.apply(record) if isinstance(record, FrameRecord) else record
+
+
+def settled_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """
+    Yield place and line of what `read_records` yields, each with its line break.
+
+    Lines are read no further than that needs: one that is no record is left to who decodes it.
+    """
+    settlement = _settlement(path)
+    for place, line in _lines(path):
+        if settlement:
+            record = decode(line, place)
+            made = settlement.apply(record) if isinstance(record, FrameRecord) else record
+            if made is not record:
+                line = encode(made) + b'\n'
+        yield place, line
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
