@@ -65,6 +65,8 @@ SECOND = 1_000_000_000
 MODELS = ('m', 'n')
 CHOSEN = EvaluationParameters(models=MODELS, source=False, instances=False, pictures=4, slop=0.002)
 FRAMES = 60
+FREE = ('started', 'command', 'revision')
+"""What of a manifest tells when, by what and from which tree an analysis was begun."""
 NAMES = {'car': Mention.ASSERTED, 'person': Mention.DENIED, 'bicycle': Mention.ASSERTED}
 
 
@@ -200,7 +202,7 @@ def told(folder):
         if path.is_file() and path.name not in ('manifest.json', 'report.html')
     }
     manifest = json.loads((folder / 'manifest.json').read_text())
-    found['manifest'] = {n: v for n, v in manifest.items() if n not in ('started', 'command')}
+    found['manifest'] = {n: v for n, v in manifest.items() if n not in FREE}
     return found
 
 

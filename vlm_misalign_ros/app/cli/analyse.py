@@ -85,27 +85,29 @@ def run(arguments: argparse.Namespace) -> int:
     jobs, out = _jobs(arguments)
     alone = len(jobs) == 1
     before = Records(out / RECORDS).read()[1] if alone and arguments.resume else 0
-    with tqdm(unit='frame' if alone else 'bag', desc='analyse') as bar:
+    try:
+        # Closed before anything else is said: a bar leaves its line open.
+        with tqdm(unit='frame' if alone else 'bag', desc='analyse') as bar:
 
-        def progress(done: int, total: int) -> None:
-            nonlocal before
-            if before:
-                bar.write(
-                    f'analysis {out}: goes on behind {before} frames, read again and not scored',
-                    file=sys.stderr,
-                )
-                before = 0
-            bar.total = total or None
-            bar.update(done - bar.n)
+            def progress(done: int, total: int) -> None:
+                nonlocal before
+                if before:
+                    bar.write(
+                        f'analysis {out}: goes on behind {before} frames, read again and not '
+                        'scored',
+                        file=sys.stderr,
+                    )
+                    before = 0
+                bar.total = total or None
+                bar.update(done - bar.n)
 
-        try:
             if alone:
                 verdict = score(jobs[0], progress)
             else:
                 verdict = score_all(jobs, out, arguments.jobs, progress)
-        except KeyboardInterrupt:
-            _say_how_to_go_on(jobs)
-            raise
+    except KeyboardInterrupt:
+        _say_how_to_go_on(jobs)
+        raise
     print_results(out if alone else out / MERGED)
     return verdict.exit_code
 
