@@ -95,9 +95,8 @@ def unseen(record: FrameRecord) -> str:
     """Return why there was no degraded picture of a frame; empty where there was one."""
     if (record.problem or '').startswith(UNDEGRADED):
         return str(record.problem)
-    told = (record.segmentation, *record.models.values())
-    problems = (entry.problem for entry in told if entry.problem)
-    return next((problem for problem in problems if problem.startswith(PASSED)), '')
+    problems = [record.segmentation.problem, *(one.problem for one in record.models.values())]
+    return next((why for why in problems if why is not None and why.startswith(PASSED)), '')
 
 
 def _seen(record: FrameRecord, made: Made, step: TruthStep) -> Seen:
