@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,22 +117,31 @@ def graph(data: dict[str, Any], work: Path) -> float:
     return rate
 
 
+def options(told: str | None, kinds: Sequence[str], frames: int) -> argparse.ArgumentParser:
+    """Return the arguments of a benchmark with models of some kinds over scenes."""
+    parser = argparse.ArgumentParser(description=told)
+    parser.add_argument('--models', choices=kinds, default='tiny')
+    parser.add_argument('--frames', type=int, default=frames)
+    parser.add_argument('--width', type=int, default=1024)
+    parser.add_argument('--graph', action='store_true')
+    return parser
+
+
+def scenes(work: Path, frames: int, width: int) -> Path:
+    """Return the folder of so many scenes, twice as wide as high."""
+    generate(work / 'scenes', frames, seed=3, width=width, height=width // 2)
+    return work / 'scenes'
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--models', choices=('tiny', 'miniature'), default='tiny')
-    parser.add_argument('--frames', type=int, default=10)
-    parser.add_argument('--width', type=int, default=1024)
+    parser = options(__doc__, ('tiny', 'miniature'), frames=10)
     parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--graph', action='store_true')
     chosen = parser.parse_args()
     prepare_process()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        generate(
-            work / 'scenes', chosen.frames, seed=3, width=chosen.width, height=chosen.width // 2
-        )
-        data = configured(chosen.models, work / 'scenes', work)
+        data = configured(chosen.models, scenes(work, chosen.frames, chosen.width), work)
         configuration = parse(data)
         models = Models.load(configuration)
         took: dict[str, list[float]] = {'bare loop': [], 'engine': []}

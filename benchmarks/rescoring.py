@@ -16,9 +16,10 @@
 How long a rescore takes: 100,000 answers, no two texts alike, by another lexicon and corridor.
 
 The frames are the golden run's, over and over; the texts of the generative models are made of
-sentences of the labelled descriptions, so that each is another. Seconds of CPU on one core, from
-reading records.jsonl to the last record and the list of changes on the disk; results are another
-verb's work (`report`), and are timed beside it. `--answers 4000` is a quick look.
+sentences of the labelled descriptions, so that each is another. Seconds of the processor, of all
+processes together, and by the clock, from reading records.jsonl to the last record and the list of
+changes on the disk; results are another verb's work (`report`). `--answers 4000` is a quick look,
+`--jobs 1 2` takes one process, then two.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import random
 import sys
 import tempfile
@@ -36,7 +38,7 @@ from pathlib import Path
 
 import msgspec
 
-from vlm_misalign_ros.app.rescoring import Told, score_records
+from vlm_misalign_ros.app.rescoring_records import Told, score_records
 from vlm_misalign_ros.app.rescoring_settings import Chosen
 from vlm_misalign_ros.core.evaluation.rereading import Question, Rereader
 from vlm_misalign_ros.core.evaluation.rescoring import Rescorer
@@ -100,10 +102,17 @@ def frames(answers: int) -> Iterator[FrameRecord]:
                 return
 
 
+def processor_seconds() -> float:
+    """Return what this process and those that it has waited for have taken."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def main() -> None:
     """Time it and print a line a change."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--answers', type=int, default=100_000)
+    parser.add_argument('--jobs', type=int, nargs='+', default=[1])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -133,26 +142,27 @@ def main() -> None:
                 lambda: Rereader(questions, other, None),
             ),
         ):
-            began = time.process_time()
-            rescorer = Rescorer(
-                CRITICAL, CRITICAL, Corridors.between(base, corridor), reader() if reader else None
-            )
-            out = folder / what.replace(' ', '_')
-            out.mkdir()
-            parameters = EvaluationParameters()
-            told = Told(out)
-            score_records(
-                folder / RECORDS,
-                out,
-                Chosen({}, parameters, parameters, {}, {}, None, '', rescorer, {}, {}),
-                (),
-                told,
-            )
-            seconds = time.process_time() - began
-            print(
-                f'{what}: {seconds:.1f} s, {sum(told.changed.values())} answers changed',
-                flush=True,
-            )
+            for jobs in chosen.jobs:
+                began, spent = time.perf_counter(), processor_seconds()
+                rescorer = Rescorer(
+                    CRITICAL,
+                    CRITICAL,
+                    Corridors.between(base, corridor),
+                    reader() if reader else None,
+                )
+                out = folder / f'{what} {jobs}'.replace(' ', '_')
+                out.mkdir()
+                told = Told(out)
+                settings = EvaluationParameters()
+                again = Chosen({}, settings, settings, {}, {}, None, '', rescorer, {}, {})
+                score_records(folder / RECORDS, out, again, (), told, jobs=jobs)
+                print(
+                    f'{what}, {jobs} process{"es" * (jobs > 1)}: '
+                    f'{processor_seconds() - spent:.1f} s of the processor, '
+                    f'{time.perf_counter() - began:.1f} s by the clock, '
+                    f'{sum(told.changed.values())} answers changed',
+                    flush=True,
+                )
 
 
 if __name__ == '__main__':

@@ -27,7 +27,6 @@ Given no --jobs, it stops after the loop. --device puts every model there, cuda 
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine import configured, graph
+from engine import configured, graph, options, scenes
 
 from vlm_misalign_ros.app.sweeping import Sweep
 from vlm_misalign_ros.core.corruptions import degrade, parse_conditions
@@ -50,7 +49,6 @@ from vlm_misalign_ros.core.settings.configuration import (
     parse,
     read_yaml,
 )
-from vlm_misalign_ros.core.world import generate
 from vlm_misalign_ros.wire.environment import prepare_process
 
 
@@ -93,21 +91,15 @@ def timed(sweep: Sweep, jobs: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--models', choices=('tiny', 'miniature', 'demo'), default='tiny')
-    parser.add_argument('--frames', type=int, default=16)
-    parser.add_argument('--width', type=int, default=1024)
+    parser = options(__doc__, ('tiny', 'miniature', 'demo'), frames=16)
     parser.add_argument('--jobs', type=int, nargs='*', default=[1, 2])
     parser.add_argument('--device', default='auto')
-    parser.add_argument('--graph', action='store_true')
     chosen = parser.parse_args()
     prepare_process()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        generate(
-            work / 'scenes', chosen.frames, seed=3, width=chosen.width, height=chosen.width // 2
-        )
-        data = chosen_grid(chosen.models, work / 'scenes', work, chosen.device)
+        streets = scenes(work, chosen.frames, chosen.width)
+        data = chosen_grid(chosen.models, streets, work, chosen.device)
         configuration = parse(data)
         assert configuration.replay is not None
         conditions = parse_conditions(list(configuration.replay.conditions))

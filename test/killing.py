@@ -15,12 +15,13 @@
 """
 A script: runs or sweeps a configuration in one process, killed at random and gone on with.
 
-    python killing.py run|sweep CONFIG OUT SEED KILLS
+    python killing.py run|sweep|analyse CONFIG OUT SEED KILLS
 
 Models are made by hand. OUT/whole is one that nobody stops; OUT/cut is one that is killed at
 most KILLS times, each time at a call of a function that is drawn, or in the middle of a line of
-its records, and gone on with. What happened is printed as JSON. Each is a process of its own,
-forked when all is imported.
+its records, and gone on with. `analyse` has the bag OUT/bag scored, into OUT/whole/out and
+OUT/cut/out. What happened is printed as JSON. Each is a process of its own, forked when all is
+imported.
 """
 
 import json
@@ -35,6 +36,7 @@ from types import SimpleNamespace
 import numpy as np
 
 # Imported before there are processes, so that it is done once.
+import vlm_misalign_ros.app.analysing
 import vlm_misalign_ros.app.in_process
 import vlm_misalign_ros.app.preflight
 import vlm_misalign_ros.app.resuming
@@ -178,10 +180,16 @@ def kill_and_go_on(verb, config, out, seed, kills):
     """Return how each attempt began and ended."""
     drawn, told = random.Random(seed), []
     begin = [verb, str(config), '--out', str(out), *(['--in-process'] if verb == 'run' else [])]
-    code = forked([*begin, '--name', 'whole'], out / 'log', count=out / 'count')
-    assert code == 0, (out / 'log').read_text()
+    names = {name: [*begin, '--name', name] for name in ('whole', 'cut')}
+    if verb == 'analyse':
+        begin = [verb, str(out / 'bag'), '--config', str(config)]
+        names = {name: [*begin, '--out', str(out / name / 'out')] for name in names}
+    code = forked(names['whole'], out / 'log', count=out / 'count')
+    # A bag may be one of which nobody should believe anything.
+    ended = (0, 3) if verb == 'analyse' else (0,)
+    assert code in ended, (out / 'log').read_text()
     measured, calls = map(int, (out / 'count').read_text().split())
-    words = [*begin, '--name', 'cut']
+    words = names['cut']
     for number in range(kills + 1):
         if drawn.random() < 0.2:
             cut = {'line': 1 if number else drawn.randint(2, 6)}
@@ -193,11 +201,13 @@ def kill_and_go_on(verb, config, out, seed, kills):
             cut = {'at': drawn.randint(1, calls)}
         code = forked(words, out / 'log', **(cut if number < kills else {}))
         told.append({'words': words, 'cut': cut, 'code': code})
-        if code == 0:
+        if code in ended:
             break
-        if verb == 'run' and code == 2:
+        if verb == 'analyse':
+            words = names['cut'] if code == 2 else [*names['cut'], '--resume']
+        elif verb == 'run' and code == 2:
             # Nothing stands yet: as it says, it is begun anew.
-            words = [*begin, '--name', 'cut', '--overwrite']
+            words = [*names['cut'], '--overwrite']
         elif verb == 'run':
             words = ['run', '--resume', 'cut', '--out', str(out)]
     return told

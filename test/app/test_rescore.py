@@ -23,7 +23,9 @@ import pytest
 import yaml
 
 from golden import replaying
+from vlm_misalign_ros.app import rescoring, rescoring_records, rescoring_settings
 from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.classes import CLASSES
@@ -163,6 +165,65 @@ def test_another_lexicon_lists_every_change_and_says_where_it_came_from(
     assert all('.scores' in line for line in left)
 
 
+def test_several_processes_make_the_same_files(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(rescoring_records, '_PIECE', 1)
+    words = tmp_path / 'words.yaml'
+    words.write_text('things: [{classes: [truck], phrases: [cyclist]}]')
+    told = []
+    for jobs in (1, 3):
+        options = ('--out', tmp_path, '--name', f'by{jobs}', '--jobs', jobs)
+        assert rescore(finished, f'lexicon={words}', *options) == 0
+        told.append(capsys.readouterr().out.replace(f'by{jobs}', 'it'))
+    assert told[0] == told[1] and ' of 36 answers changed' in told[0]
+    for name in ('records.jsonl', 'changed.jsonl', 'changed.csv', 'summary.csv'):
+        assert (tmp_path / 'by1' / name).read_bytes() == (tmp_path / 'by3' / name).read_bytes()
+
+
+def test_what_a_process_refuses_is_one_line_and_leaves_nothing(
+    finished, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(rescoring_records, '_PIECE', 1)
+    folder, out = tmp_path / 'base', tmp_path / 'out'
+    shutil.copytree(finished, folder)
+    # As records were before roads were kept: the last frame cannot be told by another corridor.
+    lines = (folder / 'records.jsonl').read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if '"roads"' in line)
+    frame = json.loads(lines[last])
+    del frame['truth']['roads']
+    lines[last] = json.dumps(frame)
+    (folder / 'records.jsonl').write_text('\n'.join(lines) + '\n')
+    write_ending(folder, read_ending(finished))
+    words = ('monitor.corridor_width=4', '--model', 'llava', '--out', out, '--jobs', 2)
+    assert rescore(folder, *words) == 2
+    said = capsys.readouterr().err
+    assert 'was not kept yet' in said and 'Traceback' not in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(out.iterdir())
+
+
+def test_a_process_that_is_ended_is_named(finished, tmp_path, capsys, monkeypatch):
+    heard = rescoring_records._heard
+
+    def killed(ours, process):
+        process.kill()
+        return heard(ours, process)
+
+    monkeypatch.setattr(rescoring_records, '_heard', killed)
+    assert rescore(finished, '--out', tmp_path, '--jobs', 2) == 2
+    assert 'a process of the rescore was ended (exit code -9)' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_where_the_results_cannot_be_made(finished, tmp_path, capsys, monkeypatch):
+    def full(folder):
+        raise RecordError(f'{folder / "summary.csv"} cannot be written', 'free space')
+
+    monkeypatch.setattr(rescoring, 'finalise', full)
+    assert rescore(finished, '--out', tmp_path, '--name', 'new') == 2
+    assert 'summary.csv cannot be written' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_model_alone_may_have_another_corridor(finished, tmp_path, capsys):
     assert rescore(finished, 'monitor.corridor_width=4', '--out', tmp_path) == 2
     said = capsys.readouterr().err
@@ -191,6 +252,20 @@ def test_a_threshold_decides_what_has_no_point(finished, tmp_path, capsys):
             assert set(content['points']) - {'safe'} <= set(said)
     manifest = json.loads((tmp_path / 'all' / 'manifest.json').read_text())
     assert manifest['models']['clip']['calibration']['file'] == str(file)
+
+
+def test_a_model_is_decided_by_its_own_points_whatever_the_order_of_models(finished):
+    raw = yaml.safe_load((finished / 'config.yaml').read_text())
+    other = {**raw, 'vlms': dict(reversed(raw['vlms'].items()))}
+    other['vlms']['clip'] = {**other['vlms']['clip'], 'threshold': 0.9}
+    manifest = json.loads((finished / 'manifest.json').read_text())
+    old, new = parse(raw), parse(other)
+    assert [vlm.name for vlm in new.vlms] == ['paligemma', 'llava', 'clip']
+    deciders, _ = rescoring_settings._deciders(old, new, manifest, old.monitor, ())
+    assert list(deciders) == ['clip']
+    before, after = deciders['clip'].before, deciders['clip'].after
+    assert (before.threshold, after.threshold) == (old.vlms[0].threshold, 0.9)
+    assert before.points == after.points and set(before.points) > {'car', 'person'}
 
 
 def test_masks_go_by_another_label_map(finished, tmp_path, capsys):

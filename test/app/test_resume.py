@@ -33,8 +33,14 @@ from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.evaluation.engine import Models
 from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.ending import Ending, write_ending
-from vlm_misalign_ros.core.records.schema import FrameRecord
-from vlm_misalign_ros.core.records.store import RECORDS, comparable, difference, read_records
+from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord
+from vlm_misalign_ros.core.records.store import (
+    RECORDS,
+    RecordWriter,
+    comparable,
+    difference,
+    read_records,
+)
 
 KILLING = Path(__file__).parents[1] / 'killing.py'
 CLI = [sys.executable, '-m', 'vlm_misalign_ros.app.cli']
@@ -323,6 +329,22 @@ def test_what_is_no_interrupted_run_is_refused(tmp_path, capsys):
     (run / 'report.html').write_text('')
     told = refused(capsys, '--resume', run)
     assert 'has come to its end' in told and 'nothing to go on with' in told
+
+
+def test_a_folder_that_was_renamed_is_refused_before_anything_is_removed(tmp_path, capsys):
+    run = tmp_path / 'renamed'
+    run.mkdir()
+    (run / 'manifest.json').write_text('{}')
+    configured(tmp_path, tmp_path).rename(run / 'config.yaml')
+    writer = RecordWriter(run / RECORDS)
+    writer.write(RunRecord(SCHEMA, 'first', ['reader']))
+    writer.close()
+    write_ending(run, Ending(interrupted=True))
+    (run / 'report.html').write_text('of before')
+    kept = {path.name: path.read_bytes() for path in run.iterdir()}
+    told = refused(capsys, '--resume', run)
+    assert "holds the run 'first'" in told and 'give the folder that name again' in told
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == kept
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from vlm_misalign_ros.app.analysing import JOB, Job, names, score_all
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.records.ending import MANIFEST
+from vlm_misalign_ros.core.records.ending import ENDING, MANIFEST
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_records
 
@@ -69,7 +69,7 @@ def test_a_bag_that_changed_since_is_not_taken_for_scored(tmp_path):
     job.out.mkdir(parents=True)
     write_json(job.out / MANIFEST, {'bag': str(bag)})
     write_json(job.out / JOB, analysing._told(job))
-    assert analysing._is_done(job)
+    assert analysing._state(job) is analysing.State.DONE
     before = file.stat().st_mtime_ns
     for content, time in ((b'12', before), (b'2', before + 10**9)):
         file.write_bytes(content)
@@ -95,13 +95,18 @@ def test_several_bags_give_one_summary_and_go_on_where_they_were_stopped(tmp_pat
     assert main(words) in (0, 3)
     assert [len(frames(out / name)) for name in ('a', 'b', 'all')] == [4, 4, 8]
     assert {frame.condition.name for frame in frames(out / 'all')} == {'clean', 'low_light:3'}
-    # Of two the one is done, the other was stopped in the middle.
-    (out / 'b' / JOB).unlink()
-    (out / 'b' / 'report.html').unlink()
-    kept = (out / 'a' / RECORDS).stat().st_mtime_ns, (out / 'b' / RECORDS).stat().st_mtime_ns
-    main(words)
-    again = (out / 'a' / RECORDS).stat().st_mtime_ns, (out / 'b' / RECORDS).stat().st_mtime_ns
-    assert again[0] == kept[0] and again[1] > kept[1] and (out / 'b' / 'report.html').is_file()
+    # Of two the one is done, the other was killed in the middle, as it wrote its third frame.
+    whole = (out / 'b' / RECORDS).read_bytes()
+    for name in (JOB, ENDING, 'report.html'):
+        (out / 'b' / name).unlink()
+    os.truncate(out / 'b' / RECORDS, sum(map(len, whole.splitlines(keepends=True)[:3])) + 99)
+    kept = [(out / name / RECORDS).stat() for name in ('a', 'b')]
+    capsys.readouterr()
+    assert main(words) in (0, 3)
+    again = [(out / name / RECORDS).stat() for name in ('a', 'b')]
+    assert again[0].st_mtime_ns == kept[0].st_mtime_ns and again[1].st_ino == kept[1].st_ino
+    assert (out / 'b' / RECORDS).read_bytes() == whole
+    assert (out / 'b' / 'report.html').is_file() and len(frames(out / 'all')) == 8
     # By other settings it is another analysis.
     capsys.readouterr()
     assert main([*words, 'monitor.stopping_distance=30']) == 2

@@ -17,6 +17,7 @@
 import errno
 import fcntl
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -28,9 +29,11 @@ import killing
 import pytest
 import yaml
 
+from vlm_misalign_ros.app import models_told, preflight, sweeping
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.app.sweeping import first_of_each
 from vlm_misalign_ros.core.evaluation.engine import Models
+from vlm_misalign_ros.core.models.factory import local_hash
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import (
     RECORDS,
@@ -180,6 +183,48 @@ def light(scenes, tmp_path, monkeypatch):
     }
     path.write_text(yaml.safe_dump(data))
     return path
+
+
+def test_models_and_data_are_gone_through_once_for_all_seeds(light, tmp_path, monkeypatch):
+    hashed, opened = [], []
+    monkeypatch.setattr(
+        models_told, 'local_hash', lambda model: hashed.append(model) or local_hash(model)
+    )
+    for module in (sweeping, preflight):
+        real = module.open_replayed
+        monkeypatch.setattr(
+            module, 'open_replayed', lambda replay, real=real: opened.append(1) or real(replay)
+        )
+    there = sweep(light, tmp_path, 'sweep.seeds=[1, 2, 3]')
+    assert len(hashed) == 2 and len(opened) == 2
+    manifests = [
+        json.loads((there / f'scenes_seed{seed}' / 'manifest.json').read_text())
+        for seed in (1, 2, 3)
+    ]
+    assert [m['configuration']['corruption']['seed'] for m in manifests] == [1, 2, 3]
+    first = manifests[0]
+    assert set(first['models']) == {'talker', 'segmentation'}
+    assert all(m['models'] == first['models'] for m in manifests)
+    assert all(m['dataset'] == first['dataset'] for m in manifests)
+
+
+def test_a_shard_that_counts_as_done_is_on_the_disk(light, tmp_path, monkeypatch):
+    done = set()
+    real = os.fsync
+
+    def fsync(file):
+        done.add(Path(os.readlink(f'/proc/self/fd/{file}')))
+        real(file)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    run = sweep(light, tmp_path) / 'scenes_seed0'
+    making = {path for path in done if path.parent == run / 'shards' and path.name[0] == '.'}
+    assert len(making) == 1 and run / 'shards' in done
+    (shard,) = making
+    assert {path.name for path in done if path.parent == shard} >= {
+        'records.jsonl', 'notes.json', 'engine.log'
+    }  # fmt: skip
+    assert {run / 'records.jsonl', run / 'ending.json'} <= done
 
 
 def test_a_sweep_that_cannot_begin_replaces_nothing(light, tmp_path, capsys):

@@ -19,14 +19,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from vlm_misalign_ros.bags.continuing import BAG, LAST, content_of
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.files import read_json, sha256_of, write_json
 from vlm_misalign_ros.core.records.ending import MANIFEST
+from vlm_misalign_ros.core.records.manifest import OtherRun
 from vlm_misalign_ros.core.report.verdict import Verdict
 
 JOB = 'job.json'
@@ -49,6 +52,8 @@ class Job:
     limits: Sequence[str] = ()
     topics: Mapping[str, str] = field(default_factory=dict)
     """Rules that go before those of the configuration."""
+    resume: bool = False
+    """Whether an analysis that was interrupted is gone on with."""
 
 
 def score(job: Job, progress: Progress | None = None) -> Verdict:
@@ -92,6 +97,7 @@ def score(job: Job, progress: Progress | None = None) -> Verdict:
         by_cv_bridge,
         job.limits,
         {**remap, **job.topics},
+        job.resume,
     )
 
 
@@ -116,14 +122,17 @@ def score_all(
     """
     Score several bags, each in a process, and merge them into one run below `out`.
 
-    Bags that were scored into these folders before are not scored again: a call that was
-    stopped goes on where it was. `progress` is told (bags done, bags). Raises as `score` does
-    for the first bag that cannot be scored, once the others are done, and as `merge` does.
+    Bags that were scored into these folders before are not scored again, and one that was begun
+    is gone on with: a call that was stopped goes on where it was. What cannot be gone on with is
+    begun anew, unless its job says to `resume`. `progress` is told (bags done, bags). Raises as
+    `score` does for the first bag that cannot be scored, once the others are done, and as `merge`
+    does.
     """
     from vlm_misalign_ros.core.records.merge import merge
     from vlm_misalign_ros.core.report.finalise import finalise
 
-    waiting = [job for job in jobs if not _is_done(job)]
+    states = [_state(job) for job in jobs]
+    waiting = [job for job, state in zip(jobs, states, strict=True) if state is not State.DONE]
     failed: dict[int, Exception] = {}
     if waiting:
         pool = ProcessPoolExecutor(
@@ -153,7 +162,13 @@ def _score_quietly(job: Job) -> None:
     """Score a bag in a process of its own."""
     # A bag that changes while it is read is another one afterwards.
     told = _told(job)
-    score(job)
+    try:
+        score(replace(job, resume=_state(job) is State.BEGUN))
+    except OtherRun:
+        if job.resume:
+            raise
+        shutil.rmtree(job.out)
+        score(job)
     write_json(job.out / JOB, told)
 
 
@@ -165,7 +180,7 @@ def _told(job: Job) -> dict[str, Any]:
     config = job.config or run_config(job.bag)
     return {
         'bag': str(job.bag.resolve()),
-        'content of the bag': _content(job.bag),
+        'content of the bag': content_of(job.bag),
         'config': sha256_of(find_config(config)) if config else '',
         'overrides': list(job.overrides),
         'namespace': job.namespace,
@@ -174,26 +189,23 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
-def _content(bag: Path) -> dict[str, list[int]]:
-    """Return size and time of change, nanoseconds, of each file of a bag, by name."""
-    try:
-        entries = sorted(bag.iterdir()) if bag.is_dir() else [bag]
-        told = {entry.name: entry.stat() for entry in entries if entry.is_file()}
-    except OSError:
-        # Whoever reads it names what is wrong with it.
-        return {}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in told.items()}
+class State(Enum):
+    """How far the analysis of a bag has come."""
+
+    NEW = 'new'
+    BEGUN = 'begun'
+    DONE = 'done'
 
 
-def _is_done(job: Job) -> bool:
+def _state(job: Job) -> State:
     """
-    Return whether a bag was scored before; what was begun and not ended is taken away.
+    Return how far the analysis of a bag among several has come.
 
     RecordError where the folder has the analysis of another bag, of one that changed since, or by
     other settings, and where it was not made here.
     """
     if not (job.out / MANIFEST).is_file():
-        return False
+        return State.NEW
     if (job.out / JOB).is_file():
         before, now = read_json(job.out / JOB, ''), _told(job)
         other = [name for name, value in now.items() if before.get(name) != value]
@@ -202,14 +214,13 @@ def _is_done(job: Job) -> bool:
                 f'{job.out} holds an analysis with another {" and ".join(other)}',
                 'give another --out, or remove it',
             )
-        return True
-    told = read_json(job.out / MANIFEST, '').get('bag')
+        return State.DONE
+    told = read_json(job.out / MANIFEST, '').get(BAG)
     if told != str(job.bag):
         raise RecordError(f'{job.out} holds another run, of {told}', 'give another --out')
-    if (job.out / 'report.html').is_file():
+    if (job.out / LAST).is_file():
         raise RecordError(
             f'{job.out} holds an analysis of {told} that was not made as one of several',
             'give another --out, or remove it',
         )
-    shutil.rmtree(job.out)
-    return False
+    return State.BEGUN

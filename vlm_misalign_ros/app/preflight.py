@@ -16,12 +16,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,10 @@ from vlm_misalign_ros.core.evaluation.asker import prompt_of
 from vlm_misalign_ros.core.evaluation.engine import refuse_live
 from vlm_misalign_ros.core.evaluation.evaluator import check_critical
 from vlm_misalign_ros.core.evaluation.replaying import is_bag, open_replayed, protocol_of
+from vlm_misalign_ros.core.evaluation.shards import passes
 from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.encodings import DEFAULT as LABEL_IDS
-from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding, told_encoding
 from vlm_misalign_ros.core.labels.maps import read_labels
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.prompts import (
@@ -79,17 +81,42 @@ from vlm_misalign_ros.core.types import Condition, Kind, Role
 
 LOOKED_AT = 5
 """Frames of a data set whose labels are looked at, spread over it."""
+Check = Callable[[Configuration, bool], dict[str, Any]]
+"""What checks a configuration as `preflight` does; the second says whether there is ROS."""
+_WITHOUT_SEED = ('models', 'dataset')
+"""Facts that take long to find, and that no seed makes others."""
 _NAME = re.compile(r'[~/]?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 """A name of ROS, as of a topic or a namespace."""
 
 
-def preflight(configuration: Configuration, ros: bool = True) -> dict[str, Any]:
+class SeedsCheck:
+    """`preflight` of configurations some of which differ in nothing but their seed and name."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, configuration: Configuration, ros: bool) -> dict[str, Any]:
+        """Return facts for the manifest; models and data of such are gone through but once."""
+        raw = {k: v for k, v in configuration.raw.items() if k not in ('seed', 'name', 'out')}
+        key = json.dumps([ros, raw], default=str)
+        found = preflight(configuration, ros, self._known.get(key, {}))
+        kept = {name: found[name] for name in _WITHOUT_SEED if name in found}
+        self._known.setdefault(key, copy.deepcopy(kept))
+        return found
+
+
+def preflight(
+    configuration: Configuration, ros: bool = True, known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """
     Check what can be checked before a process starts; return facts for the manifest.
 
-    With `ros` there will be nodes; without, all happens in this process. Raises a MisalignError
-    that names the data set, model or setting that will not do.
+    With `ros` there will be nodes; without, all happens in this process. Facts that are `known`,
+    of a configuration that is the same but for its seed, are not found again. Raises a
+    MisalignError that names the data set, model or setting that will not do.
     """
+    known = copy.deepcopy(known) or {}
     if ros:
         _ros(configuration)
     else:
@@ -99,16 +126,17 @@ def preflight(configuration: Configuration, ros: bool = True) -> dict[str, Any]:
     lacking_by(configuration.monitor.segmentation_classes)
     open_lexicon(configuration.lexicon)
     facts: dict[str, Any] = {
-        'models': _models(configuration),
+        'models': known.get('models') or _models(configuration),
         'label_encoding': _encoding(configuration),
     }
     facts['severities'] = _severities(configuration, facts['models'])
     facts[EXPECTED] = configuration.monitor.frames
     if configuration.replay is not None:
-        facts['dataset'] = _dataset(configuration.replay, configuration.monitor)
+        data = known.get('dataset')
+        facts['dataset'] = data or _dataset(configuration.replay, configuration.monitor)
         _note_data(facts['severities'], facts['dataset'])
-        passes = 1 if configuration.replay.scenario else len(_conditions(configuration))
-        asked = facts['dataset']['frames'] * configuration.replay.hold * passes
+        each = passes(configuration.replay) * configuration.replay.hold
+        asked = facts['dataset']['frames'] * each
         facts[EXPECTED] = min(asked, configuration.monitor.frames or asked)
     scenario = _scenario(configuration)
     if scenario is not None:
@@ -228,9 +256,7 @@ def _encoding(configuration: Configuration) -> dict[str, str]:
             f'leave it out: in an evaluation labels come as {LABEL_IDS}, which the reader of '
             'every data set gives; it is for live runs and bags',
         )
-    if name in ENCODINGS:
-        return {'name': name}
-    return {'name': name, 'sha256': sha256_of(Path(name).expanduser())}
+    return told_encoding(name)
 
 
 def _conditions(configuration: Configuration) -> list[Condition]:

@@ -312,7 +312,10 @@ def _deciders(
     hashes: dict[str, str] = {}
     truth = truth_settings(after).to_plain()
     models = manifest.get('models') or {}
-    for vlm, before in zip(new.vlms, old.vlms, strict=True):
+    former = {vlm.name: vlm for vlm in old.vlms}
+    for vlm in new.vlms:
+        # By name: overrides may have brought them into another order.
+        before = former[vlm.name]
         if wanted and not {ask.name for ask in asks_of(vlm)}.intersection(wanted):
             continue
         changed = [name for name in _POINTS if getattr(vlm, name) != getattr(before, name)]
@@ -326,8 +329,8 @@ def _deciders(
                 told = models.get(ask.name) or {}
                 points, sha256 = _points(vlm, told, truth)
                 if changed:
-                    former = _former(ask.name, before, told)
-                    deciders[ask.name] = Decider(ask.name, former, points)
+                    was = _former(ask.name, before, told)
+                    deciders[ask.name] = Decider(ask.name, was, points)
                     hashes[ask.name] = sha256
     return deciders, hashes
 

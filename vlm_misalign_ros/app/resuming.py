@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlm_misalign_ros.app.runs import check_same
+from vlm_misalign_ros.bags.continuing import LAST, RESULTS
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.going_on import (
     ANEW,
@@ -34,13 +35,10 @@ from vlm_misalign_ros.core.evaluation.going_on import (
 from vlm_misalign_ros.core.evaluation.replaying import lockstep_stamp, open_replayed
 from vlm_misalign_ros.core.records.ending import ENDING, TOLD, read_ending
 from vlm_misalign_ros.core.records.pictures import FOLDER, Pictures
+from vlm_misalign_ros.core.records.schema import RunRecord
 from vlm_misalign_ros.core.records.store import RECORDS, RecordFile, keep_frames
 from vlm_misalign_ros.core.settings.configuration import Configuration, parse, read_yaml
 
-LAST = 'report.html'
-"""What is written last of the results of a run."""
-RESULTS = ('verdict.json', 'junit.xml', LAST)
-"""What tells of a run as if it were over."""
 ENGINE_LOG = Path('log', 'engine.log')
 """What a run in one process has, and no other."""
 COMPOSED = Path('log', 'graph.json')
@@ -82,12 +80,23 @@ def find_interrupted(folder: Path) -> Interrupted:
     refuse_endless(chosen)
     if not (folder / RECORDS).is_file():
         raise RecordError(f'run {folder} has no records', ANEW)
+    records = RecordFile(folder / RECORDS)
+    _refuse_renamed(folder, records)
     check_same(chosen, folder, ros=not in_process)
     assert chosen.replay is not None
     dataset = open_replayed(chosen.replay)
     order = (in_process_order if in_process else graph_order)(chosen, dataset)
-    found = what_stands(RecordFile(folder / RECORDS), order, guarded_names(chosen))
+    found = what_stands(records, order, guarded_names(chosen))
     return Interrupted(folder, chosen, found, in_process, single)
+
+
+def _refuse_renamed(folder: Path, records: RecordFile) -> None:
+    """Raise RecordError where a folder has another name than the run in it."""
+    first, name = next(iter(records), None), folder.absolute().name
+    if isinstance(first, RunRecord) and first.name != name:
+        raise RecordError(
+            f'{folder} holds the run {first.name[:80]!r}', 'give the folder that name again'
+        )
 
 
 def cut(run: Interrupted, standing: Standing) -> None:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -25,12 +24,12 @@ from typing import Any
 
 import yaml
 
-from vlm_misalign_ros.app.preflight import preflight
+from vlm_misalign_ros.app.preflight import Check, preflight
 from vlm_misalign_ros.app.progress import Records
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.files import read_json, write_json
 from vlm_misalign_ros.core.records.ending import planned_frames
-from vlm_misalign_ros.core.records.manifest import build_manifest
+from vlm_misalign_ros.core.records.manifest import build_manifest, refuse_other
 from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.settings.configuration import Configuration
 
@@ -38,17 +37,23 @@ _ASIDE = '.replaced'
 """End of the name under which a run that is replaced waits until the new one has begun."""
 
 
-def create_run(configuration: Configuration, overwrite: bool = False, ros: bool = True) -> Path:
+def create_run(
+    configuration: Configuration,
+    overwrite: bool = False,
+    ros: bool = True,
+    check: Check = preflight,
+) -> Path:
     """
     Check the configuration, make the run folder and write its manifest; return the folder.
 
-    `ros` says whether nodes of ROS will run it, or this process.
+    `ros` says whether nodes of ROS will run it, or this process; `check` is `preflight`, or what
+    does the same for several runs.
 
     Raises RecordError when the folder holds a run already (unless `overwrite`) or cannot be
     written, and whatever `preflight` raises, before anything is removed. A run that is replaced
     is only set aside: `settle` removes it, or brings it back.
     """
-    manifest = _manifest(configuration, ros)
+    manifest = _manifest(configuration, ros, check)
     started = datetime.now(timezone.utc)
     name = configuration.name or _timed(started, configuration.namespace)
     if Path(name).name != name or name in ('.', '..'):
@@ -73,39 +78,24 @@ def create_run(configuration: Configuration, overwrite: bool = False, ros: bool 
     return folder
 
 
-def _manifest(configuration: Configuration, ros: bool) -> dict[str, Any]:
+def _manifest(configuration: Configuration, ros: bool, check: Check) -> dict[str, Any]:
     """Check a configuration; return the manifest of a run of it."""
-    facts = preflight(configuration, ros)
+    facts = check(configuration, ros)
     models = facts.pop('models')
     return build_manifest(configuration.resolved(), models, facts, configuration.lexicon)
 
 
-def check_same(configuration: Configuration, folder: Path, ros: bool = False) -> None:
+def check_same(
+    configuration: Configuration, folder: Path, ros: bool = False, check: Check = preflight
+) -> None:
     """
     Check that a run that was begun in a folder can be gone on with by a configuration.
 
     `ros` says whether nodes of ROS do so. Raises RecordError naming what is another by now: a
     setting, a model's files, the data or a package; and whatever `preflight` raises.
     """
-    before = _decisive(read_json(folder / 'manifest.json', 'give the folder of a run'))
-    now = _decisive(json.loads(json.dumps(_manifest(configuration, ros), default=str)))
-    for name in sorted(before.keys() | now.keys()):
-        one, other = before.get(name), now.get(name)
-        if one != other:
-            what = f'{folder} was begun with another {name}'
-            if isinstance(one, dict) and isinstance(other, dict):
-                inner = [key for key in {**one, **other} if one.get(key) != other.get(key)]
-                what += f' ({", ".join(inner)})'
-            raise RecordError(what, 'go on with what it was begun with, or give another name')
-
-
-def _decisive(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a manifest has to stay as it is while a run is gone on with."""
-    free = ('started', 'command', 'revision', 'machine')
-    found = {name: value for name, value in manifest.items() if name not in free}
-    configuration = dict(found.get('configuration') or {})
-    configuration.pop('out', None)
-    return {**found, 'configuration': configuration}
+    remedy = 'go on with what it was begun with, or give another name'
+    refuse_other(folder, _manifest(configuration, ros, check), remedy)
 
 
 def _timed(started: datetime, namespace: str) -> str:

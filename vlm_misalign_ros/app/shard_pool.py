@@ -38,7 +38,7 @@ from vlm_misalign_ros.core.evaluation.engine import Engine, Kept, Models, replay
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.evaluation.shards import Shard
-from vlm_misalign_ros.core.files import write_json
+from vlm_misalign_ros.core.files import name_folder, write_json
 from vlm_misalign_ros.core.settings.configuration import Configuration, parse
 from vlm_misalign_ros.wire.environment import prepare_process
 
@@ -79,8 +79,8 @@ class Worker:
         """
         Make the records of a part; yield what there is to tell.
 
-        They are under their name only once they are whole. Raises a MisalignError for what ends
-        the run.
+        They are under their name only once they are whole, and on the disk. Raises a
+        MisalignError for what ends the run.
         """
         folder, _ = self._runs[part.run]
         _, chosen, models, dataset = self._open(part.run)
@@ -128,7 +128,7 @@ class Worker:
 def _name(making: Path, shard: Path) -> None:
     """Give a whole shard its name; where another process was first, theirs is as good."""
     try:
-        making.rename(shard)
+        name_folder(making, shard)
     except OSError:
         if not shard.is_dir():
             raise

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vlm_misalign_ros.app.preflight import preflight
+from vlm_misalign_ros.app.preflight import SeedsCheck
 from vlm_misalign_ros.app.ray_pool import on_ray
 from vlm_misalign_ros.app.runs import check_same, create_run, settle
 from vlm_misalign_ros.app.shard_pool import (
@@ -42,13 +42,13 @@ from vlm_misalign_ros.app.shard_pool import (
     spawned,
     whole,
 )
-from vlm_misalign_ros.core.datasets import BAG, split_place
+from vlm_misalign_ros.core.datasets import BAG, Dataset, split_place
 from vlm_misalign_ros.core.errors import ConfigurationError, ExitCode, RecordError
 from vlm_misalign_ros.core.evaluation.assembling import assemble
 from vlm_misalign_ros.core.evaluation.engine import refuse_live
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.shards import Shard, cut, passes
-from vlm_misalign_ros.core.files import lock, read_json, write_json
+from vlm_misalign_ros.core.files import lock, read_json, sync, write_json
 from vlm_misalign_ros.core.records.ending import ENDING, MANIFEST, Ending, write_ending
 from vlm_misalign_ros.core.records.merge import SharedFrame, merge
 from vlm_misalign_ros.core.report.finalise import finalise
@@ -98,6 +98,7 @@ def plan(data: Mapping[str, Any], folder: Path, say: Say) -> list[Planned]:
     places, seeds, size = _asked(data)
     found = []
     for place, name in zip(places, _names(places), strict=True):
+        dataset: Dataset | None = None
         for seed in seeds:
             one = _one(data, place, seed, say if seed == seeds[0] else lambda text: None)
             one |= {'name': f'{name}_seed{seed}', 'out': str(folder)}
@@ -111,7 +112,9 @@ def plan(data: Mapping[str, Any], folder: Path, say: Say) -> list[Planned]:
                 )
             replay = chosen.replay
             assert replay is not None
-            shards = cut(chosen, open_replayed(replay), size)
+            # It is gone through once, whatever the seed.
+            dataset = open_replayed(replay) if dataset is None else dataset
+            shards = cut(chosen, dataset, size)
             each = passes(replay) * replay.hold
             found.append(Planned(folder / chosen.name, chosen, tuple(shards), each))
     return found
@@ -202,6 +205,7 @@ class Sweep:
         self._say = say
         self.runs = plan(self._data, folder, say)
         self._overwrite = overwrite
+        self._check = SeedsCheck()
 
     @property
     def total(self) -> int:
@@ -289,12 +293,12 @@ class Sweep:
             )
         for run in self.runs:
             if (run.folder / MANIFEST).is_file():
-                check_same(run.chosen, run.folder)
+                check_same(run.chosen, run.folder, check=self._check)
                 continue
             if run.folder.exists():
                 # It was cut off before it had begun.
                 settle(run.folder)
-            create_run(run.chosen, ros=False)
+            create_run(run.chosen, ros=False, check=self._check)
 
     def _is_there(self) -> bool:
         """Return whether the folder holds a sweep; remove it where it is to be replaced."""
@@ -308,7 +312,7 @@ class Sweep:
             return there
         for run in self.runs:
             # What will not do ends the new sweep before anything of the old one is removed.
-            preflight(run.chosen, ros=False)
+            self._check(run.chosen, False)
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -340,6 +344,8 @@ class Sweep:
         notes = first_of_each(note for shard in shards for note in notes_of(shard))
         write_ending(run.folder, Ending(expected_frames=frames, notes=notes))
         finalised(run)
+        # What was made of the shards is on the disk before they go.
+        sync(run.folder)
         (run.folder / SHARDS).rename(run.folder / _GONE)
         shutil.rmtree(run.folder / _GONE, ignore_errors=True)
 

@@ -29,6 +29,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from vlm_misalign_ros.bags.continuing import (
+    BAG,
+    CONTENT,
+    content_of,
+    forget_results,
+    refuse_another,
+    refuse_ended,
+)
 from vlm_misalign_ros.bags.losing import told_lost
 from vlm_misalign_ros.bags.places import MOST_NAMED, Places, run_folder, suggestion
 from vlm_misalign_ros.bags.reading import Bag, open_bag
@@ -36,9 +44,10 @@ from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
 from vlm_misalign_ros.core.evaluation.parts import BY_NAME, Wanted
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import write_json
-from vlm_misalign_ros.core.labels.encodings import open_encoding
-from vlm_misalign_ros.core.records.ending import Ending, write_ending
+from vlm_misalign_ros.core.labels.encodings import ENCODINGS, open_encoding, told_encoding
+from vlm_misalign_ros.core.records.ending import MANIFEST, Ending, read_ending, write_ending
 from vlm_misalign_ros.core.records.manifest import build_manifest, told_classes
+from vlm_misalign_ros.core.records.store import RECORDS
 from vlm_misalign_ros.core.report.baseline import BASELINES, check_runs
 from vlm_misalign_ros.core.report.finalise import finalise
 from vlm_misalign_ros.core.report.limit import check_models
@@ -49,7 +58,12 @@ from vlm_misalign_ros.core.settings.nodes import (
     MonitorParameters,
     truth_settings,
 )
-from vlm_misalign_ros.core.settings.outside import MASK, read_outside, to_text
+from vlm_misalign_ros.core.settings.outside import (
+    MASK,
+    OutsideMaskParameters,
+    read_outside,
+    to_text,
+)
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.wire import topics
 from vlm_misalign_ros.wire.channels import CHANNELS, Channel, Context, listened, read
@@ -211,6 +225,46 @@ def _readers(
     return found
 
 
+def _encodings(chosen: EvaluationParameters) -> dict[str, Any]:
+    """Return what the manifest says of label encodings; ConfigurationError for one of none."""
+    entries = read_outside(chosen.outside).values()
+    masks = [entry.label_encoding for entry in entries if isinstance(entry, OutsideMaskParameters)]
+    names = [chosen.label_encoding, *masks]
+    for name in names:
+        open_encoding(name)
+    owners = ENCODINGS.distributions(names)
+    return {
+        'label_encoding': told_encoding(chosen.label_encoding),
+        'mask_encoding': [told_encoding(name) for name in masks],
+        'plugins': {f'{ENCODINGS.noun} {name}': owner for name, owner in owners},
+    }
+
+
+def _score(
+    session: Session,
+    chosen: EvaluationParameters,
+    recording: Bag,
+    places: Places,
+    fallback: Fallback | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Pass every message of a bag on to a session, to its end."""
+    context = Context.by(
+        open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
+        chosen,
+        places.full(topics.CAMERA_IMAGE),
+        fallback=fallback,
+        instances=chosen.instance_encoding,
+        depth=chosen.depth_encoding,
+    )
+    readers = _readers(session, chosen, recording, places)
+    for found in messages(recording, readers):
+        _add(session, found, context)
+        if progress is not None:
+            progress(session.closed, session.total)
+    session.end(now=0.0)
+
+
 def analyse(
     bag: Path,
     folder: Path,
@@ -220,6 +274,7 @@ def analyse(
     fallback: Fallback | None = None,
     limits: Sequence[str] = (),
     remap: Mapping[str, str] = MappingProxyType({}),
+    resume: bool = False,
 ) -> Verdict:
     """
     Write the records, summaries and report of a recorded run into `folder`.
@@ -227,18 +282,28 @@ def analyse(
     `fallback` reads pictures of encodings that this package does not (cv_bridge); `limits` stand
     in place of those of the parameters, and are kept in the manifest; `remap` are the rules by
     which the run listened to topics of other names. Of a bag that is damaged what is whole is
-    scored, and the verdict says what is lost. Raises RecordError naming the bag that cannot be
-    read at all, and ConfigurationError for limits that will not do and when `folder` holds a run
-    already.
+    scored, and the verdict says what is lost.
+
+    With `resume` it goes on with an analysis that was interrupted: the bag is read from its
+    beginning, and what was scored before is taken from the records, so that all of it is as if
+    nothing had been. Raises RecordError naming the bag that cannot be read at all, or what of
+    bag, settings and packages is another one than it was begun with, and ConfigurationError for
+    limits that will not do and when `folder` holds a run already.
     """
-    if (folder / 'records.jsonl').exists():
+    if resume:
+        refuse_ended(folder)
+    elif (folder / RECORDS).exists():
         raise ConfigurationError(
-            f'{folder} holds a run already', 'give another folder for the analysis'
+            f'{folder} holds a run already',
+            'give another folder for the analysis, or --resume, to go on with one that was '
+            'interrupted',
         )
     if limits:
         parameters = dataclasses.replace(parameters, limits=tuple(limits))
     rules = Rules.of(parameters, COMMAND_LINE if limits else CONFIGURATION)
     baselines = check_runs(rules.limits, folder)
+    # Before it is read: a bag that changes meanwhile is another one afterwards.
+    content = content_of(bag)
     recording = open_bag(bag)
     try:
         places = Places(namespace, remap, parameters.image_transport)
@@ -250,34 +315,33 @@ def analyse(
             segmentation_classes=told,
         )
         check_models(rules.limits, chosen.models, chosen.segmentation)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(
-            folder / 'manifest.json',
-            build_manifest(
-                dataclasses.asdict(chosen),
-                {},
-                {'bag': str(bag), BASELINES: baselines, ORIGIN: rules.origin},
-            ),
+        manifest = build_manifest(
+            dataclasses.asdict(chosen),
+            {},
+            {
+                BAG: str(bag),
+                CONTENT: content,
+                'namespace': namespace,
+                'topics': dict(remap),
+                **_encodings(chosen),
+                BASELINES: baselines,
+                ORIGIN: rules.origin,
+            },
         )
-        session = Session(monitor_parameters(chosen, folder), name=folder.name)
-        context = Context.by(
-            open_encoding(chosen.label_encoding, truth_settings(chosen).limits),
-            chosen,
-            places.full(topics.CAMERA_IMAGE),
-            fallback=fallback,
-            instances=chosen.instance_encoding,
-            depth=chosen.depth_encoding,
-        )
-        with closing(session):
-            readers = _readers(session, chosen, recording, places)
-            for found in messages(recording, readers):
-                _add(session, found, context)
-                if progress is not None:
-                    progress(session.closed, session.total)
-            session.end(now=0.0)
-        notes = [*session.notes, *recording.faults, *told_lost(recording)]
-        failure = recording.told() or None
-        write_ending(folder, Ending(session.total or None, failure=failure, notes=notes))
+        if resume:
+            refuse_another(folder, manifest)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / MANIFEST, manifest)
+        # One that was cut off while its results were made lacks nothing but these.
+        if not resume or read_ending(folder) is None:
+            session = Session(monitor_parameters(chosen, folder), name=folder.name, follow=resume)
+            with closing(session):
+                forget_results(folder)
+                _score(session, chosen, recording, places, fallback, progress)
+            notes = [*session.notes, *recording.faults, *told_lost(recording)]
+            failure = recording.told() or None
+            write_ending(folder, Ending(session.total or None, failure=failure, notes=notes))
         verdict = finalise(folder, rules)
     except OSError as error:
         raise RecordError(

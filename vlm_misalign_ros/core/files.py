@@ -20,6 +20,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of this package, with its data."""
 _LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What a file system says that has no locks."""
+_SYNCLESS = (errno.EINVAL, errno.ENOTSUP)
+"""What a file system says that has no such call for folders."""
 
 
 def lock(file: int) -> None:
@@ -45,6 +48,36 @@ def lock(file: int) -> None:
     except OSError as error:
         if error.errno not in _LOCKLESS:
             raise
+
+
+def name_folder(whole: Path, name: Path) -> None:
+    """
+    Give a folder that is whole its name, once all that is in it is on the disk.
+
+    So no power cut leaves a folder of that name with less. Raises OSError where the disk refuses,
+    or where the name is another folder's with files in it.
+    """
+    sync(whole)
+    whole.rename(name)
+    _sync(name.parent)
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder, with all that is in it, to the disk; OSError where that refuses."""
+    for path in (*folder.rglob('*'), folder):
+        if (path.is_file() or path.is_dir()) and not path.is_symlink():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _SYNCLESS or not path.is_dir():
+            raise
+    finally:
+        os.close(file)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,7 +26,7 @@ import pytest
 import relaid
 
 from vlm_misalign_ros.core.datasets import LAYOUTS, MEANINGS, open_dataset
-from vlm_misalign_ros.core.datasets.idd import IDD_LABELS, IDS, TRAIN_IDS
+from vlm_misalign_ros.core.datasets.idd import COLORS, IDD_LABELS, IDS, LEVEL3_IDS, TRAIN_IDS
 from vlm_misalign_ros.core.datasets.kitti360 import OWN_LABELS
 from vlm_misalign_ros.core.datasets.mapillary_labels import CITYSCAPES, V1_2, V2_0
 from vlm_misalign_ros.core.datasets.order import has_sequences
@@ -383,6 +383,28 @@ def test_what_ids_of_idd_leave_open_is_not_absent_by_train_ids(entry):
 
     # A guard rail may be called a fence, a group of poles a pole, a bridge a building.
     assert absent(TRAIN_IDS, BY_NAME[entry.cityscapes].train_id) <= absent(IDS, entry.id)
+
+
+@pytest.mark.parametrize(
+    ('table', 'value'), [(IDS, 34), (LEVEL3_IDS, 25), (TRAIN_IDS, 255), (COLORS, (169, 187, 214))]
+)
+def test_what_stands_where_idd_says_fallback_background_is_unknown(table, value, tmp_path):
+    """
+    By AutoNUE/public-code, helpers/anue_labels.py: id 34, csId and csTrainId 255, level3Id 25.
+
+    Its group is that of the sky, and its colour that of obs-str-bar-fallback, too.
+    """
+    path = tmp_path / 'a.png'
+    if table is COLORS:
+        cv2.imwrite(str(path), np.full((64, 128, 3), value[::-1], np.uint8))
+    else:
+        cv2.imwrite(str(path), np.full((64, 128), value, np.uint8))
+    maps = TruthMaps(table.read(path), telling=Telling.of(table.about))
+    seen = read_seen(maps, TruthSettings()).scene
+    assert {seen[name] for name in ('building', 'vegetation', 'sky')} == {Presence.TOLERATED}
+    assert Presence.REQUIRED not in seen.values()
+    # A thing on the road would have had a label, a fallback of its own at the least.
+    assert seen['person'] is Presence.ABSENT
 
 
 @pytest.mark.parametrize('name', PLACES)

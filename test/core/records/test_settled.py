@@ -29,7 +29,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 from vlm_misalign_ros.core.records import settled
 from vlm_misalign_ros.core.records.account import AccountingRecord, DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.merge import merge
-from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord, Status
+from vlm_misalign_ros.core.records.schema import SCHEMA, FrameRecord, RunRecord, Status, decode
 from vlm_misalign_ros.core.records.settled import settle
 from vlm_misalign_ros.core.records.store import (
     RECORDS,
@@ -37,6 +37,7 @@ from vlm_misalign_ros.core.records.store import (
     RecordWriter,
     difference,
     read_records,
+    settled_lines,
 )
 from vlm_misalign_ros.core.report.evidence import Evidence
 from vlm_misalign_ros.core.report.summary import ALL, summarise
@@ -147,11 +148,13 @@ def test_every_reader_of_a_file_gets_what_stands_in_the_end(tmp_path):
     path = write(tmp_path, [frame(1), frame(2), doubled(2, 'condition')])
     once = list(read_records(path))
     assert list(RecordFile(path)) == once == list(RecordFile(path))
+    assert [decode(line, place) for place, line in settled_lines(path)] == once
     (row, *_) = (row for row in summarise(once) if (row.condition, row.model) == (ALL, 'm'))
     assert (row.frames, row.scored, row.by_status[Status.DOUBLED]) == (3, 1, 2)
     assert row.counts.assertions == 3
     assert [len(table) for table in tables(once)] == [1, 1]
     other = write(tmp_path / 'other', [frame(1), frame(2)])
+    assert b''.join(line for _, line in settled_lines(other)) == other.read_bytes()
     assert any('doubled' in line for line in difference(path, other))
 
 

@@ -28,6 +28,7 @@ from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.metrics.paired import difference
 from vlm_misalign_ros.core.metrics.statistics import holm
+from vlm_misalign_ros.core.report import baseline
 from vlm_misalign_ros.core.report.changes import Comparison, Difference
 from vlm_misalign_ros.core.report.comparing import compare, model_pairs
 from vlm_misalign_ros.core.report.comparison import format_comparison, render, write_comparison
@@ -248,6 +249,18 @@ def test_several_runs_are_each_held_against_the_first(tmp_path, base, new):
     }
 
 
+def test_the_first_run_is_hashed_once_however_many_are_held_against_it(
+    tmp_path, base, new, monkeypatch
+):
+    looked_at = []
+    real = baseline.changed
+    monkeypatch.setattr(
+        baseline, 'changed', lambda place, ending: looked_at.append(place) or real(place, ending)
+    )
+    compare([base, new, a_run(tmp_path / 'third', records(BEFORE))])
+    assert sorted(place.name for place in looked_at) == ['base', 'new', 'third']
+
+
 def test_names_of_models_steer_no_terminal_whatever_is_asked(tmp_path, capsys):
     """A name with a command to the terminal and a line of its own, as of a strange run."""
     hostile = 'm\n  PASS       all is well\x1b[2J'
@@ -260,6 +273,8 @@ def test_names_of_models_steer_no_terminal_whatever_is_asked(tmp_path, capsys):
     for words in (
         ['report', one, *limits[0]],
         ['compare', one, other, *limits[1]],
+        # A verdict by limits of the command line is none to check.
+        ['report', one],
         ['check', one, '--baseline', other],
         ['plan', one, 'smr_false_safe.high < 0.9'],
         ['diff', one, third],

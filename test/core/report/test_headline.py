@@ -94,6 +94,23 @@ def test_what_does_not_separate_is_not_claimed():
     assert any(one.text.startswith('No change is shown of: omission, m leaves') for one in rates)
 
 
+def test_a_rise_in_few_scenes_is_not_said_to_be_none():
+    """Ten hazards of 40 scenes are all called safe: it excludes 0, and is not enough to claim."""
+    few = {'hazards_judged': lambda k: k < 10}
+    rates = said(
+        [
+            *frames(40, segmentation=GOOD, unsafe=lambda k: k < 10, **few),
+            *frames(40, 'low_light:3', segmentation=DIM, unsafe=0, safe=lambda k: k < 10,
+                    false_safe=lambda k: k < 10, **few),
+        ]
+    )  # fmt: skip
+    (shown,) = [one.text for one in rates if one.text.startswith('No change is shown of')]
+    assert 'omission, m' in shown and 'false safe' not in shown
+    (claimed,) = [one.text for one in rates if one.text.startswith('No change is claimed')]
+    assert claimed.startswith('No change is claimed from fewer than 20 scenes; the largest are: ')
+    assert 'false safe, m calls 100 %' in claimed and '10/10 in 10 scenes' in claimed
+
+
 def test_a_rate_that_falls_is_no_rise():
     records = [
         *frames(40, segmentation=GOOD, omitted=2),

@@ -17,10 +17,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_misalign_ros.app.cli.parser import add_limits, add_overrides, positive
+from vlm_misalign_ros.app.cli.parser import PROGRAM, add_limits, add_overrides, positive
 from vlm_misalign_ros.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ vlm-misalign analyse runs/NAME/bag
 vlm-misalign analyse drive.mcap --config live.yaml monitor.stopping_distance=30 --out scored
 vlm-misalign analyse drive --config live.yaml --topic ground_truth/labels:=/carla/semantic
 vlm-misalign analyse drives/monday drives/tuesday --config live.yaml --out scored --jobs 2
+vlm-misalign analyse drive.mcap --config live.yaml --out scored --resume
 """
 
 
@@ -62,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help='bags that are scored at once; those that were scored before are not again',
     )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with an analysis that was interrupted; with the arguments that it was begun '
+        'with',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,21 +79,49 @@ def run(arguments: argparse.Namespace) -> int:
 
     from vlm_misalign_ros.app.analysing import MERGED, score, score_all
     from vlm_misalign_ros.app.cli.results import print_results
+    from vlm_misalign_ros.app.progress import Records
+    from vlm_misalign_ros.core.records.store import RECORDS
 
     jobs, out = _jobs(arguments)
     alone = len(jobs) == 1
+    before = Records(out / RECORDS).read()[1] if alone and arguments.resume else 0
     with tqdm(unit='frame' if alone else 'bag', desc='analyse') as bar:
 
         def progress(done: int, total: int) -> None:
+            nonlocal before
+            if before:
+                bar.write(
+                    f'analysis {out}: goes on behind {before} frames, read again and not scored',
+                    file=sys.stderr,
+                )
+                before = 0
             bar.total = total or None
             bar.update(done - bar.n)
 
-        if alone:
-            verdict = score(jobs[0], progress)
-        else:
-            verdict = score_all(jobs, out, arguments.jobs, progress)
+        try:
+            if alone:
+                verdict = score(jobs[0], progress)
+            else:
+                verdict = score_all(jobs, out, arguments.jobs, progress)
+        except KeyboardInterrupt:
+            _say_how_to_go_on(jobs)
+            raise
     print_results(out if alone else out / MERGED)
     return verdict.exit_code
+
+
+def _say_how_to_go_on(jobs: Sequence[Job]) -> None:
+    """Say what is kept of analyses that were interrupted."""
+    from vlm_misalign_ros.core.records.store import RECORDS
+
+    kept = [job.out for job in jobs if (job.out / RECORDS).is_file()]
+    if kept:
+        again = 'give --resume, too' if len(jobs) == 1 else 'give the same command'
+        print(
+            f'{PROGRAM}: what was scored is in {kept[0] if len(jobs) == 1 else kept[0].parent}; '
+            f'to go on: {again}',
+            file=sys.stderr,
+        )
 
 
 def _jobs(arguments: argparse.Namespace) -> tuple[list[Job], Path]:
@@ -105,5 +142,6 @@ def _jobs(arguments: argparse.Namespace) -> tuple[list[Job], Path]:
         'namespace': arguments.namespace,
         'limits': arguments.limit,
         'topics': parse_topics(arguments.topic),
+        'resume': arguments.resume,
     }
     return [Job(bag, folder, **shared) for bag, folder in zip(bags, folders, strict=True)], out

@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlm_misalign_ros.app.cli.parser import add_overrides
+from vlm_misalign_ros.app.cli.parser import add_overrides, positive
 
 HELP = 'score a run again by other settings, without its models and pictures'
 EXAMPLES = """
@@ -42,12 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='score this model (or ask) again, and no other; may be given again',
     )
+    parser.add_argument(
+        '--jobs',
+        type=positive,
+        help='processes (default: as many as there are processors, for many records)',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score again; print what changed, the table and the verdict."""
     from vlm_misalign_ros.app.cli.results import print_results
-    from vlm_misalign_ros.app.rescoring import CHANGED_CSV, rescore
+    from vlm_misalign_ros.app.rescoring import rescore
+    from vlm_misalign_ros.app.rescoring_records import CHANGED_CSV
     from vlm_misalign_ros.core.errors import ConfigurationError
     from vlm_misalign_ros.core.report.audit.showing import one_line
 
@@ -56,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     if Path(name).name != name or name in ('.', '..'):
         raise ConfigurationError(f'run name {name!r} is no folder name', 'leave out slashes')
     out = (Path(arguments.out) if arguments.out else folder.resolve().parent) / name
-    verdict, told = rescore(folder, arguments.overrides, out, arguments.model)
+    verdict, told = rescore(folder, arguments.overrides, out, arguments.model, jobs=arguments.jobs)
     print_results(out)
     for line in told.lines():
         print(one_line(line))

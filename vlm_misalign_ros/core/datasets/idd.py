@@ -19,7 +19,10 @@ Source of labels and mapping: AutoNUE/public-code, helpers/anue_labels.py (colum
 csId, csTrainId); of the files: preperation/createLabels.py there, whose output is read. What has
 no csId and no csTrainId (255) is no class of Cityscapes, and is put among Cityscapes' labels that
 are not evaluated: what lies on the ground to ground, what stands to static, what moves to dynamic.
-Non-drivable fallback is terrain, as its csTrainId says.
+Non-drivable fallback is terrain, as its csTrainId says. Fallback background (id 34; 255 of csId
+and csTrainId, 25 with the sky of level3Id) is what nobody named behind the street: roads, ground,
+vehicles and what stands at the roadside have fallbacks of their own, so it may be a building,
+vegetation or sky, which are unknown where it is, and not absent.
 """
 
 from __future__ import annotations
@@ -104,7 +107,10 @@ IDD_LABELS: dict[str, _Label] = {
 }
 """IDD's labels by name. An autorickshaw is no car, but who calls it one has made up nothing."""
 
-_MERGED = (('dynamic', _VEHICLES), ('static', ('traffic sign',)))
+_BACKGROUND = ('building', 'vegetation', 'sky')
+"""What fallback background may be, by the groups of IDD's labels (level1Id 5 and 6)."""
+_STATIC = ('traffic sign', *_BACKGROUND)
+_MERGED = (('dynamic', _VEHICLES), ('static', _STATIC))
 """Autorickshaws are called cars and motorcycles, billboards are called signs."""
 _NOT_EVALUATED = {entry.cityscapes for entry in IDD_LABELS.values()} - {'unlabeled', *CLASSES}
 """What of Cityscapes' labels IDD has beside the classes: of train ids all of it is 255."""
@@ -122,14 +128,14 @@ IDS = LabelTable('IDD ids', {e.id: e.cityscapes for e in IDD_LABELS.values()}, m
 LEVEL3_IDS = LabelTable(
     'IDD level 3 ids',
     _LEVEL3,
-    # At level 3 an animal is a person, and whatever else drives is a train.
-    merged=(*_MERGED, ('person', ('dynamic',))),
+    # At level 3 an animal is a person, whatever else drives a train, and fallback background sky.
+    merged=(*_MERGED, ('person', ('dynamic',)), ('sky', ('static', *_BACKGROUND[:-1]))),
 )
 TRAIN_IDS = LabelTable(
     'IDD csTrainIds',
     {**dict(enumerate(CLASSES)), 255: 'unlabeled'},
-    # Of 255 are autorickshaws, guard rails, bridges, groups of poles and billboards, too.
-    merged=(('unlabeled', tuple(sorted({*_NOT_EVALUATED, *_VEHICLES, 'traffic sign'}))),),
+    # Of 255 are autorickshaws, guard rails, bridges, billboards and fallback background, too.
+    merged=(('unlabeled', tuple(sorted({*_NOT_EVALUATED, *_VEHICLES, *_STATIC}))),),
 )
 _COLORS = of_colors({name: entry.color for name, entry in IDD_LABELS.items()})
 COLORS = LabelTable(

@@ -17,7 +17,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from vlm_misalign_ros.core.evaluation.aligning import Beside
@@ -29,7 +30,7 @@ from vlm_misalign_ros.core.evaluation.ledger import Closed, Ledger
 from vlm_misalign_ros.core.evaluation.outside import without_unplaced
 from vlm_misalign_ros.core.evaluation.parts import IMAGE, SEGMENTATION, is_pictured
 from vlm_misalign_ros.core.evaluation.period import Lost
-from vlm_misalign_ros.core.evaluation.resuming import evaluated
+from vlm_misalign_ros.core.evaluation.resuming import evaluated, is_of
 from vlm_misalign_ros.core.evaluation.worst import Ranking, kept_of_each, scene_of
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import AccountingRecord
@@ -64,6 +65,9 @@ class Book:
         self._worst = Ranking(kept_of_each(parameters.pictures, len(parameters.models)))
         if parameters.run_folder and parameters.pictures:
             self._pictures = Pictures(Path(parameters.run_folder) / FOLDER)
+            for stamp in self._pictures.stamps() if journal.follows else ():
+                # Which of them are kept at a place, only going over all before it tells.
+                self._pictures.remove(stamp)
 
     def enter(self, joined: Joined, epoch: int) -> Closed:
         """Take up a closed frame; truth without a picture is counted and no frame."""
@@ -74,7 +78,8 @@ class Book:
         reach = round(self._chosen.slop * NANO)
         camera = self.cameras.of(epoch, joined, reach, self._counters, self._journal)
         joined, unplaced = without_unplaced(joined)
-        found = self._evaluator.evaluate(joined, camera, epoch, unplaced)
+        evaluate = partial(self._evaluator.evaluate, joined, camera, epoch, unplaced)
+        found = self._standing(joined, epoch) or evaluate()
         record = found.record
         self.ledger.enter(epoch, joined.stamp, found)
         self._lost.add(joined.stamp, epoch < self._epoch, record.cycle)
@@ -82,7 +87,7 @@ class Book:
             self._journal.mismatch(epoch, joined, part, against)
         if self._pictures is not None and IMAGE in joined.parts:
             # Ahead of the record: what is written down has all that is kept of it.
-            self._illustrate(self._pictures, found, joined)
+            self._illustrate(self._pictures, found, joined, evaluate)
         self._journal.write(record)
         self._tell(record, self._counters)
         if record.truth is None:
@@ -98,13 +103,28 @@ class Book:
         if record.truth is None:
             counters['without_truth'] += 1
 
-    def _illustrate(self, pictures: Pictures, found: Evaluated, joined: Joined) -> None:
-        """Keep the pictures of a frame that is among the worst."""
+    def _standing(self, joined: Joined, epoch: int) -> Evaluated | None:
+        """Return what was scored before of a frame; None where nothing of it stands."""
+        record = self._journal.expected
+        if not isinstance(record, FrameRecord):
+            return None
+        stands = is_of(record, joined, epoch, self._chosen.models)
+        return evaluated(record) if stands else None
+
+    def _illustrate(
+        self,
+        pictures: Pictures,
+        found: Evaluated,
+        joined: Joined,
+        evaluate: Callable[[], Evaluated],
+    ) -> None:
+        """Keep the pictures of a frame that is among the worst; `evaluate` it for its truth."""
         kept, gone = self._worst.add(found.errors, scene_of(found.record), joined.stamp)
         for stamp in gone:
             pictures.remove(stamp)
         if kept:
             truth = None
+            found = found if found.held is not None else evaluate()
             if found.held is not None and found.held.truth is not None and found.held.maps:
                 drawn = outlines.outline(found.held.truth, found.held.maps)
                 truth = outlines.encode(drawn)

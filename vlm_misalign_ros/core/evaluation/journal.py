@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.join import Joined, Twice
@@ -26,32 +25,41 @@ from vlm_misalign_ros.core.evaluation.resuming import gap
 from vlm_misalign_ros.core.labels.encodings import AUTO
 from vlm_misalign_ros.core.records.account import DoubledRecord, LateRecord
 from vlm_misalign_ros.core.records.schema import FrameRecord, Record
-from vlm_misalign_ros.core.records.store import RECORDS, RecordWriter
+from vlm_misalign_ros.core.records.store import FollowingWriter, RecordWriter
 from vlm_misalign_ros.core.stamps import format_stamp
 from vlm_misalign_ros.core.truth.trust import REMEDIES
 
 
 class Journal:
     """
-    Writes records where there is a folder, logs each kind of thing once, and keeps notes.
+    Writes records where there is a file, logs each kind of thing once, and keeps notes.
 
     `publishers(part)` names who may have sent a part whose own publisher is not known.
     """
 
     def __init__(
         self,
-        folder: Path | None,
+        writer: RecordWriter | None,
         log: Callable[[str], None],
         publishers: Callable[[str], Sequence[str]],
-        resume: bool = False,
     ) -> None:
-        """Create the records, or go on with them; RecordError where they cannot be written."""
+        """Begin with nothing told; without a `writer` nothing is written down."""
         self._log = log
         self._publishers = publishers
         self._said: set[str] = set()
         self._senders: dict[str, list[str]] = {}
-        self._writer = None if folder is None else RecordWriter(folder / RECORDS, resume)
+        self._writer = writer
         self.notes: list[str] = []
+
+    @property
+    def follows(self) -> bool:
+        """Return whether it goes over records of before."""
+        return isinstance(self._writer, FollowingWriter)
+
+    @property
+    def expected(self) -> Record | None:
+        """Return the record of before that is gone over next; None where there is none."""
+        return self._writer.expected if isinstance(self._writer, FollowingWriter) else None
 
     def write(self, record: Record) -> None:
         """Append a record; RecordError when the disk refuses."""

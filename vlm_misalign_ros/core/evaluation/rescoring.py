@@ -140,6 +140,8 @@ class Rescorer:
         former: TruthEntry | None,
         truth: TruthEntry | None,
     ) -> Iterator[Change]:
+        if made == entry and truth == former:
+            return
         before, after = _told(entry, former), _told(made, truth)
         names = [key for key in {**before, **after} if before.get(key) != after.get(key)]
         if not names:

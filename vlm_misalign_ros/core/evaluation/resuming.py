@@ -12,28 +12,48 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A monitor that is started again goes on with the records of its run."""
+"""
+An evaluation that is started again goes on with the records of its run.
+
+A monitor takes up what its records tell: nobody sends again what came before. The analysis of a
+bag reads all of it again, and takes from the records what was scored (`is_of`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.clean import only_of_its_own
 from vlm_misalign_ros.core.evaluation.evaluator import Evaluated
+from vlm_misalign_ros.core.evaluation.join import Joined
+from vlm_misalign_ros.core.evaluation.parts import CONDITION, IMAGE, SOURCE, vlm_part
 from vlm_misalign_ros.core.evaluation.worst import errors_of
 from vlm_misalign_ros.core.metrics.confusion import from_cells
 from vlm_misalign_ros.core.records.account import AccountingRecord, GapRecord
 from vlm_misalign_ros.core.records.ending import ENDING
-from vlm_misalign_ros.core.records.schema import FrameRecord, Record, RunRecord, Status
-from vlm_misalign_ros.core.records.store import RECORDS, read_records
+from vlm_misalign_ros.core.records.manifest import OtherRun
+from vlm_misalign_ros.core.records.schema import (
+    AnswerEntry,
+    FrameRecord,
+    Record,
+    RunRecord,
+    Status,
+)
+from vlm_misalign_ros.core.records.store import (
+    RECORDS,
+    FollowingWriter,
+    RecordWriter,
+    read_records,
+)
 from vlm_misalign_ros.core.settings.nodes import FREE, EvaluationParameters
 from vlm_misalign_ros.core.settings.parameters import table
 from vlm_misalign_ros.core.stamps import format_stamp
+from vlm_misalign_ros.core.types import Applied, Description, Failed, Passed, Source
 
 
 def fingerprint(parameters: EvaluationParameters) -> str:
@@ -81,11 +101,76 @@ def former(folder: Path | None, run: RunRecord) -> Former | None:
     if isinstance(last, AccountingRecord):
         return None
     if first != run:
-        raise RecordError(
-            f'{path} is of a run with {_differing(first, run)}',
-            'give the settings of that run, to go on with it, or choose another run folder',
-        )
+        raise _of_another(path, first, run)
     return Former(path, max(time.time() - path.stat().st_mtime, 0.0))
+
+
+def open_records(
+    folder: Path | None, run: RunRecord, resume: bool, follow: bool
+) -> RecordWriter | None:
+    """
+    Return what writes the records of `run` into its folder; None without one.
+
+    With `resume` behind those that are there, with `follow` over them, where there are any.
+    RecordError where they cannot be written, or are of another run.
+    """
+    if folder is None:
+        return None
+    path = folder / RECORDS
+    if not follow or not path.is_file():
+        return RecordWriter(path, resume)
+    writer = FollowingWriter(path)
+    if writer.expected is not None and writer.expected != run:
+        writer.close()
+        raise _of_another(path, writer.expected, run)
+    return writer
+
+
+def is_of(record: Record | None, joined: Joined, epoch: int, models: Sequence[str]) -> bool:
+    """
+    Return whether a record that stands is that of a closed frame, by all that shows unscored.
+
+    That is stamp, how it was closed and what it lacks, which frame it is, under which condition,
+    and every answer, word by word.
+    """
+    if not isinstance(record, FrameRecord):
+        return False
+    closed = (record.stamp, record.epoch, record.closed, record.missing, record.pictures)
+    heard, parts = joined.heard, only_of_its_own(joined, models).parts
+    found = (
+        format_stamp(joined.stamp), epoch, joined.reason, list(joined.missing), heard.pictures
+    )  # fmt: skip
+    source: Source | None = parts[SOURCE][0] if SOURCE in parts else None
+    frame = (record.index, record.dataset, record.sequence, record.key, record.cycle)
+    known = source and (source.index, source.dataset, source.sequence, source.key, source.cycle)
+    applied: Applied | None = parts.get(CONDITION)
+    made = (record.condition.name, record.condition.seed)
+    degraded = applied and (applied.condition.name, applied.seed)
+    image = applied.image if applied else ''
+    return (
+        closed == found
+        and record.offsets == heard.seconds_beside()
+        and known in (None, frame)
+        and degraded in (None, made)
+        and record.image in (None, image or heard.contents.get(IMAGE))
+        and list(record.models) == list(models)
+        and all(
+            entry.answer == _said(parts.get(vlm_part(name)))
+            for name, entry in record.models.items()
+        )
+    )
+
+
+def _said(answer: Description | Failed | Passed | None) -> AnswerEntry | None:
+    said = isinstance(answer, Description) and not answer.empty
+    return AnswerEntry.of(answer) if said and isinstance(answer, Description) else None
+
+
+def _of_another(path: Path, first: Record, run: RunRecord) -> OtherRun:
+    return OtherRun(
+        f'{path} is of a run with {_differing(first, run)}',
+        'give the settings of that run, to go on with it, or choose another run folder',
+    )
 
 
 def _differing(first: Record, run: RunRecord) -> str:

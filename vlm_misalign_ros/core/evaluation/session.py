@@ -48,7 +48,7 @@ from vlm_misalign_ros.core.evaluation.parts import (
 )
 from vlm_misalign_ros.core.evaluation.placing import Claim, Settled
 from vlm_misalign_ros.core.evaluation.probes import Probes
-from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former
+from vlm_misalign_ros.core.evaluation.resuming import Former, fingerprint, former, open_records
 from vlm_misalign_ros.core.evaluation.stretches import Stretch, Stretches
 from vlm_misalign_ros.core.records.account import LateRecord
 from vlm_misalign_ros.core.records.schema import SCHEMA, Closing, FrameRecord, RunRecord
@@ -61,7 +61,8 @@ class Session:
     """
     Joins parts into frames, frames into records, records into rolling and total rates.
 
-    `publishers(part)` names who may have sent a part whose own publisher is not known.
+    `publishers(part)` names who may have sent a part whose own publisher is not known. With
+    `follow` it is told everything again, and takes from the records what was scored before.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session:
         name: str = '',
         log: Callable[[str], None] = print,
         publishers: Callable[[str], Sequence[str]] = lambda part: (),
+        follow: bool = False,
     ) -> None:
         """Open the records of the run; RecordError where they cannot be written."""
         self._chosen = parameters
@@ -85,8 +87,9 @@ class Session:
             list(parameters.models),
             fingerprint(parameters),
         )
-        before = former(self.folder, run)
-        self._journal = Journal(self.folder, log, publishers, before is not None)
+        before = None if follow else former(self.folder, run)
+        writer = open_records(self.folder, run, before is not None, follow)
+        self._journal = Journal(writer, log, publishers)
         self._book = Book(parameters, self._journal, self.counters)
         self.outside = Outside(parameters, self._journal, self.counters)
         self.disagreement = self._book.ledger.disagreement

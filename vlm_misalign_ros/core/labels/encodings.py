@@ -29,6 +29,7 @@ import numpy as np
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.files import sha256_of
 from vlm_misalign_ros.core.labels.classes import BY_NAME, LABELS
 from vlm_misalign_ros.core.labels.forms import (
     UNKNOWN,
@@ -52,6 +53,7 @@ __all__ = [
     'decode_labels',
     'name_of',
     'open_encoding',
+    'told_encoding',
 ]
 
 _HIGHEST = max(label.id for label in LABELS)
@@ -130,6 +132,13 @@ def open_encoding(text: str, limits: Limits = Limits()) -> Encoding:  # noqa: B0
         return found
     made: Encoding = found(limits) if text == AUTO else found()
     return made
+
+
+def told_encoding(text: str) -> dict[str, str]:
+    """Return what a manifest says of an encoding: its name and, of a file, its hash."""
+    if text in ENCODINGS:
+        return {'name': text}
+    return {'name': text, 'sha256': sha256_of(Path(text).expanduser())}
 
 
 @lru_cache(maxsize=16)

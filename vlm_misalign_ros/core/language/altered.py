@@ -25,8 +25,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 from vlm_misalign_ros.core.language.lexicon import Lexicon
@@ -41,7 +41,20 @@ _LETTERS = re.compile('[a-z]+')
 _Tree = dict[tuple[str, ...], str]
 
 
-def may_differ(first: Lexicon, second: Lexicon) -> Callable[[str], bool] | None:
+@dataclass(frozen=True)
+class Differs:
+    """Tells of a text whether two lexicons may read it apart."""
+
+    needed: frozenset[tuple[str, ...]]
+    """Of each phrase that is not in both, the words that stand in every text in which it does."""
+
+    def __call__(self, text: str) -> bool:
+        """Return whether all words of any of the phrases stand in a text."""
+        plain = unicodedata.normalize('NFKC', text).casefold()
+        return any(all(word in plain for word in phrase) for phrase in self.needed)
+
+
+def may_differ(first: Lexicon, second: Lexicon) -> Differs | None:
     """
     Return what tells of a text (the answer, with its prompt) whether the two may read it apart.
 
@@ -55,13 +68,7 @@ def may_differ(first: Lexicon, second: Lexicon) -> Callable[[str], bool] | None:
     changed: set[tuple[str, ...]] = set()
     for name, tree in one.items():
         changed |= {phrase for phrase, _ in tree.items() ^ other[name].items()}
-    needed = {tuple(sorted(_telling(phrase))) for phrase in changed}
-
-    def differs(text: str) -> bool:
-        plain = unicodedata.normalize('NFKC', text).casefold()
-        return any(all(word in plain for word in phrase) for phrase in needed)
-
-    return differs
+    return Differs(frozenset(tuple(sorted(_telling(phrase))) for phrase in changed))
 
 
 def _telling(phrase: Iterable[str]) -> set[str]:

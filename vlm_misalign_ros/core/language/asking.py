@@ -144,9 +144,16 @@ def opening(text: str, begin: int, end: int, prompt: str) -> int:
 def _after_echo(text: str, begin: int, end: int, prompt: str) -> int:
     units = _units(prompt)
     most = sum(len(unit.tokens) for unit in units)
+    firsts = {unit.tokens[0] for unit in units}
     while units:
-        found = list(islice(_WORD.finditer(text, begin, end), most + 1))
+        matches = _WORD.finditer(text, begin, end)
+        found = list(islice(matches, 2))
         words = [match.group().lower() for match in found]
+        if firsts.isdisjoint(words):
+            # So begin nearly all answers; the rest of the words is looked at for no other.
+            break
+        found += islice(matches, most - 1)
+        words += [match.group().lower() for match in found[2:]]
         skipped = int(bool(words) and words[0] in _LABELS)
         length = _repeated(units, words[skipped:]) or _repeated(units, words) - skipped
         if length <= 0:

@@ -26,6 +26,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from vlm_misalign_ros.core.language.bounding import MAX_TEXT, Kept, Span, blank, keep, thoughts
 from vlm_misalign_ros.core.language.wrapping import unwrap
@@ -107,6 +108,7 @@ class Plain:
         return replace(self, text=''.join((*parts, self.text[done:])), _starts=starts, _ends=ends)
 
 
+@lru_cache(maxsize=1)  # Several lexicons read an answer one after the other.
 def tidy(answer: str, prompt: str = '') -> Plain:
     """
     Return an answer as it is read.

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import add, attrgetter, sub
 
 import msgspec
 
@@ -109,11 +109,11 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sums."""
-        return Counts(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+        return Counts(*map(add, self.values(), other.values()))
 
     def __sub__(self, other: Counts) -> Counts:
         """Return the differences."""
-        return Counts(*(a - b for a, b in zip(self.values(), other.values(), strict=True)))
+        return Counts(*map(sub, self.values(), other.values()))
 
     def values(self) -> tuple[int, ...]:
         """Return the counts in the order of the fields."""

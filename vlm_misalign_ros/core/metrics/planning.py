@@ -24,9 +24,10 @@ American Statistician 56, 149-155, for why it goes up and down before).
 
 A difference between two answers to the same pictures is planned by Connor (1987, Biometrics 43,
 207-211) for McNemar's test: N = (z_a sqrt(psi) + z_b sqrt(psi - d^2))^2 / d^2, where psi is the
-share of pairs that differ. With several answers a scene the unit is the scene, and psi is the mean
-square of what a scene adds to the difference (linearised, Woodruff 1971): with one answer a scene
-that is the share.
+share of pairs that differ. With several answers a scene the unit is the scene, and psi is the
+variance between scenes of what each adds to the difference (linearised, Woodruff 1971; over n - 1
+scenes of the pilot), and d^2: with one answer a scene that is the share, with its variance
+n / (n - 1) times as large.
 
 Both hold for a pilot like the run that is planned, and are no more certain than it. `careful`
 takes the variance between scenes at its upper 80 % limit (Browne 1995, Statistics in Medicine 14,
@@ -51,6 +52,8 @@ MOST = 1_000_000
 _UPPER = 0.2
 """Browne: the variance is larger than the limit taken in this share of pilots."""
 _STEP = 1.15
+_FEW = 64
+"""Numbers of scenes that are tried one by one."""
 
 
 @dataclass(frozen=True)
@@ -123,18 +126,45 @@ def chance(
     """
     if not upper:
         limit, rate = 1 - limit, 1 - rate
-    size = pilot.worth(scenes)
-    whole = np.maximum(np.floor(size + 1e-9), 1)
-    # Clopper and Pearson's upper end is below the limit where P(X <= x | limit) < alpha / 2.
-    most = np.floor(special.bdtrik(ALPHA / 2, whole, limit))
-    most = np.where(np.isnan(most), -1.0, most)
-    most = np.where(special.bdtr(np.maximum(most, 0), whole, limit) >= ALPHA / 2, most - 1, most)
-    held = np.where(most >= 0, special.bdtr(np.maximum(most, 0), whole, rate), 0.0)
+    whole = _whole(pilot, scenes)
+    most = _most(whole, limit)
     none = special.bdtr(0, whole, rate)
     # Without an event a scene is one answer, however many it has.
-    alone = clopper_pearson(np.zeros(len(scenes)), scenes)[1] < limit
+    alone = _alone(scenes, limit)
     counted = most >= 0
-    found: np.ndarray = held - none * counted * ~alone + none * ~counted * alone
+    found: np.ndarray = _at_most(most, whole, rate)
+    found = found - none * counted * ~alone + none * ~counted * alone
+    return found
+
+
+def _whole(pilot: Clustering, scenes: np.ndarray) -> np.ndarray:
+    """Return how many whole answers so many scenes are worth."""
+    found: np.ndarray = np.maximum(np.floor(pilot.worth(scenes) + 1e-9), 1)
+    return found
+
+
+def _most(whole: np.ndarray, limit: float) -> np.ndarray:
+    """
+    Return with how many events an interval still ends below a limit; -1 for none.
+
+    Clopper and Pearson's upper end is below it where P(X <= x | limit) < alpha / 2.
+    """
+    most = np.floor(special.bdtrik(ALPHA / 2, whole, limit))
+    most = np.where(np.isnan(most), -1.0, most)
+    below = special.bdtr(np.maximum(most, 0), whole, limit) < ALPHA / 2
+    found: np.ndarray = np.where(below, most, most - 1)
+    return found
+
+
+def _at_most(most: np.ndarray, whole: np.ndarray, rate: float) -> np.ndarray:
+    """Return the chance of so many events or fewer in so many answers."""
+    found: np.ndarray = np.where(most >= 0, special.bdtr(np.maximum(most, 0), whole, rate), 0.0)
+    return found
+
+
+def _alone(scenes: np.ndarray, limit: float) -> np.ndarray:
+    """Return whether the interval of so many scenes without an event ends below a limit."""
+    found: np.ndarray = clopper_pearson(np.zeros(len(scenes)), scenes)[1] < limit
     return found
 
 
@@ -161,11 +191,39 @@ def scenes_for_bound(
         return None
     # The least of the grid from which on all are enough, then the numbers around it one by one.
     last = int(np.flatnonzero(~enough)[-1]) if not enough.all() else -1
-    begin = int(grid[max(last - 2, 0)])
-    window = np.arange(begin, int(grid[min(last + 3, len(grid) - 1)]) + 1)
-    good = chance(window, pilot, limit, upper, true) >= power
-    failing = np.flatnonzero(~good)
-    return int(window[failing[-1] + 1]) if failing.size else int(window[0])
+    begin, end = int(grid[max(last - 2, 0)]), int(grid[min(last + 3, len(grid) - 1)])
+    short = _last_short(begin, end, power, pilot, limit, upper, true)
+    return begin if short is None else short + 1
+
+
+def _last_short(
+    begin: int, end: int, power: float, pilot: Clustering, limit: float, upper: bool, rate: float
+) -> int | None:
+    """
+    Return the last number of scenes from `begin` to `end` with less than a chance; None for none.
+
+    Spans that cannot hold one are passed over whole: the answers that scenes are worth, and the
+    events with which an interval still ends below the limit, only become more with the scenes. So
+    no number of a span has less than the events of its first among the answers of its last.
+    """
+    own, true = (limit, rate) if upper else (1 - limit, 1 - rate)
+    spans = [(begin, end)]
+    while spans:
+        first, last = spans.pop()
+        if last - first < _FEW:
+            numbers = np.arange(first, last + 1)
+            short = np.flatnonzero(chance(numbers, pilot, limit, upper, rate) < power)
+            if short.size:
+                return int(numbers[short[-1]])
+            continue
+        ends = np.array((first, last))
+        whole = _whole(pilot, ends)
+        least = _at_most(_most(whole[:1], own), whole[1:], true)
+        least = least - special.bdtr(0, whole[:1], true) * ~_alone(ends[:1], own)
+        if not least[0] >= power:
+            middle = (first + last) // 2
+            spans += [(first, middle), (middle + 1, last)]
+    return None
 
 
 @dataclass(frozen=True)
@@ -176,7 +234,7 @@ class Discordance:
     difference: float
     """The second less the first."""
     square: float
-    """psi: mean square of what a scene adds to the difference."""
+    """psi: variance, over n - 1, of what a scene adds to the difference, and that squared."""
     answers: float = 1.0
     """A scene."""
 

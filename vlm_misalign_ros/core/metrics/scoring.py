@@ -96,6 +96,10 @@ def score(description: Description, truth: Expected, critical: Sequence[str] = C
     )
 
 
+def _count(truth: Mapping[str, Presence], state: Presence) -> int:
+    return list(truth.values()).count(state)
+
+
 def _saying(description: Description, state: Mention) -> set[str]:
     return {name for name, said in description.mentions.items() if said is state}
 
@@ -111,9 +115,9 @@ def _hallucinations(
         'assertions': len(asserted),
         'hallucinated': hallucinated,
         'hallucinating_frames': int(hallucinated > 0),
-        'absent': sum(state is Presence.ABSENT for state in scene.values()),
+        'absent': _count(scene, Presence.ABSENT),
         'hallucinated_visible': len(made_up(asserted, seen)),
-        'absent_visible': sum(state is Presence.ABSENT for state in seen.values()),
+        'absent_visible': _count(seen, Presence.ABSENT),
         'strict_assertions': len(strict),
         'strict_hallucinated': len(made_up(strict, scene)),
     }
@@ -124,9 +128,8 @@ def _omissions(
 ) -> dict[str, int]:
     scene = truth.scene
     seen = scene if truth.visible is None else truth.visible
-    vulnerable = [name for name in critical if name in VULNERABLE]
     needed = [name for name in critical if scene[name] is Presence.REQUIRED]
-    omitted = left_out(asserted, scene, critical)
+    omitted = left_out(asserted, scene, needed)
     strict = asserted | _saying(description, Mention.HEDGED)
     denied = _saying(description, Mention.DENIED)
 
@@ -136,15 +139,15 @@ def _omissions(
     return {
         'required': len(needed),
         'omitted': len(omitted),
-        'omitted_lenient': len(left_out(asserted, scene, critical, NAMED_BY)),
+        'omitted_lenient': len(left_out(asserted, scene, omitted, NAMED_BY)),
         'required_visible': sum(seen[name] is Presence.REQUIRED for name in critical),
         'omitted_visible': len(left_out(asserted, seen, critical)),
         'required_vulnerable': sum(name in VULNERABLE for name in needed),
-        'omitted_vulnerable': len(left_out(asserted, scene, vulnerable)),
+        'omitted_vulnerable': sum(name in VULNERABLE for name in omitted),
         'required_area': area(needed),
         'omitted_area': area(omitted),
-        'strict_omitted': len(left_out(strict, scene, critical)),
-        'named_required': sum(state is Presence.REQUIRED for state in scene.values()),
+        'strict_omitted': len(left_out(strict, scene, omitted)),
+        'named_required': _count(scene, Presence.REQUIRED),
         'false_denials': sum(scene[name] is Presence.REQUIRED for name in denied),
         **_bands(needed, omitted, truth.distances),
     }

@@ -17,11 +17,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from vlm_misalign_ros.core.settings.outside import MASK
 
 TOLD = 'classes'
 """Where an entry of a manifest's models has the classes that a segmentation can tell."""
+_NAMED = 6
+"""Settings that are named of those that are others."""
 _PACKAGES = (
     'vlm_misalign_ros',
     'numpy',
@@ -50,6 +53,10 @@ _PACKAGES = (
     'mcap',
     'ros-rclpy',
 )
+
+
+class OtherRun(RecordError):
+    """What is in a folder was begun with something else, and cannot be gone on with."""
 
 
 def build_manifest(
@@ -69,6 +76,38 @@ def build_manifest(
         'language': language_of(lexicon),
         **provenance(),
     }
+
+
+def refuse_other(
+    folder: Path, now: Mapping[str, Any], remedy: str, free: Collection[str] = ()
+) -> None:
+    """
+    Check that a run that was begun in a folder can be gone on with by what is there `now`.
+
+    `now` is the manifest that it would be begun with; when, by which command and on which machine
+    it was begun counts for nothing, nor what is named in `free`. Raises OtherRun naming what is
+    another by now: a setting, a model's files, the data or a package.
+    """
+    before = _decisive(read_json(folder / 'manifest.json', 'give the folder of a run'), free)
+    after = _decisive(json.loads(json.dumps(now, default=str)), free)
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if one != other:
+            what = f'{folder} was begun with another {name.replace("_", " ")}'
+            if isinstance(one, dict) and isinstance(other, dict):
+                inner = [key[:80] for key in {**one, **other} if one.get(key) != other.get(key)]
+                more = f' and {len(inner) - _NAMED} more' if len(inner) > _NAMED else ''
+                what += f' ({", ".join(inner[:_NAMED])}{more})'
+            raise OtherRun(what, remedy)
+
+
+def _decisive(manifest: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
+    """Return what of a manifest has to stay as it is while a run is gone on with."""
+    left = {'started', 'command', 'revision', 'machine', *free}
+    found = {name: value for name, value in manifest.items() if name not in left}
+    configuration = dict(found.get('configuration') or {})
+    configuration.pop('out', None)
+    return {**found, 'configuration': configuration}
 
 
 def language_of(lexicon: str) -> dict[str, Any]:

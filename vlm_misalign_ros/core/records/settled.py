@@ -56,6 +56,10 @@ class Settlement:
         self._seen: set[tuple[str | None, int, str]] = set()
         self._twice: set[tuple[str | None, int, str]] = set()
 
+    def __bool__(self) -> bool:
+        """Return whether anything is taken back."""
+        return bool(self._faults or self._twice)
+
     def note(self, record: Record) -> None:
         """Take up one record of the first pass."""
         if isinstance(record, DoubledRecord) and record.count and not record.mismatch:

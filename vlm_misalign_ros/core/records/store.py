@@ -25,6 +25,7 @@ import msgspec
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import lock
+from vlm_misalign_ros.core.records.account import AccountingRecord
 from vlm_misalign_ros.core.records.schema import (
     FrameRecord,
     Record,
@@ -90,18 +91,21 @@ class RecordWriter:
 
     def write(self, record: Record) -> None:
         """Append one record; RecordError when the disk is full, with no half line left."""
-        line = encode(record) + b'\n'
+        self.write_lines(encode(record) + b'\n')
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append records that are whole lines already; all of them or, with RecordError, none."""
         done = 0
         try:
-            while done < len(line):
-                done += os.write(self._file, line[done:])
+            while done < len(lines):
+                done += os.write(self._file, lines[done:])
         except OSError as error:
             try:
                 os.ftruncate(self._file, self._size)
             except OSError:
                 pass
             raise _unwritable(self._path, error) from error
-        self._size += len(line)
+        self._size += len(lines)
 
     def close(self) -> None:
         """Bring everything to the disk and close the file."""
@@ -114,6 +118,65 @@ class RecordWriter:
         finally:
             os.close(self._file)
             self._file = -1
+
+
+class FollowingWriter(RecordWriter):
+    """
+    Goes over the records that stand as long as the same ones are written again, then appends.
+
+    The first that is another ends what stands: it and all behind it are cut off. So a file that
+    is followed to its end holds what one holds that was written in one go.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take up the file at its first line; RecordError as `RecordWriter` with `resume`."""
+        super().__init__(path, resume=True)
+        self._size = 0
+        self._standing = _lines(path)
+        self._line = b''
+        self.expected: Record | None = None
+        """What stands at this place; None behind the last, and before a line that is none."""
+        self._advance()
+
+    def _advance(self) -> None:
+        """Go on to the next line that stands."""
+        place, self._line = next(self._standing, ('', b''))
+        try:
+            self.expected = decode(self._line, place) if self._line else None
+        except RecordError:
+            if not self._size:
+                # Whose records they are is nothing to guess at.
+                self.close()
+                raise
+            self.expected = None
+
+    def write(self, record: Record) -> None:
+        """Go over a record that stands, or append it; RecordError as `RecordWriter.write`."""
+        if self._stands(record):
+            self._size += len(self._line)
+            self._advance()
+            if isinstance(record, AccountingRecord):
+                # The last line of a run, whatever was put behind it.
+                self._cut()
+            return
+        self._cut()
+        super().write(record)
+
+    def _stands(self, record: Record) -> bool:
+        if self.expected is None or record is self.expected:
+            return self.expected is not None
+        line = encode(record)
+        # What has no order of its own, such as the names in a set, may be written in another.
+        return line + b'\n' == self._line or decode(line, '') == self.expected
+
+    def _cut(self) -> None:
+        """Cut off whatever stands behind this place."""
+        if self._line:
+            self._line, self.expected = b'', None
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError as error:
+                raise _unwritable(self._path, error) from error
 
 
 def keep_frames(path: Path, kept: Container[int]) -> None:
@@ -192,6 +255,22 @@ def _settled(path: Path, settlement: Settlement) -> Iterator[Record]:
     for place, line in _lines(path):
         record = decode(line, place)
         yield settlement.apply(record) if isinstance(record, FrameRecord) else record
+
+
+def settled_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """
+    Yield place and line of what `read_records` yields, each with its line break.
+
+    Lines are read no further than that needs: one that is no record is left to who decodes it.
+    """
+    settlement = _settlement(path)
+    for place, line in _lines(path):
+        if settlement:
+            record = decode(line, place)
+            made = settlement.apply(record) if isinstance(record, FrameRecord) else record
+            if made is not record:
+                line = encode(made) + b'\n'
+        yield place, line
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:

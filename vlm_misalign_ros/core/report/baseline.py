@@ -137,9 +137,16 @@ def _models(place: Path) -> list[str]:
 class Baselines:
     """Reads each run that limits name once, and says why one cannot be compared."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], tally: Tally) -> None:
-        """Compare with the run in `folder`, whose frames are in `tally`."""
+    def __init__(
+        self, folder: Path, manifest: Mapping[str, Any], tally: Tally, trusted: str = ''
+    ) -> None:
+        """
+        Compare with the run in `folder`, whose frames are in `tally`.
+
+        `trusted` names a run of which `untrusted` was asked already.
+        """
         self._folder = folder
+        self._trusted = trusted
         self._manifest = manifest
         self._tally = tally
         self._known: dict[tuple[str, tuple[str, ...]], Tally | str] = {}
@@ -162,7 +169,7 @@ class Baselines:
         problem = (
             _unknown(place)
             or _other_settings(self._manifest, _json(place / 'manifest.json'))
-            or _distrust(place)
+            or ('' if text == self._trusted else _distrust(place))
         )
         if problem:
             return problem

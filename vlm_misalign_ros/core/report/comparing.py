@@ -102,7 +102,7 @@ def compare(
     notes: list[str] = []
     _check(first, untrusted(_run(first)), first)
     for folder in others:
-        own, base = pair(folder, first, rates)
+        own, base = pair(folder, first, rates, trusted=True)
         named = _named(own, base, chosen, folder, first)
         base.call(named)
         notes += _notes(folder, first, own, base, named)
@@ -151,10 +151,13 @@ def _check(folder: Path, problem: str, first: Path) -> None:
     )
 
 
-def pair(folder: Path, first: Path, rates: Sequence[str]) -> tuple[Tally, Tally]:
+def pair(
+    folder: Path, first: Path, rates: Sequence[str], trusted: bool = False
+) -> tuple[Tally, Tally]:
     """
     Return the counts of a run and of the first, with what pairs their frames.
 
+    `trusted`: the first was found to be as it was left, by hashes of its files, already.
     ConfigurationError, with the reason, where they cannot be compared; RecordError for no run.
     """
     _check(folder, untrusted(_run(folder)), first)
@@ -163,9 +166,9 @@ def pair(folder: Path, first: Path, rates: Sequence[str]) -> tuple[Tally, Tally]
         own.add(record)
     _check(folder, own.unfounded, first)
     manifest = read_json(folder / 'manifest.json', 'give the folder of a run')
-    base = Baselines(folder, {**manifest, 'baselines': None}, own).get(
-        str(first.absolute()), rates
-    )
+    name = str(first.absolute())
+    runs = Baselines(folder, {**manifest, 'baselines': None}, own, name if trusted else '')
+    base = runs.get(name, rates)
     if isinstance(base, str):
         _check(first, base, folder)
         raise AssertionError(base)

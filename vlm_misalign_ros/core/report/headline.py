@@ -173,7 +173,7 @@ class _Models:
             return
         low, high = difference.get('low'), difference.get('high')
         enough = min(scenes, here.scenes or 0, clean.scenes or 0) >= FEW_SCENES
-        change = _Change(model, here, clean, difference)
+        change = _Change(model, here, clean, difference, enough)
         if enough and known(low) and low > 0:
             self.worse.append(change)
         elif enough and known(high) and high < 0:
@@ -207,13 +207,23 @@ class _Models:
 def _not_shown(every: Sequence[_Models], few: bool) -> Iterator[Sentence]:
     """Say which rates are not shown to change, and which are not known."""
     known_of = [models for models in every if models.open and not models.shown]
-    if known_of:
-        told = [
-            f'{models.words.topic.lower()}, {models.open[0].told(models.words)}'
-            for models in known_of
+    if few:
+        groups = [('No change is claimed; the largest are', known_of)]
+    else:
+        groups = [
+            (claim, [models for models in known_of if models.open[0].enough == enough])
+            for enough, claim in (
+                (True, 'No change is shown of'),
+                (
+                    False,
+                    f'No change is claimed from fewer than {FEW_SCENES} scenes; the largest are',
+                ),
+            )
         ]
-        claim = 'No change is claimed; the largest are' if few else 'No change is shown of'
-        yield Sentence('rates', f'{claim}: {"; ".join(told)}.')
+    for claim, of in groups:
+        told = [f'{one.words.topic.lower()}, {one.open[0].told(one.words)}' for one in of]
+        if told:
+            yield Sentence('rates', f'{claim}: {"; ".join(told)}.')
     unknown = [
         models.words.topic.lower()
         for models in every
@@ -231,6 +241,8 @@ class _Change:
     here: Rate
     clean: Rate
     difference: Mapping[str, float]
+    enough: bool
+    """Whether as many scenes stand behind it as a claim takes."""
 
     def told(self, words: Words) -> str:
         """Return it in full."""

@@ -38,6 +38,8 @@ def safe(text: str, encoding: str = 'utf-8') -> str:
     Longer ones lose their middle, and say so.
     """
     plain = text.replace('\r\n', '\n').replace('\t', '    ')
+    if plain.isascii() and len(plain) <= SHOWN and plain.replace('\n', '').isprintable():
+        return plain
     marks = 0
     found = []
     for char in plain:
