@@ -16,7 +16,6 @@
 
 import json
 import shutil
-from collections import Counter
 
 import cv2
 import numpy as np
@@ -49,6 +48,7 @@ from vlm_misalign_ros.bags.seen import recorded_frames
 from vlm_misalign_ros.core.checksums import checksum
 from vlm_misalign_ros.core.datasets import open_dataset
 from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.evaluation.reasons import Reasons
 from vlm_misalign_ros.core.labels.classes import to_train_ids
 from vlm_misalign_ros.core.records.schema import encode
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
@@ -299,15 +299,30 @@ def test_frames_of_one_stamp_are_left_out_and_told(tmp_path):
         frame_record(stamp='2.000000000', epoch=1),
     ]
     (run / RECORDS).write_bytes(b''.join(encode(frame) + b'\n' for frame in frames))
-    refused = Counter()
-    seen = list(recorded_frames(bag, run, refused=refused))
+    left = Reasons()
+    seen = list(recorded_frames(bag, run, left=left))
     assert [one.record.stamp for one in seen] == ['2.000000000']
-    ((why, number),) = refused.items()
-    assert 'several frames have one stamp' in why and number == 1
+    assert 'several frames have one stamp' in left.first and left.number == 1
     shutil.copytree(bag, run / 'bag')
     (run / 'config.yaml').write_text('mode: live\nvlms: {a: {model: "miniature:clip"}}\n')
     found = export_run(run, tmp_path / 'coco', 'coco', Choice())
-    assert found.pictures == 1 and any('1 frames are left out' in note for note in found.notes)
+    assert found.pictures == 1 and found.notes == left.told('left out')
+
+
+def test_a_frame_that_was_not_degraded_is_left_out_and_told(tmp_path):
+    rows = [
+        ('/degraded/image_raw', image_message(picture(0), 10**9, 'bgr8'), 1),
+        ('/ground_truth/labels', image_message(picture(0)[..., 0], 10**9, 'mono8'), 2),
+        ('/ground_truth/labels', image_message(picture(0)[..., 0], 2 * 10**9, 'mono8'), 3),
+    ]
+    bag, run = bag_of(tmp_path / 'bag', rows), tmp_path / 'run'
+    run.mkdir()
+    failed = 'the picture could not be degraded: no noise'
+    frames = [frame_record(), frame_record(stamp='2.000000000', problem=failed)]
+    (run / RECORDS).write_bytes(b''.join(encode(frame) + b'\n' for frame in frames))
+    left = Reasons()
+    assert len(list(recorded_frames(bag, run, left=left))) == 1
+    assert left.told('left out') == [f'1 frame left out: {failed}']
 
 
 def test_a_bag_without_records_says_what_to_do(tmp_path, capsys):

@@ -16,14 +16,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlm_misalign_ros.bags.whole import refuse_present, whole_folder
 from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
+from vlm_misalign_ros.core.evaluation.reasons import Reasons
 from vlm_misalign_ros.core.evaluation.seen import Seen, draw_again
 from vlm_misalign_ros.core.records.schema import FrameRecord
 from vlm_misalign_ros.core.records.store import RECORDS, read_frames
@@ -31,6 +32,9 @@ from vlm_misalign_ros.core.report.exports.coco import write_coco
 from vlm_misalign_ros.core.report.exports.writing import Exported
 from vlm_misalign_ros.core.report.provenance import read_manifest
 from vlm_misalign_ros.core.settings.configuration import parse, read_yaml
+
+if TYPE_CHECKING:
+    from vlm_misalign_ros.core.evaluation.remasking import Remasker
 
 BAG = 'bag'
 """The folder of a run that holds its recording."""
@@ -48,22 +52,39 @@ class Choice:
     """Where the data set of the run lies by now; empty for where it lay."""
     pictures: str = 'png'
     """How pictures are written."""
+    masks: bool = False
+    """Whether masks that nobody kept are made again."""
 
     def holds(self, record: FrameRecord) -> bool:
         """Return whether a frame is taken."""
         return not self.conditions or record.condition.name in self.conditions
 
 
-def seen_frames(
-    folder: Path, choice: Choice, refused: Counter[str] | None = None
-) -> Iterator[Seen]:
-    """
-    Yield the frames of a run with their pictures, from its bag or drawn again from its data set.
+@dataclass
+class Told:
+    """What is to be told of the frames of a run, once all of them came."""
 
-    `refused` counts the frames of a bag that cannot be read, by the reason.
-    Raises RecordError for what is no run, or has no pictures; ConfigurationError for a limit or
-    condition that will not do; and what draw_again raises.
+    left: Reasons = field(default_factory=Reasons)
+    """Why frames are left out."""
+    remasker: Remasker | None = None
+    """What made masks again."""
+
+    def notes(self) -> list[str]:
+        """Return it, a line each."""
+        made = [] if self.remasker is None else self.remasker.notes()
+        return [*self.left.told('left out'), *made]
+
+
+def seen_frames(folder: Path, choice: Choice, told: Told | None = None) -> Iterator[Seen]:
     """
+    Return the frames of a run with their pictures, from its bag or drawn again from its data set.
+
+    A frame that cannot be had as its models saw it is left out; `told` counts why.
+    Raises RecordError for what is no run, or has no pictures; ConfigurationError for a limit or
+    condition that will not do; what draw_again raises, and, where masks are to be made again, what
+    Remasker raises.
+    """
+    told = Told() if told is None else told
     if choice.limit < 0:
         raise ConfigurationError(f'limit {choice.limit} is negative', 'give 0 for all')
     if not (folder / RECORDS).is_file():
@@ -77,11 +98,16 @@ def seen_frames(
         from vlm_misalign_ros.bags.seen import recorded_frames
 
         encoding = configuration.monitor.label_encoding
-        found = recorded_frames(folder / BAG, folder, encoding, choice.holds, refused)
+        found = recorded_frames(folder / BAG, folder, encoding, choice.holds, told.left)
     else:
         records = read_frames(folder / RECORDS)
-        found = draw_again(configuration, records, choice.holds, folder, choice.dataset)
-    return islice(found, choice.limit or None)
+        found = draw_again(configuration, records, choice.holds, folder, choice.dataset, told.left)
+        if choice.masks:
+            from vlm_misalign_ros.core.evaluation.remasking import Remasker
+
+            told.remasker = Remasker(configuration.segmentation, read_manifest(folder))
+    chosen = islice(found, choice.limit or None)
+    return chosen if told.remasker is None else map(told.remasker.masked, chosen)
 
 
 def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
@@ -94,8 +120,8 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
     if kind in ('mlflow', 'wandb'):
         return _export_tables(folder, out, kind)
     refuse_present(out)
-    refused: Counter[str] = Counter()
-    frames = seen_frames(folder, choice, refused)
+    told = Told()
+    frames = seen_frames(folder, choice, told)
     with whole_folder(out) as place:
         place.mkdir()
         if kind == 'coco':
@@ -106,9 +132,9 @@ def export_run(folder: Path, out: Path, kind: str, choice: Choice) -> Exported:
             found = write_fiftyone(place, frames, _info(folder), choice.pictures)
         if not found.pictures:
             raise RecordError(
-                _nothing(folder, choice, refused), 'vlm-misalign report shows its conditions'
+                _nothing(folder, choice, told.left), 'vlm-misalign report shows its conditions'
             )
-    found.notes += _notes(refused)
+    found.notes += told.notes()
     return found
 
 
@@ -127,25 +153,25 @@ def save_recording(
     from vlm_misalign_ros.core.report.exports.tracked import package
 
     package('rerun', 'rerun')
-    refused: Counter[str] = Counter()
+    told = Told()
     if (what / RECORDS).is_file():
-        frames = seen_frames(what, choice, refused)
+        frames = seen_frames(what, choice, told)
     else:
         from vlm_misalign_ros.bags.seen import recorded_frames
 
         above = what.resolve().parent
         if records is None and (above / RECORDS).is_file():
             records = above
-        found_frames = recorded_frames(what, records, wanted=choice.holds, refused=refused)
+        found_frames = recorded_frames(what, records, wanted=choice.holds, left=told.left)
         frames = islice(found_frames, choice.limit or None)
     partial = path.with_name(f'.{path.name}.part')
     try:
         found = write_rerun(partial, frames, what.resolve().name)
         if not found.pictures:
             raise RecordError(
-                _nothing(what, choice, refused), 'give a run, or a bag that was recorded of one'
+                _nothing(what, choice, told.left), 'give a run, or a bag that was recorded of one'
             )
-        found.notes += _notes(refused)
+        found.notes += told.notes()
         partial.replace(path)
     except OSError as error:
         raise RecordError(
@@ -156,13 +182,11 @@ def save_recording(
     return found
 
 
-def _nothing(what: Path, choice: Choice, refused: Counter[str]) -> str:
+def _nothing(what: Path, choice: Choice, left: Reasons) -> str:
     told = ', '.join(choice.conditions) or 'any condition'
-    return f'{what} has no frame under {told}' + (f': {next(iter(refused))}' if refused else '')
-
-
-def _notes(refused: Counter[str]) -> list[str]:
-    return [f'{number} frames are left out: {why}' for why, number in refused.most_common()]
+    if not left.number:
+        return f'{what} has no frame under {told}'
+    return f'{what} has no frame under {told} that can be shown: {left.told("left out")[0]}'
 
 
 def _info(folder: Path) -> dict[str, str]:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -25,7 +24,8 @@ import numpy as np
 from vlm_misalign_ros.bags.headers import Headers
 from vlm_misalign_ros.bags.reading import Bag, Raw, open_bag
 from vlm_misalign_ros.core.errors import RecordError
-from vlm_misalign_ros.core.evaluation.seen import Seen
+from vlm_misalign_ros.core.evaluation.reasons import Reasons
+from vlm_misalign_ros.core.evaluation.seen import Seen, unseen
 from vlm_misalign_ros.core.labels.encodings import AUTO, DEFAULT, open_encoding
 from vlm_misalign_ros.core.labels.instances import AUTO as ANY
 from vlm_misalign_ros.core.labels.instances import Numbered, read_instances
@@ -57,27 +57,26 @@ def recorded_frames(
     records: Path | None = None,
     labels: str = AUTO,
     wanted: Callable[[FrameRecord], bool] = lambda record: True,
-    refused: Counter[str] | None = None,
+    left: Reasons | None = None,
 ) -> Iterator[Seen]:
     """
     Yield the wanted frames of a recorded run in the order in which they were recorded.
 
     The records are those of `records`, the folder of a run, or of the bag itself (monitor/frame).
-    What the bag lacks of a frame but its picture is None; `refused` counts frames that cannot be
-    read, by the reason. RecordError where there is no picture or no record.
+    What the bag lacks of a frame but its picture is None; a frame that cannot be read is left out,
+    and `left` told why. RecordError where there is no picture or no record.
     """
     with open_bag(path) as bag:
-        yield from _Frames(bag, records, labels, Counter() if refused is None else refused).run(
-            wanted
-        )
+        yield from _Frames(bag, records, labels, Reasons() if left is None else left).run(wanted)
 
 
 class _Frames:
     """Joins what belongs to a frame."""
 
-    def __init__(self, bag: Bag, records: Path | None, labels: str, refused: Counter[str]) -> None:
+    def __init__(self, bag: Bag, records: Path | None, labels: str, left: Reasons) -> None:
         self._bag = bag
-        self._refused = refused
+        self._left = left
+        self._shown: set[int] = set()
         self._encoding = open_encoding(DEFAULT if labels == AUTO else labels)
         self._known: Mapping[int, FrameRecord | None] | None = None
         self._topics = {part: topic_of(bag, *how) for part, how in _TOPICS.items()}
@@ -114,12 +113,16 @@ class _Frames:
     def _seen(
         self, stamp: int, found: Mapping[str, Raw], wanted: Callable[[FrameRecord], bool]
     ) -> Iterator[Seen]:
-        if _PICTURE not in found:
-            return
         try:
             record = self._record(stamp, found.get(_RECORD))
             if record is None or not wanted(record):
                 return
+            if _PICTURE not in found:
+                # What comes very late of a frame that was shown is not another one.
+                if stamp not in self._shown:
+                    self._left.add(unseen(record) or 'the bag has no picture of it')
+                return
+            self._shown.add(stamp)
             with of_strangers():
                 clean = found.get(_CLEAN)
                 seen = Seen(
@@ -130,7 +133,7 @@ class _Frames:
                     self._mask(found.get(_MASK)),
                 )
         except RecordError as error:
-            self._refused[error.what] += 1
+            self._left.add(error.what)
             return
         yield seen
 

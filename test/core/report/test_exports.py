@@ -17,7 +17,9 @@
 import base64
 import io
 import json
+import os
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -28,7 +30,8 @@ from hypothesis.extra.numpy import arrays
 
 from made import frame_record
 from vlm_misalign_ros.core.evaluation.seen import Seen
-from vlm_misalign_ros.core.labels.classes import BY_NAME
+from vlm_misalign_ros.core.labels.classes import BY_NAME, CLASSES, LABELS
+from vlm_misalign_ros.core.metrics.confusion import confusion
 from vlm_misalign_ros.core.report.exports.coco import write_coco
 from vlm_misalign_ros.core.report.exports.fiftyone import write_fiftyone
 from vlm_misalign_ros.core.report.exports.rle import encode, regions, runs
@@ -252,7 +255,10 @@ def test_a_sample_has_picture_truth_and_what_models_said(tmp_path):
         path = tmp_path / sample['filepath']
         assert path.resolve().is_relative_to(tmp_path / 'data')
         assert np.array_equal(cv2.imread(str(path)), seen.picture)
-        assert np.array_equal(unpacked(sample['segmentation']['mask']), seen.labels)
+        mask = tmp_path / sample['segmentation']['mask_path']
+        assert np.array_equal(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED), seen.labels)
+        assert sample['metadata']['size_bytes'] == path.stat().st_size
+        assert (sample['metadata']['height'], sample['metadata']['width']) == SHAPE
     person, *cars = samples[0]['ground_truth']['detections']
     assert [car['label'] for car in cars] == ['car', 'car'] and person['group']
     assert cars[1]['bounding_box'] == [50 / 128, 30 / 64, 10 / 128, 20 / 64]
@@ -263,31 +269,208 @@ def test_a_sample_has_picture_truth_and_what_models_said(tmp_path):
     made_up = samples[0]['vlm_llava_hallucinated']['classifications']
     assert [entry['label'] for entry in made_up] == ['bus']
     assert samples[0]['vlm_late']['label'] == 'missing'
+    # The truth of a frame is one file, whatever is done to its picture.
+    assert samples[0]['segmentation'] == samples[1]['segmentation']
+    assert len(list((tmp_path / 'fields').rglob('*.png'))) == 1
     metadata = read(tmp_path / 'metadata.json')
     # With a version it would have to be a document of FiftyOne's data base.
     assert 'version' not in metadata
     assert metadata['info']['default_mask_targets'][str(SKY)] == 'sky'
 
 
-def test_fiftyone_reads_the_same(tmp_path, monkeypatch):
-    pytest.importorskip('fiftyone', reason='FiftyOne is not installed: pip install fiftyone')
-    monkeypatch.setenv('FIFTYONE_DATABASE_DIR', str(tmp_path / 'db'))
-    monkeypatch.setenv('FIFTYONE_DO_NOT_TRACK', 'true')
-    import fiftyone
+def test_labels_that_differ_are_files_of_their_own(tmp_path):
+    first, second = made_frames()
+    other = np.where(first.labels == CAR, PERSON, first.labels)
+    write_fiftyone(tmp_path, [first, replace(second, labels=other, instances=None)], {})
+    samples = read(tmp_path / 'samples.json')['samples']
+    paths = [tmp_path / sample['segmentation']['mask_path'] for sample in samples]
+    masks = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths]
+    assert np.array_equal(masks[0], first.labels) and np.array_equal(masks[1], other)
 
+
+def test_every_model_has_fields_of_its_own(tmp_path):
+    names = ['m', 'm_omitted', 'a.b', 'a_b', 'a b', 'M']
+    frames = made_frames()
+    models = {
+        name: {'status': 'scored', 'answer': {'text': name, 'mentions': {}}} for name in names
+    }
+    frames = [replace(seen, record=frame_record(models=models)) for seen in frames]
+    write_fiftyone(tmp_path, frames, {})
+    told = read(tmp_path / 'metadata.json')['info']['models']
+    assert sorted(told.values()) == sorted(names)
+    for sample in read(tmp_path / 'samples.json')['samples']:
+        assert {name: sample[field]['text'] for field, name in told.items()} == {
+            name: name for name in names
+        }
+        assert all(isinstance(sample[f'{field}_omitted'], dict) for field in told)
+        assert len([key for key in sample if key.startswith('vlm_')]) == 4 * len(names)
+
+
+def test_what_a_model_got_wrong_is_its_tag(tmp_path):
+    def record(judgement, counts, corruption='low_light:3'):
+        one = {
+            'status': 'scored',
+            'answer': {'text': '', 'mentions': {}, 'judgement': judgement},
+            'score': {'counts': counts, 'hallucinated': [], 'omitted': ['person']},
+        }
+        models = {'llava': one, 'late': {'status': 'missing'}}
+        return frame_record(models=models, condition=corruption, truth={'hazard': 'HAZARD'})
+
+    wrong = {'hazards_judged': 1, 'false_safe': 1, 'required': 1, 'omitted': 1}
+    picture = np.zeros((*SHAPE, 3), np.uint8)
+    records = [record('SAFE', wrong), record('UNSAFE', {}), record('SAFE', wrong, 'blank')]
+    write_fiftyone(tmp_path, [Seen(one, picture) for one in records], {})
+    samples = read(tmp_path / 'samples.json')['samples']
+    assert [sample['tags'] for sample in samples] == [['false safe', 'omission'], [], []]
+    assert [sample['vlm_llava']['tags'] for sample in samples] == [s['tags'] for s in samples]
+    assert samples[0]['vlm_late']['tags'] == []
+
+
+@pytest.fixture(scope='module')
+def fiftyone():
+    """FiftyOne with a data base of its own, within its server."""
+    pytest.importorskip('fiftyone', reason='FiftyOne is not installed: pip install fiftyone')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('FIFTYONE_DATABASE_NAME', f'vlm_misalign_test_{os.getpid()}')
+        patch.setenv('FIFTYONE_DO_NOT_TRACK', 'true')
+        patch.setenv('FIFTYONE_SHOW_PROGRESS_BARS', 'false')
+        try:
+            import fiftyone as found
+
+            found.list_datasets()
+        except Exception as error:  # of the library, of pymongo, for want of a server
+            reason = f'FiftyOne has no data base ({type(error).__name__}: {str(error)[:120]})'
+            pytest.skip(f'{reason}: start a mongod, and set FIFTYONE_DATABASE_URI')
+        yield found
+        found.core.odm.drop_database()
+
+
+def opened(fiftyone, folder):
+    return fiftyone.Dataset.from_dir(
+        dataset_dir=str(folder), dataset_type=fiftyone.types.FiftyOneDataset
+    )
+
+
+def test_fiftyone_reads_the_same(fiftyone, tmp_path):
     frames = made_frames()
     (tmp_path / 'out').mkdir()
-    write_fiftyone(tmp_path / 'out', frames, {'description': 'x'})
-    found = fiftyone.Dataset.from_dir(
-        dataset_dir=str(tmp_path / 'out'), dataset_type=fiftyone.types.FiftyOneDataset
-    )
-    assert len(found) == 2
+    write_fiftyone(tmp_path / 'out', frames, {'description': 'x', 'version': '1'})
+    # Wherever the folder lies by now.
+    (tmp_path / 'out').rename(tmp_path / 'moved')
+    found = opened(fiftyone, tmp_path / 'moved')
+    assert len(found) == 2 and found.description == 'x'
     sample = found.match({'condition': 'low_light:3'}).first()
     assert np.array_equal(cv2.imread(sample.filepath), frames[1].picture)
-    assert np.array_equal(sample.segmentation.mask, frames[1].labels)
+    assert (sample.metadata.width, sample.metadata.height) == (128, 64)
+    assert np.array_equal(sample.segmentation.get_mask(), frames[1].labels)
     assert [entry.label for entry in sample.ground_truth.detections] == ['person', 'car', 'car']
-    assert sample.ground_truth.detections[2].mask.shape == (20, 10)
+    person, _, second = sample.ground_truth.detections
+    assert second.mask.shape == (20, 10) and person.group and not second.group
+    assert np.allclose(second.bounding_box, [50 / 128, 30 / 64, 10 / 128, 20 / 64])
     assert sample.vlm_llava.text == f'a car {HOSTILE}'
+    assert not sample.has_field('predicted') or sample.predicted is None
+    assert (sample.severity, sample.corruption) == (3, 'low_light')
+    assert found.count_values('condition') == {'clean': 1, 'low_light:3': 1}
+    assert found.count_values('vlm_late.label') == {'missing': 2}
     assert found.count_values('vlm_llava_omitted.classifications.label') == {'person': 2}
     assert found.default_mask_targets[SKY] == 'sky'
-    found.delete()
+    assert found.info['models']['vlm_llava'] == 'llava'
+    assert len(found.group_by('key')) == 1
+
+
+def test_fiftyone_finds_what_was_left_out_and_counts_by_kind(fiftyone, tmp_path):
+    omitted = {'required': 1, 'omitted': 1}
+    frames = []
+    for number in range(6):
+        left = number % 3 == 0
+        one = {
+            'status': 'scored',
+            'answer': {'text': HOSTILE, 'mentions': {}},
+            'score': {
+                'counts': omitted if left else {},
+                'hallucinated': [],
+                'omitted': ['person'] if left else [],
+            },
+        }
+        condition = 'clean' if number < 3 else 'low_light:3'
+        record = frame_record(
+            models={'llava': one},
+            condition=condition,
+            key=f'{number}',
+            stamp=f'{number}.000000000',
+        )
+        frames.append(Seen(record, np.full((*SHAPE, 3), number, np.uint8)))
+    write_fiftyone(tmp_path, frames, {})
+    found = opened(fiftyone, tmp_path)
+    assert found.count_sample_tags() == {'omission': 2}
+    assert found.count_label_tags() == {'omission': 2}
+    view = found.match_tags('omission')
+    assert sorted(view.values('key')) == ['0', '3']
+    assert view.count_values('condition') == {'clean': 1, 'low_light:3': 1}
+    shown = found.filter_labels('vlm_llava_omitted', fiftyone.ViewField('label') == 'person')
+    assert sorted(shown.values('key')) == ['0', '3']
+    assert set(found.values('vlm_llava.text')) == {HOSTILE}
+
+
+def test_fiftyone_counts_the_pixels_of_masks_as_we_do(fiftyone, tmp_path):
+    frames = made_frames()
+    generator = np.random.default_rng(1)
+    masks = [generator.choice(np.array([0, 10, 11, 13, 255], np.uint8), SHAPE) for _ in frames]
+    write_fiftyone(tmp_path, list(map(masked, frames, masks)), {})
+    found = opened(fiftyone, tmp_path)
+    results = found.evaluate_segmentations('predicted', gt_field='segmentation', method='simple')
+    matrix = sum(confusion(seen.labels, mask) for seen, mask in zip(frames, masks, strict=True))
+    place = {int(value): at for at, value in enumerate(results.classes)}
+    assert set(place) <= {0, *(label.id for label in LABELS)}
+    ids = [BY_NAME[name].id for name in CLASSES]
+    peer = [
+        [results.pixel_confusion_matrix[place[a], place[b]] if {a, b} <= set(place) else 0
+         for b in (*ids, 0)]
+        for a in ids
+    ]  # fmt: skip
+    assert np.array_equal(peer, matrix) and matrix.sum() == 2 * SHAPE[0] * SHAPE[1]
+
+
+# Masks ---------------------------------------------------------------------------------------
+
+
+def masked(seen, mask):
+    return replace(seen, mask=mask)
+
+
+def test_a_mask_is_written_as_label_ids_of_the_size_of_its_picture(tmp_path):
+    mask = np.full((SHAPE[0] // 2, SHAPE[1] // 2), 13, np.uint8)
+    mask[:10], mask[10:12] = 10, 255
+    large = cv2.resize(mask, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+    first, second = made_frames()
+    for kind, write in (('fiftyone', write_fiftyone), ('coco', write_coco)):
+        (tmp_path / kind).mkdir()
+        write(tmp_path / kind, [masked(first, mask), second], {})
+    samples = read(tmp_path / 'fiftyone/samples.json')['samples']
+    path = tmp_path / 'fiftyone' / samples[0]['predicted']['mask_path']
+    wanted = np.select([large == 13, large == 10], [CAR, SKY], 0)
+    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), wanted)
+    assert samples[1]['predicted'] is None
+    # What is void is no segment, and what has no mask says so.
+    segments = read(tmp_path / 'coco/results/segmentation.json')
+    assert [(one['image_id'], one['category_id']) for one in segments] == [(1, SKY), (1, CAR)]
+    for one in segments:
+        assert np.array_equal(
+            drawn(one['segmentation']['counts'], SHAPE), wanted == one['category_id']
+        )
+    images = read(tmp_path / 'coco/annotations/stuff.json')['images']
+    assert [image['segmented'] for image in images] == [True, False]
+
+
+def test_pycocotools_reads_masks_as_results(tmp_path):
+    pytest.importorskip('pycocotools', reason='pycocotools is not installed: pip install it')
+    from pycocotools.coco import COCO
+
+    frames = made_frames()
+    mask = np.random.default_rng(0).choice(np.array([10, 11, 13, 255], np.uint8), SHAPE)
+    write_coco(tmp_path, [masked(seen, mask) for seen in frames], {})
+    truth = COCO(str(tmp_path / 'annotations/stuff.json'))
+    found = truth.loadRes(str(tmp_path / 'results/segmentation.json'))
+    cars = found.loadAnns(found.getAnnIds(imgIds=[2], catIds=[CAR]))
+    assert len(cars) == 1 and np.array_equal(found.annToMask(cars[0]), mask == 13)
+    assert cars[0]['area'] == np.count_nonzero(mask == 13)

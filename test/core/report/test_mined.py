@@ -234,6 +234,19 @@ def test_another_picture_than_the_runs_is_not_given_out_for_it(tmp_path, streets
     assert 'another picture' in (tmp_path / 'out' / 'README.md').read_text()
 
 
+def test_a_data_set_that_fails_in_whatever_way_costs_its_pictures(tmp_path, streets, monkeypatch):
+    root, picture = streets
+    record, _ = degraded_record(picture)
+
+    def read(self, position):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(type(open_dataset(root)), 'read', read)
+    done = written(tmp_path / 'out', [record], root)
+    assert done.answers == {'train': 1, 'test': 0} and done.lacking == 1
+    assert 'PermissionError' in done.why
+
+
 def test_without_the_data_set_there_are_the_texts_alone(tmp_path, streets):
     record, _ = degraded_record(streets[1])
     done = written(tmp_path / 'out', [record], tmp_path / 'gone')

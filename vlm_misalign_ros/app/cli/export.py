@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HELP = 'write a run for other tools, or a segmentation model as ONNX or TorchScript'
 EXAMPLES = """
 vlm-misalign export runs/NAME --format coco --out coco --condition clean --condition low_light:3
-vlm-misalign export runs/NAME --format fiftyone --out fiftyone
+vlm-misalign export runs/NAME --format fiftyone --out fiftyone --masks
 vlm-misalign export runs/NAME --format mlflow --out mlruns
 vlm-misalign export miniature:segformer --format onnx --out exported
 vlm-misalign export transformers:nvidia/segformer-b1-finetuned-cityscapes-1024-1024 \\
@@ -79,6 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='coco, fiftyone: to the last bit, or smaller',
     )
     parser.add_argument(
+        '--masks',
+        action='store_true',
+        help='coco, fiftyone: make the masks of the segmentation again, by its model',
+    )
+    parser.add_argument(
         '--size', type=_size, help='models: ROWSxCOLUMNS of the input (default: 512x1024)'
     )
     parser.add_argument('--label-map', default='', help='models: as segmentation.label_map')
@@ -88,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export."""
     kind = arguments.format
     _refuse(arguments, MODELS, ('size', 'label_map'))
-    _refuse(arguments, PICTURED, ('condition', 'limit', 'dataset'))
+    _refuse(arguments, PICTURED, ('condition', 'limit', 'dataset', 'masks'))
     if kind in MODELS:
         return _model(arguments)
     from vlm_misalign_ros.app.exporting_runs import export_run
@@ -117,7 +122,11 @@ def _choice(arguments: argparse.Namespace) -> Choice:
     from vlm_misalign_ros.app.exporting_runs import Choice
 
     return Choice(
-        tuple(arguments.condition), arguments.limit, arguments.dataset, arguments.pictures
+        tuple(arguments.condition),
+        arguments.limit,
+        arguments.dataset,
+        arguments.pictures,
+        arguments.masks,
     )
 
 

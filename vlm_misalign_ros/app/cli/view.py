@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--dataset', default='', help='where the data set of the run lies by now')
     parser.add_argument(
+        '--masks',
+        action='store_true',
+        help='make the masks of the segmentation again, by its model',
+    )
+    parser.add_argument(
         '--records',
         default='',
         help='run folder with the records of a bag (default: the run that it lies in, or its own)',
@@ -71,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.errors import ConfigurationError, RecordError
     from vlm_misalign_ros.core.report.audit.showing import safe
 
-    choice = Choice(tuple(arguments.condition), arguments.limit, arguments.dataset)
+    choice = Choice(
+        tuple(arguments.condition), arguments.limit, arguments.dataset, masks=arguments.masks
+    )
     what = Path(arguments.what)
     records = Path(arguments.records) if arguments.records else None
     if arguments.save:

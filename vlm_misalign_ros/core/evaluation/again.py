@@ -31,7 +31,7 @@ from vlm_misalign_ros.core.condition import Condition
 from vlm_misalign_ros.core.corruptions.degrading import seed_of
 from vlm_misalign_ros.core.corruptions.scenario import seeding
 from vlm_misalign_ros.core.datasets import split_place
-from vlm_misalign_ros.core.errors import DatasetError, RecordError
+from vlm_misalign_ros.core.errors import DatasetError, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.degraded import degrade_frame
 from vlm_misalign_ros.core.evaluation.replaying import FrameCache, lockstep_stamp, open_replayed
 from vlm_misalign_ros.core.records.schema import FrameRecord
@@ -99,9 +99,21 @@ class Again:
         Return a frame made again.
 
         Raises a MisalignError that says why it cannot be: DatasetError where the data set does not
-        have it, RecordError where what comes out is another picture than the record's, or where
-        the record tells neither its checksum nor a seed of this run.
+        have it, RecordError where what comes out is another picture than the record's, where
+        the record tells neither its checksum nor a seed of this run, and where data set or
+        corruption, which may be anybody's, fail in whatever way.
         """
+        try:
+            return self._make(record)
+        except (MisalignError, MemoryError):
+            raise
+        except Exception as error:
+            raise RecordError(
+                f'frame {record.key!r:.120} under {record.condition.name:.120} cannot be made '
+                f'again: {type(error).__name__}: {error}'
+            ) from error
+
+    def _make(self, record: FrameRecord) -> Made:
         place = self._places.get(record.key)
         if place is None:
             raise DatasetError(f'{self._dataset.name} has no frame {record.key!r:.120}')

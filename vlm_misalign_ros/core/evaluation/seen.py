@@ -22,10 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_misalign_ros.core.errors import RecordError
+from vlm_misalign_ros.core.errors import MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation import parts
 from vlm_misalign_ros.core.evaluation.again import Again, Made
 from vlm_misalign_ros.core.evaluation.engine_steps import TruthStep
+from vlm_misalign_ros.core.evaluation.reasons import Reasons
+from vlm_misalign_ros.core.evaluation.verifying import PASSED, UNDEGRADED
 from vlm_misalign_ros.core.labels.instances import Numbered
 from vlm_misalign_ros.core.labels.maps import LabelMap
 from vlm_misalign_ros.core.records.schema import FrameRecord
@@ -57,14 +59,17 @@ def draw_again(
     wanted: Wanted,
     folder: Path,
     place: str = '',
+    left: Reasons | None = None,
 ) -> Iterator[Seen]:
     """
     Yield the wanted frames of a replayed run in the order of its records, each as it was seen.
 
     `place` is where the data set lies by now, else it is looked for from the working directory and
-    from the folders above the run's `folder`. Raises RecordError for a run that was not replayed,
-    and what Again raises.
+    from the folders above the run's `folder`. A frame that no model saw, or that cannot be made
+    again as they saw it, is left out, and `left` told why. Raises RecordError for a run that was
+    not replayed, and what Again raises as it opens.
     """
+    left = Reasons() if left is None else left
     if configuration.replay is None:
         raise RecordError(
             'the run was not made of a data set: its pictures are not known',
@@ -73,8 +78,25 @@ def draw_again(
     again = Again(configuration.replay, configuration.corruption, folder, place)
     truth = TruthStep(configuration.monitor)
     for record in records:
-        if wanted(record):
-            yield _seen(record, again.make(record), truth)
+        if not wanted(record):
+            continue
+        if why := unseen(record):
+            left.add(why)
+            continue
+        try:
+            seen = _seen(record, again.make(record), truth)
+        except MisalignError as error:
+            left.add(error.what)
+            continue
+        yield seen
+
+
+def unseen(record: FrameRecord) -> str:
+    """Return why there was no degraded picture of a frame; empty where there was one."""
+    if (record.problem or '').startswith(UNDEGRADED):
+        return str(record.problem)
+    problems = [record.segmentation.problem, *(one.problem for one in record.models.values())]
+    return next((why for why in problems if why is not None and why.startswith(PASSED)), '')
 
 
 def _seen(record: FrameRecord, made: Made, step: TruthStep) -> Seen:

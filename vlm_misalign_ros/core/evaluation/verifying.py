@@ -47,6 +47,8 @@ from vlm_misalign_ros.core.types import Applied, Confidence, Description, Failed
 
 UNDEGRADED = 'the picture could not be degraded'
 """How the problem of a frame begins whose corruption failed."""
+PASSED = 'the picture was passed over'
+"""How that of an answer begins where there was no picture to answer to."""
 
 
 @dataclass
@@ -82,7 +84,7 @@ def verify(joined: Joined, models: Sequence[str]) -> Evidence:
             found.problem = f'{UNDEGRADED}: {applied.error}'
             return found
         if applied.passed:
-            found.passed = f'the picture was passed over: {applied.passed}'
+            found.passed = f'{PASSED}: {applied.passed}'
             return found
         _check_frame(found, joined, applied, pixels)
         _check_reference(found, joined, applied)

@@ -24,8 +24,6 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.files import write_json, write_text
 from vlm_misalign_ros.core.metrics.intervals import FEW_SCENES
@@ -33,6 +31,7 @@ from vlm_misalign_ros.core.metrics.rates import BY_NAME
 from vlm_misalign_ros.core.report.audit.showing import cell, one_line
 from vlm_misalign_ros.core.report.changes import Comparison, Difference, Flips
 from vlm_misalign_ros.core.report.limit import MIOU
+from vlm_misalign_ros.core.report.templates import open_template
 from vlm_misalign_ros.core.report.terminal import aligned, number
 from vlm_misalign_ros.core.report.verdict import MEANING
 
@@ -249,21 +248,17 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
 
 def render(comparison: Comparison) -> str:
     """Return the page: self-contained, nothing is fetched, every text is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(signed=signed, number=number, title=title_of, p=probability)
     ends = [
         abs(end)
         for line in comparison.differences
         for end in (line.value, line.low, line.high)
         if not isnan(end)
     ]
-    return environment.get_template('compare.html.jinja').render(
+    template = open_template(
+        'compare.html.jinja',
+        {'signed': signed, 'number': number, 'title': title_of, 'p': probability},
+    )
+    return template.render(
         comparison=comparison,
         verdict=comparison.verdict,
         meaning=MEANING,

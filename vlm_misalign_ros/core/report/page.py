@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from jinja2 import Template
 from markupsafe import Markup
 
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
@@ -75,6 +75,7 @@ from vlm_misalign_ros.core.report.summary import (
     lost_kinds,
 )
 from vlm_misalign_ros.core.report.svg import swatch
+from vlm_misalign_ros.core.report.templates import open_template
 from vlm_misalign_ros.core.report.timelines import Times
 from vlm_misalign_ros.core.report.timing import TimingRow, known
 from vlm_misalign_ros.core.report.verdict import MEANING, Verdict
@@ -128,36 +129,28 @@ def write_report(
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> Template:
     """Return the page's template; nothing in it stands for text that is not escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=['jinja2.ext.do'],
-    )
-    environment.filters.update(
-        interval=show_interval,
-        value=show_value,
-        reader=in_words,
-        seconds=show_seconds,
-        named=named,
-        plain=plain,
-        place=place_of,
-        ordered=_ordered,
-        swatch=swatch,
-    )
     script = (_HERE / 'sections' / 'script.js').read_text(encoding='utf-8')
     # Only the script with this hash runs, whatever a text may have smuggled in.
     digest = hashlib.sha256(script.encode()).digest()
-    environment.globals.update(
+    return open_template(
+        'page.html.jinja',
+        {
+            'interval': show_interval,
+            'value': show_value,
+            'reader': in_words,
+            'seconds': show_seconds,
+            'named': named,
+            'plain': plain,
+            'place': place_of,
+            'ordered': _ordered,
+            'swatch': swatch,
+        },
         style=Markup((_HERE / 'sections' / 'style.css').read_text(encoding='utf-8')),
         script=Markup(script),
         script_hash=b64encode(digest).decode(),
     )
-    return environment.get_template('page.html.jinja')
 
 
 def _ordered(entries: Mapping[str, Any]) -> list[tuple[str, Any]]:

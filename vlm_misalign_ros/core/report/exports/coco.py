@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-A run as COCO has data sets: pictures, instances, stuff, and what models said as captions.
+A run as COCO has data sets: pictures, instances, stuff, and what models said and segmented.
 
 Source: cocodataset.org, Data format and Results format. Every picture of the run, degraded as it
 was, is an image of its own; categories have the label ids of Cityscapes.
@@ -34,13 +34,13 @@ import numpy as np
 from vlm_misalign_ros.core.evaluation.seen import Seen
 from vlm_misalign_ros.core.labels.classes import LABELS
 from vlm_misalign_ros.core.records.schema import ModelEntry
-from vlm_misalign_ros.core.report.exports.pictures import picture_path, write_picture
+from vlm_misalign_ros.core.report.exports.pictures import picture_path, predicted, write_picture
 from vlm_misalign_ros.core.report.exports.rle import Region, regions
 from vlm_misalign_ros.core.report.exports.writing import Exported, JsonList, bounded, said
 from vlm_misalign_ros.core.truth.inventory import INSTANCE
 from vlm_misalign_ros.core.types import Kind
 
-INSTANCES, STUFF = 'instances.json', 'stuff.json'
+INSTANCES, STUFF, SEGMENTED = 'instances.json', 'stuff.json', 'segmentation.json'
 _FLAT, _CONSTRUCTION, _OBJECT = 'flat', 'construction', 'object'
 _GROUPS = (
     (7, 10, _FLAT),
@@ -59,6 +59,7 @@ _KEPT = 500
 """Frames whose encoded truth is kept for their next condition."""
 _THINGS = tuple(label.id for label in LABELS if label.has_instances)
 _STUFF = tuple(label.id for label in LABELS if label.id in _SUPER and not label.has_instances)
+_PREDICTED = tuple(label.id for label in LABELS if label.id in _SUPER)
 
 
 def write_coco(
@@ -69,6 +70,7 @@ def write_coco(
 
     `info` says where it comes from; `kind` is one of pictures.FORMATS. results/captions_MODEL.json
     has a model's words, with what they came to; a model without words has results/said_MODEL.json.
+    results/segmentation.json has the masks of the segmentation, as far as they are known.
     OSError when the disk refuses.
     """
     found = Exported()
@@ -133,6 +135,7 @@ class _Lists:
                 'hazard': None if truth is None else truth.hazard.value,
                 # Without labels it has no annotation, and yet it is not empty.
                 'labelled': seen.labels is not None,
+                'segmented': seen.mask is not None,
             }
         )
         if seen.labels is not None:
@@ -141,8 +144,25 @@ class _Lists:
                 self._put(self._things, INSTANCES, number, label, region, seen, crowd)
             for region in stuff:
                 self._put(self._stuff, STUFF, number, region.value, region, seen)
+        self._segment(number, seen)
         for name, entry in record.models.items():
             self._say(number, name, entry)
+
+    def _segment(self, image: int, seen: Seen) -> None:
+        """Write what the segmentation found, a segment each class."""
+        mask = predicted(seen)
+        if mask is None:
+            return
+        into = self._result(SEGMENTED)
+        for region in regions(mask, _PREDICTED):
+            self.counts[SEGMENTED] += 1
+            segment = {'size': list(mask.shape), 'counts': region.counts}
+            into.add({'image_id': image, 'category_id': region.value, 'segmentation': segment})
+
+    def _result(self, file: str) -> JsonList:
+        if file not in self._results:
+            self._results[file] = self._open(Path('results', file))
+        return self._results[file]
 
     def _regions(self, seen: Seen) -> _Truth:
         """Return things with label and whether they are a group, and stuff."""
@@ -188,13 +208,11 @@ class _Lists:
             return
         words = answer.kind is Kind.GENERATIVE
         file = f'{"captions" if words else "said"}_{quote(name, safe="")[:_LONGEST_NAME]}.json'
-        if file not in self._results:
-            self._results[file] = self._open(Path('results', file))
-            if not words:
-                self.notes.append(f'{name} has no words: its classes are in results/{file}')
+        if file not in self._results and not words:
+            self.notes.append(f'{name} has no words: its classes are in results/{file}')
         self.counts[file] += 1
         caption = {'caption': bounded(answer.text)} if words else {}
-        self._results[file].add({'image_id': image, **caption, **said(entry)})
+        self._result(file).add({'image_id': image, **caption, **said(entry)})
 
     def close(self) -> None:
         images = f', "images": {json.dumps(self._images)}}}\n'

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The pictures of a run as files of an export."""
+"""The pictures of a run, and its masks, as files of an export."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.seen import Seen
+from vlm_misalign_ros.core.labels.classes import to_label_ids
 
 FORMATS = ('png', 'jpg')
 """What pictures are written as: to the last bit, or smaller."""
@@ -48,3 +49,15 @@ def write_picture(path: Path, bgr: np.ndarray) -> None:
         raise RecordError(f'{path} cannot be encoded: a picture of {bgr.shape}')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.tobytes())
+
+
+def predicted(seen: Seen) -> np.ndarray | None:
+    """Return the mask of a frame as label ids, uint8 (H, W) of its picture; None without one."""
+    if seen.mask is None:
+        return None
+    ids, size = to_label_ids(seen.mask), seen.picture.shape[1::-1]
+    if ids.shape[::-1] == size:
+        return ids
+    # A mask from outside may have a resolution of its own.
+    found: np.ndarray = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
+    return found
