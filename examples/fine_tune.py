@@ -193,7 +193,7 @@ def projector_of(model: Any) -> Any:
 
 def lessons_of(model: Any, asker: Asker, examples: Sequence[Example], name: str) -> list[Lesson]:
     """Return all examples as the model takes them; the first proves that the loss is its own."""
-    lessons = []
+    lessons: list[Lesson] = []
     for example in tqdm(examples, desc=f'features {name}', unit='picture', mininterval=5.0):
         lesson, loss = lesson_of(model, asker, example)
         if not lessons:
@@ -320,7 +320,7 @@ def fine_tune(mined: Path, out: Path, chosen: argparse.Namespace) -> dict[str, A
     try:
         kind = AutoConfig.from_pretrained(folder, local_files_only=True).dtype or torch.float32
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForImageTextToText.from_pretrained(
+        model: Any = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True
         )
     except (OSError, ValueError) as error:

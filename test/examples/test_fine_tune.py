@@ -315,7 +315,8 @@ def test_a_run_is_mined_and_learnt_from_and_the_result_is_a_model(tuning, tmp_pa
     assert main(['scenes', 'mining', '--frames', '4', '--seed', '1', '--split', 'val']) == 0
     fewer = ['replay.conditions=[clean, "low_light:5"]']
     assert main(['run', str(config), *fewer, '--in-process', '--name', 'mining']) == 0
-    assert main(['mine', 'runs/mining', 'mined', '--right', '1', '--test', '0.5']) == 0
+    more = ['--right', '1', '--class-iou', '0', '--test', '0.5', '--seed', '2']
+    assert main(['mine', 'runs/mining', 'mined', *more]) == 0
     steps = ['--steps', '4', '--batch', '4', '--every', '2']
     assert tuning.main(['mined', 'tuned', *steps]) == 0
     after, before = weights(tmp_path / 'tuned'), weights(MINIATURES / 'llava')
