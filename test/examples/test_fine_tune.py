@@ -311,7 +311,7 @@ def test_a_model_without_a_projector_is_named(tuning):
 @pytest.mark.slow
 def test_a_run_is_mined_and_learnt_from_and_the_result_is_a_model(tuning, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = EXAMPLE.with_suffix('.yaml')
+    config = EXAMPLE.with_name('mining.yaml')
     assert main(['scenes', 'mining', '--frames', '4', '--seed', '1', '--split', 'val']) == 0
     fewer = ['replay.conditions=[clean, "low_light:5"]']
     assert main(['run', str(config), *fewer, '--in-process', '--name', 'mining']) == 0
