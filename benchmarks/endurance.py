@@ -32,6 +32,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -239,6 +240,8 @@ def run(kind: str, seconds: float, hold: int) -> int:
     config = folder / 'config.yaml'
     config.write_text(yaml.safe_dump(configuration(kind, folder.absolute(), hold)))
     command = [*CLI, 'run', str(config), '--out', str(folder), '--name', 'run', '--overwrite']
+    # Its records would be counted as those of the new run until they are gone.
+    shutil.rmtree(folder / 'run', ignore_errors=True)
     watched = Watched(folder, command)
     try:
         if kind == 'accelerated':
@@ -271,15 +274,16 @@ def read_samples(folder: Path) -> list[dict[str, Any]]:
     """
     Return what was written down of a run while it was measured, each with `hours` of the camera.
 
-    Accelerated, those are its frames, of which the second half is measured.
+    Accelerated, those are its frames, of which the second half is measured, up to the last.
     """
     read = [json.loads(line) for line in (folder / SAMPLES).read_text().splitlines()]
     measured = [entry for entry in read if entry['measured'] and len(entry['processes']) > 3]
     # A camera that has just been started is no part of it.
     measured = [entry for entry in measured if entry['time'] > measured[0]['time'] + SETTLED]
     if folder.name == 'accelerated':
-        half = read[-1]['frames'] / 2
-        measured = [entry for entry in measured if entry['frames'] >= half]
+        # Once the last frame has closed the results are made, which is another work.
+        last = read[-1]['frames']
+        measured = [entry for entry in measured if last / 2 <= entry['frames'] < last]
     for entry in measured:
         by_frames = folder.name == 'accelerated'
         entry['hours'] = entry['frames'] / HOUR if by_frames else entry['time'] / 3600

@@ -18,7 +18,8 @@ How long models of real size take for a camera picture, beside their own librari
 The checkpoints are made here, with the published shapes and random weights: time does not depend
 on what weights say. `library` is what one writes by hand with it: its processor, its network,
 and, for masks, its own post-processing; ours adds the checks, the certainty, the fitting of the
-whole picture and the reading of what was said. Medians by the clock, pictures in turn.
+whole picture and the reading of what was said, and, in `llava-certain`, the probabilities of its
+words and of a safe road, which is a second question. Medians by the clock, pictures in turn.
 
     python benchmarks/inference.py --models segformer-b5 clip-vit-l-14 llava --devices cpu cuda
 """
@@ -215,7 +216,8 @@ def ours(name: str, text: str, device: str, dtype: str) -> Callable[[np.ndarray]
     if name in SEGFORMERS:
         model = load_segmentation(text, device=device, dtype=dtype, input_height=1024)
         return model.segment
-    vlm = load_vlm(text, device=device, dtype=dtype, max_new_tokens=TOKENS)
+    sure = name == 'llava-certain'
+    vlm = load_vlm(text, device=device, dtype=dtype, max_new_tokens=TOKENS, uncertainty=sure)
     return lambda bgr: vlm.describe(Query((bgr,)))
 
 
@@ -232,7 +234,7 @@ def timed(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    known = [*SEGFORMERS, *CLIPS, 'llava']
+    known = [*SEGFORMERS, *CLIPS, 'llava', 'llava-certain']
     parser.add_argument('--models', nargs='+', choices=known, default=known)
     parser.add_argument('--devices', nargs='+', default=['cpu'])
     parser.add_argument('--dtypes', nargs='+', default=['float32'])

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.labels.classes import IGNORE
 from vlm_misalign_ros.core.models.label_maps import ClassMap
-from vlm_misalign_ros.core.models.masks import Masker, rivals
+from vlm_misalign_ros.core.models.masks import Masker, best_of, rivals
 
 SIZES = [(16, 32), (33, 47), (5, 9), (8, 8)]
 
@@ -50,6 +50,16 @@ def test_a_mask_is_the_best_class_at_the_size_of_the_picture(seed, size, classes
     clear = (top[0] - top[1] > 1e-4).numpy()
     assert found.labels.shape == size
     assert (found.labels == wanted)[clear].all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(SIZES), st.integers(1, 300))
+def test_on_a_gpu_the_best_plane_is_told_where_the_planes_are(seed, size, classes):
+    scores = scores_of(seed, classes)
+    scores[-1] = scores[0]  # As high as the first: the first is told.
+    found = best_of(scores, size)
+    assert found.dtype == torch.int16
+    assert found.tolist() == large(scores, size).argmax(0).tolist()
 
 
 @settings(max_examples=60, deadline=None)

@@ -260,6 +260,8 @@ def test_names_of_models_steer_no_terminal_whatever_is_asked(tmp_path, capsys):
     for words in (
         ['report', one, *limits[0]],
         ['compare', one, other, *limits[1]],
+        # A verdict by limits of the command line is none to check.
+        ['report', one],
         ['check', one, '--baseline', other],
         ['plan', one, 'smr_false_safe.high < 0.9'],
         ['diff', one, third],

@@ -72,7 +72,8 @@ class Lost:
     under each condition before the next may end early in all of them.
     """
 
-    BLOCK = 65_536
+    BLOCK = 4096
+    """Half of the stamps that are kept: seven minutes at 10 Hz."""
 
     def __init__(self) -> None:
         """Start with nothing seen."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import interpolate, max_pool2d
 
 from vlm_misalign_ros.core.errors import FrameError, ModelError
 from vlm_misalign_ros.core.labels.classes import IGNORE
@@ -68,8 +68,11 @@ class Masker:
             )
         sure = certainty(scores, weights, self._kinds)
         chosen = rivals(scores, (high - low) * _MARGIN)
-        planes = scores[chosen].cpu().numpy()
-        labels = self._best(planes, self._train_ids[chosen.cpu().numpy()], size)
+        train_ids = self._train_ids[chosen.cpu().numpy()]
+        if scores.is_cuda:
+            labels = train_ids[best_of(scores[chosen], size).cpu().numpy()]
+        else:
+            labels = self._best(scores[chosen].numpy(), train_ids, size)
         return Segmented(
             labels,
             sure.entropy,
@@ -91,6 +94,25 @@ class Masker:
             labels[better > 0] = train_id
             np.maximum(best, large, out=best)
         return labels
+
+
+def best_of(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """
+    Return which of planes of scores (C, h, w) is the highest at `size` (H, W), int16 (H, W).
+
+    It is told where the planes are, so that two bytes a pixel come back from a GPU. Interpolated
+    as by `cv2.resize`, but for rounding; of equal ones the first.
+    """
+    found = torch.zeros(size, dtype=torch.int16, device=planes.device)
+    best = None
+    for number, plane in enumerate(planes):
+        large = interpolate(plane[None, None], size, mode='bilinear', align_corners=False)[0, 0]
+        if best is None:
+            best = large
+            continue
+        found = torch.where(large > best, number, found)
+        best = torch.maximum(best, large)
+    return found
 
 
 def rivals(scores: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
