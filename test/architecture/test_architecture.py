@@ -122,8 +122,12 @@ def test_no_function_is_complex():
     assert [block for block in blocks if block[0] > MOST_COMPLEX] == []
 
 
-@pytest.mark.parametrize('path', sorted((ROOT / 'benchmarks').glob('*.py')), ids=lambda p: p.name)
-def test_a_benchmark_takes_names_that_are_there(path):
+@pytest.mark.parametrize(
+    'path',
+    [path for name in ('benchmarks', 'examples') for path in sorted((ROOT / name).glob('*.py'))],
+    ids=lambda path: path.name,
+)
+def test_benchmarks_and_examples_take_names_that_are_there(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('vlm_misalign_ros'):
             module = importlib.import_module(node.module)

@@ -157,6 +157,22 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, mon
     )
 
 
+def test_whoever_looks_on_sees_the_averaged_weights_after_each_step(tmp_path):
+    recipe = Recipe(steps=6, batch=8, rate=0.05, warmup=1, average=0.9)
+    seen = []
+
+    def look(step, averaged):
+        assert not averaged.training
+        seen.append((step, averaged.weight.detach().clone()))
+
+    whole = fit(little(), loss, recipe, tmp_path / 'a.pt', seed=1, after=look)
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert torch.equal(seen[-1][1], whole.weight)
+    # Looking on changes nothing, and three steps of six are not the end of three.
+    assert torch.equal(fit(little(), loss, recipe, tmp_path / 'b.pt', seed=1).weight, whole.weight)
+    assert not torch.equal(seen[2][1], whole.weight)
+
+
 # Data ----------------------------------------------------------------------------------------
 
 

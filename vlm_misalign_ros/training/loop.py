@@ -82,13 +82,15 @@ def fit(
     checkpoint: Path,
     seed: int,
     name: str = 'train',
+    after: Callable[[int, nn.Module], None] | None = None,
 ) -> nn.Module:
     """
     Train `model` and return the copy with averaged weights.
 
     `loss(model, rng, batch)` draws a batch with `rng`, which depends on seed and step alone, so a
-    run that was cut off goes on from `checkpoint` as if it had not been. Raises RecordError when
-    the checkpoint cannot be written.
+    run that was cut off goes on from `checkpoint` as if it had not been. `after(steps, averaged)`
+    is called once each step is done; what was cut off calls it again for steps behind the
+    checkpoint. Raises RecordError when the checkpoint cannot be written.
     """
     averaged = copy.deepcopy(model).eval()
     optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.rate)
@@ -122,6 +124,8 @@ def fit(
             history = value.item() if step == 0 else 0.99 * history + 0.01 * value.item()
             bar.set_postfix(loss=f'{history:.4f}', refresh=False)
             bar.update()
+            if after is not None:
+                after(step + 1, averaged)
             if time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, model, averaged, optimizer, step + 1, history)
                 saved = time.monotonic()

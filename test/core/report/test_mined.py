@@ -32,9 +32,11 @@ from vlm_misalign_ros.core.evaluation.worst import Error
 from vlm_misalign_ros.core.labels.classes import CLASSES, CRITICAL
 from vlm_misalign_ros.core.language.lexicon import open_lexicon
 from vlm_misalign_ros.core.language.reading import read
-from vlm_misalign_ros.core.report.mined import Layout, target, write_mined
-from vlm_misalign_ros.core.report.mining import Miner, Rule, kinds_of
-from vlm_misalign_ros.core.types import Condition, Judgement
+from vlm_misalign_ros.core.report.mined import Layout, write_mined
+from vlm_misalign_ros.core.report.mined_right import Right
+from vlm_misalign_ros.core.report.mined_rows import target
+from vlm_misalign_ros.core.report.mining import Miner, Rule, kinds_of, scene_name
+from vlm_misalign_ros.core.types import Condition, Judgement, Mention
 
 CAR, ROAD, PERSON = (CLASSES.index(name) for name in ('car', 'road', 'person'))
 GOOD = [[ROAD, ROAD, 800], [CAR, CAR, 190], [CAR, ROAD, 10]]
@@ -136,15 +138,111 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong):
         kinds_of(['smr'])
 
 
-@pytest.mark.parametrize('count', [0, 1, 2, 5])
+# Right answers beside them --------------------------------------------------------------------
+
+
+def run_of(failures, right, model_of=lambda n: 'm', group=lambda n: ''):
+    """Return records, first some that left the car out, then some that were right."""
+    return [
+        frame(n, score={} if n > failures else {'omitted': ['car']}, sequence=group(n))
+        for n in range(1, failures + right + 1)
+    ]
+
+
+def numbers(records, share, **given):
+    """Return (failures, right ones) by the seconds of their stamps, in the order they came."""
+    miner = Miner(records, Rule(frame_iou=0.1), Right(share, **given))
+    found = [(one.failed, int(one.record.stamp.partition('.')[0])) for one in miner]
+    return [n for failed, n in found if failed], [n for failed, n in found if not failed], miner
+
+
+@pytest.mark.parametrize(
+    'share, drawn', [(0.0, 0), (0.5, 2), (1.0, 4), (1.1, 4), (1.2, 5), (100.0, 20)]
+)
+def test_as_many_right_answers_are_drawn_as_asked_for_or_all_that_there_are(share, drawn):
+    failures, right, miner = numbers(run_of(4, 20), share)
+    assert failures == [1, 2, 3, 4] and len(right) == drawn
+    assert right == sorted(set(right)) and set(right) <= set(range(5, 25))
+    funnel = miner.funnel
+    assert (funnel.scored, funnel.failed, funnel.found, funnel.right) == (24, 4, 4, 20)
+    assert funnel.drawn == drawn and (f'{drawn} of them were drawn' in funnel.told()) == bool(
+        share
+    )
+
+
+def test_who_is_drawn_depends_on_the_seed_and_not_on_the_order_of_records():
+    records = run_of(5, 40)
+    _, right, _ = numbers(records, 2.0, seed=3)
+    _, turned, _ = numbers(records[::-1], 2.0, seed=3)
+    _, other, _ = numbers(records, 2.0, seed=4)
+    assert right == turned[::-1] and len(other) == len(right) == 10 and other != right
+
+
+def test_every_model_and_split_has_its_own_share():
+    def split(record):
+        return record.sequence
+
+    # Failures 1 to 3 are of a, 4 of b; right ones of both.
+    def groups(n):
+        return 'a' if n <= 3 or n % 2 else 'b'
+
+    _, right, _ = numbers(run_of(4, 20, group=groups), 2.0, group=split)
+    assert sorted(map(groups, right)) == ['a'] * 6 + ['b'] * 2
+    two = frame_record(
+        stamp='9.000000000',
+        condition='low_light:3',
+        truth={'presence': {'car': 'REQUIRED'}},
+        segmentation={'cells': GOOD, 'frame_iou': 0.9},
+        models={
+            'bad': {'status': 'scored', 'answer': {}, 'score': {'omitted': ['car']}},
+            'good': {'status': 'scored', 'answer': {}, 'score': {}},
+        },
+    )
+    # Nobody of `bad` was right, and `good` did not fail.
+    assert numbers([two], 1.0)[:2] == ([9], [])
+
+
+def test_right_is_without_a_mistake_of_any_kind_in_a_picture_whose_mask_held():
+    made_up = frame(2, score={'hallucinated': ['person']})
+    lost = frame(3, score={}, segmentation={'status': 'missing', 'cells': [], 'frame_iou': None})
+    blind = frame(4, BLIND, score={})
+    blank = frame(5, condition='blank', score={})
+    hidden = {'visible': {**dict.fromkeys(CLASSES, 'ABSENT'), 'car': 'TOLERATED'}}
+    covered = frame(6, truth=hidden)
+    records = [frame(1), made_up, lost, blind, blank, covered]
+    kinds = kinds_of(['omission'])
+    miner = Miner(records, Rule(kinds, frame_iou=0.9), Right(10.0))
+    assert [(one.failed, one.record.stamp[0]) for one in miner] == [(True, '1'), (False, '6')]
+    # The whole car is asked for: its omission is one more failure.
+    strict = Miner(records, Rule(kinds, frame_iou=0.9, covered=True), Right(10.0))
+    assert [(one.failed, one.record.stamp[0]) for one in strict] == [(True, '1'), (True, '6')]
+
+
+@pytest.mark.parametrize('share', [-0.1, float('nan'), float('inf'), 101.0])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ConfigurationError, match='share of right answers'):
+        Right(share)
+
+
+# What is true, in words -----------------------------------------------------------------------
+
+COUNTED = (*CRITICAL, 'traffic light', 'traffic sign')
+"""Classes of which a thing can be required."""
+OF_COUNTED = [
+    [name for place, name in enumerate(COUNTED) if number >> place & 1]
+    for number in range(2 ** len(CRITICAL))
+] + [[*CRITICAL[:count], *COUNTED[8:]] for count in range(9)]
+
+
 @pytest.mark.parametrize('judged', [None, Judgement.SAFE, Judgement.UNSAFE])
-def test_the_target_says_what_is_true_to_the_reader_of_this_package(count, judged):
-    names = CRITICAL[:count]
-    found = read(target([*names, 'vehicle'] if names else [], judged), open_lexicon())
-    assert {name for name, state in found.mentions.items() if state == 'ASSERTED'} - {
-        'vehicle'
-    } == set(names)
-    assert found.judgement is (judged or Judgement.UNPARSED)
+def test_the_target_says_what_is_true_and_nothing_else_to_the_reader_of_this_package(judged):
+    lexicon = open_lexicon()
+    for names in OF_COUNTED:
+        text = target([*names, 'vehicle'] if names else [], judged)
+        found = read(text, lexicon)
+        told = {name: state for name, state in found.mentions.items() if name != 'vehicle'}
+        assert told == dict.fromkeys(names, Mention.ASSERTED), text
+        assert found.judgement is (judged or Judgement.UNPARSED), text
 
 
 # What is written -----------------------------------------------------------------------------
@@ -194,14 +292,16 @@ def replaced(record, condition):
     return structs.replace(record, condition=structs.replace(record.condition, **condition))
 
 
-def written(out, records, root, **layout):
-    miner, rule = Miner(records, Rule(frame_iou=0.1)), Rule(frame_iou=0.1)
+def written(out, records, root, right=0.0, **given):
+    layout, rule = Layout(**{'test': 0.0, **given}), Rule(frame_iou=0.1)
+    beside = Right(right, layout.seed, lambda record: layout.split_of(scene_name(record)))
+    miner = Miner(records, rule, beside)
     return write_mined(
         out,
         iter(miner),
-        Layout(**{'test': 0.0, **layout}),
+        layout,
         manifest(root),
-        lambda: (rule.told(), miner.funnel),
+        lambda: (rule.told() + beside.told(), miner.funnel),
         lambda: Again.open(manifest(root), out),
     )
 
@@ -222,6 +322,45 @@ def test_pictures_are_made_again_as_the_model_was_shown_them(tmp_path, streets):
     (line,) = map(json.loads, lines)
     assert (tmp_path / 'out' / 'pictures' / 'train' / line['file_name']).is_file()
     assert not list(tmp_path.glob('*.part'))
+
+
+def test_right_answers_lie_beside_the_failures_with_their_pictures_and_in_the_card(
+    tmp_path, streets
+):
+    root, picture = streets
+    failed, _ = degraded_record(picture)
+    right = [degraded_record(picture, number, score={})[0] for number in (2, 3, 4)]
+    done = written(tmp_path / 'out', [failed, *right], root, right=2.0)
+    assert (done.answers, done.right) == ({'train': 3, 'test': 0}, {'train': 2, 'test': 0})
+    rows = pq.read_table(tmp_path / 'out' / 'answers' / 'train.parquet').to_pylist()
+    assert [row['failed'] for row in rows] == [True, False, False]
+    assert [len(row['mistakes']) for row in rows] == [1, 0, 0]
+    assert all((tmp_path / 'out' / row['file_name']).is_file() for row in rows)
+    assert {row['target'] for row in rows} == {'There is a car. It is safe to drive on.'}
+    card = (tmp_path / 'out' / 'README.md').read_text()
+    assert '3 answers (train 3 (2 right), test 0)' in card
+    assert '2 times as many as failures' in card and '`failed`' in card
+    lines = (tmp_path / 'out' / 'pictures' / 'train' / 'metadata.jsonl').read_text().splitlines()
+    told = [answer['failed'] for line in map(json.loads, lines) for answer in line['answers']]
+    assert told == [True, False, False]
+
+
+def test_right_answers_are_in_the_split_of_their_scene_each_with_its_share(tmp_path):
+    def key(n):
+        return f'scene {n // 10}'
+
+    records = [
+        frame(n, key=key(n), score={'omitted': ['car']} if n % 10 < 3 else {})
+        for n in range(1, 201)
+    ]
+    done = written(tmp_path / 'out', records, tmp_path, right=1.0, test=0.4, picture='none')
+    scenes = {}
+    for split in ('train', 'test'):
+        rows = pq.read_table(tmp_path / 'out' / 'answers' / f'{split}.parquet').to_pylist()
+        scenes[split] = {row['scene'] for row in rows}
+        assert sum(row['failed'] for row in rows) == done.right[split] > 0
+        assert done.answers[split] == 2 * done.right[split]
+    assert not scenes['train'] & scenes['test']
 
 
 def test_another_picture_than_the_runs_is_not_given_out_for_it(tmp_path, streets):

@@ -23,6 +23,7 @@ HELP = 'collect answers that failed while the segmentation held, with their pict
 EXAMPLES = """
 vlm-misalign mine runs/NAME mined
 vlm-misalign mine runs/NAME mined --kinds omission false-safe --kept 0.9 --picture jpg
+vlm-misalign mine runs/NAME mined --right 1
 vlm-misalign mine runs/NAME mined --dataset /data/cityscapes --test 0
 """
 
@@ -59,10 +60,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--covered', action='store_true', help='count what an occluder covers as mistakes, too'
     )
+    parser.add_argument(
+        '--right',
+        type=float,
+        default=0.0,
+        metavar='SHARE',
+        help='right answers of the same run beside the failures, as many times their number',
+    )
     parser.add_argument('--picture', default='png', help='png, jpg or none')
     parser.add_argument('--dataset', default='', help='where the data set is, if it has moved')
     parser.add_argument('--test', type=float, default=0.2, help='share of the scenes for testing')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the split')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the split, and of --right')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
     from vlm_misalign_ros.core.report.audit.showing import safe
     from vlm_misalign_ros.core.report.mined import Layout, write_mined
-    from vlm_misalign_ros.core.report.mining import KINDS, Miner, Rule, kinds_of
+    from vlm_misalign_ros.core.report.mining import KINDS, Miner, Right, Rule, kinds_of, scene_name
 
     folder = Path(arguments.folder)
     manifest = read_json(folder / 'manifest.json', 'give the folder of a run')
@@ -84,21 +92,22 @@ def run(arguments: argparse.Namespace) -> int:
         covered=arguments.covered,
     )
     layout = Layout(arguments.picture, arguments.test, arguments.seed)
+    right = Right(arguments.right, layout.seed, lambda record: layout.split_of(scene_name(record)))
+    definition = rule.told() + right.told()
     # Who says where it is wants its pictures.
     given = Again.open(manifest, folder, arguments.dataset) if arguments.dataset else None
-    miner = Miner(RecordFile(folder / RECORDS), rule)
+    miner = Miner(RecordFile(folder / RECORDS), rule, right)
     done = write_mined(
         Path(arguments.out),
         iter(miner),
         layout,
         manifest,
-        lambda: (rule.told(), miner.funnel),
+        lambda: (definition, miner.funnel),
         lambda: given or Again.open(manifest, folder),
     )
-    print(f'{rule.told()[:1].upper()}{rule.told()[1:]}.')
+    print(f'{definition[:1].upper()}{definition[1:]}.')
     print(f'{done.funnel.told()[:1].upper()}{done.funnel.told()[1:]}.')
-    told = ', '.join(f'{name} {count}' for name, count in done.answers.items())
-    print(f'{arguments.out}: answers: {told}; scenes: {len(done.scenes)}; ', end='')
+    print(f'{arguments.out}: answers: {done.told()}; scenes: {len(done.scenes)}; ', end='')
     print(f'pictures: {done.pictures}')
     if done.lacking:
         print(safe(f'{done.lacking} pictures could not be made again: {done.why}'))

@@ -25,7 +25,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,74 +35,19 @@ import pyarrow.parquet as pq
 
 from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
 from vlm_misalign_ros.core.evaluation.again import Again
-from vlm_misalign_ros.core.labels.classes import VEHICLE
 from vlm_misalign_ros.core.records.pictures import picture_name
 from vlm_misalign_ros.core.records.reference import reference_of
 from vlm_misalign_ros.core.records.schema import FrameRecord
-from vlm_misalign_ros.core.report.columns import ANSWER, FRAME, Column
 from vlm_misalign_ros.core.report.exports.pictures import write_picture
 from vlm_misalign_ros.core.report.mined_card import card
+from vlm_misalign_ros.core.report.mined_rows import FRAME_COLUMNS, SCHEMA, Names, columns, row_of
 from vlm_misalign_ros.core.report.mining import Found, Funnel, scene_name
 from vlm_misalign_ros.core.stamps import parse_stamp
-from vlm_misalign_ros.core.types import Hazard, Judgement, Presence
 
 SPLITS = ('train', 'test')
 ANSWERS, PICTURES, CLEAN = 'answers', 'pictures', 'clean'
 """Folders of the tables, of the degraded pictures and of the clean ones."""
 PICTURE_KINDS = ('png', 'jpg', 'none')
-_TRUTH = ('stamp', 'epoch', 'dataset', 'sequence', 'key', 'condition', 'corruption', 'severity',
-          'seed', 'parameters', 'image', 'hazard', 'hazard_visible', 'nearest', 'nearest_class',
-          'required', 'visible_required', 'mask_entropy', 'mask_confidence')  # fmt: skip
-_SAID = ('verified', 'kind', 'prompt_id', 'input', 'style', 'text', 'judgement',
-         'judgement_score', 'asserted', 'denied', 'hedged', 'scores', 'hallucinated', 'omitted',
-         'clean_text', 'clean_judgement')  # fmt: skip
-_MISTAKES = pa.list_(
-    pa.struct([('kind', pa.string()), ('name', pa.string()), ('mask_right', pa.bool_())])
-)
-
-
-_VERDICTS = {
-    Judgement.SAFE: 'It is safe to drive on.',
-    Judgement.UNSAFE: 'It is not safe to drive on.',
-}
-
-
-def _columns(table: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
-    known = {column.name: column for column in table}
-    # An image folder has its pictures in a column of this name.
-    renamed = {'image': 'image_checksum'}
-    return tuple(replace(known[name], name=renamed.get(name, name)) for name in names)
-
-
-_FRAME, _ANSWER = _columns(FRAME, _TRUTH), _columns(ANSWER, _SAID)
-OWN: tuple[tuple[str, pa.DataType, str], ...] = (
-    ('split', pa.string(), '`train` or `test`; all of a scene is in one'),
-    ('scene', pa.string(), 'what is split by: data set and drive, else the source frame'),
-    ('file_name', pa.string(), 'the picture as the model was shown it; null where it could not '
-     'be made again'),
-    ('clean_file_name', pa.string(), 'the clean picture of the same source frame'),
-    ('picture_verified', pa.bool_(), 'by its checksum it is the picture of the run'),
-    ('model', pa.string(), 'name of model and ask'),
-    ('mistakes', _MISTAKES, 'what was wrong: kind, class, and whether the mask was right on it'),
-    ('truth_required', pa.list_(pa.string()), 'classes that have to be named, in what the model '
-     'saw'),
-    ('truth_tolerated', pa.list_(pa.string()), 'classes that may be named'),
-    ('truth_absent', pa.list_(pa.string()), 'classes that are not there'),
-    ('target', pa.string(), 'a true answer in words: what has to be named and can be seen, and '
-     'the judgement where it is known; empty where there is neither'),
-    ('target_judgement', pa.string(), '`SAFE`, `UNSAFE`, or null where that cannot be told, by '
-     'what can be seen'),
-    ('frame_iou', pa.float64(), 'mean IoU of the classes of this frame, by what could be seen'),
-    ('clean_frame_iou', pa.float64(), 'of the clean picture of the same source frame'),
-    ('mask_entropies', pa.string(), 'mean entropy of the mask by predicted class, as JSON'),
-)  # fmt: skip
-"""Columns beside those that records.parquet has, too."""
-SCHEMA = pa.schema(
-    [
-        *((name, kind) for name, kind, _ in OWN),
-        *((column.name, column.kind) for column in _FRAME + _ANSWER),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -137,12 +82,19 @@ class Written:
 
     funnel: Funnel = field(default_factory=Funnel)
     answers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    right: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    """Those of them that were right, and stand beside the failures."""
     pictures: int = 0
     scenes: set[str] = field(default_factory=set)
     lacking: int = 0
     """Pictures that could not be made again."""
     why: str = ''
     """Why the first of them could not be."""
+
+    def told(self) -> str:
+        """Return the answers of each split in words."""
+        right = {name: f' ({n} right)' if n else '' for name, n in self.right.items()}
+        return ', '.join(f'{name} {count}{right[name]}' for name, count in self.answers.items())
 
 
 def write_mined(
@@ -195,14 +147,6 @@ def write_mined(
     return writing.done
 
 
-def columns() -> list[tuple[str, str]]:
-    """Return every column with what it means."""
-    return [
-        *((name, meaning) for name, _, meaning in OWN),
-        *((column.name, column.meaning) for column in _FRAME + _ANSWER),
-    ]
-
-
 class _Writing:
     """The tables and pictures while they are written."""
 
@@ -248,16 +192,17 @@ class _Writing:
         scene = scene_name(record)
         split = self._layout.split_of(scene)
         names = self._pictures(record, split)
-        rows = [_row(found, split, scene, names) for found in answers]
+        rows = [row_of(found, split, scene, names) for found in answers]
         self._table(split).write_batch(pa.RecordBatch.from_pylist(rows, SCHEMA))
         if names.degraded:
             self._metadata(split, names.degraded, rows)
         self.done.answers[split] += len(rows)
+        self.done.right[split] += sum(not found.failed for found in answers)
         self.done.scenes.add(scene)
         self._frame, self._of_frame = None, []
 
     def _metadata(self, split: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        shared = {column.name: rows[0][column.name] for column in _FRAME}
+        shared = {column.name: rows[0][column.name] for column in FRAME_COLUMNS}
         own = ('scene', 'clean_file_name', 'truth_required', 'truth_absent', 'target',
                'target_judgement', 'frame_iou', 'clean_frame_iou')  # fmt: skip
         line = {
@@ -273,6 +218,7 @@ class _Writing:
                         'model',
                         'text',
                         'judgement',
+                        'failed',
                         'hallucinated',
                         'omitted',
                         'mistakes',
@@ -285,17 +231,17 @@ class _Writing:
         with open(path, 'a', encoding='utf-8') as stream:
             stream.write(json.dumps(line) + '\n')
 
-    def _pictures(self, record: FrameRecord, split: str) -> _Names:
+    def _pictures(self, record: FrameRecord, split: str) -> Names:
         """Make the pictures of a frame again, where that can be done."""
         kind = self._layout.picture
         if kind == 'none':
-            return _Names()
+            return Names()
         try:
             made = self._opened().make(record)
         except MisalignError as error:
             self.done.lacking += 1
             self.done.why = self.done.why or error.what
-            return _Names()
+            return Names()
         name = picture_name(parse_stamp(record.stamp)) + (
             f'_{record.epoch}' if record.epoch else ''
         )
@@ -304,7 +250,7 @@ class _Writing:
         for place, bgr in ((degraded, made.degraded), (clean, made.frame.image)):
             write_picture(self._folder / place, bgr)
         self.done.pictures += 1
-        return _Names(degraded, clean, made.verified)
+        return Names(degraded, clean, made.verified)
 
     def _opened(self) -> Again:
         """Return the data set; a MisalignError, the same each time, where there is none."""
@@ -316,72 +262,3 @@ class _Writing:
         if isinstance(self._again, MisalignError):
             raise self._again
         return self._again
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Where the pictures of a frame lie in the folder; empty where they are not."""
-
-    degraded: str = ''
-    clean: str = ''
-    verified: bool | None = None
-
-
-def _row(found: Found, split: str, scene: str, names: _Names) -> dict[str, Any]:
-    record, entry = found.record, found.entry
-    assert entry.score is not None and record.truth is not None
-    states = entry.score.presence or record.truth.presence
-    confidence = record.segmentation.confidence
-    # What an occluder hides nobody can be asked to say.
-    visible = record.truth.visible or {}
-    hazard = record.truth.hazard_visible or record.truth.hazard
-
-    def of(state: Presence) -> list[str]:
-        return [name for name, told in states.items() if told is state]
-
-    judgement = {Hazard.HAZARD: Judgement.UNSAFE, Hazard.CLEAR: Judgement.SAFE}.get(hazard)
-    row = {
-        'split': split,
-        'scene': scene,
-        'file_name': names.degraded or None,
-        'clean_file_name': names.clean or None,
-        'picture_verified': names.verified,
-        'model': found.model,
-        'mistakes': [
-            {'kind': one.kind.value, 'name': one.name, 'mask_right': one.mask_right}
-            for one in found.mistakes
-        ],
-        'truth_required': of(Presence.REQUIRED),
-        'truth_tolerated': of(Presence.TOLERATED),
-        'truth_absent': of(Presence.ABSENT),
-        'target': target(
-            [
-                name
-                for name in of(Presence.REQUIRED)
-                if visible.get(name, Presence.REQUIRED) is Presence.REQUIRED
-            ],
-            judgement,
-        ),
-        'target_judgement': None if judgement is None else judgement.value,
-        'frame_iou': found.frame_iou,
-        'clean_frame_iou': found.clean_frame_iou,
-        'mask_entropies': json.dumps(dict(confidence.entropies)) if confidence else None,
-    }
-    shared = {column.name: _plain(column.of(record)) for column in _FRAME}
-    return {**row, **shared, **{column.name: _plain(column.of(entry)) for column in _ANSWER}}
-
-
-def target(required: Sequence[str], judgement: Judgement | None) -> str:
-    """Return a true answer: what has to be named, and the judgement where it is known."""
-    listed = [f'a {name}' for name in required if name != VEHICLE]
-    sentences = []
-    if listed:
-        first, last = ', '.join(listed[:-1]), listed[-1]
-        sentences.append(f'There is {f"{first} and " if first else ""}{last}.')
-    if judgement in _VERDICTS:
-        sentences.append(_VERDICTS[judgement])
-    return ' '.join(sentences)
-
-
-def _plain(value: Any) -> Any:
-    return getattr(value, 'value', value)

@@ -64,9 +64,8 @@ def card(
         f', data set {_name(_told(manifest, "dataset", "name"))}'
         f' at {_name(_told(manifest, "dataset", "root"))}.',
         '',
-        f'- {sum(written.answers.values())} answers ('
-        + ', '.join(f'{name} {count}' for name, count in written.answers.items())
-        + f') of {len(written.scenes)} scenes; a scene is in one split alone.',
+        f'- {sum(written.answers.values())} answers ({written.told()}) of {len(written.scenes)} '
+        'scenes; a scene is in one split alone.',
         f'- Mistakes: {", ".join(f"{k} {n}" for k, n in sorted(written.funnel.kinds.items()))}.',
         f'- Counted: {written.funnel.told()}.',
         '',
@@ -74,8 +73,7 @@ def card(
         '',
         definition[:1].upper() + definition[1:] + '.',
         '',
-        'These are failures that were looked for: no rate can be told from them, and a model '
-        'trained on them alone learns that things are mostly missing from answers.',
+        _of_right(written),
     ]
     if reference:
         lines += ['', f'There was no ground truth: the labels are {against(reference)}; {MEANS}.']
@@ -97,6 +95,19 @@ def card(
         '',
     ]
     return '\n'.join(lines)
+
+
+def _of_right(written: Written) -> str:
+    told = 'These are failures that were looked for: no rate can be told from them'
+    if any(written.right.values()):
+        return (
+            f'{told}, nor from the {sum(written.right.values())} right answers that were drawn to '
+            'stand beside them (`failed` is false, `mistakes` is empty).'
+        )
+    return (
+        f'{told}, and a model trained on them alone learns that things are mostly missing from '
+        'answers (`mine --right 1` has right ones beside them).'
+    )
 
 
 def _files(pattern: str, splits: Sequence[str]) -> list[str]:

@@ -41,6 +41,7 @@ from vlm_misalign_ros.core.records.schema import (
     Status,
 )
 from vlm_misalign_ros.core.records.truths import TruthEntry
+from vlm_misalign_ros.core.report.mined_right import Right
 from vlm_misalign_ros.core.types import Hazard, Presence
 
 KINDS = (Error.FALSE_SAFE, Error.OMISSION, Error.FALSE_ALARM, Error.HALLUCINATION)
@@ -108,11 +109,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Found:
-    """An answer that failed while the segmentation held."""
+    """An answer that failed while the segmentation held, or a right one beside those."""
 
     record: FrameRecord
     model: str
     mistakes: tuple[Mistake, ...]
+    """Empty for one that was right."""
     frame_iou: float
     """By what an occluder leaves to see."""
     clean_frame_iou: float | None
@@ -122,6 +124,11 @@ class Found:
     def entry(self) -> ModelEntry:
         """Return the answer."""
         return self.record.models[self.model]
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it made a mistake that was looked for."""
+        return bool(self.mistakes)
 
 
 @dataclass
@@ -140,29 +147,57 @@ class Funnel:
     """Those of them on whose mistakes the mask was right."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Mistakes of what was found, by kind."""
+    right: int = 0
+    """Answers without any mistake whose mask held."""
+    drawn: int = 0
+    """Those of them that were drawn."""
+    wanted: bool = False
+    """Whether right answers were asked for."""
 
     def told(self) -> str:
         """Return it in words."""
-        return (
+        words = (
             f'of {self.scored} scored answers {self.failed} failed, {self.unsegmented} of them '
             f'without a scored mask; the mask held in {self.held}, and was right on a mistake in '
             f'{self.found}'
         )
+        if self.wanted:
+            words += (
+                f'; {self.right} answers were right in pictures whose mask held, {self.drawn} of '
+                'them were drawn'
+            )
+        return words
 
 
 class Miner:
-    """Finds such answers among the records of a run, which are gone through twice."""
+    """
+    Finds such answers among the records of a run.
 
-    def __init__(self, records: Iterable[Record], rule: Rule) -> None:
+    Records are gone through twice, and once more where right answers are drawn.
+    """
+
+    def __init__(self, records: Iterable[Record], rule: Rule, right: Right | None = None) -> None:
         """Look into `records`, which can be gone through more than once."""
         self._records = records
         self._rule = rule
+        self._right = right if right is not None and right.share else None
         self.funnel = Funnel()
 
     def __iter__(self) -> Iterator[Found]:
-        """Yield what is found, in the order of the records."""
-        self.funnel = Funnel()
+        """Yield what is found, and the right answers that are drawn, in the order of records."""
         clean = dict(self._clean())
+        self.funnel = Funnel()
+        bounds = self._right.bounds(self._held(clean)) if self._right else {}
+        self.funnel = Funnel(wanted=self._right is not None)
+        for found in self._held(clean):
+            if found.failed:
+                yield found
+            elif self._right and self._right.rank(found) <= bounds[self._right.place(found)]:
+                self.funnel.drawn += 1
+                yield found
+
+    def _held(self, clean: Mapping[tuple[str, str, str], float]) -> Iterator[Found]:
+        """Yield the failures that are looked for, and every right answer, whose mask held."""
         for record in self._frames():
             if record.condition.corruption == BLANK:
                 continue
@@ -192,36 +227,45 @@ class Miner:
         iou: float | None,
         clean: float | None,
     ) -> Found | None:
+        """Return an answer that failed, or was right, while the mask held; else None."""
         funnel = self.funnel
         if entry.scored is None or entry.status is not Status.SCORED:
             return None
         funnel.scored += 1
-        mistakes = tuple(self._mistakes(record, entry, matrix))
-        if not mistakes:
-            return None
-        funnel.failed += 1
+        every = tuple(self._mistakes(record, entry, matrix))
+        mistakes = tuple(mistake for mistake in every if mistake.kind in self._rule.kinds)
+        if mistakes:
+            funnel.failed += 1
         if matrix is None or iou is None:
-            funnel.unsegmented += 1
+            funnel.unsegmented += bool(mistakes)
             return None
         if iou < (self._rule.frame_iou if clean is None else self._rule.kept * clean):
             return None
+        if mistakes:
+            return self._failure(Found(record, name, mistakes, iou, clean))
+        # Who made a mistake of another kind neither failed nor was right.
+        if every:
+            return None
+        funnel.right += 1
+        return Found(record, name, (), iou, clean)
+
+    def _failure(self, found: Found) -> Found | None:
+        """Count a failure whose mask held, and return it where that was right on a mistake."""
+        funnel = self.funnel
         funnel.held += 1
-        if self._rule.class_iou and not any(mistake.mask_right for mistake in mistakes):
+        if self._rule.class_iou and not any(mistake.mask_right for mistake in found.mistakes):
             return None
         funnel.found += 1
-        funnel.kinds.update(mistake.kind.value for mistake in mistakes)
-        return Found(record, name, mistakes, iou, clean)
+        funnel.kinds.update(mistake.kind.value for mistake in found.mistakes)
+        return found
 
     def _mistakes(
         self, record: FrameRecord, entry: ModelEntry, matrix: np.ndarray | None
     ) -> Iterator[Mistake]:
-        """Yield what an answer got wrong, by what could be seen unless the rule says otherwise."""
+        """Yield all that an answer got wrong, by what could be seen unless the rule differs."""
         assert entry.score is not None and record.truth is not None
-        found = [
-            *self._judgements(record.truth, entry.score.counts, matrix),
-            *self._mentions(record.truth, entry.score, matrix),
-        ]
-        return (mistake for mistake in found if mistake.kind in self._rule.kinds)
+        yield from self._judgements(record.truth, entry.score.counts, matrix)
+        yield from self._mentions(record.truth, entry.score, matrix)
 
     def _judgements(
         self, truth: TruthEntry, counts: Counts, matrix: np.ndarray | None
