@@ -26,8 +26,9 @@ frames that both runs scored, and their difference with its 95 % interval over s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -115,7 +116,7 @@ def measure(before: Path, after: dict[str, Path]) -> pd.DataFrame:
 
 def table(kept: pd.DataFrame, run: str) -> str:
     """Return what one training changed as Markdown; bold where the interval leaves 0 out."""
-    rows = kept[kept['run'] == run].set_index(['condition', 'rate'])
+    rows: Any = kept[kept['run'] == run].set_index(['condition', 'rate'])
     text = [
         '| before → after, difference [95 %] | ' + ' | '.join(GROUPS) + ' |',
         '|---|' + '---|' * len(GROUPS),
@@ -130,7 +131,7 @@ def table(kept: pd.DataFrame, run: str) -> str:
     return '\n'.join(text)
 
 
-def _cell(row: pd.Series) -> str:
+def _cell(row: Mapping[str, float]) -> str:
     if pd.isna(row['before']) or pd.isna(row['after']):
         return '–'
     change = f'{_signed(row["difference"])} [{_signed(row["low"])}, {_signed(row["high"])}]'

@@ -80,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     from vlm_misalign_ros.core.records.store import RECORDS, RecordFile
     from vlm_misalign_ros.core.report.audit.showing import safe
     from vlm_misalign_ros.core.report.mined import Layout, write_mined
-    from vlm_misalign_ros.core.report.mining import KINDS, Miner, Right, Rule, kinds_of, scene_name
+    from vlm_misalign_ros.core.report.mined_right import Right
+    from vlm_misalign_ros.core.report.mining import KINDS, Miner, Rule, kinds_of, scene_name
 
     folder = Path(arguments.folder)
     manifest = read_json(folder / 'manifest.json', 'give the folder of a run')
