@@ -406,10 +406,10 @@ def _parser() -> argparse.ArgumentParser:
         default='all',
         help='train on failures or right answers alone',
     )
-    parser.add_argument('--steps', type=_natural, default=400)
-    parser.add_argument('--rate', type=float, default=3e-4, help='highest learning rate')
+    parser.add_argument('--steps', type=_natural, default=60)
+    parser.add_argument('--rate', type=float, default=1e-3, help='highest learning rate')
     parser.add_argument('--batch', type=_natural, default=16, help='answers a step')
-    parser.add_argument('--every', type=_natural, default=50, help='steps between two looks')
+    parser.add_argument('--every', type=_natural, default=10, help='steps between two looks')
     parser.add_argument('--seed', type=int, default=0, help='of the batches')
     return parser
 

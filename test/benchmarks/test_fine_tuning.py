@@ -25,6 +25,36 @@ def tuning(load):
     return load('fine_tuning')
 
 
+@pytest.fixture(scope='module')
+def kept(tuning):
+    return pd.read_csv(tuning.KEPT)
+
+
+def test_the_tables_are_those_of_the_kept_numbers(tuning, kept):
+    page = tuning.PAGE.read_text(encoding='utf-8')
+    assert page.count(tuning.BEGIN) == page.count(tuning.END) == 1
+    shown = page.partition(tuning.BEGIN)[2].partition(tuning.END)[0]
+    assert shown.strip() == tuning.tables(kept).strip()
+
+
+def test_the_kept_numbers_fit_each_other(tuning, kept):
+    both = kept.dropna(subset=['before', 'after'])
+    assert np.allclose(both['after'] - both['before'], both['difference'], atol=2e-4)
+    rates = both[both['rate'] != tuning.SAID].dropna(subset=['low'])
+    assert (rates['low'] <= rates['difference']).all()
+    assert (rates['difference'] <= rates['high']).all()
+    # Every run was measured on the same frames, and before is the same for all.
+    before = kept.pivot(index=['condition', 'rate'], columns='run', values='before')
+    assert (before.nunique(axis=1, dropna=True) <= 1).all()
+    frames = kept[kept['rate'] == 'hallucination_rate'].groupby('condition')['frames']
+    assert (frames.nunique() == 1).all()
+    conditions = [name for name in frames.groups if name not in tuning.GROUPS[1:]]
+    sums = frames.first()
+    for group in tuning.GROUPS:
+        members = [name for name in conditions if tuning.group_of(name) == group]
+        assert members and sums[group] == sums[members].sum()
+
+
 def test_a_change_stands_in_bold_where_its_interval_leaves_0_out(tuning):
     def shown(low, high, **given):
         row = {'before': 0.25, 'after': 0.125, 'difference': -0.125, 'low': low, 'high': high}
