@@ -16,17 +16,19 @@
 
 import re
 import textwrap
+from itertools import permutations
 
 import pytest
 import yaml
 
 from vlm_misalign_ros.core.errors import ConfigurationError
-from vlm_misalign_ros.core.labels.classes import SCORED
+from vlm_misalign_ros.core.labels.classes import CLASSES, SCORED
 from vlm_misalign_ros.core.language.lexicon import lexicon_hash, open_lexicon, plurals
 from vlm_misalign_ros.core.language.phrases import Things, is_plural, spellings
 from vlm_misalign_ros.core.language.reading import read, to_plain
 from vlm_misalign_ros.core.language.speech import NEEDED
 from vlm_misalign_ros.core.language.wordfiles import SHIPPED, shipped
+from vlm_misalign_ros.core.types import Mention
 
 LEXICON = open_lexicon()
 CASES = """
@@ -797,3 +799,41 @@ def test_every_head_makes_of_every_thing_what_it_says():
                 if found != set(entry['classes']):
                     wrong.append((SIMPLE[name], head, found))
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    'frame',
+    ['There is {} and {}.', 'I can see {}, {} and a pole.', 'The image shows {} and {} ahead.'],
+)
+@pytest.mark.parametrize('form', [0, 1], ids=['one', 'many'])
+def test_of_two_things_that_are_named_beside_each_other_both_are_there(frame, form):
+    said = {
+        name: (f'{"an" if name[0] in "aeiou" else "a"} {name}', f'{name}s') for name in CLASSES
+    }
+    said |= {
+        'sky': ('the sky', 'the sky'),
+        'vegetation': ('a tree', 'trees'),
+        'terrain': ('a patch of grass', 'grass'),
+        'person': ('a person', 'people'),
+        'bus': ('a bus', 'buses'),
+    }
+    for one, other in permutations(CLASSES, 2):
+        text = frame.format(said[one][form], said[other][form])
+        mentions = read(text, LEXICON).mentions
+        assert mentions.get(one) is Mention.ASSERTED, text
+        assert mentions.get(other) is Mention.ASSERTED, text
+
+
+@pytest.mark.parametrize(
+    'text, sign',
+    [
+        ('There is a building and a traffic sign.', True),
+        ('Shops and road signs line the street.', True),
+        ('There is a building with a sign.', False),
+        ('A building with awnings and signs stands there.', False),
+        ('There is a building with a stop sign in front of it.', True),
+    ],
+)
+def test_a_sign_of_a_building_is_plain_and_told_by_with(text, sign):
+    found = read(text, LEXICON).mentions.get('traffic sign')
+    assert (found is Mention.ASSERTED) == sign

@@ -387,13 +387,14 @@ def _is_part(
     """Return whether a name is of a part of something: the cars of a train, a sign on a shop."""
     if tokens[index] == 'cars' and tokens[start] == 'its':
         return True
-    return classes == _SIGN and _is_of_building(tokens, start, end)
+    return classes == _SIGN and _is_of_building(tokens, start, index, end)
 
 
-def _is_of_building(tokens: Sequence[str], start: int, end: int) -> bool:
-    """Return whether a sign is that of a house or bus: `a building with a sign`."""
+def _is_of_building(tokens: Sequence[str], start: int, index: int, end: int) -> bool:
+    """Return whether a sign is that of a house or bus: `a building with awnings and signs`."""
     before = tokens[max(0, start - 6) : start]
-    if before[-1:] in (('with',), ('and',)) and not _HOUSES.isdisjoint(before):
-        return True
+    if end - index == 1 and 'with' in before and before[-1] in ('with', 'and'):
+        if not _HOUSES.isdisjoint(before):
+            return True
     after = tokens[end : end + 4]
     return after[:2] == ('on', 'the') and after[2:3] in _SIDES
