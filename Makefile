@@ -30,7 +30,7 @@ demo: $(STAMP)
 results: $(STAMP)
 	$(BIN)/python benchmarks/results.py $(if $(RUN),--run $(RUN))
 
-# About a minute and a half on two idle cores: what every commit has to pass.
+# About six minutes on two cores: what every commit has to pass.
 check: lint
 	$(BIN)/python -m pytest -m 'not slow and not heavy' \
 		--hypothesis-profile=check
@@ -40,7 +40,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Under 8 minutes on two idle cores.
+# Under half an hour on two cores.
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
