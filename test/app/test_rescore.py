@@ -24,6 +24,7 @@ import yaml
 
 from golden import replaying
 from vlm_misalign_ros.app import rescoring, rescoring_records, rescoring_settings
+from vlm_misalign_ros.app.workers import Workers
 from vlm_misalign_ros.app.cli import main
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -202,13 +203,13 @@ def test_what_a_process_refuses_is_one_line_and_leaves_nothing(
 
 
 def test_a_process_that_is_ended_is_named(finished, tmp_path, capsys, monkeypatch):
-    heard = rescoring_records._heard
+    heard = Workers.heard
 
-    def killed(ours, process):
-        process.kill()
-        return heard(ours, process)
+    def killed(workers, worker):
+        workers._processes[worker].kill()
+        return heard(workers, worker)
 
-    monkeypatch.setattr(rescoring_records, '_heard', killed)
+    monkeypatch.setattr(Workers, 'heard', killed)
     assert rescore(finished, '--out', tmp_path, '--jobs', 2) == 2
     assert 'a process of the rescore was ended (exit code -9)' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -25,23 +25,21 @@ import dataclasses
 import io
 import json
 import os
-import signal
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from vlm_misalign_ros.app.rescoring_settings import Chosen
+from vlm_misalign_ros.app.workers import Work, Workers
 from vlm_misalign_ros.core.corruptions.conditions import BLANK
-from vlm_misalign_ros.core.errors import ConfigurationError, MisalignError, RecordError
+from vlm_misalign_ros.core.errors import ConfigurationError
 from vlm_misalign_ros.core.evaluation.rescoring import Change
 from vlm_misalign_ros.core.evaluation.resuming import fingerprint
 from vlm_misalign_ros.core.metrics.counts import Counts
@@ -311,90 +309,41 @@ def _told(entry: Any) -> str:
 
 # One process or several ------------------------------------------------------------------------
 
-_Work = Generator[Scored, None, None]
+_Made = Generator[Scored, None, None]
 
 
-def _here(score: _Again, pieces: Iterator[list[_Line]], number: int) -> _Work:
+def _here(score: _Again, pieces: Iterator[list[_Line]], number: int) -> _Made:
     """Yield what becomes of pieces, in this process."""
     yield from map(score, pieces)
 
 
-def _spawned(score: _Again, pieces: Iterator[list[_Line]], number: int) -> _Work:
+def _spawned(score: _Again, pieces: Iterator[list[_Line]], number: int) -> _Made:
     """
     Yield what becomes of pieces, in their order, from so many processes.
 
-    They end with this one, however it ends. Raises what `score` raises in them, and RecordError
-    where one of them was ended from outside.
+    Raises what `score` raises in them, and RecordError where one was ended from outside.
     """
-    context = get_context('spawn')
-    workers: list[tuple[Connection, SpawnProcess]] = []
+    workers = Workers(partial(_work, score), 'the rescore', 'fewer --jobs need less memory')
     # Each has one piece in hand, and the one that began first is heard first.
-    busy: deque[int] = deque()
+    busy: deque[Connection] = deque()
     try:
         for piece in pieces:
-            if len(workers) < number:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, score), daemon=True)
-                process.start()
-                theirs.close()
-                workers.append((ours, process))
-                _send(*workers[-1], piece)
-                busy.append(len(workers) - 1)
-                continue
-            first = busy.popleft()
-            found = _heard(*workers[first])
-            _send(*workers[first], piece)
-            busy.append(first)
-            yield found
+            if len(busy) < number:
+                worker, found = workers.start(), None
+            else:
+                worker = busy.popleft()
+                found = workers.heard(worker)
+            workers.give(worker, piece)
+            busy.append(worker)
+            # It works on while this is written.
+            if found is not None:
+                yield found
         while busy:
-            yield _heard(*workers[busy.popleft()])
+            yield workers.heard(busy.popleft())
     finally:
-        for ours, process in workers:
-            ours.close()
-            process.terminate()
-        for _, process in workers:
-            process.join()
+        workers.end()
 
 
-def _send(ours: Connection, process: SpawnProcess, piece: list[_Line]) -> None:
-    try:
-        ours.send(piece)
-    except OSError as error:
-        raise _ended(process) from error
-
-
-def _heard(ours: Connection, process: SpawnProcess) -> Scored:
-    try:
-        found = ours.recv()
-    except (EOFError, OSError) as error:
-        raise _ended(process) from error
-    if isinstance(found, MisalignError):
-        raise found
-    if isinstance(found, str):
-        raise RuntimeError(found)
-    assert isinstance(found, Scored)
-    return found
-
-
-def _ended(process: SpawnProcess) -> RecordError:
-    process.join(10)
-    return RecordError(
-        f'a process of the rescore was ended (exit code {process.exitcode})',
-        'fewer --jobs need less memory',
-    )
-
-
-def _serve(theirs: Connection, score: _Again) -> None:
-    """Score the pieces that come, until nobody is there any more."""
-    # Ctrl-C goes to all; the process that started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        while True:
-            theirs.send(score(theirs.recv()))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-    except MisalignError as error:
-        theirs.send(error)
-    except Exception:
-        theirs.send(traceback.format_exc())
+def _work(score: _Again) -> Work:
+    """Return what a process does with each piece."""
+    return lambda piece: (score(piece),)

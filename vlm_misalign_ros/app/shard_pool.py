@@ -20,20 +20,19 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
-import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from functools import partial
+from multiprocessing import connection
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vlm_misalign_ros.app.workers import Work, Workers
 from vlm_misalign_ros.core.datasets import Dataset
-from vlm_misalign_ros.core.errors import MisalignError, RecordError
+from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.engine import Engine, Kept, Models, replayed
 from vlm_misalign_ros.core.evaluation.replaying import open_replayed
 from vlm_misalign_ros.core.evaluation.session import Session
@@ -172,84 +171,32 @@ def spawned(
     They end with this one, however it ends. Raises what `Worker.work` raises in them, and
     RecordError where one of them was ended from outside; what is whole by then stays.
     """
-    pool = _Pool(runs, deque(parts), processes)
+    workers = Workers(
+        partial(_work, runs),
+        'the sweep',
+        'run the same command again to go on; fewer --jobs need less memory',
+    )
+    waiting, busy = deque(parts), set[Connection]()
     try:
-        yield from pool.events()
-    finally:
-        pool.end()
-
-
-class _Pool:
-    def __init__(
-        self, runs: Sequence[tuple[Path, Mapping[str, Any]]], waiting: deque[Part], processes: int
-    ) -> None:
-        self._waiting = waiting
-        self._workers: dict[Connection, SpawnProcess] = {}
-        context = get_context('spawn')
-        for _ in range(min(processes, len(waiting))):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, runs), daemon=True)
-            process.start()
-            theirs.close()
-            self._workers[ours] = process
-            ours.send(waiting.popleft())
-
-    def events(self) -> Iterator[Event]:
-        busy = set(self._workers)
+        while waiting and len(busy) < processes:
+            worker = workers.start()
+            workers.give(worker, waiting.popleft())
+            busy.add(worker)
         while busy:
             for ready in connection.wait(busy):
                 assert isinstance(ready, Connection)
-                event = self._heard(ready)
+                event: Event = workers.heard(ready)
                 if event.kind == 'done':
-                    if self._waiting:
-                        ready.send(self._waiting.popleft())
+                    if waiting:
+                        workers.give(ready, waiting.popleft())
                     else:
                         busy.remove(ready)
                 yield event
-
-    def _heard(self, ready: Connection) -> Event:
-        try:
-            found = ready.recv()
-        except (EOFError, OSError) as error:
-            process = self._workers[ready]
-            process.join(10)
-            raise RecordError(
-                f'a process of the sweep was ended (exit code {process.exitcode})',
-                'run the same command again to go on; fewer --jobs need less memory',
-            ) from error
-        if isinstance(found, MisalignError):
-            raise found
-        if isinstance(found, str):
-            raise RuntimeError(found)
-        assert isinstance(found, Event)
-        return found
-
-    def end(self) -> None:
-        """End the processes: what they have in hand is made anew another time."""
-        for ours, process in self._workers.items():
-            ours.close()
-            process.terminate()
-        for process in self._workers.values():
-            process.join(10)
-            if process.is_alive():
-                process.kill()
-                process.join()
+    finally:
+        workers.end()
 
 
-def _serve(theirs: Connection, runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
-    """Work on the parts that come, until nobody is there any more."""
-    # Ctrl-C goes to all; the process that started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        prepare_process()
-        worker = Worker(runs)
-        while True:
-            for event in worker.work(theirs.recv()):
-                theirs.send(event)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-    except MisalignError as error:
-        theirs.send(error)
-    except Exception:
-        theirs.send(traceback.format_exc())
+def _work(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> Work:
+    """Return what a process does with each part."""
+    prepare_process()
+    return Worker(runs).work
