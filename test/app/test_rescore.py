@@ -24,8 +24,8 @@ import yaml
 
 from golden import replaying
 from vlm_misalign_ros.app import rescoring, rescoring_records, rescoring_settings
-from vlm_misalign_ros.app.workers import Workers
 from vlm_misalign_ros.app.cli import main
+from vlm_misalign_ros.app.workers import Workers
 from vlm_misalign_ros.core.errors import RecordError
 from vlm_misalign_ros.core.evaluation.session import Session
 from vlm_misalign_ros.core.files import sha256_of
